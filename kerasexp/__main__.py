@@ -1,0 +1,3 @@
+from kerasexp.cli import main
+
+main()

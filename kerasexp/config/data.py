@@ -1,0 +1,148 @@
+"""The `data:` section: what is learned from, how it is split and what the model is given of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from kerasexp.config.base import Section, named
+
+SourceName = Literal["mnist", "digits", "image_folder", "csv", "npz", "rendered_scans"]
+FILE_SOURCES = ("image_folder", "csv", "npz")
+
+
+class Preprocessing(Section):
+    """What turns a stored picture into the model's uint8 input."""
+
+    size: list[Annotated[int, Field(ge=4, le=2048)]] = Field(
+        [28, 28], min_length=2, max_length=2, description="Height and width of the model's input, in pixels."
+    )
+    channels: Literal[1, 3] = Field(1, description="1 for grey, 3 for colour.")
+    framing: Literal["stretch", "fit", "window", "center"] = Field(
+        "stretch",
+        description="stretch: the whole picture, whatever its aspect; fit: the whole picture with its aspect kept; window: "
+        "the same part of every picture; center: the ink's box scaled to 20/28 of the size and centred by mass, as in "
+        "MNIST. A picture that has the target size already is not framed again.",
+    )
+    window: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(
+        None,
+        min_length=4,
+        max_length=4,
+        description="For `framing: window`: top, left, bottom and right as fractions of the picture.",
+    )
+    invert: Literal["auto"] | bool = Field(
+        False, description="Make ink bright on dark; auto: invert the pictures whose border is bright."
+    )
+    contrast: Literal["none", "stretch"] = Field(
+        "none", description="stretch: scale each picture so that its brightest pixel is 255, which thin strokes need."
+    )
+
+    @model_validator(mode="after")
+    def _window_fits(self) -> Preprocessing:
+        if self.framing == "window" and self.window is None:
+            raise ValueError("framing: window needs window: [top, left, bottom, right], as fractions of the picture")
+        if self.window is not None:
+            if self.framing != "window":
+                raise ValueError(f"window is read by framing: window only, and framing is {self.framing}")
+            top, left, bottom, right = self.window
+            if top >= bottom or left >= right:
+                raise ValueError(f"window {self.window} is empty; give [top, left, bottom, right] with top < bottom")
+        return self
+
+
+class Augmentation(Section):
+    """Random changes of the training pictures, drawn anew in every epoch from (seed, epoch, index)."""
+
+    rotation: float = Field(0, ge=0, le=180, description="Largest angle, in degrees, either way.")
+    shift: float = Field(0, ge=0, le=1, description="Largest move, as a fraction of the size, either way.")
+    zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side's length, as a fraction, either way.")
+    shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
+    elastic: float = Field(
+        0, ge=0, le=1, description="Typical size of smooth random bends, as a fraction of the picture's size (0.02 is mild)."
+    )
+    fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
+        "constant", description="What lies beyond the border; constant is black, the background of ink bright on dark."
+    )
+
+
+class Labels(Section):
+    """Edits of the labels, made before the split."""
+
+    select: list[str] | None = Field(None, min_length=2, description="Keep these classes only, by class name.")
+
+
+class Validation(Section):
+    """A validation split that is one fold of several."""
+
+    folds: int = Field(5, ge=2, le=100, description="Number of folds.")
+    fold: int = Field(0, ge=0, description="Which of them is the validation split, counted from 0.")
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Validation:
+        if self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} does not exist; with folds: {self.folds} it is 0 to {self.folds - 1}")
+        return self
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class DataSource(Section):
+    """Where pictures and labels come from."""
+
+    source: SourceName = Field("mnist", description="The kind of source.")
+    path: str | None = Field(
+        None,
+        description="File or folder of the source, looked for beside the YAML, in the working folder and in $KERASEXP_DATA.",
+    )
+    class_names: dict[str, str] | None = Field(
+        None, min_length=2, description="Name of the class for each folder or stored label; those not named are left out."
+    )
+
+    @model_validator(mode="after")
+    def _path_is_read(self) -> DataSource:
+        if self.source in FILE_SOURCES and self.path is None:
+            raise ValueError(f"source: {self.source} needs path:, a file or folder")
+        if self.source not in FILE_SOURCES and self.path is not None:
+            raise ValueError(f"source: {self.source} takes no path; sources that do: {', '.join(FILE_SOURCES)}")
+        return self
+
+
+class Data(DataSource):
+    """Everything about the pictures: source, splits, labels, preprocessing, augmentation."""
+
+    offline: Annotated[DataSource | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
+        None, description="Stand-in for a source that is not here and cannot be downloaded; its use is announced everywhere."
+    )
+    validation: Fraction | Validation = Field(
+        0.1, description="Part of train that becomes val: a fraction, or {folds: 5, fold: 0}. Stratified and seeded."
+    )
+    test: Fraction | None = Field(
+        None, description="Part held out as test before all else, for a source without a test split of its own; null: 0.1."
+    )
+    groups: str | None = Field(
+        None,
+        description="Regular expression with one group, found in each picture's name: pictures that agree in it (the "
+        "scans of one writer) stay in one split.",
+    )
+    split_seed: int = Field(0, ge=0, description="Seed of the splits; apart from `seed`, so that several seeds share a test split.")
+    labels: Labels = Field(Labels(), description="Edits of the labels.")
+    preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored picture to the model's input.")
+    augmentation: Augmentation | None = Field(None, description="Random changes of the training pictures.")
+    on_corrupt: Literal["skip", "error"] = Field(
+        "skip", description="skip: leave out pictures that cannot be read, and name them; error: stop at them."
+    )
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_compile(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                compiled = re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"'{pattern}' is not a regular expression: {error}") from None
+            if compiled.groups != 1:
+                raise ValueError(f"'{pattern}' has {compiled.groups} groups; it needs exactly one, such as '-(\\d+)\\.'")
+        return pattern

@@ -1,0 +1,40 @@
+"""The experiment: one YAML file, resolved into a typed and validated object."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from kerasexp.config.base import Section
+from kerasexp.config.data import Data
+from kerasexp.config.model import Cnn, Model
+from kerasexp.config.training import Training
+
+
+class Init(Section):
+    """Weights to start from: those of another experiment, which is run first where it has not been."""
+
+    experiment: str | Experiment = Field(description="The upstream experiment: a YAML file, or an experiment written out.")
+    layers: str | list[str] = Field(
+        "all_but_head",
+        description="all, all_but_head (all but the classes' layer), features (all before the head), or layer names.",
+    )
+    freeze: list[str] = Field([], description="Layers that are not trained, by name; `*` stands for any characters.")
+
+
+class Experiment(Section):
+    """One experiment: what is learned from what, how, and which figures a report claims for it."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the experiment; the file's name by default."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, shuffling, augmentation and dropout.")
+    data: Data = Field(Data(), description="What is learned from.")
+    model: Model = Field(Cnn(), description="The network.")
+    init: Init | None = Field(None, description="Weights to start from; null: random ones.")
+    training: Training = Field(Training(), description="How it is trained.")
+    reported: dict[str, float | str] = Field(
+        {}, description="Figures that a report claims, such as val_accuracy, and a note; shown beside ours, never used."
+    )
+
+
+Init.model_rebuild()

@@ -1,0 +1,26 @@
+"""Where a file that an experiment names is looked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def data_folder() -> Path | None:
+    """Return the folder that $KERASEXP_DATA names, or None where it is not set."""
+    value = os.environ.get("KERASEXP_DATA")
+    return Path(value).expanduser() if value else None
+
+
+def places(name: str, beside: Path | None = None) -> list[Path]:
+    """Return where `name` is looked for, in order: beside the YAML, the working folder, $KERASEXP_DATA."""
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        return [path]
+    folders = [folder for folder in (beside, Path.cwd(), data_folder()) if folder is not None]
+    return list(dict.fromkeys(folder / path for folder in folders))
+
+
+def find_file(name: str, beside: Path | None = None) -> Path | None:
+    """Return the first place at which `name` exists, or None."""
+    return next((place for place in places(name, beside) if place.exists()), None)

@@ -1,0 +1,93 @@
+"""Rules that tie several keys together; each broken one is told with the key to change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from kerasexp.config.experiment import Experiment
+from kerasexp.config.model import Cnn
+
+# Keys of an optimizer or a schedule that only some of them have.
+OPTIMIZER_KEYS = {
+    "momentum": ("sgd", "rmsprop"),
+    "nesterov": ("sgd",),
+    "beta_1": ("adam", "adamw"),
+    "beta_2": ("adam", "adamw"),
+}
+SCHEDULE_KEYS = {"warmup": ("cosine",), "peak": ("one_cycle",), "every": ("step",), "factor": ("step",)}
+
+
+def direction(monitor: str) -> str:
+    """Return `max` or `min`: which direction of the monitor is better."""
+    return "max" if monitor.endswith("accuracy") else "min"
+
+
+def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Yield (dotted key, message) for every rule that the experiment breaks."""
+    yield from _training_rules(experiment)
+    yield from _data_rules(experiment)
+    if isinstance(experiment.model, Cnn):
+        yield from _sizes_stay_positive(experiment)
+
+
+def _training_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    training = experiment.training
+    for key in ("reduce_lr_on_plateau", "early_stopping", "checkpoint"):
+        watcher = getattr(training, key)
+        if watcher is None or watcher.mode == "auto":
+            continue
+        right = direction(watcher.monitor)
+        if watcher.mode != right:
+            yield (
+                f"training.{key}.mode",
+                f"{watcher.mode} is the wrong direction for {watcher.monitor}, of which {right} is better; "
+                f"write {right} or auto",
+            )
+    if training.schedule.name != "constant" and training.reduce_lr_on_plateau is not None:
+        yield (
+            "training.reduce_lr_on_plateau",
+            f"cannot be combined with schedule: {training.schedule.name}, which sets the rate at every step; "
+            "set one of the two to null or constant",
+        )
+    for section, keys in (("optimizer", OPTIMIZER_KEYS), ("schedule", SCHEDULE_KEYS)):
+        part = getattr(training, section)
+        for key, owners in keys.items():
+            is_set = getattr(part, key) != type(part).model_fields[key].default
+            if is_set and part.name not in owners:
+                yield f"training.{section}.{key}", f"{part.name} has no {key}; those that have: {', '.join(owners)}"
+
+
+def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    data = experiment.data
+    if data.class_names is not None:
+        for name, count in Counter(data.class_names.values()).items():
+            if count > 1:
+                folders = [folder for folder, n in data.class_names.items() if n == name]
+                yield "data.class_names", f"{count} folders are given one class name '{name}': {', '.join(folders)}"
+        for name in data.labels.select or []:
+            if name not in data.class_names.values():
+                yield "data.labels.select", f"'{name}' is not among the class names of data.class_names"
+    if isinstance(data.validation, float) and data.validation + (data.test or 0) >= 1:
+        yield "data.validation", f"validation {data.validation} and test {data.test} leave nothing to train on"
+    if data.labels.select is not None and len(set(data.labels.select)) < len(data.labels.select):
+        yield "data.labels.select", "names a class twice"
+
+
+def _sizes_stay_positive(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Follow the maps' height and width through the blocks, as Keras computes them."""
+    sizes = list(experiment.data.preprocessing.size)
+    for number, block in enumerate(experiment.model.blocks):
+        for convolution in range(block.convolutions):
+            stride = block.stride if convolution == 0 else 1
+            lost = block.kernel - 1 if block.padding == "valid" else 0
+            sizes = [-(-(size - lost) // stride) for size in sizes]
+        if block.pool:
+            sizes = [size // block.pool for size in sizes]
+        if min(sizes) < 1:
+            yield (
+                f"model.blocks.{number}",
+                f"nothing is left of a {experiment.data.preprocessing.size} picture after this block; "
+                "use fewer or smaller pools, strides or kernels, padding: same, or a larger data.preprocessing.size",
+            )
+            return

@@ -1,0 +1,91 @@
+"""The `training:` section: for how long, with which optimizer, schedule and stopping rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from kerasexp.config.base import Section, named
+
+Monitor = Literal["val_accuracy", "val_loss", "accuracy", "loss"]
+Mode = Literal["auto", "min", "max"]
+
+
+class Optimizer(Section):
+    """One step's rule. Keys that an optimizer does not have are refused."""
+
+    name: Literal["adam", "adamw", "sgd", "rmsprop"] = Field("adam", description="The optimizer.")
+    learning_rate: float = Field(0.001, gt=0, le=100, description="Learning rate; with a schedule, its peak.")
+    momentum: float | None = Field(None, ge=0, lt=1, description="sgd, rmsprop: momentum; null: 0.")
+    nesterov: bool | None = Field(None, description="sgd: Nesterov's form of momentum; null: false.")
+    beta_1: float | None = Field(None, ge=0, lt=1, description="adam, adamw: decay of the first moment; null: 0.9.")
+    beta_2: float | None = Field(None, ge=0, lt=1, description="adam, adamw: decay of the second moment; null: 0.999.")
+    weight_decay: float | None = Field(
+        None, ge=0, description="Decoupled weight decay per step, times the learning rate; null: 0.004 for adamw, else none."
+    )
+    clip_norm: float | None = Field(None, gt=0, description="Clip the gradient of all weights together to this norm.")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="Momentum of a running mean of the weights, which is what is validated and saved."
+    )
+
+
+class Loss(Section):
+    """What is minimised."""
+
+    name: Literal["cross_entropy"] = Field("cross_entropy", description="The loss.")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread evenly over all classes.")
+
+
+class Schedule(Section):
+    """How the learning rate moves from step to step."""
+
+    name: Literal["constant", "cosine", "one_cycle", "step"] = Field("constant", description="The shape.")
+    warmup: float = Field(0.0, ge=0, lt=1, description="cosine: share of all steps in which the rate rises from 0.")
+    peak: float = Field(0.3, gt=0, lt=1, description="one_cycle: share of all steps after which the rate is highest.")
+    every: int = Field(10, ge=1, description="step: epochs between two drops.")
+    factor: float = Field(0.1, gt=0, lt=1, description="step: what the rate is multiplied by at each drop.")
+
+
+class ReduceLrOnPlateau(Section):
+    """Lower the learning rate when a monitor stops improving."""
+
+    monitor: Monitor = Field("val_loss", description="What is watched.")
+    mode: Mode = Field("auto", description="Which direction is better; auto knows.")
+    patience: int = Field(2, ge=0, description="Epochs without improvement before the rate is lowered.")
+    factor: float = Field(0.5, gt=0, lt=1, description="What the rate is multiplied by.")
+    min_learning_rate: float = Field(1e-6, ge=0, description="Never lower than this.")
+
+
+class EarlyStopping(Section):
+    """Stop when a monitor stops improving."""
+
+    monitor: Monitor = Field("val_loss", description="What is watched.")
+    mode: Mode = Field("auto", description="Which direction is better; auto knows.")
+    patience: int = Field(5, ge=0, description="Epochs without improvement before training stops.")
+
+
+class Checkpoint(Section):
+    """Which epoch's weights are kept."""
+
+    keep: Literal["best", "last"] = Field("best", description="best: of the epoch with the best monitor; last: of the last.")
+    monitor: Monitor = Field("val_accuracy", description="What decides which epoch is best.")
+    mode: Mode = Field("auto", description="Which direction is better; auto knows.")
+
+
+class Training(Section):
+    """Everything about `fit`."""
+
+    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training pictures.")
+    batch_size: int = Field(100, ge=1, le=1_000_000, description="Pictures per step.")
+    optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(Optimizer(), description="The optimizer.")
+    loss: Annotated[Loss, BeforeValidator(named)] = Field(Loss(), description="The loss.")
+    schedule: Annotated[Schedule, BeforeValidator(named)] = Field(Schedule(), description="The learning rate's course.")
+    reduce_lr_on_plateau: ReduceLrOnPlateau | None = Field(None, description="Lower the rate on a plateau.")
+    early_stopping: EarlyStopping | None = Field(None, description="Stop on a plateau.")
+    checkpoint: Annotated[Checkpoint, BeforeValidator(lambda v: named(v, "keep"))] = Field(
+        Checkpoint(), description="Which weights are kept."
+    )
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "auto", description="auto: mixed_bfloat16 or mixed_float16 on a GPU that is faster with it, float32 elsewhere."
+    )

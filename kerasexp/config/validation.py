@@ -1,0 +1,123 @@
+"""From a raw mapping to a typed section, with every problem told at once in the words of the file."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from kerasexp.errors import Problem, UserError, closest, listing
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def validated(section: type[S], raw: dict[str, Any], file: str | None, files: dict[tuple, str]) -> S:
+    """Build `section` from `raw`.
+
+    Args:
+        section: the class to build.
+        raw: what was read from YAML, bases and overrides merged.
+        file: the file to name where `files` does not know better.
+        files: which file a key path such as ("training", "epochs") was read from.
+
+    Raises:
+        UserError: with one problem per wrong key.
+    """
+    try:
+        return section.model_validate(raw)
+    except ValidationError as error:
+        problems = {}
+        for detail in error.errors():
+            path = _path_in(raw, detail["loc"])
+            # A value that fits none of several types gives one error per type; the first names the key well enough.
+            problems.setdefault(path, Problem(_message(section, detail, path), _file_of(path, files, file), _dotted(path)))
+        raise UserError(*problems.values()) from None
+
+
+def _path_in(raw: Any, location: tuple) -> tuple:
+    """Drop from pydantic's location what is not in the file: names of union members."""
+    path, here = [], raw
+    for position, part in enumerate(location):
+        last = position == len(location) - 1
+        if isinstance(here, dict) and part in here:
+            path.append(part)
+            here = here[part]
+        elif isinstance(here, list) and isinstance(part, int):
+            path.append(part)
+            here = here[part] if part < len(here) else None
+        elif last and isinstance(here, dict) and _is_key(part):
+            path.append(part)  # a missing key
+    return tuple(path)
+
+
+def _is_key(part: object) -> bool:
+    return isinstance(part, str) and part.isidentifier() and part.islower()
+
+
+def _dotted(path: tuple) -> str | None:
+    return ".".join(str(part) for part in path) or None
+
+
+def _file_of(path: tuple, files: dict[tuple, str], default: str | None) -> str | None:
+    for length in range(len(path), 0, -1):
+        if path[:length] in files:
+            return files[path[:length]]
+    return default
+
+
+def _message(section: type[BaseModel], detail: dict, path: tuple) -> str:
+    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        allowed = list(_section_at(section, detail["loc"][:-1]).model_fields)
+        key = str(path[-1])
+        return f"unknown key '{key}'{closest(key, allowed)}; allowed: {listing(sorted(allowed), 30)}"
+    if kind == "missing":
+        return "is required and not given"
+    if kind in ("literal_error", "union_tag_invalid"):
+        text = context.get("expected") or context.get("expected_tags")
+        allowed = [word.strip().strip("'") for word in text.replace(" or ", ", ").split(", ")]
+        tag = given.get("name") if kind == "union_tag_invalid" and isinstance(given, dict) else given
+        return f"got {tag!r}{closest(tag, allowed)}; allowed: {listing(allowed, 30)}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "model_type":
+        return f"got {_shown(given)}; a mapping of keys is needed here"
+    return f"got {_shown(given)}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _section_at(section: type[BaseModel], location: tuple) -> type[BaseModel]:
+    """Return the section class that a pydantic location leads to."""
+    here: Any = section
+    for part in location:
+        if isinstance(here, type) and issubclass(here, BaseModel) and part in here.model_fields:
+            here = here.model_fields[part].annotation
+        elif isinstance(part, int):
+            here = next((arg for arg in _members(here) if get_origin(arg) is list), here)
+            here = get_args(here)[0]
+        else:
+            # The name of a union's member: a class, or the value that tells the members apart.
+            here = next((m for m in _members(here) if part in _names_of(m)), here)
+    return next(m for m in _members(here) if isinstance(m, type) and issubclass(m, BaseModel))
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Return the members of a union, looking through Annotated; any other annotation is its own only member."""
+    if hasattr(annotation, "__metadata__"):
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [member for arg in get_args(annotation) for member in _members(arg)]
+    return [annotation]
+
+
+def _names_of(member: Any) -> set[str]:
+    if isinstance(member, type) and issubclass(member, BaseModel):
+        name = member.model_fields.get("name")
+        return {member.__name__, name.default if name is not None else member.__name__}
+    return set()

@@ -1,0 +1,55 @@
+"""The two ways in which a command can end badly, and how a problem is worded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, and where: the file and the dotted key, as far as they are known."""
+
+    message: str
+    file: str | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        place = ": ".join(part for part in (self.file, self.key) if part)
+        return f"{place}: {self.message}" if place else self.message
+
+
+class KerasexpError(Exception):
+    """Base of the errors that are shown as one message, without a traceback."""
+
+    exit_code = 1
+
+
+class UserError(KerasexpError):
+    """A mistake in what was asked for; holds every problem that was found, not just the first."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: Problem | str):
+        self.problems = [p if isinstance(p, Problem) else Problem(p) for p in problems]
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class RunError(KerasexpError):
+    """What was asked for was sound, and it failed all the same: a full disk, vanished data, a NaN loss."""
+
+
+def closest(word: object, allowed: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the nearest allowed word, or an empty string when none is near."""
+    allowed = [str(a) for a in allowed]
+    lowered = {a.lower(): a for a in reversed(allowed)}
+    match = difflib.get_close_matches(str(word).lower(), list(lowered), n=1, cutoff=0.5)
+    return f"; did you mean '{lowered[match[0]]}'?" if match else ""
+
+
+def listing(words: Iterable[object], limit: int = 12) -> str:
+    """Return the words joined by commas, cut after `limit` with the count of the rest."""
+    words = [str(w) for w in words]
+    rest = len(words) - limit
+    return ", ".join(words[:limit]) + (f", ... ({rest} more)" if rest > 0 else "")
