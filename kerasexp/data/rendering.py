@@ -40,9 +40,7 @@ _STEP = 0.025  # between neighbouring points of a stroke
 _FREETYPE = threading.Lock()  # a FreeType face must not serve two threads at once
 
 
-def render_character(
-    character: str, writer: int, seed: int = 0, *, height: int = 900, width: int = 1200
-) -> np.ndarray:
+def render_character(character: str, writer: int, seed: int = 0, *, height: int = 900, width: int = 1200) -> np.ndarray:
     """Draw one character as one writer would: black pen on a white page.
 
     Returns uint8 RGB [height, width, 3], a function of the arguments alone. Sizes and places follow the EnglishHnd
@@ -70,8 +68,7 @@ def render_character(
 
     points = np.concatenate([_smoothed(stroke, roundness) + touch.normal(0, 0.007, 2) for stroke in strokes])
     if character.islower():
-        knots = (-2, -1, -_X_HEIGHT, 0, 1)
-        points[:, 1] = np.interp(points[:, 1], knots, (-2, -1, -x_height, 0, descender))
+        points[:, 1] = np.interp(points[:, 1], (-2, -1, -_X_HEIGHT, 0, 1), (-2, -1, -x_height, 0, descender))
     points += _bend(points, hand, 0.025) + _bend(points, touch, 0.018)
     points[:, 0] = (stretch + touch.normal(0, 0.04)) * points[:, 0] - (slant + touch.normal(0, 0.03)) * points[:, 1]
     points *= cap * (1 + touch.normal(0, 0.03))
@@ -87,11 +84,11 @@ def render_character(
 
 
 def _choose_strokes(character: str, hand: np.random.Generator, touch: np.random.Generator) -> list[np.ndarray]:
-    """The strokes this writer gives a character: one alphabet per case, and a choice where characters look alike."""
-    capital, digit, zero = (_UPRIGHT[i] for i in hand.integers((3, 3, 2)))
-    small = (*_UPRIGHT, *_CURSIVE)[hand.integers(6)]
-    serif_one, serif_i, bar = hand.random() < 0.5, hand.random() < 0.75, hand.random(4) < _BAR_SHARE
-    # A plain bar is an I to some and an l to others, to no one both.
+    """The strokes [n, 2] of a character: one alphabet per writer and case, a choice where characters look alike."""
+    fonts = (*_UPRIGHT, *_CURSIVE)
+    capital, digit, oval, small = (fonts[i] for i in hand.integers((3, 3, 2, 6)))
+    serif_one, serif_i, barred = hand.random() < 0.5, hand.random() < 0.75, hand.random(len(_BARS)) < _BAR_SHARE
+    # A plain stroke is an I to some and an l to others, to no one both.
     ell = (_LOOP_L, _TAIL_L, None)[hand.integers(3 if serif_i else 2)]
     odd = touch.random() < 0.08  # some letters are borrowed from another alphabet
 
@@ -99,7 +96,7 @@ def _choose_strokes(character: str, hand: np.random.Generator, touch: np.random.
     if drawn is not None:
         return [_resampled(np.array(drawn), _STEP)]
     if character in "0OQ":
-        font = _UPRIGHT[:2][zero == "cmss10"]
+        font = oval
     elif character in "1Il":
         font = "DejaVuSansMono" if character == "1" or character == "I" and serif_i else "DejaVuSans"
     elif character.isdigit():
@@ -107,10 +104,10 @@ def _choose_strokes(character: str, hand: np.random.Generator, touch: np.random.
     elif character.isupper():
         font = _UPRIGHT[touch.integers(3)] if odd else capital
     else:
-        font = (*_UPRIGHT, *_CURSIVE)[touch.integers(6)] if odd else small
+        font = fonts[touch.integers(6)] if odd else small
     with _FREETYPE:
         strokes = list(_glyph_strokes(font, character))
-    if character in _BARS and bar[list(_BARS).index(character)]:
+    if character in _BARS and barred[list(_BARS).index(character)]:
         half = 0.3 * np.ptp(np.concatenate(strokes)[:, 0])
         start, end = _BARS[character]
         strokes.append(_resampled(np.array([(-half, -start), (half, -end)]), _STEP))
@@ -127,9 +124,9 @@ def _inside(points: np.ndarray, height: int, width: int, margin: float) -> np.nd
     """Move, and only where needed shrink, the points [n, 2] into the page less its margin."""
     low, high = points.min(axis=0), points.max(axis=0)
     room = np.maximum(np.array((width, height)) - 1 - 2 * margin, 1)
-    middle = (low + high) / 2
-    shrink = min(1.0, *(room / np.maximum(high - low, 1e-6)))
-    half = (high - low) / 2 * shrink
+    middle, half = (low + high) / 2, (high - low) / 2
+    shrink = min(1.0, *(room / np.maximum(2 * half, 1e-6)))
+    half *= shrink
     return (points - middle) * shrink + np.clip(middle, margin + half, margin + room - half)
 
 
@@ -149,12 +146,9 @@ def _smoothed(points: np.ndarray, sigma: float) -> np.ndarray:
     return np.stack([np.convolve(padded[:, i], kernel / kernel.sum(), "valid") for i in (0, 1)], axis=1)
 
 
-# From here on: from a font's outline to strokes, once for each glyph, in pixels [x, y].
-
-
 @cache
 def _font(name: str):
-    """A matplotlib font at `_CAP_PIXELS`, and the heights that its letters reach: x-height, ascender, descender."""
+    """A matplotlib font at `_CAP_PIXELS`, and its letters' x-height, ascender and descender, in pixels."""
     import matplotlib
     from PIL import ImageFont
 
@@ -248,45 +242,51 @@ def _traced(mask: np.ndarray) -> list[np.ndarray]:
             node.update({end: one for end in node if node[end] == other})
     paths = [path for path in paths if node[path[0]] != node[path[-1]] or path[0] == path[1]
              or len(path) > 3 * half_width[path[0]]]  # fmt: skip
-    centres = {at: np.mean([end[::-1] for end in node if node[end] == at], axis=0) for at in set(node.values())}
-
     meeting = defaultdict(list)  # node -> the (path number, 0 for its start or -1 for its end) that meet there
     for number, path in enumerate(paths):
         for side in (0, -1):
             meeting[node[path[side]]].append((number, side))
+
     lines = []
     for path in paths:
         line = np.array(path, float)[:, ::-1]
+        usual = np.median(half_width[tuple(np.transpose(path))])
+        dot = max(degree[path[0]], degree[path[-1]]) <= 2 and len(path) <= usual
         for side in (0, -1):
-            reach = half_width[path[side]]
-            if len(meeting[node[path[side]]]) > 1:  # a skeleton bends towards a junction: go there straight
-                centre = centres[node[path[side]]]
+            reach, at = half_width[path[side]], node[path[side]]
+            if dot:  # a short dash
+                line = np.concatenate([[line[0] - (1 + 2 * side) * reach * np.array((0.2, 0.5))], line])
+            elif len(meeting[at]) > 1:  # a skeleton bends towards a junction: go there straight
+                centre = np.mean([end[::-1] for end in node if node[end] == at], axis=0)
                 outside = np.hypot(*(line - centre).T) > reach
                 line = np.concatenate([[centre], line[outside.argmax() if outside.any() else -1 :]])
-            elif len(line) > reach:  # a skeleton ends half a width before its stroke does
-                back = line[0] - line[min(8, len(line) - 1)]
-                line = np.concatenate([[line[0] + 0.7 * reach * back / np.hypot(*back)], line])
-            else:  # a dot: a short dash
-                line = np.concatenate([[line[0] - (1 + 2 * side) * reach * np.array((0.2, 0.5))], line])
+            else:  # a skeleton turns to a corner of the outline before it ends, and ends before the stroke does
+                cut = int(min(1.5 * usual, len(line) / 4))
+                line, back = line[cut:], line[cut] - line[min(cut + 8, len(line) - 1)]
+                line = np.concatenate([[line[0] + (cut + 0.7 * reach) * back / np.hypot(*back)], line])
             line = line[::-1]
         lines.append(line)
+    return _joined(lines, list(meeting.values()))
+
+
+def _joined(lines: list[np.ndarray], meeting: list[list[tuple[int, int]]]) -> list[np.ndarray]:
+    """Lines that meet, joined into strokes where a pen would go on: (line, 0 for its start or -1 for its end)."""
 
     def turn(pair) -> float:
-        """The cosine between two ends' directions away from their node: -1 where a pen would go straight on."""
+        """The cosine between two ends' directions away from where they meet: -1 where the pen goes straight on."""
         one, other = (lines[number][:: 1 + 2 * side][[0, min(3, len(lines[number]) - 1)]] for number, side in pair)
         one, other = one[1] - one[0], other[1] - other[0]
         return float(one @ other / max(np.hypot(*one) * np.hypot(*other), 1e-9))
 
     follows = {}
-    for ends in meeting.values():
+    for ends in meeting:
         for one, other in sorted(combinations(ends, 2), key=turn):
             free = one not in follows and other not in follows and one[0] != other[0]
             if free and (len(ends) == 2 or turn((one, other)) < -0.5):
                 follows[one], follows[other] = other, one
 
     strokes, drawn = [], set()
-    everywhere = [end for ends in meeting.values() for end in ends]
-    for at in sorted(everywhere, key=lambda end: end in follows):  # from loose ends first; then only rings are left
+    for at in sorted(sum(meeting, []), key=lambda end: end in follows):  # loose ends first; then only rings are left
         stroke = []
         while at is not None and at[0] not in drawn:
             drawn.add(at[0])

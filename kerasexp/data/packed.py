@@ -1,0 +1,121 @@
+"""Pictures decoded and preprocessed once, packed as uint8, and kept under a key of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kerasexp.config.data import Preprocessing
+from kerasexp.data.pictures import BrokenPicture, Pictures
+from kerasexp.data.preprocessing import preprocess
+
+# Part of every key: raise it when decoding or preprocessing gives other pixels than before.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Preprocessed pictures.
+
+    Attributes:
+        images: uint8 [n, height, width, channels].
+        kept: int64 [n], the position of each in what was packed; those that are missing could not be read.
+        faults: (name, reason) of each picture that could not be read.
+    """
+
+    images: np.ndarray
+    kept: np.ndarray
+    faults: list[tuple[str, str]]
+
+
+def cache_folder() -> Path:
+    """Return the folder of packed pictures: $KERASEXP_CACHE, or `kerasexp` in the user's cache folder."""
+    own = os.environ.get("KERASEXP_CACHE")
+    if own:
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kerasexp"
+
+
+def pack(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None = None) -> Packed:
+    """Decode and preprocess pictures, or read them from the cache where that was done before.
+
+    A cache that cannot be written costs the next run its time, and this one nothing.
+
+    Args:
+        pictures: what to pack.
+        how: the preprocessing.
+        progress: called with (done, all) as pictures are decoded; not called when they come from the cache.
+    """
+    folder = cache_folder() / "packed" / _key(pictures, how)
+    found = _read(folder, len(pictures))
+    if found is not None:
+        return found
+    packed = _decode_all(pictures, how, progress)
+    _write(folder, packed)
+    return packed
+
+
+def _key(pictures: Pictures, how: Preprocessing) -> str:
+    content = json.dumps([VERSION, pictures.digest, how.model_dump(mode="json"), pictures.names])
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _decode_all(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None) -> Packed:
+    images = np.empty((len(pictures), *how.size, how.channels), np.uint8)
+
+    def one(position: int) -> str | None:
+        try:
+            images[position] = preprocess(pictures.read(position), how)
+        except BrokenPicture as broken:
+            return str(broken)
+        return None
+
+    faults, kept = [], []
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)) + 1) as pool:
+        for position, fault in enumerate(pool.map(one, range(len(pictures)))):
+            if fault is None:
+                kept.append(position)
+            else:
+                faults.append((pictures.names[position], fault))
+            if progress is not None:
+                progress(position + 1, len(pictures))
+    kept = np.array(kept, dtype=np.int64)
+    return Packed(images[kept] if faults else images, kept, faults)
+
+
+def _read(folder: Path, count: int) -> Packed | None:
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        images = np.load(folder / "images.npy", allow_pickle=False)
+        kept = np.array(meta["kept"], dtype=np.int64)
+        if len(kept) == len(images) and (len(kept) == 0 or kept[-1] < count):
+            return Packed(images, kept, [tuple(fault) for fault in meta["faults"]])
+    except (OSError, ValueError, KeyError, EOFError):
+        pass  # not there, or damaged: it is made anew
+    return None
+
+
+def _write(folder: Path, packed: Packed) -> None:
+    temporary = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        np.save(temporary / "images.npy", packed.images, allow_pickle=False)
+        meta = {"kept": packed.kept.tolist(), "faults": packed.faults}
+        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(temporary, folder)
+    except (OSError, UnicodeEncodeError):
+        pass  # another process was first, or the disk is full or read-only
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

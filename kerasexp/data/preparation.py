@@ -1,0 +1,155 @@
+"""From the `data:` section to arrays: source, classes, splits, packed pictures. The steps stand in this order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kerasexp.config.data import Data, Preprocessing
+from kerasexp.data.packed import Packed, pack
+from kerasexp.data.pictures import Pictures, Source
+from kerasexp.data.preprocessing import preprocess_array
+from kerasexp.data.sources import load_source
+from kerasexp.data.splitting import groups_of, hold_out
+from kerasexp.errors import Problem, RunError, UserError, closest, listing
+
+DEFAULT_TEST = 0.1
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pictures as the model takes them: uint8 [n, height, width, channels], int64 labels [n], and names."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, positions: np.ndarray) -> Split:
+        """Return the pictures at these positions, in this order."""
+        return Split(self.images[positions], self.labels[positions], [self.names[i] for i in positions])
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """All that a run learns from and is judged on.
+
+    Attributes:
+        splits: `train`, `val` and `test`.
+        class_names: in the order of the labels.
+        folders: the class of each stored label, for reading the same kind of data again.
+        origin: where the pictures come from, for people.
+        stand_in: one sentence where an offline stand-in is used, else None.
+        faults: (name, reason) of each picture that was left out.
+        fingerprint: hexadecimal digest of pictures, labels and splits.
+    """
+
+    splits: dict[str, Split]
+    class_names: list[str]
+    folders: dict[str, str]
+    origin: str
+    stand_in: str | None
+    faults: list[tuple[str, str]]
+    fingerprint: str
+
+
+def prepare(data: Data, progress: Callable[[int, int], None] | None = None) -> PreparedData:
+    """Load, split and preprocess what an experiment learns from.
+
+    Args:
+        data: the section of the experiment.
+        progress: called with (done, all) while pictures are decoded.
+
+    Raises:
+        UserError: the data cannot be had, or do not fit the experiment.
+        RunError: a picture cannot be read and `on_corrupt` is `error`.
+    """
+    source, stand_in = load_source(data)
+    source = select_classes(source, data.labels.select)
+    packed, faults = {}, []
+    for name, pictures in source.splits.items():
+        packed[name], broken = packed_split(pictures, data.preprocessing, progress)
+        faults += broken
+    if faults and data.on_corrupt == "error":
+        shown = [Problem(reason, name) for name, reason in faults[:10]]
+        raise RunError("\n".join([f"{len(faults)} pictures cannot be read, and data.on_corrupt is error:", *map(str, shown)]))
+    splits = split_all(packed, data)
+    return PreparedData(
+        splits, source.class_names, source.folders, source.origin, stand_in, faults, _fingerprint(splits, source.class_names)
+    )
+
+
+def select_classes(source: Source, wanted: list[str] | None) -> Source:
+    """Keep the classes in `wanted`, in that order; all of them for None.
+
+    Raises:
+        UserError: a class is not there.
+    """
+    if wanted is None:
+        return source
+    for name in wanted:
+        if name not in source.class_names:
+            allowed = source.class_names
+            raise UserError(Problem(f"no class '{name}'{closest(name, allowed)}; there: {listing(allowed)}", key="data.labels.select"))
+    new_label = np.array([wanted.index(name) if name in wanted else -1 for name in source.class_names])
+    splits = {}
+    for split, pictures in source.splits.items():
+        labels = new_label[pictures.labels]
+        kept = np.flatnonzero(labels >= 0)
+        splits[split] = replace(pictures.take(kept), labels=labels[kept])
+    return replace(source, class_names=list(wanted), splits=splits)
+
+
+def packed_split(
+    pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None = None
+) -> tuple[Split, list[tuple[str, str]]]:
+    """Preprocess stored pictures: at once where they are arrays of the right size, else through the packed cache.
+
+    Raises:
+        UserError: not one of them can be read.
+    """
+    at_once = _as_array(pictures, how)
+    packed = Packed(at_once, np.arange(len(at_once)), []) if at_once is not None else pack(pictures, how, progress)
+    if len(pictures) and len(packed.kept) == 0:
+        name, reason = packed.faults[0]
+        raise UserError(f"none of the {len(pictures)} pictures can be read; the first is {name}: {reason}")
+    split = Split(packed.images, pictures.labels[packed.kept], [pictures.names[i] for i in packed.kept])
+    return split, packed.faults
+
+
+def _as_array(pictures: Pictures, how: Preprocessing) -> np.ndarray | None:
+    return None if pictures.array is None else preprocess_array(pictures.array, how)
+
+
+def split_all(given: dict[str, Split], data: Data) -> dict[str, Split]:
+    """Make `train`, `val` and `test` of what the source gives; a split that it has is taken as it is.
+
+    Raises:
+        UserError: there are too few pictures to split, or fewer in train than one batch needs.
+    """
+    train, test, val = given["train"], given.get("test"), given.get("val")
+    if test is not None and data.test is not None:
+        raise UserError(Problem("the source has a test split of its own; leave this key out", key="data.test"))
+    if test is None:
+        part = data.test if data.test is not None else DEFAULT_TEST
+        kept, held = hold_out(train.labels, groups_of(train.names, data.groups), part, data.split_seed, "data.test")
+        train, test = train.take(kept), train.take(held)
+    if val is None:
+        groups = groups_of(train.names, data.groups)
+        kept, held = hold_out(train.labels, groups, data.validation, data.split_seed, "data.validation")
+        train, val = train.take(kept), train.take(held)
+    return {"train": train, "val": val, "test": test}
+
+
+def _fingerprint(splits: dict[str, Split], class_names: list[str]) -> str:
+    total = hashlib.sha256("\0".join(class_names).encode("utf-8", "surrogateescape"))
+    for name, split in splits.items():
+        total.update(f"{name} {split.images.shape}".encode())
+        total.update(np.ascontiguousarray(split.images))
+        total.update(np.ascontiguousarray(split.labels))
+    return total.hexdigest()

@@ -1,0 +1,164 @@
+"""From a stored picture to the model's input; the same code for training, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from kerasexp.config.data import Preprocessing
+
+# Weights of red, green and blue in grey (ITU-R BT.601), as OpenCV, Pillow and TensorFlow have them.
+GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+# MNIST's digits are scaled into a box of 20x20 within 28x28 (LeCun et al. 1998, section III.A).
+CENTER_BOX = 20 / 28
+
+
+def preprocess(picture: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """Bring one stored picture to the model's input.
+
+    Pictures are reduced by area averaging, which weighs every stored pixel once. Point-sampled bilinear interpolation
+    misses most of a thin stroke.
+
+    Args:
+        picture: uint8 [height, width, 1 or 3], of any size.
+        how: the preprocessing.
+
+    Returns:
+        uint8 [size[0], size[1], channels].
+    """
+    height, width = how.size
+    inverted = _is_inverted(picture, how)
+    if picture.shape[:2] == (height, width):
+        values = _with_channels(picture.astype(np.float32), how.channels)
+        values = 255 - values if inverted else values
+    elif how.framing == "center":
+        values = _centered(_flip(picture, inverted), how)
+    elif how.framing == "fit":
+        values = _fitted(_flip(picture, inverted), how)
+    else:
+        if how.framing == "window":
+            picture = _window(picture, how.window)
+        values = _with_channels(resize(picture, height, width), how.channels)
+        values = 255 - values if inverted else values
+    if how.contrast == "stretch":
+        values = values * (255 / max(values.max(), 1.0))
+    return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
+def preprocess_array(pictures: np.ndarray, how: Preprocessing) -> np.ndarray | None:
+    """Do at once what `preprocess` does one by one, for pictures that have the target size already.
+
+    Returns None where the pictures have another size, and so must be framed one by one.
+    """
+    if pictures.shape[1:3] != tuple(how.size) or pictures.shape[3] != how.channels or how.contrast != "none":
+        return None
+    if how.invert is False:
+        return pictures
+    inverted = np.ones(len(pictures), bool) if how.invert is True else border_means(pictures) > 127.5
+    return np.where(inverted[:, None, None, None], 255 - pictures, pictures) if inverted.any() else pictures
+
+
+def border_means(pictures: np.ndarray) -> np.ndarray:
+    """Return the mean value along the border of each picture, [n] for uint8 [n, height, width, channels]."""
+    lines = [pictures[:, 0], pictures[:, -1], pictures[:, :, 0], pictures[:, :, -1]]
+    count = sum(line[0].size for line in lines)
+    return sum(line.sum(axis=(1, 2), dtype=np.float64) for line in lines) / max(count, 1)
+
+
+def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize by area where the picture shrinks and linearly where it grows.
+
+    Args:
+        picture: uint8 or float32 [h, w, channels].
+
+    Returns:
+        float32 [height, width, channels], not rounded.
+    """
+    rows, columns, channels = picture.shape
+    if rows < height or columns < width:
+        method = cv2.INTER_AREA if rows >= height and columns >= width else cv2.INTER_LINEAR
+        small = cv2.resize(picture.astype(np.float32), (width, height), interpolation=method)
+        return small.reshape(height, width, channels)
+    bands = _area_rows(picture.reshape(rows, columns * channels), height).reshape(height, columns, channels)
+    return cv2.resize(bands, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, channels)
+
+
+def _area_rows(picture: np.ndarray, height: int) -> np.ndarray:
+    """Average [rows, n] over bands of rows of equal height, the rows at a band's edges by the part that lies in it.
+
+    OpenCV's INTER_AREA takes 2 ms for a scan where the ratio is not whole; summing whole rows first takes 0.2.
+    """
+    rows = picture.shape[0]
+    if rows == height:
+        return picture.astype(np.float32)
+    edges = np.linspace(0, rows, height + 1)
+    bands = np.empty((height, picture.shape[1]), np.float32)
+    for band in range(height):
+        top, bottom = edges[band], edges[band + 1]
+        first, last = int(np.ceil(top - 1e-9)), int(np.floor(bottom + 1e-9))
+        total = cv2.reduce(picture[first:last], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0] if last > first else 0
+        if top < first:
+            total = total + (first - top) * picture[first - 1]
+        if bottom > last:
+            total = total + (bottom - last) * picture[min(last, rows - 1)]
+        bands[band] = total / (bottom - top)
+    return bands
+
+
+def _is_inverted(picture: np.ndarray, how: Preprocessing) -> bool:
+    if how.invert == "auto":
+        return bool(border_means(picture[np.newaxis])[0] > 127.5)
+    return bool(how.invert)
+
+
+def _flip(picture: np.ndarray, inverted: bool) -> np.ndarray:
+    return 255 - picture if inverted else picture
+
+
+def _with_channels(values: np.ndarray, channels: int) -> np.ndarray:
+    """Bring float32 [h, w, 1 or 3] to the wanted number of channels."""
+    if values.shape[2] == channels:
+        return values
+    return (values @ GREY)[..., np.newaxis] if channels == 1 else np.repeat(values, 3, axis=2)
+
+
+def _window(picture: np.ndarray, window: list[float]) -> np.ndarray:
+    rows, columns = picture.shape[:2]
+    top, left, bottom, right = window
+    first, left = round(top * rows), round(left * columns)
+    return picture[first : max(round(bottom * rows), first + 1), left : max(round(right * columns), left + 1)]
+
+
+def _fitted(picture: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """The whole picture with its aspect kept, in the middle; the rest has the border's mean value."""
+    height, width = how.size
+    rows, columns = picture.shape[:2]
+    scale = min(height / rows, width / columns)
+    inner = max(round(rows * scale), 1), max(round(columns * scale), 1)
+    small = _with_channels(resize(picture, *inner), how.channels)
+    page = np.full((height, width, how.channels), border_means(picture[np.newaxis])[0], np.float32)
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    page[top : top + inner[0], left : left + inner[1]] = small
+    return page
+
+
+def _centered(picture: np.ndarray, how: Preprocessing) -> np.ndarray:
+    """The box around the ink (bright on dark), scaled to 20/28 of the size, with its centre of mass in the middle."""
+    height, width = how.size
+    ink = picture.max(axis=2)
+    mask = ink > ink.min() + (int(ink.max()) - int(ink.min())) * 0.5
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if ink.max() == ink.min():
+        return np.full((height, width, how.channels), float(ink.max()), np.float32)
+    box = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = min(height * CENTER_BOX / box.shape[0], width * CENTER_BOX / box.shape[1])
+    inner = max(round(box.shape[0] * scale), 1), max(round(box.shape[1] * scale), 1)
+    small = _with_channels(resize(box, *inner), how.channels)
+    mass = small.sum(axis=2) + 1e-6
+    middle_row = (mass.sum(axis=1) * np.arange(inner[0])).sum() / mass.sum()
+    middle_column = (mass.sum(axis=0) * np.arange(inner[1])).sum() / mass.sum()
+    top = int(np.clip(round((height - 1) / 2 - middle_row), 0, height - inner[0]))
+    left = int(np.clip(round((width - 1) / 2 - middle_column), 0, width - inner[1]))
+    page = np.zeros((height, width, how.channels), np.float32)
+    page[top : top + inner[0], left : left + inner[1]] = small
+    return page

@@ -1,0 +1,51 @@
+"""Where pictures and labels come from: one file per source, and this dict of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kerasexp.config.data import Data, DataSource
+from kerasexp.data.pictures import MissingData, Source
+from kerasexp.data.sources.csv import load_csv
+from kerasexp.data.sources.digits import load_digits
+from kerasexp.data.sources.image_folder import load_image_folder
+from kerasexp.data.sources.mnist import load_mnist
+from kerasexp.data.sources.npz import load_npz
+from kerasexp.data.sources.rendered_scans import load_rendered_scans
+from kerasexp.errors import Problem, UserError
+
+SOURCES: dict[str, Callable[[DataSource], Source]] = {
+    "mnist": load_mnist,
+    "digits": load_digits,
+    "image_folder": load_image_folder,
+    "csv": load_csv,
+    "npz": load_npz,
+    "rendered_scans": load_rendered_scans,
+}
+
+
+def load_source(data: Data) -> tuple[Source, str | None]:
+    """Load the experiment's source, or its offline stand-in where the source is not to be had.
+
+    Returns:
+        The source, and None or one sentence that says what stands in for what, and why.
+
+    Raises:
+        UserError: neither can be had.
+    """
+    try:
+        return SOURCES[data.source](data), None
+    except MissingData as missing:
+        if data.offline is None:
+            raise UserError(
+                Problem(f"{missing}. To go on without it, name a stand-in: offline: digits or offline: rendered_scans", key="data.source")
+            ) from None
+        stand_in = data.offline
+        if stand_in.class_names is None:
+            stand_in = stand_in.model_copy(update={"class_names": data.class_names})
+        try:
+            source = SOURCES[stand_in.source](stand_in)
+        except MissingData as also_missing:
+            raise UserError(Problem(f"{missing}; and its stand-in: {also_missing}", key="data.offline")) from None
+        wanted = f"{data.source} {data.path}" if data.path else data.source
+        return source, f"'{stand_in.source}' stands in for '{wanted}': {missing}"

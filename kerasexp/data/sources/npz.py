@@ -1,0 +1,76 @@
+"""NumPy archives of pictures: `x_train`, `y_train` and perhaps `x_val`, `y_val`, `x_test`, `y_test`; or just `x`, `y`."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from kerasexp.config.data import DataSource
+from kerasexp.config.files import find_file, places
+from kerasexp.data.pictures import MissingData, Source, from_arrays
+from kerasexp.errors import Problem, UserError, listing
+
+
+def load_npz(data: DataSource) -> Source:
+    """Load an `.npz` file of uint8 pictures, or of floats in 0..1 or 0..255.
+
+    Raises:
+        MissingData: the file is not there.
+        UserError: it is no such archive; see `read_splits`.
+    """
+    found = find_file(data.path)
+    if found is None:
+        raise MissingData(f"'{data.path}' is not at {listing(places(data.path))}")
+    return from_arrays(f"npz file {found}", read_splits(found), data.class_names)
+
+
+def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return split -> (uint8 [n, height, width, 1 or 3], labels [n]) from an `.npz` file. Pickled objects are refused.
+
+    Raises:
+        UserError: the file is unreadable, keys are missing, or shapes and values are not those of pictures and labels.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, AttributeError) as error:
+        raise UserError(Problem(f"cannot be read as a NumPy archive: {error}", str(path))) from None
+    splits = {}
+    for split in ("train", "val", "test"):
+        if f"x_{split}" in arrays and f"y_{split}" in arrays:
+            splits[split] = arrays[f"x_{split}"], arrays[f"y_{split}"]
+    if not splits and {"x", "y"} <= arrays.keys():
+        splits["train"] = arrays["x"], arrays["y"]
+    if "train" not in splits:
+        raise UserError(Problem(f"holds {listing(arrays) or 'nothing'}; x_train and y_train (or x and y) are needed", str(path)))
+    return {split: _checked(pictures, labels, f"{path}: {split}") for split, (pictures, labels) in splits.items()}
+
+
+def _checked(pictures: np.ndarray, labels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    if pictures.ndim == 3:
+        pictures = pictures[..., np.newaxis]
+    if pictures.ndim != 4 or pictures.shape[3] not in (1, 3) or 0 in pictures.shape:
+        raise UserError(Problem(f"pictures of shape {pictures.shape}; [n, height, width] or [n, height, width, 1 or 3] is needed", name))
+    labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.shape != (len(pictures),):
+        raise UserError(Problem(f"{len(pictures)} pictures and labels of shape {labels.shape}", name))
+    return as_uint8(pictures, name), labels
+
+
+def as_uint8(values: np.ndarray, name: str) -> np.ndarray:
+    """Bring numbers in 0..255, or floats in 0..1, to uint8.
+
+    Raises:
+        UserError: a value is NaN or out of range.
+    """
+    if values.dtype == np.uint8:
+        return values
+    if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
+        raise UserError(Problem("holds values that are no finite numbers", name))
+    low, high = values.min(), values.max()
+    if low < 0 or high > 255:
+        raise UserError(Problem(f"holds values from {low} to {high}; pictures have 0 to 255, or 0.0 to 1.0", name))
+    unit = np.issubdtype(values.dtype, np.floating) and high <= 1
+    return np.rint(values * 255 if unit else values).astype(np.uint8)
