@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from kerasexp.config.base import Section
@@ -14,9 +16,9 @@ class Init(Section):
     """Weights to start from: those of another experiment, which is run first where it has not been."""
 
     experiment: str | Experiment = Field(description="The upstream experiment: a YAML file, or an experiment written out.")
-    layers: str | list[str] = Field(
+    layers: Literal["all_but_head", "all_but_classes", "all"] | list[str] = Field(
         "all_but_head",
-        description="all, all_but_head (all but the classes' layer), features (all before the head), or layer names.",
+        description="all_but_head (all before the dense head), all_but_classes (all but the last layer), all, or layer names.",
     )
     freeze: list[str] = Field([], description="Layers that are not trained, by name; `*` stands for any characters.")
 

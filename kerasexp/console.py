@@ -1,0 +1,58 @@
+"""What a person reads while a command runs: plain lines, and on a terminal a live bar."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+
+class Bar:
+    """A live bar on a terminal; nothing elsewhere, where each redrawing would be a line of its own."""
+
+    def __init__(self, title: str, total: int, live: bool):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+        )
+        self._live = live
+        self._progress = Progress(*columns, transient=True, disable=not live)
+        self._task = self._progress.add_task(title, total=total, text="")
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def advance(self, done: int, text: str = "") -> None:
+        """Show that `done` of all are done."""
+        if self._live:
+            self._progress.update(self._task, completed=done, text=text)
+
+    def progress(self, done: int, total: int) -> None:
+        """As `advance`, where the total becomes known only on the way."""
+        if self._live:
+            self._progress.update(self._task, completed=done, total=total)
+
+
+class Console:
+    """Writes to standard output; its last line is left to the command's answer."""
+
+    def __init__(self, quiet: bool = False):
+        self._quiet = quiet
+        self._live = not quiet and sys.stdout.isatty()
+
+    def line(self, text: str) -> None:
+        """Print one line."""
+        if not self._quiet:
+            print(text, flush=True)
+
+    def bar(self, title: str, total: int) -> Bar:
+        """Return a bar of `total` units, to be used in a `with` block."""
+        return Bar(title, total, self._live)

@@ -1,0 +1,63 @@
+"""The input pipeline: shuffled, augmented batches of every epoch as one tf.data stream."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from kerasexp.config.data import Augmentation
+from kerasexp.data.augmentation import GRID, affine_rows, bend, bends, warp
+from kerasexp.data.preparation import Split
+
+
+def training_batches(
+    split: Split, batch_size: int, seed: int, augmentation: Augmentation | None, first_epoch: int, epochs: int
+) -> tf.data.Dataset:
+    """Return the batches of the epochs `first_epoch` to `epochs - 1`, one after the other.
+
+    An epoch's order and its random changes are drawn at its beginning from (seed, epoch), one row per picture, so that
+    they do not depend on what was trained before: a resumed run sees what an unbroken one would have seen.
+
+    Returns:
+        A dataset of (uint8 [b, height, width, channels], int64 [b]); the last batch of an epoch may be smaller.
+    """
+    images, labels = tf.constant(split.images), tf.constant(split.labels)
+    height, width = split.images.shape[1:3]
+    count, bending = len(split), augmentation is not None and augmentation.elastic > 0
+
+    def plan(epoch: np.int64) -> list[np.ndarray]:
+        generator = np.random.default_rng((seed, int(epoch)))
+        order = generator.permutation(count)
+        rows = [order]
+        if augmentation is not None:
+            rows.append(affine_rows(augmentation, count, (height, width), generator)[order])
+        if bending:
+            rows.append(bends(augmentation, count, (height, width), generator)[order])
+        return rows
+
+    shapes = [(tf.int64, (count,)), (tf.float32, (count, 8)), (tf.float32, (count, GRID, GRID, 2))]
+    shapes = shapes[: 1 + (augmentation is not None) + bending]
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        rows = tf.numpy_function(plan, [epoch], [dtype for dtype, _ in shapes])
+        for row, (_, shape) in zip(rows, shapes, strict=True):
+            row.set_shape(shape)
+        return tf.data.Dataset.from_tensor_slices(tuple(rows)).batch(batch_size)
+
+    def batch(order: tf.Tensor, *changes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pictures = tf.gather(images, order)
+        if changes:
+            values = tf.cast(pictures, tf.float32)
+            if bending:
+                values = bend(values, changes[1])
+            values = warp(values, changes[0], augmentation.fill)
+            pictures = tf.cast(tf.round(values), tf.uint8)
+        return pictures, tf.gather(labels, order)
+
+    stream = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
+    return stream.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(split: Split, batch_size: int) -> tf.data.Dataset:
+    """Return the pictures and labels in their order, in batches."""
+    return tf.data.Dataset.from_tensor_slices((split.images, split.labels)).batch(batch_size).prefetch(tf.data.AUTOTUNE)

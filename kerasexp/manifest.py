@@ -1,0 +1,97 @@
+"""What a run's manifest says of the world around it, and the key by which a run is known again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasexp import __version__
+from kerasexp.config import Experiment
+
+if TYPE_CHECKING:
+    from kerasexp.data.preparation import PreparedData
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "matplotlib")
+
+
+def run_key(experiment: Experiment, data: PreparedData, upstream_key: str | None) -> str:
+    """Return the digest of all that decides a run's result: resolved content, data, and what it starts from.
+
+    The experiment's name, its reported figures and the places of files do not.
+    """
+    content = experiment.model_dump(mode="json", exclude={"name", "reported", "data", "init"})
+    init = experiment.init.model_dump(mode="json", exclude={"experiment"}) if experiment.init else None
+    augmentation = experiment.data.model_dump(mode="json", include={"augmentation"})
+    parts = [content, init, augmentation, data.fingerprint, upstream_key]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions of Python, kerasexp and what it computes with, and the git commit of kerasexp's own checkout."""
+    found: dict[str, str | None] = {"python": platform.python_version(), "kerasexp": __version__, "git_commit": _git_commit()}
+    for package in PACKAGES:
+        found[package] = installed_version(package)
+    return found
+
+
+def installed_version(package: str) -> str | None:
+    """Return a package's version, or None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def hardware() -> dict[str, Any]:
+    """Return processor, cores that this process may use, memory in GiB, and GPUs."""
+    import tensorflow as tf
+
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": _memory_gib(),
+        "gpus": [
+            tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+            for gpu in tf.config.list_physical_devices("GPU")
+        ],
+    }
+
+
+def _git_commit() -> str | None:
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None

@@ -1,0 +1,31 @@
+"""The networks: one file per family, and this dict of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+
+from kerasexp.config.data import Preprocessing
+from kerasexp.config.model import Model
+from kerasexp.models.cnn import build_cnn
+from kerasexp.models.mlp import build_mlp
+
+MODELS: dict[str, Callable[[Model, keras.KerasTensor], keras.KerasTensor]] = {
+    "mlp": build_mlp,
+    "cnn": build_cnn,
+}
+
+
+def build_model(model: Model, preprocessing: Preprocessing, classes: int, name: str) -> keras.Model:
+    """Build a functional classifier.
+
+    It takes uint8 pictures [n, height, width, channels] in 0..255, rescales them itself, and gives float32
+    probabilities [n, classes], whatever the precision of what lies between.
+    """
+    inputs = keras.Input((*preprocessing.size, preprocessing.channels), dtype="uint8", name="pictures")
+    features = keras.layers.Rescaling(1 / 255, name="rescaling")(inputs)
+    features = MODELS[model.name](model, features)
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(features)
+    outputs = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
+    return keras.Model(inputs, outputs, name=name)

@@ -1,0 +1,32 @@
+"""What several families are made of: an activation by name, and a dense layer with its companions."""
+
+from __future__ import annotations
+
+import keras
+
+from kerasexp.config.model import Activation, Head
+
+
+def activate(features: keras.KerasTensor, activation: Activation, name: str) -> keras.KerasTensor:
+    """Apply an activation as a layer of its own, so that plots can name it."""
+    return keras.layers.Activation(activation, name=name)(features)
+
+
+def dense(
+    features: keras.KerasTensor, units: int, activation: Activation, batch_norm: bool, dropout: float, name: str
+) -> keras.KerasTensor:
+    """Dense layer, batch normalisation where asked for, activation, dropout."""
+    features = keras.layers.Dense(units, use_bias=not batch_norm, name=name)(features)
+    if batch_norm:
+        features = keras.layers.BatchNormalization(name=f"{name}_norm")(features)
+    features = activate(features, activation, f"{name}_{activation}")
+    return keras.layers.Dropout(dropout, name=f"{name}_dropout")(features) if dropout else features
+
+
+def dense_head(features: keras.KerasTensor, head: Head) -> keras.KerasTensor:
+    """The hidden dense layers before the classes' layer; their names begin with `head`."""
+    if head.dropout and not head.units:
+        return keras.layers.Dropout(head.dropout, name="head_dropout")(features)
+    for number, units in enumerate(head.units, start=1):
+        features = dense(features, units, head.activation, head.batch_norm, head.dropout, f"head_dense_{number}")
+    return features

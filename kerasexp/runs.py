@@ -1,0 +1,128 @@
+"""The run directory: the only place that knows its files' names. Every file in it is written at once or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kerasexp.errors import Problem, RunError, UserError
+
+
+class RunDirectory:
+    """One run's files."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(cls, name: str, where: Path | None, runs: Path = Path("runs")) -> RunDirectory:
+        """Make the directory `where`, or else the next number below `runs/<name>`.
+
+        Raises:
+            UserError: `where` holds something already, or cannot be made.
+        """
+        try:
+            if where is not None:
+                cls.refuse_occupied(where)
+                where.mkdir(parents=True, exist_ok=True)
+                run = cls(where)
+            else:
+                run = cls(_next_number(runs / name))
+            for folder in (run.plots, run.checkpoint, run.tensorboard):
+                folder.mkdir()
+        except OSError as error:
+            raise UserError(Problem(f"cannot be made: {error.strerror or error}", str(where or runs / name))) from None
+        return run
+
+    @staticmethod
+    def refuse_occupied(where: Path) -> None:
+        """Raise UserError where a run cannot go because something is there already."""
+        if where.exists() and not (where.is_dir() and not any(where.iterdir())):
+            raise UserError(Problem("is there already and is not an empty folder; name another --run-dir, or remove it", str(where)))
+
+    experiment = property(lambda self: self.path / "experiment.yaml")
+    manifest = property(lambda self: self.path / "manifest.json")
+    history = property(lambda self: self.path / "history.csv")
+    metrics = property(lambda self: self.path / "metrics.json")
+    predictions = property(lambda self: self.path / "predictions.csv")
+    report = property(lambda self: self.path / "report.html")
+    plots = property(lambda self: self.path / "plots")
+    tensorboard = property(lambda self: self.path / "tensorboard")
+    checkpoint = property(lambda self: self.path / "checkpoint")
+    model = property(lambda self: self.checkpoint / "model.keras")
+
+    def write_history(self, rows: list[dict[str, float]]) -> None:
+        """Write `history.csv`: one line per epoch."""
+        write_text(self.history, csv_text(list(rows[0]), (row.values() for row in rows)))
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest, or an empty dict where there is none that can be read."""
+        try:
+            return json.loads(self.manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+
+def earlier_runs(name: str, runs: Path = Path("runs")) -> Iterator[RunDirectory]:
+    """Yield the runs below `runs/<name>`, the newest first."""
+    folder = runs / name
+    numbers = sorted((int(p.name) for p in folder.iterdir() if p.name.isdigit()), reverse=True) if folder.is_dir() else []
+    for number in numbers:
+        yield RunDirectory(folder / str(number))
+
+
+def _next_number(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    number = max((int(p.name) for p in folder.iterdir() if p.name.isdigit()), default=0) + 1
+    while True:
+        try:
+            (folder / str(number)).mkdir()
+            return folder / str(number)
+        except FileExistsError:  # another process took it
+            number += 1
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is either there whole or as it was.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file; see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, with NaN and infinity refused; see `write_bytes`."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def csv_text(header: list[str], rows: Any) -> str:
+    """Return a CSV table as text."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()

@@ -1,0 +1,1 @@
+"""From a model and prepared data to a trained checkpoint."""

@@ -1,0 +1,106 @@
+"""What happens beside the steps: the best checkpoint, the history, the end of a run that went wrong, progress."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+
+from kerasexp.config.rules import direction
+from kerasexp.config.training import Checkpoint, Training
+
+
+class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
+    """Keras's ModelCheckpoint, which never leaves half a file and saves the model without its optimizer.
+
+    What is saved is for inference: a plain functional model, a third of the size that Adam's state would give it.
+    """
+
+    def __init__(self, path: Path, checkpoint: Checkpoint):
+        self._final = path
+        self._temporary = path.with_name(f".{path.name}.tmp.keras")
+        super().__init__(
+            str(self._temporary),
+            monitor=checkpoint.monitor,
+            mode=direction(checkpoint.monitor),
+            save_best_only=checkpoint.keep == "best",
+        )
+
+    def set_model(self, model: keras.Model) -> None:
+        super().set_model(keras.Model(model.inputs, model.outputs, name=model.name))
+
+    def on_epoch_end(self, epoch, logs=None):
+        # A NaN is no epoch to keep, not even as the last.
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            return
+        super().on_epoch_end(epoch, logs)
+        if self._temporary.exists():
+            os.replace(self._temporary, self._final)
+
+
+class StopAtNonFiniteLoss(keras.callbacks.Callback):
+    """Stop at the first loss that is NaN or infinite, and remember where: `place` is (epoch, step), from 1, or None."""
+
+    def __init__(self):
+        super().__init__()
+        self.place: tuple[int, int] | None = None
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.place is None and not math.isfinite(logs["loss"]):
+            self.place = self._epoch + 1, batch + 1
+            self.model.stop_training = True
+
+
+class History(keras.callbacks.Callback):
+    """One row per epoch: epoch, seconds since the start, learning rate, and every metric; handed to `write` each time."""
+
+    def __init__(self, write: Callable[[list[dict[str, float]]], None]):
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+        self._write = write
+        self._start = 0.0
+
+    def on_train_begin(self, logs=None):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        metrics = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
+        self.rows.append(
+            {
+                "epoch": epoch + 1,
+                "seconds": round(time.perf_counter() - self._start, 3),
+                "learning_rate": float(self.model.optimizer.learning_rate),
+                **metrics,
+            }
+        )
+        self._write(self.rows)
+
+
+def plateau_callbacks(training: Training) -> list[keras.callbacks.Callback]:
+    """Return ReduceLROnPlateau and EarlyStopping as the experiment asks for them."""
+    callbacks: list[keras.callbacks.Callback] = []
+    if (plateau := training.reduce_lr_on_plateau) is not None:
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor=plateau.monitor,
+                mode=direction(plateau.monitor),
+                patience=plateau.patience,
+                factor=plateau.factor,
+                min_lr=plateau.min_learning_rate,
+            )
+        )
+    if (stopping := training.early_stopping) is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                monitor=stopping.monitor, mode=direction(stopping.monitor), patience=stopping.patience
+            )
+        )
+    return callbacks

@@ -1,0 +1,68 @@
+"""Weights to start from: those of an upstream checkpoint, layer by layer; and layers that stay as they are."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import keras
+
+from kerasexp.config.experiment import Init
+from kerasexp.errors import Problem, UserError, closest, listing
+
+
+def start_from(model: keras.Model, upstream: keras.Model, init: Init) -> list[str]:
+    """Copy weights from `upstream` and freeze what `init` asks for; return the names of the copied layers.
+
+    Raises:
+        UserError: a layer is not in both models, or has another shape there.
+    """
+    wanted = _wanted_layers(model, init)
+    theirs = {layer.name: layer for layer in upstream.layers}
+    for name in wanted:
+        ours = model.get_layer(name)
+        if name not in theirs:
+            raise UserError(
+                Problem(f"the upstream model has no layer '{name}'{closest(name, theirs)}; it has {listing(theirs)}", key="init.layers")
+            )
+        shapes = [w.shape for w in ours.weights], [w.shape for w in theirs[name].weights]
+        if shapes[0] != shapes[1]:
+            raise UserError(
+                Problem(f"layer '{name}' has weights of shape {shapes[0]} here and {shapes[1]} upstream", key="init.layers")
+            )
+        ours.set_weights(theirs[name].get_weights())
+    freeze(model, init.freeze)
+    return wanted
+
+
+def _wanted_layers(model: keras.Model, init: Init) -> list[str]:
+    with_weights = [layer.name for layer in model.layers if layer.weights]
+    if isinstance(init.layers, list):
+        unknown = [name for name in init.layers if name not in with_weights]
+        if unknown:
+            raise UserError(
+                Problem(
+                    f"no layer with weights is called '{unknown[0]}'{closest(unknown[0], with_weights)}; there: {listing(with_weights, 40)}",
+                    key="init.layers",
+                )
+            )
+        return init.layers
+    if init.layers == "all":
+        return with_weights
+    if init.layers == "all_but_classes":
+        return [name for name in with_weights if name != "logits"]
+    return [name for name in with_weights if name != "logits" and not name.startswith("head_")]
+
+
+def freeze(model: keras.Model, patterns: list[str]) -> None:
+    """Stop training the layers whose names match a pattern.
+
+    Raises:
+        UserError: a pattern matches no layer.
+    """
+    names = [layer.name for layer in model.layers]
+    for pattern in patterns:
+        matched = [layer for layer in model.layers if fnmatchcase(layer.name, pattern)]
+        if not matched:
+            raise UserError(Problem(f"'{pattern}' matches no layer{closest(pattern, names)}; there: {listing(names, 40)}", key="init.freeze"))
+        for layer in matched:
+            layer.trainable = False

@@ -1,0 +1,196 @@
+"""One run, from the experiment to the report: experiment -> data -> model -> training -> evaluation -> plots -> report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kerasexp.checkpoint import load_checkpoint, write_sidecars
+from kerasexp.config import Experiment, resolved_yaml
+from kerasexp.console import Console
+from kerasexp.data.preparation import PreparedData, prepare
+from kerasexp.errors import KerasexpError, RunError
+from kerasexp.manifest import hardware, now, run_key, versions
+from kerasexp.runs import RunDirectory, earlier_runs, write_json, write_text
+
+
+@dataclass
+class Upstream:
+    """A finished run to start from; what stood in for what there concerns the run that starts from it."""
+
+    run: RunDirectory
+    key: str
+    stand_ins: list[str] = field(default_factory=list)
+
+
+def run_experiment(experiment: Experiment, run_dir: Path | None, console: Console) -> RunDirectory:
+    """Run one experiment to its end and return its directory.
+
+    Args:
+        experiment: resolved and validated.
+        run_dir: the directory to make; None for the next number below `runs/<name>`.
+        console: where progress is shown.
+
+    Raises:
+        UserError: the experiment does not fit its data, its upstream or the directory; nothing is left behind then.
+        RunError: the run failed; its manifest says why.
+    """
+    if run_dir is not None:
+        RunDirectory.refuse_occupied(run_dir)
+    data, seconds = prepare_data(experiment, console)
+    upstream = None if experiment.init is None else _upstream(experiment, console)
+    key = run_key(experiment, data, upstream.key if upstream else None)
+    return _run(experiment, data, seconds, upstream, key, run_dir, console)
+
+
+def prepare_data(experiment: Experiment, console: Console) -> tuple[PreparedData, float]:
+    """Prepare an experiment's data, saying what is used, what stands in and what was left out; and the seconds it took."""
+    start = time.perf_counter()
+    with console.bar("decoding pictures", 1) as bar:
+        data = prepare(experiment.data, bar.progress)
+    if data.stand_in:
+        console.line(f"STAND-IN: {data.stand_in}")
+    seconds = time.perf_counter() - start
+    counts = ", ".join(f"{len(split)} {name}" for name, split in data.splits.items())
+    console.line(f"{experiment.name}: {data.origin}: {len(data.class_names)} classes, {counts}  ({seconds:.1f} s)")
+    for name, reason in data.faults:
+        console.line(f"left out: {name}: {reason}")
+    return data, seconds
+
+
+def _upstream(experiment: Experiment, console: Console) -> Upstream:
+    """Return the upstream run: a finished one of the same content and data, or else a new one."""
+    upstream = experiment.init.experiment
+    data, seconds = prepare_data(upstream, console)
+    before = None if upstream.init is None else _upstream(upstream, console)
+    key = run_key(upstream, data, before.key if before else None)
+    run = next((r for r in earlier_runs(upstream.name) if _is_finished(r, key)), None)
+    if run is not None:
+        console.line(f"starting from {run.path}, which has run before")
+    else:
+        console.line(f"running {upstream.name} first, to start from it")
+        run = _run(upstream, data, seconds, before, key, None, console)
+    return Upstream(run, key, run.read_manifest().get("stand_ins", []))
+
+
+def _is_finished(run: RunDirectory, key: str) -> bool:
+    manifest = run.read_manifest()
+    return manifest.get("status") == "finished" and manifest.get("key") == key and run.model.is_file()
+
+
+def _run(
+    experiment: Experiment,
+    data: PreparedData,
+    data_seconds: float,
+    upstream: Upstream | None,
+    key: str,
+    run_dir: Path | None,
+    console: Console,
+) -> RunDirectory:
+    """Build, train, evaluate and report; keep the manifest true to what has happened."""
+    import keras
+
+    from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
+
+    # 1. Seeds and number format, before the first weight is drawn.
+    keras.utils.set_random_seed(experiment.seed)
+    make_deterministic()
+    precision = choose_precision(experiment.training.precision)
+    use_precision(precision)
+
+    # 2. The model and the weights that it starts from.
+    model, copied = build_initialised(experiment, data, upstream)
+
+    # 3. The run directory. All that could be wrong with the request is known by now.
+    run = RunDirectory.create(experiment.name, run_dir)
+    stand_ins = [*([data.stand_in] if data.stand_in else []), *(upstream.stand_ins if upstream else [])]
+    manifest: dict[str, Any] = {
+        "status": "running",
+        "stand_ins": stand_ins,
+        "name": experiment.name,
+        "key": key,
+        "seed": experiment.seed,
+        "precision": precision,
+        "parameters": model.count_params(),
+        "data": {
+            "origin": data.origin,
+            "fingerprint": data.fingerprint,
+            "class_names": data.class_names,
+            "pictures": {name: len(split) for name, split in data.splits.items()},
+            "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
+        },
+        "init": None if upstream is None else {"run": str(upstream.run.path), "key": upstream.key, "layers": copied},
+        "versions": versions(),
+        "hardware": hardware(),
+        "times": {"started": now(), "data_seconds": round(data_seconds, 3)},
+    }
+    write_text(run.experiment, resolved_yaml(experiment))
+    write_json(run.manifest, manifest)
+    try:
+        _train_and_judge(experiment, data, model, run, manifest, console)
+        manifest["status"] = "finished"
+    except BaseException as error:
+        manifest["status"] = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        manifest["cause"] = str(error) or type(error).__name__
+        if isinstance(error, MemoryError):
+            raise RunError("the memory is used up; try a smaller training.batch_size or data.preprocessing.size") from None
+        raise
+    finally:
+        manifest["times"]["finished"] = now()
+        _write_last(run, manifest)
+    return run
+
+
+def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upstream | None):
+    """Build the model, with the upstream weights in it where there are any; return it and the names of their layers."""
+    from kerasexp.models import build_model
+    from kerasexp.training.initial_weights import start_from
+
+    model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
+    copied = [] if upstream is None else start_from(model, load_checkpoint(upstream.run.checkpoint).model, experiment.init)
+    return model, copied
+
+
+def _train_and_judge(experiment, data: PreparedData, model, run: RunDirectory, manifest: dict, console: Console) -> None:
+    from kerasexp.evaluation.metrics import compute_metrics
+    from kerasexp.evaluation.predictions import predict_split
+    from kerasexp.report.page import write_plots, write_report
+    from kerasexp.training.fit import fit
+
+    # 4. Training.
+    write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
+    fitted = fit(model, data, experiment, run, console)
+
+    # 5. Evaluation of what was saved, not of what is in memory; the test split is read here and nowhere before.
+    start = time.perf_counter()
+    best = load_checkpoint(run.checkpoint).model
+    predictions = {name: predict_split(best, data.splits[name], data.class_names) for name in ("val", "test")}
+    metrics = {
+        **{name: compute_metrics(predicted) for name, predicted in predictions.items()},
+        "epochs": len(fitted.history),
+        "train_seconds": round(fitted.seconds, 3),
+    }
+    write_text(run.predictions, predictions["test"].to_csv())
+    write_json(run.metrics, metrics)
+    manifest["times"] |= {"train_seconds": metrics["train_seconds"], "evaluate_seconds": round(time.perf_counter() - start, 3)}
+    for name in ("val", "test"):
+        m = metrics[name]
+        console.line(
+            f"{name}: accuracy {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
+            f"loss {m['loss']:.4f}  macro F1 {m['macro_f1']:.4f}  ({m['pictures']} pictures)"
+        )
+
+    # 6. Plots and the page.
+    plots = write_plots(run, data, predictions["test"], metrics, fitted.history)
+    write_report(run, experiment, manifest, metrics, plots)
+
+
+def _write_last(run: RunDirectory, manifest: dict[str, Any]) -> None:
+    try:
+        write_json(run.manifest, manifest)
+    except KerasexpError:
+        # What stopped the run may be a full disk: its error must not be hidden by this one.
+        if manifest["status"] == "finished":
+            raise
