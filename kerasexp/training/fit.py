@@ -73,6 +73,7 @@ def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: Run
         steps_per_epoch=steps,
         validation_data=validation,
         callbacks=callbacks,
+        shuffle=False,  # each epoch comes shuffled
         verbose=0,
     )
     seconds = time.perf_counter() - start

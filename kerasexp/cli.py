@@ -1,0 +1,236 @@
+"""The commands: arguments in, one call, a printed answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from kerasexp.errors import KerasexpError
+
+app = typer.Typer(
+    name="kerasexp",
+    help="Image-classification experiments as YAML files.\n\nBegin with: python -m kerasexp run experiments/part2_pretrained.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="YAML file of the experiment.")]
+Overrides = Annotated[
+    Optional[list[str]],  # noqa: UP045 (typer reads it)
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key, such as training.epochs=3; may be given again."),
+]
+CheckpointPath = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder, a run directory, or a model.keras.")]
+
+
+@app.command()
+def run(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    run_dir: Annotated[Optional[Path], typer.Option(help="Directory of the run; default: runs/NAME/NUMBER.")] = None,  # noqa: UP045
+):
+    """Train, evaluate, draw and report.
+
+    The last line printed is the run directory.
+
+    Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
+    """
+    from kerasexp.config import load_experiment
+    from kerasexp.console import Console
+
+    resolved = load_experiment(experiment, overrides or ())
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
+    from kerasexp.workflow import run_experiment
+
+    print(run_experiment(resolved, run_dir, Console()).path)
+
+
+@app.command()
+def check(experiment: ExperimentFile, overrides: Overrides = None):
+    """Find what is wrong without training.
+
+    Keys, ranges, files, classes, shapes and memory are looked at, and every problem is listed at once.
+
+    Example: python -m kerasexp check experiments/part1_scans.yaml
+    """
+    from kerasexp.config import load_experiment
+    from kerasexp.console import Console
+
+    resolved = load_experiment(experiment, overrides or ())
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
+    from kerasexp.checking import check_experiment
+
+    check_experiment(resolved, Console())
+
+
+@app.command()
+def show(experiment: ExperimentFile, overrides: Overrides = None):
+    """Print the experiment with every default.
+
+    Bases and overrides are merged in, as `run` will see them.
+
+    Example: python -m kerasexp show experiments/part1_scans.yaml
+    """
+    from kerasexp.config import load_experiment, resolved_yaml
+
+    print(resolved_yaml(load_experiment(experiment, overrides or ())), end="")
+
+
+@app.command("list")
+def list_experiments(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of experiments.")] = Path("experiments"),
+):
+    """List the experiments of a folder.
+
+    Each is shown with the question that it answers.
+
+    Example: python -m kerasexp list experiments
+    """
+    from kerasexp.listing import listed
+
+    for line in listed(folder):
+        print(line)
+
+
+@app.command()
+def evaluate(
+    checkpoint: CheckpointPath,
+    data: Annotated[str, typer.Option(metavar="SOURCE", help="Kind of source, such as mnist or image_folder.")],
+    data_path: Annotated[Optional[str], typer.Option(metavar="PATH", help="File or folder of the source.")] = None,  # noqa: UP045
+    format: Annotated[Format, typer.Option(help="How to print the figures: table or json.")] = Format.table,
+):
+    """Judge a saved checkpoint on other data.
+
+    The source's test split is used, or all of it where it has none.
+
+    Example: python -m kerasexp evaluate checkpoints/part2_pretrained --data digits
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.evaluation.on_source import evaluate_on, parse_source
+
+    source = parse_source(data, data_path)
+    import_tensorflow()
+    print(evaluate_on(checkpoint, source, format.value))
+
+
+@app.command()
+def predict(
+    checkpoint: CheckpointPath,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Picture files, folders or zip archives.")],
+    format: Annotated[Format, typer.Option(help="How to print the answer.")] = Format.table,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 3,
+):
+    """Say which class each picture is.
+
+    Any size of picture; it is preprocessed as in training, by the checkpoint's own record.
+
+    Example: python -m kerasexp predict checkpoints/part1_scans my_scan.png --format json
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.prediction import picture_files, predict_files, shown
+
+    found = picture_files(images)
+    import_tensorflow()
+    print(shown(predict_files(checkpoint, found, top), format.value), end="")
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder or zip archive with one folder of pictures per class.")],
+    output: Annotated[Optional[Path], typer.Option(help="YAML file to write; default: NAME.yaml here.")] = None,  # noqa: UP045
+):
+    """Write an experiment for your own pictures.
+
+    They are looked at first: classes, counts, sizes, colour, faults. `run` takes the experiment as it is.
+
+    Example: python -m kerasexp new my_pictures
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.console import Console
+
+    import_tensorflow()
+    from kerasexp.starting import write_new_experiment
+
+    print(write_new_experiment(folder, output, Console()))
+
+
+@app.command()
+def pack(
+    experiment: ExperimentFile,
+    output: Annotated[Path, typer.Option(help="Folder to make: one CSV file per split.")],
+    overrides: Overrides = None,
+):
+    """Write preprocessed pictures as CSV.
+
+    A label and the flattened pixels a line, which `source: csv` reads.
+
+    Example: python -m kerasexp pack experiments/part1_digits.yaml --output digits_csv
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.config import load_experiment
+    from kerasexp.console import Console
+
+    resolved = load_experiment(experiment, overrides or ())
+    import_tensorflow()
+    from kerasexp.packing import write_packed
+
+    print(write_packed(resolved, output, Console()))
+
+
+@app.command()
+def schema():
+    """Print the JSON Schema of an experiment.
+
+    Editors use it for completion and hints.
+
+    Example: python -m kerasexp schema > experiments/schema.json
+    """
+    import json
+
+    from kerasexp.config.schema import experiment_schema
+
+    print(json.dumps(experiment_schema(), indent=1))
+
+
+@app.command()
+def doctor():
+    """Say what is installed and found here.
+
+    Versions, devices, data and cache.
+
+    Example: python -m kerasexp doctor
+    """
+    from kerasexp.doctor import findings
+
+    for line in findings():
+        print(line)
+
+
+def main() -> None:
+    """Run the command line; errors of ours become one message and an exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    for stream in (sys.stdout, sys.stderr):
+        # A file name may hold what the terminal cannot show.
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except KerasexpError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

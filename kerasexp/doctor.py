@@ -1,0 +1,54 @@
+"""What is installed and found on this machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+from kerasexp.backend import import_tensorflow
+from kerasexp.config.files import data_folder
+from kerasexp.data.packed import cache_folder
+from kerasexp.manifest import PACKAGES, hardware, installed_version, versions
+
+DATA_FILES = ("mnist.npz", "trainPart1.zip")
+EXTRAS = {"onnx": ("onnx", "tf2onnx"), "ray": ("ray",), "test": ("pytest", "ruff")}
+
+
+def findings() -> Iterator[str]:
+    """Yield one line per finding."""
+    import_tensorflow()
+    found = versions()
+    yield f"python {found['python']}, kerasexp {found['kerasexp']}"
+    for package in (*PACKAGES, "keras-tuner", "pydantic", "typer"):
+        yield f"{package} {installed_version(package) or 'is missing: pip install .'}"
+    for extra, packages in EXTRAS.items():
+        missing = [package for package in packages if installed_version(package) is None]
+        yield f"extra '{extra}': " + (f"not installed ({', '.join(missing)}); pip install '.[{extra}]'" if missing else "installed")
+    machine = hardware()
+    yield f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
+    yield "GPUs: " + (", ".join(machine["gpus"]) or "none; training runs on the CPU")
+    yield _data_line()
+    yield _cache_line()
+
+
+def _data_line() -> str:
+    folder = data_folder()
+    if folder is None:
+        return "KERASEXP_DATA is not set; sources are downloaded, or their offline stand-ins are used"
+    if not folder.is_dir():
+        return f"KERASEXP_DATA is {folder}, which is no folder"
+    there = [name for name in DATA_FILES if (folder / name).exists()]
+    return f"KERASEXP_DATA is {folder}; there: {', '.join(there) or 'none of ' + ', '.join(DATA_FILES)}"
+
+
+def _cache_line() -> str:
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        space = os.statvfs(folder)
+        return f"cache {folder}: writable, {space.f_bavail * space.f_frsize / 2**30:.1f} GiB free"
+    except OSError as error:
+        return f"cache {folder}: cannot be written ({error.strerror}); every run decodes its pictures anew"

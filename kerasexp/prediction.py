@@ -1,0 +1,122 @@
+"""Classes of raw picture files, by a checkpoint and its own record of the preprocessing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasexp.checkpoint import load_checkpoint
+from kerasexp.data.archive import open_files
+from kerasexp.data.decoding import EXTENSIONS, decode
+from kerasexp.data.pictures import BrokenPicture, natural_key
+from kerasexp.data.preprocessing import preprocess
+from kerasexp.errors import Problem, RunError, UserError
+from kerasexp.runs import csv_text
+
+# Pictures are decoded and classified in portions, so that a folder of any size fits into memory.
+PORTION = 1000
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """One file to classify, and how to get its bytes."""
+
+    name: str
+    read: Any
+
+
+def picture_files(paths: Sequence[Path]) -> list[PictureFile]:
+    """Return the pictures that are meant by files, folders (with all that is below them) and zip archives.
+
+    Raises:
+        UserError: a path is not there, or there is no picture at all.
+    """
+    files, problems = [], []
+    for path in paths:
+        if path.is_dir() or path.suffix.lower() == ".zip":
+            opened = open_files(path)
+            names = sorted((p for p in opened.paths if p.lower().endswith(EXTENSIONS)), key=natural_key)
+            files += [PictureFile(f"{path}/{name}", lambda name=name, opened=opened: opened.read(name)) for name in names]
+            if not names:
+                problems.append(Problem(f"holds no picture ({', '.join(EXTENSIONS)})", str(path)))
+        elif path.exists():
+            files.append(PictureFile(str(path), path.read_bytes))
+        else:
+            problems.append(Problem("no such file or folder", str(path)))
+    if problems:
+        raise UserError(*problems)
+    return files
+
+
+def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[dict[str, Any]]:
+    """Classify picture files.
+
+    Returns:
+        For each file that can be read: `file`, `class`, `probability`, and `top`, a list of classes with probabilities.
+        The others are named on standard error.
+
+    Raises:
+        UserError: the checkpoint is none.
+        RunError: not one of the files can be read.
+    """
+    loaded = load_checkpoint(checkpoint)
+    answers, broken = [], 0
+    for start in range(0, len(files), PORTION):
+        portion = files[start : start + PORTION]
+        images, readable = [], []
+        for file, image in zip(portion, _images(portion, loaded.preprocessing), strict=True):
+            if isinstance(image, BrokenPicture):
+                broken += 1
+                print(f"left out: {file.name}: {image}", file=sys.stderr)
+            else:
+                images.append(image)
+                readable.append(file.name)
+        if images:
+            scores = loaded.model.predict(np.stack(images), batch_size=500, verbose=0)
+            answers += [_answer(name, row, loaded.class_names, top) for name, row in zip(readable, scores, strict=True)]
+    if broken and not answers:
+        raise RunError(f"none of the {broken} pictures can be read")
+    return answers
+
+
+def _images(files: list[PictureFile], how) -> Iterator[np.ndarray | BrokenPicture]:
+    def one(file: PictureFile) -> np.ndarray | BrokenPicture:
+        try:
+            return preprocess(decode(file.read()), how)
+        except BrokenPicture as broken:
+            return broken
+        except OSError as error:
+            return BrokenPicture(f"cannot be read: {error.strerror or error}")
+
+    with ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1) as pool:
+        yield from pool.map(one, files)
+
+
+def _answer(name: str, scores: np.ndarray, class_names: list[str], top: int) -> dict[str, Any]:
+    order = np.argsort(-scores, kind="stable")[:top]
+    best = [{"class": class_names[i], "probability": round(float(scores[i]), 6)} for i in order]
+    return {"file": name, **best[0], "top": best}
+
+
+def shown(answers: list[dict[str, Any]], format: str) -> str:
+    """Return the answers as a table for people, as CSV, or as JSON."""
+    if format == "json":
+        return json.dumps(answers, indent=2, ensure_ascii=False) + "\n"
+    if format == "csv":
+        count = max((len(a["top"]) for a in answers), default=0)
+        header = ["file", "class", "probability", *(f"{key}_{k}" for k in range(1, count + 1) for key in ("class", "probability"))]
+        rows = ([a["file"], a["class"], a["probability"], *(v for t in a["top"] for v in t.values())] for a in answers)
+        return csv_text(header, rows)
+    width = max((len(a["file"]) for a in answers), default=0)
+    lines = (
+        f"{a['file']:<{width}}  " + "  ".join(f"{t['class']} {t['probability']:.3f}" for t in a["top"]) for a in answers
+    )
+    return "".join(line + "\n" for line in lines)
