@@ -48,9 +48,15 @@ def find_checkpoint(path: Path) -> Path:
         if (folder / MODEL).is_file():
             missing = [name for name in (CLASSES, PREPROCESSING) if not (folder / name).is_file()]
             if missing:
-                raise UserError(Problem(f"has no {' and no '.join(missing)} beside {MODEL}, so it is no checkpoint", str(folder)))
+                raise UserError(
+                    Problem(f"has no {' and no '.join(missing)} beside {MODEL}, so it is no checkpoint", str(folder))
+                )
             return folder
-    reason = "no such file or folder" if not path.exists() else f"is no checkpoint: a folder with {MODEL}, {CLASSES} and {PREPROCESSING}"
+    reason = (
+        "no such file or folder"
+        if not path.exists()
+        else f"is no checkpoint: a folder with {MODEL}, {CLASSES} and {PREPROCESSING}"
+    )
     raise UserError(Problem(reason, str(path)))
 
 
@@ -75,7 +81,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))
     if (model.input_shape, model.output_shape) != expected:
         raise UserError(
-            Problem(f"takes {model.input_shape} and gives {model.output_shape}; its sidecars say {expected[0]} and {expected[1]}", str(folder / MODEL))
+            Problem(
+                f"takes {model.input_shape} and gives {model.output_shape}; its sidecars say {expected[0]} and {expected[1]}",
+                str(folder / MODEL),
+            )
         )
     return Checkpoint(model, names, folders, preprocessing)
 

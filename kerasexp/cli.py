@@ -33,7 +33,9 @@ Overrides = Annotated[
     Optional[list[str]],  # noqa: UP045 (typer reads it)
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key, such as training.epochs=3; may be given again."),
 ]
-CheckpointPath = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder, a run directory, or a model.keras.")]
+CheckpointPath = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder, a run directory, or a model.keras.")
+]
 
 
 @app.command()
@@ -133,7 +135,9 @@ def evaluate(
 @app.command()
 def predict(
     checkpoint: CheckpointPath,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Picture files, folders or zip archives.")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Picture files, folders or zip archives.")
+    ],
     format: Annotated[Format, typer.Option(help="How to print the answer.")] = Format.table,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 3,
 ):
@@ -153,7 +157,9 @@ def predict(
 
 @app.command()
 def new(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder or zip archive with one folder of pictures per class.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder or zip archive with one folder of pictures per class.")
+    ],
     output: Annotated[Optional[Path], typer.Option(help="YAML file to write; default: NAME.yaml here.")] = None,  # noqa: UP045
 ):
     """Write an experiment for your own pictures.

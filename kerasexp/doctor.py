@@ -24,7 +24,9 @@ def findings() -> Iterator[str]:
         yield f"{package} {installed_version(package) or 'is missing: pip install .'}"
     for extra, packages in EXTRAS.items():
         missing = [package for package in packages if installed_version(package) is None]
-        yield f"extra '{extra}': " + (f"not installed ({', '.join(missing)}); pip install '.[{extra}]'" if missing else "installed")
+        yield f"extra '{extra}': " + (
+            f"not installed ({', '.join(missing)}); pip install '.[{extra}]'" if missing else "installed"
+        )
     machine = hardware()
     yield f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
     yield "GPUs: " + (", ".join(machine["gpus"]) or "none; training runs on the CPU")

@@ -16,7 +16,11 @@ def listed(folder: Path) -> Iterator[str]:
     """
     if not folder.is_dir():
         raise UserError(Problem("no such folder", str(folder)))
-    paths = sorted(p for p in folder.rglob("*.y*ml") if not any(part.startswith(("_", ".")) for part in p.relative_to(folder).parts))
+    paths = sorted(
+        p
+        for p in folder.rglob("*.y*ml")
+        if not any(part.startswith(("_", ".")) for part in p.relative_to(folder).parts)
+    )
     if not paths:
         raise UserError(Problem("holds no experiment (*.yaml)", str(folder)))
     width = max(len(str(p)) for p in paths)

@@ -40,7 +40,11 @@ def now() -> str:
 
 def versions() -> dict[str, str | None]:
     """Return the versions of Python, kerasexp and what it computes with, and the git commit of kerasexp's own checkout."""
-    found: dict[str, str | None] = {"python": platform.python_version(), "kerasexp": __version__, "git_commit": _git_commit()}
+    found: dict[str, str | None] = {
+        "python": platform.python_version(),
+        "kerasexp": __version__,
+        "git_commit": _git_commit(),
+    }
     for package in PACKAGES:
         found[package] = installed_version(package)
     return found
@@ -74,7 +78,9 @@ def _git_commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        answer = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        answer = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()

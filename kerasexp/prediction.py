@@ -44,7 +44,9 @@ def picture_files(paths: Sequence[Path]) -> list[PictureFile]:
         if path.is_dir() or path.suffix.lower() == ".zip":
             opened = open_files(path)
             names = sorted((p for p in opened.paths if p.lower().endswith(EXTENSIONS)), key=natural_key)
-            files += [PictureFile(f"{path}/{name}", lambda name=name, opened=opened: opened.read(name)) for name in names]
+            files += [
+                PictureFile(f"{path}/{name}", lambda name=name, opened=opened: opened.read(name)) for name in names
+            ]
             if not names:
                 problems.append(Problem(f"holds no picture ({', '.join(EXTENSIONS)})", str(path)))
         elif path.exists():
@@ -112,7 +114,12 @@ def shown(answers: list[dict[str, Any]], format: str) -> str:
         return json.dumps(answers, indent=2, ensure_ascii=False) + "\n"
     if format == "csv":
         count = max((len(a["top"]) for a in answers), default=0)
-        header = ["file", "class", "probability", *(f"{key}_{k}" for k in range(1, count + 1) for key in ("class", "probability"))]
+        header = [
+            "file",
+            "class",
+            "probability",
+            *(f"{key}_{k}" for k in range(1, count + 1) for key in ("class", "probability")),
+        ]
         rows = ([a["file"], a["class"], a["probability"], *(v for t in a["top"] for v in t.values())] for a in answers)
         return csv_text(header, rows)
     width = max((len(a["file"]) for a in answers), default=0)

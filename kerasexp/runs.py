@@ -44,7 +44,9 @@ class RunDirectory:
     def refuse_occupied(where: Path) -> None:
         """Raise UserError where a run cannot go because something is there already."""
         if where.exists() and not (where.is_dir() and not any(where.iterdir())):
-            raise UserError(Problem("is there already and is not an empty folder; name another --run-dir, or remove it", str(where)))
+            raise UserError(
+                Problem("is there already and is not an empty folder; name another --run-dir, or remove it", str(where))
+            )
 
     experiment = property(lambda self: self.path / "experiment.yaml")
     manifest = property(lambda self: self.path / "manifest.json")
@@ -72,7 +74,9 @@ class RunDirectory:
 def earlier_runs(name: str, runs: Path = Path("runs")) -> Iterator[RunDirectory]:
     """Yield the runs below `runs/<name>`, the newest first."""
     folder = runs / name
-    numbers = sorted((int(p.name) for p in folder.iterdir() if p.name.isdigit()), reverse=True) if folder.is_dir() else []
+    numbers = (
+        sorted((int(p.name) for p in folder.iterdir() if p.name.isdigit()), reverse=True) if folder.is_dir() else []
+    )
     for number in numbers:
         yield RunDirectory(folder / str(number))
 

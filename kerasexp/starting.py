@@ -34,7 +34,9 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
     Raises:
         UserError: the pictures cannot be learned from, or the file is there already.
     """
-    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in folder.resolve().stem).lstrip("._-") or "my_pictures"
+    name = (
+        "".join(c if c.isalnum() or c in "._-" else "_" for c in folder.resolve().stem).lstrip("._-") or "my_pictures"
+    )
     output = output or Path(f"{name.encode('ascii', 'replace').decode().replace('?', '_')}.yaml")
     if output.exists():
         raise UserError(Problem("is there already; name another --output, or remove it", str(output)))
@@ -59,7 +61,12 @@ def _refuse_hopeless(found: Survey, folder: Path) -> None:
         raise UserError(Problem("not one of its pictures can be read", str(folder)))
     few = [f"{name} ({count})" for name, count in found.counts["train"].items() if count < FEWEST]
     if few:
-        raise UserError(Problem(f"classes with fewer than {FEWEST} pictures cannot be split into train, val and test: {listing(few)}", str(folder)))
+        raise UserError(
+            Problem(
+                f"classes with fewer than {FEWEST} pictures cannot be split into train, val and test: {listing(few)}",
+                str(folder),
+            )
+        )
 
 
 def _described(found: Survey) -> list[str]:
@@ -68,9 +75,13 @@ def _described(found: Survey) -> list[str]:
         values = sorted(counts.values())
         lines.append(f"{split}: {sum(values)} pictures in {len(counts)} classes, {values[0]} to {values[-1]} a class")
     heights, widths = found.heights, found.widths
-    lines.append(f"sizes (height x width): {heights.min()}x{widths.min()} to {heights.max()}x{widths.max()}; {found.colour:.0%} in colour")
+    lines.append(
+        f"sizes (height x width): {heights.min()}x{widths.min()} to {heights.max()}x{widths.max()}; {found.colour:.0%} in colour"
+    )
     if len(found.faults):
-        lines.append(f"{len(found.faults)} of the {found.looked_at} pictures that were looked at cannot be read; `run` leaves them out")
+        lines.append(
+            f"{len(found.faults)} of the {found.looked_at} pictures that were looked at cannot be read; `run` leaves them out"
+        )
     return lines
 
 
@@ -82,7 +93,14 @@ def _preprocessing(found: Survey) -> Choice:
         window = [round(float(max(top - MARGIN, 0)), 3), round(float(max(left - MARGIN, 0)), 3)]
         window += [round(float(min(bottom + MARGIN, 1)), 3), round(float(min(right + MARGIN, 1)), 3)]
         return Choice(
-            {"size": [64, 64], "channels": 1, "framing": "window", "window": window, "invert": "auto", "contrast": "stretch"},
+            {
+                "size": [64, 64],
+                "channels": 1,
+                "framing": "window",
+                "window": window,
+                "invert": "auto",
+                "contrast": "stretch",
+            },
             "Dark ink on bright pages of one size: one window holds the ink of all, which keeps size and place as cues.",
         )
     if found.colour < 0.05:
@@ -97,7 +115,9 @@ def _preprocessing(found: Survey) -> Choice:
 
 def _augmentation(preprocessing: dict) -> Choice:
     if preprocessing["channels"] == 1:
-        return Choice({"rotation": 8, "shift": 0.05, "zoom": 0.1, "shear": 5}, "Mild, so that writing stays what it is.")
+        return Choice(
+            {"rotation": 8, "shift": 0.05, "zoom": 0.1, "shear": 5}, "Mild, so that writing stays what it is."
+        )
     return Choice({"rotation": 10, "shift": 0.1, "zoom": 0.15, "fill": "reflect"}, "Mild changes of place and size.")
 
 
@@ -126,7 +146,9 @@ def _written(found: Survey, folder: Path, output: Path) -> str:
         f"  # {augmentation.reason} Larger changes teach more where the pictures vary more.",
         _indented({"augmentation": augmentation.value}),
         "# A small network that learns from few pictures; add filters where there are many.",
-        dump_yaml({"model": {"name": "cnn", "blocks": blocks, "pooling": "average", "head": {"dropout": 0.3}}}).rstrip(),
+        dump_yaml(
+            {"model": {"name": "cnn", "blocks": blocks, "pooling": "average", "head": {"dropout": 0.3}}}
+        ).rstrip(),
         f"# About {epochs * total:,} pictures are seen in all; more epochs help until val_loss rises.",
         dump_yaml(
             {

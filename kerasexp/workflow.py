@@ -135,7 +135,9 @@ def _run(
         manifest["status"] = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         manifest["cause"] = str(error) or type(error).__name__
         if isinstance(error, MemoryError):
-            raise RunError("the memory is used up; try a smaller training.batch_size or data.preprocessing.size") from None
+            raise RunError(
+                "the memory is used up; try a smaller training.batch_size or data.preprocessing.size"
+            ) from None
         raise
     finally:
         manifest["times"]["finished"] = now()
@@ -149,11 +151,15 @@ def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upst
     from kerasexp.training.initial_weights import start_from
 
     model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
-    copied = [] if upstream is None else start_from(model, load_checkpoint(upstream.run.checkpoint).model, experiment.init)
+    copied = (
+        [] if upstream is None else start_from(model, load_checkpoint(upstream.run.checkpoint).model, experiment.init)
+    )
     return model, copied
 
 
-def _train_and_judge(experiment, data: PreparedData, model, run: RunDirectory, manifest: dict, console: Console) -> None:
+def _train_and_judge(
+    experiment, data: PreparedData, model, run: RunDirectory, manifest: dict, console: Console
+) -> None:
     from kerasexp.evaluation.metrics import compute_metrics
     from kerasexp.evaluation.predictions import predict_split
     from kerasexp.report.page import write_plots, write_report
@@ -174,7 +180,10 @@ def _train_and_judge(experiment, data: PreparedData, model, run: RunDirectory, m
     }
     write_text(run.predictions, predictions["test"].to_csv())
     write_json(run.metrics, metrics)
-    manifest["times"] |= {"train_seconds": metrics["train_seconds"], "evaluate_seconds": round(time.perf_counter() - start, 3)}
+    manifest["times"] |= {
+        "train_seconds": metrics["train_seconds"],
+        "evaluate_seconds": round(time.perf_counter() - start, 3),
+    }
     for name in ("val", "test"):
         m = metrics[name]
         console.line(

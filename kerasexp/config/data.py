@@ -60,7 +60,10 @@ class Augmentation(Section):
     zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side's length, as a fraction, either way.")
     shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
     elastic: float = Field(
-        0, ge=0, le=1, description="Typical size of smooth random bends, as a fraction of the picture's size (0.02 is mild)."
+        0,
+        ge=0,
+        le=1,
+        description="Typical size of smooth random bends, as a fraction of the picture's size (0.02 is mild).",
     )
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="What lies beyond the border; constant is black, the background of ink bright on dark."
@@ -98,7 +101,9 @@ class DataSource(Section):
         description="File or folder of the source, looked for beside the YAML, in the working folder and in $KERASEXP_DATA.",
     )
     class_names: dict[str, str] | None = Field(
-        None, min_length=2, description="Name of the class for each folder or stored label; those not named are left out."
+        None,
+        min_length=2,
+        description="Name of the class for each folder or stored label; those not named are left out.",
     )
 
     @model_validator(mode="after")
@@ -114,20 +119,24 @@ class Data(DataSource):
     """Everything about the pictures: source, splits, labels, preprocessing, augmentation."""
 
     offline: Annotated[DataSource | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
-        None, description="Stand-in for a source that is not here and cannot be downloaded; its use is announced everywhere."
+        None,
+        description="Stand-in for a source that is not here and cannot be downloaded; its use is announced everywhere.",
     )
     validation: Fraction | Validation = Field(
         0.1, description="Part of train that becomes val: a fraction, or {folds: 5, fold: 0}. Stratified and seeded."
     )
     test: Fraction | None = Field(
-        None, description="Part held out as test before all else, for a source without a test split of its own; null: 0.1."
+        None,
+        description="Part held out as test before all else, for a source without a test split of its own; null: 0.1.",
     )
     groups: str | None = Field(
         None,
         description="Regular expression with one group, found in each picture's name: pictures that agree in it (the "
         "scans of one writer) stay in one split.",
     )
-    split_seed: int = Field(0, ge=0, description="Seed of the splits; apart from `seed`, so that several seeds share a test split.")
+    split_seed: int = Field(
+        0, ge=0, description="Seed of the splits; apart from `seed`, so that several seeds share a test split."
+    )
     labels: Labels = Field(Labels(), description="Edits of the labels.")
     preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored picture to the model's input.")
     augmentation: Augmentation | None = Field(None, description="Random changes of the training pictures.")
@@ -144,5 +153,7 @@ class Data(DataSource):
             except re.error as error:
                 raise ValueError(f"'{pattern}' is not a regular expression: {error}") from None
             if compiled.groups != 1:
-                raise ValueError(f"'{pattern}' has {compiled.groups} groups; it needs exactly one, such as '-(\\d+)\\.'")
+                raise ValueError(
+                    f"'{pattern}' has {compiled.groups} groups; it needs exactly one, such as '-(\\d+)\\.'"
+                )
         return pattern

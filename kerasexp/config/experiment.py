@@ -15,7 +15,9 @@ from kerasexp.config.training import Training
 class Init(Section):
     """Weights to start from: those of another experiment, which is run first where it has not been."""
 
-    experiment: str | Experiment = Field(description="The upstream experiment: a YAML file, or an experiment written out.")
+    experiment: str | Experiment = Field(
+        description="The upstream experiment: a YAML file, or an experiment written out."
+    )
     layers: Literal["all_but_head", "all_but_classes", "all"] | list[str] = Field(
         "all_but_head",
         description="all_but_head (all before the dense head), all_but_classes (all but the last layer), all, or layer names.",

@@ -39,7 +39,9 @@ def _load(path: Path, overrides: Sequence[str], upstream_of: tuple[Path, ...]) -
     path = _existing(path)
     if path in upstream_of:
         chain = " -> ".join(p.name for p in (*upstream_of[upstream_of.index(path) :], path))
-        raise UserError(Problem(f"the upstream experiments lead back to where they began: {chain}", str(path), "init.experiment"))
+        raise UserError(
+            Problem(f"the upstream experiments lead back to where they began: {chain}", str(path), "init.experiment")
+        )
     files: dict[tuple, str] = {}
     raw = _with_base(path, files, ())
     raw.setdefault("name", path.stem)
@@ -69,30 +71,37 @@ def _existing(path: Path) -> Path:
         raise UserError(Problem("is a folder; an experiment is a YAML file", str(path)))
     folder = path.parent if path.parent.is_dir() else Path(".")
     near = [p.name for p in folder.glob("*.y*ml")]
-    raise UserError(Problem(f"no such file{closest(path.name, near)}" + (f"; here: {listing(sorted(near))}" if near else ""), str(path)))
+    raise UserError(
+        Problem(
+            f"no such file{closest(path.name, near)}" + (f"; here: {listing(sorted(near))}" if near else ""), str(path)
+        )
+    )
 
 
 def _with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...]) -> dict[str, Any]:
-    """Read a file and what it is based on, merged; note in `files` where each key came from."""
+    """Read a file and what it is based on, merged in their order; note in `files` where each key came from."""
     if path in below:
-        raise UserError(Problem(f"the bases lead in a circle: {' -> '.join(p.name for p in (*below, path))}", str(path), "base"))
+        raise UserError(
+            Problem(f"the bases lead in a circle: {' -> '.join(p.name for p in (*below, path))}", str(path), "base")
+        )
     own = read_yaml(path)
-    base_name = own.pop("base", None)
-    if base_name is None:
-        merged: dict[str, Any] = {}
-    elif isinstance(base_name, str):
-        base = find_file(base_name, path.parent)
+    names = own.pop("base", [])
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(Problem(f"got {names!r}; one YAML file or a list of them is needed here", str(path), "base"))
+    merged: dict[str, Any] = {}
+    for name in names:
+        base = find_file(name, path.parent)
         if base is None or not base.is_file():
-            raise UserError(Problem(f"no such file: '{base_name}'", str(path), "base"))
-        merged = _with_base(base.resolve(), files, (*below, path))
+            raise UserError(Problem(f"no such file: '{name}'", str(path), "base"))
+        inherited = _with_base(base.resolve(), files, (*below, path))
         # A base has a name of its own, which is not that of the experiments built on it.
-        merged.pop("name", None)
-    else:
-        raise UserError(Problem(f"got {base_name!r}; the name of one YAML file is needed here", str(path), "base"))
+        inherited.pop("name", None)
+        merged = _merged(merged, inherited, None, files, ())
     return _merged(merged, own, str(path), files, ())
 
 
-def _merged(base: Any, own: Any, file: str, files: dict[tuple, str], at: tuple) -> Any:
+def _merged(base: Any, own: Any, file: str | None, files: dict[tuple, str], at: tuple) -> Any:
     if not (isinstance(base, dict) and isinstance(own, dict)) or _kind_changes(base, own):
         _note_file(own, file, files, at)
         return own
@@ -106,7 +115,9 @@ def _merged(base: Any, own: Any, file: str, files: dict[tuple, str], at: tuple) 
     return result
 
 
-def _note_file(value: Any, file: str, files: dict[tuple, str], at: tuple) -> None:
+def _note_file(value: Any, file: str | None, files: dict[tuple, str], at: tuple) -> None:
+    if file is None:  # noted when it was read
+        return
     files[at] = file
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in pairs:

@@ -18,7 +18,9 @@ class Head(Section):
 
     units: list[Units] = Field([], description="Width of each hidden dense layer; empty for none.")
     activation: Activation = Field("relu", description="Activation of the hidden dense layers.")
-    batch_norm: bool = Field(False, description="Batch normalisation between each hidden dense layer and its activation.")
+    batch_norm: bool = Field(
+        False, description="Batch normalisation between each hidden dense layer and its activation."
+    )
     dropout: Rate = Field(0.0, description="Dropout before the classes' layer and after each hidden dense layer.")
 
 
@@ -32,7 +34,9 @@ class Block(Section):
     padding: Literal["same", "valid"] = Field("same", description="same keeps the size, valid loses the border.")
     activation: Activation = Field("relu", description="Activation after each convolution.")
     batch_norm: bool = Field(False, description="Batch normalisation between each convolution and its activation.")
-    pool: Annotated[int, Field(ge=2, le=16)] | None = Field(None, description="Side of the max pooling at the block's end.")
+    pool: Annotated[int, Field(ge=2, le=16)] | None = Field(
+        None, description="Side of the max pooling at the block's end."
+    )
     dropout: Rate = Field(0.0, description="Dropout at the block's end.")
 
 
@@ -54,7 +58,8 @@ class Cnn(Section):
         [Block(filters=32, pool=2), Block(filters=64, pool=2)], min_length=1, description="The blocks, in order."
     )
     pooling: Literal["flatten", "average", "max"] = Field(
-        "flatten", description="How the last block's maps become features: all of them, or one mean or maximum per filter."
+        "flatten",
+        description="How the last block's maps become features: all of them, or one mean or maximum per filter.",
     )
     head: Head = Field(Head(), description="The dense layers on top.")
 

@@ -18,8 +18,17 @@ def experiment_schema() -> dict[str, Any]:
     definitions = schema["$defs"]
     experiment = definitions["Experiment"]
     experiment["required"] = []
-    experiment["properties"]["base"] = {"type": "string", "description": "A YAML file whose keys this one inherits."}
-    for section, key in (("Training", "optimizer"), ("Training", "loss"), ("Training", "schedule"), ("Training", "checkpoint"), ("Data", "offline")):
+    experiment["properties"]["base"] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        "description": "A YAML file, or several, whose keys this one inherits.",
+    }
+    for section, key in (
+        ("Training", "optimizer"),
+        ("Training", "loss"),
+        ("Training", "schedule"),
+        ("Training", "checkpoint"),
+        ("Data", "offline"),
+    ):
         full = definitions[section]["properties"][key]
         definitions[section]["properties"][key] = {
             "description": full.pop("description", ""),

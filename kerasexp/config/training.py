@@ -22,7 +22,9 @@ class Optimizer(Section):
     beta_1: float | None = Field(None, ge=0, lt=1, description="adam, adamw: decay of the first moment; null: 0.9.")
     beta_2: float | None = Field(None, ge=0, lt=1, description="adam, adamw: decay of the second moment; null: 0.999.")
     weight_decay: float | None = Field(
-        None, ge=0, description="Decoupled weight decay per step, times the learning rate; null: 0.004 for adamw, else none."
+        None,
+        ge=0,
+        description="Decoupled weight decay per step, times the learning rate; null: 0.004 for adamw, else none.",
     )
     clip_norm: float | None = Field(None, gt=0, description="Clip the gradient of all weights together to this norm.")
     ema: float | None = Field(
@@ -68,7 +70,9 @@ class EarlyStopping(Section):
 class Checkpoint(Section):
     """Which epoch's weights are kept."""
 
-    keep: Literal["best", "last"] = Field("best", description="best: of the epoch with the best monitor; last: of the last.")
+    keep: Literal["best", "last"] = Field(
+        "best", description="best: of the epoch with the best monitor; last: of the last."
+    )
     monitor: Monitor = Field("val_accuracy", description="What decides which epoch is best.")
     mode: Mode = Field("auto", description="Which direction is better; auto knows.")
 

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ValidationError
 
 from kerasexp.errors import Problem, UserError, closest, listing
 
-
 S = TypeVar("S", bound=BaseModel)
 
 
@@ -32,7 +31,9 @@ def validated(section: type[S], raw: dict[str, Any], file: str | None, files: di
         for detail in error.errors():
             path = _path_in(raw, detail["loc"])
             # A value that fits none of several types gives one error per type; the first names the key well enough.
-            problems.setdefault(path, Problem(_message(section, detail, path), _file_of(path, files, file), _dotted(path)))
+            problems.setdefault(
+                path, Problem(_message(section, detail, path), _file_of(path, files, file), _dotted(path))
+            )
         raise UserError(*problems.values()) from None
 
 

@@ -20,7 +20,9 @@ class _Loader(yaml.SafeLoader):
         # An alias of an alias of an alias fills the memory, and no experiment needs one: `base:` shares what is common.
         if self.check_event(yaml.events.AliasEvent):
             event = self.peek_event()
-            raise yaml.constructor.ConstructorError(None, None, "aliases (*) are not allowed; use base:", event.start_mark)
+            raise yaml.constructor.ConstructorError(
+                None, None, "aliases (*) are not allowed; use base:", event.start_mark
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
@@ -28,9 +30,13 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a word or a number", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be a word or a number", key_node.start_mark
+                )
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' is given twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' is given twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -56,7 +62,9 @@ def parse_yaml(text: str, name: str | None = None) -> Any:
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise UserError(Problem(f"{place}{error.problem or error.context}", name)) from None
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        raise UserError(Problem(f"cannot be read as YAML: {str(error).splitlines()[0] if str(error) else 'nested too deep'}", name)) from None
+        raise UserError(
+            Problem(f"cannot be read as YAML: {str(error).splitlines()[0] if str(error) else 'nested too deep'}", name)
+        ) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -78,7 +86,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise UserError(Problem(f"holds a {type(content).__name__}, and an experiment is a mapping such as 'seed: 0'", name))
+        raise UserError(
+            Problem(f"holds a {type(content).__name__}, and an experiment is a mapping such as 'seed: 0'", name)
+        )
     return content
 
 

@@ -51,7 +51,9 @@ def open_files(path: Path) -> Files:
 
 def _open_folder(folder: Path) -> Files:
     paths = sorted(
-        p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and not _is_hidden(p.relative_to(folder).parts)
+        p.relative_to(folder).as_posix()
+        for p in folder.rglob("*")
+        if p.is_file() and not _is_hidden(p.relative_to(folder).parts)
     )
 
     def read(name: str) -> bytes:
@@ -107,7 +109,9 @@ def _refuse_unsafe(members: list[zipfile.ZipInfo], path: Path) -> None:
         name = member.filename
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if ".." in parts or name.startswith(("/", "\\")) or ":" in name.split("/")[0]:
-            raise UserError(Problem(f"the member '{name}' points outside the archive; such an archive is not read", str(path)))
+            raise UserError(
+                Problem(f"the member '{name}' points outside the archive; such an archive is not read", str(path))
+            )
         if stat.S_ISLNK(member.external_attr >> 16):
             raise UserError(Problem(f"the member '{name}' is a link; such an archive is not read", str(path)))
         if name in seen:
@@ -117,7 +121,10 @@ def _refuse_unsafe(members: list[zipfile.ZipInfo], path: Path) -> None:
             member.file_size > 2**20 * 16 and member.file_size > MAX_RATIO * max(member.compress_size, 1)
         ):
             raise UserError(
-                Problem(f"the member '{name}' unpacks from {member.compress_size:,} to {member.file_size:,} bytes: a zip bomb?", str(path))
+                Problem(
+                    f"the member '{name}' unpacks from {member.compress_size:,} to {member.file_size:,} bytes: a zip bomb?",
+                    str(path),
+                )
             )
     packed, unpacked = path.stat().st_size, sum(m.file_size for m in members)
     if unpacked > 2**30 and unpacked > MAX_RATIO * packed:

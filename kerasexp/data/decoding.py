@@ -35,7 +35,13 @@ def _is_plain_png(data: bytes) -> bool:
     if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 33:
         return False
     width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", data[16:29])
-    return depth == 8 and colour in (0, 2) and interlace == 0 and width * height <= MAX_PIXELS and b"tRNS" not in data[33:2000]
+    return (
+        depth == 8
+        and colour in (0, 2)
+        and interlace == 0
+        and width * height <= MAX_PIXELS
+        and b"tRNS" not in data[33:2000]
+    )
 
 
 def _decode_plain_png(data: bytes) -> np.ndarray:

@@ -87,12 +87,15 @@ def name_classes(stored: Sequence[str], class_names: dict[str, str] | None) -> d
         if absent:
             raise UserError(
                 Problem(
-                    f"'{absent[0]}' is not in the data{closest(absent[0], found)}; there: {listing(found)}", key="data.class_names"
+                    f"'{absent[0]}' is not in the data{closest(absent[0], found)}; there: {listing(found)}",
+                    key="data.class_names",
                 )
             )
         found = list(class_names)
     if len(found) < 2:
-        raise UserError(Problem(f"only one class ({listing(found)}), and telling apart needs two; each class is a folder"))
+        raise UserError(
+            Problem(f"only one class ({listing(found)}), and telling apart needs two; each class is a folder")
+        )
     return {label: class_names[label] if class_names else label for label in found}
 
 
@@ -105,7 +108,9 @@ def labelled(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarray, n
     return kept, labels[kept], names
 
 
-def from_arrays(origin: str, splits: dict[str, tuple[np.ndarray, np.ndarray]], class_names: dict[str, str] | None) -> Source:
+def from_arrays(
+    origin: str, splits: dict[str, tuple[np.ndarray, np.ndarray]], class_names: dict[str, str] | None
+) -> Source:
     """Make a source of arrays in memory.
 
     Args:

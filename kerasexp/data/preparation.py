@@ -77,10 +77,18 @@ def prepare(data: Data, progress: Callable[[int, int], None] | None = None) -> P
         faults += broken
     if faults and data.on_corrupt == "error":
         shown = [Problem(reason, name) for name, reason in faults[:10]]
-        raise RunError("\n".join([f"{len(faults)} pictures cannot be read, and data.on_corrupt is error:", *map(str, shown)]))
+        raise RunError(
+            "\n".join([f"{len(faults)} pictures cannot be read, and data.on_corrupt is error:", *map(str, shown)])
+        )
     splits = split_all(packed, data)
     return PreparedData(
-        splits, source.class_names, source.folders, source.origin, stand_in, faults, _fingerprint(splits, source.class_names)
+        splits,
+        source.class_names,
+        source.folders,
+        source.origin,
+        stand_in,
+        faults,
+        _fingerprint(splits, source.class_names),
     )
 
 
@@ -95,7 +103,11 @@ def select_classes(source: Source, wanted: list[str] | None) -> Source:
     for name in wanted:
         if name not in source.class_names:
             allowed = source.class_names
-            raise UserError(Problem(f"no class '{name}'{closest(name, allowed)}; there: {listing(allowed)}", key="data.labels.select"))
+            raise UserError(
+                Problem(
+                    f"no class '{name}'{closest(name, allowed)}; there: {listing(allowed)}", key="data.labels.select"
+                )
+            )
     new_label = np.array([wanted.index(name) if name in wanted else -1 for name in source.class_names])
     splits = {}
     for split, pictures in source.splits.items():

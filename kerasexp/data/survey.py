@@ -54,7 +54,9 @@ def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
     """
     source = load_image_folder(DataSource(source="image_folder", path=str(path)))
     counts = {
-        split: dict(zip(source.class_names, np.bincount(p.labels, minlength=len(source.class_names)).tolist(), strict=True))
+        split: dict(
+            zip(source.class_names, np.bincount(p.labels, minlength=len(source.class_names)).tolist(), strict=True)
+        )
         for split, p in source.splits.items()
     }
     facts, faults = [], []
@@ -70,7 +72,9 @@ def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
         widths=table[:, 1].astype(int),
         colour=float(table[:, 2].mean()) if facts else 0.0,
         bright_border=float(table[:, 3].mean()) if facts else 0.0,
-        ink=tuple(np.diag(np.quantile(table[:, 4:8], (0.005, 0.005, 0.995, 0.995), axis=0))) if facts else (0.0, 0.0, 1.0, 1.0),
+        ink=tuple(np.diag(np.quantile(table[:, 4:8], (0.005, 0.005, 0.995, 0.995), axis=0)))
+        if facts
+        else (0.0, 0.0, 1.0, 1.0),
         faults=faults,
     )
 

@@ -39,7 +39,9 @@ def compute_metrics(predictions: Predictions) -> dict[str, Any]:
         result[f"top_{TOP}_accuracy"] = float((top == y_true[:, np.newaxis]).any(axis=1).mean())
     for average in ("macro", "weighted"):
         values = precision_recall_fscore_support(y_true, y_pred, labels=present, average=average, zero_division=0)
-        result |= {f"{average}_{name}": float(v) for name, v in zip(("precision", "recall", "f1"), values[:3], strict=True)}
+        result |= {
+            f"{average}_{name}": float(v) for name, v in zip(("precision", "recall", "f1"), values[:3], strict=True)
+        }
     result["majority_accuracy"] = float(np.bincount(y_true).max() / count)
     every = np.arange(len(predictions.class_names))
     columns = precision_recall_fscore_support(y_true, y_pred, labels=every, average=None, zero_division=0)

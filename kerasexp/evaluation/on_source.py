@@ -45,7 +45,9 @@ def evaluate_on(path: Path, data: Data, format: str) -> str:
     metrics = compute_metrics(predict_split(checkpoint.model, aligned, checkpoint.class_names))
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
     if format == "json":
-        return json.dumps({"data": source.origin, "split": split_name, "left_out": left_out, **metrics}, indent=2, ensure_ascii=False)
+        return json.dumps(
+            {"data": source.origin, "split": split_name, "left_out": left_out, **metrics}, indent=2, ensure_ascii=False
+        )
     return "\n".join(_table(source.origin, split_name, metrics, left_out))
 
 
@@ -67,7 +69,8 @@ def align(split: Split, source: Source, checkpoint: Checkpoint) -> Split:
     if unknown:
         raise UserError(
             Problem(
-                f"the data have classes that the checkpoint does not know: {listing(unknown)}; it knows {listing(known)}", "--data"
+                f"the data have classes that the checkpoint does not know: {listing(unknown)}; it knows {listing(known)}",
+                "--data",
             )
         )
     labels = np.array(target)[split.labels]

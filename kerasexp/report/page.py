@@ -31,7 +31,11 @@ COMPARABLE = {
 
 
 def write_plots(
-    run: RunDirectory, data: PreparedData, predictions: Predictions, metrics: dict[str, Any], history: list[dict[str, float]]
+    run: RunDirectory,
+    data: PreparedData,
+    predictions: Predictions,
+    metrics: dict[str, Any],
+    history: list[dict[str, float]],
 ) -> list[dict[str, str]]:
     """Draw the run's figures into its `plots` folder; return file, title and alternative text of each, in their order."""
     from sklearn.metrics import confusion_matrix
@@ -56,7 +60,9 @@ def write_plots(
             "samples",
             "Correct predictions, and the most confident mistakes",
             f"{len(right)} correctly and {len(wrong)} wrongly classified test pictures with predicted class and probability.",
-            plot_samples(images, predictions.y_true[shown], predictions.y_score[shown], predictions.class_names, SAMPLES),
+            plot_samples(
+                images, predictions.y_true[shown], predictions.y_score[shown], predictions.class_names, SAMPLES
+            ),
         ),
     ]
     plots = []
@@ -68,13 +74,21 @@ def write_plots(
 
 
 def write_report(
-    run: RunDirectory, experiment: Experiment, manifest: dict[str, Any], metrics: dict[str, Any], plots: list[dict[str, str]]
+    run: RunDirectory,
+    experiment: Experiment,
+    manifest: dict[str, Any],
+    metrics: dict[str, Any],
+    plots: list[dict[str, str]],
 ) -> None:
     """Write `report.html`."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     page = environment.get_template("run.html").render(
         experiment=experiment,
@@ -95,7 +109,9 @@ def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[
             continue
         split, key = COMPARABLE.get(name, (None, None))
         ours = metrics[split].get(key) if split else None
-        rows.append({"name": name, "reported": value, "ours": ours, "difference": None if ours is None else ours - value})
+        rows.append(
+            {"name": name, "reported": value, "ours": ours, "difference": None if ours is None else ours - value}
+        )
     return rows
 
 

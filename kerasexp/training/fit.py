@@ -43,9 +43,13 @@ def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: Run
 
     # 1. The data: every epoch's batches, in an order and with changes that follow from the seed.
     if training.batch_size > len(train):
-        raise UserError(Problem(f"{training.batch_size} is more than the {len(train)} training pictures", key="training.batch_size"))
+        raise UserError(
+            Problem(f"{training.batch_size} is more than the {len(train)} training pictures", key="training.batch_size")
+        )
     steps = math.ceil(len(train) / training.batch_size)
-    batches = training_batches(train, training.batch_size, experiment.seed, experiment.data.augmentation, 0, training.epochs)
+    batches = training_batches(
+        train, training.batch_size, experiment.seed, experiment.data.augmentation, 0, training.epochs
+    )
     validation = evaluation_batches(val, EVALUATION_BATCH)
 
     # 2. What is minimised, and how.

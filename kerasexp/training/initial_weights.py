@@ -22,12 +22,17 @@ def start_from(model: keras.Model, upstream: keras.Model, init: Init) -> list[st
         ours = model.get_layer(name)
         if name not in theirs:
             raise UserError(
-                Problem(f"the upstream model has no layer '{name}'{closest(name, theirs)}; it has {listing(theirs)}", key="init.layers")
+                Problem(
+                    f"the upstream model has no layer '{name}'{closest(name, theirs)}; it has {listing(theirs)}",
+                    key="init.layers",
+                )
             )
         shapes = [w.shape for w in ours.weights], [w.shape for w in theirs[name].weights]
         if shapes[0] != shapes[1]:
             raise UserError(
-                Problem(f"layer '{name}' has weights of shape {shapes[0]} here and {shapes[1]} upstream", key="init.layers")
+                Problem(
+                    f"layer '{name}' has weights of shape {shapes[0]} here and {shapes[1]} upstream", key="init.layers"
+                )
             )
         ours.set_weights(theirs[name].get_weights())
     freeze(model, init.freeze)
@@ -39,12 +44,9 @@ def _wanted_layers(model: keras.Model, init: Init) -> list[str]:
     if isinstance(init.layers, list):
         unknown = [name for name in init.layers if name not in with_weights]
         if unknown:
-            raise UserError(
-                Problem(
-                    f"no layer with weights is called '{unknown[0]}'{closest(unknown[0], with_weights)}; there: {listing(with_weights, 40)}",
-                    key="init.layers",
-                )
-            )
+            near = closest(unknown[0], with_weights)
+            message = f"no layer with weights is called '{unknown[0]}'{near}; there: {listing(with_weights, 40)}"
+            raise UserError(Problem(message, key="init.layers"))
         return init.layers
     if init.layers == "all":
         return with_weights
@@ -63,6 +65,11 @@ def freeze(model: keras.Model, patterns: list[str]) -> None:
     for pattern in patterns:
         matched = [layer for layer in model.layers if fnmatchcase(layer.name, pattern)]
         if not matched:
-            raise UserError(Problem(f"'{pattern}' matches no layer{closest(pattern, names)}; there: {listing(names, 40)}", key="init.freeze"))
+            raise UserError(
+                Problem(
+                    f"'{pattern}' matches no layer{closest(pattern, names)}; there: {listing(names, 40)}",
+                    key="init.freeze",
+                )
+            )
         for layer in matched:
             layer.trainable = False

@@ -16,7 +16,9 @@ OPTIMIZERS = {
 ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1e-5
 
 
-def build_optimizer(optimizer: Optimizer, schedule: Schedule, epochs: int, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def build_optimizer(
+    optimizer: Optimizer, schedule: Schedule, epochs: int, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
     """Return the optimizer with its schedule; keys that are null keep Keras's defaults."""
     keys = ("momentum", "nesterov", "beta_1", "beta_2", "weight_decay")
     given = {key: getattr(optimizer, key) for key in keys if getattr(optimizer, key) is not None}
@@ -46,7 +48,9 @@ def build_schedule(
     return rate
 
 
-def _rise_and_fall(start: float, peak: float, rise: int, steps: int, end: float) -> keras.optimizers.schedules.CosineDecay:
+def _rise_and_fall(
+    start: float, peak: float, rise: int, steps: int, end: float
+) -> keras.optimizers.schedules.CosineDecay:
     return keras.optimizers.schedules.CosineDecay(
         start,
         decay_steps=max(steps - rise, 1),

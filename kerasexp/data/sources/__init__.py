@@ -38,7 +38,10 @@ def load_source(data: Data) -> tuple[Source, str | None]:
     except MissingData as missing:
         if data.offline is None:
             raise UserError(
-                Problem(f"{missing}. To go on without it, name a stand-in: offline: digits or offline: rendered_scans", key="data.source")
+                Problem(
+                    f"{missing}. To go on without it, name a stand-in: offline: digits or offline: rendered_scans",
+                    key="data.source",
+                )
             ) from None
         stand_in = data.offline
         if stand_in.class_names is None:

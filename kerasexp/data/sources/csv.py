@@ -25,7 +25,9 @@ def load_csv(data: DataSource) -> Source:
     if found is None:
         raise MissingData(f"'{data.path}' is not at {listing(places(data.path))}")
     if found.is_dir():
-        files = {split: found / f"{split}.csv" for split in ("train", "val", "test") if (found / f"{split}.csv").is_file()}
+        files = {
+            split: found / f"{split}.csv" for split in ("train", "val", "test") if (found / f"{split}.csv").is_file()
+        }
         if "train" not in files:
             raise UserError(Problem("holds no train.csv", str(found)))
     else:
@@ -102,5 +104,7 @@ def _shape(header: list[str] | None, count: int, name: str) -> tuple[int, int, i
         side = round(count**0.5)
         shape = (side, side, 1)
     if count == 0 or shape[0] * shape[1] * shape[2] != count:
-        raise UserError(Problem(f"{count} pixels a line make no square picture, nor the shape that the header tells", name))
+        raise UserError(
+            Problem(f"{count} pixels a line make no square picture, nor the shape that the header tells", name)
+        )
     return shape

@@ -21,6 +21,11 @@ def load_digits(data: DataSource) -> Source:
     for picture, small in zip(pictures, digits.images, strict=True):
         large = cv2.resize((small * (255 / 16)).astype(np.float32), (20, 20), interpolation=cv2.INTER_CUBIC)
         picture[4:24, 4:24, 0] = np.rint(large.clip(0, 255))
-    train, test = train_test_split(np.arange(len(pictures)), test_size=TEST_FRACTION, stratify=digits.target, random_state=0)
-    splits = {split: (pictures[part], digits.target[part]) for split, part in (("train", np.sort(train)), ("test", np.sort(test)))}
+    train, test = train_test_split(
+        np.arange(len(pictures)), test_size=TEST_FRACTION, stratify=digits.target, random_state=0
+    )
+    splits = {
+        split: (pictures[part], digits.target[part])
+        for split, part in (("train", np.sort(train)), ("test", np.sort(test)))
+    }
     return from_arrays("scikit-learn's 1,797 digits", splits, data.class_names)

@@ -14,7 +14,15 @@ from kerasexp.data.decoding import EXTENSIONS, decode
 from kerasexp.data.pictures import MissingData, Pictures, Source, labelled, name_classes
 from kerasexp.errors import Problem, UserError, listing
 
-SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test"}
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 
 
 def load_image_folder(data: DataSource) -> Source:
@@ -58,8 +66,10 @@ def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
     while len({_top(p, depth) for p in paths}) == 1 and all(len(PurePosixPath(p).parts) > depth + 2 for p in paths):
         depth += 1
     tops = {_top(p, depth) for p in paths}
-    has_splits = tops <= SPLIT_FOLDERS.keys() and "train" in {SPLIT_FOLDERS[t] for t in tops} and all(
-        len(PurePosixPath(p).parts) > depth + 2 for p in paths
+    has_splits = (
+        tops <= SPLIT_FOLDERS.keys()
+        and "train" in {SPLIT_FOLDERS[t] for t in tops}
+        and all(len(PurePosixPath(p).parts) > depth + 2 for p in paths)
     )
     class_depth = depth + 1 if has_splits else depth
     misplaced = [p for p in paths if len(PurePosixPath(p).parts) != class_depth + 2]

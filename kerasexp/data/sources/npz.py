@@ -44,7 +44,9 @@ def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     if not splits and {"x", "y"} <= arrays.keys():
         splits["train"] = arrays["x"], arrays["y"]
     if "train" not in splits:
-        raise UserError(Problem(f"holds {listing(arrays) or 'nothing'}; x_train and y_train (or x and y) are needed", str(path)))
+        raise UserError(
+            Problem(f"holds {listing(arrays) or 'nothing'}; x_train and y_train (or x and y) are needed", str(path))
+        )
     return {split: _checked(pictures, labels, f"{path}: {split}") for split, (pictures, labels) in splits.items()}
 
 
@@ -52,7 +54,11 @@ def _checked(pictures: np.ndarray, labels: np.ndarray, name: str) -> tuple[np.nd
     if pictures.ndim == 3:
         pictures = pictures[..., np.newaxis]
     if pictures.ndim != 4 or pictures.shape[3] not in (1, 3) or 0 in pictures.shape:
-        raise UserError(Problem(f"pictures of shape {pictures.shape}; [n, height, width] or [n, height, width, 1 or 3] is needed", name))
+        raise UserError(
+            Problem(
+                f"pictures of shape {pictures.shape}; [n, height, width] or [n, height, width, 1 or 3] is needed", name
+            )
+        )
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.shape != (len(pictures),):
         raise UserError(Problem(f"{len(pictures)} pictures and labels of shape {labels.shape}", name))
