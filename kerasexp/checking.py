@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
-from kerasexp.data.preparation import PreparedData
 from kerasexp.errors import Problem, UserError
-from kerasexp.workflow import prepare_data
+from kerasexp.workflow import misfits, prepare_data
 
 # Activations are kept for the backward pass: their sum over one batch, in float32, is most of what training needs.
 BYTES = 4
@@ -32,11 +31,16 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
 
     upstream = None if experiment.init is None else _check(experiment.init.experiment, console, problems)
     try:
-        data, _ = prepare_data(experiment, console)
+        # Pictures that cannot be read are a finding here, whatever the run would make of them.
+        lenient = experiment.data.model_copy(update={"on_corrupt": "skip"})
+        data, _ = prepare_data(experiment.model_copy(update={"data": lenient}), console)
     except UserError as error:
         problems += [Problem(p.message, p.file or experiment.name, p.key) for p in error.problems]
         return None
-    problems += [Problem(message, experiment.name, key) for key, message in _data_problems(experiment, data)]
+    problems += misfits(experiment, data)
+    if data.faults and experiment.data.on_corrupt == "error":
+        message = f"is error, and {len(data.faults)} pictures cannot be read"
+        problems.append(Problem(message, experiment.name, "data.on_corrupt"))
     model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
     if upstream is not None:
         try:
@@ -56,15 +60,3 @@ def _size(layer) -> int:
     for side in layer.output.shape[1:]:
         size *= side or 1
     return size
-
-
-def _data_problems(experiment: Experiment, data: PreparedData):
-    count, batch = len(data.splits["train"]), experiment.training.batch_size
-    if batch > count:
-        yield "training.batch_size", f"{batch} is more than the {count} training pictures"
-    if data.faults and experiment.data.on_corrupt == "error":
-        yield "data.on_corrupt", f"is error, and {len(data.faults)} pictures cannot be read"
-    for name, split in data.splits.items():
-        absent = sorted(set(range(len(data.class_names))) - set(split.labels.tolist()))
-        if absent and name == "train":
-            yield "data", f"train holds no picture of {', '.join(data.class_names[i] for i in absent[:10])}"

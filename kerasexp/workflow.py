@@ -11,7 +11,7 @@ from kerasexp.checkpoint import load_checkpoint, write_sidecars
 from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData, prepare
-from kerasexp.errors import KerasexpError, RunError
+from kerasexp.errors import KerasexpError, Problem, RunError, UserError, listing
 from kerasexp.manifest import hardware, now, run_key, versions
 from kerasexp.runs import RunDirectory, earlier_runs, write_json, write_text
 
@@ -60,6 +60,20 @@ def prepare_data(experiment: Experiment, console: Console) -> tuple[PreparedData
     return data, seconds
 
 
+def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
+    """Return what of the experiment does not fit its data."""
+    train, batch = data.splits["train"], experiment.training.batch_size
+    problems = []
+    if batch > len(train):
+        message = f"{batch} is more than the {len(train)} training pictures"
+        problems.append(Problem(message, experiment.name, "training.batch_size"))
+    absent = sorted(set(range(len(data.class_names))) - set(train.labels.tolist()))
+    if absent:
+        names = listing(data.class_names[label] for label in absent)
+        problems.append(Problem(f"train holds no picture of {names}", experiment.name, "data"))
+    return problems
+
+
 def _upstream(experiment: Experiment, console: Console) -> Upstream:
     """Return the upstream run: a finished one of the same content and data, or else a new one."""
     upstream = experiment.init.experiment
@@ -90,6 +104,8 @@ def _run(
     console: Console,
 ) -> RunDirectory:
     """Build, train, evaluate and report; keep the manifest true to what has happened."""
+    if problems := misfits(experiment, data):
+        raise UserError(*problems)
     import keras
 
     from kerasexp.training.precision import choose_precision, make_deterministic, use_precision

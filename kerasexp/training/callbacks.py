@@ -31,7 +31,7 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
         )
 
     def set_model(self, model: keras.Model) -> None:
-        super().set_model(keras.Model(model.inputs, model.outputs, name=model.name))
+        super().set_model(keras.Model(model.input, model.output, name=model.name))
 
     def on_epoch_end(self, epoch, logs=None):
         # A NaN is no epoch to keep, not even as the last.

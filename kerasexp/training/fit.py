@@ -12,7 +12,7 @@ from kerasexp.config.experiment import Experiment
 from kerasexp.console import Console
 from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.preparation import PreparedData
-from kerasexp.errors import Problem, RunError, UserError
+from kerasexp.errors import RunError
 from kerasexp.losses import build_loss
 from kerasexp.runs import RunDirectory
 from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
@@ -35,17 +35,12 @@ def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: Run
     """Train `model`; leave the checkpoint, the history and TensorBoard's files in `run`.
 
     Raises:
-        UserError: the batch is larger than the training split.
         RunError: the loss became NaN or infinite; what was best before that is in the run directory.
     """
     training = experiment.training
     train, val = data.splits["train"], data.splits["val"]
 
     # 1. The data: every epoch's batches, in an order and with changes that follow from the seed.
-    if training.batch_size > len(train):
-        raise UserError(
-            Problem(f"{training.batch_size} is more than the {len(train)} training pictures", key="training.batch_size")
-        )
     steps = math.ceil(len(train) / training.batch_size)
     batches = training_batches(
         train, training.batch_size, experiment.seed, experiment.data.augmentation, 0, training.epochs

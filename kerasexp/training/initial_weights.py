@@ -27,7 +27,7 @@ def start_from(model: keras.Model, upstream: keras.Model, init: Init) -> list[st
                     key="init.layers",
                 )
             )
-        shapes = [w.shape for w in ours.weights], [w.shape for w in theirs[name].weights]
+        shapes = [[tuple(weight.shape) for weight in layer.weights] for layer in (ours, theirs[name])]
         if shapes[0] != shapes[1]:
             raise UserError(
                 Problem(

@@ -1,0 +1,110 @@
+"""What all tests share: a clean working folder and cache for each, one TensorFlow process for all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+
+from kerasexp.backend import import_tensorflow
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import_tensorflow()
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL_DATA = Path(os.environ["KERASEXP_DATA"]).resolve() if os.environ.get("KERASEXP_DATA") else None
+
+
+class Answer(NamedTuple):
+    """What a command gave."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        return self.out.rstrip("\n").rpartition("\n")[2]
+
+
+@pytest.fixture(autouse=True)
+def own_world(request, tmp_path, monkeypatch):
+    """Give each test its own working folder, cache and home, and no data but what it asks for by the marker `real`."""
+    real = request.node.get_closest_marker("real") is not None
+    if real and REAL_DATA is None:
+        pytest.skip("KERASEXP_DATA is not set: the real data are not here")
+    if not real:
+        monkeypatch.delenv("KERASEXP_DATA", raising=False)
+        # Decoded real scans are worth keeping from test to test; generated ones are not.
+        monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "cache"))
+    else:
+        monkeypatch.setenv("KERASEXP_DATA", str(REAL_DATA))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def cli(capsys, monkeypatch):
+    """Return a function that runs a command line in this process."""
+    from kerasexp.cli import main
+
+    def run(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["kerasexp", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        return Answer(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    """A folder of 3 classes x 20 grey pictures of 60x80: a bar across, a bar upright, a disc, dark on white."""
+    generator = np.random.default_rng(0)
+    folder = tmp_path / "pictures"
+    for name in ("across", "upright", "disc"):
+        (folder / name).mkdir(parents=True)
+        for number in range(20):
+            page = np.full((60, 80), 255, np.uint8)
+            x, y = (int(v) for v in generator.integers((25, 20), (55, 40)))
+            if name == "disc":
+                cv2.circle(page, (x, y), int(generator.integers(8, 14)), 0, -1)
+            else:
+                step = (20, 2) if name == "across" else (2, 18)
+                cv2.line(page, (x - step[0], y - step[1]), (x + step[0], y + step[1]), 0, int(generator.integers(3, 7)))
+            cv2.imwrite(str(folder / name / f"{number:02d}.png"), page)
+    return folder
+
+
+@pytest.fixture
+def tiny_yaml(tmp_path, pictures) -> Path:
+    """An experiment on `pictures` that trains in about a second."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        """
+data:
+  source: image_folder
+  path: pictures
+  test: 0.2
+  validation: 0.2
+  preprocessing: {size: [16, 16], framing: fit, invert: auto, contrast: stretch}
+  augmentation: {shift: 0.1, rotation: 5}
+model:
+  name: cnn
+  blocks: [{filters: 8, pool: 2, batch_norm: true}, {filters: 8, pool: 2}]
+  head: {units: [16], dropout: 0.2}
+training: {epochs: 3, batch_size: 8, optimizer: {name: adam, learning_rate: 0.01}}
+reported: {val_accuracy: 0.5, note: made up}
+"""
+    )
+    return path

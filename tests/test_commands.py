@@ -1,0 +1,192 @@
+"""The commands besides `run`."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+COMMANDS = ["run", "check", "show", "list", "evaluate", "predict", "new", "pack", "schema", "doctor"]
+
+
+@pytest.fixture
+def finished(cli, tiny_yaml) -> Path:
+    return Path(cli("run", tiny_yaml).last_line)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_with_an_example(cli, command):
+    answer = cli(command, "--help")
+    assert answer.code == 0 and f"Example: python -m kerasexp {command}" in answer.out
+
+
+def test_light_commands_do_not_import_tensorflow(tiny_yaml):
+    script = (
+        "import sys; from kerasexp.cli import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'cv2', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(1 if heavy else 0)"
+    )
+    for arguments in (["--help"], ["show", str(tiny_yaml)], ["list", str(tiny_yaml.parent)], ["schema"]):
+        subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True)
+
+
+def test_show_prints_an_experiment_that_loads_to_itself(cli, tiny_yaml):
+    answer = cli("show", tiny_yaml, "--set", "training.epochs=7")
+    shown = yaml.safe_load(answer.out)
+    assert shown["training"]["epochs"] == 7 and shown["name"] == "tiny"
+    Path("shown.yaml").write_text(answer.out)
+    assert cli("show", "shown.yaml").out == answer.out
+
+
+def test_check_lists_every_problem_and_trains_nothing(cli, tiny_yaml, pictures):
+    assert cli("check", tiny_yaml).out.endswith("nothing wrong was found\n")
+    (pictures / "disc" / "empty.png").touch()
+    answer = cli("check", tiny_yaml, "--set", "training.batch_size=5000", "--set", "data.on_corrupt=error")
+    assert answer.code == 2
+    assert "training.batch_size" in answer.err and "disc/empty.png" in answer.err + answer.out
+    assert not Path("runs").exists()
+
+
+def test_predict_reads_any_size_and_names_what_it_cannot_read(cli, finished, pictures, tmp_path):
+    large = cv2.resize(cv2.imread(str(pictures / "disc" / "00.png")), (640, 480))
+    cv2.imwrite(str(tmp_path / "large.png"), large)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    answer = cli("predict", finished, "large.png", "pictures/across", "broken.png", "--format", "json", "--top", "2")
+    rows = json.loads(answer.out)
+    assert answer.code == 0 and "broken.png" in answer.err
+    assert len(rows) == 21 and rows[0]["file"] == "large.png"
+    assert rows[0]["class"] == rows[0]["top"][0]["class"] and len(rows[0]["top"]) == 2
+    assert rows[0]["probability"] == rows[0]["top"][0]["probability"]
+
+
+def test_predict_formats_agree(cli, finished):
+    table, text, rows = (cli("predict", finished, "pictures/disc", "--format", f).out for f in ("table", "csv", "json"))
+    from_json = [(r["file"], r["class"]) for r in json.loads(rows)]
+    assert [(r["file"], r["class"]) for r in csv.DictReader(io.StringIO(text))] == from_json
+    assert [tuple(line.split()[:2]) for line in table.splitlines()] == from_json
+
+
+def test_predict_gives_the_probabilities_of_the_run(cli, finished):
+    rows = {r["file"]: r for r in csv.DictReader((finished / "predictions.csv").open())}
+    answers = json.loads(cli("predict", finished, "pictures", "--format", "json").out)
+    compared = [
+        (a, rows[a["file"].removeprefix("pictures/")]) for a in answers if a["file"].removeprefix("pictures/") in rows
+    ]
+    assert len(compared) == len(rows)
+    for answer, row in compared:
+        assert answer["class"] == row["predicted"]
+        assert answer["probability"] == pytest.approx(float(row["probability"]), abs=2e-6)
+
+
+def test_evaluate_gives_the_figures_of_the_run(cli, finished, pictures, tmp_path):
+    test = [row["file"] for row in csv.DictReader((finished / "predictions.csv").open())]
+    for name in test:
+        target = tmp_path / "held_out" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((pictures / name).read_bytes())
+    answer = cli("evaluate", finished, "--data", "image_folder", "--data-path", "held_out", "--format", "json")
+    figures, run = json.loads(answer.out), json.loads((finished / "metrics.json").read_text())["test"]
+    for key, value in run.items():
+        if key != "per_class":
+            assert figures[key] == pytest.approx(value, abs=1e-6), key
+    assert "accuracy" in cli("evaluate", finished, "--data", "image_folder", "--data-path", "held_out").out
+
+
+def test_evaluate_takes_folder_names_from_the_checkpoint(cli, tiny_yaml, pictures):
+    names = "{across: -, upright: '|', disc: o}"
+    run = cli("run", tiny_yaml, "--set", f"data.class_names={names}", "--set", "data.labels.select=[o, '|']").last_line
+    answer = json.loads(
+        cli("evaluate", run, "--data", "image_folder", "--data-path", "pictures", "--format", "json").out
+    )
+    assert list(answer["per_class"]) == ["o", "|"] and answer["pictures"] == 40
+    (pictures / "disc").rename(pictures / "ring")
+    refused = cli("evaluate", run, "--data", "image_folder", "--data-path", "pictures")
+    assert refused.code == 2 and "ring" in refused.err
+
+
+def test_pack_writes_csv_that_trains_to_the_same_split(cli, tiny_yaml, tmp_path):
+    assert cli("pack", tiny_yaml, "--output", "packed").last_line == "packed"
+    assert sorted(p.name for p in Path("packed").iterdir()) == ["test.csv", "train.csv", "val.csv"]
+    again = tmp_path / "from_csv.yaml"
+    again.write_text(
+        "data: {source: csv, path: packed, preprocessing: {size: [16, 16]}}\nmodel: {name: mlp}\ntraining: {epochs: 1, batch_size: 8}\n"
+    )
+    run = Path(cli("run", again).last_line)
+    assert json.loads((run / "manifest.json").read_text())["data"]["pictures"] == {"train": 38, "val": 10, "test": 12}
+
+
+def test_new_writes_an_experiment_that_runs(cli, pictures):
+    answer = cli("new", "pictures")
+    assert answer.code == 0 and answer.last_line == "pictures.yaml"
+    assert cli("run", "pictures.yaml", "--set", "training.epochs=1").code == 0
+
+
+def test_list_and_schema_and_doctor_answer(cli, tiny_yaml):
+    tiny_yaml.write_text("# Bars or discs?\n" + tiny_yaml.read_text())
+    assert "Bars or discs?" in cli("list", tiny_yaml.parent).out
+    assert "data" in json.loads(cli("schema").out)["$defs"]["Experiment"]["properties"]
+    assert "tensorflow" in cli("doctor").out
+
+
+BAD = {
+    "no such experiment": (["run", "none.yaml"], "none.yaml"),
+    "a folder as experiment": (["run", "pictures"], "folder"),
+    "unknown key": (["run", "tiny.yaml", "--set", "training.epoch=3"], "did you mean 'epochs'"),
+    "batch of nothing": (["run", "tiny.yaml", "--set", "training.batch_size=0"], "training.batch_size"),
+    "negative epochs": (["run", "tiny.yaml", "--set", "training.epochs=-1"], "training.epochs"),
+    "batch beyond the split": (["run", "tiny.yaml", "--set", "training.batch_size=39"], "38 training pictures"),
+    "no data": (["run", "tiny.yaml", "--set", "data.path=gone"], "gone"),
+    "empty folder": (["run", "tiny.yaml", "--set", "data.path=empty"], "holds no picture"),
+    "one class": (["run", "tiny.yaml", "--set", "data.path=one"], "one class"),
+    "unknown class": (["run", "tiny.yaml", "--set", "data.labels.select=[disk, across]"], "did you mean 'disc'"),
+    "two folders, one class": (
+        ["run", "tiny.yaml", "--set", "data.class_names={disc: a, across: a}"],
+        "data.class_names",
+    ),
+    "no checkpoint": (["predict", "pictures", "pictures"], "is no checkpoint"),
+    "missing checkpoint": (["predict", "gone", "pictures"], "no such file"),
+    "hollow checkpoint": (["predict", "hollow", "pictures"], "is no Keras model"),
+    "missing picture": (["predict", "hollow", "gone.png"], "gone.png"),
+    "unknown source": (["evaluate", "hollow", "--data", "minst"], "did you mean 'mnist'"),
+    "source without path": (["evaluate", "hollow", "--data", "csv"], "needs path"),
+    "new on nothing": (["new", "gone"], "gone"),
+    "list on nothing": (["list", "gone"], "gone"),
+    "unknown command": (["runn"], "runn"),
+    "unknown option": (["run", "tiny.yaml", "--sett", "a=1"], "--sett"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "told"), BAD.values(), ids=BAD)
+def test_a_mistake_is_told_in_one_message_and_leaves_nothing(cli, tiny_yaml, pictures, arguments, told, tmp_path):
+    (tmp_path / "empty").mkdir()
+    one = tmp_path / "one" / "disc"
+    one.mkdir(parents=True)
+    (one / "0.png").write_bytes((pictures / "disc" / "00.png").read_bytes())
+    hollow = tmp_path / "hollow"
+    hollow.mkdir()
+    (hollow / "model.keras").write_bytes(b"PK nothing")
+    (hollow / "classes.json").write_text(json.dumps({"class_names": ["a", "b"], "folders": {}}))
+    (hollow / "preprocessing.json").write_text("{}")
+    answer = cli(*arguments)
+    assert answer.code == 2, answer
+    assert told in answer.err and "Traceback" not in answer.err
+    assert not Path("runs").exists()
+
+
+def test_pictures_are_read_as_uint8_from_16_bit_and_alpha(cli, finished, pictures, tmp_path):
+    page = cv2.imread(str(pictures / "disc" / "01.png"), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(tmp_path / "deep.png"), page.astype(np.uint16) * 257)
+    transparent = np.dstack([np.zeros((*page.shape, 3), np.uint8), 255 - page])
+    cv2.imwrite(str(tmp_path / "alpha.png"), transparent)
+    plain, deep, alpha = json.loads(
+        cli("predict", finished, "pictures/disc/01.png", "deep.png", "alpha.png", "--format", "json").out
+    )
+    assert plain["probability"] == deep["probability"] == pytest.approx(alpha["probability"], abs=0.02)
