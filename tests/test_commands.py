@@ -116,9 +116,8 @@ def test_pack_writes_csv_that_trains_to_the_same_split(cli, tiny_yaml, tmp_path)
     assert cli("pack", tiny_yaml, "--output", "packed").last_line == "packed"
     assert sorted(p.name for p in Path("packed").iterdir()) == ["test.csv", "train.csv", "val.csv"]
     again = tmp_path / "from_csv.yaml"
-    again.write_text(
-        "data: {source: csv, path: packed, preprocessing: {size: [16, 16]}}\nmodel: {name: mlp}\ntraining: {epochs: 1, batch_size: 8}\n"
-    )
+    data = "data: {source: csv, path: packed, preprocessing: {size: [16, 16]}}"
+    again.write_text(f"{data}\nmodel: {{name: mlp}}\ntraining: {{epochs: 1, batch_size: 8}}\n")
     run = Path(cli("run", again).last_line)
     assert json.loads((run / "manifest.json").read_text())["data"]["pictures"] == {"train": 38, "val": 10, "test": 12}
 

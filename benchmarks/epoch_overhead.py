@@ -1,0 +1,112 @@
+"""What an epoch of `run` costs beside bare `model.fit` on the same arrays: one process, alternating trainings.
+
+Both train the network of part 2 in batches of 100 on the same pictures and validate on the same others. Bare is
+`model.fit(x, y)` and a clock; ours is the project's own `fit` with its stream, checkpoint, history and TensorBoard. Each
+training has three epochs, of which the first, in which TensorFlow builds its graphs, is not counted.
+
+    python benchmarks/epoch_overhead.py [--pairs 5] [--pictures 10000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from kerasexp.backend import import_tensorflow
+from kerasexp.config import load_experiment
+from kerasexp.console import Console
+from kerasexp.data.preparation import PreparedData, prepare
+
+ROOT = Path(__file__).resolve().parent.parent
+# Validation is in both; a hundredth keeps it from hiding what training costs.
+VALIDATION = 100
+EPOCHS = 3
+
+
+def main() -> None:
+    """Print the seconds of each pair, and the ratio of the medians."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=10_000)
+    arguments = parser.parse_args()
+    import_tensorflow()
+    import keras
+
+    from kerasexp.training.precision import make_deterministic
+
+    experiment = load_experiment(
+        ROOT / "experiments" / "part2_random.yaml", [f"training.epochs={EPOCHS}", "training.schedule=constant"]
+    )
+    data = prepare(experiment.data)
+    print(data.stand_in or data.origin)
+    train = data.splits["train"].take(range(min(arguments.pictures, len(data.splits["train"]))))
+    splits = {**data.splits, "train": train, "val": data.splits["val"].take(range(VALIDATION))}
+    data = PreparedData(**{**vars(data), "splits": splits})
+    ours, bare = [], []
+    # `run` asks for it, and it is a setting of the whole process: bare Keras gets it as well.
+    keras.utils.set_random_seed(0)
+    make_deterministic()
+    bare_epoch, our_epoch = make_bare(experiment, data), make_ours(experiment, data)
+    for pair in range(arguments.pairs):
+        # The order alternates, so that a machine that slows down slows both.
+        for run in (bare_epoch, our_epoch) if pair % 2 == 0 else (our_epoch, bare_epoch):
+            (bare if run is bare_epoch else ours).append(run())
+        print(f"pair {pair + 1}: bare fit {bare[-1]:.2f} s, run {ours[-1]:.2f} s, ratio {ours[-1] / bare[-1]:.3f}")
+    ratios = [our / plain for our, plain in zip(ours, bare, strict=True)]
+    print(
+        f"epoch of run / bare fit: {statistics.median(ours) / statistics.median(bare):.3f} "
+        f"(pairs from {min(ratios):.3f} to {max(ratios):.3f})"
+    )
+
+
+def build(experiment):
+    from kerasexp.models import build_model
+
+    return build_model(experiment.model, experiment.data.preprocessing, 10, experiment.name)
+
+
+def make_bare(experiment, data: PreparedData):
+    """Return a function that trains with nothing but Keras and gives the seconds of an epoch."""
+    import keras
+
+    train, val = data.splits["train"], data.splits["val"]
+
+    def epoch() -> float:
+        model = build(experiment)
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy"])
+        ends: list[float] = []
+        model.fit(
+            train.images,
+            train.labels,
+            batch_size=experiment.training.batch_size,
+            epochs=EPOCHS,
+            validation_data=(val.images, val.labels),
+            callbacks=[
+                keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
+            ],
+            verbose=0,
+        )
+        return (ends[-1] - ends[0]) / (EPOCHS - 1)
+
+    return epoch
+
+
+def make_ours(experiment, data: PreparedData):
+    """Return a function that trains as `run` does and gives the seconds of an epoch."""
+    from kerasexp.runs import RunDirectory
+    from kerasexp.training.fit import fit
+
+    def epoch() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            run = RunDirectory.create("benchmark", Path(folder))
+            rows = fit(build(experiment), data, experiment, run, Console(quiet=True)).history
+        return (rows[-1]["seconds"] - rows[0]["seconds"]) / (EPOCHS - 1)
+
+    return epoch
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,503 @@
+"""From YAML text to an experiment: numbers, unknown keys, bases, --set, upstream experiments, and the way back."""
+
+from pathlib import Path
+
+import pytest
+
+from kerasexp.config import Experiment, load_experiment, resolved_yaml
+from kerasexp.errors import UserError
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file into the working folder and returns its path."""
+
+    def write_file(text: str | bytes, name: str = "exp.yaml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write_file
+
+
+def problems(path: Path | str, *overrides: str) -> dict[str | None, str]:
+    """What is wrong with a file, by dotted key."""
+    with pytest.raises(UserError) as caught:
+        load_experiment(path, overrides)
+    return {problem.key: problem.message for problem in caught.value.problems}
+
+
+def problem_files(path: Path, *overrides: str) -> list[str | None]:
+    """The file that each problem is told with."""
+    with pytest.raises(UserError) as caught:
+        load_experiment(path, overrides)
+    return [problem.file for problem in caught.value.problems]
+
+
+# Values
+
+
+def test_an_empty_file_is_the_default_experiment_under_the_files_name(write):
+    assert load_experiment(write("", "part0.yaml")) == Experiment(name="part0")
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "1.0e-3", "0.001", "+1e-3"])
+def test_a_number_in_any_notation_is_a_number(write, text):
+    experiment = load_experiment(write(f"training: {{optimizer: {{learning_rate: {text}}}}}"))
+    assert experiment.training.optimizer.learning_rate == 0.001
+
+
+def test_a_whole_number_is_good_for_a_float(write):
+    assert load_experiment(write("training: {optimizer: {learning_rate: 1}}")).training.optimizer.learning_rate == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("training: {batch_size: 0}", "training.batch_size"),
+        ("training: {epochs: -1}", "training.epochs"),
+        ("training: {epochs: 2.0}", "training.epochs"),
+        ("training: {epochs: true}", "training.epochs"),
+        ("training: {optimizer: {learning_rate: true}}", "training.optimizer.learning_rate"),
+        ("training: {optimizer: {learning_rate: '0.1'}}", "training.optimizer.learning_rate"),
+        ("training: {optimizer: {learning_rate: .nan}}", "training.optimizer.learning_rate"),
+        ("training: {optimizer: {learning_rate: .inf}}", "training.optimizer.learning_rate"),
+        ("training: {optimizer: {learning_rate: 1e999}}", "training.optimizer.learning_rate"),
+        ("reported: {val_accuracy: .nan}", "reported.val_accuracy"),
+        ("seed: 1.5", "seed"),
+        ("seed: 2001-01-01", "seed"),
+        ("seed:", "seed"),
+        ("name: a b", "name"),
+        ("training:", "training"),
+        ("training: [1, 2]", "training"),
+        ("data: {preprocessing: {size: [28]}}", "data.preprocessing.size"),
+        ("data: {preprocessing: {size: [28, 3]}}", "data.preprocessing.size.1"),
+        ("data: {validation: 1.0}", "data.validation"),
+        ("data: {source: npz}", "data"),
+        ("data: {groups: '('}", "data.groups"),
+        ("data: {groups: 'no group'}", "data.groups"),
+        ("model: {name: cnn, blocks: []}", "model.blocks"),
+        ("model: {name: cnn, blocks: [{kernel: 3}]}", "model.blocks.0.filters"),
+        ("init: {layers: all}", "init.experiment"),
+    ],
+)
+def test_a_wrong_value_is_refused_under_its_key(write, text, key):
+    assert list(problems(write(text))) == [key]
+
+
+def test_a_wrong_value_is_shown_beside_what_is_wrong_with_it(write):
+    assert problems(write("training: {epochs: true}"))["training.epochs"] == "got True; input should be a valid integer"
+
+
+def test_a_problem_deep_in_one_form_of_a_value_is_told_and_the_other_form_is_not(write):
+    """`validation` is a fraction or a mapping: what is wrong in the mapping is no missing fraction."""
+    found = problems(write("data: {validation: {folds: 3, fold: 7}}"))
+    assert list(found) == ["data.validation"]
+    assert "fold 7 does not exist" in found["data.validation"]
+
+
+def test_a_mapping_where_a_value_belongs_is_told_under_the_key_of_the_file(write):
+    assert list(problems(write("reported: {val_accuracy: {best: 0.9}}"))) == ["reported.val_accuracy"]
+
+
+def test_several_problems_are_told_at_once(write):
+    found = problems(write("sead: 3\ntraining: {epochs: 0, batch_size: 0}\nmodel: {name: cnm}"))
+    assert set(found) == {"sead", "training.epochs", "training.batch_size", "model"}
+
+
+# Unknown keys and words
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "meant", "another"),
+    [
+        ("sede: 1", "sede", "seed", "training"),
+        ("data: {sorce: mnist}", "data.sorce", "source", "labels"),
+        ("data: {preprocessing: {sizes: [28, 28]}}", "data.preprocessing.sizes", "size", "framing"),
+        ("data: {augmentation: {rotate: 3}}", "data.augmentation.rotate", "rotation", "shear"),
+        ("data: {labels: {selct: [a, b]}}", "data.labels.selct", "select", "select"),
+        ("data: {offline: {source: digits, pth: x}}", "data.offline.pth", "path", "class_names"),
+        ("training: {epoch: 3}", "training.epoch", "epochs", "batch_size"),
+        ("training: {optimizer: {lerning_rate: 3}}", "training.optimizer.lerning_rate", "learning_rate", "ema"),
+        ("training: {early_stopping: {patence: 3}}", "training.early_stopping.patence", "patience", "monitor"),
+        ("model: {name: mlp, unit: [3]}", "model.unit", "units", "dropout"),
+        ("model: {name: cnn, head: {unit: [3]}}", "model.head.unit", "units", "activation"),
+        (
+            "model: {name: cnn, blocks: [{filters: 3, kernal: 3}]}",
+            "model.blocks.0.kernal",
+            "kernel",
+            "stride",
+        ),
+        ("init: {experiment: up.yaml, freez: ['*']}", "init.freez", "freeze", "layers"),
+    ],
+)
+def test_an_unknown_key_is_told_with_the_closest_and_all_allowed_ones(write, text, key, meant, another):
+    write("", "up.yaml")
+    found = problems(write(text))
+    assert list(found) == [key]
+    assert f"did you mean '{meant}'?" in found[key]
+    assert another in found[key].partition("allowed: ")[2].split(", ")
+
+
+def test_an_unknown_key_is_told_with_its_file(write):
+    path = write("sede: 1")
+    with pytest.raises(UserError, match=r"exp\.yaml: sede: unknown key 'sede'"):
+        load_experiment(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "meant"),
+    [
+        ("data: {source: mnits}", "data.source", "mnist"),
+        ("data: {offline: digts}", "data.offline", "digits"),
+        ("data: {preprocessing: {framing: strech}}", "data.preprocessing.framing", "stretch"),
+        ("model: {name: cn}", "model", "cnn"),
+        ("training: {optimizer: adamm}", "training.optimizer", "adam"),
+        ("training: {schedule: {name: cosin}}", "training.schedule.name", "cosine"),
+        ("training: {checkpoint: bets}", "training.checkpoint", "best"),
+    ],
+)
+def test_an_unknown_word_is_told_with_the_closest_allowed_one(write, text, key, meant):
+    found = problems(write(text))
+    assert list(found) == [key] or list(found) == [f"{key}.keep"]
+    (message,) = found.values()
+    assert f"did you mean '{meant}'?; allowed: " in message
+
+
+def test_a_model_section_without_a_name_is_told_which_names_there_are(write):
+    (message,) = problems(write("model: {units: [10]}")).values()
+    assert "mlp" in message and "cnn" in message and "name" in message
+
+
+# Files that are no experiment
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("training:\n\tepochs: 3", r"line 2, column 1: .*\\t"),
+        ("- seed: 1", "holds a list"),
+        ("3", "holds a int"),
+        ("seed: [1", "line 1"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe", "not UTF-8 text"),
+        (b"seed: \x00", "cannot be read as YAML"),
+        ("seed: 1\nseed: 2", "line 2, column 1: the key 'seed' is given twice"),
+        ("training: {epochs: 1, epochs: 2}", "'epochs' is given twice"),
+        ("a: &x [1]\nb: *x", "aliases"),
+        ("? [1, 2]\n: 3", "a key must be a word"),
+        ("seed: !!python/object/apply:os.getpid []", "python/object"),
+        ("[" * 3000, "cannot be read as YAML"),
+        ("seed: " + "9" * 5000, "cannot be read as YAML"),
+        ("#" * 1_000_001, "is larger than"),
+    ],
+    ids=lambda value: repr(value)[:25],
+)
+def test_what_is_no_experiment_is_refused_with_the_reason(write, content, message):
+    with pytest.raises(UserError, match=message):
+        load_experiment(write(content))
+
+
+def test_a_missing_file_is_told_with_the_closest_one_there(write):
+    path = write("", "part1.yaml")
+    with pytest.raises(UserError, match=r"no such file; did you mean 'part1\.yaml'\?"):
+        load_experiment(path.with_name("prat1.yaml"))
+
+
+def test_a_folder_is_no_experiment(tmp_path):
+    with pytest.raises(UserError, match="is a folder"):
+        load_experiment(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "base: {name}",
+        "init: {{experiment: {name}}}",
+        "data: {{source: npz, path: {name}}}",
+    ],
+)
+@pytest.mark.parametrize("name", ["x" * 300, "~nobody-of-this-name/x.yaml"], ids=["too long", "unknown home"])
+def test_an_impossible_file_name_is_a_missing_file(write, text, name):
+    path = write(text.format(name=name))
+    if text.startswith("data"):  # whether the data are there is asked when they are loaded
+        assert load_experiment(path).data.path == name
+    else:
+        with pytest.raises(UserError, match="no such file"):
+            load_experiment(path)
+
+
+# Bases
+
+
+def test_a_base_is_merged_key_by_key_and_the_name_is_not_inherited(write):
+    write("name: base\nseed: 7\ntraining: {epochs: 3, batch_size: 50}", "_base/b.yaml")
+    experiment = load_experiment(write("base: _base/b.yaml\ntraining: {epochs: 4}"))
+    assert (experiment.name, experiment.seed) == ("exp", 7)
+    assert (experiment.training.epochs, experiment.training.batch_size) == (4, 50)
+
+
+def test_a_list_replaces_the_bases_list(write):
+    write("model: {name: mlp, units: [10, 20, 30]}", "b.yaml")
+    assert load_experiment(write("base: b.yaml\nmodel: {units: [5]}")).model.units == [5]
+
+
+def test_a_mapping_of_another_kind_replaces_the_bases(write):
+    write("model: {name: mlp, units: [10]}\ntraining: {optimizer: {name: sgd, momentum: 0.9}}", "b.yaml")
+    experiment = load_experiment(write("base: b.yaml\nmodel: {name: cnn}\ntraining: {optimizer: {name: adam}}"))
+    assert experiment.model.name == "cnn"
+    assert experiment.training.optimizer.momentum is None
+
+
+def test_a_key_is_added_to_the_bases_short_form(write):
+    """`optimizer: sgd` stands for `{name: sgd}`, so a base that says so is merged like one that writes it out."""
+    write("training: {optimizer: sgd}", "b.yaml")
+    optimizer = load_experiment(write("base: b.yaml\ntraining: {optimizer: {learning_rate: 0.1}}")).training.optimizer
+    assert (optimizer.name, optimizer.learning_rate) == ("sgd", 0.1)
+
+
+def test_null_removes_what_the_base_asks_for(write):
+    write("training: {early_stopping: {patience: 3}}", "b.yaml")
+    assert load_experiment(write("base: b.yaml\ntraining: {early_stopping: null}")).training.early_stopping is None
+
+
+def test_a_base_has_a_base_beside_it(write):
+    write("seed: 1\ntraining: {epochs: 1}", "_base/deep.yaml")
+    write("base: deep.yaml\ntraining: {epochs: 2}", "_base/b.yaml")
+    experiment = load_experiment(write("base: _base/b.yaml"))
+    assert (experiment.seed, experiment.training.epochs) == (1, 2)
+
+
+def test_bases_in_a_circle_are_refused(write):
+    write("base: exp.yaml", "b.yaml")
+    with pytest.raises(UserError, match=r"circle: exp\.yaml -> b\.yaml -> exp\.yaml"):
+        load_experiment(write("base: b.yaml"))
+
+
+@pytest.mark.parametrize("base", ["nowhere.yaml", "''", "."])
+def test_a_missing_base_is_refused(write, base):
+    assert problems(write(f"base: {base}")).keys() == {"base"}
+
+
+@pytest.mark.parametrize("base", ["3", "[b.yaml, 3]", "{b.yaml: 1}"])
+def test_bases_are_file_names(write, base):
+    write("", "b.yaml")
+    assert "YAML file" in problems(write(f"base: {base}"))["base"]
+
+
+def test_of_several_bases_the_later_wins_and_the_file_itself_wins_over_all(write):
+    first = "seed: 1\ntraining: {epochs: 1, batch_size: 1}\nmodel: {name: mlp, units: [1]}"
+    write(first, "first.yaml")
+    write("training: {epochs: 2, batch_size: 2}\nmodel: {units: [2]}", "second.yaml")
+    experiment = load_experiment(write("base: [first.yaml, second.yaml]\ntraining: {epochs: 3}"))
+    assert (experiment.seed, experiment.training.batch_size, experiment.training.epochs) == (1, 2, 3)
+    assert (experiment.model.name, experiment.model.units) == ("mlp", [2])
+
+
+def test_a_wrong_value_is_told_with_the_one_of_several_bases_it_stands_in(write):
+    first, second = write("seed: -1", "first.yaml"), write("training: {epochs: 0}", "second.yaml")
+    assert sorted(problem_files(write("base: [first.yaml, second.yaml]"))) == [str(first), str(second)]
+
+
+def test_a_wrong_value_is_told_with_the_file_it_stands_in(write):
+    base = write("training: {epochs: 0}", "b.yaml")
+    path = write("base: b.yaml\ntraining: {batch_size: 0}")
+    with pytest.raises(UserError) as caught:
+        load_experiment(path)
+    assert {p.key: p.file for p in caught.value.problems} == {
+        "training.epochs": str(base),
+        "training.batch_size": str(path),
+    }
+
+
+def test_a_broken_rule_is_told_with_the_file_it_stands_in(write):
+    base = write("training: {early_stopping: {monitor: val_loss, mode: max}}", "b.yaml")
+    assert problem_files(write("base: b.yaml")) == [str(base)]
+
+
+# --set
+
+
+@pytest.mark.parametrize(
+    ("override", "read"),
+    [
+        ("seed=5", lambda e: e.seed == 5),
+        ("training.epochs=2", lambda e: e.training.epochs == 2),
+        ("training.optimizer.learning_rate=1e-4", lambda e: e.training.optimizer.learning_rate == 1e-4),
+        ("data.preprocessing.size=[32, 48]", lambda e: e.data.preprocessing.size == [32, 48]),
+        ("data.preprocessing={channels: 3}", lambda e: e.data.preprocessing.channels == 3),
+        ("data.preprocessing.invert=true", lambda e: e.data.preprocessing.invert is True),
+        ("training.early_stopping.patience=9", lambda e: e.training.early_stopping.patience == 9),
+        ("reported.note=a=b", lambda e: e.reported["note"] == "a=b"),
+        ("name=other", lambda e: e.name == "other"),
+    ],
+)
+def test_set_takes_a_yaml_value(write, override, read):
+    path = write("training: {epochs: 9, batch_size: 7}")
+    experiment = load_experiment(path, [override])
+    assert read(experiment)
+    assert experiment.training.batch_size == 7
+
+
+def test_set_to_what_is_no_yaml_is_refused(write):
+    assert problem_files(write(""), "seed=[") == ["--set seed"]
+
+
+def test_set_reaches_into_a_list(write):
+    path = write("model: {name: cnn, blocks: [{filters: 8}, {filters: 16, kernel: 5}]}")
+    blocks = load_experiment(path, ["model.blocks.1.filters=4"]).model.blocks
+    assert [(b.filters, b.kernel) for b in blocks] == [(8, 3), (4, 5)]
+
+
+@pytest.mark.parametrize("position", ["2", "-1", "x", "²"])
+def test_set_refuses_a_position_that_is_not_in_the_list(write, position):
+    path = write("model: {name: cnn, blocks: [{filters: 8}, {filters: 16}]}")
+    assert "counted from 0" in problems(path, f"model.blocks.{position}.filters=4")[f"model.blocks.{position}.filters"]
+
+
+def test_set_does_not_reach_below_a_plain_value(write):
+    path = write("data: {preprocessing: {size: [28, 28]}}")
+    assert problem_files(path, "data.preprocessing.size.0.big=3")
+
+
+def test_set_adds_a_key_to_a_short_form(write):
+    path = write("training: {optimizer: sgd, checkpoint: last}\ndata: {offline: digits}")
+    overrides = ["training.optimizer.momentum=0.9", "training.checkpoint.monitor=val_loss"]
+    experiment = load_experiment(path, [*overrides, 'data.offline.class_names={"0": "a", "1": "b"}'])
+    assert (experiment.training.optimizer.name, experiment.training.optimizer.momentum) == ("sgd", 0.9)
+    assert (experiment.training.checkpoint.keep, experiment.training.checkpoint.monitor) == ("last", "val_loss")
+    assert experiment.data.offline.source == "digits"
+
+
+def test_set_to_another_kind_drops_the_keys_of_the_former(write):
+    path = write("training: {optimizer: {name: sgd, momentum: 0.9}}\nmodel: {name: cnn, blocks: [{filters: 4}]}")
+    experiment = load_experiment(path, ["training.optimizer.name=adam", "model.name=mlp"])
+    assert experiment.training.optimizer.momentum is None
+    assert experiment.model.name == "mlp"
+
+
+def test_later_overrides_win(write):
+    assert load_experiment(write(""), ["seed=1", "seed=2"]).seed == 2
+
+
+@pytest.mark.parametrize("override", ["seed", "=3", " =3", ""])
+def test_set_without_a_key_or_a_value_is_refused_with_an_example(write, override):
+    with pytest.raises(UserError, match=r"--set: .*training\.epochs=3"):
+        load_experiment(write(""), [override])
+
+
+def test_set_with_an_unknown_key_names_set_and_the_closest_key(write):
+    with pytest.raises(UserError, match=r"--set: training\.epoch: .*did you mean 'epochs'"):
+        load_experiment(write(""), ["training.epoch=3"])
+
+
+def test_set_with_a_wrong_value_names_set(write):
+    path = write("training: {epochs: 3, batch_size: 0}")
+    assert problem_files(path, "training.epochs=0") == ["--set", str(path)]
+
+
+# Short forms
+
+
+def test_short_forms_stand_for_mappings(write):
+    short = write("training: {optimizer: sgd, loss: cross_entropy, schedule: cosine, checkpoint: last}", "a.yaml")
+    full = write(
+        "name: a\ntraining: {optimizer: {name: sgd}, loss: {name: cross_entropy}, schedule: {name: cosine}, "
+        "checkpoint: {keep: last}}",
+        "b.yaml",
+    )
+    assert load_experiment(short) == load_experiment(full)
+
+
+def test_a_stand_in_has_a_short_form(write):
+    assert load_experiment(write("data: {offline: rendered_scans}")).data.offline.source == "rendered_scans"
+
+
+# Upstream experiments
+
+
+def test_an_upstream_experiment_is_resolved_in_place(write):
+    upstream = write("seed: 4\nmodel: {name: mlp}", "up.yaml")
+    experiment = load_experiment(write("init: {experiment: up.yaml, layers: all}"))
+    assert experiment.init.experiment == load_experiment(upstream)
+
+
+def test_an_upstream_experiment_has_an_upstream_of_its_own(write):
+    write("", "first.yaml")
+    write("init: {experiment: first.yaml}", "second.yaml")
+    assert load_experiment(write("init: {experiment: second.yaml}")).init.experiment.init.experiment.name == "first"
+
+
+def test_a_problem_upstream_names_the_upstream_file_and_hides_no_other(write):
+    upstream = write("training: {epochs: 0}", "up.yaml")
+    path = write("seed: -1\ninit: {experiment: up.yaml}")
+    assert sorted(problem_files(path)) == sorted([str(upstream), str(path)])
+
+
+def test_an_experiment_cannot_start_from_itself(write):
+    with pytest.raises(UserError, match=r"init\.experiment: .*exp\.yaml -> exp\.yaml"):
+        load_experiment(write("init: {experiment: exp.yaml}"))
+
+
+def test_two_experiments_cannot_start_from_each_other(write):
+    write("init: {experiment: exp.yaml}", "other.yaml")
+    with pytest.raises(UserError, match=r"exp\.yaml -> other\.yaml -> exp\.yaml"):
+        load_experiment(write("init: {experiment: other.yaml}"))
+
+
+def test_a_missing_upstream_is_refused(write):
+    assert problems(write("init: {experiment: nowhere.yaml}")).keys() == {"init.experiment"}
+
+
+def test_an_upstream_written_out_is_told_its_own_problems_only(write):
+    found = problems(write("init: {experiment: {name: up, training: {epoch: 3}}}"))
+    assert list(found) == ["init.experiment.training.epoch"]
+    assert "did you mean 'epochs'?" in found["init.experiment.training.epoch"]
+
+
+# Data files
+
+
+def test_a_data_file_beside_the_yaml_is_made_absolute(write, tmp_path):
+    write(b"", "sub/scans.npz")
+    experiment = load_experiment(write("data: {source: npz, path: scans.npz}", "sub/exp.yaml"))
+    assert experiment.data.path == str(tmp_path / "sub" / "scans.npz")
+
+
+def test_a_data_file_in_the_data_folder_keeps_its_name(write, tmp_path, monkeypatch):
+    write(b"", "elsewhere/scans.npz")
+    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "elsewhere"))
+    assert load_experiment(write("data: {source: npz, path: scans.npz}")).data.path == "scans.npz"
+
+
+# And back
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "seed: 3\nreported: {val_accuracy: 0.9911, note: 'a: b # c'}",
+        "data: {source: image_folder, path: nowhere.zip, class_names: {Sample001: '0', Sample002: 'no', s3: 'Ünï 手'},"
+        " labels: {select: ['0', 'no']}, validation: {folds: 3, fold: 2}, test: 0.2, groups: '-(\\d+)\\.',"
+        " offline: rendered_scans,"
+        " preprocessing: {size: [64, 32], framing: window, window: [0.1, 0.2, 0.9, 1.0], invert: auto},"
+        " augmentation: {rotation: 10, elastic: 1e-7}}",
+        "model: {name: cnn, blocks: [{filters: 4, pool: 2}, {filters: 8}], head: {units: [5], dropout: 0.5}}\n"
+        "training: {optimizer: {name: sgd, momentum: 0.9}, reduce_lr_on_plateau: {}, early_stopping: {patience: 1}}",
+        "name: '123'\nreported: {note: 'yes', more: '1.5', last: ''}",
+        "name: 1e5x\nreported: {note: '1e-3'}",
+        "name: '1e5'",
+        "data: {class_names: {a: '1e1', b: '2E2'}, labels: {select: ['1e1', '2E2']}}",
+    ],
+)
+def test_a_resolved_experiment_loads_to_an_equal_one(write, text):
+    experiment = load_experiment(write(text))
+    assert load_experiment(write(resolved_yaml(experiment), "resolved.yaml")) == experiment
+
+
+def test_a_resolved_experiment_with_an_upstream_loads_to_an_equal_one(write):
+    write("model: {name: mlp}", "up.yaml")
+    experiment = load_experiment(write("init: {experiment: up.yaml, layers: [dense_1], freeze: ['*']}"))
+    resolved = write(resolved_yaml(experiment), "far/away.yaml")
+    assert load_experiment(resolved) == experiment

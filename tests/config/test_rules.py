@@ -1,0 +1,143 @@
+"""Rules that tie several keys together."""
+
+import pytest
+
+from kerasexp.config import Experiment, load_experiment
+from kerasexp.config.rules import broken_rules, direction
+from kerasexp.config.validation import validated
+from kerasexp.config.yaml_text import parse_yaml
+from kerasexp.errors import UserError
+
+
+def broken(text: str) -> dict[str, str]:
+    """Which rules an experiment breaks, by key."""
+    experiment = validated(Experiment, {"name": "exp", **(parse_yaml(text) or {})}, None, {})
+    return dict(broken_rules(experiment))
+
+
+def test_the_default_experiment_breaks_no_rule():
+    assert broken("") == {}
+
+
+@pytest.mark.parametrize(("monitor", "better"), [("val_accuracy", "max"), ("val_loss", "min"), ("loss", "min")])
+def test_the_better_direction_of_a_monitor_is_known(monitor, better):
+    assert direction(monitor) == better
+
+
+@pytest.mark.parametrize("watcher", ["reduce_lr_on_plateau", "early_stopping", "checkpoint"])
+@pytest.mark.parametrize(
+    ("monitor", "mode", "right"),
+    [("val_accuracy", "min", False), ("val_accuracy", "max", True), ("loss", "max", False), ("loss", "auto", True)],
+)
+def test_a_monitor_watched_in_the_wrong_direction_is_refused(watcher, monitor, mode, right):
+    found = broken(f"training: {{{watcher}: {{monitor: {monitor}, mode: {mode}}}}}")
+    assert found.keys() == (set() if right else {f"training.{watcher}.mode"})
+
+
+def test_a_schedule_and_a_plateau_rule_exclude_each_other():
+    assert broken("training: {schedule: cosine, reduce_lr_on_plateau: {}}").keys() == {"training.reduce_lr_on_plateau"}
+    assert broken("training: {schedule: constant, reduce_lr_on_plateau: {}}") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "owned"),
+    [
+        ("adam", "momentum: 0.9", False),
+        ("sgd", "momentum: 0.9", True),
+        ("rmsprop", "momentum: 0.9", True),
+        ("rmsprop", "nesterov: true", False),
+        ("sgd", "beta_1: 0.8", False),
+        ("adamw", "beta_1: 0.8", True),
+        ("sgd", "weight_decay: 0.1", True),
+    ],
+)
+def test_an_optimizer_takes_its_own_keys_only(name, key, owned):
+    found = broken(f"training: {{optimizer: {{name: {name}, {key}}}}}")
+    assert found.keys() == (set() if owned else {f"training.optimizer.{key.split(':')[0]}"})
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "owned"),
+    [
+        ("cosine", "warmup: 0.1", True),
+        ("step", "warmup: 0.1", False),
+        ("one_cycle", "peak: 0.5", True),
+        ("cosine", "peak: 0.5", False),
+        ("step", "every: 3", True),
+        ("constant", "factor: 0.5", False),
+    ],
+)
+def test_a_schedule_takes_its_own_keys_only(name, key, owned):
+    found = broken(f"training: {{schedule: {{name: {name}, {key}}}}}")
+    assert found.keys() == (set() if owned else {f"training.schedule.{key.split(':')[0]}"})
+
+
+def test_a_rule_about_keys_says_who_has_them():
+    assert "sgd, rmsprop" in broken("training: {optimizer: {momentum: 0.9}}")["training.optimizer.momentum"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "last"),
+    [
+        ("[{filters: 1, pool: 2}, {filters: 1, pool: 2}]", None),
+        ("[{filters: 1, pool: 2}, {filters: 1, pool: 2}, {filters: 1, pool: 2}]", "2"),
+        ("[{filters: 1, kernel: 7, padding: valid, convolutions: 1}]", None),
+        ("[{filters: 1, kernel: 7, padding: valid, convolutions: 2}]", "0"),
+        ("[{filters: 1, kernel: 9, padding: valid}]", "0"),
+        ("[{filters: 1, stride: 16}, {filters: 1, stride: 16}]", None),
+        ("[{filters: 1, stride: 8}, {filters: 1, pool: 2}]", "1"),
+    ],
+)
+def test_blocks_that_leave_nothing_of_the_picture_are_refused(blocks, last):
+    found = broken(f"data: {{preprocessing: {{size: [7, 40]}}}}\nmodel: {{name: cnn, blocks: {blocks}}}")
+    assert found.keys() == (set() if last is None else {f"model.blocks.{last}"})
+
+
+def test_two_folders_cannot_have_one_class_name():
+    found = broken("data: {class_names: {Sample001: 'o', Sample025: 'o', Sample002: 'x'}}")
+    assert "Sample001, Sample025" in found["data.class_names"]
+
+
+def test_selected_classes_must_be_named():
+    text = "data: {{class_names: {{a: 'x', b: 'y', c: 'z'}}, labels: {{select: {select}}}}}"
+    assert broken(text.format(select="[x, y]")) == {}
+    assert "'w'" in broken(text.format(select="[x, w]"))["data.labels.select"]
+
+
+def test_a_class_cannot_be_selected_twice():
+    assert broken("data: {labels: {select: ['1', '1']}}").keys() == {"data.labels.select"}
+
+
+def test_validation_and_test_must_leave_something_to_train_on():
+    assert broken("data: {validation: 0.5, test: 0.5}").keys() == {"data.validation"}
+    assert broken("data: {validation: 0.5, test: 0.4}") == {}
+
+
+def test_a_fold_must_exist(tmp_path):
+    path = tmp_path / "exp.yaml"
+    path.write_text("data: {validation: {folds: 4, fold: 4}}")
+    with pytest.raises(UserError, match="fold 4 does not exist; with folds: 4 it is 0 to 3"):
+        load_experiment(path)
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "message"),
+    [
+        ("framing: window", "needs window"),
+        ("window: [0.0, 0.0, 1.0, 1.0]", "framing: window only"),
+        ("framing: window, window: [0.5, 0.0, 0.5, 1.0]", "is empty"),
+    ],
+)
+def test_a_window_goes_with_its_framing(tmp_path, preprocessing, message):
+    path = tmp_path / "exp.yaml"
+    path.write_text(f"data: {{preprocessing: {{{preprocessing}}}}}")
+    with pytest.raises(UserError, match=message):
+        load_experiment(path)
+
+
+def test_several_broken_rules_are_told_at_once(tmp_path):
+    path = tmp_path / "exp.yaml"
+    path.write_text("training: {optimizer: {momentum: 0.9}, early_stopping: {mode: max}}")
+    with pytest.raises(UserError) as caught:
+        load_experiment(path)
+    assert {p.key for p in caught.value.problems} == {"training.optimizer.momentum", "training.early_stopping.mode"}
