@@ -36,7 +36,7 @@ def write_plots(
     predictions: Predictions,
     metrics: dict[str, Any],
     history: list[dict[str, float]],
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     """Draw the run's figures into its `plots` folder; return file, title and alternative text of each, in their order."""
     from sklearn.metrics import confusion_matrix
 
@@ -69,7 +69,15 @@ def write_plots(
     for name, title, text, figure in figures:
         content = _png(figure)
         write_bytes(run.plots / f"{name}.png", content)
-        plots.append({"name": name, "title": title, "alt": text, "data": base64.b64encode(content).decode("ascii")})
+        plots.append(
+            {
+                "name": name,
+                "title": title,
+                "alt": text,
+                "data": base64.b64encode(content).decode("ascii"),
+                "wide": name == "curves",
+            }
+        )
     return plots
 
 
@@ -78,7 +86,7 @@ def write_report(
     experiment: Experiment,
     manifest: dict[str, Any],
     metrics: dict[str, Any],
-    plots: list[dict[str, str]],
+    plots: list[dict[str, Any]],
 ) -> None:
     """Write `report.html`."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
