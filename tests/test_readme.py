@@ -1,0 +1,42 @@
+"""Each command of the README is executed, in its order, in a copy of the project, with no data but the stand-ins."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def readme_commands() -> list[list[str]]:
+    """Return the arguments of every `python -m kerasexp` in the README's shell blocks."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    commands = []
+    for line in "\n".join(blocks).splitlines():
+        for part in line.split("&&"):
+            words = shlex.split(part, comments=True)
+            if words[:3] == ["python", "-m", "kerasexp"]:
+                commands.append(words[3:])
+    return commands
+
+
+@pytest.mark.slow
+def test_every_readme_command_does_what_it_says(cli, pictures, tmp_path, monkeypatch):
+    for folder in ("experiments", "checkpoints"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copytree(pictures, tmp_path / "my_pictures")
+    shutil.copytree(pictures / "disc", tmp_path / "new_pictures")
+    monkeypatch.setattr("kerasexp.data.sources.mnist.URL", "http://127.0.0.1:9/mnist.npz")
+    commands = readme_commands()
+    assert {words[0] for words in commands} == {
+        "run", "new", "predict", "list", "show", "check", "evaluate", "pack", "schema", "doctor",
+    }  # fmt: skip
+    for words in commands:
+        # The reports' trainings are shortened; what else the commands do is done.
+        short = ["--set", "training.epochs=1"] if words[0] == "run" and "--set" not in words else []
+        answer = cli(*words, *short)
+        assert answer.code == 0, (words, answer.err)
+        if words[0] == "run":
+            assert (Path(answer.last_line) / "report.html").is_file()
