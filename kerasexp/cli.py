@@ -231,7 +231,8 @@ def doctor():
 
 def main() -> None:
     """Run the command line; errors of ours become one message and an exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow logs absent GPUs and its own version skew as errors; what stops a run comes as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for stream in (sys.stdout, sys.stderr):
         # A file name may hold what the terminal cannot show.
         stream.reconfigure(errors="backslashreplace")

@@ -148,13 +148,14 @@ def _run(
         _train_and_judge(experiment, data, model, run, manifest, console)
         manifest["status"] = "finished"
     except BaseException as error:
+        told = _told(error, experiment)
         manifest["status"] = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        manifest["cause"] = str(error) or type(error).__name__
-        if isinstance(error, MemoryError):
-            raise RunError(
-                "the memory is used up; try a smaller training.batch_size or data.preprocessing.size"
-            ) from None
-        raise
+        manifest["cause"] = str(told) or type(told).__name__
+        if isinstance(error, KeyboardInterrupt):
+            console.line(f"interrupted; what there is lies in {run.path}")
+        if told is error:
+            raise
+        raise told from None
     finally:
         manifest["times"]["finished"] = now()
         _write_last(run, manifest)
@@ -210,6 +211,18 @@ def _train_and_judge(
     # 6. Plots and the page.
     plots = write_plots(run, data, predictions["test"], metrics, fitted.history)
     write_report(run, experiment, manifest, metrics, plots)
+
+
+def _told(error: BaseException, experiment: Experiment) -> BaseException:
+    """Return the error in a user's words where it is one of the machine's; an error of ours or a bug is left as it is."""
+    import tensorflow as tf
+
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        batch = experiment.training.batch_size
+        return RunError(f"the memory is used up at training.batch_size {batch}; try half of it, or smaller pictures")
+    if isinstance(error, OSError):
+        return RunError(f"{error.filename or 'a file'}: {error.strerror or error}")
+    return error
 
 
 def _write_last(run: RunDirectory, manifest: dict[str, Any]) -> None:

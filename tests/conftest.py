@@ -13,7 +13,7 @@ import pytest
 
 from kerasexp.backend import import_tensorflow
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import_tensorflow()
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,0 +1,200 @@
+"""Files of a folder and of a zip archive: the same ones, and no unsafe archive."""
+
+import os
+import stat
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kerasexp.data.archive import open_files
+from kerasexp.data.pictures import BrokenPicture
+from kerasexp.errors import UserError
+
+CONTENT = {"a/1.png": b"one", "a/10.png": b"ten", "b/2.png": b"", "b/deep/3.txt": b"three", "top.png": b"top"}
+HIDDEN = {".DS_Store": b"x", "a/.1.png.swp": b"x", ".git/config": b"x", "__MACOSX/a/1.png": b"x", "a/__MACOSX/2": b"x"}
+
+
+def make_folder(folder: Path, content: dict[str, bytes]) -> Path:
+    for name, data in content.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def make_zip(path: Path, content: dict[str, bytes] | list[tuple[str | zipfile.ZipInfo, bytes]]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a name given twice
+        for name, data in content.items() if isinstance(content, dict) else content:
+            archive.writestr(name, data)
+    return path
+
+
+def patched(path: Path, header: bytes, offset: int, value: bytes) -> Path:
+    """Overwrite bytes of the first header of this kind, as a forger would."""
+    data = bytearray(path.read_bytes())
+    at = data.find(header) + offset
+    data[at : at + len(value)] = value
+    path.write_bytes(data)
+    return path
+
+
+CENTRAL = b"PK\x01\x02"
+
+
+@pytest.fixture(params=["folder", "zip"])
+def make(request, tmp_path):
+    """Makes a folder, and then an archive, of the same content."""
+    if request.param == "folder":
+        return lambda content: make_folder(tmp_path / "files", content)
+    return lambda content: make_zip(tmp_path / "files.zip", content)
+
+
+def test_a_folder_and_a_zip_archive_list_and_read_the_same(make):
+    files = open_files(make(CONTENT))
+    assert files.paths == sorted(CONTENT)
+    assert {path: files.read(path) for path in files.paths} == CONTENT
+
+
+def test_hidden_files_and_those_of_macos_are_not_listed(make):
+    assert open_files(make({**CONTENT, **HIDDEN})).paths == sorted(CONTENT)
+
+
+def test_a_hidden_folder_can_be_asked_for(tmp_path):
+    assert open_files(make_folder(tmp_path / ".hidden", CONTENT)).paths == sorted(CONTENT)
+
+
+def test_folders_entered_in_an_archive_are_no_files(tmp_path):
+    assert open_files(make_zip(tmp_path / "x.zip", [("a/", b""), ("a/1.png", b"1")])).paths == ["a/1.png"]
+
+
+def test_the_digest_is_of_names_and_content(tmp_path):
+    digests = [
+        open_files(make_folder(tmp_path / str(number), content)).digest
+        for number, content in enumerate(
+            [CONTENT, dict(reversed(CONTENT.items())), {**CONTENT, "b/2.png": b"!"}, {**CONTENT, "b/4.png": b""}]
+        )
+    ]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_the_digest_of_an_archive_is_of_its_content(tmp_path):
+    one, other = make_zip(tmp_path / "1.zip", CONTENT), make_zip(tmp_path / "2.zip", {**CONTENT, "b/2.png": b"!"})
+    copy = tmp_path / "copy.zip"
+    copy.write_bytes(one.read_bytes())
+    assert open_files(one).digest == open_files(copy).digest != open_files(other).digest
+
+
+def test_links_to_files_are_followed_and_broken_ones_left_out(tmp_path):
+    folder = make_folder(tmp_path / "files", {"a/1.png": b"one"})
+    (folder / "a" / "2.png").symlink_to("1.png")
+    (folder / "a" / "3.png").symlink_to("nowhere.png")
+    files = open_files(folder)
+    assert files.paths == ["a/1.png", "a/2.png"]
+    assert files.read("a/2.png") == b"one"
+
+
+def test_names_that_are_no_unicode_are_read(tmp_path):
+    folder = os.fsencode(tmp_path / "files")
+    os.mkdir(folder)
+    with open(folder + b"/\xff.png", "wb") as file:
+        file.write(b"one")
+    files = open_files(tmp_path / "files")
+    assert files.read(files.paths[0]) == b"one"
+    assert len(files.digest) == 64
+
+
+def test_a_file_that_vanished_is_a_broken_picture(tmp_path):
+    files = open_files(make_folder(tmp_path / "files", CONTENT))
+    (tmp_path / "files" / "a" / "1.png").unlink()
+    with pytest.raises(BrokenPicture, match="cannot be read"):
+        files.read("a/1.png")
+    assert len(files.digest) == 64
+
+
+# Archives that are not read
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.png", "a/../../evil.png", "/etc/evil.png", "..\\evil.png", "\\evil.png", "C:\\evil.png", "C:/e.png"],
+)
+def test_a_member_outside_the_archive_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match="points outside the archive"):
+        open_files(make_zip(tmp_path / "x.zip", [("a/1.png", b"1"), (name, b"evil")]))
+
+
+def test_a_link_in_an_archive_is_refused(tmp_path):
+    link = zipfile.ZipInfo("a/link.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with pytest.raises(UserError, match=r"'a/link\.png' is a link"):
+        open_files(make_zip(tmp_path / "x.zip", [(link, b"/etc/passwd")]))
+
+
+def test_a_member_that_is_there_twice_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"'a/1\.png' is there twice"):
+        open_files(make_zip(tmp_path / "x.zip", [("a/1.png", b"1"), ("a/1.png", b"2")]))
+
+
+def test_a_member_that_unpacks_to_far_more_is_refused(tmp_path):
+    with pytest.raises(UserError, match="zip bomb"):
+        open_files(make_zip(tmp_path / "x.zip", {"a/1.png": bytes(17 * 2**20)}))
+
+
+def test_a_member_declared_huge_is_refused_before_it_is_unpacked(tmp_path):
+    path = make_zip(tmp_path / "x.zip", {"a/1.png": bytes(1000)})
+    with pytest.raises(UserError, match=r"4,000,000,000 bytes"):
+        open_files(patched(path, CENTRAL, 24, (4_000_000_000).to_bytes(4, "little")))
+
+
+def test_many_members_that_unpack_to_far_more_together_are_refused(tmp_path):
+    path = make_zip(tmp_path / "x.zip", {f"a/{number}.png": bytes(1000) for number in range(100)})
+    data = bytearray(path.read_bytes())
+    at = data.find(CENTRAL)
+    while at >= 0:  # each declares 16 MiB, which one picture may have
+        data[at + 24 : at + 28] = (2**24).to_bytes(4, "little")
+        at = data.find(CENTRAL, at + 1)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="zip bomb"):
+        open_files(path)
+
+
+def test_a_member_that_unpacks_to_more_than_it_declares_is_a_broken_picture(tmp_path):
+    path = make_zip(tmp_path / "x.zip", {"a/1.png": bytes(100_000)})
+    files = open_files(patched(path, CENTRAL, 24, (1000).to_bytes(4, "little")))
+    with pytest.raises(BrokenPicture, match="cannot be unpacked"):
+        files.read("a/1.png")
+
+
+def test_a_damaged_member_is_a_broken_picture_and_the_others_are_read(tmp_path):
+    path = make_zip(tmp_path / "x.zip", {"a/1.png": os.urandom(1000), "b/2.png": b"two"})
+    files = open_files(patched(path, b"a/1.png", 100, bytes(50)))
+    with pytest.raises(BrokenPicture, match="cannot be unpacked"):
+        files.read("a/1.png")
+    assert files.read("b/2.png") == b"two"
+
+
+def test_an_encrypted_member_is_a_broken_picture(tmp_path):
+    path = make_zip(tmp_path / "x.zip", {"a/1.png": b"secret"})
+    files = open_files(patched(patched(path, b"PK\x03\x04", 6, b"\x01"), CENTRAL, 8, b"\x01"))
+    with pytest.raises(BrokenPicture, match="encrypted"):
+        files.read("a/1.png")
+
+
+def test_what_is_neither_folder_nor_archive_is_refused(tmp_path):
+    path = tmp_path / "x.zip"
+    with pytest.raises(UserError, match="no such file or folder"):
+        open_files(path)
+    for content in (b"", b"hello", b"PK\x03\x04 and no more"):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="neither a folder nor a zip archive"):
+            open_files(path)
+
+
+def test_an_archive_cut_off_at_the_end_is_refused(tmp_path):
+    path = make_zip(tmp_path / "x.zip", {"a/1.png": os.urandom(1000)})
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError, match="zip archive"):
+        open_files(path)

@@ -1,0 +1,84 @@
+"""Seeded splits: stratified by class, or by groups that are not torn."""
+
+import numpy as np
+import pytest
+
+from kerasexp.config.data import Validation
+from kerasexp.data.splitting import groups_of, hold_out
+from kerasexp.errors import UserError
+
+LABELS = np.repeat([0, 1, 2], [100, 50, 10])
+GROUPS = np.arange(160) % 16
+
+
+def test_every_picture_lands_on_one_side():
+    kept, held = hold_out(LABELS, None, 0.2, 0, "data.test")
+    assert sorted([*kept, *held]) == list(range(160))
+    assert len(held) == 32
+    assert list(kept) == sorted(kept) and list(held) == sorted(held)
+
+
+def test_a_split_is_stratified():
+    _, held = hold_out(LABELS, None, 0.2, 0, "data.test")
+    assert np.bincount(LABELS[held]).tolist() == [20, 10, 2]
+
+
+def test_a_split_follows_its_seed():
+    splits = [hold_out(LABELS, None, 0.2, seed, "data.test")[1].tolist() for seed in (0, 0, 1)]
+    assert splits[0] == splits[1] != splits[2]
+
+
+def test_folds_take_turns_and_leave_nothing_out():
+    folds = [hold_out(LABELS, None, Validation(folds=5, fold=fold), 0, "data.validation")[1] for fold in range(5)]
+    assert sorted(np.concatenate(folds)) == list(range(160))
+    assert all(np.bincount(LABELS[held]).tolist() == [20, 10, 2] for held in folds)
+
+
+def test_folds_follow_their_seed():
+    folds = [hold_out(LABELS, None, Validation(), seed, "data.validation")[1].tolist() for seed in (0, 0, 1)]
+    assert folds[0] == folds[1] != folds[2]
+
+
+@pytest.mark.parametrize("part", [0.25, Validation(folds=4, fold=1)], ids=["fraction", "fold"])
+def test_a_group_is_never_torn(part):
+    for seed in range(5):
+        kept, held = hold_out(LABELS, GROUPS, part, seed, "data.test")
+        assert not set(GROUPS[kept]) & set(GROUPS[held])
+        assert len(set(GROUPS[held])) == 4
+        assert sorted([*kept, *held]) == list(range(160))
+
+
+def test_folds_of_groups_leave_nothing_out():
+    folds = [hold_out(LABELS, GROUPS, Validation(folds=3, fold=fold), 0, "data.validation")[1] for fold in range(3)]
+    assert sorted(np.concatenate(folds)) == list(range(160))
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups", "part"),
+    [
+        ([0, 0, 0, 1], None, 0.25),  # one picture of a class cannot be on both sides
+        ([0, 0, 1, 1], None, 0.25),  # one picture held out cannot be of two classes
+        ([0, 1, 0, 1], None, Validation(folds=3, fold=0)),
+        ([0, 1, 0, 1], ["w", "w", "w", "w"], 0.5),
+        ([0, 1, 0, 1], ["v", "v", "w", "w"], Validation(folds=3, fold=0)),
+        ([], None, 0.1),
+        ([0], None, 0.1),
+    ],
+)
+def test_too_few_pictures_are_refused_under_their_key(labels, groups, part):
+    groups = None if groups is None else np.array(groups)
+    with pytest.raises(UserError, match="cannot be split") as caught:
+        hold_out(np.array(labels, dtype=np.int64), groups, part, 0, "data.validation")
+    assert caught.value.problems[0].key == "data.validation"
+
+
+def test_groups_are_read_from_names():
+    names = ["Sample001/img001-007.png", "Sample002/img002-011.png"]
+    assert groups_of(names, r"-(\d+)\.").tolist() == ["007", "011"]
+    assert groups_of(names, None) is None
+
+
+@pytest.mark.parametrize("pattern", [r"-(\d+)\.", r"^(\d+)?"], ids=["no match", "empty group"])
+def test_a_name_without_a_group_is_refused(pattern):
+    with pytest.raises(UserError, match=r"data\.groups: .*'cat\.png'"):
+        groups_of(["1-2.png", "cat.png"], pattern)
