@@ -210,7 +210,7 @@ def _train_and_judge(
 
     # 6. Plots and the page.
     plots = write_plots(run, data, predictions["test"], metrics, fitted.history)
-    write_report(run, experiment, manifest, metrics, plots)
+    write_report(run, experiment, manifest, metrics, fitted.history, plots)
 
 
 def _told(error: BaseException, experiment: Experiment) -> BaseException:

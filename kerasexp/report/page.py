@@ -19,14 +19,16 @@ from kerasexp.plots.samples import plot_samples
 from kerasexp.runs import RunDirectory, write_bytes, write_text
 
 SAMPLES = 4
-# The report's figures that we measure as well, and where ours lie in metrics.json.
+# Names of reported figures that are measured as well, and where they lie. As in Keras, a bare name is of the training
+# pictures, as they were seen in the last epoch.
 COMPARABLE = {
-    "accuracy": ("test", "accuracy"),
-    "test_accuracy": ("test", "accuracy"),
-    "test_loss": ("test", "loss"),
+    "accuracy": ("train", "accuracy"),
+    "loss": ("train", "loss"),
     "val_accuracy": ("val", "accuracy"),
     "val_loss": ("val", "loss"),
-    "macro_f1": ("test", "macro_f1"),
+    "test_accuracy": ("test", "accuracy"),
+    "test_loss": ("test", "loss"),
+    "test_macro_f1": ("test", "macro_f1"),
 }
 
 
@@ -86,6 +88,7 @@ def write_report(
     experiment: Experiment,
     manifest: dict[str, Any],
     metrics: dict[str, Any],
+    history: list[dict[str, float]],
     plots: list[dict[str, Any]],
 ) -> None:
     """Write `report.html`."""
@@ -104,22 +107,22 @@ def write_report(
         manifest=manifest,
         metrics=metrics,
         plots=plots,
-        reported=reported_rows(experiment, metrics),
+        reported=reported_rows(experiment, {**metrics, "train": history[-1]}),
     )
     write_text(run.report, page)
 
 
 def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return name, reported figure, ours and the difference (None where we have no such figure) of each reported figure."""
+    """Return label, reported figure, ours and the difference of each reported figure; None where we have no such figure."""
     rows = []
-    for name, value in experiment.reported.items():
-        if isinstance(value, str):
+    for name, reported in experiment.reported.items():
+        if isinstance(reported, str):
             continue
         split, key = COMPARABLE.get(name, (None, None))
-        ours = metrics[split].get(key) if split else None
-        rows.append(
-            {"name": name, "reported": value, "ours": ours, "difference": None if ours is None else ours - value}
-        )
+        ours = metrics[split][key] if split else None
+        difference = None if ours is None else ours - reported
+        label = f"{split} {key.replace('_', ' ')}" if split else name
+        rows.append({"label": label, "reported": reported, "ours": ours, "difference": difference})
     return rows
 
 

@@ -1,0 +1,624 @@
+"""Where pictures and labels come from: each source, its layouts, and what is wrong with files that are none."""
+
+import csv
+import hashlib
+import socket
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasexp.config.data import Data, DataSource, Labels
+from kerasexp.data.pictures import BrokenPicture, MissingData, Source
+from kerasexp.data.preparation import select_classes
+from kerasexp.data.rendering import render_character
+from kerasexp.data.sources import load_source
+from kerasexp.data.sources.csv import load_csv, read_csv, write_csv
+from kerasexp.data.sources.digits import load_digits
+from kerasexp.data.sources.image_folder import load_image_folder
+from kerasexp.data.sources.mnist import load_mnist
+from kerasexp.data.sources.npz import load_npz, read_splits
+from kerasexp.data.sources.rendered_scans import load_rendered_scans
+from kerasexp.errors import UserError
+
+GENERATOR = np.random.default_rng(0)
+PICTURES = GENERATOR.integers(0, 256, (12, 8, 8), np.uint8)
+LABELS = np.arange(12) % 3
+
+
+def asked(**keys) -> DataSource:
+    return DataSource(**keys)
+
+
+def stored(source: Source, split: str = "train") -> np.ndarray:
+    pictures = source.splits[split]
+    return np.stack([pictures.read(i) for i in range(len(pictures))])
+
+
+def classes_of(source: Source, split: str = "train") -> list[str]:
+    return [source.class_names[label] for label in source.splits[split].labels]
+
+
+# digits
+
+
+def test_digits_are_here_without_a_download():
+    source = load_digits(asked(source="digits"))
+    assert source.class_names == list("0123456789")
+    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 1437, "test": 360}
+    picture = source.splits["train"].read(0)
+    assert picture.shape == (28, 28, 1) and picture.dtype == np.uint8
+    frame = np.ones((28, 28), bool)
+    frame[4:24, 4:24] = False
+    assert (source.splits["train"].array[:, frame] == 0).all() and source.splits["train"].array.max() > 200
+
+
+def test_digits_are_split_the_same_way_each_time():
+    one, other = load_digits(asked(source="digits")), load_digits(asked(source="digits"))
+    assert one.splits["test"].digest == other.splits["test"].digest != one.splits["train"].digest
+
+
+def test_some_of_the_digits_under_other_names():
+    source = load_digits(asked(source="digits", class_names={"7": "seven", "1": "one"}))
+    assert source.class_names == ["seven", "one"]
+    whole = load_digits(asked(source="digits"))
+    assert classes_of(source, "test").count("one") == classes_of(whole, "test").count("1")
+
+
+# npz
+
+
+def npz(path: Path = Path("pictures.npz"), **arrays) -> Path:
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+def test_npz_of_train_and_test():
+    npz(
+        x_train=PICTURES, y_train=LABELS, x_test=PICTURES[:3], y_test=LABELS[:3], x_val=PICTURES[3:6], y_val=LABELS[3:6]
+    )
+    source = load_npz(asked(source="npz", path="pictures.npz"))
+    assert list(source.splits) == ["train", "val", "test"]
+    assert source.class_names == ["0", "1", "2"]
+    assert np.array_equal(stored(source)[..., 0], PICTURES)
+    assert np.array_equal(source.splits["train"].labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "shape"),
+    [
+        (PICTURES, (12, 8, 8, 1)),
+        (PICTURES[..., np.newaxis], (12, 8, 8, 1)),
+        (np.repeat(PICTURES[..., np.newaxis], 3, axis=3), (12, 8, 8, 3)),
+        (PICTURES.astype(np.int64), (12, 8, 8, 1)),
+        (PICTURES.astype(np.float32), (12, 8, 8, 1)),
+        (PICTURES / 255, (12, 8, 8, 1)),
+        ((PICTURES / 255).astype(np.float32), (12, 8, 8, 1)),
+    ],
+    ids=["grey", "one channel", "colour", "int64", "float to 255", "float to 1", "float32 to 1"],
+)
+def test_npz_of_any_kind_of_number_gives_uint8(pictures, shape):
+    read, labels = read_splits(npz(x=pictures, y=LABELS))["train"]
+    assert read.dtype == np.uint8 and read.shape == shape
+    assert np.array_equal(read[..., 0], PICTURES)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (LABELS[:, np.newaxis], ["0", "1", "2"]),
+        (np.array(["cat", "dog"] * 6), ["cat", "dog"]),
+        (np.array([2, 10, 1] * 4), ["1", "2", "10"]),
+        (np.array(["img10", "img9"] * 6), ["img9", "img10"]),
+    ],
+    ids=["a column", "words", "numbers", "numbered words"],
+)
+def test_npz_labels_are_class_names_in_natural_order(labels, names):
+    npz(x=PICTURES, y=labels)
+    assert load_npz(asked(source="npz", path="pictures.npz")).class_names == names
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({"x": np.array([None, "a"], dtype=object), "y": LABELS[:2]}, "cannot be read as a NumPy archive"),
+        ({"x": PICTURES, "y": np.array([{}] * 12, dtype=object)}, "cannot be read as a NumPy archive"),
+        ({"x": np.where(PICTURES == 0, np.nan, 1.0), "y": LABELS}, "no finite numbers"),
+        ({"x": np.where(PICTURES == 0, np.inf, 1.0), "y": LABELS}, "no finite numbers"),
+        ({"x": PICTURES.astype(complex), "y": LABELS}, "numbers"),
+        ({"x": PICTURES.astype("timedelta64[s]"), "y": LABELS}, "numbers"),
+        ({"x": PICTURES.astype(str), "y": LABELS}, "numbers"),
+        ({"x": PICTURES.astype(int) * 2, "y": LABELS}, "values from .* to "),
+        ({"x": PICTURES.astype(int) - 1, "y": LABELS}, "values from -1 to "),
+        ({"x": PICTURES / 255 - 0.5, "y": LABELS}, "values from -0.5 to "),
+        ({"x": PICTURES.reshape(12, 64), "y": LABELS}, r"shape \(12, 64\)"),
+        ({"x": np.stack([PICTURES] * 2, axis=3), "y": LABELS}, r"shape \(12, 8, 8, 2\)"),
+        ({"x": PICTURES[:0], "y": LABELS[:0]}, r"shape \(0, 8, 8, 1\)"),
+        ({"x": np.uint8(3), "y": LABELS}, r"shape \(\)"),
+        ({"x": PICTURES, "y": LABELS[:5]}, r"12 pictures and labels of shape \(5,\)"),
+        ({"x": PICTURES, "y": np.eye(12)}, r"labels of shape \(12, 12\)"),
+        ({"images": PICTURES, "labels": LABELS}, "holds images, labels; x_train and y_train"),
+        ({"x_train": PICTURES, "y_test": LABELS}, "x_train and y_train .or x and y. are needed"),
+        ({"x_test": PICTURES, "y_test": LABELS}, "x_train and y_train"),
+        ({}, "holds nothing"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_npz_that_holds_no_labelled_pictures_is_refused(arrays, reason):
+    with pytest.raises(UserError, match=reason):
+        read_splits(npz(**arrays))
+
+
+def test_npz_files_that_are_none_are_refused(tmp_path):
+    whole = npz(x=PICTURES, y=LABELS).read_bytes()
+    damaged = bytearray(whole)
+    damaged[100:120] = bytes(20)
+    path = tmp_path / "file.npz"
+    for content in (b"", b"hello", whole[:200], whole[:-10], bytes(damaged)):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
+            read_splits(path)
+    with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
+        read_splits(tmp_path)
+
+
+def test_a_single_array_is_no_archive():
+    np.save("pictures.npy", PICTURES)
+    with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
+        read_splits(Path("pictures.npy"))
+
+
+def test_an_archive_of_other_files_is_no_archive_of_arrays():
+    with zipfile.ZipFile("pictures.npz", "w") as archive:
+        archive.writestr("x", "no array")
+        archive.writestr("y", "no array")
+    with pytest.raises(UserError):
+        read_splits(Path("pictures.npz"))
+
+
+def test_a_missing_npz_is_missing_data():
+    with pytest.raises(MissingData, match=r"'nowhere\.npz' is not at "):
+        load_npz(asked(source="npz", path="nowhere.npz"))
+
+
+def test_npz_is_found_in_the_data_folder(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    npz(tmp_path / "data" / "pictures.npz", x=PICTURES, y=LABELS)
+    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
+    assert len(load_npz(asked(source="npz", path="pictures.npz")).splits["train"]) == 12
+
+
+# csv
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (4, 16, 1), (4, 4, 3), (1, 2, 1)], ids=str)
+def test_csv_that_was_written_is_read_back(shape):
+    pictures = GENERATOR.integers(0, 256, (5, *shape), np.uint8)
+    labels = ["0", "word", "with, comma", "ünï", "10"]
+    write_csv(Path("p.csv"), pictures, labels)
+    read, read_labels = read_csv(Path("p.csv"))
+    assert np.array_equal(read, pictures) and read.dtype == np.uint8
+    assert read_labels.tolist() == labels
+
+
+def test_csv_without_a_header_has_the_label_first():
+    Path("p.csv").write_text("7,0,1,2,3\n8,4,5,6,255\n")
+    pictures, labels = read_csv(Path("p.csv"))
+    assert labels.tolist() == ["7", "8"]
+    assert pictures[..., 0].tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 255]]]
+
+
+def test_csv_with_a_header_has_the_label_anywhere():
+    Path("p.csv").write_text("a,b,label,c,d\n0,1,cat,2,3\n0,1,dog,2,200\n")
+    pictures, labels = read_csv(Path("p.csv"))
+    assert labels.tolist() == ["cat", "dog"]
+    assert pictures[0, ..., 0].tolist() == [[0, 1], [2, 3]]
+
+
+def test_csv_as_spreadsheets_write_it_is_read():
+    """Excel's `CSV UTF-8` begins with a byte order mark and ends its lines with \\r\\n."""
+    Path("p.csv").write_bytes(b"\xef\xbb\xbflabel,a,b,c,d\r\n7,0,1,2,3\r\n8,0,1,2,200\r\n")
+    assert read_csv(Path("p.csv"))[1].tolist() == ["7", "8"]
+
+
+def test_csv_of_fractions_is_brought_to_uint8():
+    Path("p.csv").write_text("7,0,0.2,0.4,1.0\n")
+    assert read_csv(Path("p.csv"))[0].ravel().tolist() == [0, 51, 102, 255]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("7,0,1,2,3\n8,0,1,2\n", "line 2 has 4 values, and 5 are expected"),
+        ("label,a,b,c,d\n7,0,1,2,3\n8,0,1,2,3,4\n", "line 3 has 6 values"),
+        ("7,0,1,2,3\n8,0,1,x,3\n", "line 2 holds a value that is no number"),
+        ("7,0,1,2,3\n\n\n8,0,1,x,3\n", "line 4 holds a value that is no number"),
+        ("7,0,1,2,3\n\n8,0,1\n", "line 3 has 3 values"),
+        ("label,a,b,c,d\n7,0,1,,3\n", "line 2 holds a value that is no number"),
+        ("7,0,1,2,256\n", "values from 0.0 to 256.0"),
+        ("7,0,1,2,-1\n", "values from -1.0"),
+        ("7,0,1,2,nan\n", "no finite numbers"),
+        ("7,0,1,2,1e999\n", "no finite numbers"),
+        ("7,0,1,2\n", "3 pixels a line make no square"),
+        ("label,pixel_0_0,pixel_0_1,pixel_3_3\n7,0,1,2\n", "3 pixels a line make no square"),
+        ("class,a,b,c,d\n7,0,1,2,3\n", "without a column 'label'"),
+        ("label;a;b;c;d\n7;0;1;2;3\n", "without a column 'label'"),
+        ("label\ncat\ndog\n", "pixels"),
+        ("7\n8\n", "pixels"),
+        ("label,a,b,c,d\n", "holds no line of pixels"),
+        ("", "holds no line of pixels"),
+        (b"\xff\xfe\x00", "cannot be read as CSV"),
+        ("7," + "1" * 200_000, "cannot be read as CSV"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_csv_that_holds_no_labelled_pictures_is_refused(text, reason):
+    Path("p.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match=reason):
+        read_csv(Path("p.csv"))
+
+
+def test_csv_folder_holds_one_file_per_split(tmp_path):
+    (tmp_path / "mnist").mkdir()
+    for split, part in (("train", slice(6)), ("val", slice(6, 9)), ("test", slice(9, 12))):
+        write_csv(tmp_path / "mnist" / f"{split}.csv", PICTURES[part, ..., np.newaxis], LABELS[part].astype(str))
+    source = load_csv(asked(source="csv", path="mnist"))
+    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 6, "val": 3, "test": 3}
+    assert np.array_equal(stored(source, "test")[..., 0], PICTURES[9:])
+
+
+def test_csv_folder_without_train_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"holds no train\.csv"):
+        load_csv(asked(source="csv", path="empty"))
+
+
+def test_a_missing_csv_is_missing_data():
+    with pytest.raises(MissingData, match=r"'nowhere\.csv'"):
+        load_csv(asked(source="csv", path="nowhere.csv"))
+
+
+def test_csv_labels_can_be_given_names():
+    with Path("p.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([[label, 1, 2, 3, 4] for label in (1, 2, 3)])
+    source = load_csv(asked(source="csv", path="p.csv", class_names={"3": "drei", "1": "eins"}))
+    assert classes_of(source) == ["eins", "drei"]
+    assert source.splits["train"].names == ["train/00000", "train/00002"]
+
+
+# image_folder
+
+
+def folder(*paths: str, root: str = "scans") -> str:
+    """A folder with a picture at each path (1x1, its shade the path's number), and text where it is no picture."""
+    for shade, path in enumerate(paths):
+        file = Path(root, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix.lower() in (".png", ".bmp"):
+            Image.new("L", (1, 1), shade).save(file)
+        else:
+            file.write_text("no picture")
+    return root
+
+
+def zipped(root: str) -> str:
+    with zipfile.ZipFile("scans.zip", "w") as archive:
+        for file in sorted(Path(root).rglob("*")):
+            archive.write(file, file.relative_to(root))
+    return "scans.zip"
+
+
+def load_folder(path: str, class_names: dict[str, str] | None = None) -> Source:
+    return load_image_folder(asked(source="image_folder", path=path, class_names=class_names))
+
+
+@pytest.mark.parametrize("top", ["", "scans/", "a/b/c/"])
+@pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
+def test_each_class_is_a_folder_and_lone_top_folders_are_stepped_into(top, as_zip):
+    path = folder(f"{top}cat/2.png", f"{top}cat/10.png", f"{top}dog/1.bmp", f"{top}dog/2.PNG", root="files")
+    source = load_folder(zipped(path) if as_zip else path)
+    assert source.class_names == ["cat", "dog"]
+    assert list(source.splits) == ["train"]
+    assert sorted(zip(source.splits["train"].names, classes_of(source), strict=True)) == [
+        (f"{top}cat/10.png", "cat"),
+        (f"{top}cat/2.png", "cat"),
+        (f"{top}dog/1.bmp", "dog"),
+        (f"{top}dog/2.PNG", "dog"),
+    ]
+    shade = dict(zip(source.splits["train"].names, stored(source).ravel(), strict=True))
+    assert shade[f"{top}cat/10.png"] == 1 and shade[f"{top}dog/1.bmp"] == 2
+
+
+def test_a_folder_and_its_zip_are_the_same_source():
+    path = folder("cat/1.png", "cat/2.png", "dog/1.png", "notes.txt")
+    one, other = load_folder(path), load_folder(zipped(path))
+    assert one.splits["train"].names == other.splits["train"].names
+    assert one.folders == other.folders
+    assert np.array_equal(stored(one), stored(other))
+
+
+@pytest.mark.parametrize("top", ["", "scans/"])
+@pytest.mark.parametrize(
+    "names", [("train", "val", "test"), ("training", "validation", "testing"), ("train", "valid", "test")]
+)
+def test_folders_named_as_splits_are_the_splits(top, names):
+    path = folder(*(f"{top}{split}/{kind}/{n}.png" for split in names for kind in ("cat", "dog") for n in (1, 2)))
+    source = load_folder(path)
+    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 4, "val": 4, "test": 4}
+    assert classes_of(source, "test") == ["cat", "cat", "dog", "dog"]
+
+
+def test_train_and_test_alone_are_splits_too():
+    source = load_folder(folder("train/cat/1.png", "train/dog/1.png", "test/dog/1.png"))
+    assert {split: classes_of(source, split) for split in source.splits} == {"train": ["cat", "dog"], "test": ["dog"]}
+
+
+def test_classes_named_train_and_test_are_classes():
+    assert load_folder(folder("train/1.png", "test/1.png")).class_names == ["test", "train"]
+
+
+def test_classes_are_in_natural_order():
+    source = load_folder(folder(*(f"Sample{n}/1.png" for n in (10, 9, 1))))
+    assert source.class_names == ["Sample1", "Sample9", "Sample10"]
+
+
+def test_a_class_map_names_orders_and_leaves_out():
+    path = folder("Sample001/1.png", "Sample002/1.png", "Sample003/1.png")
+    source = load_folder(path, {"Sample003": "2", "Sample001": "0"})
+    assert source.class_names == ["2", "0"]
+    assert dict(zip(source.splits["train"].names, classes_of(source), strict=True)) == {
+        "Sample001/1.png": "0",
+        "Sample003/1.png": "2",
+    }
+    assert source.folders == {"Sample003": "2", "Sample001": "0"}
+
+
+def test_a_class_map_with_an_unknown_folder_is_refused_with_the_closest():
+    with pytest.raises(UserError, match=r"data\.class_names: 'Sample01' .*did you mean 'Sample001'\?; there: "):
+        load_folder(folder("Sample001/1.png", "Sample002/1.png"), {"Sample01": "0", "Sample002": "1"})
+
+
+@pytest.mark.parametrize(
+    ("paths", "reason"),
+    [
+        (["cat/1.png", "cat/2.png"], r"only one class \(cat\)"),
+        (["1.png", "2.png"], "2 pictures lie beside or below"),
+        (["notes.txt"], "holds no picture"),
+        ([".hidden/1.png"], "holds no picture"),
+        (["cat/1.png", "dog/1.png", "stray.png"], r"1 pictures lie beside or below .*'stray\.png'"),
+        (["cat/1.png", "dog/deep/1.png"], r"such as 'dog/deep/1\.png'"),
+        (["train/cat/1.png", "train/dog/1.png", "test/1.png"], "lie beside or below"),
+    ],
+    ids=["one class", "no folders", "no pictures", "hidden", "stray", "deeper", "half split"],
+)
+def test_a_folder_without_class_folders_is_refused(paths, reason):
+    with pytest.raises(UserError, match=reason):
+        load_folder(folder(*paths))
+
+
+def test_an_empty_folder_is_refused():
+    Path("scans").mkdir()
+    with pytest.raises(UserError, match="holds no picture"):
+        load_folder("scans")
+
+
+def test_files_that_are_no_pictures_are_left_out():
+    path = folder(
+        "cat/1.png", "cat/Thumbs.db", "dog/1.png", "dog/notes.txt", "labels.csv", "empty/readme.md", ".git/1.png"
+    )
+    source = load_folder(path)
+    assert source.splits["train"].names == ["cat/1.png", "dog/1.png"]
+
+
+def test_a_picture_that_cannot_be_read_is_told_when_it_is_read():
+    path = folder("cat/1.png", "dog/1.png")
+    Path(path, "dog", "1.png").write_text("no picture")
+    pictures = load_folder(path).splits["train"]
+    assert pictures.read(0).shape == (1, 1, 1)
+    with pytest.raises(BrokenPicture):
+        pictures.read(1)
+
+
+def test_a_missing_folder_is_missing_data():
+    with pytest.raises(MissingData, match="'nowhere' is not at "):
+        load_folder("nowhere")
+
+
+def test_a_file_that_is_no_archive_is_refused():
+    Path("scans.zip").write_text("no archive")
+    with pytest.raises(UserError, match="neither a folder nor a zip"):
+        load_folder("scans.zip")
+
+
+# mnist
+
+
+@pytest.fixture
+def mnist_bytes() -> bytes:
+    path = npz(Path("small.npz"), x_train=PICTURES, y_train=LABELS, x_test=PICTURES[:4], y_test=LABELS[:4])
+    return path.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_downloaded(monkeypatch, tmp_path):
+    """MNIST's address leads to a port where nobody listens."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("no_proxy", "*")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setattr("kerasexp.data.sources.mnist.URL", f"http://127.0.0.1:{port}/mnist.npz")
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Serves bytes as MNIST's address: a whole answer, or the body of one."""
+    sockets = []
+
+    def start(answer: bytes) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        sockets.append(listener)
+
+        def reply():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        threading.Thread(target=reply, daemon=True).start()
+        monkeypatch.setattr(
+            "kerasexp.data.sources.mnist.URL", f"http://127.0.0.1:{listener.getsockname()[1]}/mnist.npz"
+        )
+
+    yield start
+    for listener in sockets:
+        listener.close()
+
+
+def answer(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_mnist_is_read_from_the_data_folder_first(mnist_bytes, monkeypatch, tmp_path):
+    for name in ("data", "keras/datasets"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "mnist.npz").write_bytes(mnist_bytes)
+    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
+    source = load_mnist(asked())
+    assert source.origin == f"MNIST, {tmp_path}/data/mnist.npz"
+    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 12, "test": 4}
+
+
+def test_mnist_is_read_from_the_cache_of_keras(mnist_bytes, tmp_path):
+    (tmp_path / "keras" / "datasets").mkdir(parents=True)
+    (tmp_path / "keras" / "datasets" / "mnist.npz").write_bytes(mnist_bytes)
+    assert np.array_equal(stored(load_mnist(asked()))[..., 0], PICTURES)
+
+
+def test_mnist_that_is_nowhere_is_missing_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
+    began = time.monotonic()
+    with pytest.raises(MissingData) as missing:
+        load_mnist(asked())
+    assert time.monotonic() - began < 5
+    for place in (
+        tmp_path / "data" / "mnist.npz",
+        tmp_path / "keras" / "datasets" / "mnist.npz",
+        "127.0.0.1",
+        "refused",
+    ):
+        assert str(place) in str(missing.value)
+
+
+def test_mnist_is_downloaded_into_the_cache_of_keras(mnist_bytes, serve, monkeypatch, tmp_path):
+    monkeypatch.setattr("kerasexp.data.sources.mnist.SHA256", hashlib.sha256(mnist_bytes).hexdigest())
+    serve(answer(mnist_bytes))
+    for _ in range(2):  # the second time, nobody answers
+        assert len(load_mnist(asked()).splits["train"]) == 12
+    assert [path.name for path in (tmp_path / "keras" / "datasets").iterdir()] == ["mnist.npz"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer(b"another file"),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\ncut off",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\ncut off",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n?",
+        b"this is no HTTP\r\n\r\n",
+        b"",
+    ],
+    ids=["another file", "cut off", "cut off in a chunk", "404", "no length", "no HTTP", "nothing"],
+)
+def test_a_download_that_fails_leaves_nothing_behind(serve, tmp_path, reply):
+    serve(reply)
+    with pytest.raises(MissingData, match=r"127\.0\.0\.1"):
+        load_mnist(asked())
+    assert list((tmp_path / "keras" / "datasets").iterdir()) == []
+
+
+def test_a_download_with_no_place_to_write_is_missing_data(serve, tmp_path, mnist_bytes):
+    serve(answer(mnist_bytes))
+    (tmp_path / "keras").write_text("a file where a folder should be")
+    with pytest.raises(MissingData):
+        load_mnist(asked())
+
+
+def test_a_damaged_mnist_is_refused_and_not_replaced(mnist_bytes, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mnist.npz").write_bytes(mnist_bytes[:300])
+    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
+    with pytest.raises(UserError, match=r"data/mnist\.npz: cannot be read"):
+        load_mnist(asked())
+
+
+# Stand-ins
+
+
+def test_a_stand_in_is_used_and_says_for_what_and_why():
+    source, sentence = load_source(Data(source="mnist", offline=asked(source="digits")))
+    assert len(source.splits["train"]) == 1437
+    assert sentence.startswith("'digits' stands in for 'mnist': MNIST is not at ")
+    assert "could not be downloaded" in sentence
+
+
+def test_a_stand_in_for_a_file_names_the_file():
+    data = Data(source="image_folder", path="scans.zip", offline=asked(source="digits"))
+    assert load_source(data)[1].startswith("'digits' stands in for 'image_folder scans.zip': ")
+
+
+def test_a_stand_in_is_not_used_where_the_source_is_here():
+    npz(x=PICTURES, y=LABELS)
+    source, sentence = load_source(Data(source="npz", path="pictures.npz", offline=asked(source="digits")))
+    assert sentence is None and len(source.splits["train"]) == 12
+
+
+def test_a_stand_in_takes_the_class_names_of_the_source_unless_it_has_its_own():
+    names = {"0": "zero", "1": "one"}
+    source, _ = load_source(Data(source="mnist", class_names=names, offline=asked(source="digits")))
+    assert source.class_names == ["zero", "one"]
+    own = asked(source="digits", class_names={"5": "five", "6": "six"})
+    source, _ = load_source(Data(source="mnist", class_names=names, offline=own))
+    assert source.class_names == ["five", "six"]
+
+
+def test_without_a_stand_in_missing_data_are_the_users_problem():
+    with pytest.raises(UserError, match=r"offline: digits") as caught:
+        load_source(Data(source="mnist"))
+    assert caught.value.problems[0].key == "data.source"
+
+
+def test_a_stand_in_that_is_missing_too_is_told():
+    with pytest.raises(UserError, match="MNIST is not at .*; and its stand-in: 'nowhere.npz'"):
+        load_source(Data(source="mnist", offline=asked(source="npz", path="nowhere.npz")))
+
+
+# rendered_scans
+
+
+def test_rendered_scans_are_62_classes_of_40_writers_in_the_folders_of_the_scans():
+    source = load_rendered_scans(asked(source="rendered_scans"))
+    pictures = source.splits["train"]
+    assert len(source.class_names) == 62 and source.class_names[10] == "A"
+    assert source.folders["Sample011"] == "A"
+    assert np.bincount(pictures.labels).tolist() == [40] * 62
+    assert pictures.names[0] == "Sample001/img001-001.png" and pictures.names[-1] == "Sample062/img062-040.png"
+    assert np.array_equal(pictures.read(401), render_character("A", 2))
+
+
+def test_rendered_scans_under_a_class_map_and_selected():
+    names = {"Sample011": "big a", "Sample001": "zero", "Sample037": "small a"}
+    source = load_rendered_scans(asked(source="rendered_scans", class_names=names))
+    assert source.class_names == ["big a", "zero", "small a"]
+    assert np.bincount(source.splits["train"].labels).tolist() == [40, 40, 40]
+    selected = select_classes(source, Labels(select=["small a", "big a"]).select)
+    assert selected.class_names == ["small a", "big a"]
+    pictures = selected.splits["train"]
+    of = dict(zip(pictures.names, (selected.class_names[label] for label in pictures.labels), strict=True))
+    assert of["Sample037/img037-003.png"] == "small a" and of["Sample011/img011-003.png"] == "big a" and len(of) == 80
+    assert np.array_equal(pictures.read(pictures.names.index("Sample037/img037-003.png")), render_character("a", 3))

@@ -1,0 +1,57 @@
+import keras
+import pytest
+
+from kerasexp.config.training import Optimizer, Schedule
+from kerasexp.training.optimizers import build_optimizer, build_schedule
+
+STEPS = 100  # 10 epochs of 10
+
+
+def rate(schedule, step):
+    return float(schedule(step)) if callable(schedule) else schedule
+
+
+def shape(**keys):
+    return build_schedule(Schedule(**keys), 1.0, epochs=10, steps_per_epoch=10)
+
+
+def test_constant_is_a_plain_number_that_a_plateau_can_lower():
+    assert shape(name="constant") == 1.0
+
+
+def test_cosine_falls_from_its_peak_to_nothing():
+    cosine = shape(name="cosine")
+    assert [rate(cosine, s) for s in (0, 50, 100)] == pytest.approx([1.0, 0.5, 0.0], abs=1e-6)
+
+
+def test_warmup_rises_from_nothing_and_reaches_the_peak():
+    cosine = shape(name="cosine", warmup=0.2)
+    assert [rate(cosine, s) for s in (0, 10, 20, 100)] == pytest.approx([0.0, 0.5, 1.0, 0.0], abs=1e-6)
+
+
+def test_one_cycle_peaks_where_it_is_told():
+    cycle = shape(name="one_cycle", peak=0.3)
+    rates = [rate(cycle, s) for s in range(STEPS + 1)]
+    assert rates[0] == pytest.approx(1 / 25) and rates.index(max(rates)) == 30
+    assert max(rates) == pytest.approx(1.0) and rates[-1] == pytest.approx(1e-5, rel=0.1)
+
+
+def test_step_drops_every_so_many_epochs():
+    drops = shape(name="step", every=4, factor=0.1)
+    assert [rate(drops, s) for s in (0, 39, 40, 80)] == pytest.approx([1, 1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind", "set_to"),
+    [
+        ({"name": "adam", "beta_1": 0.7}, keras.optimizers.Adam, {"beta_1": 0.7, "beta_2": 0.999}),
+        ({"name": "adamw"}, keras.optimizers.AdamW, {"weight_decay": 0.004}),
+        ({"name": "sgd", "momentum": 0.9, "nesterov": True}, keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}),
+        ({"name": "rmsprop", "clip_norm": 1.0}, keras.optimizers.RMSprop, {"global_clipnorm": 1.0}),
+        ({"name": "adam", "ema": 0.99}, keras.optimizers.Adam, {"use_ema": True, "ema_momentum": 0.99}),
+    ],
+)
+def test_optimizers_take_their_keys_and_keep_keras_defaults(keys, kind, set_to):
+    optimizer = build_optimizer(Optimizer(**keys), Schedule(), 10, 10)
+    assert type(optimizer) is kind
+    assert {key: getattr(optimizer, key) for key in set_to} == set_to
