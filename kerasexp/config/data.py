@@ -59,12 +59,6 @@ class Augmentation(Section):
     shift: float = Field(0, ge=0, le=1, description="Largest move, as a fraction of the size, either way.")
     zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side's length, as a fraction, either way.")
     shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
-    elastic: float = Field(
-        0,
-        ge=0,
-        le=1,
-        description="Typical size of smooth random bends, as a fraction of the picture's size (0.02 is mild).",
-    )
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="What lies beyond the border; constant is black, the background of ink bright on dark."
     )

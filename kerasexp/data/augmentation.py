@@ -7,9 +7,6 @@ import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
 
-# Bends are drawn on a grid of this many points a side and interpolated: neighbouring pixels move together.
-GRID = 5
-
 
 def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
     """Draw one random affine map per picture.
@@ -40,12 +37,6 @@ def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator:
     return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1).astype(np.float32)
 
 
-def bends(how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    """Draw one coarse field of displacements per picture: float32 [count, GRID, GRID, 2], in pixels (y, x)."""
-    scale = how.elastic * np.array(size)
-    return (generator.standard_normal((count, GRID, GRID, 2)) * scale).astype(np.float32)
-
-
 def warp(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
     """Apply one affine map per picture, interpolating linearly.
 
@@ -65,28 +56,3 @@ def warp(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode=fill.upper(),
     )
-
-
-def bend(images: tf.Tensor, field: tf.Tensor) -> tf.Tensor:
-    """Displace the pixels by a smooth field, interpolating linearly (Simard et al., ICDAR 2003).
-
-    Args:
-        images: float32 [n, height, width, channels].
-        field: float32 [n, GRID, GRID, 2], displacements (y, x) in pixels, see `bends`.
-    """
-    height, width = images.shape[1], images.shape[2]
-    flow = tf.image.resize(field, (height, width), method="bicubic")
-    rows, columns = tf.meshgrid(tf.range(height, dtype=tf.float32), tf.range(width, dtype=tf.float32), indexing="ij")
-    y = tf.clip_by_value(rows + flow[..., 0], 0.0, height - 1.0)
-    x = tf.clip_by_value(columns + flow[..., 1], 0.0, width - 1.0)
-    top, left = tf.minimum(tf.floor(y), height - 2.0), tf.minimum(tf.floor(x), width - 2.0)
-    down, right = (y - top)[..., tf.newaxis], (x - left)[..., tf.newaxis]
-    flat = tf.reshape(images, (tf.shape(images)[0], height * width, images.shape[3]))
-    corner = tf.cast(top * width + left, tf.int32)
-
-    def at(offset: int) -> tf.Tensor:
-        return tf.gather(flat, corner + offset, batch_dims=1)
-
-    upper = at(0) * (1 - right) + at(1) * right
-    lower = at(width) * (1 - right) + at(width + 1) * right
-    return upper * (1 - down) + lower * down

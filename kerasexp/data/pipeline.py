@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
-from kerasexp.data.augmentation import GRID, affine_rows, bend, bends, warp
+from kerasexp.data.augmentation import affine_rows, warp
 from kerasexp.data.preparation import Split
 
 
@@ -23,35 +23,28 @@ def training_batches(
     """
     images, labels = tf.constant(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
-    count, bending = len(split), augmentation is not None and augmentation.elastic > 0
+    count = len(split)
 
     def plan(epoch: np.int64) -> list[np.ndarray]:
         generator = np.random.default_rng((seed, int(epoch)))
         order = generator.permutation(count)
-        rows = [order]
-        if augmentation is not None:
-            rows.append(affine_rows(augmentation, count, (height, width), generator)[order])
-        if bending:
-            rows.append(bends(augmentation, count, (height, width), generator)[order])
-        return rows
+        if augmentation is None:
+            return [order]
+        return [order, affine_rows(augmentation, count, (height, width), generator)[order]]
 
-    shapes = [(tf.int64, (count,)), (tf.float32, (count, 8)), (tf.float32, (count, GRID, GRID, 2))]
-    shapes = shapes[: 1 + (augmentation is not None) + bending]
+    kinds = [(tf.int64, (count,)), (tf.float32, (count, 8))][: 1 if augmentation is None else 2]
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        rows = tf.numpy_function(plan, [epoch], [dtype for dtype, _ in shapes])
-        for row, (_, shape) in zip(rows, shapes, strict=True):
+        rows = tf.numpy_function(plan, [epoch], [dtype for dtype, _ in kinds])
+        for row, (_, shape) in zip(rows, kinds, strict=True):
             row.set_shape(shape)
         return tf.data.Dataset.from_tensor_slices(tuple(rows)).batch(batch_size)
 
-    def batch(order: tf.Tensor, *changes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def batch(order: tf.Tensor, *affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pictures = tf.gather(images, order)
-        if changes:
-            values = tf.cast(pictures, tf.float32)
-            if bending:
-                values = bend(values, changes[1])
-            values = warp(values, changes[0], augmentation.fill)
-            pictures = tf.cast(tf.round(values), tf.uint8)
+        if affine:
+            warped = warp(tf.cast(pictures, tf.float32), *affine, augmentation.fill)
+            pictures = tf.cast(tf.round(warped), tf.uint8)
         return pictures, tf.gather(labels, order)
 
     stream = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)

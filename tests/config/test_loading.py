@@ -482,7 +482,7 @@ def test_a_data_file_in_the_data_folder_keeps_its_name(write, tmp_path, monkeypa
         " labels: {select: ['0', 'no']}, validation: {folds: 3, fold: 2}, test: 0.2, groups: '-(\\d+)\\.',"
         " offline: rendered_scans,"
         " preprocessing: {size: [64, 32], framing: window, window: [0.1, 0.2, 0.9, 1.0], invert: auto},"
-        " augmentation: {rotation: 10, elastic: 1e-7}}",
+        " augmentation: {rotation: 10, shear: 1e-7}}",
         "model: {name: cnn, blocks: [{filters: 4, pool: 2}, {filters: 8}], head: {units: [5], dropout: 0.5}}\n"
         "training: {optimizer: {name: sgd, momentum: 0.9}, reduce_lr_on_plateau: {}, early_stopping: {patience: 1}}",
         "name: '123'\nreported: {note: 'yes', more: '1.5', last: ''}",

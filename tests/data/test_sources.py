@@ -155,15 +155,23 @@ def test_npz_that_holds_no_labelled_pictures_is_refused(arrays, reason):
 
 def test_npz_files_that_are_none_are_refused(tmp_path):
     whole = npz(x=PICTURES, y=LABELS).read_bytes()
-    damaged = bytearray(whole)
-    damaged[100:120] = bytes(20)
     path = tmp_path / "file.npz"
-    for content in (b"", b"hello", whole[:200], whole[:-10], bytes(damaged)):
+    for content in (b"", b"hello", whole[:200], whole[:-10]):
         path.write_bytes(content)
         with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
             read_splits(path)
     with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
         read_splits(tmp_path)
+
+
+@pytest.mark.parametrize("at", [60, 100, 200])
+def test_a_damaged_npz_is_refused(at):
+    path = npz(x=PICTURES, y=LABELS)
+    content = bytearray(path.read_bytes())
+    content[at : at + 20] = b"\xa5" * 20
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
+        read_splits(path)
 
 
 def test_a_single_array_is_no_archive():

@@ -1,0 +1,125 @@
+"""Random changes: what each does to a picture, and that no range means no change."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasexp.config.data import Augmentation
+from kerasexp.data.augmentation import affine_rows, warp
+
+SQUARE = np.random.default_rng(0).integers(0, 256, (1, 6, 6, 1)).astype(np.float32)
+
+
+class Extreme:
+    """A source of randomness that always draws the same, here the end of every range."""
+
+    def __init__(self, value: float):
+        self.value = value
+
+    def uniform(self, low, high, shape):
+        return np.full(shape, self.value)
+
+
+def warped(how: Augmentation, images: np.ndarray = SQUARE, draw: float = 1.0) -> np.ndarray:
+    rows = affine_rows(how, len(images), images.shape[1:3], Extreme(draw))
+    return warp(tf.constant(images), tf.constant(rows), how.fill).numpy()
+
+
+def only(column: int, value: float, how: Augmentation) -> np.ndarray:
+    """The affine row when one of the six numbers is drawn as `value`, and the others as 0."""
+
+    class One:
+        def uniform(self, low, high, shape):
+            draw = np.zeros(shape)
+            draw[:, column] = value
+            return draw
+
+    return affine_rows(how, 1, SQUARE.shape[1:3], One())
+
+
+def at(row: np.ndarray, fill: str = "constant") -> np.ndarray:
+    return warp(tf.constant(SQUARE), tf.constant(row), fill).numpy()[0, ..., 0]
+
+
+@pytest.mark.parametrize("fill", ["constant", "nearest", "reflect", "wrap"])
+def test_no_range_is_no_change(fill):
+    images = np.random.default_rng(1).integers(0, 256, (5, 7, 9, 3)).astype(np.float32)
+    rows = affine_rows(Augmentation(), 5, (7, 9), np.random.default_rng(2))
+    assert np.array_equal(warp(tf.constant(images), tf.constant(rows), fill), images)
+
+
+@pytest.mark.parametrize(("draw", "turns"), [(1.0, -1), (-1.0, 1)], ids=["clockwise", "counter-clockwise"])
+def test_a_rotation_by_90_degrees_turns_the_square(draw, turns):
+    """A positive angle turns clockwise as the picture is seen."""
+    turned = warped(Augmentation(rotation=90), draw=draw)[0, ..., 0]
+    assert turned == pytest.approx(np.rot90(SQUARE[0, ..., 0], turns), abs=0.01)
+
+
+def test_a_rotation_by_180_degrees_turns_it_upside_down():
+    assert warped(Augmentation(rotation=180))[0, ..., 0] == pytest.approx(SQUARE[0, ::-1, ::-1, 0], abs=0.01)
+
+
+def test_a_shift_moves_by_pixels_right_and_down():
+    moved = at(only(4, 1, Augmentation(shift=1 / 3)))
+    assert moved[:, 2:] == pytest.approx(SQUARE[0, :, :-2, 0], abs=0.01)
+    assert moved[:, :1] == pytest.approx(0)
+    moved = at(only(5, 1, Augmentation(shift=1 / 3)))
+    assert moved[2:] == pytest.approx(SQUARE[0, :-2, :, 0], abs=0.01)
+    moved = at(only(5, -1, Augmentation(shift=1 / 3)))
+    assert moved[:-2] == pytest.approx(SQUARE[0, 2:, :, 0], abs=0.01)
+
+
+def test_a_shift_is_a_fraction_of_each_side():
+    how = Augmentation(shift=0.5)
+    row = affine_rows(how, 1, (10, 20), Extreme(1.0))[0]
+    assert (row[2], row[5]) == pytest.approx((-10, -5))
+
+
+@pytest.mark.parametrize(
+    ("fill", "beyond"), [("constant", [0, 0]), ("nearest", [0, 0]), ("reflect", [1, 0]), ("wrap", [4, 5])]
+)
+def test_what_lies_beyond_the_border(fill, beyond):
+    moved = at(only(4, 1, Augmentation(shift=1 / 3)), fill)[:, :2]
+    wanted = np.zeros((6, 2)) if fill == "constant" else SQUARE[0, ..., 0][:, beyond]
+    assert moved == pytest.approx(wanted, abs=0.01)
+
+
+def test_zoom_changes_each_sides_length():
+    """A square of 8 in a picture of 20, drawn half as long again: 12."""
+    images = np.zeros((1, 20, 20, 1), np.float32)
+    images[:, 6:14, 6:14] = 255
+    for draw, side in ((1.0, 12), (-1.0, 4)):
+        rows, columns = np.nonzero(warped(Augmentation(zoom=0.5), images, draw)[0, ..., 0] > 127)
+        assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (side, side)
+
+
+def test_shear_slants_an_upright_line_and_keeps_the_rows():
+    images = np.zeros((1, 21, 21, 1), np.float32)
+    images[:, :, 10] = 255
+    slanted = warped(Augmentation(shear=45), images)[0, ..., 0]
+    columns = slanted[5:16].argmax(axis=1)
+    assert np.abs(np.diff(columns)).tolist() == [1] * 10
+    assert columns[5] == 10
+
+
+def test_everything_turns_about_the_middle():
+    images = np.zeros((1, 9, 9, 1), np.float32)
+    images[:, 4, 4] = 255
+    how = Augmentation(rotation=180, zoom=0.4, shear=20)
+    for draw in (1.0, -0.7, 0.3):
+        assert warped(how, images, draw)[0, ..., 0].argmax() == 40
+
+
+def test_the_same_numbers_are_drawn_whatever_the_ranges_are():
+    states = []
+    for how in (Augmentation(), Augmentation(rotation=20, shift=0.1, zoom=0.1, shear=5)):
+        generator = np.random.default_rng(0)
+        affine_rows(how, 7, (28, 28), generator)
+        states.append(generator.random())
+    assert states[0] == states[1]
+
+
+def test_ranges_are_kept():
+    rows = affine_rows(Augmentation(rotation=10), 2000, (28, 28), np.random.default_rng(0))
+    angles = np.rad2deg(np.arctan2(rows[:, 1], rows[:, 0]))
+    assert 9.9 < np.abs(angles).max() <= 10.001 and abs(angles.mean()) < 0.5

@@ -1,0 +1,221 @@
+"""From the data section to arrays: splits, classes, faults, fingerprint."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasexp.config.data import Data, Labels, Preprocessing, Validation
+from kerasexp.data.preparation import prepare, select_classes
+from kerasexp.data.sources import load_source
+from kerasexp.errors import RunError, UserError
+
+GENERATOR = np.random.default_rng(0)
+PICTURES = GENERATOR.integers(0, 256, (120, 8, 8), np.uint8)
+LABELS = np.repeat(["cat", "dog", "emu"], 40)
+SMALL = Preprocessing(size=[8, 8])
+
+
+@pytest.fixture
+def npz() -> dict:
+    """An archive of 120 pictures without splits, as keys of the data section."""
+    np.savez("p.npz", x=PICTURES, y=LABELS)
+    return {"source": "npz", "path": "p.npz", "preprocessing": SMALL}
+
+
+@pytest.fixture
+def npz_with_splits() -> dict:
+    order = GENERATOR.permutation(120)
+    parts = {"train": order[:80], "val": order[80:100], "test": order[100:]}
+    arrays = {
+        f"{kind}_{split}": {"x": PICTURES, "y": LABELS}[kind][part] for split, part in parts.items() for kind in "xy"
+    }
+    np.savez("p.npz", **arrays)
+    return {"source": "npz", "path": "p.npz", "preprocessing": SMALL}
+
+
+def sizes(data) -> dict[str, int]:
+    return {name: len(split) for name, split in data.splits.items()}
+
+
+def test_a_source_without_splits_is_split_into_three_that_share_nothing(npz):
+    data = prepare(Data(**npz, validation=0.25, test=0.2))
+    assert sizes(data) == {"train": 72, "val": 24, "test": 24}
+    names = [name for split in data.splits.values() for name in split.names]
+    assert len(set(names)) == 120
+
+
+def test_the_test_split_is_a_tenth_by_default(npz):
+    assert len(prepare(Data(**npz)).splits["test"]) == 12
+
+
+def test_pictures_keep_their_labels_and_names(npz):
+    data = prepare(Data(**npz))
+    for split in data.splits.values():
+        for image, label, name in zip(split.images, split.labels, split.names, strict=True):
+            position = int(name.removeprefix("train/"))
+            assert np.array_equal(image[..., 0], PICTURES[position])
+            assert data.class_names[label] == LABELS[position]
+
+
+def test_splits_of_the_source_are_taken_as_they_are(npz_with_splits):
+    assert sizes(prepare(Data(**npz_with_splits, validation=0.5))) == {"train": 80, "val": 20, "test": 20}
+
+
+def test_a_test_fraction_for_a_source_that_has_a_test_split_is_refused(npz_with_splits):
+    with pytest.raises(UserError, match=r"data\.test: the source has a test split"):
+        prepare(Data(**npz_with_splits, test=0.2))
+
+
+def test_splits_are_stratified(npz):
+    for split in prepare(Data(**npz, validation=0.25, test=0.2)).splits.values():
+        assert len(set(np.bincount(split.labels))) == 1
+
+
+def test_the_test_split_does_not_depend_on_validation(npz):
+    one = prepare(Data(**npz, validation=0.1))
+    other = prepare(Data(**npz, validation=Validation(folds=3, fold=2)))
+    assert one.splits["test"].names == other.splits["test"].names
+    assert one.splits["val"].names != other.splits["val"].names
+
+
+def test_splits_follow_their_own_seed(npz):
+    names = [prepare(Data(**npz, split_seed=seed)).splits["test"].names for seed in (0, 0, 1)]
+    assert names[0] == names[1] != names[2]
+
+
+def test_folds_cover_all_that_is_not_test(npz):
+    folds = [prepare(Data(**npz, validation=Validation(folds=4, fold=fold))) for fold in range(4)]
+    held = [name for data in folds for name in data.splits["val"].names]
+    assert len(held) == len(set(held)) == 108
+
+
+def test_groups_stay_together_in_test_and_val(npz):
+    """The last digit of the position stands for a writer."""
+    data = prepare(Data(**npz, groups=r"(\d)$", test=0.2, validation=0.25))
+    writers = [{name[-1] for name in split.names} for split in data.splits.values()]
+    assert sum(map(len, writers)) == len(set.union(*writers)) == 10
+
+
+def test_groups_that_no_name_has_are_refused(npz):
+    with pytest.raises(UserError, match=r"data\.groups: .* is not found in the name 'train/0"):
+        prepare(Data(**npz, groups=r"writer(\d+)"))
+
+
+def test_too_few_pictures_to_split_are_refused():
+    np.savez("p.npz", x=PICTURES[:6], y=np.array(["a", "b"] * 3))
+    with pytest.raises(UserError, match=r"data\.test: 6 pictures"):
+        prepare(Data(source="npz", path="p.npz", preprocessing=SMALL))
+
+
+# Classes
+
+
+def test_selected_classes_are_kept_in_their_order(npz):
+    data = prepare(Data(**npz, labels=Labels(select=["emu", "cat"])))
+    assert data.class_names == ["emu", "cat"]
+    assert sum(sizes(data).values()) == 80
+    for split in data.splits.values():
+        positions = [int(name.removeprefix("train/")) for name in split.names]
+        assert [data.class_names[label] for label in split.labels] == LABELS[positions].tolist()
+
+
+def test_an_unknown_class_is_refused_with_the_closest(npz):
+    with pytest.raises(
+        UserError, match=r"data\.labels\.select: no class 'dogg'; did you mean 'dog'\?; there: cat, dog, emu"
+    ):
+        prepare(Data(**npz, labels=Labels(select=["cat", "dogg"])))
+
+
+def test_selecting_nothing_selects_all(npz):
+    source, _ = load_source(Data(**npz))
+    assert select_classes(source, None) is source
+
+
+# Preprocessing and faults
+
+
+@pytest.fixture
+def scans(pictures) -> dict:
+    """The pictures of the shared fixture, two of them damaged."""
+    (pictures / "disc" / "07.png").write_bytes(b"")
+    whole = (pictures / "across" / "00.png").read_bytes()
+    (pictures / "across" / "00.png").write_bytes(whole[:50])
+    how = Preprocessing(size=[16, 12], framing="fit", invert="auto")
+    return {"source": "image_folder", "path": str(pictures), "preprocessing": how}
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_named(scans):
+    data = prepare(Data(**scans))
+    assert sum(sizes(data).values()) == 58
+    assert dict(data.faults).keys() == {"disc/07.png", "across/00.png"}
+    assert dict(data.faults)["disc/07.png"] == "the file is empty"
+    names = [name for split in data.splits.values() for name in split.names]
+    assert not {"disc/07.png", "across/00.png"} & set(names) and len(set(names)) == 58
+    for split in data.splits.values():
+        assert [name.split("/")[0] for name in split.names] == [data.class_names[label] for label in split.labels]
+
+
+def test_pictures_that_cannot_be_read_stop_the_run_where_that_is_asked_for(scans):
+    with pytest.raises(RunError, match=r"(?s)2 pictures cannot be read.*disc/07\.png: the file is empty"):
+        prepare(Data(**scans, on_corrupt="error"))
+
+
+def test_when_no_picture_can_be_read_nothing_is_learned(pictures):
+    for file in pictures.rglob("*.png"):
+        file.write_text("no picture")
+    with pytest.raises(UserError, match="none of the 60 pictures can be read; the first is across/00.png"):
+        prepare(Data(source="image_folder", path=str(pictures)))
+
+
+def test_splits_have_the_size_and_channels_of_the_preprocessing(scans):
+    how = Preprocessing(size=[16, 12], channels=3)
+    for split in prepare(Data(**{**scans, "preprocessing": how})).splits.values():
+        assert split.images.shape == (len(split), 16, 12, 3) and split.images.dtype == np.uint8
+
+
+def test_a_second_preparation_is_the_same_and_decodes_nothing(scans):
+    told = []
+    one = prepare(Data(**scans), lambda done, total: told.append(done))
+    assert told == list(range(1, 61))
+    other = prepare(Data(**scans), lambda done, total: told.append(done))
+    assert len(told) == 60
+    assert one.fingerprint == other.fingerprint and one.faults == other.faults
+    assert np.array_equal(one.splits["train"].images, other.splits["train"].images)
+
+
+# Fingerprint
+
+
+def test_the_fingerprint_is_of_pictures_labels_and_splits(npz):
+    fingerprints = [
+        prepare(Data(**npz)).fingerprint,
+        prepare(Data(**npz, split_seed=1)).fingerprint,
+        prepare(Data(**npz, validation=0.2)).fingerprint,
+        prepare(Data(**npz, labels=Labels(select=["cat", "emu"]))).fingerprint,
+        prepare(Data(**{**npz, "preprocessing": Preprocessing(size=[8, 8], invert=True)})).fingerprint,
+        prepare(Data(**npz, class_names={"cat": "c", "dog": "d", "emu": "e"})).fingerprint,
+    ]
+    assert len(set(fingerprints)) == 6
+    assert prepare(Data(**npz)).fingerprint == fingerprints[0]
+
+
+def test_a_changed_picture_changes_the_fingerprint(npz):
+    before = prepare(Data(**npz)).fingerprint
+    changed = PICTURES.copy()
+    changed[5, 0, 0] ^= 1
+    np.savez("p.npz", x=changed, y=LABELS)
+    assert prepare(Data(**npz)).fingerprint != before
+
+
+def test_where_the_data_lie_does_not_change_the_fingerprint(npz):
+    before = prepare(Data(**npz)).fingerprint
+    Path("elsewhere").mkdir()
+    Path("p.npz").rename("elsewhere/q.npz")
+    assert prepare(Data(**{**npz, "path": "elsewhere/q.npz"})).fingerprint == before
+
+
+def test_a_stand_in_is_told_in_one_sentence():
+    data = prepare(Data(source="image_folder", path="nowhere", offline={"source": "digits"}))
+    assert data.stand_in.startswith("'digits' stands in for 'image_folder nowhere': ") and "\n" not in data.stand_in
+    assert sizes(data) == {"train": 1293, "val": 144, "test": 360}
