@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -34,10 +35,7 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
     Raises:
         UserError: the pictures cannot be learned from, or the file is there already.
     """
-    name = (
-        "".join(c if c.isalnum() or c in "._-" else "_" for c in folder.resolve().stem).lstrip("._-") or "my_pictures"
-    )
-    output = output or Path(f"{name.encode('ascii', 'replace').decode().replace('?', '_')}.yaml")
+    output = output or Path(f"{_name_for(folder.resolve().stem)}.yaml")
     if output.exists():
         raise UserError(Problem("is there already; name another --output, or remove it", str(output)))
     if not folder.exists():
@@ -49,17 +47,28 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
     _refuse_hopeless(found, folder)
     for line in _described(found):
         console.line(line)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_text(output, _written(found, folder, output))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_text(output, _written(found, folder, output))
+    except OSError as error:
+        raise UserError(Problem(f"cannot be written: {error.strerror or error}", str(output))) from None
     load_experiment(output)
     console.line(f"run it with: python -m kerasexp run {output}")
     return output
 
 
+def _name_for(stem: str) -> str:
+    """Return an experiment's name: ASCII letters, digits, `.`, `_` and `-`, the first a letter or digit, 100 at most."""
+    safe = "".join(c if c.isascii() and c.isalnum() or c in "._-" else "_" for c in stem)
+    return safe.strip("._-")[:100] or "my_pictures"
+
+
 def _refuse_hopeless(found: Survey, folder: Path) -> None:
     if len(found.heights) == 0:
         raise UserError(Problem("not one of its pictures can be read", str(folder)))
-    few = [f"{name} ({count})" for name, count in found.counts["train"].items() if count < FEWEST]
+    broken = Counter(PurePosixPath(file).parent.name for file, _ in found.faults)
+    counts = {name: count - broken[name] for name, count in found.counts["train"].items()}
+    few = [f"{name} ({count})" for name, count in counts.items() if count < FEWEST]
     if few:
         raise UserError(
             Problem(
@@ -128,9 +137,13 @@ def _written(found: Survey, folder: Path, output: Path) -> str:
     path = folder.resolve()
     augmentation = _augmentation(preprocessing.value)
     # A stratified split needs one picture of each class on either side.
-    part = float(np.clip(np.ceil(100 * max(0.1, 1.2 * len(counts) / total)) / 100, 0.1, 0.3))
-    splits: dict = {"validation": part} if "val" not in found.counts else {}
-    splits |= {"test": part} if "test" not in found.counts else {}
+    splits: dict = {}
+    left = total
+    if "test" not in found.counts:
+        splits["test"] = _part(len(counts), left, leave=1 if "val" in found.counts else 2)
+        left -= int(np.ceil(splits["test"] * left))
+    if "val" not in found.counts:
+        splits = {"validation": _part(len(counts), left, leave=1), **splits}
     shown = os.path.relpath(path, parent) if path.is_relative_to(parent) else str(path)
     filters = [32, 64, 128]
     blocks = [{"filters": f, "convolutions": 2, "batch_norm": True, "pool": 2} for f in filters]
@@ -139,6 +152,7 @@ def _written(found: Survey, folder: Path, output: Path) -> str:
     parts = [
         f"# Which of {len(counts)} classes is it?  Written by `kerasexp new` for {total:,} training pictures ({smallest:,} to "
         f"{max(counts.values()):,} a class).\n#   python -m kerasexp run {output}",
+        *([dump_yaml({"name": _name_for(output.stem)}).rstrip()] if _name_for(output.stem) != output.stem else []),
         dump_yaml({"seed": 0}).rstrip(),
         dump_yaml({"data": {"source": "image_folder", "path": shown, **splits}}).rstrip(),
         f"  # {preprocessing.reason}",
@@ -162,6 +176,12 @@ def _written(found: Survey, folder: Path, output: Path) -> str:
         ).rstrip(),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _part(classes: int, total: int, leave: int) -> float:
+    """Return a fraction, a tenth at least, that holds one picture of each class and leaves `leave` of each."""
+    part = float(np.ceil(100 * max(0.1, 1.2 * classes / total)) / 100)
+    return part if total - np.ceil(part * total) >= leave * classes else float(np.floor(1e6 * classes / total) / 1e6)
 
 
 def _indented(content: dict) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -14,7 +15,9 @@ def data_folder() -> Path | None:
 
 def places(name: str, beside: Path | None = None) -> list[Path]:
     """Return where `name` is looked for, in order: beside the YAML, the working folder, $KERASEXP_DATA."""
-    path = Path(name).expanduser()
+    path = Path(name)
+    with suppress(RuntimeError):  # a home that nobody has is no such file, as any other
+        path = path.expanduser()
     if path.is_absolute():
         return [path]
     folders = [folder for folder in (beside, Path.cwd(), data_folder()) if folder is not None]
@@ -23,4 +26,12 @@ def places(name: str, beside: Path | None = None) -> list[Path]:
 
 def find_file(name: str, beside: Path | None = None) -> Path | None:
     """Return the first place at which `name` exists, or None."""
-    return next((place for place in places(name, beside) if place.exists()), None)
+    return next((place for place in places(name, beside) if is_there(place)), None)
+
+
+def is_there(path: Path) -> bool:
+    """Whether something exists at `path`; not for a name that no file can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

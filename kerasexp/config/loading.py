@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.config.experiment import Experiment
-from kerasexp.config.files import data_folder, find_file
+from kerasexp.config.files import data_folder, find_file, is_there
 from kerasexp.config.rules import broken_rules
-from kerasexp.config.validation import validated
+from kerasexp.config.validation import file_of, validated
 from kerasexp.config.yaml_text import dump_yaml, parse_yaml, read_yaml
 from kerasexp.errors import Problem, UserError, closest, listing
 
-# A mapping whose kind changes replaces the base's: the keys of an mlp mean nothing to a cnn.
+# Where a section's kind changes, what belongs to the old kind goes: the keys of an mlp mean nothing to a cnn (all of
+# them), nor the path of one source to another (these only; how pictures are split and preprocessed stays).
 KIND_KEYS = ("name", "source")
+SOURCE_KEYS = ("path", "class_names")
+# The key that a plain word stands for where a mapping may be written: `optimizer: adam` is `optimizer: {name: adam}`.
+SHORT_FORMS = {"optimizer": "name", "loss": "name", "schedule": "name", "checkpoint": "keep", "offline": "source"}
 
 
 def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -45,7 +49,8 @@ def _load(path: Path, overrides: Sequence[str], upstream_of: tuple[Path, ...]) -
     files: dict[tuple, str] = {}
     raw = _with_base(path, files, ())
     raw.setdefault("name", path.stem)
-    for override in overrides:
+    # Kinds first: what is set together with a kind is meant for it, whichever was written first.
+    for override in sorted(overrides, key=lambda text: text.partition("=")[0].rpartition(".")[2] not in KIND_KEYS):
         _apply_override(raw, override, files)
     _locate_data(raw, path.parent)
     problems = []
@@ -56,7 +61,9 @@ def _load(path: Path, overrides: Sequence[str], upstream_of: tuple[Path, ...]) -
         raw.pop("init")
     try:
         experiment = validated(Experiment, raw, str(path), files)
-        problems += [Problem(message, str(path), key) for key, message in broken_rules(experiment)]
+        for key, message in broken_rules(experiment):
+            at = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+            problems.append(Problem(message, file_of(at, files, str(path)), key))
     except UserError as error:
         problems += error.problems
     if problems:
@@ -65,9 +72,9 @@ def _load(path: Path, overrides: Sequence[str], upstream_of: tuple[Path, ...]) -
 
 
 def _existing(path: Path) -> Path:
-    if path.is_file():
+    if is_there(path) and path.is_file():
         return path.resolve()
-    if path.is_dir():
+    if is_there(path):
         raise UserError(Problem("is a folder; an experiment is a YAML file", str(path)))
     folder = path.parent if path.parent.is_dir() else Path(".")
     near = [p.name for p in folder.glob("*.y*ml")]
@@ -85,8 +92,8 @@ def _with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...]) -> 
             Problem(f"the bases lead in a circle: {' -> '.join(p.name for p in (*below, path))}", str(path), "base")
         )
     own = read_yaml(path)
-    names = own.pop("base", [])
-    names = [names] if isinstance(names, str) else names
+    names = own.pop("base", None)
+    names = [] if names is None else [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(Problem(f"got {names!r}; one YAML file or a list of them is needed here", str(path), "base"))
     merged: dict[str, Any] = {}
@@ -102,13 +109,18 @@ def _with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...]) -> 
 
 
 def _merged(base: Any, own: Any, file: str | None, files: dict[tuple, str], at: tuple) -> Any:
-    if not (isinstance(base, dict) and isinstance(own, dict)) or _kind_changes(base, own):
+    if isinstance(own, dict) and isinstance(base, str) and at and at[-1] in SHORT_FORMS:
+        base = {SHORT_FORMS[at[-1]]: base}
+    if not (isinstance(base, dict) and isinstance(own, dict)):
         _note_file(own, file, files, at)
         return own
     result = dict(base)
+    for key in KIND_KEYS:
+        if at and key in own:
+            _change_kind(result, key, own[key])
     for key, value in own.items():
-        if key in base:
-            result[key] = _merged(base[key], value, file, files, (*at, key))
+        if key in result:
+            result[key] = _merged(result[key], value, file, files, (*at, key))
         else:
             result[key] = value
             _note_file(value, file, files, (*at, key))
@@ -124,8 +136,11 @@ def _note_file(value: Any, file: str | None, files: dict[tuple, str], at: tuple)
         _note_file(item, file, files, (*at, key))
 
 
-def _kind_changes(base: dict, own: dict) -> bool:
-    return any(key in own and base.get(key, own[key]) != own[key] for key in KIND_KEYS)
+def _change_kind(section: dict[str, Any], key: str, kind: Any) -> None:
+    """Drop from a section what belongs to its old kind, where `kind` is another."""
+    if section.get(key, kind) != kind:
+        for name in SOURCE_KEYS if key == "source" else list(section):
+            section.pop(name, None)
 
 
 def _apply_override(raw: dict[str, Any], override: str, files: dict[tuple, str]) -> None:
@@ -137,27 +152,27 @@ def _apply_override(raw: dict[str, Any], override: str, files: dict[tuple, str])
     for depth, part in enumerate(parents):
         key = _list_index(here, part, dotted) if isinstance(here, list) else part
         if isinstance(here, dict) and not isinstance(here.get(key), dict | list):
+            if parents[: depth + 1] == ["init", "experiment"]:
+                raise UserError(Problem("the keys of an upstream experiment are set in its own file", "--set", dotted))
             # A short form such as `optimizer: adam` becomes a mapping, so that a key can be added to it.
-            here[key] = {} if here.get(key) is None else {_short_key(parents[: depth + 1]): here[key]}
+            here[key] = {} if here.get(key) is None else {SHORT_FORMS.get(part, "name"): here[key]}
         here = here[key]
+        if not isinstance(here, dict | list):
+            raise UserError(Problem(f"'{part}' is {here!r}, which has no keys", "--set", dotted))
     value = parse_yaml(text, f"--set {dotted}")
     key = _list_index(here, last, dotted) if isinstance(here, list) else last
     if isinstance(here, dict) and isinstance(here.get(key), dict) and isinstance(value, dict):
         value = _merged(here[key], value, "--set", files, (*parents, last))
-    elif last in KIND_KEYS and isinstance(here, dict) and parents and here.get(key, value) != value:
-        here.clear()
+    elif last in KIND_KEYS and isinstance(here, dict) and parents:
+        _change_kind(here, last, value)
     here[key] = value
     _note_file(value, "--set", files, (*parents, last))
 
 
 def _list_index(items: list, part: str, dotted: str) -> int:
-    if not part.isdigit() or int(part) >= len(items):
+    if not part.isdecimal() or int(part) >= len(items):
         raise UserError(Problem(f"'{part}' is no position in a list of {len(items)}, counted from 0", "--set", dotted))
     return int(part)
-
-
-def _short_key(parents: list[str]) -> str:
-    return {"offline": "source", "checkpoint": "keep"}.get(parents[-1], "name")
 
 
 def _locate_data(raw: dict[str, Any], beside: Path) -> None:

@@ -68,8 +68,6 @@ def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
         for name in data.labels.select or []:
             if name not in data.class_names.values():
                 yield "data.labels.select", f"'{name}' is not among the class names of data.class_names"
-    if isinstance(data.validation, float) and data.validation + (data.test or 0) >= 1:
-        yield "data.validation", f"validation {data.validation} and test {data.test} leave nothing to train on"
     if data.labels.select is not None and len(set(data.labels.select)) < len(data.labels.select):
         yield "data.labels.select", "names a class twice"
 

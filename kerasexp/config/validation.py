@@ -28,18 +28,29 @@ def validated(section: type[S], raw: dict[str, Any], file: str | None, files: di
         return section.model_validate(raw)
     except ValidationError as error:
         problems = {}
-        for detail in error.errors():
-            path = _path_in(raw, detail["loc"])
+        details = [(_path_in(raw, detail), detail) for detail in error.errors()]
+        for path, detail in details:
+            if _is_other_form(path, detail, details):
+                continue
             # A value that fits none of several types gives one error per type; the first names the key well enough.
             problems.setdefault(
-                path, Problem(_message(section, detail, path), _file_of(path, files, file), _dotted(path))
+                path, Problem(_message(section, detail, path), file_of(path, files, file), _dotted(path))
             )
         raise UserError(*problems.values()) from None
 
 
-def _path_in(raw: Any, location: tuple) -> tuple:
+def _is_other_form(path: tuple, detail: dict, details: list[tuple[tuple, dict]]) -> bool:
+    """Whether this says that a mapping is no plain value, where the mapping itself is what is wrong."""
+
+    def wants_plain(d: dict) -> bool:
+        return isinstance(d["input"], dict) and d["type"].endswith("_type") and d["type"] != "model_type"
+
+    return wants_plain(detail) and any(p[: len(path)] == path and not wants_plain(d) for p, d in details)
+
+
+def _path_in(raw: Any, detail: dict) -> tuple:
     """Drop from pydantic's location what is not in the file: names of union members."""
-    path, here = [], raw
+    path, here, location = [], raw, detail["loc"]
     for position, part in enumerate(location):
         last = position == len(location) - 1
         if isinstance(here, dict) and part in here:
@@ -48,20 +59,17 @@ def _path_in(raw: Any, location: tuple) -> tuple:
         elif isinstance(here, list) and isinstance(part, int):
             path.append(part)
             here = here[part] if part < len(here) else None
-        elif last and isinstance(here, dict) and _is_key(part):
-            path.append(part)  # a missing key
+        elif last and detail["type"] == "missing":
+            path.append(part)
     return tuple(path)
-
-
-def _is_key(part: object) -> bool:
-    return isinstance(part, str) and part.isidentifier() and part.islower()
 
 
 def _dotted(path: tuple) -> str | None:
     return ".".join(str(part) for part in path) or None
 
 
-def _file_of(path: tuple, files: dict[tuple, str], default: str | None) -> str | None:
+def file_of(path: tuple, files: dict[tuple, str], default: str | None) -> str | None:
+    """Return the file that a key, or the nearest section around it, was read from."""
     for length in range(len(path), 0, -1):
         if path[:length] in files:
             return files[path[:length]]
@@ -81,6 +89,9 @@ def _message(section: type[BaseModel], detail: dict, path: tuple) -> str:
         allowed = [word.strip().strip("'") for word in text.replace(" or ", ", ").split(", ")]
         tag = given.get("name") if kind == "union_tag_invalid" and isinstance(given, dict) else given
         return f"got {tag!r}{closest(tag, allowed)}; allowed: {listing(allowed, 30)}"
+    if kind == "union_tag_not_found":
+        allowed = [m.model_fields["name"].default for m in _members(_annotation_at(section, detail["loc"]))]
+        return f"name is required here; allowed: {listing(allowed, 30)}"
     if kind == "value_error":
         return str(context["error"])
     if kind == "model_type":
@@ -95,17 +106,24 @@ def _shown(value: object) -> str:
 
 def _section_at(section: type[BaseModel], location: tuple) -> type[BaseModel]:
     """Return the section class that a pydantic location leads to."""
+    return next(
+        m for m in _members(_annotation_at(section, location)) if isinstance(m, type) and issubclass(m, BaseModel)
+    )
+
+
+def _annotation_at(section: type[BaseModel], location: tuple) -> Any:
     here: Any = section
     for part in location:
-        if isinstance(here, type) and issubclass(here, BaseModel) and part in here.model_fields:
-            here = here.model_fields[part].annotation
+        owner = next((m for m in _members(here) if part in getattr(m, "model_fields", {})), None)
+        if owner is not None:
+            here = owner.model_fields[part].annotation
         elif isinstance(part, int):
             here = next((arg for arg in _members(here) if get_origin(arg) is list), here)
             here = get_args(here)[0]
         else:
             # The name of a union's member: a class, or the value that tells the members apart.
             here = next((m for m in _members(here) if part in _names_of(m)), here)
-    return next(m for m in _members(here) if isinstance(m, type) and issubclass(m, BaseModel))
+    return here
 
 
 def _members(annotation: Any) -> list[Any]:

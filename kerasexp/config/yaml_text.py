@@ -42,11 +42,12 @@ class _Loader(yaml.SafeLoader):
 
 
 # PyYAML follows YAML 1.1, for which 1e-3 (no dot) is a string.
-_Loader.add_implicit_resolver(
+_FLOAT = (
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?([0-9][0-9_]*)(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
     list("-+0123456789"),
 )
+_Loader.add_implicit_resolver(*_FLOAT)
 
 
 def parse_yaml(text: str, name: str | None = None) -> Any:
@@ -103,6 +104,8 @@ def _short_list(dumper: yaml.SafeDumper, items: list) -> yaml.Node:
 
 
 _Dumper.add_representer(list, _short_list)
+# A string that the loader would take for a number is written in quotes.
+_Dumper.add_implicit_resolver(*_FLOAT)
 
 
 def dump_yaml(content: Any) -> str:

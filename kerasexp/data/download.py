@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from kerasexp.data.pictures import MissingData
@@ -32,7 +34,7 @@ def download(url: str, target: Path, sha256: str) -> Path:
         with (
             os.fdopen(descriptor, "wb") as file,
             urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer,  # noqa: S310 (https, fixed by the caller)
-            Progress(*columns, transient=True) as progress,
+            Progress(*columns, transient=True, console=Console(stderr=True)) as progress,
         ):
             task = progress.add_task(target.name, total=int(answer.headers.get("Content-Length", 0)) or None)
             while chunk := answer.read(CHUNK):
@@ -42,7 +44,7 @@ def download(url: str, target: Path, sha256: str) -> Path:
         if digest.hexdigest() != sha256:
             raise MissingData(f"what {url} gives is not the file that is expected (its SHA-256 differs)")
         os.replace(temporary, target)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise MissingData(f"it could not be downloaded from {url} ({reason})") from None
     finally:

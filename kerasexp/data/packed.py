@@ -56,7 +56,7 @@ def pack(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], 
         progress: called with (done, all) as pictures are decoded; not called when they come from the cache.
     """
     folder = cache_folder() / "packed" / _key(pictures, how)
-    found = _read(folder, len(pictures))
+    found = _read(folder, len(pictures), (*how.size, how.channels))
     if found is not None:
         return found
     packed = _decode_all(pictures, how, progress)
@@ -92,15 +92,16 @@ def _decode_all(pictures: Pictures, how: Preprocessing, progress: Callable[[int,
     return Packed(images[kept] if faults else images, kept, faults)
 
 
-def _read(folder: Path, count: int) -> Packed | None:
+def _read(folder: Path, count: int, shape: tuple[int, ...]) -> Packed | None:
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         images = np.load(folder / "images.npy", allow_pickle=False)
         kept = np.array(meta["kept"], dtype=np.int64)
-        if len(kept) == len(images) and (len(kept) == 0 or kept[-1] < count):
+        right = images.dtype == np.uint8 and images.shape == (len(kept), *shape)
+        if right and (len(kept) == 0 or (kept.min() >= 0 and kept.max() < count)):
             return Packed(images, kept, [tuple(fault) for fault in meta["faults"]])
-    except (OSError, ValueError, KeyError, EOFError):
-        pass  # not there, or damaged: it is made anew
+    except Exception:
+        pass  # not there, or damaged in any of the ways that NumPy and json have words for: it is made anew
     return None
 
 

@@ -76,9 +76,12 @@ def resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     rows, columns, channels = picture.shape
     if rows < height or columns < width:
-        method = cv2.INTER_AREA if rows >= height and columns >= width else cv2.INTER_LINEAR
-        small = cv2.resize(picture.astype(np.float32), (width, height), interpolation=method)
-        return small.reshape(height, width, channels)
+        # One side after the other: what shrinks is averaged first, and what grows is interpolated.
+        small = picture.astype(np.float32)
+        if rows > height or columns > width:
+            inner = min(width, columns), min(height, rows)
+            small = cv2.resize(small, inner, interpolation=cv2.INTER_AREA)
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, channels)
     bands = _area_rows(picture.reshape(rows, columns * channels), height).reshape(height, columns, channels)
     return cv2.resize(bands, (width, height), interpolation=cv2.INTER_AREA).reshape(height, width, channels)
 
@@ -125,7 +128,7 @@ def _with_channels(values: np.ndarray, channels: int) -> np.ndarray:
 def _window(picture: np.ndarray, window: list[float]) -> np.ndarray:
     rows, columns = picture.shape[:2]
     top, left, bottom, right = window
-    first, left = round(top * rows), round(left * columns)
+    first, left = min(round(top * rows), rows - 1), min(round(left * columns), columns - 1)
     return picture[first : max(round(bottom * rows), first + 1), left : max(round(right * columns), left + 1)]
 
 

@@ -54,7 +54,7 @@ def groups_of(names: list[str], pattern: str | None) -> np.ndarray | None:
     if pattern is None:
         return None
     matches = [re.search(pattern, name) for name in names]
-    unmatched = next((name for name, match in zip(names, matches, strict=True) if match is None), None)
+    unmatched = next((name for name, match in zip(names, matches, strict=True) if not (match and match.group(1))), None)
     if unmatched is not None:
         raise UserError(Problem(f"'{pattern}' is not found in the name '{unmatched}'", key="data.groups"))
     return np.array([match.group(1) for match in matches])

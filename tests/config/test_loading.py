@@ -204,6 +204,15 @@ def test_a_missing_file_is_told_with_the_closest_one_there(write):
         load_experiment(path.with_name("prat1.yaml"))
 
 
+def test_a_name_that_no_file_can_have_is_a_missing_file(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        load_experiment(tmp_path / ("x" * 300))
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read_over(write):
+    assert load_experiment(write(b"\xef\xbb\xbfseed: 3\r\nreported: {}\r\n")).seed == 3
+
+
 def test_a_folder_is_no_experiment(tmp_path):
     with pytest.raises(UserError, match="is a folder"):
         load_experiment(tmp_path)
@@ -434,6 +443,17 @@ def test_a_problem_upstream_names_the_upstream_file_and_hides_no_other(write):
     assert sorted(problem_files(path)) == sorted([str(upstream), str(path)])
 
 
+def test_set_reaches_the_upstream_experiment_or_is_refused(write):
+    """It never puts another experiment, of nothing but defaults, in the upstream's place."""
+    path = write("model: {name: mlp}", "up.yaml").with_name("exp.yaml")
+    write("init: {experiment: up.yaml}")
+    try:
+        upstream = load_experiment(path, ["init.experiment.training.epochs=1"]).init.experiment
+    except UserError:
+        return
+    assert (upstream.model.name, upstream.training.epochs) == ("mlp", 1)
+
+
 def test_an_experiment_cannot_start_from_itself(write):
     with pytest.raises(UserError, match=r"init\.experiment: .*exp\.yaml -> exp\.yaml"):
         load_experiment(write("init: {experiment: exp.yaml}"))
@@ -501,3 +521,22 @@ def test_a_resolved_experiment_with_an_upstream_loads_to_an_equal_one(write):
     experiment = load_experiment(write("init: {experiment: up.yaml, layers: [dense_1], freeze: ['*']}"))
     resolved = write(resolved_yaml(experiment), "far/away.yaml")
     assert load_experiment(resolved) == experiment
+
+
+def test_another_source_keeps_how_pictures_are_split_and_preprocessed(tmp_path):
+    base = (
+        "data: {source: image_folder, path: p, class_names: {a: x, b: y}, split_seed: 3, preprocessing: {size: [8, 8]}}"
+    )
+    (tmp_path / "base.yaml").write_text(base)
+    (tmp_path / "own.yaml").write_text("base: base.yaml\ndata: {source: digits}\n")
+    by_file = load_experiment(tmp_path / "own.yaml").data
+    by_set = load_experiment(tmp_path / "base.yaml", ["data.source=digits"]).data
+    for data in (by_file, by_set):
+        assert (data.source, data.path, data.class_names) == ("digits", None, None)
+        assert (data.split_seed, data.preprocessing.size) == (3, [8, 8])
+
+
+def test_a_kind_set_after_its_keys_does_not_drop_them(tmp_path):
+    (tmp_path / "own.yaml").write_text("data: {source: digits}\n")
+    data = load_experiment(tmp_path / "own.yaml", ["data.path=x.csv", "data.source=csv"]).data
+    assert (data.source, data.path) == ("csv", "x.csv")

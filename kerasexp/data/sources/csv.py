@@ -50,29 +50,32 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     name = str(path)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if row]
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            numbered = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(Problem(f"cannot be read as CSV: {error}", name)) from None
-    header = rows.pop(0) if rows and not _is_number(rows[0][-1]) else None
+    header = numbered.pop(0)[1] if numbered and not _is_number(numbered[0][1][-1]) else None
+    rows = [row for _, row in numbered]
     if not rows:
         raise UserError(Problem("holds no line of pixels", name))
     if header is not None and "label" not in header:
         raise UserError(Problem(f"has the header {listing(header, 4)} without a column 'label'", name))
     width = len(header or rows[0])
     label_column = header.index("label") if header else 0
-    for number, row in enumerate(rows, start=2 if header else 1):
+    for number, row in numbered:
         if len(row) != width:
             raise UserError(Problem(f"line {number} has {len(row)} values, and {width} are expected", name))
     labels = np.array([row.pop(label_column) for row in rows])
     try:
         pixels = np.array(rows, dtype=np.float64)
     except ValueError:
-        number = next(i for i, row in enumerate(rows, start=2 if header else 1) if not all(map(_is_number, row)))
+        number = next(i for i, row in numbered if not all(map(_is_number, row)))
         raise UserError(Problem(f"line {number} holds a value that is no number", name)) from None
     if header:
         header.pop(label_column)
-    return as_uint8(pixels, name).reshape(len(rows), *_shape(header, pixels.shape[1], name)), labels
+    shape = _shape(header, pixels.shape[1], name)
+    return as_uint8(pixels, name).reshape(len(rows), *shape), labels
 
 
 def write_csv(path: Path, pictures: np.ndarray, labels: list[str]) -> None:

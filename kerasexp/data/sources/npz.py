@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,9 @@ def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, AttributeError) as error:
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("it holds files that are no arrays")
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(Problem(f"cannot be read as a NumPy archive: {error}", str(path))) from None
     splits = {}
     for split in ("train", "val", "test"):
@@ -73,7 +76,7 @@ def as_uint8(values: np.ndarray, name: str) -> np.ndarray:
     """
     if values.dtype == np.uint8:
         return values
-    if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         raise UserError(Problem("holds values that are no finite numbers", name))
     low, high = values.min(), values.max()
     if low < 0 or high > 255:
