@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from kerasexp.config.model import Block, Cnn
-from kerasexp.models.layers import activate, dense_head
+from kerasexp.models.layers import activate, dense_head, normalise
 
 POOLINGS = {
     "flatten": keras.layers.Flatten,
@@ -37,7 +37,7 @@ def _block(features: keras.KerasTensor, block: Block, name: str) -> keras.KerasT
             name=conv,
         )(features)
         if block.batch_norm:
-            features = keras.layers.BatchNormalization(name=f"{conv}_norm")(features)
+            features = normalise(features, f"{conv}_norm")
         features = activate(features, block.activation, f"{conv}_{block.activation}")
     if block.pool:
         features = keras.layers.MaxPooling2D(block.pool, name=f"{name}_pool")(features)

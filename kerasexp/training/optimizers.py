@@ -24,11 +24,15 @@ def build_optimizer(
     given = {key: getattr(optimizer, key) for key in keys if getattr(optimizer, key) is not None}
     if optimizer.ema is not None:
         given |= {"use_ema": True, "ema_momentum": optimizer.ema}
-    return OPTIMIZERS[optimizer.name](
+    built = OPTIMIZERS[optimizer.name](
         learning_rate=build_schedule(schedule, optimizer.learning_rate, epochs, steps_per_epoch),
         global_clipnorm=optimizer.clip_norm,
         **given,
     )
+    if built.weight_decay:
+        # Decay holds weights small; biases and the scales of batch normalisation have no reason to be.
+        built.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return built
 
 
 def build_schedule(

@@ -55,3 +55,11 @@ def test_optimizers_take_their_keys_and_keep_keras_defaults(keys, kind, set_to):
     optimizer = build_optimizer(Optimizer(**keys), Schedule(), 10, 10)
     assert type(optimizer) is kind
     assert {key: getattr(optimizer, key) for key in set_to} == set_to
+
+
+def test_weight_decay_spares_biases_and_normalisation():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
+    optimizer = build_optimizer(Optimizer(name="adamw", weight_decay=0.1), Schedule(), 1, 1)
+    optimizer.build(model.trainable_variables)
+    decayed = [v.path.rpartition("/")[2] for v in model.trainable_variables if optimizer._use_weight_decay(v)]
+    assert decayed == ["kernel"]
