@@ -6,7 +6,6 @@ import keras
 
 from kerasexp.config.model import Activation, Head
 
-
 # Keras's own 0.99 lags some 500 steps behind, which is an epoch of MNIST: after a short training, or early in a long
 # one, validation would see statistics of weights long gone. 0.9 is what PyTorch has.
 MOVING_AVERAGE = 0.9

@@ -29,7 +29,7 @@ def plot_confusion(counts: np.ndarray, class_names: list[str]) -> Figure:
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if classes <= MAX_NAMES:
-        size = float(np.clip(260 / classes, 4, 10))
+        size = float(np.clip(420 / classes, 4, 10))
         longest = max(map(len, class_names))
         axes.set_xticks(range(classes), class_names, fontsize=size, rotation=90 if longest > 2 else 0, parse_math=False)
         axes.set_yticks(range(classes), class_names, fontsize=size, parse_math=False)

@@ -37,12 +37,8 @@ def load_source(data: Data) -> tuple[Source, str | None]:
         return SOURCES[data.source](data), None
     except MissingData as missing:
         if data.offline is None:
-            raise UserError(
-                Problem(
-                    f"{missing}. To go on without it, name a stand-in: offline: digits or offline: rendered_scans",
-                    key="data.source",
-                )
-            ) from None
+            hint = "" if data.path else ". To go on without it, name a stand-in, such as offline: digits"
+            raise UserError(Problem(f"{missing}{hint}", key="data.path" if data.path else "data.source")) from None
         stand_in = data.offline
         if stand_in.class_names is None:
             stand_in = stand_in.model_copy(update={"class_names": data.class_names})

@@ -32,7 +32,7 @@ def load_csv(data: DataSource) -> Source:
             raise UserError(Problem("holds no train.csv", str(found)))
     else:
         files = {"train": found}
-    return from_arrays(f"CSV {found}", {split: read_csv(path) for split, path in files.items()}, data.class_names)
+    return from_arrays(f"CSV {found.name}", {split: read_csv(path) for split, path in files.items()}, data.class_names)
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:

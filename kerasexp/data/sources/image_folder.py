@@ -46,7 +46,7 @@ def load_image_folder(data: DataSource) -> Source:
         stored = np.array([PurePosixPath(path).parent.name for path in paths])
         _, labels, names = labelled(stored, folders)
         splits[split] = Pictures(paths, labels, _reader(files, paths), files.digest)
-    return Source(f"pictures in {found}", names, folders, splits)
+    return Source(f"pictures in {found.name}", names, folders, splits)
 
 
 def _reader(files: Files, paths: list[str]):

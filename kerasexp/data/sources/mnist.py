@@ -33,4 +33,4 @@ def load_mnist(data: DataSource) -> Source:
         except MissingData as failed:
             looked = " or ".join(str(place) for place in places)
             raise MissingData(f"MNIST is not at {looked}, and {failed}") from None
-    return from_arrays(f"MNIST, {found}", read_splits(found), data.class_names)
+    return from_arrays("MNIST", read_splits(found), data.class_names)

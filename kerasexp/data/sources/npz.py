@@ -24,7 +24,7 @@ def load_npz(data: DataSource) -> Source:
     found = find_file(data.path)
     if found is None:
         raise MissingData(f"'{data.path}' is not at {listing(places(data.path))}")
-    return from_arrays(f"npz file {found}", read_splits(found), data.class_names)
+    return from_arrays(f"npz file {found.name}", read_splits(found), data.class_names)
 
 
 def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
