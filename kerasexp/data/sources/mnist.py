@@ -33,4 +33,5 @@ def load_mnist(data: DataSource) -> Source:
         except MissingData as failed:
             looked = " or ".join(str(place) for place in places)
             raise MissingData(f"MNIST is not at {looked}, and {failed}") from None
-    return from_arrays("MNIST", read_splits(found), data.class_names)
+    place = "Keras's cache" if found == cached else "$KERASEXP_DATA"
+    return from_arrays(f"MNIST from {place}", read_splits(found), data.class_names)
