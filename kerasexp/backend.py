@@ -1,9 +1,14 @@
-"""Importing TensorFlow without its start-up chatter."""
+"""Importing TensorFlow without its start-up chatter, and memory as it likes it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
+from contextlib import suppress
+
+# Of glibc's malloc.h; the largest threshold that it takes is 32 MiB.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def import_tensorflow() -> None:
@@ -14,6 +19,7 @@ def import_tensorflow() -> None:
     """
     if "tensorflow" in sys.modules:
         return
+    keep_freed_memory()
     sys.stderr.flush()
     saved, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -24,3 +30,16 @@ def import_tensorflow() -> None:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(nothing)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what is freed for the next allocation, up to 1 GiB, instead of giving it back to the kernel.
+
+    Pictures and activations are megabytes that are freed and asked for again thousands of times a minute. Getting fresh
+    pages each time made decoding in threads three times slower, and training a twentieth. Elsewhere than on glibc this
+    does nothing.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
+        mallopt(M_TRIM_THRESHOLD, 2**30)

@@ -80,7 +80,7 @@ def _decode_all(pictures: Pictures, how: Preprocessing, progress: Callable[[int,
         return None
 
     faults, kept = [], []
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)) + 1) as pool:
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         for position, fault in enumerate(pool.map(one, range(len(pictures)))):
             if fault is None:
                 kept.append(position)

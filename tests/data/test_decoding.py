@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from kerasexp.data.decoding import _decode_any, _decode_plain_png, _is_plain_png, decode
+from kerasexp.data import decoding
+from kerasexp.data.decoding import _decode_any, _decode_plain_png, _is_plain, _png_chunks, _uncompressed, decode
 from kerasexp.data.pictures import BrokenPicture
 
 GENERATOR = np.random.default_rng(0)
@@ -65,8 +66,28 @@ def test_a_plain_png_is_read_exactly(picture, mode):
 @pytest.mark.parametrize("options", [{}, {"optimize": True}, {"dpi": (300, 300)}], ids=str)
 def test_both_ways_to_read_a_plain_png_agree(picture, options):
     data = encoded(picture, **options)
-    assert _is_plain_png(data)
-    assert np.array_equal(_decode_plain_png(data), _decode_any(data))
+    chunks = _png_chunks(data)
+    assert _is_plain(chunks)
+    assert np.array_equal(_decode_plain_png(data, chunks), _decode_any(data))
+
+
+def test_a_png_that_could_be_a_bomb_is_inflated_by_tensorflow(monkeypatch):
+    monkeypatch.setattr(decoding, "MAX_INFLATED", 0)
+    assert np.array_equal(decode(encoded(RGB)), RGB)
+
+
+@pytest.mark.parametrize("count", [1, 65535, 65536, 200_000])
+def test_the_uncompressed_stream_is_zlib(count):
+    content = bytes(range(256)) * (count // 256) + b"x" * (count % 256)
+    assert zlib.decompress(_uncompressed(content)) == content
+
+
+@pytest.mark.parametrize("at", [20, 60, -20])
+def test_one_changed_byte_in_a_png_is_found(at):
+    data = bytearray(encoded(RGB))
+    data[at] ^= 1
+    with pytest.raises(BrokenPicture, match="damaged"):
+        decode(bytes(data))
 
 
 def test_transparency_lies_on_white():
