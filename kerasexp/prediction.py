@@ -22,7 +22,7 @@ from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.runs import csv_text
 
 # Pictures are decoded and classified in portions, so that a folder of any size fits into memory.
-PORTION = 1000
+PORTION, BATCH = 1000, 500
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[
         UserError: the checkpoint is none.
         RunError: not one of the files can be read.
     """
+    from kerasexp.data.pipeline import evaluation_batches
+
     loaded = load_checkpoint(checkpoint)
     answers, broken = [], 0
     for start in range(0, len(files), PORTION):
@@ -82,7 +84,7 @@ def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[
                 images.append(image)
                 readable.append(file.name)
         if images:
-            scores = loaded.model.predict(np.stack(images), batch_size=500, verbose=0)
+            scores = loaded.model.predict(evaluation_batches(np.stack(images), None, BATCH), verbose=0)
             answers += [_answer(name, row, loaded.class_names, top) for name, row in zip(readable, scores, strict=True)]
     if broken and not answers:
         raise RunError(f"none of the {broken} pictures can be read")

@@ -9,6 +9,9 @@ from kerasexp.config.data import Augmentation
 from kerasexp.data.augmentation import affine_rows, warp
 from kerasexp.data.preparation import Split
 
+# Batches that are made at once, and that lie ready: a batch takes a fraction of a step, so that few are enough.
+PARALLEL, AHEAD = 2, 4
+
 
 def training_batches(
     split: Split, batch_size: int, seed: int, augmentation: Augmentation | None, first_epoch: int, epochs: int
@@ -48,9 +51,17 @@ def training_batches(
         return pictures, tf.gather(labels, order)
 
     stream = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
-    return stream.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return _unhurried(stream.map(batch, num_parallel_calls=PARALLEL, deterministic=True).prefetch(AHEAD))
 
 
-def evaluation_batches(split: Split, batch_size: int) -> tf.data.Dataset:
-    """Return the pictures and labels in their order, in batches."""
-    return tf.data.Dataset.from_tensor_slices((split.images, split.labels)).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+def evaluation_batches(images: np.ndarray, labels: np.ndarray | None, batch_size: int) -> tf.data.Dataset:
+    """Return the pictures, with their labels where they are given, in their order and in batches."""
+    parts = images if labels is None else (images, labels)
+    return _unhurried(tf.data.Dataset.from_tensor_slices(parts).batch(batch_size).prefetch(AHEAD))
+
+
+def _unhurried(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Switch off tf.data's autotuning, whose thread looks every 60 s and kept finished trainings waiting for that long."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)

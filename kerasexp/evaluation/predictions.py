@@ -58,6 +58,8 @@ class Predictions:
 
 def predict_split(model: keras.Model, split: Split, class_names: list[str]) -> Predictions:
     """Pass a split through the model once."""
+    from kerasexp.data.pipeline import evaluation_batches
+
     start = time.perf_counter()
-    scores = model.predict(split.images, batch_size=BATCH, verbose=0)
+    scores = model.predict(evaluation_batches(split.images, None, BATCH), verbose=0)
     return Predictions(split.names, split.labels, scores, class_names, time.perf_counter() - start)

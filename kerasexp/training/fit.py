@@ -45,7 +45,7 @@ def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: Run
     batches = training_batches(
         train, training.batch_size, experiment.seed, experiment.data.augmentation, 0, training.epochs
     )
-    validation = evaluation_batches(val, EVALUATION_BATCH)
+    validation = evaluation_batches(val.images, val.labels, EVALUATION_BATCH)
 
     # 2. What is minimised, and how.
     optimizer = build_optimizer(training.optimizer, training.schedule, training.epochs, steps)

@@ -111,7 +111,7 @@ def test_a_change_follows_its_picture_whatever_its_place_in_the_order(split):
 
 
 def test_evaluation_keeps_the_order_and_leaves_nothing_out(split):
-    stream = [(images.numpy(), labels.numpy()) for images, labels in evaluation_batches(split, 10)]
+    stream = [(images.numpy(), labels.numpy()) for images, labels in evaluation_batches(split.images, split.labels, 10)]
     assert [len(labels) for _, labels in stream] == [10, 10, 3]
     assert np.array_equal(np.concatenate([images for images, _ in stream]), split.images)
     assert labels_of(stream) == list(range(COUNT))

@@ -1,0 +1,63 @@
+"""The chain from 900x1200 scans to MNIST on the real files, in a short form."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasexp.config.data import Data
+from kerasexp.data.preparation import prepare
+
+EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+pytestmark = pytest.mark.real
+
+
+@pytest.mark.slow
+def test_part_2_from_scans_to_mnist_and_back_to_a_raw_scan(cli, tmp_path):
+    """A few epochs and the small network; the full runs' figures are in the README."""
+    upstream = tmp_path / "upstream.yaml"
+    upstream.write_text(f"base: {EXPERIMENTS}/part1_digits_best.yaml\ntraining: {{epochs: 8}}\n")
+    chain = tmp_path / "chain.yaml"
+    chain.write_text(
+        f"base: {EXPERIMENTS}/_base/best_mnist.yaml\ninit: {{experiment: upstream.yaml}}\n"
+        "data: {validation: 0.8}\ntraining: {epochs: 1}\n"
+    )
+    answer = cli("run", chain)
+    assert answer.code == 0 and "STAND-IN" not in answer.out
+    run = Path(answer.last_line)
+    assert json.loads((run / "metrics.json").read_text())["test"]["accuracy"] > 0.95
+    with zipfile.ZipFile(Path(os.environ["KERASEXP_DATA"]) / "trainPart1.zip") as archive:
+        scans = [f"train/Sample{digit + 1:03d}/img{digit + 1:03d}-040.png" for digit in range(10)]
+        archive.extractall(tmp_path / "scans", scans)
+    rows = json.loads(cli("predict", run, "scans", "--format", "json").out)
+    right = [row["class"] == str(int(row["file"][-11:-8]) - 1) for row in rows]
+    assert len(rows) == 10 and sum(right) >= 8
+
+
+def test_mnist_is_the_standard_set():
+    data = prepare(Data(source="mnist"))
+    train = np.concatenate([data.splits["train"].images, data.splits["val"].images]) / 255
+    assert (len(train), len(data.splits["test"])) == (60_000, 10_000)
+    assert train.mean() == pytest.approx(0.1307, abs=1e-4) and train.std() == pytest.approx(0.3081, abs=1e-4)
+    assert data.splits["test"].labels[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+def test_groups_keep_each_writer_on_one_side():
+    labels = {"select": ["0", "1"]}
+    names = {"Sample001": "0", "Sample002": "1"}
+    data = prepare(
+        Data.model_validate(
+            {
+                "source": "image_folder",
+                "path": "trainPart1.zip",
+                "class_names": names,
+                "labels": labels,
+                "groups": r"-(\d+)\.",
+            }
+        )
+    )
+    writers = {split: {name[-7:-4] for name in part.names} for split, part in data.splits.items()}
+    assert sum(map(len, writers.values())) == len(set.union(*writers.values())) == 40
