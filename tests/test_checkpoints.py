@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -61,3 +63,15 @@ def test_part1_reads_real_scans(cli):
 def test_part2_reads_mnist(cli):
     answer = cli("evaluate", ROOT / "checkpoints" / "part2_pretrained", "--data", "mnist", "--format", "json")
     assert json.loads(answer.out)["accuracy"] > 0.99
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda p: p.name)
+def test_the_model_loads_with_keras_alone(folder):
+    script = (
+        "import sys; sys.modules['kerasexp'] = None  # as if it were not installed\n"
+        "import keras, numpy as np\n"
+        f"model = keras.models.load_model({str(folder / 'model.keras')!r})\n"
+        "scores = model.predict(np.zeros((1, *model.input_shape[1:]), 'uint8'), verbose=0)\n"
+        "assert abs(scores.sum() - 1) < 1e-5"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
