@@ -39,7 +39,7 @@ def run_experiment(experiment: Experiment, run_dir: Path | None, console: Consol
     """
     if run_dir is not None:
         RunDirectory.refuse_occupied(run_dir)
-    data, seconds = prepare_data(experiment, console)
+    data, seconds = _fitting_data(experiment, console)
     upstream = None if experiment.init is None else _upstream(experiment, console)
     key = run_key(experiment, data, upstream.key if upstream else None)
     return _run(experiment, data, seconds, upstream, key, run_dir, console)
@@ -74,10 +74,18 @@ def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
     return problems
 
 
+def _fitting_data(experiment: Experiment, console: Console) -> tuple[PreparedData, float]:
+    """As `prepare_data`; raises UserError where the experiment does not fit its data."""
+    data, seconds = prepare_data(experiment, console)
+    if problems := misfits(experiment, data):
+        raise UserError(*problems)
+    return data, seconds
+
+
 def _upstream(experiment: Experiment, console: Console) -> Upstream:
     """Return the upstream run: a finished one of the same content and data, or else a new one."""
     upstream = experiment.init.experiment
-    data, seconds = prepare_data(upstream, console)
+    data, seconds = _fitting_data(upstream, console)
     before = None if upstream.init is None else _upstream(upstream, console)
     key = run_key(upstream, data, before.key if before else None)
     run = next((r for r in earlier_runs(upstream.name) if _is_finished(r, key)), None)
@@ -104,8 +112,6 @@ def _run(
     console: Console,
 ) -> RunDirectory:
     """Build, train, evaluate and report; keep the manifest true to what has happened."""
-    if problems := misfits(experiment, data):
-        raise UserError(*problems)
     import keras
 
     from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
