@@ -18,8 +18,9 @@ def test_experiment_loads_builds_and_explains_itself(path, tmp_path):
     classes = len(select or names or range(10))
     model = build_model(experiment.model, experiment.data.preprocessing, classes, experiment.name)
     assert model.output_shape == (None, classes)
-    question, command, *_ = path.read_text().splitlines()
-    assert question.startswith("# ") and f"python -m kerasexp run experiments/{path.name}" in command
+    question, expected, command, *_ = path.read_text().splitlines()
+    assert question.startswith("# ") and "on two cores; expect" in expected.replace(", pretraining included", "")
+    assert f"python -m kerasexp run experiments/{path.name}" in command
     assert "yaml-language-server: $schema=" in path.read_text()
     again = tmp_path / path.name
     again.write_text(resolved_yaml(experiment))
