@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasexp import __version__
 from kerasexp.config import Experiment
+from kerasexp.data.threads import cores
 
 if TYPE_CHECKING:
     from kerasexp.data.preparation import PreparedData
@@ -64,7 +65,7 @@ def hardware() -> dict[str, Any]:
 
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "memory_gib": _memory_gib(),
         "gpus": [
             tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)

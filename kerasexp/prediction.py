@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from kerasexp.data.archive import open_files
 from kerasexp.data.decoding import EXTENSIONS, decode
 from kerasexp.data.pictures import BrokenPicture, natural_key
 from kerasexp.data.preprocessing import preprocess
+from kerasexp.data.threads import in_threads
 from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.runs import csv_text
 
@@ -100,8 +99,7 @@ def _images(files: list[PictureFile], how) -> Iterator[np.ndarray | BrokenPictur
         except OSError as error:
             return BrokenPicture(f"cannot be read: {error.strerror or error}")
 
-    with ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1) as pool:
-        yield from pool.map(one, files)
+    yield from in_threads(one, files)
 
 
 def _answer(name: str, scores: np.ndarray, class_names: list[str], top: int) -> dict[str, Any]:

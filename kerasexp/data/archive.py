@@ -6,12 +6,12 @@ import hashlib
 import stat
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from kerasexp.data.pictures import BrokenPicture
+from kerasexp.data.threads import in_threads
 from kerasexp.errors import Problem, UserError
 
 MAX_MEMBER = 256 * 2**20
@@ -71,9 +71,8 @@ def _open_folder(folder: Path) -> Files:
             return name.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(content).digest()
 
         total = hashlib.sha256()
-        with ThreadPoolExecutor() as pool:
-            for part in pool.map(one, paths):
-                total.update(part)
+        for part in in_threads(one, paths):
+            total.update(part)
         return total.hexdigest()
 
     return Files(str(folder), paths, read, digest)

@@ -8,7 +8,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 from kerasexp.config.data import Preprocessing
 from kerasexp.data.pictures import BrokenPicture, Pictures
 from kerasexp.data.preprocessing import preprocess
+from kerasexp.data.threads import in_threads
 
 # Part of every key: raise it when decoding or preprocessing gives other pixels than before.
 VERSION = 1
@@ -80,14 +80,13 @@ def _decode_all(pictures: Pictures, how: Preprocessing, progress: Callable[[int,
         return None
 
     faults, kept = [], []
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-        for position, fault in enumerate(pool.map(one, range(len(pictures)))):
-            if fault is None:
-                kept.append(position)
-            else:
-                faults.append((pictures.names[position], fault))
-            if progress is not None:
-                progress(position + 1, len(pictures))
+    for position, fault in enumerate(in_threads(one, range(len(pictures)))):
+        if fault is None:
+            kept.append(position)
+        else:
+            faults.append((pictures.names[position], fault))
+        if progress is not None:
+            progress(position + 1, len(pictures))
     kept = np.array(kept, dtype=np.int64)
     return Packed(images[kept] if faults else images, kept, faults)
 

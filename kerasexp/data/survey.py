@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from kerasexp.config.data import DataSource
 from kerasexp.data.pictures import BrokenPicture, Pictures
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.sources.image_folder import load_image_folder
+from kerasexp.data.threads import in_threads
 
 # Statistics need no more pictures than this; counts are of all.
 SAMPLE = 2000
@@ -89,13 +88,12 @@ def _look(pictures: Pictures, progress: Callable[[int, int], None]) -> tuple[lis
         except BrokenPicture as broken:
             return broken
 
-    with ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1) as pool:
-        for done, (position, result) in enumerate(zip(positions, pool.map(one, positions), strict=True), start=1):
-            if isinstance(result, BrokenPicture):
-                faults.append((pictures.names[position], str(result)))
-            else:
-                facts.append(result)
-            progress(done, len(positions))
+    for done, (position, result) in enumerate(zip(positions, in_threads(one, positions), strict=True), start=1):
+        if isinstance(result, BrokenPicture):
+            faults.append((pictures.names[position], str(result)))
+        else:
+            facts.append(result)
+        progress(done, len(positions))
     return facts, faults
 
 

@@ -25,14 +25,14 @@ class Predictions:
 
     Attributes:
         names: file or position of each picture.
-        y_true: int64 [n], or None where the truth is not known.
+        y_true: int64 [n].
         y_score: float32 [n, classes], probabilities.
         class_names: in the order of the classes.
         seconds: how long the pass took.
     """
 
     names: list[str]
-    y_true: np.ndarray | None
+    y_true: np.ndarray
     y_score: np.ndarray
     class_names: list[str]
     seconds: float
