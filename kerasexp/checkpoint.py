@@ -17,24 +17,30 @@ from kerasexp.runs import write_json
 if TYPE_CHECKING:
     import keras
 
-MODEL, CLASSES, PREPROCESSING = "model.keras", "classes.json", "preprocessing.json"
+MODEL, CLASSES, PREPROCESSING, CALIBRATION = "model.keras", "classes.json", "preprocessing.json", "calibration.json"
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with what it needs to read pictures and to name what it sees in them."""
+    """A model with what it needs to read pictures and to name what it sees in them, and its temperature if it has one."""
 
     model: keras.Model
     class_names: list[str]
     folders: dict[str, str]
     preprocessing: Preprocessing
+    temperature: float | None
 
 
 def write_sidecars(folder: Path, class_names: list[str], folders: dict[str, str], preprocessing: Preprocessing) -> None:
     """Write `classes.json` and `preprocessing.json` beside the model."""
     write_json(folder / CLASSES, {"class_names": class_names, "folders": folders})
     write_json(folder / PREPROCESSING, preprocessing.model_dump(mode="json"))
+
+
+def write_temperature(folder: Path, temperature: float) -> None:
+    """Write the temperature that was fitted on val, so that calibrated figures can be had on other data as well."""
+    write_json(folder / CALIBRATION, {"temperature": temperature})
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -86,7 +92,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 str(folder / MODEL),
             )
         )
-    return Checkpoint(model, names, folders, preprocessing)
+    return Checkpoint(model, names, folders, preprocessing, _temperature(folder / CALIBRATION))
+
+
+def _temperature(path: Path) -> float | None:
+    """Return the temperature beside the model; None for a model that has none, which predicts all the same."""
+    if not path.is_file():
+        return None
+    value = _read_json(path).get("temperature")
+    if not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise UserError(Problem(f"temperature is {value!r}, and must be a number above 0", str(path)))
+    return float(value)
 
 
 def _load_model(path: Path) -> keras.Model:

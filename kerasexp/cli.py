@@ -24,6 +24,11 @@ app = typer.Typer(
 
 class Format(StrEnum):
     table = "table"
+    json = "json"
+
+
+class ListFormat(StrEnum):
+    table = "table"
     csv = "csv"
     json = "json"
 
@@ -116,7 +121,7 @@ def evaluate(
     checkpoint: CheckpointPath,
     data: Annotated[str, typer.Option(metavar="SOURCE", help="Kind of source, such as mnist or image_folder.")],
     data_path: Annotated[Optional[str], typer.Option(metavar="PATH", help="File or folder of the source.")] = None,  # noqa: UP045
-    format: Annotated[Format, typer.Option(help="How to print the figures: table or json.")] = Format.table,
+    format: Annotated[Format, typer.Option(help="How to print the figures.")] = Format.table,
 ):
     """Judge a saved checkpoint on other data.
 
@@ -133,12 +138,32 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Run directories, or folders of numbered runs: the newest counts."),
+    ],
+    output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("comparison.html"),
+    format: Annotated[Format, typer.Option(help="How to print the comparison.")] = Format.table,
+):
+    """Put runs beside each other, and say which differences are real.
+
+    The others are compared with the first: figures with intervals, McNemar's test, convergence, disagreements.
+
+    Example: python -m kerasexp compare runs/part2_random runs/part2_pretrained
+    """
+    from kerasexp.comparing import compare_runs
+
+    print(compare_runs(runs, output, format.value))
+
+
+@app.command()
 def predict(
     checkpoint: CheckpointPath,
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Picture files, folders or zip archives.")
     ],
-    format: Annotated[Format, typer.Option(help="How to print the answer.")] = Format.table,
+    format: Annotated[ListFormat, typer.Option(help="How to print the answer.")] = ListFormat.table,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 3,
 ):
     """Say which class each picture is.

@@ -25,9 +25,17 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headl
 def run_key(experiment: Experiment, data: PreparedData, upstream_key: str | None) -> str:
     """Return the digest of all that decides a run's result: resolved content, data, what it starts from, and our version.
 
-    The experiment's name, its reported figures and the places of files do not.
+    The experiment's name, its reported figures, what is watched and shown, and the places of files do not.
     """
-    content = experiment.model_dump(mode="json", exclude={"name", "reported", "data", "init"})
+    irrelevant = {
+        "name": True,
+        "reported": True,
+        "report": True,
+        "data": True,
+        "init": True,
+        "training": {"validate_at"},
+    }
+    content = experiment.model_dump(mode="json", exclude=irrelevant)
     init = experiment.init.model_dump(mode="json", exclude={"experiment"}) if experiment.init else None
     augmentation = experiment.data.model_dump(mode="json", include={"augmentation"})
     parts = [content, init, augmentation, data.fingerprint, upstream_key, __version__]

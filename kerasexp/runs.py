@@ -51,6 +51,8 @@ class RunDirectory:
     experiment = property(lambda self: self.path / "experiment.yaml")
     manifest = property(lambda self: self.path / "manifest.json")
     history = property(lambda self: self.path / "history.csv")
+    curve = property(lambda self: self.path / "curve.csv")
+    gradients = property(lambda self: self.path / "gradients.csv")
     metrics = property(lambda self: self.path / "metrics.json")
     predictions = property(lambda self: self.path / "predictions.csv")
     report = property(lambda self: self.path / "report.html")
@@ -61,7 +63,15 @@ class RunDirectory:
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Write `history.csv`: one line per epoch."""
-        write_text(self.history, csv_text(list(rows[0]), (row.values() for row in rows)))
+        write_rows(self.history, rows)
+
+    def write_curve(self, rows: list[dict[str, float]]) -> None:
+        """Write `curve.csv`: one line per look at the model between the training's start and its end."""
+        write_rows(self.curve, rows)
+
+    def write_gradients(self, rows: list[dict[str, str | int | float]]) -> None:
+        """Write `gradients.csv`: one line per sampled step and layer."""
+        write_rows(self.gradients, rows)
 
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest, or an empty dict where there is none that can be read."""
@@ -73,7 +83,11 @@ class RunDirectory:
 
 def earlier_runs(name: str, runs: Path = Path("runs")) -> Iterator[RunDirectory]:
     """Yield the runs below `runs/<name>`, the newest first."""
-    folder = runs / name
+    return numbered_runs(runs / name)
+
+
+def numbered_runs(folder: Path) -> Iterator[RunDirectory]:
+    """Yield the runs 1, 2, ... of a folder, the newest first."""
     numbers = (
         sorted((int(p.name) for p in folder.iterdir() if p.name.isdigit()), reverse=True) if folder.is_dir() else []
     )
@@ -116,6 +130,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file; see `write_bytes`."""
     write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows of the same keys as CSV, with these as its header; see `write_bytes`."""
+    write_text(path, csv_text(list(rows[0]), (row.values() for row in rows)))
 
 
 def write_json(path: Path, content: Any) -> None:

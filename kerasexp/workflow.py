@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerasexp.checkpoint import load_checkpoint, write_sidecars
+from kerasexp.checkpoint import load_checkpoint, write_sidecars, write_temperature
 from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData, prepare
@@ -139,6 +139,7 @@ def _run(
         "data": {
             "origin": data.origin,
             "fingerprint": data.fingerprint,
+            "identities": data.identities,
             "class_names": data.class_names,
             "pictures": {name: len(split) for name, split in data.splits.items()},
             "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
@@ -183,9 +184,13 @@ def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upst
 def _train_and_judge(
     experiment, data: PreparedData, model, run: RunDirectory, manifest: dict, console: Console
 ) -> None:
+    from kerasexp.evaluation.calibration import fit_temperature
+    from kerasexp.evaluation.embedding import sample_positions
     from kerasexp.evaluation.metrics import compute_metrics
     from kerasexp.evaluation.predictions import predict_split
-    from kerasexp.report.page import write_plots, write_report
+    from kerasexp.evaluation.ranking import rank
+    from kerasexp.report.figures import Judged
+    from kerasexp.report.run_page import MOST_PLOTS, write_report
     from kerasexp.training.fit import fit
 
     # 4. Training.
@@ -195,13 +200,19 @@ def _train_and_judge(
     # 5. Evaluation of what was saved, not of what is in memory; the test split is read here and nowhere before.
     start = time.perf_counter()
     best = load_checkpoint(run.checkpoint).model
-    predictions = {name: predict_split(best, data.splits[name], data.class_names) for name in ("val", "test")}
+    val = predict_split(best, data.splits["val"], data.class_names)
+    sampled = sample_positions(len(data.splits["test"]), experiment.seed)
+    test = predict_split(best, data.splits["test"], data.class_names, sampled)
+    temperature, ranking = fit_temperature(val), rank(test)
     metrics = {
-        **{name: compute_metrics(predicted) for name, predicted in predictions.items()},
+        "val": compute_metrics(val, temperature),
+        "test": compute_metrics(test, temperature, ranking),
+        "temperature": temperature,
         "epochs": len(fitted.history),
         "train_seconds": round(fitted.seconds, 3),
     }
-    write_text(run.predictions, predictions["test"].to_csv())
+    write_temperature(run.checkpoint, temperature)
+    write_text(run.predictions, test.to_csv())
     write_json(run.metrics, metrics)
     manifest["times"] |= {
         "train_seconds": metrics["train_seconds"],
@@ -215,8 +226,11 @@ def _train_and_judge(
         )
 
     # 6. Plots and the page.
-    plots = write_plots(run, data, predictions["test"], metrics, fitted.history)
-    write_report(run, experiment, manifest, metrics, fitted.history, plots)
+    start = time.perf_counter()
+    judged = Judged(experiment, data, best, fitted, {"val": val, "test": test}, ranking, metrics)
+    with console.bar("drawing the report", MOST_PLOTS) as bar:
+        write_report(run, judged, manifest, bar.advance)
+    manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
 
 
 def _told(error: BaseException, experiment: Experiment) -> BaseException:

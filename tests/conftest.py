@@ -48,6 +48,18 @@ def own_world(request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def few_plots(request, monkeypatch):
+    """Leave a run's page with the first of its figures, but in tests that ask for all of them by the marker `plots`."""
+    if request.node.get_closest_marker("plots") is None:
+        from itertools import islice
+
+        from kerasexp.report import run_page
+
+        every = run_page.run_plots
+        monkeypatch.setattr(run_page, "run_plots", lambda judged: islice(every(judged), 1))
+
+
 @pytest.fixture
 def cli(capsys, monkeypatch):
     """Return a function that runs a command line in this process."""
@@ -67,11 +79,26 @@ def cli(capsys, monkeypatch):
     return run
 
 
-@pytest.fixture
-def pictures(tmp_path) -> Path:
-    """A folder of 3 classes x 20 grey pictures of 60x80: a bar across, a bar upright, a disc, dark on white."""
+TINY = """
+data:
+  source: image_folder
+  path: pictures
+  test: 0.2
+  validation: 0.2
+  preprocessing: {size: [16, 16], framing: fit, invert: auto, contrast: stretch}
+  augmentation: {shift: 0.1, rotation: 5}
+model:
+  name: cnn
+  blocks: [{filters: 8, pool: 2, batch_norm: true}, {filters: 8, pool: 2}]
+  head: {units: [16], dropout: 0.2}
+training: {epochs: 3, batch_size: 8, optimizer: {name: adam, learning_rate: 0.01}}
+reported: {val_accuracy: 0.5, note: made up}
+"""
+
+
+def draw_pictures(folder: Path) -> Path:
+    """Draw 3 classes x 20 grey pictures of 60x80: a bar across, a bar upright, a disc, dark on white."""
     generator = np.random.default_rng(0)
-    folder = tmp_path / "pictures"
     for name in ("across", "upright", "disc"):
         (folder / name).mkdir(parents=True)
         for number in range(20):
@@ -87,24 +114,45 @@ def pictures(tmp_path) -> Path:
 
 
 @pytest.fixture
+def pictures(tmp_path) -> Path:
+    """A folder of drawn pictures in three folders."""
+    return draw_pictures(tmp_path / "pictures")
+
+
+@pytest.fixture
 def tiny_yaml(tmp_path, pictures) -> Path:
     """An experiment on `pictures` that trains in about a second."""
     path = tmp_path / "tiny.yaml"
-    path.write_text(
-        """
-data:
-  source: image_folder
-  path: pictures
-  test: 0.2
-  validation: 0.2
-  preprocessing: {size: [16, 16], framing: fit, invert: auto, contrast: stretch}
-  augmentation: {shift: 0.1, rotation: 5}
-model:
-  name: cnn
-  blocks: [{filters: 8, pool: 2, batch_norm: true}, {filters: 8, pool: 2}]
-  head: {units: [16], dropout: 0.2}
-training: {epochs: 3, batch_size: 8, optimizer: {name: adam, learning_rate: 0.01}}
-reported: {val_accuracy: 0.5, note: made up}
-"""
-    )
+    path.write_text(TINY)
     return path
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory) -> Path:
+    """A folder with `pictures` and finished runs of the tiny experiment below `runs`; tests work on a copy.
+
+    `tiny/1` and `tiny/2` (another seed), `worse` (hardly trained), `larger` (pictures of another size), `elsewhere`
+    (another split).
+    """
+    from kerasexp.config import load_experiment
+    from kerasexp.console import Console
+    from kerasexp.report import run_page
+    from kerasexp.workflow import run_experiment
+
+    folder = tmp_path_factory.mktemp("finished")
+    draw_pictures(folder / "pictures")
+    (folder / "tiny.yaml").write_text(TINY)
+    watched = ["training.validate_at=[0, 2]"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("KERASEXP_CACHE", str(folder / "cache"))
+        patch.setattr(run_page, "run_plots", lambda judged: ())
+        for overrides in (
+            [],
+            ["seed=1"],
+            ["name=worse", "training.epochs=1", "training.optimizer.learning_rate=0.00001"],
+            ["name=larger", "data.preprocessing.size=[24, 24]"],
+            ["name=elsewhere", "data.split_seed=7"],
+        ):
+            run_experiment(load_experiment(Path("tiny.yaml"), watched + overrides), None, Console(quiet=True))
+    return folder

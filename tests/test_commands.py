@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-COMMANDS = ["run", "check", "show", "list", "evaluate", "predict", "new", "pack", "schema", "doctor"]
+COMMANDS = ["run", "check", "show", "list", "evaluate", "compare", "predict", "new", "pack", "schema", "doctor"]
 
 
 @pytest.fixture

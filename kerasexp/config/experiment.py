@@ -25,6 +25,13 @@ class Init(Section):
     freeze: list[str] = Field([], description="Layers that are not trained, by name; `*` stands for any characters.")
 
 
+class Report(Section):
+    """What the report shows; nothing of it changes a figure."""
+
+    samples: int = Field(4, ge=1, le=24, description="Right and wrong predictions drawn at random, of each so many.")
+    mistakes: int = Field(16, ge=0, le=48, description="The most confident mistakes, so many.")
+
+
 class Experiment(Section):
     """One experiment: what is learned from what, how, and which figures a report claims for it."""
 
@@ -36,6 +43,7 @@ class Experiment(Section):
     model: Model = Field(Cnn(), description="The network.")
     init: Init | None = Field(None, description="Weights to start from; null: random ones.")
     training: Training = Field(Training(), description="How it is trained.")
+    report: Report = Field(Report(), description="What the report shows.")
     reported: dict[str, float | str] = Field(
         {}, description="Figures that a report claims, such as val_accuracy, and a note; shown beside ours, never used."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.model import Cnn
@@ -50,6 +51,8 @@ def _training_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
             f"cannot be combined with schedule: {training.schedule.name}, which sets the rate at every step; "
             "set one of the two to null or constant",
         )
+    if any(later <= earlier for earlier, later in pairwise(training.validate_at)):
+        yield "training.validate_at", f"got {training.validate_at}; each step must be greater than the one before it"
     for section, keys in (("optimizer", OPTIMIZER_KEYS), ("schedule", SCHEDULE_KEYS)):
         part = getattr(training, section)
         for key, owners in keys.items():

@@ -90,6 +90,11 @@ class Training(Section):
     checkpoint: Annotated[Checkpoint, BeforeValidator(lambda v: named(v, "keep"))] = Field(
         Checkpoint(), description="Which weights are kept."
     )
+    validate_at: list[Annotated[int, Field(ge=0)]] = Field(
+        [],
+        description="Steps after which the model is also judged, on at most 1,000 pictures of val; 0: before the first. "
+        "With any given, each epoch's end is one too.",
+    )
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
         "auto", description="auto: mixed_bfloat16 or mixed_float16 on a GPU that is faster with it, float32 elsewhere."
     )

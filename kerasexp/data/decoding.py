@@ -8,6 +8,7 @@ import struct
 import numpy as np
 from zlib_ng import zlib_ng
 
+from kerasexp.backend import import_tensorflow
 from kerasexp.data.pictures import BrokenPicture
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -64,6 +65,7 @@ def _is_plain(chunks: list[tuple[bytes, bytes]]) -> bool:
 
 
 def _decode_plain_png(data: bytes, chunks: list[tuple[bytes, bytes]]) -> np.ndarray:
+    import_tensorflow()
     import tensorflow as tf
 
     try:

@@ -47,6 +47,7 @@ class PreparedData:
         stand_in: one sentence where an offline stand-in is used, else None.
         faults: (name, reason) of each picture that was left out.
         fingerprint: hexadecimal digest of pictures, labels and splits.
+        identities: by split, a digest of which stored pictures with which classes it holds, however preprocessed.
     """
 
     splits: dict[str, Split]
@@ -56,6 +57,7 @@ class PreparedData:
     stand_in: str | None
     faults: list[tuple[str, str]]
     fingerprint: str
+    identities: dict[str, str]
 
 
 def prepare(data: Data, progress: Callable[[int, int], None] | None = None) -> PreparedData:
@@ -89,6 +91,7 @@ def prepare(data: Data, progress: Callable[[int, int], None] | None = None) -> P
         stand_in,
         faults,
         _fingerprint(splits, source.class_names),
+        _identities(splits, source),
     )
 
 
@@ -165,3 +168,14 @@ def _fingerprint(splits: dict[str, Split], class_names: list[str]) -> str:
         total.update(np.ascontiguousarray(split.images))
         total.update(np.ascontiguousarray(split.labels))
     return total.hexdigest()
+
+
+def _identities(splits: dict[str, Split], source: Source) -> dict[str, str]:
+    """Digest what is stored, and the names and classes of the pictures in each split, in any order."""
+    stored = {name: pictures.digest for name, pictures in source.splits.items()}
+    identities = {}
+    for name, split in splits.items():
+        held = sorted(zip(split.names, (source.class_names[label] for label in split.labels), strict=True))
+        text = "\0".join([stored.get(name, stored["train"]), *map("\0".join, held)])
+        identities[name] = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return identities

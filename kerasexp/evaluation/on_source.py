@@ -42,7 +42,7 @@ def evaluate_on(path: Path, data: Data, format: str) -> str:
     split_name = "test" if "test" in source.splits else "train"
     split, faults = packed_split(source.splits[split_name], checkpoint.preprocessing)
     aligned = align(split, source, checkpoint)
-    metrics = compute_metrics(predict_split(checkpoint.model, aligned, checkpoint.class_names))
+    metrics = compute_metrics(predict_split(checkpoint.model, aligned, checkpoint.class_names), checkpoint.temperature)
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
     if format == "json":
         return json.dumps(

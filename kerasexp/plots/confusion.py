@@ -6,10 +6,11 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from kerasexp.plots.style import new_figure
+from kerasexp.plots.names import drawable, text_width, turn, verbatim
+from kerasexp.plots.style import MAX_NAMES, new_figure
 
-# Numbers in the cells are readable up to this many classes, names on the axes up to the other.
-MAX_NUMBERS, MAX_NAMES = 20, 100
+# Numbers in the cells are readable up to this many classes.
+MAX_NUMBERS = 20
 
 
 def plot_confusion(counts: np.ndarray, class_names: list[str]) -> Figure:
@@ -20,19 +21,23 @@ def plot_confusion(counts: np.ndarray, class_names: list[str]) -> Figure:
         class_names: in the same order.
     """
     classes = len(class_names)
-    side = float(np.clip(1.8 + 0.42 * classes, 4.0, 11.0))
-    figure, (axes,) = new_figure(side + 0.8, side)
+    names = drawable(class_names)
+    side, size = float(np.clip(1.2 + 0.42 * classes, 2.6, 8.6)), float(np.clip(420 / classes, 4, 10))
+    rotation = turn(names, size, side)
+    beside = text_width(names, size) if classes <= MAX_NAMES else 0.2
+    figure, (axes,) = new_figure(side + 1.5 + beside, side + 0.4 + (beside if rotation else 0.2))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     # Errors are small beside the diagonal; the root makes them visible.
     picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
     figure.colorbar(picture, ax=axes, shrink=0.8, label="share of the true class")
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    by = "" if classes <= MAX_NAMES else ", by the number of the class"
+    # In the corner, where the layout reckons with the labels before it knows the picture's shape.
+    axes.set_anchor("SW")
+    axes.set_xlabel(f"predicted{by}")
+    axes.set_ylabel(f"true{by}")
     if classes <= MAX_NAMES:
-        size = float(np.clip(420 / classes, 4, 10))
-        longest = max(map(len, class_names))
-        axes.set_xticks(range(classes), class_names, fontsize=size, rotation=90 if longest > 2 else 0, parse_math=False)
-        axes.set_yticks(range(classes), class_names, fontsize=size, parse_math=False)
+        axes.set_xticks(range(classes), names, fontsize=size, rotation=rotation, **verbatim(*names))
+        axes.set_yticks(range(classes), names, fontsize=size, **verbatim(*names))
     if classes <= MAX_NUMBERS:
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.4 else "black"

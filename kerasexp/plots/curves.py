@@ -5,28 +5,37 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kerasexp.plots.style import BLUE, ORANGE, new_figure, plain
+from kerasexp.plots.style import BLUE, GREY, ORANGE, new_figure, plain
 
 
-def plot_curves(history: list[dict[str, float]]) -> Figure:
+def plot_curves(history: list[dict[str, float]], majority: float | None = None, kept: int | None = None) -> Figure:
     """Draw the curves of train and val.
 
     Args:
         history: one row per epoch with `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`, `learning_rate`.
+        majority: accuracy of always naming the largest class.
+        kept: epoch whose checkpoint was kept.
     """
     figure, (loss, accuracy, rate) = new_figure(11, 3.4, columns=3)
     epochs = [row["epoch"] for row in history]
     marker = "o" if len(epochs) <= 20 else None
-    for axes, metric, title in ((loss, "loss", "Loss"), (accuracy, "accuracy", "Accuracy")):
+    for axes, metric in ((loss, "loss"), (accuracy, "accuracy")):
         for key, name, colour in ((metric, "train", BLUE), (f"val_{metric}", "val", ORANGE)):
             axes.plot(epochs, [row[key] for row in history], color=colour, label=name, marker=marker, markersize=4)
-        axes.set_title(title)
-        axes.legend(frameon=False)
+        axes.set_title(metric.capitalize())
+        axes.set_ylabel(metric)
     rate.plot(epochs, [row["learning_rate"] for row in history], color=BLUE, marker=marker, markersize=4)
     rate.set_title("Learning rate at the epoch's end")
+    rate.set_ylabel("learning rate")
     rate.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+    if majority is not None:
+        accuracy.axhline(majority, color=GREY, linestyle=":", label="always the largest class")
     for axes in (loss, accuracy, rate):
         plain(axes)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if kept is not None:
+            axes.axvline(kept, color=GREY, linewidth=0.9, label="kept checkpoint")
+    for axes in (loss, accuracy):
+        axes.legend(frameon=False)
     return figure

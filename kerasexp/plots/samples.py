@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasexp.plots.style import RED, new_figure
+from kerasexp.plots.names import drawable
+from kerasexp.plots.pictures import MAX_TITLE, draw_gallery
+
+# Runs whose answers fit over a picture.
+MAX_ANSWERS = 4
 
 
 def plot_samples(
@@ -20,14 +24,31 @@ def plot_samples(
         class_names: in the order of the classes.
         columns: pictures per row.
     """
-    rows = max(-(-len(images) // columns), 1)
-    figure, axes = new_figure(1.9 * columns, 2.3 * rows, rows, columns)
-    for cell in axes:
-        cell.set_axis_off()
-    for cell, image, true, score in zip(axes, images, y_true, y_score, strict=False):
+    names = drawable(class_names, MAX_TITLE)
+    titles = []
+    for true, score in zip(y_true, y_score, strict=True):
         predicted = int(score.argmax())
-        cell.imshow(image.squeeze(-1) if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-        right = predicted == true
-        title = f"{class_names[predicted]}  {score[predicted]:.0%}" + ("" if right else f"\ntrue: {class_names[true]}")
-        cell.set_title(title, fontsize=10, color="black" if right else RED, parse_math=False)
-    return figure
+        behind = "" if predicted == true else f"\ntrue: {names[true]}"
+        titles.append(f"{names[predicted]}  {score[predicted]:.0%}{behind}")
+    return draw_gallery(images, titles, y_score.argmax(axis=1) != y_true, columns)
+
+
+def plot_disagreements(
+    images: np.ndarray, y_true: np.ndarray, y_pred: np.ndarray, confidence: np.ndarray, class_names: list[str]
+) -> Figure:
+    """Draw pictures with their class and, a line each, what the first runs take them for.
+
+    Args:
+        images: uint8 [n, height, width, 1 or 3].
+        y_true: int [n].
+        y_pred: int [n, runs].
+        confidence: float [n, runs], the probability of what was predicted.
+        class_names: in the order of the classes.
+    """
+    names = drawable(class_names, MAX_TITLE)
+    titles = []
+    for true, answers, sure in zip(y_true, y_pred, confidence, strict=True):
+        said = [f"{names[answer]}  {p:.0%}" for answer, p in zip(answers, sure, strict=True)]
+        more = ["…"] if len(said) > MAX_ANSWERS else []
+        titles.append("\n".join([f"true: {names[true]}", *said[:MAX_ANSWERS], *more]))
+    return draw_gallery(images, titles, np.zeros(len(images), bool))

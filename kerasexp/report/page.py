@@ -1,132 +1,110 @@
-"""The report: one HTML file that opens offline, with every plot inside it."""
+"""What the pages share: templates, how a number is written, figures as PNG inside the page."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from kerasexp.config import Experiment, resolved_yaml
-from kerasexp.data.preparation import PreparedData
-from kerasexp.evaluation.predictions import Predictions
-from kerasexp.plots.confusion import plot_confusion
-from kerasexp.plots.curves import plot_curves
-from kerasexp.plots.samples import plot_samples
-from kerasexp.runs import RunDirectory, write_bytes, write_text
-
-SAMPLES = 4
-# Names of reported figures that are measured as well, and where they lie. As in Keras, a bare name is of the training
-# pictures, as they were seen in the last epoch.
-COMPARABLE = {
-    "accuracy": ("train", "accuracy"),
-    "loss": ("train", "loss"),
-    "val_accuracy": ("val", "accuracy"),
-    "val_loss": ("val", "loss"),
-    "test_accuracy": ("test", "accuracy"),
-    "test_loss": ("test", "loss"),
-    "test_macro_f1": ("test", "macro_f1"),
-}
+FOLDER = Path(__file__).parent
+DPI = 110
+# Wider figures keep a width at which their text can be read, and scroll on a phone.
+WIDE_INCHES = 8.0
 
 
-def write_plots(
-    run: RunDirectory,
-    data: PreparedData,
-    predictions: Predictions,
-    metrics: dict[str, Any],
-    history: list[dict[str, float]],
-) -> list[dict[str, Any]]:
-    """Draw the run's figures into its `plots` folder; return file, title and alternative text of each, in their order."""
-    from sklearn.metrics import confusion_matrix
+@dataclass(frozen=True)
+class Plot:
+    """A figure with its place and words on the page.
 
-    counts = confusion_matrix(predictions.y_true, predictions.y_pred, labels=np.arange(len(predictions.class_names)))
-    right = np.flatnonzero(predictions.y_true == predictions.y_pred)[:SAMPLES]
-    wrong = np.flatnonzero(predictions.y_true != predictions.y_pred)
-    # The most confident mistakes tell most: about the model, or about the label.
-    wrong = wrong[np.argsort(-predictions.y_score[wrong].max(axis=1), kind="stable")][:SAMPLES]
-    shown = np.concatenate([right, wrong])
-    images = data.splits["test"].images[shown]
-    accuracy = metrics["test"]["accuracy"]
-    figures = [
-        ("curves", "Training", f"Loss, accuracy and learning rate over {len(history)} epochs.", plot_curves(history)),
-        (
-            "confusion",
-            "Confusion matrix of the test split",
-            f"Confusion matrix of {len(predictions.class_names)} classes; {accuracy:.1%} of the pictures lie on the diagonal.",
-            plot_confusion(counts, predictions.class_names),
-        ),
-        (
-            "samples",
-            "Correct predictions, and the most confident mistakes",
-            f"{len(right)} correctly and {len(wrong)} wrongly classified test pictures with predicted class and probability.",
-            plot_samples(
-                images, predictions.y_true[shown], predictions.y_score[shown], predictions.class_names, SAMPLES
-            ),
-        ),
-    ]
-    plots = []
-    for name, title, text, figure in figures:
-        content = _png(figure)
-        write_bytes(run.plots / f"{name}.png", content)
-        plots.append(
-            {
-                "name": name,
-                "title": title,
-                "alt": text,
-                "data": base64.b64encode(content).decode("ascii"),
-                "wide": name == "curves",
-            }
-        )
-    return plots
+    Attributes:
+        section: heading under which it stands.
+        name: its file's name, without the ending.
+        caption: what it shows and how to read it.
+        alt: what somebody who cannot see it should know.
+        figure: the drawing.
+        chart: whether it is lines and text, which a dark page may invert, and not pictures.
+    """
+
+    section: str
+    name: str
+    caption: str
+    alt: str
+    figure: Figure
+    chart: bool = True
 
 
-def write_report(
-    run: RunDirectory,
-    experiment: Experiment,
-    manifest: dict[str, Any],
-    metrics: dict[str, Any],
-    history: list[dict[str, float]],
-    plots: list[dict[str, Any]],
-) -> None:
-    """Write `report.html`."""
+@dataclass(frozen=True)
+class Picture:
+    """A drawn plot, as the page takes it."""
+
+    plot: Plot
+    png: bytes
+
+    section = property(lambda self: self.plot.section)
+    name = property(lambda self: self.plot.name)
+    caption = property(lambda self: self.plot.caption)
+    alt = property(lambda self: self.plot.alt)
+    chart = property(lambda self: self.plot.chart)
+    wide = property(lambda self: self.plot.figure.get_figwidth() > WIDE_INCHES)
+    width = property(lambda self: round(self.plot.figure.get_figwidth() * DPI))
+    height = property(lambda self: round(self.plot.figure.get_figheight() * DPI))
+    data = property(lambda self: base64.b64encode(self.png).decode("ascii"))
+
+
+def draw(plot: Plot) -> Picture:
+    """Draw a plot as PNG."""
+    out = io.BytesIO()
+    plot.figure.savefig(out, format="png", dpi=DPI)
+    return Picture(plot, out.getvalue())
+
+
+def by_section(pictures: Iterable[Picture]) -> dict[str, list[Picture]]:
+    """Return the pictures under their headings, in their order."""
+    sections: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        sections.setdefault(picture.section, []).append(picture)
+    return sections
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """Return the page of a template: one HTML text that asks for nothing outside itself and runs no script but its own."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("run.html").render(
-        experiment=experiment,
-        resolved=resolved_yaml(experiment),
-        manifest=manifest,
-        metrics=metrics,
-        plots=plots,
-        reported=reported_rows(experiment, {**metrics, "train": history[-1]}),
-    )
-    write_text(run.report, page)
+    environment.filters |= {
+        "rate": lambda value: "–" if value is None else f"{value:.4f}",
+        "difference": lambda value: f"{value:+.4f}".replace("-", "−"),
+        "count": lambda value: f"{value:,}",
+        "seconds": lambda value: f"{value:,.1f} s",
+        "setting": lambda value: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
+        "anchor": lambda text: re.sub(r"\W+", "-", text.lower()),
+    }
+    own = {name: (FOLDER / f"page.{ending}").read_text() for name, ending in (("style", "css"), ("script", "js"))}
+    # The page's own style and script are let in by their digest; whatever else got into it would not run.
+    digests = {f"page_{name}_hash": _digest(text) for name, text in own.items()}
+    trusted = {f"page_{name}": _markup(text) for name, text in own.items()}
+    return environment.get_template(template).render({**content, **trusted, **digests})
 
 
-def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return label, reported figure, ours and the difference of each reported figure; None where we have no such figure."""
-    rows = []
-    for name, reported in experiment.reported.items():
-        if isinstance(reported, str):
-            continue
-        split, key = COMPARABLE.get(name, (None, None))
-        ours = metrics[split][key] if split else None
-        difference = None if ours is None else ours - reported
-        label = f"{split} {key.replace('_', ' ')}" if split else name
-        rows.append({"label": label, "reported": reported, "ours": ours, "difference": difference})
-    return rows
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110)
-    return out.getvalue()
+def _markup(text: str):
+    from markupsafe import Markup
+
+    return Markup(text)

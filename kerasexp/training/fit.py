@@ -16,6 +16,8 @@ from kerasexp.errors import RunError
 from kerasexp.losses import build_loss
 from kerasexp.runs import RunDirectory
 from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
+from kerasexp.training.early_curve import EarlyCurve
+from kerasexp.training.gradient_flow import GradientFlow, Gradients
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.progress import EpochProgress
 
@@ -25,14 +27,25 @@ EVALUATION_BATCH = 500
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training leaves besides the checkpoint: one row per epoch, and the seconds that it took."""
+    """What training leaves besides the checkpoint.
+
+    Attributes:
+        history: one row per epoch.
+        gradients: of some hundred steps.
+        early: one row per look at the model that `validate_at` asked for.
+        kept: the epoch, from 1, that the checkpoint is of.
+        seconds: how long it took.
+    """
 
     history: list[dict[str, float]]
+    gradients: Gradients
+    early: list[dict[str, float]]
+    kept: int
     seconds: float
 
 
 def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: RunDirectory, console: Console) -> Fitted:
-    """Train `model`; leave the checkpoint, the history and TensorBoard's files in `run`.
+    """Train `model`; leave the checkpoint, the history, the gradients and TensorBoard's files in `run`.
 
     Raises:
         RunError: the loss became NaN or infinite; what was best before that is in the run directory.
@@ -53,11 +66,16 @@ def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: Run
     model.compile(optimizer=optimizer, loss=build_loss(training.loss), metrics=[accuracy])
 
     # 3. What happens beside it. The running mean of the weights comes first: all that follows sees it.
+    checkpoint = AtomicCheckpoint(run.model, training.checkpoint)
     history, non_finite = History(run.write_history), StopAtNonFiniteLoss()
+    flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
+    early = EarlyCurve(val, EVALUATION_BATCH, training.validate_at, run.write_curve)
     callbacks = [
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.optimizer.ema is not None else []),
-        AtomicCheckpoint(run.model, training.checkpoint),
+        checkpoint,
         history,
+        flow,
+        *([early] if training.validate_at else []),
         *plateau_callbacks(training),
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False, profile_batch=0),
         non_finite,
@@ -85,4 +103,4 @@ def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: Run
             f"the loss is not finite (NaN or infinite) in epoch {epoch}, step {step}; {kept}. "
             f"Try a lower training.optimizer.learning_rate (now {training.optimizer.learning_rate:g}) or a clip_norm of 1"
         )
-    return Fitted(history.rows, seconds)
+    return Fitted(history.rows, flow.gradients(), early.rows, checkpoint.kept, seconds)

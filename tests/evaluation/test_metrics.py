@@ -1,65 +1,96 @@
 import csv
 import io
+import warnings
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from kerasexp.evaluation.metrics import compute_metrics, wilson_interval
+from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.predictions import Predictions
 
 
-def predictions(count=200, classes=6, absent=None, never=None, seed=0):
-    generator = np.random.default_rng(seed)
-    y_true = generator.integers(0, classes, count)
-    if absent is not None:
-        y_true[y_true == absent] = (absent + 1) % classes
-    score = generator.dirichlet(np.ones(classes) * 0.5, count)
-    score[np.arange(count), y_true] += 0.6
-    if never is not None:
-        score[:, never] = 1e-9
-    score = (score / score.sum(axis=1, keepdims=True)).astype(np.float32)
-    return Predictions([f"p/{i}" for i in range(count)], y_true, score, [f"c{k}" for k in range(classes)], 0.1)
-
-
-def test_figures_equal_scikit_learns_on_the_csv():
-    made = predictions()
+def table(made: Predictions):
+    """Return what somebody reads from predictions.csv: true and predicted labels, and probabilities."""
     rows = list(csv.DictReader(io.StringIO(made.to_csv())))
-    true, predicted = [r["true"] for r in rows], [r["predicted"] for r in rows]
-    scores = np.array([[float(r[f"p_{name}"]) for name in made.class_names] for r in rows])
-    ours = compute_metrics(made)
-    assert ours["accuracy"] == pytest.approx(sk.accuracy_score(true, predicted), abs=1e-9)
-    assert ours["macro_f1"] == pytest.approx(sk.f1_score(true, predicted, average="macro"), abs=1e-9)
-    assert ours["macro_recall"] == pytest.approx(sk.recall_score(true, predicted, average="macro"), abs=1e-9)
-    assert ours["weighted_precision"] == pytest.approx(
-        sk.precision_score(true, predicted, average="weighted"), abs=1e-9
+    position = {name: k for k, name in enumerate(made.class_names)}
+    true, predicted = ([position[row[key]] for row in rows] for key in ("true", "predicted"))
+    return true, predicted, np.array([[float(row[f"p_{name}"]) for name in made.class_names] for row in rows])
+
+
+@pytest.mark.parametrize(("count", "classes"), [(200, 6), (500, 62), (600, 200), (50, 2)])
+def test_figures_equal_scikit_learns_on_the_csv(predictions, count, classes):
+    made = predictions(count, classes)
+    true, predicted, score = table(made)
+    ours, labels, present = compute_metrics(made), np.arange(classes), np.unique(true)
+    expected = {
+        "accuracy": sk.accuracy_score(true, predicted),
+        "macro_recall": sk.recall_score(true, predicted, labels=present, average="macro", zero_division=0),
+        "macro_precision": sk.precision_score(true, predicted, labels=present, average="macro", zero_division=0),
+        "macro_f1": sk.f1_score(true, predicted, labels=present, average="macro", zero_division=0),
+        "weighted_precision": sk.precision_score(true, predicted, average="weighted", zero_division=0),
+        "weighted_recall": sk.recall_score(true, predicted, average="weighted", zero_division=0),
+        "weighted_f1": sk.f1_score(true, predicted, average="weighted", zero_division=0),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected["nll"] = expected["loss"] = sk.log_loss(true, score, labels=labels)
+        expected["brier"] = sk.brier_score_loss(true, score, labels=labels)
+    expected |= {
+        f"top_{k}_accuracy": sk.top_k_accuracy_score(true, score, k=k, labels=labels) for k in (3, 5) if classes > k
+    }
+    auc = [sk.roc_auc_score(np.array(true) == k, score[:, k]) for k in present]
+    expected["macro_auc"] = np.mean(auc)
+    expected["macro_average_precision"] = np.mean(
+        [sk.average_precision_score(np.array(true) == k, score[:, k]) for k in present]
     )
-    log_likelihood = [np.log(scores[i, made.class_names.index(label)]) for i, label in enumerate(true)]
-    assert ours["loss"] == pytest.approx(-np.mean(log_likelihood), abs=1e-9)
-    labels = [made.class_names.index(label) for label in true]
-    assert ours["top_3_accuracy"] == pytest.approx(sk.top_k_accuracy_score(labels, scores, k=3), abs=1e-9)
+    assert {key: ours[key] for key in expected} == pytest.approx(expected, abs=1e-9)
+    per_class = sk.precision_recall_fscore_support(true, predicted, labels=labels, zero_division=0)
+    for key, values in zip(("precision", "recall", "f1", "support"), per_class, strict=True):
+        assert [row[key] for row in ours["per_class"].values()] == pytest.approx(values.tolist(), abs=1e-9)
+    assert [row["auc"] for row in ours["per_class"].values() if row["auc"] is not None] == pytest.approx(auc, abs=1e-9)
 
 
-def test_a_class_missing_from_the_split_and_one_never_predicted():
-    missing = compute_metrics(predictions(absent=2))
-    assert missing["per_class"]["c2"]["support"] == 0 and missing["per_class"]["c2"]["recall"] == 0
-    never = compute_metrics(predictions(never=3))
-    assert never["per_class"]["c3"]["precision"] == 0 and never["per_class"]["c3"]["support"] > 0
+def test_macro_auc_is_that_of_scikit_learn_where_every_class_is_there(predictions):
+    made = predictions()
+    true, _, score = table(made)
+    score /= score.sum(axis=1, keepdims=True)
+    assert compute_metrics(made)["macro_auc"] == pytest.approx(
+        sk.roc_auc_score(true, score, multi_class="ovr"), abs=1e-9
+    )
 
 
-def test_a_split_of_one_picture():
-    one = compute_metrics(predictions(count=1))
+def test_a_class_missing_from_the_split_is_left_out_of_averages(predictions):
+    made = predictions(absent=2)
+    figures = compute_metrics(made)
+    missing = figures["per_class"]["c2"]
+    assert (missing["support"], missing["recall"], missing["auc"], missing["average_precision"]) == (0, 0, None, None)
+    assert missing["predicted"] == np.sum(made.y_pred == 2)
+    others = [row["recall"] for name, row in figures["per_class"].items() if name != "c2"]
+    assert figures["macro_recall"] == pytest.approx(np.mean(others))
+
+
+def test_a_class_never_predicted_has_no_precision(predictions):
+    never = compute_metrics(predictions(never=3))["per_class"]["c3"]
+    assert never["precision"] == 0 and never["predicted"] == 0 and never["support"] > 0 and never["auc"] < 1
+
+
+def test_a_split_of_one_picture(predictions):
+    one = compute_metrics(predictions(count=1), temperature=1.5)
     assert one["pictures"] == 1 and one["accuracy"] in (0.0, 1.0) and one["majority_accuracy"] == 1.0
+    assert "macro_auc" not in one and one["nll_calibrated"] > 0
 
 
-def test_wilson_interval_as_published():
-    """Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662."""
-    assert wilson_interval(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson_interval(0.0, 0) == (0.0, 1.0)
-    assert wilson_interval(1.0, 10)[1] == pytest.approx(1.0)
+def test_case_insensitive_accuracy_only_where_names_differ_in_case(predictions):
+    assert "case_insensitive_accuracy" not in compute_metrics(predictions(classes=3, names=["a", "b", "B1"]))
+    score = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.1, 0.3, 0.6]], np.float32)
+    made = Predictions(["x", "y", "z"], np.array([1, 2, 1]), score, ["o", "O", "b"])
+    figures = compute_metrics(made)
+    assert figures["accuracy"] == 0 and figures["case_insensitive_accuracy"] == pytest.approx(1 / 3)
 
 
-def test_names_with_commas_and_quotes_survive_the_csv():
-    made = Predictions(['a,"b".png'], np.array([0]), np.array([[0.7, 0.3]], np.float32), ['x,"y"', "<b>"], 0.0)
-    (row,) = csv.DictReader(io.StringIO(made.to_csv()))
-    assert (row["file"], row["true"], row["p_<b>"]) == ('a,"b".png', 'x,"y"', "0.300000012")
+def test_every_figure_is_a_plain_number(predictions):
+    figures = compute_metrics(predictions(classes=7, absent=1), temperature=0.8)
+    per_class = figures.pop("per_class")
+    assert {type(value) for value in figures.values()} == {int, float}
+    assert {type(value) for row in per_class.values() for value in row.values()} == {int, float, type(None)}

@@ -19,6 +19,19 @@ def history(run):
     return [{k: float(v) for k, v in row.items()} for row in csv.DictReader((run / "history.csv").open())]
 
 
+def test_the_history_counts_epochs_and_steps(train, table):
+    rows = table(train().run.history)
+    assert list(rows[0])[:4] == ["epoch", "step", "seconds", "learning_rate"]
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "5"), ("2", "10"), ("3", "15")]
+
+
+def test_the_epoch_that_is_kept_is_told(train, table):
+    done = train("training.epochs=6", "training.optimizer.learning_rate=0.05")
+    accuracies = [float(row["val_accuracy"]) for row in table(done.run.history)]
+    assert done.fitted.kept == 1 + accuracies.index(max(accuracies))
+    assert train("training.checkpoint=last").fitted.kept == 3
+
+
 @pytest.mark.parametrize("ema", ["null", "0.8"])
 def test_the_best_epoch_is_what_is_saved_and_judged(cli, tiny_yaml, ema):
     """Also with a running mean of the weights: what is validated is what is saved."""

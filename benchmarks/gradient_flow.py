@@ -1,0 +1,91 @@
+"""What noting the gradients costs a step: one process, alternating between a training that notes them and one that does not.
+
+Both train the network of part 2 with its optimizer in batches of 100 on the same random pictures, with deterministic
+operations as in `run`. One step in fifteen is noted, as in that experiment's 1,440; writing them down is counted too.
+
+    python benchmarks/gradient_flow.py [--pairs 7] [--steps 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kerasexp.backend import import_tensorflow
+from kerasexp.config import load_experiment
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH = 100
+PLANNED = 1440
+
+
+def main() -> None:
+    """Print the milliseconds per step of each pair, and the median of their ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=60)
+    arguments = parser.parse_args()
+    import_tensorflow()
+
+    from kerasexp.runs import RunDirectory
+    from kerasexp.training.precision import make_deterministic
+
+    make_deterministic()
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunDirectory(Path(folder))
+        plain, noting = make_training(arguments.steps, None), make_training(arguments.steps, run)
+        for warm_up in (plain, noting):
+            warm_up()
+        ratios = []
+        for pair in range(arguments.pairs):
+            # The order alternates, so that a machine that slows down slows both.
+            order = (plain, noting) if pair % 2 == 0 else (noting, plain)
+            seconds = {training: training() for training in order}
+            ratios.append(seconds[noting] / seconds[plain])
+            print(
+                f"pair {pair + 1}: without {1e3 * seconds[plain]:.2f} ms, with {1e3 * seconds[noting]:.2f} ms, "
+                f"ratio {ratios[-1]:.3f}"
+            )
+    print(
+        f"step with gradients noted / without: {statistics.median(ratios):.3f} "
+        f"({len(ratios)} pairs from {min(ratios):.3f} to {max(ratios):.3f})"
+    )
+
+
+def make_training(steps: int, run) -> Callable[[], float]:
+    """Return a function that trains for so many steps and gives the seconds of one; with a `run`, that notes the gradients."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from kerasexp.losses import build_loss
+    from kerasexp.models import build_model
+    from kerasexp.training.gradient_flow import GradientFlow
+    from kerasexp.training.optimizers import build_optimizer
+
+    keras.utils.set_random_seed(0)
+    experiment = load_experiment(ROOT / "experiments" / "part2_random.yaml")
+    training, preprocessing = experiment.training, experiment.data.preprocessing
+    model = build_model(experiment.model, preprocessing, 10, experiment.name)
+    optimizer = build_optimizer(training.optimizer, training.schedule, 1, PLANNED)
+    callbacks = [] if run is None else [GradientFlow(model, optimizer, PLANNED, run.write_gradients)]
+    model.compile(optimizer, build_loss(training.loss))
+
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 256, (BATCH, *preprocessing.size, preprocessing.channels)).astype(np.uint8)
+    batches = tf.data.Dataset.from_tensors((pictures, generator.integers(0, 10, BATCH))).repeat()
+
+    def train() -> float:
+        start = time.perf_counter()
+        model.fit(batches, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
+        return (time.perf_counter() - start) / steps
+
+    return train
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What a convolutional network has learned and looks at: kernels, feature maps, Grad-CAM. An MLP has none of it."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+# Feature maps are shown of at most so many layers.
+MAX_LAYERS = 6
+
+
+def convolutions(model: keras.Model) -> list[keras.Layer]:
+    """Return the layers with a kernel over height and width, from input to output."""
+    return [layer for layer in model.layers if layer.weights and len(layer.weights[0].shape) == 4]
+
+
+def first_and_last_kernels(model: keras.Model) -> dict[str, np.ndarray]:
+    """Return the kernels of the first and of the last convolution by layer name: float32 [height, width, in, out]."""
+    layers = convolutions(model)
+    ends = {layer.name: layer for layer in (*layers[:1], *layers[-1:])}
+    return {name: np.asarray(layer.get_weights()[0], np.float32) for name, layer in ends.items()}
+
+
+def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what convolutions make of one picture, after norm and activation.
+
+    Args:
+        model: a classifier.
+        image: uint8 [height, width, channels].
+
+    Returns:
+        float32 [h, w, channels] by layer name, of at most six layers, the first and the last among them.
+    """
+    layers = convolutions(model)
+    if not layers:
+        return {}
+    chosen = np.unique(np.linspace(0, len(layers) - 1, min(MAX_LAYERS, len(layers))).round().astype(int))
+    outputs = {layers[i].name: _activated(model, layers[i]).output for i in chosen}
+    answers = keras.Model(model.input, list(outputs.values())).predict_on_batch(image[np.newaxis])
+    answers = answers if isinstance(answers, list) else [answers]
+    return {name: np.asarray(answer[0], np.float32) for name, answer in zip(outputs, answers, strict=True)}
+
+
+def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+    """Return where the evidence for a class lies in each picture, by Grad-CAM (Selvaraju et al., ICCV 2017).
+
+    The gradient of the class's logit, averaged over the last convolution's maps, weighs them; what is negative is cut.
+
+    Args:
+        model: a classifier whose last layer with weights gives the logits.
+        images: uint8 [n, height, width, channels].
+        classes: int [n], the class asked about in each picture.
+
+    Returns:
+        float32 [n, height, width] in 0..1, the highest of each picture being 1; None where nothing convolves.
+    """
+    import tensorflow as tf
+
+    layers = convolutions(model)
+    if not layers or len(images) == 0:
+        return None
+    logits = next(layer for layer in reversed(model.layers) if layer.weights)
+    inside = keras.Model(model.input, [_activated(model, layers[-1]).output, logits.output])
+    with tf.GradientTape() as tape:
+        # A tape follows what depends on something watched; frozen weights are not, unless one says so.
+        tape.watch([weight.value for weight in inside.weights])
+        maps, scores = inside(tf.constant(images), training=False)
+        asked = tf.gather(scores, tf.constant(classes, tf.int64), batch_dims=1)
+    gradient = tape.gradient(asked, maps)
+    weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
+    heat = tf.image.resize(heat, images.shape[1:3]).numpy()[..., 0]
+    return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-12)
+
+
+def _activated(model: keras.Model, layer: keras.Layer) -> keras.Layer:
+    """Return the layer after which `layer`'s maps are normalised and activated: what next layers see."""
+    position = model.layers.index(layer)
+    for following in model.layers[position + 1 :]:
+        if not isinstance(following, keras.layers.BatchNormalization | keras.layers.Activation | keras.layers.ReLU):
+            break
+        if following.output.shape != layer.output.shape:
+            break
+        layer = following
+    return layer

@@ -1,0 +1,68 @@
+"""How far chance alone may have moved a figure: intervals of rates, of differences, and of averages over classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Z = 1.959963984540054  # of 95 %
+RESAMPLES = 1000
+
+
+def wilson_interval(rate: float, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a rate observed in `count` trials (Wilson 1927); unlike the normal one it stays in 0..1."""
+    if count == 0:
+        return 0.0, 1.0
+    middle = (rate + Z * Z / (2 * count)) / (1 + Z * Z / count)
+    half = Z / (1 + Z * Z / count) * np.sqrt(rate * (1 - rate) / count + Z * Z / (4 * count * count))
+    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
+
+
+def paired_interval(only_first: int, only_second: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of the second's accuracy less the first's on the same pictures (Bonett and Price 2012).
+
+    Args:
+        only_first: pictures that only the first gets right.
+        only_second: pictures that only the second gets right.
+        count: all pictures.
+    """
+    first, second = (only_first + 1) / (count + 2), (only_second + 1) / (count + 2)
+    half = Z * np.sqrt((first + second - (second - first) ** 2) / (count + 2))
+    return float(max(second - first - half, -1.0)), float(min(second - first + half, 1.0))
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the two-sided p-value of McNemar's exact test: that the two err on the same number of pictures."""
+    from scipy.stats import binomtest
+
+    disagreeing = only_first + only_second
+    return 1.0 if disagreeing == 0 else float(binomtest(only_first, disagreeing, 0.5).pvalue)
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Return the p-values adjusted for their number (Holm 1979)."""
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, position in enumerate(np.argsort(p_values, kind="stable")):
+        highest = max(highest, min((len(p_values) - rank) * p_values[position], 1.0))
+        adjusted[position] = highest
+    return adjusted
+
+
+def macro_intervals(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> dict[str, tuple[float, float]]:
+    """Return the 95 % bootstrap intervals of macro recall and macro F1, over the classes that are there.
+
+    The pictures are drawn again with replacement, which is a multinomial draw over the filled cells of the confusion
+    matrix; the draws are seeded. A draw's average is over the classes in it.
+    """
+    cells, counts = np.unique(y_true * classes + y_pred, return_counts=True)
+    true, predicted = cells // classes, cells % classes
+    drawn = np.random.default_rng(0).multinomial(len(y_true), counts / len(y_true), RESAMPLES)
+    unit = np.eye(classes)
+    support, guessed = drawn @ unit[true], drawn @ unit[predicted]
+    right = drawn @ (unit[true] * (true == predicted)[:, np.newaxis])
+    drawn_classes = (support > 0).sum(axis=1)
+    recall = (right / np.maximum(support, 1)).sum(axis=1) / drawn_classes
+    f1 = (2 * right / np.maximum(support + guessed, 1)).sum(axis=1) / drawn_classes
+    return {
+        name: tuple(float(v) for v in np.quantile(values, (0.025, 0.975)))
+        for name, values in (("macro_recall", recall), ("macro_f1", f1))
+    }

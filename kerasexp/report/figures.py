@@ -1,0 +1,263 @@
+"""The figures of a run's page: what each is computed from, and the words that go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from kerasexp.config import Experiment
+from kerasexp.data.preparation import PreparedData
+from kerasexp.evaluation.calibration import at_temperature, reliability
+from kerasexp.evaluation.embedding import embed
+from kerasexp.evaluation.mistakes import confident_mistakes, confused_pairs, drawn
+from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.ranking import Ranking
+from kerasexp.plots.attention import plot_grad_cam
+from kerasexp.plots.class_counts import plot_class_counts
+from kerasexp.plots.comparison import plot_learning_curves
+from kerasexp.plots.confused_pairs import plot_confused_pairs
+from kerasexp.plots.confusion import plot_confusion
+from kerasexp.plots.curves import plot_curves
+from kerasexp.plots.embedding import plot_embedding
+from kerasexp.plots.feature_maps import plot_feature_maps
+from kerasexp.plots.filters import plot_filters
+from kerasexp.plots.gradient_flow import plot_gradient_flow
+from kerasexp.plots.ranking import plot_ranking
+from kerasexp.plots.reliability import plot_reliability
+from kerasexp.plots.samples import plot_samples
+from kerasexp.report.page import Plot
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasexp.training.fit import Fitted
+
+PAIRS, EXPLAINED, GALLERY_COLUMNS = 6, 8, 4
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A finished training and what came out of the one pass over each split."""
+
+    experiment: Experiment
+    data: PreparedData
+    model: keras.Model
+    fitted: Fitted
+    predictions: dict[str, Predictions]
+    ranking: Ranking
+    metrics: dict[str, Any]
+
+    @property
+    def test(self) -> Predictions:
+        return self.predictions["test"]
+
+    def images(self, positions: np.ndarray) -> np.ndarray:
+        """Return the test pictures at these positions."""
+        return self.data.splits["test"].images[positions]
+
+
+def run_plots(judged: Judged) -> Iterator[Plot]:
+    """Draw the figures one after the other, in the page's order; those that have nothing to show are left out."""
+    yield from _training(judged)
+    yield from _predictions(judged)
+    yield from _classes(judged)
+    yield from _probabilities(judged)
+    yield from _network(judged)
+    yield from _data(judged)
+
+
+def _training(judged: Judged) -> Iterator[Plot]:
+    history, flow, early = judged.fitted.history, judged.fitted.gradients, judged.fitted.early
+    last = history[-1]
+    yield Plot(
+        "Training",
+        "curves",
+        "Loss, accuracy and learning rate. The figures of train are those seen during the epoch, with dropout and "
+        "augmentation; those of val come after it.",
+        f"Curves over {len(history)} epochs; at the end the accuracy is {last['accuracy']:.4f} on train and "
+        f"{last['val_accuracy']:.4f} on val.",
+        plot_curves(history, majority=judged.metrics["val"]["majority_accuracy"], kept=judged.fitted.kept),
+    )
+    if early:
+        curve = {name: np.array([row[name] for row in early]) for name in early[0]}
+        yield Plot(
+            "Training",
+            "early_curve",
+            "The start of the learning curve: accuracy and loss on up to 1,000 pictures of val, by step and by second.",
+            f"Val accuracy {early[0]['val_accuracy']:.4f} at step {early[0]['step']}, and {early[-1]['val_accuracy']:.4f} at "
+            f"step {early[-1]['step']}.",
+            plot_learning_curves([(judged.experiment.name, curve)]),
+        )
+    if len(flow.steps) and flow.layers:
+        yield Plot(
+            "Training",
+            "gradient_flow",
+            "Gradient flow: mean and largest absolute gradient of each layer's kernel over the steps, before clipping, and "
+            "the size of a step beside that of the weights. Curves that fall by orders of magnitude from output to input "
+            "tell of vanishing gradients; an update of about a thousandth of the weights is usual.",
+            f"Gradients of {len(flow.layers)} layers at {len(flow.steps)} steps, on logarithmic axes.",
+            plot_gradient_flow(flow.steps, flow.layers, flow.mean, flow.largest, flow.ratio),
+        )
+
+
+def _predictions(judged: Judged) -> Iterator[Plot]:
+    test, names = judged.test, judged.test.class_names
+    wanted = judged.experiment.report
+    shown = drawn(test, wanted.samples, judged.experiment.seed)
+    right = int(test.correct[shown].sum())
+    yield Plot(
+        "Predictions",
+        "samples",
+        "Right and wrong predictions, drawn at random from the test split, with the probability of the predicted class.",
+        f"{right} right and {len(shown) - right} wrong predictions.",
+        _gallery(judged, shown),
+        chart=False,
+    )
+    mistakes = confident_mistakes(test, wanted.mistakes)
+    if len(mistakes):
+        yield Plot(
+            "Predictions",
+            "mistakes",
+            "The most confident mistakes: they tell most about the model, or about the label.",
+            f"{len(mistakes)} mistakes; the first takes {names[test.y_true[mistakes[0]]]} for "
+            f"{names[test.y_pred[mistakes[0]]]} with probability {test.confidence[mistakes[0]]:.2f}.",
+            _gallery(judged, mistakes),
+            chart=False,
+        )
+    if pairs := confused_pairs(test, PAIRS):
+        first = pairs[0]
+        yield Plot(
+            "Predictions",
+            "confused_pairs",
+            "The classes most often taken for each other: two that are recognised of each, then those that are not.",
+            f"{len(pairs)} pairs; most often {names[first.first]} and {names[first.second]}, "
+            f"{first.first_as_second + first.second_as_first} times.",
+            plot_confused_pairs([_drawable_pair(judged, pair) for pair in pairs], names),
+            chart=False,
+        )
+    yield from _attention(judged, mistakes[:EXPLAINED])
+
+
+def _attention(judged: Judged, mistakes: np.ndarray) -> Iterator[Plot]:
+    from kerasexp.evaluation.interpretation import grad_cam
+
+    test, images = judged.test, judged.images(mistakes)
+    predicted = grad_cam(judged.model, images, test.y_pred[mistakes])
+    if predicted is None:
+        return
+    true = grad_cam(judged.model, images, test.y_true[mistakes])
+    yield Plot(
+        "Predictions",
+        "grad_cam",
+        "What the network looks at in its most confident mistakes (Grad-CAM): where the evidence for the predicted and for "
+        "the true class lies.",
+        f"Heat maps over {len(mistakes)} misclassified pictures.",
+        plot_grad_cam(images, predicted, true, test.y_true[mistakes], test.y_score[mistakes], test.class_names),
+        chart=False,
+    )
+
+
+def _classes(judged: Judged) -> Iterator[Plot]:
+    from sklearn.metrics import confusion_matrix
+
+    test, ranking = judged.test, judged.ranking
+    counts = confusion_matrix(test.y_true, test.y_pred, labels=np.arange(len(test.class_names)))
+    yield Plot(
+        "Classes",
+        "confusion",
+        "Confusion matrix of the test split: a row per true class, a column per predicted one. Colour is the share of the "
+        "row, drawn by its root so that rare mistakes are seen.",
+        f"{len(test.class_names)} classes; {test.correct.mean():.1%} of the pictures lie on the diagonal.",
+        plot_confusion(counts, test.class_names),
+    )
+    if not np.isnan(ranking.auc).all():
+        worst = int(np.nanargmin(ranking.auc))
+        yield Plot(
+            "Classes",
+            "ranking",
+            "Each class against all others: ROC and precision-recall curves.",
+            f"Macro AUC {np.nanmean(ranking.auc):.4f}; the lowest is that of {test.class_names[worst]}, "
+            f"{ranking.auc[worst]:.4f}.",
+            plot_ranking(ranking.roc, ranking.pr, ranking.auc, ranking.average_precision, test.class_names),
+        )
+
+
+def _probabilities(judged: Judged) -> Iterator[Plot]:
+    temperature = judged.metrics["temperature"]
+    before, after = reliability(judged.test), reliability(at_temperature(judged.test, temperature))
+    bins = [(r.confidence, r.accuracy, r.low, r.high, r.counts) for r in (before, after)]
+    yield Plot(
+        "Probabilities",
+        "reliability",
+        "Reliability: of the predictions with a confidence of so much, as large a share should be right. The temperature "
+        f"{temperature:.2f}, which is fitted on val, {'softens' if temperature > 1 else 'sharpens'} the probabilities.",
+        f"Expected calibration error {before.error:.4f}, and {after.error:.4f} after temperature scaling.",
+        plot_reliability(*bins),
+    )
+
+
+def _network(judged: Judged) -> Iterator[Plot]:
+    from kerasexp.evaluation.interpretation import feature_maps, first_and_last_kernels
+
+    if kernels := first_and_last_kernels(judged.model):
+        yield Plot(
+            "Inside the network",
+            "filters",
+            "What the first and the last convolution have learned.",
+            f"Kernels of {' and '.join(kernels)}.",
+            plot_filters(kernels),
+        )
+        position = int(drawn(judged.test, 1, judged.experiment.seed)[0])
+        image, label = judged.images(position), judged.test.y_true[position]
+        yield Plot(
+            "Inside the network",
+            "feature_maps",
+            "What the convolutions make of one picture: the strongest maps of each.",
+            f"Feature maps of a picture of {judged.test.class_names[label]}.",
+            plot_feature_maps(image, feature_maps(judged.model, image), int(label), judged.test.class_names),
+            chart=False,
+        )
+    embedded = embed(judged.test.features, judged.experiment.seed)
+    if embedded is not None:
+        points, method = embedded
+        sampled = judged.test.sampled
+        yield Plot(
+            "Inside the network",
+            "embedding",
+            f"{len(points)} test pictures as the last layer sees them, laid out by {method}; wrong predictions are marked.",
+            f"{method} of the features before the last layer, coloured by class.",
+            plot_embedding(
+                points, judged.test.y_true[sampled], ~judged.test.correct[sampled], judged.test.class_names, method
+            ),
+        )
+
+
+def _data(judged: Judged) -> Iterator[Plot]:
+    names = judged.data.class_names
+    counts = {name: np.bincount(split.labels, minlength=len(names)) for name, split in judged.data.splits.items()}
+    smallest = min(int(count.min()) for count in counts.values())
+    yield Plot(
+        "Data",
+        "class_counts",
+        "Pictures of each class in each split.",
+        f"{len(names)} classes; the smallest count in any split is {smallest}.",
+        plot_class_counts(counts, names),
+    )
+
+
+def _gallery(judged: Judged, positions: np.ndarray) -> Figure:
+    test = judged.test
+    return plot_samples(
+        judged.images(positions), test.y_true[positions], test.y_score[positions], test.class_names, GALLERY_COLUMNS
+    )
+
+
+def _drawable_pair(judged: Judged, pair) -> tuple:
+    test = judged.test
+    confused = [(judged.images(i), int(test.y_true[i]), int(test.y_pred[i])) for i in pair.confused]
+    right = judged.images(pair.right_first), judged.images(pair.right_second)
+    return pair.first, pair.second, pair.first_as_second, pair.second_as_first, *right, confused

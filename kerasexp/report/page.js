@@ -1,0 +1,32 @@
+// Tables sort by a click on a heading. Numbers are compared as numbers, a dash comes last, equal rows keep their order.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const body = table.tBodies[0];
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = head.textContent;
+    head.replaceChildren(button);
+    const numeric = head.classList.contains("n");
+    const key = (row) => {
+      const text = row.cells[column].textContent.trim();
+      return numeric ? parseFloat(text.replaceAll(",", "").replace("\u2212", "-")) : text;
+    };
+    button.addEventListener("click", () => {
+      const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
+      const rows = [...body.rows].map((row) => [key(row), row]);
+      rows.sort(([a], [b]) => {
+        if (!numeric) return sign * a.localeCompare(b, undefined, { numeric: true });
+        if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
+        return sign * (a - b);
+      });
+      body.append(...rows.map(([, row]) => row));
+    });
+  });
+}
+// What is folded on the screen belongs on paper.
+window.addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+});

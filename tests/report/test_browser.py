@@ -1,0 +1,118 @@
+"""The pages in a real browser: nothing asked from outside, nothing to complain of, every picture there, tables sort."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.plots]
+
+CHROME, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Start a headless Chromium."""
+    if not (CHROME and DRIVER):
+        pytest.skip("no browser: chromium and chromedriver are not installed (Debian: chromium, chromium-driver)")
+    selenium = pytest.importorskip(
+        "selenium.webdriver", reason="selenium is not installed (it comes with kerasexp[test])"
+    )
+    options = selenium.ChromeOptions()
+    options.binary_location = CHROME
+    home = tmp_path_factory.mktemp("browser")
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", f"user-data-dir={home}"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = selenium.Chrome(options, selenium.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def look_at(browser, page: Path, width: int, height: int = 900) -> dict:
+    """Open a page and return what the browser has to say about it."""
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    browser.get(page.resolve().as_uri())
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    requests = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    return {
+        "complaints": browser.get_log("browser"),
+        "outside": [url for url in requests if not url.startswith(("data:", "file:"))],
+        "files": [url for url in requests if url.startswith("file:")],
+        "broken": browser.execute_script(
+            "return [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.alt)"
+        ),
+        "pictures": browser.execute_script("return document.images.length"),
+        "without_alt": browser.execute_script("return [...document.images].filter(i => !i.alt.trim()).length"),
+        "overflow": browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth"),
+    }
+
+
+def assert_sound(browser, page: Path, pictures: int) -> None:
+    for width in (360, 1280):
+        seen = look_at(browser, page, width)
+        assert seen["complaints"] == [] and seen["outside"] == [] and seen["broken"] == []
+        assert seen["files"] == [page.resolve().as_uri()]
+        assert seen["pictures"] >= pictures and seen["without_alt"] == 0
+        assert seen["overflow"] <= 0, f"wider than the window at {width} px"
+
+
+def column(browser, heading: str) -> list[str]:
+    """Return the cells of the column below a heading that can be sorted by."""
+    return browser.execute_script(
+        """
+        const head = [...document.querySelectorAll("table.sortable th")].find(h => h.textContent.trim() === arguments[0]);
+        return [...head.closest("table").tBodies[0].rows].map(row => row.cells[head.cellIndex].textContent.trim());
+        """,
+        heading,
+    )
+
+
+def click(browser, heading: str) -> str:
+    """Click a heading; return the direction that it announces."""
+    return browser.execute_script(
+        """
+        const head = [...document.querySelectorAll("table.sortable th")].find(h => h.textContent.trim() === arguments[0]);
+        head.querySelector("button").click();
+        return head.getAttribute("aria-sort");
+        """,
+        heading,
+    )
+
+
+def test_report_and_comparison_in_a_browser(browser, cli, tiny_yaml):
+    first = Path(cli("run", tiny_yaml).last_line)
+    second = Path(cli("run", tiny_yaml, "--set", "seed=1").last_line)
+    assert_sound(browser, first / "report.html", 10)
+    before = column(browser, "class")
+    assert click(browser, "class") == "ascending" and column(browser, "class") == sorted(before)
+    assert click(browser, "class") == "descending" and column(browser, "class") == sorted(before, reverse=True)
+    assert click(browser, "pictures") == "ascending"
+    counts = [int(text) for text in column(browser, "pictures")]
+    assert counts == sorted(counts)
+    answer = cli("compare", first, second)
+    assert answer.code == 0, answer.err
+    assert_sound(browser, Path("comparison.html"), 2)
+
+
+def test_a_script_that_got_into_the_page_would_not_run(browser, cli, tiny_yaml):
+    """The page lets in its own script by its digest, and no other."""
+    report = Path(cli("run", tiny_yaml, "--set", "training.epochs=1").last_line) / "report.html"
+    report.write_text(report.read_text().replace("</h1>", "</h1><script>document.title = 'taken over'</script>"))
+    seen = look_at(browser, report, 1280)
+    assert browser.title == "tiny" and "Content Security Policy" in seen["complaints"][0]["message"]
+
+
+def test_strange_names_in_a_browser(browser, npz_run, odd_names):
+    report = npz_run(5, [0, 1, 2, 4], 3, odd_names) / "report.html"
+    assert_sound(browser, report, 10)
+    assert browser.title == "odd"
+    assert column(browser, "class") == odd_names
+    click(browser, "recall")
+    assert column(browser, "recall")[-1] == "–"

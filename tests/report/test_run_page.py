@@ -1,0 +1,110 @@
+"""The page of a run, with the data that make it hard."""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ALL = [
+    "class_counts", "confused_pairs", "confusion", "curves", "embedding", "feature_maps", "filters", "grad_cam",
+    "gradient_flow", "mistakes", "ranking", "reliability", "samples",
+]  # fmt: skip
+
+
+def class_table(page: str) -> dict[str, list[str]]:
+    """Return the cells of the table of classes, by class name."""
+    body = page.split('<h2 id="classes">')[1].split("<tbody>")[1].split("</tbody>")[0]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in body.split("</tr>") if "<td" in row]
+    return {html.unescape(row[1]): row for row in rows}
+
+
+@pytest.mark.plots
+def test_every_figure_is_drawn_and_lies_in_the_page(npz_run):
+    run = npz_run(4, [0, 1, 2, 3], 5)
+    assert sorted(p.stem for p in (run / "plots").iterdir()) == ALL
+    page = (run / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(ALL)
+    assert len(re.findall(r'<img [^>]*alt="[^"]{8,}"', page)) == len(ALL)
+    for plot in (run / "plots").iterdir():
+        with Image.open(plot) as image:
+            image.verify()
+    sections = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
+    assert sections == [
+        "Figures", "Training", "Predictions", "Classes", "Probabilities", "Inside the network", "Data", "How it was run",
+    ]  # fmt: skip
+
+
+@pytest.mark.plots
+def test_strange_names_are_shown_as_they_are_and_never_as_markup(npz_run, odd_names):
+    run = npz_run(5, [0, 1, 2, 3, 4], 3, odd_names)
+    page = (run / "report.html").read_text()
+    assert set(class_table(page)) == set(odd_names)
+    assert "<script>document" not in page and page.count("<script>") == 1
+    assert list(json.loads((run / "metrics.json").read_text())["test"]["per_class"]) == odd_names
+
+
+@pytest.mark.plots
+def test_a_class_without_test_pictures_has_no_recall_and_is_named(npz_run):
+    page = (npz_run(4, [0, 2, 3], 4) / "report.html").read_text()
+    assert "The test split holds no picture of 1;" in page
+    number, name, pictures, predicted, precision, recall, interval, f1, auc, ap = class_table(page)["1"]
+    assert (pictures, recall, f1, auc, ap) == ("0", "–", "–", "–", "–") and interval == "&ndash;"
+    assert class_table(page)["0"][5] != "–"
+
+
+@pytest.mark.plots
+def test_a_class_never_predicted_has_no_precision(npz_run):
+    """With a step so small nothing is learned, some class is not named at all."""
+    run = npz_run(6, list(range(6)), 2)
+    per_class = json.loads((run / "metrics.json").read_text())["test"]["per_class"]
+    never = [name for name, figures in per_class.items() if figures["predicted"] == 0]
+    table = class_table((run / "report.html").read_text())
+    assert never and all(table[name][4] == "–" and table[name][5] == "0.0000" for name in never)
+
+
+@pytest.mark.plots
+def test_a_test_split_of_one_picture(npz_run):
+    page = (npz_run(3, [1], 1) / "report.html").read_text()
+    assert "on 1 picture\n" in page and "The test split holds no picture of 0, 2;" in page
+
+
+@pytest.mark.plots
+@pytest.mark.slow
+def test_two_hundred_classes(npz_run):
+    run = npz_run(200, list(range(200)), 2, epochs=3)
+    page = (run / "report.html").read_text()
+    assert len(class_table(page)) == 200
+    assert (run / "report.html").stat().st_size < 5_000_000
+
+
+def test_an_mlp_has_no_kernels_to_show(cli, tiny_yaml, monkeypatch):
+    from kerasexp.report import figures, run_page
+
+    monkeypatch.setattr(run_page, "run_plots", figures.run_plots)
+    answer = cli("run", tiny_yaml, "--set", "model={name: mlp, units: [8]}", "--set", "training.epochs=1")
+    assert answer.code == 0, answer.err
+    drawn = {p.stem for p in (Path(answer.last_line) / "plots").iterdir()}
+    assert set(ALL) - drawn == {"filters", "feature_maps", "grad_cam"}
+
+
+def test_the_reported_figure_stands_in_the_first_lines(cli, tiny_yaml):
+    run = Path(cli("run", tiny_yaml).last_line)
+    page = (run / "report.html").read_text()
+    val = json.loads((run / "metrics.json").read_text())["val"]["accuracy"]
+    lead = page.split("<h1>")[1].split("<nav")[0]
+    assert f"The report claims a val accuracy of 0.5000; here it is {val:.4f}" in lead
+    assert f"{val - 0.5:+.4f}".replace("-", "−") in lead and "made up" in page
+
+
+def test_samples_and_mistakes_are_as_many_as_asked_for(cli, tiny_yaml, monkeypatch):
+    from kerasexp.report import figures
+
+    asked = []
+    monkeypatch.setattr(figures, "drawn", lambda predictions, count, seed: asked.append(count) or [0])
+    monkeypatch.setattr(figures, "confident_mistakes", lambda predictions, count: asked.append(count) or [])
+    monkeypatch.setattr("kerasexp.report.run_page.run_plots", lambda judged: list(figures._predictions(judged))[:0])
+    cli("run", tiny_yaml, "--set", "report={samples: 2, mistakes: 5}", "--set", "training.epochs=1")
+    assert asked == [2, 5]

@@ -1,0 +1,127 @@
+"""`compare`: runs beside each other."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasexp.evaluation.intervals import mcnemar
+
+TWO = [Path("runs/tiny/1"), Path("runs/worse/1")]
+
+
+@pytest.fixture(autouse=True)
+def runs(finished_runs, tmp_path, monkeypatch):
+    """Put a copy of finished runs and their pictures into the working folder."""
+    shutil.copytree(finished_runs, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "cache"))
+
+
+def right(run: Path) -> np.ndarray:
+    return np.array([int(row["correct"]) for row in csv.DictReader((run / "predictions.csv").open())])
+
+
+def test_differences_are_of_the_same_pictures(cli):
+    answer = cli("compare", *TWO, "--format", "json")
+    assert (answer.code, answer.err) == (0, "")
+    told = json.loads(answer.out)
+    first, second = (right(run) for run in TWO)
+    difference = told["runs"][1]["difference"]
+    assert difference["difference"] == pytest.approx(second.mean() - first.mean())
+    assert difference["only_first"] == np.sum(first & (1 - second)) and difference["only_this"] == np.sum(
+        second & (1 - first)
+    )
+    assert difference["p_value"] == pytest.approx(mcnemar(difference["only_first"], difference["only_this"]))
+    assert difference["low"] <= difference["difference"] <= difference["high"]
+    assert told["runs"][0]["difference"] is None and told["reference"] == "tiny"
+    for run, path in zip(told["runs"], TWO, strict=True):
+        metrics = json.loads((path / "metrics.json").read_text())
+        assert run["test"]["accuracy"] == metrics["test"]["accuracy"] and run["epochs"] == metrics["epochs"]
+    assert told["settings_that_differ"] == {
+        "training.epochs": {"tiny": 3, "worse": 1},
+        "training.optimizer.learning_rate": {"tiny": 0.01, "worse": 0.00001},
+    }
+
+
+def test_the_table_and_the_page_say_the_same(cli):
+    answer = cli("compare", *TWO, "--output", "page.html")
+    assert answer.code == 0 and answer.last_line == "page.html"
+    page = Path("page.html").read_text()
+    told = json.loads(cli("compare", *TWO, "--format", "json").out)["runs"][1]
+    verdict = told["difference"]["verdict"]
+    assert verdict in answer.out and verdict in page and f"{told['test']['accuracy']:.4f}" in answer.out
+    assert f"{told['test']['accuracy']:.4f}" in page and "training.optimizer.learning_rate" in page
+    assert "One training each" in answer.out and "One training each" in page
+    assert "http://" not in page and "https://" not in page
+    # Step 0 is recorded, so that the start is compared as well.
+    assert "to 99% of the best val accuracy" in answer.out and page.count("data:image/png;base64,") >= 3
+
+
+def test_pictures_that_only_one_gets_right_are_shown(cli):
+    cli("compare", *TWO)
+    page = Path("comparison.html").read_text()
+    first, second = (right(run) for run in TWO)
+    only = int(np.sum(first & (1 - second)))
+    assert only > 0 and f"Pictures that only tiny gets right: {only}" in page
+
+
+def test_other_test_pictures_mean_no_difference(cli):
+    answer = cli("compare", TWO[0], "runs/elsewhere")
+    assert answer.code == 0 and "do not hold the same pictures" in answer.out and "McNemar p" not in answer.out
+    told = json.loads(cli("compare", TWO[0], "runs/elsewhere", "--format", "json").out)
+    assert told["runs"][1]["difference"] is None
+    assert "do not hold the same pictures" in Path("comparison.html").read_text()
+
+
+def test_other_preprocessing_of_the_same_pictures_is_the_same_test(cli):
+    told = json.loads(cli("compare", TWO[0], "runs/larger", "--format", "json").out)
+    assert told["runs"][1]["difference"] is not None
+
+
+def test_a_folder_of_runs_means_its_newest_and_two_of_one_name_are_told_apart(cli):
+    told = json.loads(cli("compare", "runs/tiny/1", "runs/tiny", "--format", "json").out)
+    assert [run["name"] for run in told["runs"]] == ["tiny 1", "tiny 2"]
+    assert [run["seed"] for run in told["runs"]] == [0, 1]
+
+
+def test_pictures_that_are_gone_are_told_and_the_rest_is_compared(cli):
+    experiment = TWO[0] / "experiment.yaml"
+    experiment.write_text(re.sub("path: .*pictures", "path: gone", experiment.read_text()))
+    answer = cli("compare", *TWO)
+    assert answer.code == 0 and "McNemar p" in answer.out
+    assert "cannot be shown" in Path("comparison.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["runs/tiny/1"], "two runs or more"),
+        (["runs/tiny", "runs/tiny/2"], "is the same run"),
+        (["runs/tiny/1", "nowhere"], "nowhere: no such run directory"),
+        (["runs/tiny/1", "pictures"], "pictures: is no run directory"),
+        (["runs/tiny/1", "broken"], "broken: is not finished: its status is failed"),
+        (["runs/tiny/1", "tiny.yaml"], "tiny.yaml: is no run directory"),
+        (
+            ["runs/tiny/1", "runs/tiny/2", "--output", "page.png"],
+            "page.png: --output: the page's name must end in .html",
+        ),
+        (["runs/tiny/1", "runs/tiny/2", "--output", "no/page.html"], "no: --output: no such folder"),
+        (["runs/tiny/1", "cut"], "cut/predictions.csv: is no table of predictions"),
+    ],
+)
+def test_mistakes_are_told(cli, given, said):
+    for name, change in (("broken", "manifest.json"), ("cut", "predictions.csv")):
+        folder = Path(name)
+        folder.mkdir()
+        for file in Path("runs/tiny/1").glob("*.*"):
+            if file.is_file():
+                (folder / file.name).write_bytes(file.read_bytes())
+        text = (folder / change).read_text()
+        (folder / change).write_text(text.replace('"finished"', '"failed"') if name == "broken" else text[:300])
+    answer = cli("compare", *given)
+    assert answer.code == 2 and said in answer.err and "Traceback" not in answer.err
+    assert not Path("comparison.html").exists()

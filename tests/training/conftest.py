@@ -1,0 +1,53 @@
+"""Training alone: a run without the evaluation and the report that follow."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import pytest
+
+from kerasexp.config import load_experiment
+from kerasexp.console import Console
+from kerasexp.data.preparation import prepare
+from kerasexp.models import build_model
+from kerasexp.runs import RunDirectory
+from kerasexp.training.fit import Fitted, fit
+from kerasexp.training.precision import make_deterministic
+
+
+class Trained(NamedTuple):
+    """What a training gave and what it left."""
+
+    model: keras.Model
+    fitted: Fitted
+    run: RunDirectory
+
+
+@pytest.fixture
+def train(tiny_yaml):
+    """Return a function that trains the tiny experiment, with changes such as `training.epochs=1`."""
+
+    def trained(*changes: str) -> Trained:
+        experiment = load_experiment(tiny_yaml, changes)
+        data = prepare(experiment.data)
+        keras.utils.set_random_seed(experiment.seed)
+        make_deterministic()
+        model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
+        run = RunDirectory.create(experiment.name, None)
+        return Trained(model, fit(model, data, experiment, run, Console(quiet=True)), run)
+
+    return trained
+
+
+@pytest.fixture
+def table():
+    """Return a function that gives the rows of a CSV file."""
+
+    def rows(path: Path) -> list[dict[str, str]]:
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    return rows
