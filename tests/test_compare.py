@@ -58,7 +58,7 @@ def test_the_table_and_the_page_say_the_same(cli):
     assert "One training each" in answer.out and "One training each" in page
     assert "http://" not in page and "https://" not in page
     # Step 0 is recorded, so that the start is compared as well.
-    assert "to 99% of the best val accuracy" in answer.out and page.count("data:image/png;base64,") >= 3
+    assert "to 99 % of the best val accuracy" in answer.out and page.count("data:image/png;base64,") >= 3
 
 
 def test_pictures_that_only_one_gets_right_are_shown(cli):

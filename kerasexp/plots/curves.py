@@ -7,6 +7,8 @@ from matplotlib.ticker import MaxNLocator
 
 from kerasexp.plots.style import BLUE, GREY, ORANGE, new_figure, plain
 
+FAR = 0.4
+
 
 def plot_curves(history: list[dict[str, float]], majority: float | None = None, kept: int | None = None) -> Figure:
     """Draw the curves of train and val.
@@ -28,7 +30,9 @@ def plot_curves(history: list[dict[str, float]], majority: float | None = None, 
     rate.set_title("Learning rate at the epoch's end")
     rate.set_ylabel("learning rate")
     rate.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
-    if majority is not None:
+    lowest = min(row[key] for row in history for key in ("accuracy", "val_accuracy"))
+    # Far below all that was reached it would only press the curves together.
+    if majority is not None and lowest - majority < FAR:
         accuracy.axhline(majority, color=GREY, linestyle=":", label="always the largest class")
     for axes in (loss, accuracy, rate):
         plain(axes)

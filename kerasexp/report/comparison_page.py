@@ -80,7 +80,7 @@ def pace(comparison: Comparison) -> list[str]:
                 comparison.labels, (found.reached[share] for found in comparison.convergences), strict=True
             )
         ]
-        sentences.append(f"{share:.0%} of the best val accuracy: {', '.join(reached)}.")
+        sentences.append(f"{100 * share:.0f} % of the best val accuracy: {', '.join(reached)}.")
     return sentences
 
 
@@ -110,7 +110,7 @@ def _trained(comparison: Comparison) -> Iterator[Row]:
 def _converged(comparison: Comparison) -> Iterator[Row]:
     for share in SHARES:
         reached = [found.reached[share] for found in comparison.convergences]
-        label = f"to {share:.0%} of the best val accuracy"
+        label = f"to {100 * share:.0f} % of the best val accuracy"
         yield label, ["not reached" if at is None else f"step {at[0]:,}, {at[1]:,.1f} s" for at in reached]
     areas = [found.area for found in comparison.convergences]
     yield "mean val accuracy on the way", ["–" if area is None else f"{area:.4f}" for area in areas]

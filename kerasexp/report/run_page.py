@@ -47,12 +47,14 @@ def write_report(
         if progress is not None:
             progress(len(pictures))
     metrics = judged.metrics
+    reported = reported_rows(judged.experiment, {**metrics, "train": judged.fitted.history[-1]})
     content = {
         "experiment": judged.experiment,
         "resolved": resolved_yaml(judged.experiment),
         "manifest": manifest,
         "metrics": metrics,
-        "reported": reported_rows(judged.experiment, {**metrics, "train": judged.fitted.history[-1]}),
+        "reported": reported,
+        "claim": _foremost(reported),
         "figures": figure_rows(metrics["val"], metrics["test"]),
         "classes": class_rows(metrics["test"]),
         "confused": _confused_rows(judged.test),
@@ -73,6 +75,15 @@ def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[
         label = f"{split} {key.replace('_', ' ')}" if split else name
         rows.append({"label": label, "reported": reported, "ours": ours, "difference": difference})
     return rows
+
+
+def _foremost(reported: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the reported figure that says most of how well it went: an accuracy, of test rather than val or train."""
+    measured = {row["label"]: row for row in reported if row["ours"] is not None}
+    for label in ("test accuracy", "val accuracy", "train accuracy", *measured):
+        if label in measured:
+            return measured[label]
+    return None
 
 
 def figure_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str]]:

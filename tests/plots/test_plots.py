@@ -40,3 +40,9 @@ def test_confusion_of_any_number_of_classes(classes, strange, png, texts):
     assert ("$x$" in texts(figure)) == (classes <= 100)
     assert len(png(figure)) < 250_000
     assert max(figure.get_size_inches()) <= 12
+
+
+def test_a_majority_far_below_does_not_press_the_curves_together(png):
+    high = [{**row, "accuracy": 0.99, "val_accuracy": 0.98} for row in history(3)]
+    png(figure := plot_curves(high, majority=0.1))
+    assert figure.axes[1].get_ylim()[0] > 0.9
