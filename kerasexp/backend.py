@@ -25,11 +25,13 @@ def import_tensorflow() -> None:
     try:
         os.dup2(nothing, 2)
         import keras  # noqa: F401
-        import tensorflow  # noqa: F401
+        import tensorflow as tf
     finally:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(nothing)
+    # Advice to programmers: each run of a process has models of its own, and so has to trace each of them.
+    tf.get_logger().addFilter(lambda record: "retracing" not in record.getMessage())
 
 
 def keep_freed_memory() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.errors import KerasexpError
+from kerasexp.errors import Interrupted, KerasexpError
 
 app = typer.Typer(
     name="kerasexp",
@@ -48,10 +49,13 @@ def run(
     experiment: ExperimentFile,
     overrides: Overrides = None,
     run_dir: Annotated[Optional[Path], typer.Option(help="Directory of the run; default: runs/NAME/NUMBER.")] = None,  # noqa: UP045
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an unfinished run, or with a finished one for more epochs.")
+    ] = False,
 ):
     """Train, evaluate, draw and report.
 
-    The last line printed is the run directory.
+    The last line printed is the run directory. Ctrl-C ends the step, saves, and says how to go on.
 
     Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
     """
@@ -64,7 +68,13 @@ def run(
     import_tensorflow()
     from kerasexp.workflow import run_experiment
 
-    print(run_experiment(resolved, run_dir, Console()).path)
+    try:
+        print(run_experiment(resolved, run_dir, Console(), resume).path)
+    except Interrupted as stop:
+        changes = [part for override in overrides or () for part in ("--set", override)]
+        place = ["--run-dir", str(run_dir)] if run_dir is not None else []
+        command = shlex.join(["python", "-m", "kerasexp", "run", str(experiment), *changes, *place, "--resume"])
+        raise Interrupted(stop.signal, f"; go on with: {command}") from None
 
 
 @app.command()

@@ -40,6 +40,15 @@ class RunError(KerasexpError):
     """What was asked for was sound, and it failed all the same: a full disk, vanished data, a NaN loss."""
 
 
+class Interrupted(KerasexpError):
+    """The process was asked to stop, by Ctrl-C or SIGTERM."""
+
+    def __init__(self, signal: int, advice: str = ""):
+        self.signal = signal
+        self.exit_code = 128 + signal
+        super().__init__(f"interrupted{advice}")
+
+
 def closest(word: object, allowed: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest allowed word, or an empty string when none is near."""
     allowed = [str(a) for a in allowed]

@@ -27,14 +27,16 @@ def run_key(experiment: Experiment, data: PreparedData, upstream_key: str | None
 
     The experiment's name, its reported figures, what is watched and shown, and the places of files do not.
     """
-    irrelevant = {
-        "name": True,
-        "reported": True,
-        "report": True,
-        "data": True,
-        "init": True,
-        "training": {"validate_at"},
-    }
+    return _digest(experiment, data, upstream_key, {"validate_at", "save_minutes"})
+
+
+def resume_key(experiment: Experiment, data: PreparedData, upstream_key: str | None) -> str:
+    """Return the same digest, in which the number of epochs has no part: a run may go on for more of them."""
+    return _digest(experiment, data, upstream_key, {"validate_at", "save_minutes", "epochs"})
+
+
+def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None, left_out: set[str]) -> str:
+    irrelevant = {"name": True, "reported": True, "report": True, "data": True, "init": True, "training": left_out}
     content = experiment.model_dump(mode="json", exclude=irrelevant)
     init = experiment.init.model_dump(mode="json", exclude={"experiment"}) if experiment.init else None
     augmentation = experiment.data.model_dump(mode="json", include={"augmentation"})

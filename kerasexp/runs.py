@@ -7,11 +7,17 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kerasexp.errors import Problem, RunError, UserError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two processes in one directory are not told apart
+    fcntl = None
 
 
 class RunDirectory:
@@ -34,23 +40,51 @@ class RunDirectory:
                 run = cls(where)
             else:
                 run = cls(_next_number(runs / name))
-            for folder in (run.plots, run.checkpoint, run.tensorboard):
-                folder.mkdir()
+            run.make_folders()
         except OSError as error:
             raise UserError(Problem(f"cannot be made: {error.strerror or error}", str(where or runs / name))) from None
         return run
+
+    def make_folders(self) -> None:
+        """Make the folders that a run fills; those that an unfinished run has made already stay."""
+        for folder in (self.plots, self.checkpoint, self.tensorboard):
+            folder.mkdir(exist_ok=True)
 
     @staticmethod
     def refuse_occupied(where: Path) -> None:
         """Raise UserError where a run cannot go because something is there already."""
         if where.exists() and not (where.is_dir() and not any(where.iterdir())):
-            raise UserError(
-                Problem("is there already and is not an empty folder; name another --run-dir, or remove it", str(where))
+            status = RunDirectory(where).read_manifest().get("status")
+            advice = (
+                "is there already and is not an empty folder; name another --run-dir, or remove it"
+                if status in (None, "finished")
+                else f"holds a run that is not finished (its status is {status}); go on with it by --resume, "
+                "or name another --run-dir"
             )
+            raise UserError(Problem(advice, str(where)))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the directory for this process alone, until the end of the block or of the process.
+
+        Raises:
+            UserError: another process holds it.
+        """
+        lock = self.path / ".lock"
+        with lock.open("a") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    message = "another process is at work in it; wait for it, or name another --run-dir"
+                    raise UserError(Problem(message, str(self.path))) from None
+            yield
+            lock.unlink(missing_ok=True)
 
     experiment = property(lambda self: self.path / "experiment.yaml")
     manifest = property(lambda self: self.path / "manifest.json")
     history = property(lambda self: self.path / "history.csv")
+    state = property(lambda self: self.path / "state")
     curve = property(lambda self: self.path / "curve.csv")
     gradients = property(lambda self: self.path / "gradients.csv")
     metrics = property(lambda self: self.path / "metrics.json")
@@ -112,11 +146,28 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         RunError: the disk is full, or the place cannot be written.
     """
+    write_with(path, lambda file: file.write(content))
+
+
+def write_with(path: Path, write: Callable[[BinaryIO], Any], durable: bool = False) -> None:
+    """Let `write` fill a file that takes its place only when it is whole.
+
+    Args:
+        path: where to.
+        write: is handed the open file.
+        durable: whether it must outlive a loss of power as well: it is on the disk before it takes its place.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
     temporary = None
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            write(file)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
         temporary = None
@@ -125,6 +176,20 @@ def write_bytes(path: Path, content: bytes) -> None:
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def replace_durably(temporary: Path, path: Path) -> None:
+    """Move a finished file to its place, after it is on the disk.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
+    try:
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def write_text(path: Path, text: str) -> None:

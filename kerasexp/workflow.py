@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ from kerasexp.checkpoint import load_checkpoint, write_sidecars, write_temperatu
 from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData, prepare
-from kerasexp.errors import KerasexpError, Problem, RunError, UserError, listing
-from kerasexp.manifest import hardware, now, run_key, versions
+from kerasexp.errors import Interrupted, KerasexpError, Problem, RunError, UserError, listing
+from kerasexp.manifest import hardware, now, versions
+from kerasexp.resuming import Keys, is_finished, reopen, unfinished_run
 from kerasexp.runs import RunDirectory, earlier_runs, write_json, write_text
+from kerasexp.training.interruption import interruption_is_an_error
 
 
 @dataclass
@@ -25,24 +28,49 @@ class Upstream:
     stand_ins: list[str] = field(default_factory=list)
 
 
-def run_experiment(experiment: Experiment, run_dir: Path | None, console: Console) -> RunDirectory:
+def run_experiment(
+    experiment: Experiment, run_dir: Path | None, console: Console, resume: bool = False
+) -> RunDirectory:
     """Run one experiment to its end and return its directory.
 
     Args:
         experiment: resolved and validated.
         run_dir: the directory to make; None for the next number below `runs/<name>`.
         console: where progress is shown.
+        resume: go on with an unfinished run of the same content and data where there is one, upstream runs included; or
+            with a finished one for more epochs.
 
     Raises:
         UserError: the experiment does not fit its data, its upstream or the directory; nothing is left behind then.
         RunError: the run failed; its manifest says why.
+        Interrupted: it was asked to stop; its state is saved.
     """
-    if run_dir is not None:
+    if run_dir is not None and not resume:
         RunDirectory.refuse_occupied(run_dir)
-    data, seconds = _fitting_data(experiment, console)
-    upstream = None if experiment.init is None else _upstream(experiment, console)
-    key = run_key(experiment, data, upstream.key if upstream else None)
-    return _run(experiment, data, seconds, upstream, key, run_dir, console)
+    with interruption_is_an_error():
+        data, seconds = _fitting_data(experiment, console)
+        upstream = None if experiment.init is None else _upstream(experiment, console, resume)
+        return _start_or_resume(experiment, data, seconds, upstream, run_dir, console, resume)
+
+
+def _start_or_resume(
+    experiment: Experiment,
+    data: PreparedData,
+    seconds: float,
+    upstream: Upstream | None,
+    run_dir: Path | None,
+    console: Console,
+    resume: bool,
+) -> RunDirectory:
+    keys = Keys.of(experiment, data, upstream.key if upstream else None)
+    found = unfinished_run(experiment, keys, run_dir) if resume or run_dir is None else None
+    if found is not None and not resume:
+        console.line(f"{found.path} holds the same run, unfinished; --resume goes on with it")
+        found = None
+    if found is not None and is_finished(found, keys):
+        console.line(f"{found.path} has finished already")
+        return found
+    return _run(experiment, data, seconds, upstream, keys, run_dir, found, console)
 
 
 def prepare_data(experiment: Experiment, console: Console) -> tuple[PreparedData, float]:
@@ -82,24 +110,19 @@ def _fitting_data(experiment: Experiment, console: Console) -> tuple[PreparedDat
     return data, seconds
 
 
-def _upstream(experiment: Experiment, console: Console) -> Upstream:
+def _upstream(experiment: Experiment, console: Console, resume: bool) -> Upstream:
     """Return the upstream run: a finished one of the same content and data, or else a new one."""
     upstream = experiment.init.experiment
     data, seconds = _fitting_data(upstream, console)
-    before = None if upstream.init is None else _upstream(upstream, console)
-    key = run_key(upstream, data, before.key if before else None)
-    run = next((r for r in earlier_runs(upstream.name) if _is_finished(r, key)), None)
+    before = None if upstream.init is None else _upstream(upstream, console, resume)
+    keys = Keys.of(upstream, data, before.key if before else None)
+    run = next((r for r in earlier_runs(upstream.name) if is_finished(r, keys)), None)
     if run is not None:
         console.line(f"starting from {run.path}, which has run before")
     else:
         console.line(f"running {upstream.name} first, to start from it")
-        run = _run(upstream, data, seconds, before, key, None, console)
-    return Upstream(run, key, run.read_manifest().get("stand_ins", []))
-
-
-def _is_finished(run: RunDirectory, key: str) -> bool:
-    manifest = run.read_manifest()
-    return manifest.get("status") == "finished" and manifest.get("key") == key and run.model.is_file()
+        run = _start_or_resume(upstream, data, seconds, before, None, console, resume)
+    return Upstream(run, keys.run, run.read_manifest().get("stand_ins", []))
 
 
 def _run(
@@ -107,11 +130,12 @@ def _run(
     data: PreparedData,
     data_seconds: float,
     upstream: Upstream | None,
-    key: str,
+    keys: Keys,
     run_dir: Path | None,
+    unfinished: RunDirectory | None,
     console: Console,
 ) -> RunDirectory:
-    """Build, train, evaluate and report; keep the manifest true to what has happened."""
+    """Build, train, evaluate and report, in a new directory or an unfinished one; keep the manifest true to what happens."""
     import keras
 
     from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
@@ -126,46 +150,50 @@ def _run(
     model, copied = build_initialised(experiment, data, upstream)
 
     # 3. The run directory. All that could be wrong with the request is known by now.
-    run = RunDirectory.create(experiment.name, run_dir)
-    stand_ins = [*([data.stand_in] if data.stand_in else []), *(upstream.stand_ins if upstream else [])]
-    manifest: dict[str, Any] = {
-        "status": "running",
-        "stand_ins": stand_ins,
-        "name": experiment.name,
-        "key": key,
-        "seed": experiment.seed,
-        "precision": precision,
-        "parameters": model.count_params(),
-        "data": {
-            "origin": data.origin,
-            "fingerprint": data.fingerprint,
-            "identities": data.identities,
-            "class_names": data.class_names,
-            "pictures": {name: len(split) for name, split in data.splits.items()},
-            "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
-        },
-        "init": None if upstream is None else {"run": str(upstream.run.path), "key": upstream.key, "layers": copied},
-        "versions": versions(),
-        "hardware": hardware(),
-        "times": {"started": now(), "data_seconds": round(data_seconds, 3)},
-    }
-    write_text(run.experiment, resolved_yaml(experiment))
-    write_json(run.manifest, manifest)
-    try:
-        _train_and_judge(experiment, data, model, run, manifest, console)
-        manifest["status"] = "finished"
-    except BaseException as error:
-        told = _told(error, experiment)
-        manifest["status"] = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        manifest["cause"] = str(told) or type(told).__name__
-        if isinstance(error, KeyboardInterrupt):
-            console.line(f"interrupted; what there is lies in {run.path}")
-        if told is error:
-            raise
-        raise told from None
-    finally:
-        manifest["times"]["finished"] = now()
-        _write_last(run, manifest)
+    run = unfinished or RunDirectory.create(experiment.name, run_dir)
+    with run.held():
+        stand_ins = [*([data.stand_in] if data.stand_in else []), *(upstream.stand_ins if upstream else [])]
+        manifest: dict[str, Any] = {
+            "status": "running",
+            "stand_ins": stand_ins,
+            "name": experiment.name,
+            "key": keys.run,
+            "resume_key": keys.resume,
+            "seed": experiment.seed,
+            "precision": precision,
+            "parameters": model.count_params(),
+            "data": {
+                "origin": data.origin,
+                "fingerprint": data.fingerprint,
+                "identities": data.identities,
+                "class_names": data.class_names,
+                "pictures": {name: len(split) for name, split in data.splits.items()},
+                "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
+            },
+            "init": None
+            if upstream is None
+            else {"run": str(upstream.run.path), "key": upstream.key, "layers": copied},
+            "versions": versions(),
+            "hardware": hardware(),
+            "times": {"started": now(), "data_seconds": round(data_seconds, 3)},
+        }
+        if unfinished is not None:
+            reopen(unfinished, experiment, manifest, console)
+        write_text(run.experiment, resolved_yaml(experiment))
+        write_json(run.manifest, manifest)
+        try:
+            _train_and_judge(experiment, data, model, run, manifest, console)
+            manifest["status"] = "finished"
+        except BaseException as error:
+            told = _told(error, experiment)
+            manifest["status"] = "interrupted" if isinstance(told, Interrupted) else "failed"
+            manifest["cause"] = str(told) or type(told).__name__
+            if told is error:
+                raise
+            raise told from None
+        finally:
+            manifest["times"]["finished"] = now()
+            _write_last(run, manifest)
     return run
 
 
@@ -237,6 +265,8 @@ def _told(error: BaseException, experiment: Experiment) -> BaseException:
     """Return the error in a user's words where it is one of the machine's; an error of ours or a bug is left as it is."""
     import tensorflow as tf
 
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted(signal.SIGINT)
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
         batch = experiment.training.batch_size
         return RunError(f"the memory is used up at training.batch_size {batch}; try half of it, or smaller pictures")

@@ -22,6 +22,7 @@ FILES = {
     "checkpoint/preprocessing.json",
     "checkpoint/calibration.json",
     "gradients.csv",
+    "state/000003-000000000.npz",
     *(
         f"plots/{name}.png"
         for name in (

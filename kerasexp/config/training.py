@@ -95,6 +95,9 @@ class Training(Section):
         description="Steps after which the model is also judged, on at most 1,000 pictures of val; 0: before the first. "
         "With any given, each epoch's end is one too.",
     )
+    save_minutes: float = Field(
+        5, ge=0, description="Within an epoch, the state from which `--resume` goes on is saved every so many minutes."
+    )
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
         "auto", description="auto: mixed_bfloat16 or mixed_float16 on a GPU that is faster with it, float32 elsewhere."
     )

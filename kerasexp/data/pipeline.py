@@ -14,9 +14,14 @@ PARALLEL, AHEAD = 2, 4
 
 
 def training_batches(
-    split: Split, batch_size: int, seed: int, augmentation: Augmentation | None, first_epoch: int, epochs: int
+    split: Split,
+    batch_size: int,
+    seed: int,
+    augmentation: Augmentation | None,
+    epochs: int,
+    begin: tuple[int, int] = (0, 0),
 ) -> tf.data.Dataset:
-    """Return the batches of the epochs `first_epoch` to `epochs - 1`, one after the other.
+    """Return the batches of all epochs up to `epochs - 1`, one after the other, from the epoch and step in `begin` on.
 
     An epoch's order and its random changes are drawn at its beginning from (seed, epoch), one row per picture, so that
     they do not depend on what was trained before: a resumed run sees what an unbroken one would have seen.
@@ -31,11 +36,12 @@ def training_batches(
     def plan(epoch: np.int64) -> list[np.ndarray]:
         generator = np.random.default_rng((seed, int(epoch)))
         order = generator.permutation(count)
-        if augmentation is None:
-            return [order]
-        return [order, affine_rows(augmentation, count, (height, width), generator)[order]]
+        rows = [order]
+        if augmentation is not None:
+            rows.append(affine_rows(augmentation, count, (height, width), generator)[order])
+        return [row[begin[1] * batch_size :] for row in rows] if epoch == begin[0] else rows
 
-    kinds = [(tf.int64, (count,)), (tf.float32, (count, 8))][: 1 if augmentation is None else 2]
+    kinds = [(tf.int64, (None,)), (tf.float32, (None, 8))][: 1 if augmentation is None else 2]
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         rows = tf.numpy_function(plan, [epoch], [dtype for dtype, _ in kinds])
@@ -50,7 +56,7 @@ def training_batches(
             pictures = tf.cast(tf.round(warped), tf.uint8)
         return pictures, tf.gather(labels, order)
 
-    stream = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
+    stream = tf.data.Dataset.range(begin[0], epochs).flat_map(one_epoch)
     return _unhurried(stream.map(batch, num_parallel_calls=PARALLEL, deterministic=True).prefetch(AHEAD))
 
 

@@ -36,9 +36,8 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]
         return {}
     chosen = np.unique(np.linspace(0, len(layers) - 1, min(MAX_LAYERS, len(layers))).round().astype(int))
     outputs = {layers[i].name: _activated(model, layers[i]).output for i in chosen}
-    answers = keras.Model(model.input, list(outputs.values())).predict_on_batch(image[np.newaxis])
-    answers = answers if isinstance(answers, list) else [answers]
-    return {name: np.asarray(answer[0], np.float32) for name, answer in zip(outputs, answers, strict=True)}
+    answers = keras.Model(model.input, outputs)(image[np.newaxis], training=False)
+    return {name: keras.ops.convert_to_numpy(answers[name][0]).astype(np.float32) for name in outputs}
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,14 @@ import keras
 
 from kerasexp.config.rules import direction
 from kerasexp.config.training import Checkpoint, Training
+from kerasexp.runs import replace_durably
+from kerasexp.training.clock import Clock
+
+# What Keras's callbacks would forget between two processes.
+REMEMBERED = {
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+}
 
 
 class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
@@ -41,7 +47,7 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
             return
         super().on_epoch_end(epoch, logs)
         if self._temporary.exists():
-            os.replace(self._temporary, self._final)
+            replace_durably(self._temporary, self._final)
             self.kept = epoch + 1
 
 
@@ -68,14 +74,10 @@ class History(keras.callbacks.Callback):
     It has the epoch, the optimizer's steps so far, the seconds since the start, the learning rate, and every metric.
     """
 
-    def __init__(self, write: Callable[[list[dict[str, float]]], None]):
+    def __init__(self, clock: Clock, write: Callable[[list[dict[str, float]]], None]):
         super().__init__()
         self.rows: list[dict[str, float]] = []
-        self._write = write
-        self._start = 0.0
-
-    def on_train_begin(self, logs=None):
-        self._start = time.perf_counter()
+        self._clock, self._write = clock, write
 
     def on_epoch_end(self, epoch, logs=None):
         metrics = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
@@ -83,7 +85,7 @@ class History(keras.callbacks.Callback):
             {
                 "epoch": epoch + 1,
                 "step": int(self.model.optimizer.iterations),
-                "seconds": round(time.perf_counter() - self._start, 3),
+                "seconds": round(self._clock.seconds(), 3),
                 "learning_rate": float(self.model.optimizer.learning_rate),
                 **metrics,
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import keras
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from kerasexp.data.pipeline import evaluation_batches
 from kerasexp.data.preparation import Split
+from kerasexp.training.clock import Clock
 
 # An accuracy near 0.9 is known to 0.02 from so many (95 % interval), for the price of some four steps of 100 pictures.
 PICTURES = 1000
@@ -29,25 +29,31 @@ class EarlyCurve(keras.callbacks.Callback):
         val: the split; at most `PICTURES` of it are looked at, always the same.
         batch_size: how many at once.
         at: steps, counted by the optimizer; those beyond the training's end are not reached.
+        clock: the training's.
         write: is handed all rows after each new one.
     """
 
-    def __init__(self, val: Split, batch_size: int, at: Sequence[int], write: Callable[[list[dict[str, float]]], None]):
+    def __init__(
+        self,
+        val: Split,
+        batch_size: int,
+        at: Sequence[int],
+        clock: Clock,
+        write: Callable[[list[dict[str, float]]], None],
+    ):
         super().__init__()
         sample = val.take(stratified_sample(val.labels, PICTURES, SEED))
         self._labels = sample.labels
         self._batches = evaluation_batches(sample.images, None, batch_size)
-        self._at, self._write = set(at), write
+        self._at, self._clock, self._write = set(at), clock, write
         self.rows: list[dict[str, float]] = []
-        self._start = 0.0
 
     def on_train_begin(self, logs=None):
-        self._start = time.perf_counter()
         # A function of its own: `evaluate` and `predict` would bring Keras's metrics and every other callback with them.
         self._probabilities = tf.function(
             lambda pictures: self.model(pictures, training=False), input_signature=[self._batches.element_spec]
         )
-        if 0 in self._at:
+        if 0 in self._at and not self.rows:
             self._judge(0)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -58,7 +64,7 @@ class EarlyCurve(keras.callbacks.Callback):
             self._judge(step)
 
     def _judge(self, step: int) -> None:
-        seconds = round(time.perf_counter() - self._start, 3)
+        seconds = round(self._clock.seconds(), 3)
         scores = np.concatenate([self._probabilities(pictures).numpy() for pictures in self._batches])
         right = scores[np.arange(len(scores)), self._labels].astype(np.float64)
         self.rows.append(

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import keras
 
 from kerasexp.config.experiment import Experiment
+from kerasexp.config.training import Training
 from kerasexp.console import Console
 from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.preparation import PreparedData
 from kerasexp.errors import RunError
 from kerasexp.losses import build_loss
 from kerasexp.runs import RunDirectory
-from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
+from kerasexp.training.callbacks import REMEMBERED, AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
+from kerasexp.training.clock import Clock
 from kerasexp.training.early_curve import EarlyCurve
 from kerasexp.training.gradient_flow import GradientFlow, Gradients
+from kerasexp.training.interruption import stop_requests
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.progress import EpochProgress
+from kerasexp.training.state import TrainingState
 
 # Validation needs no gradients, so its batches can be larger than training's.
 EVALUATION_BATCH = 500
@@ -47,60 +50,89 @@ class Fitted:
 def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: RunDirectory, console: Console) -> Fitted:
     """Train `model`; leave the checkpoint, the history, the gradients and TensorBoard's files in `run`.
 
+    Where the directory holds the state of an earlier process, the training goes on from it.
+
     Raises:
+        Interrupted: the process was asked to stop; the state is saved.
         RunError: the loss became NaN or infinite; what was best before that is in the run directory.
     """
     training = experiment.training
     train, val = data.splits["train"], data.splits["val"]
 
-    # 1. The data: every epoch's batches, in an order and with changes that follow from the seed.
+    # 1. What is minimised, and how.
     steps = math.ceil(len(train) / training.batch_size)
-    batches = training_batches(
-        train, training.batch_size, experiment.seed, experiment.data.augmentation, 0, training.epochs
-    )
-    validation = evaluation_batches(val.images, val.labels, EVALUATION_BATCH)
-
-    # 2. What is minimised, and how.
     optimizer = build_optimizer(training.optimizer, training.schedule, training.epochs, steps)
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     model.compile(optimizer=optimizer, loss=build_loss(training.loss), metrics=[accuracy])
+    model.optimizer.build(model.trainable_variables)
 
-    # 3. What happens beside it. The running mean of the weights comes first: all that follows sees it.
+    # 2. What happens beside it. The running mean of the weights comes first: all that follows sees it.
+    clock = Clock()
     checkpoint = AtomicCheckpoint(run.model, training.checkpoint)
-    history, non_finite = History(run.write_history), StopAtNonFiniteLoss()
+    history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
     flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
-    early = EarlyCurve(val, EVALUATION_BATCH, training.validate_at, run.write_curve)
-    callbacks = [
-        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.optimizer.ema is not None else []),
-        checkpoint,
-        history,
-        flow,
-        *([early] if training.validate_at else []),
-        *plateau_callbacks(training),
-        keras.callbacks.TensorBoard(run.tensorboard, write_graph=False, profile_batch=0),
-        non_finite,
-        EpochProgress(console, training.epochs, steps),
-    ]
+    early = EarlyCurve(val, EVALUATION_BATCH, training.validate_at, clock, run.write_curve)
+    plateau = plateau_callbacks(training)
+    remembered = {checkpoint: ("best", "kept"), history: ("rows",), early: ("rows",)}
+    remembered |= {callback: REMEMBERED[type(callback)] for callback in plateau}
 
-    # 4. The training itself.
-    start = time.perf_counter()
-    model.fit(
-        batches,
-        epochs=training.epochs,
-        steps_per_epoch=steps,
-        validation_data=validation,
-        callbacks=callbacks,
-        shuffle=False,  # each epoch comes shuffled
-        verbose=0,
-    )
-    seconds = time.perf_counter() - start
-
-    # 5. A loss that is no number has taught the model nothing since.
-    if non_finite.place is not None:
-        epoch, step = non_finite.place
-        kept = "the best checkpoint before that is kept" if run.model.exists() else "there is no checkpoint"
-        raise RunError(
-            f"the loss is not finite (NaN or infinite) in epoch {epoch}, step {step}; {kept}. "
-            f"Try a lower training.optimizer.learning_rate (now {training.optimizer.learning_rate:g}) or a clip_norm of 1"
+    with stop_requests() as stop:
+        # 3. Where an earlier process left off, and the batches from there on: every epoch's, in an order and with changes
+        # that follow from the seed.
+        state = TrainingState(run.state, model, remembered, flow, clock, training.epochs, training.save_minutes, stop)
+        state.take_up(console)
+        batches = training_batches(
+            train, training.batch_size, experiment.seed, experiment.data.augmentation, training.epochs, state.begin
         )
+        validation = evaluation_batches(val.images, val.labels, EVALUATION_BATCH)
+        callbacks = [
+            *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.optimizer.ema is not None else []),
+            checkpoint,
+            history,
+            flow,
+            *([early] if training.validate_at else []),
+            *plateau,
+            keras.callbacks.TensorBoard(run.tensorboard, write_graph=False, profile_batch=0),
+            non_finite,
+            EpochProgress(console, training.epochs, steps),
+            state,
+        ]
+
+        # 4. The training itself.
+        if not state.over:
+            model.fit(
+                batches,
+                epochs=training.epochs,
+                initial_epoch=state.begin[0],
+                steps_per_epoch=steps,
+                validation_data=validation,
+                callbacks=callbacks,
+                shuffle=False,  # each epoch comes shuffled
+                verbose=0,
+            )
+        seconds = clock.seconds()
+
+        # 5. A loss that is no number has taught the model nothing since.
+        if non_finite.place is not None:
+            raise RunError(_broken(non_finite.place, flow.broke(), steps, training, run))
+        state.finish()
+        stop.raise_if_asked()
     return Fitted(history.rows, flow.gradients(), early.rows, checkpoint.kept, seconds)
+
+
+def _broken(
+    place: tuple[int, int], layer: tuple[str, int] | None, steps: int, training: Training, run: RunDirectory
+) -> str:
+    """Return what a user has to know of a loss that is not finite: where, which layer, and what to try."""
+    epoch, step = place
+    kept = "the best checkpoint before that is kept" if run.model.exists() else "there is no checkpoint"
+    where = ""
+    if layer is not None:
+        broke_epoch, broke_step = divmod(layer[1] - 1, steps)
+        where = (
+            f"The first gradient to break was that of '{layer[0]}', in epoch {broke_epoch + 1}, step {broke_step + 1}. "
+        )
+    return (
+        f"the loss is not finite (NaN or infinite) in epoch {epoch}, step {step}; {kept}. {where}"
+        f"Try a lower training.optimizer.learning_rate (now {training.optimizer.learning_rate:g}) or a clip_norm of 1"
+    )

@@ -65,6 +65,10 @@ class GradientFlow(keras.callbacks.Callback):
         # Variables of neither the model nor the optimizer, so that no checkpoint holds them.
         self._before = {name: [_like(kernel) for kernel in kernels] for name, kernels in self._kernels.items()}
         self._samples = tf.Variable(tf.zeros((SAMPLES, len(self._kernels), 3)), trainable=False)
+        self._watched = {
+            name: min(layer.trainable_variables, key=_size) for name, layer in _layers(model, self._kernels)
+        }
+        self._broke = tf.Variable(tf.zeros(len(self._kernels), tf.int64), trainable=False)
         if self._kernels:
             # On the instance: a subclass would change what the optimizer is, and with it how it is saved.
             optimizer.apply = self._listening(optimizer.apply)
@@ -89,6 +93,27 @@ class GradientFlow(keras.callbacks.Callback):
             for layer, mean, largest, ratio in zip(noted.layers, *figures, strict=True)
         ]
 
+    def broke(self) -> tuple[str, int] | None:
+        """Return the layer whose gradient was the first that was not finite, and the step, from 1; None if all were.
+
+        Of those that broke in the same step it is the one nearest the output, from which the others have it.
+        """
+        steps = self._broke.numpy()
+        if not steps.any():
+            return None
+        first = int(steps[steps > 0].min())
+        return list(self._kernels)[int(np.flatnonzero(steps == first)[-1])], first
+
+    def remember(self) -> dict[str, np.ndarray]:
+        """Return what another process needs to go on noting."""
+        return {"samples": self._samples.numpy(), "every": np.array(self._every), "broke": self._broke.numpy()}
+
+    def recall(self, samples: np.ndarray, every: np.ndarray, broke: np.ndarray) -> None:
+        """Take over what `remember` gave; after a longer plan, of which the samples lie further apart, the nearest ones."""
+        places = np.minimum(np.arange(SAMPLES) * self._every // int(every), SAMPLES - 1)
+        self._samples.assign(samples[places])
+        self._broke.assign(broke)
+
     def on_epoch_end(self, epoch, logs=None):
         if rows := self.rows():
             self._write(rows)
@@ -100,12 +125,19 @@ class GradientFlow(keras.callbacks.Callback):
             done = tf.identity(self._optimizer.iterations.value)
             wanted = tf.equal(done % self._every, 0)
             gradients = {id(v): gradient for v, gradient in zip(trainable_variables, grads, strict=True)}
+            self._look_for_breaks(done, gradients)
             tf.cond(wanted, self._keep_weights, lambda: None)
             apply(grads, trainable_variables)
             # The gradients are read here and not before, where the first update would wait for the last of them.
             tf.cond(wanted, lambda: self._note(done // self._every, gradients), lambda: None)
 
         return listening
+
+    def _look_for_breaks(self, done: tf.Tensor, gradients: dict[int, tf.Tensor]) -> None:
+        # A NaN anywhere in a layer's gradient is in that of its bias too, which is small enough to be looked at each step.
+        sums = tf.stack([tf.cast(tf.reduce_sum(gradients[id(v)]), tf.float32) for v in self._watched.values()])
+        new = tf.logical_and(tf.logical_not(tf.math.is_finite(sums)), tf.equal(self._broke, 0))
+        self._broke.assign(tf.where(new, tf.cast(done + 1, tf.int64), self._broke))
 
     def _keep_weights(self) -> None:
         for name, kernels in self._kernels.items():
@@ -123,6 +155,14 @@ class GradientFlow(keras.callbacks.Callback):
         # Chosen rather than scattered: that is deterministic on every device, and a step beyond the plan falls nowhere.
         here = tf.range(SAMPLES, dtype=number.dtype)[:, tf.newaxis, tf.newaxis] == number
         self._samples.assign(tf.where(here, tf.stack(sample), self._samples))
+
+
+def _layers(model: keras.Model, kernels: dict) -> list[tuple[str, keras.layers.Layer]]:
+    return [(layer.name, layer) for layer in model.layers if layer.name in kernels]
+
+
+def _size(variable: keras.Variable) -> int:
+    return int(np.prod(variable.shape))
 
 
 def _like(kernel: keras.Variable) -> tf.Variable:

@@ -19,7 +19,7 @@ def split() -> Split:
 
 
 def batches(split, seed=0, augmentation=None, first=0, epochs=1, batch_size=5) -> list[tuple[np.ndarray, np.ndarray]]:
-    stream = training_batches(split, batch_size, seed, augmentation, first, epochs)
+    stream = training_batches(split, batch_size, seed, augmentation, epochs, (first, 0))
     return [(images.numpy(), labels.numpy()) for images, labels in stream]
 
 

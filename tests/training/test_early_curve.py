@@ -8,6 +8,7 @@ from kerasexp.config import load_experiment
 from kerasexp.data.preparation import Split
 from kerasexp.errors import UserError
 from kerasexp.training import early_curve
+from kerasexp.training.clock import Clock
 from kerasexp.training.early_curve import EarlyCurve, stratified_sample
 
 RANDOM = np.random.default_rng(0)
@@ -38,7 +39,7 @@ def curve(at, callbacks=(), optimizer=None, epochs=2):
     """Train for epochs of 5 steps; return the curve's rows."""
     keras.utils.set_random_seed(0)
     written = []
-    drawn = EarlyCurve(VAL, 20, at, lambda rows: written.append(len(rows)))
+    drawn = EarlyCurve(VAL, 20, at, Clock(), lambda rows: written.append(len(rows)))
     model = keras.Sequential(
         [
             keras.Input((4, 4, 1), dtype="uint8"),

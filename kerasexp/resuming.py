@@ -1,0 +1,87 @@
+"""Unfinished runs: finding the one that an experiment may go on with, and opening it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasexp.config import Experiment, load_experiment
+from kerasexp.console import Console
+from kerasexp.data.preparation import PreparedData
+from kerasexp.errors import Problem, UserError
+from kerasexp.manifest import now, resume_key, run_key
+from kerasexp.runs import RunDirectory, earlier_runs
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a run is known by: `run` decides its result, `resume` is the same but for the number of epochs."""
+
+    run: str
+    resume: str
+
+    @classmethod
+    def of(cls, experiment: Experiment, data: PreparedData, upstream_key: str | None) -> Keys:
+        """Return the keys of an experiment with its data."""
+        return cls(run_key(experiment, data, upstream_key), resume_key(experiment, data, upstream_key))
+
+
+def is_finished(run: RunDirectory, keys: Keys) -> bool:
+    """Return whether this very run has been done, and its model is there."""
+    manifest = run.read_manifest()
+    return manifest.get("status") == "finished" and manifest.get("key") == keys.run and run.model.is_file()
+
+
+def unfinished_run(experiment: Experiment, keys: Keys, run_dir: Path | None) -> RunDirectory | None:
+    """Return the run to go on with: the one in `run_dir`, or the newest that differs in the number of epochs at most.
+
+    A finished run with as many epochs is found as well; one that failed is, too: its last state is from before.
+
+    Raises:
+        UserError: `run_dir` holds something else, or a run of fewer epochs is asked for than were done.
+    """
+    if run_dir is None:
+        runs = (run for run in earlier_runs(experiment.name) if run.read_manifest().get("resume_key") == keys.resume)
+        return next((run for run in runs if _may_go_on(run, experiment, keys)), None)
+    if not run_dir.exists() or (run_dir.is_dir() and not any(p for p in run_dir.iterdir() if p.name != ".lock")):
+        return None
+    run = RunDirectory(run_dir)
+    manifest = run.read_manifest()
+    if not manifest:
+        raise UserError(Problem("holds no run: it has no manifest.json", str(run_dir), "--resume"))
+    if manifest.get("resume_key") != keys.resume:
+        message = (
+            "holds a run of other settings, other data or another version of kerasexp; `compare` tells what differs"
+        )
+        raise UserError(Problem(message, str(run_dir), "--resume"))
+    if not _may_go_on(run, experiment, keys):
+        epochs = load_experiment(run.experiment).training.epochs
+        message = f"got {experiment.training.epochs}, and the run there has finished {epochs}; give more"
+        raise UserError(Problem(message, str(run_dir), "training.epochs"))
+    return run
+
+
+def reopen(run: RunDirectory, experiment: Experiment, manifest: dict[str, Any], console: Console) -> None:
+    """Make ready to go on: the folders, what the old manifest knows of the beginning, and a word on what changes."""
+    before = run.read_manifest()
+    manifest["times"]["started"] = before["times"]["started"]
+    manifest["resumed"] = [*before.get("resumed", []), now()]
+    run.make_folders()
+    console.line(f"going on with {run.path}")
+    epochs, planned = experiment.training.epochs, load_experiment(run.experiment).training.epochs
+    schedule = experiment.training.schedule
+    if epochs != planned:
+        console.line(f"{planned} epochs become {epochs}")
+        if schedule.name in ("cosine", "one_cycle"):
+            console.line(
+                f"the {schedule.name} schedule is stretched to {epochs} epochs: the learning rate goes on at the place where "
+                "it would be in a training of that length, and what was done at the old rates stays done"
+            )
+
+
+def _may_go_on(run: RunDirectory, experiment: Experiment, keys: Keys) -> bool:
+    """An unfinished run may, and a finished one that has done as many epochs or fewer."""
+    if run.read_manifest().get("status") != "finished" or is_finished(run, keys):
+        return True
+    return load_experiment(run.experiment).training.epochs < experiment.training.epochs

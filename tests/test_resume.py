@@ -1,0 +1,183 @@
+"""Stopping and going on: the weights of an unbroken run, the history without a gap or a double line."""
+
+import csv
+import hashlib
+import json
+import os
+import signal
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kerasexp.training.state import TrainingState, states
+
+LONG = ["--set", "training.epochs=4", "--set", "training.validate_at=[0, 3, 7]"]
+
+
+def digest(run: Path) -> str:
+    total = hashlib.sha256()
+    for weight in keras.models.load_model(run / "checkpoint" / "model.keras").get_weights():
+        total.update(weight.tobytes())
+    return total.hexdigest()
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """Return the rows without the seconds, which differ."""
+    rows = csv.DictReader(path.open())
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def assert_same(run: Path, unbroken: Path) -> None:
+    assert digest(run) == digest(unbroken)
+    for name in ("history.csv", "curve.csv", "gradients.csv"):
+        assert table(run / name) == table(unbroken / name), name
+    assert (run / "predictions.csv").read_text() == (unbroken / "predictions.csv").read_text()
+    one, other = (json.loads((r / "metrics.json").read_text()) for r in (run, unbroken))
+    assert (one["val"], one["test"], one["epochs"]) == (other["val"], other["test"], other["epochs"])
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Return a function that sends this process a signal after so many training steps, once."""
+
+    def arm(step: int, number: int = signal.SIGTERM) -> None:
+        original, sent = TrainingState.on_train_batch_end, []
+
+        def watched(self, batch, logs=None):
+            if not sent and int(self.model.optimizer.iterations) >= step:
+                sent.append(step)
+                os.kill(os.getpid(), number)
+            original(self, batch, logs)
+
+        monkeypatch.setattr(TrainingState, "on_train_batch_end", watched)
+
+    return arm
+
+
+RECIPES = {
+    "adam": [],
+    "plateau": ["--set", "training.reduce_lr_on_plateau={patience: 0, factor: 0.5}"],
+    "early stopping": ["--set", "training.early_stopping={patience: 0}"],
+    "running mean": ["--set", "training.optimizer.ema=0.9"],
+    "cosine": ["--set", "training.schedule=cosine", "--set", "training.optimizer={name: sgd, learning_rate: 0.1, momentum: 0.9}"],
+    "half precision": ["--set", "training.precision=mixed_float16"],
+    "last kept": ["--set", "training.checkpoint=last", "--set", "training.loss={name: cross_entropy, label_smoothing: 0.1}"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("step", [1, 5, 8])
+def test_a_stopped_run_goes_on_to_the_same_weights(cli, tiny_yaml, stop_at, recipe, step):
+    """An epoch has five steps: step 1 is in the first one, 5 its last, 8 in the middle of the second."""
+    arguments = [tiny_yaml, *LONG, *RECIPES[recipe]]
+    unbroken = Path(cli("run", *arguments, "--run-dir", "unbroken").last_line)
+    stop_at(step)
+    stopped = cli("run", *arguments, "--run-dir", "broken")
+    assert stopped.code == 143 and "--run-dir broken --resume" in stopped.err, stopped.err
+    assert json.loads(Path("broken/manifest.json").read_text())["status"] == "interrupted"
+    resumed = cli("run", *arguments, "--run-dir", "broken", "--resume")
+    assert (resumed.code, resumed.err, resumed.last_line) == (0, "", "broken")
+    assert_same(Path("broken"), unbroken)
+    assert len(states(Path("broken/state"))) == 1
+    manifest = json.loads(Path("broken/manifest.json").read_text())
+    assert manifest["status"] == "finished" and len(manifest["resumed"]) == 1
+
+
+def test_ctrl_c_exits_130_and_says_how_to_go_on(cli, tiny_yaml, stop_at):
+    stop_at(2, signal.SIGINT)
+    stopped = cli("run", tiny_yaml, "--set", "seed=3")
+    assert stopped.code == 130
+    assert f"go on with: python -m kerasexp run {tiny_yaml} --set seed=3 --resume" in stopped.err
+    resumed = cli("run", tiny_yaml, "--set", "seed=3", "--resume")
+    assert resumed.code == 0 and resumed.last_line == "runs/tiny/1" and "going on with runs/tiny/1" in resumed.out
+
+
+def test_a_new_run_tells_of_the_unfinished_one_and_leaves_it(cli, tiny_yaml, stop_at):
+    stop_at(2)
+    cli("run", tiny_yaml)
+    answer = cli("run", tiny_yaml)
+    assert answer.code == 0 and "runs/tiny/1 holds the same run, unfinished; --resume" in answer.out
+    assert answer.last_line == "runs/tiny/2"
+
+
+def test_an_unfinished_directory_says_how_to_resume(cli, tiny_yaml, stop_at):
+    stop_at(2)
+    cli("run", tiny_yaml, "--run-dir", "here")
+    answer = cli("run", tiny_yaml, "--run-dir", "here")
+    assert answer.code == 2 and "here: holds a run that is not finished" in answer.err and "--resume" in answer.err
+
+
+def test_a_finished_run_is_not_trained_again(cli, tiny_yaml):
+    first = cli("run", tiny_yaml).last_line
+    before = Path(first, "manifest.json").read_text()
+    again = cli("run", tiny_yaml, "--resume")
+    assert again.last_line == first and "has finished already" in again.out
+    assert Path(first, "manifest.json").read_text() == before
+
+
+def test_resume_without_anything_to_resume_begins(cli, tiny_yaml):
+    answer = cli("run", tiny_yaml, "--resume", "--run-dir", "new", "--set", "training.epochs=1")
+    assert (answer.code, answer.last_line) == (0, "new")
+
+
+def test_more_epochs_go_on_from_a_finished_run(cli, tiny_yaml):
+    """With a constant rate that is the run of so many epochs from the start."""
+    cli("run", tiny_yaml, "--run-dir", "grown", "--set", "training.epochs=2")
+    more = cli("run", tiny_yaml, "--run-dir", "grown", "--set", "training.epochs=4", "--resume")
+    assert more.code == 0 and "2 epochs become 4" in more.out
+    cli("run", tiny_yaml, "--run-dir", "whole", "--set", "training.epochs=4")
+    assert digest(Path("grown")) == digest(Path("whole"))
+    assert table(Path("grown/history.csv")) == table(Path("whole/history.csv"))
+    fewer = cli("run", tiny_yaml, "--run-dir", "grown", "--set", "training.epochs=3", "--resume")
+    assert fewer.code == 2 and "training.epochs: got 3, and the run there has finished 4" in fewer.err
+
+
+def test_more_epochs_stretch_the_schedule_and_say_so(cli, tiny_yaml):
+    cosine = ["--set", "training.schedule=cosine", "--run-dir", "here"]
+    cli("run", tiny_yaml, *cosine, "--set", "training.epochs=2")
+    answer = cli("run", tiny_yaml, *cosine, "--set", "training.epochs=4", "--resume")
+    assert answer.code == 0 and "the cosine schedule is stretched to 4 epochs" in answer.out
+
+
+def test_other_settings_or_data_are_no_resumption(cli, tiny_yaml, pictures, stop_at):
+    stop_at(2)
+    cli("run", tiny_yaml, "--run-dir", "here")
+    other = cli("run", tiny_yaml, "--run-dir", "here", "--resume", "--set", "training.batch_size=4")
+    assert other.code == 2 and "other settings, other data" in other.err
+    (pictures / "disc" / "00.png").unlink()
+    assert cli("run", tiny_yaml, "--run-dir", "here", "--resume").code == 2
+    Path("no_run").mkdir()
+    Path("no_run/file").touch()
+    assert "no manifest.json" in cli("run", tiny_yaml, "--run-dir", "no_run", "--resume").err
+
+
+def test_a_damaged_state_is_left_out_for_the_one_before(cli, tiny_yaml, stop_at):
+    unbroken = Path(cli("run", tiny_yaml, *LONG, "--run-dir", "unbroken").last_line)
+    stop_at(12)
+    cli("run", tiny_yaml, *LONG, "--run-dir", "broken")
+    newest, older = states(Path("broken/state"))
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    resumed = cli("run", tiny_yaml, *LONG, "--run-dir", "broken", "--resume")
+    assert resumed.code == 0 and f"{newest}: left out" in resumed.out
+    assert_same(Path("broken"), unbroken)
+
+
+def test_two_processes_in_one_directory(cli, tiny_yaml, stop_at):
+    from kerasexp.runs import RunDirectory
+
+    stop_at(2)
+    cli("run", tiny_yaml, "--run-dir", "here")
+    with RunDirectory(Path("here")).held():
+        second = cli("run", tiny_yaml, "--run-dir", "here", "--resume")
+    assert second.code == 2 and "here: another process is at work in it" in second.err
+    assert cli("run", tiny_yaml, "--run-dir", "here", "--resume").code == 0
+    assert not Path("here/.lock").exists()
+
+
+def test_a_loss_that_breaks_names_the_layer(cli, tiny_yaml):
+    explode = ["--set", "training.optimizer={name: sgd, learning_rate: 100}", "--set", "training.epochs=20"]
+    answer = cli("run", tiny_yaml, *explode)
+    assert answer.code == 1 and "The first gradient to break was that of '" in answer.err
+    assert np.isfinite([float(row["loss"]) for row in table(Path("runs/tiny/1/history.csv"))[:-1]]).all()
