@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,6 +17,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from kerasexp.data.pictures import MissingData
 
 TIMEOUT_SECONDS = 5
+# A server that gives a few bytes now and then never times out; one slower than this for so long will not be waited for.
+SLOWEST_BYTES_PER_SECOND, PATIENCE_SECONDS = 2_000, 30
 CHUNK = 1 << 16
 
 
@@ -23,7 +26,8 @@ def download(url: str, target: Path, sha256: str) -> Path:
     """Fetch `url` into `target` and return it.
 
     Raises:
-        MissingData: no connection within 5 s, no bytes for 5 s, another content than `sha256`, or no place to write it.
+        MissingData: no connection within 5 s, no bytes for 5 s, hardly any for 30 s, another content than `sha256`, or no
+            place to write it.
     """
     temporary = None
     try:
@@ -37,10 +41,15 @@ def download(url: str, target: Path, sha256: str) -> Path:
             Progress(*columns, transient=True, console=Console(stderr=True)) as progress,
         ):
             task = progress.add_task(target.name, total=int(answer.headers.get("Content-Length", 0)) or None)
-            while chunk := answer.read(CHUNK):
+            begun, got = time.monotonic(), 0
+            while chunk := answer.read1(CHUNK):
                 file.write(chunk)
                 digest.update(chunk)
                 progress.advance(task, len(chunk))
+                got += len(chunk)
+                waited = time.monotonic() - begun
+                if waited > PATIENCE_SECONDS and got < SLOWEST_BYTES_PER_SECOND * waited:
+                    raise TimeoutError(f"{got} bytes in {waited:.0f} s")
         if digest.hexdigest() != sha256:
             raise MissingData(f"what {url} gives is not the file that is expected (its SHA-256 differs)")
         os.replace(temporary, target)
