@@ -89,6 +89,7 @@ class RunDirectory:
     gradients = property(lambda self: self.path / "gradients.csv")
     metrics = property(lambda self: self.path / "metrics.json")
     predictions = property(lambda self: self.path / "predictions.csv")
+    confusion = property(lambda self: self.path / "confusion.csv")
     report = property(lambda self: self.path / "report.html")
     plots = property(lambda self: self.path / "plots")
     tensorboard = property(lambda self: self.path / "tensorboard")

@@ -15,7 +15,7 @@ from kerasexp.data.preparation import PreparedData, prepare
 from kerasexp.errors import Interrupted, KerasexpError, Problem, RunError, UserError, listing
 from kerasexp.manifest import hardware, now, versions
 from kerasexp.resuming import Keys, is_finished, reopen, unfinished_run
-from kerasexp.runs import RunDirectory, earlier_runs, write_json, write_text
+from kerasexp.runs import RunDirectory, csv_text, earlier_runs, write_json, write_text
 from kerasexp.training.interruption import interruption_is_an_error
 
 
@@ -215,6 +215,7 @@ def _train_and_judge(
     from kerasexp.evaluation.calibration import fit_temperature
     from kerasexp.evaluation.embedding import sample_positions
     from kerasexp.evaluation.metrics import compute_metrics
+    from kerasexp.evaluation.mistakes import confusion
     from kerasexp.evaluation.predictions import predict_split
     from kerasexp.evaluation.ranking import rank
     from kerasexp.report.figures import Judged
@@ -241,6 +242,7 @@ def _train_and_judge(
     }
     write_temperature(run.checkpoint, temperature)
     write_text(run.predictions, test.to_csv())
+    write_text(run.confusion, csv_text(["true", *data.class_names], _named_rows(confusion(test), data.class_names)))
     write_json(run.metrics, metrics)
     manifest["times"] |= {
         "train_seconds": metrics["train_seconds"],
@@ -259,6 +261,10 @@ def _train_and_judge(
     with console.bar("drawing the report", MOST_PLOTS) as bar:
         write_report(run, judged, manifest, bar.advance)
     manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
+
+
+def _named_rows(matrix, names: list[str]):
+    return ([name, *row.tolist()] for name, row in zip(names, matrix, strict=True))
 
 
 def _told(error: BaseException, experiment: Experiment) -> BaseException:

@@ -187,3 +187,17 @@ def test_a_loss_that_breaks_names_the_layer(cli, tiny_yaml):
     answer = cli("run", tiny_yaml, *explode)
     assert answer.code == 1 and "The first gradient to break was that of '" in answer.err
     assert np.isfinite([float(row["loss"]) for row in table(Path("runs/tiny/1/history.csv"))[:-1]]).all()
+
+
+def test_an_upstream_run_is_gone_on_with_too(cli, tiny_yaml, stop_at, tmp_path):
+    path = tmp_path / "down.yaml"
+    path.write_text("base: tiny.yaml\ninit: {experiment: tiny.yaml, layers: all_but_head}\ntraining: {epochs: 2}\n")
+    stop_at(7)
+    stopped = cli("run", path)
+    assert stopped.code == 143 and not Path("runs/down").exists()
+    resumed = cli("run", path, "--resume")
+    assert resumed.code == 0 and "going on with runs/tiny/1" in resumed.out and resumed.last_line == "runs/down/1"
+    Path("runs").rename("broken")
+    cli("run", path)
+    for name in ("tiny", "down"):
+        assert digest(Path("broken", name, "1")) == digest(Path("runs", name, "1"))

@@ -21,12 +21,13 @@ FILES = {
     "checkpoint/classes.json",
     "checkpoint/preprocessing.json",
     "checkpoint/calibration.json",
+    "confusion.csv",
     "gradients.csv",
     "state/000003-000000000.npz",
     *(
         f"plots/{name}.png"
         for name in (
-            "class_counts", "confused_pairs", "confusion", "curves", "embedding", "feature_maps", "filters", "grad_cam",
+            "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps", "filters", "grad_cam",
             "gradient_flow", "mistakes", "ranking", "reliability", "samples",
         )
     ),

@@ -31,6 +31,13 @@ class ConfusedPair:
     confused: np.ndarray
 
 
+def confusion(predictions: Predictions) -> np.ndarray:
+    """Return the confusion matrix, int64 [classes, classes]: a row per true class, a column per predicted one."""
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(predictions.y_true, predictions.y_pred, labels=np.arange(len(predictions.class_names)))
+
+
 def drawn(predictions: Predictions, count: int, seed: int) -> np.ndarray:
     """Return positions of `count` right and `count` wrong predictions, drawn at random; the right ones come first."""
     generator = np.random.default_rng(seed)

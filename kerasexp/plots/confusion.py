@@ -13,12 +13,13 @@ from kerasexp.plots.style import MAX_NAMES, new_figure
 MAX_NUMBERS = 20
 
 
-def plot_confusion(counts: np.ndarray, class_names: list[str]) -> Figure:
+def plot_confusion(counts: np.ndarray, class_names: list[str], normalised: bool = False) -> Figure:
     """Draw a confusion matrix: a row per true class, a column per predicted one; colour is the share of the row.
 
     Args:
         counts: int [classes, classes].
         class_names: in the same order.
+        normalised: whether the cells say the share of the row, in percent, instead of the count.
     """
     classes = len(class_names)
     names = drawable(class_names)
@@ -41,5 +42,6 @@ def plot_confusion(counts: np.ndarray, class_names: list[str]) -> Figure:
     if classes <= MAX_NUMBERS:
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.4 else "black"
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=colour)
+            text = f"{100 * shares[row, column]:.3g}" if normalised else str(counts[row, column])
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     return figure

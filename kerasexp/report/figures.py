@@ -13,14 +13,14 @@ from kerasexp.config import Experiment
 from kerasexp.data.preparation import PreparedData
 from kerasexp.evaluation.calibration import at_temperature, reliability
 from kerasexp.evaluation.embedding import embed
-from kerasexp.evaluation.mistakes import confident_mistakes, confused_pairs, drawn
+from kerasexp.evaluation.mistakes import confident_mistakes, confused_pairs, confusion, drawn
 from kerasexp.evaluation.predictions import Predictions
 from kerasexp.evaluation.ranking import Ranking
 from kerasexp.plots.attention import plot_grad_cam
 from kerasexp.plots.class_counts import plot_class_counts
 from kerasexp.plots.comparison import plot_learning_curves
 from kerasexp.plots.confused_pairs import plot_confused_pairs
-from kerasexp.plots.confusion import plot_confusion
+from kerasexp.plots.confusion import MAX_NUMBERS, plot_confusion
 from kerasexp.plots.curves import plot_curves
 from kerasexp.plots.embedding import plot_embedding
 from kerasexp.plots.feature_maps import plot_feature_maps
@@ -162,10 +162,8 @@ def _attention(judged: Judged, mistakes: np.ndarray) -> Iterator[Plot]:
 
 
 def _classes(judged: Judged) -> Iterator[Plot]:
-    from sklearn.metrics import confusion_matrix
-
     test, ranking = judged.test, judged.ranking
-    counts = confusion_matrix(test.y_true, test.y_pred, labels=np.arange(len(test.class_names)))
+    counts = confusion(test)
     yield Plot(
         "Classes",
         "confusion",
@@ -174,6 +172,14 @@ def _classes(judged: Judged) -> Iterator[Plot]:
         f"{len(test.class_names)} classes; {test.correct.mean():.1%} of the pictures lie on the diagonal.",
         plot_confusion(counts, test.class_names),
     )
+    if len(test.class_names) <= MAX_NUMBERS:
+        yield Plot(
+            "Classes",
+            "confusion_normalised",
+            "The same, normalised: the cells say percent of the true class.",
+            f"Recall lies between {np.nanmin(_recall(counts)):.1%} and {np.nanmax(_recall(counts)):.1%}.",
+            plot_confusion(counts, test.class_names, normalised=True),
+        )
     if not np.isnan(ranking.auc).all():
         worst = int(np.nanargmin(ranking.auc))
         yield Plot(
@@ -184,6 +190,11 @@ def _classes(judged: Judged) -> Iterator[Plot]:
             f"{ranking.auc[worst]:.4f}.",
             plot_ranking(ranking.roc, ranking.pr, ranking.auc, ranking.average_precision, test.class_names),
         )
+
+
+def _recall(counts: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.diag(counts) / counts.sum(axis=1)
 
 
 def _probabilities(judged: Judged) -> Iterator[Plot]:

@@ -46,3 +46,8 @@ def test_a_majority_far_below_does_not_press_the_curves_together(png):
     high = [{**row, "accuracy": 0.99, "val_accuracy": 0.98} for row in history(3)]
     png(figure := plot_curves(high, majority=0.1))
     assert figure.axes[1].get_ylim()[0] > 0.9
+
+
+def test_a_normalised_confusion_matrix_says_percent(png, texts):
+    png(figure := plot_confusion(np.array([[3, 1], [0, 0]]), ["a", "b"], normalised=True))
+    assert {"75", "25"} <= set(texts(figure).splitlines())

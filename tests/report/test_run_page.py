@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 ALL = [
-    "class_counts", "confused_pairs", "confusion", "curves", "embedding", "feature_maps", "filters", "grad_cam",
-    "gradient_flow", "mistakes", "ranking", "reliability", "samples",
+    "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps", "filters",
+    "grad_cam", "gradient_flow", "mistakes", "ranking", "reliability", "samples",
 ]  # fmt: skip
 
 
