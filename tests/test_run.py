@@ -27,8 +27,8 @@ FILES = {
     *(
         f"plots/{name}.png"
         for name in (
-            "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps", "filters", "grad_cam",
-            "gradient_flow", "mistakes", "ranking", "reliability", "samples",
+            "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps",
+            "filters", "grad_cam", "gradient_flow", "mistakes", "ranking", "reliability", "samples",
         )
     ),
 }  # fmt: skip
@@ -170,3 +170,16 @@ def test_mixed_precision_trains_and_predicts_in_float32(cli, tiny_yaml, precisio
     model = keras.models.load_model(run / "checkpoint" / "model.keras")
     assert model.output.dtype == "float32"
     assert yaml.safe_load((run / "experiment.yaml").read_text())["training"]["precision"] == precision
+
+
+@pytest.mark.parametrize("kind", ["host", "device"])
+def test_exhausted_memory_names_the_batch_size(cli, tiny_yaml, monkeypatch, kind):
+    import tensorflow as tf
+
+    def exhausted(*arguments, **keywords):
+        raise MemoryError if kind == "host" else tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    monkeypatch.setattr(keras.Model, "fit", exhausted)
+    answer = cli("run", tiny_yaml)
+    assert answer.code == 1 and "training.batch_size 8; try half of it" in answer.err and "Traceback" not in answer.err
+    assert json.loads(Path("runs/tiny/1/manifest.json").read_text())["status"] == "failed"

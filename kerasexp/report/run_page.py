@@ -26,7 +26,7 @@ COMPARABLE = {
     "test_macro_f1": ("test", "macro_f1"),
 }
 LISTED_PAIRS = 20
-MOST_PLOTS = 14
+MOST_PLOTS = 15
 
 
 def write_report(
