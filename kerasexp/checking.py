@@ -5,7 +5,7 @@ from __future__ import annotations
 from kerasexp.config import Experiment
 from kerasexp.console import Console
 from kerasexp.errors import Problem, UserError
-from kerasexp.workflow import misfits, prepare_data
+from kerasexp.preparing import misfits, prepare_data
 
 # Activations are kept for the backward pass: their sum over one batch, in float32, is most of what training needs.
 BYTES = 4

@@ -11,7 +11,7 @@ from kerasexp.config import Experiment
 from kerasexp.console import Console
 from kerasexp.data.sources.csv import write_csv
 from kerasexp.errors import Problem, RunError, UserError
-from kerasexp.workflow import prepare_data
+from kerasexp.preparing import prepare_data
 
 
 def write_packed(experiment: Experiment, folder: Path, console: Console) -> Path:

@@ -11,9 +11,10 @@ from typing import Any
 from kerasexp.checkpoint import load_checkpoint, write_sidecars, write_temperature
 from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
-from kerasexp.data.preparation import PreparedData, prepare
-from kerasexp.errors import Interrupted, KerasexpError, Problem, RunError, UserError, listing
+from kerasexp.data.preparation import PreparedData
+from kerasexp.errors import Interrupted, KerasexpError, RunError
 from kerasexp.manifest import hardware, now, versions
+from kerasexp.preparing import absence, fitting_data
 from kerasexp.resuming import Keys, is_finished, reopen, unfinished_run
 from kerasexp.runs import RunDirectory, csv_text, earlier_runs, write_json, write_text
 from kerasexp.training.interruption import interruption_is_an_error
@@ -48,7 +49,7 @@ def run_experiment(
     if run_dir is not None and not resume:
         RunDirectory.refuse_occupied(run_dir)
     with interruption_is_an_error():
-        data, seconds = _fitting_data(experiment, console)
+        data, seconds = fitting_data(experiment, console)
         upstream = None if experiment.init is None else _upstream(experiment, console, resume)
         return _start_or_resume(experiment, data, seconds, upstream, run_dir, console, resume)
 
@@ -73,47 +74,10 @@ def _start_or_resume(
     return _run(experiment, data, seconds, upstream, keys, run_dir, found, console)
 
 
-def prepare_data(experiment: Experiment, console: Console) -> tuple[PreparedData, float]:
-    """Prepare an experiment's data, saying what is used, what stands in and what was left out; and the seconds it took."""
-    start = time.perf_counter()
-    with console.bar("decoding pictures", 1) as bar:
-        data = prepare(experiment.data, bar.progress)
-    if data.stand_in:
-        console.line(f"STAND-IN: {data.stand_in}")
-    seconds = time.perf_counter() - start
-    counts = ", ".join(f"{len(split)} {name}" for name, split in data.splits.items())
-    console.line(f"{experiment.name}: {data.origin}: {len(data.class_names)} classes, {counts}  ({seconds:.1f} s)")
-    for name, reason in data.faults:
-        console.line(f"left out: {name}: {reason}")
-    return data, seconds
-
-
-def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
-    """Return what of the experiment does not fit its data."""
-    train, batch = data.splits["train"], experiment.training.batch_size
-    problems = []
-    if batch > len(train):
-        message = f"{batch} is more than the {len(train)} training pictures"
-        problems.append(Problem(message, experiment.name, "training.batch_size"))
-    absent = sorted(set(range(len(data.class_names))) - set(train.labels.tolist()))
-    if absent:
-        names = listing(data.class_names[label] for label in absent)
-        problems.append(Problem(f"train holds no picture of {names}", experiment.name, "data"))
-    return problems
-
-
-def _fitting_data(experiment: Experiment, console: Console) -> tuple[PreparedData, float]:
-    """As `prepare_data`; raises UserError where the experiment does not fit its data."""
-    data, seconds = prepare_data(experiment, console)
-    if problems := misfits(experiment, data):
-        raise UserError(*problems)
-    return data, seconds
-
-
 def _upstream(experiment: Experiment, console: Console, resume: bool) -> Upstream:
     """Return the upstream run: a finished one of the same content and data, or else a new one."""
     upstream = experiment.init.experiment
-    data, seconds = _fitting_data(upstream, console)
+    data, seconds = fitting_data(upstream, console)
     before = None if upstream.init is None else _upstream(upstream, console, resume)
     keys = Keys.of(upstream, data, before.key if before else None)
     run = next((r for r in earlier_runs(upstream.name) if is_finished(r, keys)), None)
@@ -166,6 +130,8 @@ def _run(
                 "origin": data.origin,
                 "fingerprint": data.fingerprint,
                 "identities": data.identities,
+                "label_edits": data.edits,
+                "absence": absence(data),
                 "class_names": data.class_names,
                 "pictures": {name: len(split) for name, split in data.splits.items()},
                 "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],

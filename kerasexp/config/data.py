@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -64,10 +64,33 @@ class Augmentation(Section):
     )
 
 
+def _names_as_text(value: Any) -> Any:
+    """Let the class 0 be written as it is, without quotes."""
+    return {str(name): amount for name, amount in value.items()} if isinstance(value, dict) else value
+
+
 class Labels(Section):
-    """Edits of the labels, made before the split."""
+    """Edits of the labels, drawn once from `split_seed`: `select` in all splits, the others in train and val only."""
 
     select: list[str] | None = Field(None, min_length=2, description="Keep these classes only, by class name.")
+    keep: Annotated[
+        dict[str, Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_names_as_text)
+    ] = Field(
+        {}, description="How much to keep of a class, by class name: a number of pictures, or a fraction such as 0.01."
+    )
+    few_shot: int | None = Field(None, ge=1, description="Keep so many pictures of every class.")
+    noise: float = Field(0, ge=0, le=1, description="Share of the labels that are replaced by another class at random.")
+    complement: bool = Field(
+        False, description="Replace every label by another class at random: labels that say what a picture is NOT."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_wrong(self) -> Labels:
+        if self.complement and self.noise:
+            raise ValueError(
+                "complement replaces every label, so that noise has nothing left to replace; give one of them"
+            )
+        return self
 
 
 class Validation(Section):
@@ -109,19 +132,28 @@ class DataSource(Section):
         return self
 
 
+class StandIn(DataSource):
+    """What is used where the source is not to be had."""
+
+    labels: Labels | None = Field(
+        None, description="Edits of its labels instead of those of data.labels; null: the same."
+    )
+
+
 class Data(DataSource):
     """Everything about the pictures: source, splits, labels, preprocessing, augmentation."""
 
-    offline: Annotated[DataSource | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
+    offline: Annotated[StandIn | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
         None,
         description="Stand-in for a source that is not here and cannot be downloaded; its use is announced everywhere.",
     )
     validation: Fraction | Validation = Field(
         0.1, description="Part of train that becomes val: a fraction, or {folds: 5, fold: 0}. Stratified and seeded."
     )
-    test: Fraction | None = Field(
+    test: Annotated[Fraction | DataSource | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
         None,
-        description="Part held out as test before all else, for a source without a test split of its own; null: 0.1.",
+        description="Part held out as test before all else, for a source without a test split of its own; null: 0.1. Or "
+        "another source, such as mnist, whose test split is taken.",
     )
     groups: str | None = Field(
         None,

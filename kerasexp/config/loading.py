@@ -18,7 +18,7 @@ from kerasexp.errors import Problem, UserError, closest, listing
 KIND_KEYS = ("name", "source")
 SOURCE_KEYS = ("path", "class_names")
 # The key that a plain word stands for where a mapping may be written: `optimizer: adam` is `optimizer: {name: adam}`.
-SHORT_FORMS = {"optimizer": "name", "loss": "name", "schedule": "name", "checkpoint": "keep", "offline": "source"}
+SHORT_FORMS = {"optimizer": "name", "loss": "name", "schedule": "name", "checkpoint": "keep", "offline": "source", "test": "source"}
 
 
 def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -176,12 +176,12 @@ def _list_index(items: list, part: str, dotted: str) -> int:
 
 
 def _locate_data(raw: dict[str, Any], beside: Path) -> None:
-    """Make `data.path` absolute, so that the resolved experiment runs from anywhere.
+    """Make the paths of `data` absolute, so that the resolved experiment runs from anywhere.
 
     A file in $KERASEXP_DATA keeps its short name: that variable is how an experiment moves to another machine.
     """
     data = raw.get("data")
-    for section in (data, data.get("offline") if isinstance(data, dict) else None):
+    for section in (data, *((data.get("offline"), data.get("test")) if isinstance(data, dict) else ())):
         if isinstance(section, dict) and isinstance(section.get("path"), str):
             found = find_file(section["path"], beside)
             folder = data_folder()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kerasexp.config.data import Data, Preprocessing
+from kerasexp.config.data import Data, DataSource, Labels, Preprocessing
+from kerasexp.data.labels import described, edited_labels, kept_positions
 from kerasexp.data.packed import Packed, pack
 from kerasexp.data.pictures import Pictures, Source
 from kerasexp.data.preprocessing import preprocess_array
@@ -46,6 +47,7 @@ class PreparedData:
         origin: where the pictures come from, for people.
         stand_in: one sentence where an offline stand-in is used, else None.
         faults: (name, reason) of each picture that was left out.
+        edits: a sentence on each edit of the labels.
         fingerprint: hexadecimal digest of pictures, labels and splits.
         identities: by split, a digest of which stored pictures with which classes it holds, however preprocessed.
     """
@@ -56,6 +58,7 @@ class PreparedData:
     origin: str
     stand_in: str | None
     faults: list[tuple[str, str]]
+    edits: list[str]
     fingerprint: str
     identities: dict[str, str]
 
@@ -72,7 +75,14 @@ def prepare(data: Data, progress: Callable[[int, int], None] | None = None) -> P
         RunError: a picture cannot be read and `on_corrupt` is `error`.
     """
     source, stand_in = load_source(data)
-    source = select_classes(source, data.labels.select)
+    edits = data.labels
+    if stand_in is not None:
+        # It has a test split of its own, or gives one; another source's would be of other pictures.
+        edits = edits if data.offline.labels is None else data.offline.labels
+        data = data.model_copy(update={"test": None if isinstance(data.test, DataSource) else data.test})
+    source = select_classes(source, edits.select)
+    if isinstance(data.test, DataSource):
+        source = with_test_of(source, data.test)
     packed, faults = {}, []
     for name, pictures in source.splits.items():
         packed[name], broken = packed_split(pictures, data.preprocessing, progress)
@@ -82,7 +92,7 @@ def prepare(data: Data, progress: Callable[[int, int], None] | None = None) -> P
         raise RunError(
             "\n".join([f"{len(faults)} pictures cannot be read, and data.on_corrupt is error:", *map(str, shown)])
         )
-    splits = split_all(packed, data)
+    splits = split_all(packed, data, edits, source.class_names)
     return PreparedData(
         splits,
         source.class_names,
@@ -90,9 +100,30 @@ def prepare(data: Data, progress: Callable[[int, int], None] | None = None) -> P
         source.origin,
         stand_in,
         faults,
+        described(edits),
         _fingerprint(splits, source.class_names),
         _identities(splits, source),
     )
+
+
+def with_test_of(source: Source, other: DataSource) -> Source:
+    """Take the test split of another source, whose classes have the same names.
+
+    Raises:
+        UserError: the other source is not to be had, has no test split, or lacks a class.
+    """
+    if "test" in source.splits:
+        raise UserError(Problem("the source has a test split of its own; leave this key out", key="data.test"))
+    found, _ = load_source(Data(source=other.source, path=other.path, class_names=other.class_names))
+    if "test" not in found.splits:
+        raise UserError(Problem(f"{found.origin} has no test split", key="data.test"))
+    missing = [name for name in source.class_names if name not in found.class_names]
+    if missing:
+        message = f"{found.origin} has no class {listing(missing)}; it has {listing(found.class_names)}"
+        raise UserError(Problem(message, key="data.test"))
+    pictures = select_classes(found, source.class_names).splits["test"]
+    origin = f"{source.origin}, and for the test {found.origin}"
+    return replace(source, origin=origin, splits={**source.splits, "test": pictures})
 
 
 def select_classes(source: Source, wanted: list[str] | None) -> Source:
@@ -141,24 +172,37 @@ def _as_array(pictures: Pictures, how: Preprocessing) -> np.ndarray | None:
     return None if pictures.array is None else preprocess_array(pictures.array, how)
 
 
-def split_all(given: dict[str, Split], data: Data) -> dict[str, Split]:
+def split_all(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
     """Make `train`, `val` and `test` of what the source gives; a split that it has is taken as it is.
+
+    The test split is set aside before the labels are edited, and keeps its own.
 
     Raises:
         UserError: there are too few pictures to split, or fewer in train than one batch needs.
     """
     train, test, val = given["train"], given.get("test"), given.get("val")
-    if test is not None and data.test is not None:
+    if test is not None and isinstance(data.test, float):
         raise UserError(Problem("the source has a test split of its own; leave this key out", key="data.test"))
     if test is None:
         part = data.test if data.test is not None else DEFAULT_TEST
         kept, held = hold_out(train.labels, groups_of(train.names, data.groups), part, data.split_seed, "data.test")
         train, test = train.take(kept), train.take(held)
+    train = _edited(train, data, edits, class_names)
     if val is None:
         groups = groups_of(train.names, data.groups)
         kept, held = hold_out(train.labels, groups, data.validation, data.split_seed, "data.validation")
         train, val = train.take(kept), train.take(held)
+    else:
+        val = _edited(val, data, edits, class_names)
     return {"train": train, "val": val, "test": test}
+
+
+def _edited(split: Split, data: Data, edits: Labels, class_names: list[str]) -> Split:
+    if edits.keep or edits.few_shot is not None:
+        split = split.take(kept_positions(split.labels, class_names, edits, data.split_seed))
+    if edits.noise or edits.complement:
+        split = replace(split, labels=edited_labels(split.labels, len(class_names), edits, data.split_seed))
+    return split
 
 
 def _fingerprint(splits: dict[str, Split], class_names: list[str]) -> str:

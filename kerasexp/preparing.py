@@ -1,0 +1,69 @@
+"""An experiment's data, with a word to the user on what is used, and whether the experiment fits them."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from kerasexp.config import Experiment
+from kerasexp.console import Console
+from kerasexp.data.preparation import PreparedData, prepare
+from kerasexp.errors import Problem, UserError, listing
+
+
+def prepare_data(experiment: Experiment, console: Console) -> tuple[PreparedData, float]:
+    """Prepare an experiment's data, saying what is used, what stands in and what was left out; and the seconds it took."""
+    start = time.perf_counter()
+    with console.bar("decoding pictures", 1) as bar:
+        data = prepare(experiment.data, bar.progress)
+    if data.stand_in:
+        console.line(f"STAND-IN: {data.stand_in}")
+    seconds = time.perf_counter() - start
+    counts = ", ".join(f"{len(split)} {name}" for name, split in data.splits.items())
+    console.line(f"{experiment.name}: {data.origin}: {len(data.class_names)} classes, {counts}  ({seconds:.1f} s)")
+    for sentence in data.edits:
+        console.line(f"labels: {sentence}")
+    for name, reason in data.faults:
+        console.line(f"left out: {name}: {reason}")
+    return data, seconds
+
+
+def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
+    """Return what of the experiment does not fit its data."""
+    train, batch = data.splits["train"], experiment.training.batch_size
+    problems = []
+    if batch > len(train):
+        message = f"{batch} is more than the {len(train)} training pictures"
+        problems.append(Problem(message, experiment.name, "training.batch_size"))
+    absent = [data.class_names[label] for label in absent_labels(data)]
+    # Who asks for a class to be missing is told what that means, and gets it.
+    unasked = [name for name in absent if experiment.data.labels.keep.get(name) != 0]
+    if unasked:
+        problems.append(Problem(f"train holds no picture of {listing(unasked)}", experiment.name, "data"))
+    return problems
+
+
+def absent_labels(data: PreparedData) -> list[int]:
+    """Return the labels of which train holds no picture."""
+    return sorted(set(range(len(data.class_names))) - set(data.splits["train"].labels.tolist()))
+
+
+def absence(data: PreparedData) -> str | None:
+    """Return what it means that train lacks a class, in a sentence; None where it has all."""
+    absent = absent_labels(data)
+    if not absent:
+        return None
+    names = listing(data.class_names[label] for label in absent)
+    ceiling = 1 - np.isin(data.splits["test"].labels, absent).mean()
+    return f"train holds no picture of {names}: no loss can teach them, and test accuracy cannot exceed {ceiling:.4f}"
+
+
+def fitting_data(experiment: Experiment, console: Console) -> tuple[PreparedData, float]:
+    """As `prepare_data`; raises UserError where the experiment does not fit its data."""
+    data, seconds = prepare_data(experiment, console)
+    if problems := misfits(experiment, data):
+        raise UserError(*problems)
+    if sentence := absence(data):
+        console.line(sentence)
+    return data, seconds

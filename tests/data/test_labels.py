@@ -1,0 +1,114 @@
+"""Edits of the labels: how many, which, and that the test split keeps its own."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasexp.config.data import Data, Labels
+from kerasexp.data.labels import described, edited_labels, kept_positions
+from kerasexp.data.preparation import prepare
+from kerasexp.errors import UserError
+
+NAMES = ["a", "b", "c"]
+LABELS = np.repeat([0, 1, 2], [100, 60, 40])
+
+
+def kept(edits: Labels, seed: int = 0) -> np.ndarray:
+    return np.bincount(LABELS[kept_positions(LABELS, NAMES, edits, seed)], minlength=3)
+
+
+def test_keep_takes_numbers_and_fractions_of_the_named_classes():
+    assert kept(Labels(keep={"a": 0.1, "b": 5})).tolist() == [10, 5, 40]
+    assert kept(Labels(keep={"c": 0})).tolist() == [100, 60, 0]
+    assert kept(Labels(few_shot=7)).tolist() == [7, 7, 7]
+    assert kept(Labels(few_shot=7, keep={"b": 1.0})).tolist() == [7, 60, 7]
+
+
+def test_the_draw_follows_the_seed():
+    first = kept_positions(LABELS, NAMES, Labels(few_shot=9), 0)
+    assert (np.diff(first) > 0).all()
+    assert first.tolist() == kept_positions(LABELS, NAMES, Labels(few_shot=9), 0).tolist()
+    assert first.tolist() != kept_positions(LABELS, NAMES, Labels(few_shot=9), 1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("edits", "said"),
+    [
+        (Labels(keep={"bb": 1}), "data.labels.keep: no class 'bb'; did you mean 'b'"),
+        (Labels(keep={"b": 61}), "data.labels.keep: 61 of class 'b' are to be kept, and there are 60"),
+        (Labels(few_shot=41), "data.labels.few_shot: 41 of class 'c'"),
+    ],
+)
+def test_what_cannot_be_kept_is_told(edits, said):
+    with pytest.raises(UserError, match=said):
+        kept_positions(LABELS, NAMES, edits, 0)
+
+
+def test_complementary_labels_are_never_the_true_one_and_uniform_over_the_others():
+    labels = np.repeat(np.arange(10), 3000)
+    wrong = edited_labels(labels, 10, Labels(complement=True), 0)
+    table = np.zeros((10, 10), int)
+    np.add.at(table, (labels, wrong), 1)
+    assert (np.diag(table) == 0).all()
+    others = table[~np.eye(10, dtype=bool)]
+    assert others.min() > 250 and others.max() < 420 and others.sum() == 30000
+
+
+def test_noise_changes_the_share_that_it_names():
+    labels = np.repeat(np.arange(4), 500)
+    noisy = edited_labels(labels, 4, Labels(noise=0.2), 0)
+    assert np.sum(noisy != labels) == 400
+    assert edited_labels(labels, 4, Labels(), 0).tolist() == labels.tolist()
+
+
+def test_the_test_split_keeps_its_own_labels():
+    plain = prepare(Data(source="digits"))
+    edited = prepare(Data(source="digits", labels=Labels(complement=True, keep={"0": 0.1})))
+    np.testing.assert_array_equal(plain.splits["test"].labels, edited.splits["test"].labels)
+    assert plain.identities["test"] == edited.identities["test"] and plain.fingerprint != edited.fingerprint
+    true = dict(zip(plain.splits["train"].names, plain.splits["train"].labels, strict=True))
+    true |= dict(zip(plain.splits["val"].names, plain.splits["val"].labels, strict=True))
+    for split in ("train", "val"):
+        held = edited.splits[split]
+        assert all(true[name] != label for name, label in zip(held.names, held.labels, strict=True))
+    zeros = sum(true[name] == 0 for split in ("train", "val") for name in edited.splits[split].names)
+    assert 10 <= zeros <= 20
+
+
+def test_each_edit_is_described():
+    text = "; ".join(described(Labels(keep={"0": 0.01, "4": 3}, few_shot=5, noise=0.2)))
+    assert "1 % of the pictures" in text and "3 pictures" in text and "5 pictures of every" in text and "20 %" in text
+    assert "NOT" in described(Labels(complement=True))[0] and described(Labels()) == []
+
+
+def test_a_class_that_is_asked_to_be_missing_is_told_with_its_ceiling(cli, tmp_path):
+    path = tmp_path / "rare.yaml"
+    path.write_text(
+        "data: {source: digits, labels: {keep: {0: 0, 4: 0.1}}}\nmodel: {name: mlp, units: [8]}\ntraining: {epochs: 1}\n"
+    )
+    answer = cli("run", path)
+    assert answer.code == 0, answer.err
+    assert "train holds no picture of 0: no loss can teach them, and test accuracy cannot exceed 0.9" in answer.out
+    assert "labels: of class 0, train and val keep 0 pictures" in answer.out
+    page = (Path(answer.last_line) / "report.html").read_text()
+    assert "Of class 0, train and val keep 0 pictures." in page and "Train holds no picture of 0: no loss" in page
+
+
+def test_the_test_split_of_another_source(cli, tmp_path, pictures):
+    other = tmp_path / "other"
+    for folder in ("across", "disc", "upright"):
+        for split, numbers in (("train", range(10)), ("test", range(10, 20))):
+            (other / split / folder).mkdir(parents=True)
+            for number in numbers:
+                shutil.copy(pictures / folder / f"{number:02d}.png", other / split / folder)
+    data = Data(source="image_folder", path=str(pictures), test={"source": "image_folder", "path": str(other)})
+    splits = prepare(data).splits
+    assert len(splits["test"]) == 30 and len(splits["train"]) + len(splits["val"]) == 60
+    (other / "test" / "disc").rename(other / "test" / "ring")
+    (other / "train" / "disc").rename(other / "train" / "ring")
+    with pytest.raises(UserError, match="has no class disc"):
+        prepare(data)
+    with pytest.raises(UserError, match="has a test split of its own"):
+        prepare(Data(source="digits", test={"source": "digits"}))
