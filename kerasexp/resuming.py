@@ -44,10 +44,12 @@ def unfinished_run(experiment: Experiment, keys: Keys, run_dir: Path | None) -> 
     if run_dir is None:
         runs = (run for run in earlier_runs(experiment.name) if run.read_manifest().get("resume_key") == keys.resume)
         return next((run for run in runs if _may_go_on(run, experiment, keys)), None)
-    if not run_dir.exists() or (run_dir.is_dir() and not any(p for p in run_dir.iterdir() if p.name != ".lock")):
+    if not run_dir.exists():
         return None
     run = RunDirectory(run_dir)
     manifest = run.read_manifest()
+    if run.is_barely_begun():
+        return run
     if not manifest:
         raise UserError(Problem("holds no run: it has no manifest.json", str(run_dir), "--resume"))
     if manifest.get("resume_key") != keys.resume:
@@ -64,10 +66,13 @@ def unfinished_run(experiment: Experiment, keys: Keys, run_dir: Path | None) -> 
 
 def reopen(run: RunDirectory, experiment: Experiment, manifest: dict[str, Any], console: Console) -> None:
     """Make ready to go on: the folders, what the old manifest knows of the beginning, and a word on what changes."""
+    run.make_folders()
+    run.sweep()
     before = run.read_manifest()
+    if not before:
+        return
     manifest["times"]["started"] = before["times"]["started"]
     manifest["resumed"] = [*before.get("resumed", []), now()]
-    run.make_folders()
     console.line(f"going on with {run.path}")
     epochs, planned = experiment.training.epochs, load_experiment(run.experiment).training.epochs
     schedule = experiment.training.schedule

@@ -50,6 +50,17 @@ class RunDirectory:
         for folder in (self.plots, self.checkpoint, self.tensorboard):
             folder.mkdir(exist_ok=True)
 
+    def is_barely_begun(self) -> bool:
+        """Whether a run was killed here before it could say what it is: it holds no file but the first one."""
+        held = [path.name for path in self.path.rglob("*") if not path.is_dir() and not path.name.startswith(".")]
+        return self.path.is_dir() and set(held) <= {self.experiment.name}
+
+    def sweep(self) -> None:
+        """Remove what a killed process had not finished writing."""
+        for path in self.path.rglob(".*"):
+            if path.is_file() and path.name != ".lock":
+                path.unlink(missing_ok=True)
+
     @staticmethod
     def refuse_occupied(where: Path) -> None:
         """Raise UserError where a run cannot go because something is there already."""

@@ -201,3 +201,12 @@ def test_an_upstream_run_is_gone_on_with_too(cli, tiny_yaml, stop_at, tmp_path):
     cli("run", path)
     for name in ("tiny", "down"):
         assert digest(Path("broken", name, "1")) == digest(Path("runs", name, "1"))
+
+
+def test_a_directory_of_a_run_that_was_killed_at_once_is_begun_in(cli, tiny_yaml):
+    for folder in ("checkpoint", "plots", "tensorboard"):
+        Path("here", folder).mkdir(parents=True)
+    Path("here/.experiment.yaml.abc").write_text("half")
+    Path("here/experiment.yaml").write_text("name: tiny")
+    answer = cli("run", tiny_yaml, "--run-dir", "here", "--resume", "--set", "training.epochs=1")
+    assert (answer.code, answer.last_line) == (0, "here") and not Path("here/.experiment.yaml.abc").exists()
