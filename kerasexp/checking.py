@@ -41,7 +41,13 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     if data.faults and experiment.data.on_corrupt == "error":
         message = f"is error, and {len(data.faults)} pictures cannot be read"
         problems.append(Problem(message, experiment.name, "data.on_corrupt"))
-    model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
+    model = build_model(
+        experiment.model,
+        experiment.data.preprocessing,
+        len(data.class_names),
+        experiment.name,
+        experiment.training.decode,
+    )
     if upstream is not None:
         try:
             start_from(model, upstream, experiment.init)

@@ -10,6 +10,7 @@ from typing import Any
 
 from kerasexp.checkpoint import load_checkpoint, write_sidecars, write_temperature
 from kerasexp.config import Experiment, resolved_yaml
+from kerasexp.config.rules import labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData
 from kerasexp.errors import Interrupted, KerasexpError, RunError
@@ -168,7 +169,13 @@ def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upst
     from kerasexp.models import build_model
     from kerasexp.training.initial_weights import start_from
 
-    model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
+    model = build_model(
+        experiment.model,
+        experiment.data.preprocessing,
+        len(data.class_names),
+        experiment.name,
+        experiment.training.decode,
+    )
     copied = (
         [] if upstream is None else start_from(model, load_checkpoint(upstream.run.checkpoint).model, experiment.init)
     )
@@ -179,6 +186,7 @@ def _train_and_judge(
     experiment, data: PreparedData, model, run: RunDirectory, manifest: dict, console: Console
 ) -> None:
     from kerasexp.evaluation.calibration import fit_temperature
+    from kerasexp.evaluation.complementary import complementary_metrics
     from kerasexp.evaluation.embedding import sample_positions
     from kerasexp.evaluation.metrics import compute_metrics
     from kerasexp.evaluation.mistakes import confusion
@@ -198,9 +206,11 @@ def _train_and_judge(
     val = predict_split(best, data.splits["val"], data.class_names)
     sampled = sample_positions(len(data.splits["test"]), experiment.seed)
     test = predict_split(best, data.splits["test"], data.class_names, sampled)
-    temperature, ranking = fit_temperature(val), rank(test)
+    # What says what a picture is NOT cannot tell how sure a prediction should be.
+    complementary = labels_are_complementary(experiment.training)
+    temperature, ranking = 1.0 if complementary else fit_temperature(val), rank(test)
     metrics = {
-        "val": compute_metrics(val, temperature),
+        "val": complementary_metrics(val) if complementary else compute_metrics(val, temperature),
         "test": compute_metrics(test, temperature, ranking),
         "temperature": temperature,
         "epochs": len(fitted.history),
@@ -218,7 +228,9 @@ def _train_and_judge(
         m = metrics[name]
         console.line(
             f"{name}: accuracy {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
-            f"loss {m['loss']:.4f}  macro F1 {m['macro_f1']:.4f}  ({m['pictures']} pictures)"
+            f"loss {m['loss']:.4f}  "
+            + (f"macro F1 {m['macro_f1']:.4f}  " if "macro_f1" in m else "estimated from complementary labels  ")
+            + f"({m['pictures']} pictures)"
         )
 
     # 6. Plots and the page.

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.model import Cnn
+from kerasexp.config.training import Training
 
 # Keys of an optimizer or a schedule that only some of them have.
 OPTIMIZER_KEYS = {
@@ -17,6 +18,22 @@ OPTIMIZER_KEYS = {
     "beta_2": ("adam", "adamw"),
 }
 SCHEDULE_KEYS = {"warmup": ("cosine",), "peak": ("one_cycle",), "every": ("step",), "factor": ("step",)}
+
+LOSS_KEYS = {
+    "label_smoothing": ("cross_entropy",),
+    "transition": ("forward",),
+    "tau": ("logit_adjusted",),
+    "beta": ("class_balanced",),
+    "gamma": ("focal",),
+    "scale": ("ldam",),
+}
+# These learn from labels that say what a picture is NOT.
+COMPLEMENTARY = ("scl_nl", "scl_exp", "forward", "unbiased", "non_negative", "gradient_ascent")
+
+
+def labels_are_complementary(training: Training) -> bool:
+    """Return whether the training takes its labels to say what a picture is NOT, and so does validation."""
+    return training.loss.name in COMPLEMENTARY or training.decode == "argmin"
 
 
 def direction(monitor: str) -> str:
@@ -51,9 +68,17 @@ def _training_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
             f"cannot be combined with schedule: {training.schedule.name}, which sets the rate at every step; "
             "set one of the two to null or constant",
         )
+    if training.decode == "argmin" and training.loss.name != "cross_entropy":
+        yield (
+            "training.decode",
+            f"argmin reads a cross_entropy model of complementary labels; {training.loss.name} needs argmax",
+        )
+    transition = training.loss.transition
+    if transition is not None and any(len(row) != len(transition) or abs(sum(row) - 1) > 1e-6 for row in transition):
+        yield "training.loss.transition", "must be square, and each row must sum to 1"
     if any(later <= earlier for earlier, later in pairwise(training.validate_at)):
         yield "training.validate_at", f"got {training.validate_at}; each step must be greater than the one before it"
-    for section, keys in (("optimizer", OPTIMIZER_KEYS), ("schedule", SCHEDULE_KEYS)):
+    for section, keys in (("optimizer", OPTIMIZER_KEYS), ("schedule", SCHEDULE_KEYS), ("loss", LOSS_KEYS)):
         part = getattr(training, section)
         for key, owners in keys.items():
             is_set = getattr(part, key) != type(part).model_fields[key].default

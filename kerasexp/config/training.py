@@ -32,11 +32,31 @@ class Optimizer(Section):
     )
 
 
-class Loss(Section):
-    """What is minimised."""
+LossName = Literal[
+    "cross_entropy", "scl_nl", "scl_exp", "forward", "unbiased", "non_negative", "gradient_ascent",
+    "logit_adjusted", "class_balanced", "focal", "ldam",
+]  # fmt: skip
 
-    name: Literal["cross_entropy"] = Field("cross_entropy", description="The loss.")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread evenly over all classes.")
+
+class Loss(Section):
+    """What is minimised. Keys that a loss does not have are refused."""
+
+    name: LossName = Field(
+        "cross_entropy",
+        description="scl_nl to gradient_ascent learn from complementary labels, which say what a picture is NOT; "
+        "logit_adjusted to ldam are for rare classes.",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="cross_entropy: share of the target spread evenly over all classes."
+    )
+    transition: list[list[Annotated[float, Field(ge=0, le=1)]]] | None = Field(
+        None,
+        description="forward: how likely each label (column) is for each class (row); null: every other class alike.",
+    )
+    tau: float = Field(1.0, ge=0, description="logit_adjusted: strength; 1 is the balanced softmax.")
+    beta: float = Field(0.999, ge=0, le=1, description="class_balanced: 0 weighs all pictures alike, 1 by 1 / n.")
+    gamma: float = Field(2.0, ge=0, description="focal: how much less what is right already counts.")
+    scale: float = Field(1.0, gt=0, description="ldam: of the logits after the margin.")
 
 
 class Schedule(Section):
@@ -84,6 +104,11 @@ class Training(Section):
     batch_size: int = Field(100, ge=1, le=1_000_000, description="Pictures per step.")
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(Optimizer(), description="The optimizer.")
     loss: Annotated[Loss, BeforeValidator(named)] = Field(Loss(), description="The loss.")
+    decode: Literal["argmax", "argmin"] = Field(
+        "argmax",
+        description="argmin: the least likely class is the answer, which reads a cross_entropy model of complementary "
+        "labels rightly.",
+    )
     schedule: Annotated[Schedule, BeforeValidator(named)] = Field(Schedule(), description="The learning rate's course.")
     reduce_lr_on_plateau: ReduceLrOnPlateau | None = Field(None, description="Lower the rate on a plateau.")
     early_stopping: EarlyStopping | None = Field(None, description="Stop on a plateau.")

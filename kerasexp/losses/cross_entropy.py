@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 from kerasexp.config.training import Loss
+from kerasexp.losses.base import LogitLoss
 
 
-class SmoothedCrossEntropy(keras.losses.Loss):
+@keras.saving.register_keras_serializable("kerasexp")
+class SmoothedCrossEntropy(LogitLoss):
     """Cross-entropy of integer labels whose targets keep 1 - s and share s over all classes (Szegedy et al., CVPR 2016)."""
 
-    def __init__(self, label_smoothing: float, name: str = "smoothed_cross_entropy", **kwargs):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, label_smoothing: float, name: str = "smoothed_cross_entropy", **keywords):
+        super().__init__(name=name, **keywords)
         self.label_smoothing = label_smoothing
 
-    def call(self, y_true, y_pred):
-        """Return the loss [n] of labels [n] (or [n, 1]) and probabilities [n, classes]."""
-        labels = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")
-        targets = keras.ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype)
-        return keras.losses.categorical_crossentropy(targets, y_pred, label_smoothing=self.label_smoothing)
+    def of_logits(self, labels, logits):
+        targets = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+        return keras.losses.categorical_crossentropy(
+            targets, logits, from_logits=True, label_smoothing=self.label_smoothing
+        )
 
     def get_config(self):
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
@@ -28,4 +31,4 @@ def cross_entropy(loss: Loss) -> keras.losses.Loss:
     """Return Keras's own cross-entropy, or the smoothed one."""
     if loss.label_smoothing:
         return SmoothedCrossEntropy(loss.label_smoothing)
-    return keras.losses.SparseCategoricalCrossentropy()
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -17,15 +17,25 @@ MODELS: dict[str, Callable[[Model, keras.KerasTensor], keras.KerasTensor]] = {
 }
 
 
-def build_model(model: Model, preprocessing: Preprocessing, classes: int, name: str) -> keras.Model:
+def build_model(
+    model: Model, preprocessing: Preprocessing, classes: int, name: str, decode: str = "argmax"
+) -> keras.Model:
     """Build a functional classifier.
 
     It takes uint8 pictures [n, height, width, channels] in 0..255, rescales them itself, and gives float32
-    probabilities [n, classes], whatever the precision of what lies between.
+    probabilities [n, classes], whatever the precision of what lies between. With `decode="argmin"` they are those of the
+    negated logits, so that the least likely class becomes the most likely one. What is trained is `learner` of it.
     """
     inputs = keras.Input((*preprocessing.size, preprocessing.channels), dtype="uint8", name="pictures")
     features = keras.layers.Rescaling(1 / 255, name="rescaling")(inputs)
     features = MODELS[model.name](model, features)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(features)
+    if decode == "argmin":
+        logits = keras.layers.Rescaling(-1.0, dtype="float32", name="negated_logits")(logits)
     outputs = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
     return keras.Model(inputs, outputs, name=name)
+
+
+def learner(model: keras.Model) -> keras.Model:
+    """Return the part of a classifier that is trained: from pictures to logits, which losses are computed of."""
+    return keras.Model(model.input, model.get_layer("logits").output, name=model.name)

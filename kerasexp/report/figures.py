@@ -80,7 +80,7 @@ def _training(judged: Judged) -> Iterator[Plot]:
         "augmentation; those of val come after it.",
         f"Curves over {len(history)} epochs; at the end the accuracy is {last['accuracy']:.4f} on train and "
         f"{last['val_accuracy']:.4f} on val.",
-        plot_curves(history, majority=judged.metrics["val"]["majority_accuracy"], kept=judged.fitted.kept),
+        plot_curves(history, majority=judged.metrics["val"].get("majority_accuracy"), kept=judged.fitted.kept),
     )
     if early:
         curve = {name: np.array([row[name] for row in early]) for name in early[0]}

@@ -27,8 +27,9 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
     `kept` is the epoch, from 1, that was saved last; None before the first.
     """
 
-    def __init__(self, path: Path, checkpoint: Checkpoint):
+    def __init__(self, path: Path, classifier: keras.Model, checkpoint: Checkpoint):
         self.kept: int | None = None
+        self._classifier = classifier
         self._final = path
         self._temporary = path.with_name(f".{path.name}.tmp.keras")
         super().__init__(
@@ -39,7 +40,8 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
         )
 
     def set_model(self, model: keras.Model) -> None:
-        super().set_model(keras.Model(model.input, model.output, name=model.name))
+        saved = self._classifier
+        super().set_model(keras.Model(saved.input, saved.output, name=saved.name))
 
     def on_epoch_end(self, epoch, logs=None):
         # A NaN is no epoch to keep, not even as the last.

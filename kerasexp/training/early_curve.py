@@ -26,32 +26,37 @@ class EarlyCurve(keras.callbacks.Callback):
     Nothing of the training changes: no random number is drawn, and neither a weight nor one of Keras's metrics is touched.
 
     Args:
+        classifier: the model with its probabilities.
         val: the split; at most `PICTURES` of it are looked at, always the same.
         batch_size: how many at once.
         at: steps, counted by the optimizer; those beyond the training's end are not reached.
+        complementary: whether the labels say what a picture is NOT, so that accuracy is estimated.
         clock: the training's.
         write: is handed all rows after each new one.
     """
 
     def __init__(
         self,
+        classifier: keras.Model,
         val: Split,
         batch_size: int,
         at: Sequence[int],
+        complementary: bool,
         clock: Clock,
         write: Callable[[list[dict[str, float]]], None],
     ):
         super().__init__()
+        self._classifier = classifier
         sample = val.take(stratified_sample(val.labels, PICTURES, SEED))
         self._labels = sample.labels
         self._batches = evaluation_batches(sample.images, None, batch_size)
-        self._at, self._clock, self._write = set(at), clock, write
+        self._at, self._complementary, self._clock, self._write = set(at), complementary, clock, write
         self.rows: list[dict[str, float]] = []
 
     def on_train_begin(self, logs=None):
         # A function of its own: `evaluate` and `predict` would bring Keras's metrics and every other callback with them.
         self._probabilities = tf.function(
-            lambda pictures: self.model(pictures, training=False), input_signature=[self._batches.element_spec]
+            lambda pictures: self._classifier(pictures, training=False), input_signature=[self._batches.element_spec]
         )
         if 0 in self._at and not self.rows:
             self._judge(0)
@@ -66,13 +71,15 @@ class EarlyCurve(keras.callbacks.Callback):
     def _judge(self, step: int) -> None:
         seconds = round(self._clock.seconds(), 3)
         scores = np.concatenate([self._probabilities(pictures).numpy() for pictures in self._batches])
-        right = scores[np.arange(len(scores)), self._labels].astype(np.float64)
+        chosen = scores[np.arange(len(scores)), self._labels].astype(np.float64)
+        hits = float((scores.argmax(axis=1) == self._labels).mean())
+        likely = 1 - chosen if self._complementary else chosen
         self.rows.append(
             {
                 "step": step,
                 "seconds": seconds,
-                "val_accuracy": float((scores.argmax(axis=1) == self._labels).mean()),
-                "val_loss": float(-np.log(np.clip(right, keras.config.epsilon(), 1)).mean()),
+                "val_accuracy": 1 - (scores.shape[1] - 1) * hits if self._complementary else hits,
+                "val_loss": float(-np.log(np.clip(likely, keras.config.epsilon(), 1)).mean()),
             }
         )
         self._write(self.rows)

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import keras
 
 from kerasexp.config.experiment import Experiment
+from kerasexp.config.rules import labels_are_complementary
 from kerasexp.config.training import Training
 from kerasexp.console import Console
 from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.preparation import PreparedData
 from kerasexp.errors import RunError
 from kerasexp.losses import build_loss
+from kerasexp.models import learner
 from kerasexp.runs import RunDirectory
+from kerasexp.training.accuracy import build_accuracy
 from kerasexp.training.callbacks import REMEMBERED, AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
 from kerasexp.training.clock import Clock
 from kerasexp.training.early_curve import EarlyCurve
@@ -47,8 +50,10 @@ class Fitted:
     seconds: float
 
 
-def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: RunDirectory, console: Console) -> Fitted:
-    """Train `model`; leave the checkpoint, the history, the gradients and TensorBoard's files in `run`.
+def fit(
+    classifier: keras.Model, data: PreparedData, experiment: Experiment, run: RunDirectory, console: Console
+) -> Fitted:
+    """Train `classifier`; leave the checkpoint, the history, the gradients and TensorBoard's files in `run`.
 
     Where the directory holds the state of an earlier process, the training goes on from it.
 
@@ -62,16 +67,18 @@ def fit(model: keras.Model, data: PreparedData, experiment: Experiment, run: Run
     # 1. What is minimised, and how.
     steps = math.ceil(len(train) / training.batch_size)
     optimizer = build_optimizer(training.optimizer, training.schedule, training.epochs, steps)
-    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    model.compile(optimizer=optimizer, loss=build_loss(training.loss), metrics=[accuracy])
+    model = learner(classifier)
+    loss = build_loss(training.loss, train.labels, len(data.class_names))
+    model.compile(optimizer=optimizer, loss=loss, metrics=[build_accuracy(training)])
     model.optimizer.build(model.trainable_variables)
 
     # 2. What happens beside it. The running mean of the weights comes first: all that follows sees it.
     clock = Clock()
-    checkpoint = AtomicCheckpoint(run.model, training.checkpoint)
+    checkpoint = AtomicCheckpoint(run.model, classifier, training.checkpoint)
     history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
     flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
-    early = EarlyCurve(val, EVALUATION_BATCH, training.validate_at, clock, run.write_curve)
+    complementary = labels_are_complementary(training)
+    early = EarlyCurve(classifier, val, EVALUATION_BATCH, training.validate_at, complementary, clock, run.write_curve)
     plateau = plateau_callbacks(training)
     remembered = {checkpoint: ("best", "kept"), history: ("rows",), early: ("rows",)}
     remembered |= {callback: REMEMBERED[type(callback)] for callback in plateau}

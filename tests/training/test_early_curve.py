@@ -39,7 +39,6 @@ def curve(at, callbacks=(), optimizer=None, epochs=2):
     """Train for epochs of 5 steps; return the curve's rows."""
     keras.utils.set_random_seed(0)
     written = []
-    drawn = EarlyCurve(VAL, 20, at, Clock(), lambda rows: written.append(len(rows)))
     model = keras.Sequential(
         [
             keras.Input((4, 4, 1), dtype="uint8"),
@@ -51,6 +50,7 @@ def curve(at, callbacks=(), optimizer=None, epochs=2):
         ]
     )
     model.compile(optimizer or keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
+    drawn = EarlyCurve(model, VAL, 20, at, False, Clock(), lambda rows: written.append(len(rows)))
     model.fit(VAL.images, VAL.labels, batch_size=10, epochs=epochs, callbacks=[*callbacks, drawn], verbose=0)
     assert written == list(range(1, len(drawn.rows) + 1))
     return drawn.rows
