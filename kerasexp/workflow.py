@@ -149,7 +149,8 @@ def _run(
         write_text(run.experiment, resolved_yaml(experiment))
         write_json(run.manifest, manifest)
         try:
-            _train_and_judge(experiment, data, model, run, manifest, console)
+            taught = _taught(experiment, data, upstream)
+            _train_and_judge(experiment, data, taught, model, run, manifest, console)
             manifest["status"] = "finished"
         except BaseException as error:
             told = _told(error, experiment)
@@ -182,8 +183,17 @@ def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upst
     return model, copied
 
 
+def _taught(experiment: Experiment, data: PreparedData, upstream: Upstream | None) -> PreparedData:
+    """Return the data that are learned from: with the upstream model's guesses for labels where the experiment asks for it."""
+    from kerasexp.training.pseudo_labels import pseudo_labelled
+
+    if upstream is None or not experiment.init.pseudo_labels:
+        return data
+    return pseudo_labelled(data, load_checkpoint(upstream.run.checkpoint).model)
+
+
 def _train_and_judge(
-    experiment, data: PreparedData, model, run: RunDirectory, manifest: dict, console: Console
+    experiment, data: PreparedData, taught: PreparedData, model, run: RunDirectory, manifest: dict, console: Console
 ) -> None:
     from kerasexp.evaluation.calibration import fit_temperature
     from kerasexp.evaluation.complementary import complementary_metrics
@@ -198,7 +208,7 @@ def _train_and_judge(
 
     # 4. Training.
     write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
-    fitted = fit(model, data, experiment, run, console)
+    fitted = fit(model, taught, experiment, run, console)
 
     # 5. Evaluation of what was saved, not of what is in memory; the test split is read here and nowhere before.
     start = time.perf_counter()
@@ -207,7 +217,7 @@ def _train_and_judge(
     sampled = sample_positions(len(data.splits["test"]), experiment.seed)
     test = predict_split(best, data.splits["test"], data.class_names, sampled)
     # What says what a picture is NOT cannot tell how sure a prediction should be.
-    complementary = labels_are_complementary(experiment.training)
+    complementary = labels_are_complementary(experiment.training) or taught is not data
     temperature, ranking = 1.0 if complementary else fit_temperature(val), rank(test)
     metrics = {
         "val": complementary_metrics(val) if complementary else compute_metrics(val, temperature),

@@ -89,3 +89,45 @@ def test_the_intervals_hold_as_often_as_they_say():
 def test_what_does_not_go_together_is_told(cli, digits_yaml, changes, said):
     answer = cli("show", digits_yaml, *(part for change in changes for part in ("--set", change)))
     assert answer.code == 2 and said in answer.err, answer.err
+
+
+def test_a_second_stage_learns_from_guesses_that_are_never_the_excluded_class(cli, digits_yaml, tmp_path, monkeypatch):
+    from kerasexp.training import fit as fit_module
+
+    seen = []
+    original = fit_module.training_batches
+    monkeypatch.setattr(
+        fit_module, "training_batches", lambda split, *more: seen.append(split) or original(split, *more)
+    )
+    second = tmp_path / "second.yaml"
+    second.write_text(
+        "base: wrong.yaml\ninit: {experiment: first.yaml, layers: none, pseudo_labels: true}\ntraining: {epochs: 20}\n"
+    )
+    (tmp_path / "first.yaml").write_text("base: wrong.yaml\ntraining: {loss: scl_nl}\n")
+    answer = cli("run", second)
+    assert answer.code == 0, answer.err
+    excluded, guessed = seen
+    assert excluded.names == guessed.names and (excluded.labels != guessed.labels).all()
+    first, last = (json.loads(Path(f"runs/{name}/1/metrics.json").read_text()) for name in ("first", "second"))
+    assert last["test"]["accuracy"] > first["test"]["accuracy"] - 0.02
+    assert last["val"]["accuracy_low"] <= last["test"]["accuracy"] <= last["val"]["accuracy_high"]
+
+
+def test_no_true_label_of_the_training_pictures_is_read(cli, tmp_path, monkeypatch):
+    """Shuffling which picture has which true label changes nothing, as long as the complementary ones stay."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (60, 8, 8)).astype(np.uint8)
+    labels = generator.integers(0, 3, 60)
+    np.savez(tmp_path / "made.npz", x_train=images, y_train=labels, x_test=images[:6], y_test=labels[:6])
+    path = tmp_path / "given.yaml"
+    path.write_text(
+        "data: {source: npz, path: made.npz, preprocessing: {size: [8, 8]}}\nmodel: {name: mlp, units: [8]}\n"
+        "training: {epochs: 2, batch_size: 10, loss: scl_nl}\n"
+    )
+    first = Path(cli("run", path).last_line)
+    np.savez(tmp_path / "made.npz", x_train=images, y_train=labels, x_test=images[:6], y_test=(labels[:6] + 1) % 3)
+    second = Path(cli("run", path).last_line)
+    probabilities = [
+        [line.split(",")[5:] for line in (run / "predictions.csv").read_text().splitlines()] for run in (first, second)
+    ]
+    assert probabilities[0] == probabilities[1]

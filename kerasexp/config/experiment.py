@@ -18,9 +18,15 @@ class Init(Section):
     experiment: str | Experiment = Field(
         description="The upstream experiment: a YAML file, or an experiment written out."
     )
-    layers: Literal["all_but_head", "all_but_classes", "all"] | list[str] = Field(
+    layers: Literal["all_but_head", "all_but_classes", "all", "none"] | list[str] = Field(
         "all_but_head",
-        description="all_but_head (all before the dense head), all_but_classes (all but the last layer), all, or layer names.",
+        description="all_but_head (all before the dense head), all_but_classes (all but the last layer), all, none, or "
+        "layer names.",
+    )
+    pseudo_labels: bool = Field(
+        False,
+        description="Learn from the upstream model's guesses instead of labels that say what a picture is NOT; a guess is "
+        "never the excluded class.",
     )
     freeze: list[str] = Field([], description="Layers that are not trained, by name; `*` stands for any characters.")
 

@@ -48,6 +48,8 @@ def _wanted_layers(model: keras.Model, init: Init) -> list[str]:
             message = f"no layer with weights is called '{unknown[0]}'{near}; there: {listing(with_weights, 40)}"
             raise UserError(Problem(message, key="init.layers"))
         return init.layers
+    if init.layers == "none":
+        return []
     if init.layers == "all":
         return with_weights
     if init.layers == "all_but_classes":
