@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from kerasexp.checkpoint import load_checkpoint
+from kerasexp.config.files import is_there
 from kerasexp.data.archive import open_files
-from kerasexp.data.decoding import EXTENSIONS, decode
+from kerasexp.data.decoding import EXTENSIONS, decode, is_picture_name
 from kerasexp.data.pictures import BrokenPicture, natural_key
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.threads import in_threads
@@ -36,22 +37,24 @@ def picture_files(paths: Sequence[Path]) -> list[PictureFile]:
     """Return the pictures that are meant by files, folders (with all that is below them) and zip archives.
 
     Raises:
-        UserError: a path is not there, or there is no picture at all.
+        UserError: a path is not there, is neither a file nor a folder, or holds no picture.
     """
     files, problems = [], []
     for path in paths:
-        if path.is_dir() or path.suffix.lower() == ".zip":
+        if not is_there(path):
+            problems.append(Problem("no such file or folder", str(path)))
+        elif path.is_dir() or path.suffix.lower() == ".zip":
             opened = open_files(path)
-            names = sorted((p for p in opened.paths if p.lower().endswith(EXTENSIONS)), key=natural_key)
+            names = sorted((p for p in opened.paths if is_picture_name(p)), key=natural_key)
             files += [
                 PictureFile(f"{path}/{name}", lambda name=name, opened=opened: opened.read(name)) for name in names
             ]
             if not names:
                 problems.append(Problem(f"holds no picture ({', '.join(EXTENSIONS)})", str(path)))
-        elif path.exists():
+        elif path.is_file():
             files.append(PictureFile(str(path), path.read_bytes))
         else:
-            problems.append(Problem("no such file or folder", str(path)))
+            problems.append(Problem("is a device, a pipe or a socket, and pictures are files", str(path)))
     if problems:
         raise UserError(*problems)
     return files

@@ -122,7 +122,7 @@ class RunDirectory:
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest, or an empty dict where there is none that can be read."""
         try:
-            return json.loads(self.manifest.read_text(encoding="utf-8"))
+            return json.loads(self.manifest.read_text(encoding="utf-8", errors="surrogateescape"))
         except (OSError, ValueError):
             return {}
 

@@ -6,135 +6,115 @@ import io
 import struct
 
 import numpy as np
-from zlib_ng import zlib_ng
 
-from kerasexp.backend import import_tensorflow
-from kerasexp.data.pictures import BrokenPicture
+from kerasexp.data.pictures import MAX_PIXELS, BrokenPicture
+from kerasexp.data.png import decode_png
+from kerasexp.data.viewing import ORIENTATION, on_white, upright
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-MAX_PIXELS = 100_000_000
-# Deflate packs no more than this into one byte, so a short stream cannot be a bomb.
-DEFLATE_RATIO, MAX_INFLATED = 1032, 2**28
-STORED_BLOCK = 65535
-PNG = b"\x89PNG\r\n\x1a\n"
+# Files that are called so are meant as pictures too: they are read where they are one of ours under another name, and named
+# as unreadable where they are not, which is better than to learn from a folder without them and say nothing.
+OTHER_EXTENSIONS = (
+    ".jpe",
+    ".jfif",
+    ".dib",
+    ".apng",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jp2",
+    ".jxl",
+)
+# How files begin, whatever their name says: ours, and what is most often found under a picture's name.
+OURS = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"BM": "BMP"}
+OTHERS = {
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"\0\0\0\x0cJXL": "JPEG XL",
+    b"%PDF": "PDF",
+    b"PK\3\4": "a zip archive",
+    b"<!doctype html": "an HTML page",
+    b"<html": "an HTML page",
+    b"<svg": "an SVG drawing",
+    b"<?xml": "XML",
+    b"version https://git-lfs": "a Git LFS pointer instead of what it stands for",
+}
+# A JPEG file has one bit at least for each 8x8 pixels. Where it has fewer, libjpeg would make up the rest and say nothing.
+JPEG_RATIO = 8 * 64
+
+
+def is_picture_name(path: str) -> bool:
+    """Whether a file of this name is meant as a picture."""
+    return path.lower().endswith(EXTENSIONS + OTHER_EXTENSIONS)
 
 
 def decode(data: bytes) -> np.ndarray:
-    """Decode one PNG, JPEG, BMP or WebP file.
+    """Decode one PNG, JPEG, BMP or WebP file, told by how it begins and not by its name.
 
-    16-bit pictures keep their upper 8 bits, transparency lies on white, palettes and CMYK become RGB, an EXIF rotation is
-    carried out, and an animation gives its first frame.
+    16-bit pictures keep their upper 8 bits, transparency lies on white, palettes and CMYK become RGB (ink stored inverted, as
+    Adobe does and all others since), an EXIF rotation is carried out, and an animation gives its first frame.
+
+    A file that is cut off before its last pixel is found in every format. Of the four, only PNG has checksums: bytes that
+    were changed within the pixels of a JPEG, BMP or WebP file can give other pixels without a sign of it.
 
     Returns:
         uint8 [height, width, 1 or 3].
 
     Raises:
-        BrokenPicture: the file is empty, cut off, of another kind, or larger than 100 megapixels.
+        BrokenPicture: the file is empty, cut off, damaged, of another kind, or larger than 100 megapixels.
     """
+    kind = _kind(data)
+    return decode_png(data) if kind == "PNG" else _decode_by_pillow(data, kind)
+
+
+def _kind(data: bytes) -> str:
+    """Return which of our formats a file is in."""
     if not data:
         raise BrokenPicture("the file is empty")
-    if data.startswith(PNG):
-        chunks = _png_chunks(data)
-        if _is_plain(chunks):
-            return _decode_plain_png(data, chunks)
-    return _decode_any(data)
+    for start, kind in OURS.items():
+        if data.startswith(start):
+            return kind
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    begin = data[:32].lstrip().lower()
+    other = next((kind for start, kind in OTHERS.items() if begin.startswith(start.lower())), None)
+    if data[4:8] == b"ftyp":
+        other = "AVIF" if data[8:11] == b"avi" else "HEIC, or a film"
+    if other is not None:
+        raise BrokenPicture(f"the file is {other}, and PNG, JPEG, BMP and WebP are read")
+    if not data.strip(b"\0"):
+        raise BrokenPicture("the file holds nothing but zero bytes")
+    raise BrokenPicture("the file is no PNG, JPEG, BMP or WebP picture")
 
 
-def _png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Return kind and content of each chunk up to IEND (PNG specification, section 5.3)."""
-    chunks, at = [], len(PNG)
-    while at + 12 <= len(data):
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
-        content, crc = data[at + 8 : at + 8 + length], data[at + 8 + length : at + 12 + length]
-        if _crc(kind, content).to_bytes(4, "big") != crc:
-            break
-        chunks.append((kind, content))
-        if kind == b"IEND":
-            return chunks
-        at += 12 + length
-    raise BrokenPicture("the PNG file is damaged or cut off")
-
-
-def _is_plain(chunks: list[tuple[bytes, bytes]]) -> bool:
-    """Whether this is an 8-bit grey or RGB PNG without interlacing, transparency, rotation or animation."""
-    kind, header = chunks[0]
-    if kind != b"IHDR" or len(header) != 13 or {b"tRNS", b"eXIf", b"acTL"} & {kind for kind, _ in chunks}:
-        return False
-    width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", header)
-    return depth == 8 and colour in (0, 2) and interlace == 0 and 0 < width * height <= MAX_PIXELS
-
-
-def _decode_plain_png(data: bytes, chunks: list[tuple[bytes, bytes]]) -> np.ndarray:
-    import_tensorflow()
-    import tensorflow as tf
+def _decode_by_pillow(data: bytes, kind: str) -> np.ndarray:
+    from PIL import Image
 
     try:
-        with tf.device("CPU"):
-            # The tensor lends its memory; `.numpy()` would copy it.
-            return np.asarray(memoryview(tf.io.decode_png(_stored(chunks) or data)))
-    except (zlib_ng.error, tf.errors.InvalidArgumentError):
-        raise BrokenPicture("the PNG file is damaged or cut off") from None
-
-
-def _stored(chunks: list[tuple[bytes, bytes]]) -> bytes | None:
-    """Return the same PNG without compression; None where inflating it could fill the memory.
-
-    Inflating is nearly all of the 6.6 ms that TensorFlow takes for a 900x1200 scan (Pillow takes 9.6). zlib-ng does it in
-    1.4, and TensorFlow reads what it leaves in 2.3.
-    """
-    packed = b"".join(content for kind, content in chunks if kind == b"IDAT")
-    if len(packed) > MAX_INFLATED // DEFLATE_RATIO:
-        return None
-    header = chunks[0][1]
-    width, height, _, colour = struct.unpack(">IIBB", header[:10])
-    pixels = zlib_ng.decompress(packed, bufsize=height * (1 + width * (3 if colour == 2 else 1)) + 1)
-    parts = (b"IHDR", header), (b"IDAT", _uncompressed(pixels)), (b"IEND", b"")
-    return PNG + b"".join(
-        len(content).to_bytes(4, "big") + kind + content + _crc(kind, content).to_bytes(4, "big")
-        for kind, content in parts
-    )
-
-
-def _uncompressed(content: bytes) -> bytes:
-    """Return a zlib stream of stored blocks (RFC 1950 and 1951, section 3.2.4), which is quicker than compressing at level 0."""
-    view, last = memoryview(content), (len(content) - 1) // STORED_BLOCK * STORED_BLOCK
-    parts: list[bytes | memoryview] = [b"\x78\x01"]
-    for start in range(0, len(content), STORED_BLOCK):
-        block = view[start : start + STORED_BLOCK]
-        parts += struct.pack("<BHH", start == last, len(block), len(block) ^ 0xFFFF), block
-    return b"".join([*parts, zlib_ng.adler32(content).to_bytes(4, "big")])
-
-
-def _crc(kind: bytes, content: bytes) -> int:
-    return zlib_ng.crc32(content, zlib_ng.crc32(kind))
-
-
-def _decode_any(data: bytes) -> np.ndarray:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.format not in ("PNG", "JPEG", "BMP", "WEBP", "DIB", "MPO"):
-                raise BrokenPicture(f"the file is {image.format}, and PNG, JPEG, BMP and WebP are read")
+        with Image.open(io.BytesIO(data), formats=[kind]) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise BrokenPicture(f"{image.width}x{image.height} pixels are more than {MAX_PIXELS:,}")
+                raise BrokenPicture(f"{image.width}x{image.height} pixels; a picture has 1 to {MAX_PIXELS:,}")
+            if kind == "JPEG" and image.width * image.height > len(data) * JPEG_RATIO:
+                raise EOFError
             image.load()
-            return _as_uint8(ImageOps.exif_transpose(image))
-    except UnidentifiedImageError:
-        raise BrokenPicture("the file is no PNG, JPEG, BMP or WebP picture") from None
-    except (OSError, SyntaxError, ValueError, struct.error, EOFError, Image.DecompressionBombError) as error:
-        raise BrokenPicture(f"the file is damaged: {error}") from None
+            return upright(_as_uint8(image), image.getexif().get(ORIENTATION, 1))
+    except Image.DecompressionBombError:  # Pillow has a limit of its own, which it looks at first
+        raise BrokenPicture(f"far more pixels than {MAX_PIXELS:,}") from None
+    except (OSError, SyntaxError, ValueError, struct.error, EOFError):
+        raise BrokenPicture(f"the {'WebP' if kind == 'WEBP' else kind} file is damaged or cut off") from None
 
 
 def _as_uint8(image) -> np.ndarray:
-    """Return a Pillow image of any mode as uint8 [height, width, 1 or 3]."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):
-        return (np.clip(np.asarray(image, dtype=np.int64), 0, 65535) >> 8).astype(np.uint8)[..., np.newaxis]
-    if image.mode in ("P", "PA", "LA", "La", "RGBA", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    """Return a JPEG, BMP or WebP image of Pillow's as uint8 [height, width, 1 or 3]."""
+    if image.mode == "RGBA":
+        return on_white(np.asarray(image))
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))[..., np.newaxis]
+    if image.mode == "P" and np.asarray(image).max() >= len(image.palette.palette) // len(image.palette.mode):
+        raise ValueError("colours that the palette lacks")
     return np.asarray(image.convert("RGB"))

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.data.pictures import BrokenPicture, Pictures
+from kerasexp.data.pictures import BrokenPicture, ChangedPicture, Pictures
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.threads import in_threads
 
 # Part of every key: raise it when decoding or preprocessing gives other pixels than before.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def cache_folder() -> Path:
 def pack(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None = None) -> Packed:
     """Decode and preprocess pictures, or read them from the cache where that was done before.
 
-    A cache that cannot be written costs the next run its time, and this one nothing.
+    A cache that cannot be written costs the next run its time, and this one nothing. Nothing is kept where a picture changed
+    while it was read: the key is a digest of what was there before.
 
     Args:
         pictures: what to pack.
@@ -59,8 +60,9 @@ def pack(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], 
     found = _read(folder, len(pictures), (*how.size, how.channels))
     if found is not None:
         return found
-    packed = _decode_all(pictures, how, progress)
-    _write(folder, packed)
+    packed, at_rest = _decode_all(pictures, how, progress)
+    if at_rest:
+        _write(folder, packed)
     return packed
 
 
@@ -69,26 +71,30 @@ def _key(pictures: Pictures, how: Preprocessing) -> str:
     return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _decode_all(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None) -> Packed:
+def _decode_all(
+    pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None
+) -> tuple[Packed, bool]:
+    """Return all that can be read, and whether everything was as it is in the digest."""
     images = np.empty((len(pictures), *how.size, how.channels), np.uint8)
 
-    def one(position: int) -> str | None:
+    def one(position: int) -> BrokenPicture | None:
         try:
             images[position] = preprocess(pictures.read(position), how)
         except BrokenPicture as broken:
-            return str(broken)
+            return broken
         return None
 
-    faults, kept = [], []
+    faults, kept, at_rest = [], [], True
     for position, fault in enumerate(in_threads(one, range(len(pictures)))):
         if fault is None:
             kept.append(position)
         else:
-            faults.append((pictures.names[position], fault))
+            faults.append((pictures.names[position], str(fault)))
+            at_rest = at_rest and not isinstance(fault, ChangedPicture)
         if progress is not None:
             progress(position + 1, len(pictures))
     kept = np.array(kept, dtype=np.int64)
-    return Packed(images[kept] if faults else images, kept, faults)
+    return Packed(images[kept] if faults else images, kept, faults), at_rest
 
 
 def _read(folder: Path, count: int, shape: tuple[int, ...]) -> Packed | None:

@@ -10,9 +10,16 @@ import numpy as np
 
 from kerasexp.errors import Problem, UserError, closest, listing
 
+# A larger picture is refused by what its header declares, before anything of it is unpacked.
+MAX_PIXELS = 100_000_000
+
 
 class BrokenPicture(Exception):
     """One picture cannot be read; the message says why."""
+
+
+class ChangedPicture(BrokenPicture):
+    """A picture is no longer what it was when the source was loaded, so that what is read says nothing of its digest."""
 
 
 class MissingData(Exception):

@@ -84,7 +84,7 @@ def _find(path: Path) -> RunDirectory:
 
 def _read_metrics(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError) as error:
         raise UserError(Problem(f"cannot be read: {error}", str(path))) from None
 

@@ -1,7 +1,6 @@
 """Where pictures and labels come from: each source, its layouts, and what is wrong with files that are none."""
 
 import contextlib
-import csv
 import hashlib
 import socket
 import threading
@@ -18,11 +17,9 @@ from kerasexp.data.pictures import BrokenPicture, MissingData, Source
 from kerasexp.data.preparation import select_classes
 from kerasexp.data.rendering import render_character
 from kerasexp.data.sources import load_source
-from kerasexp.data.sources.csv import load_csv, read_csv, write_csv
 from kerasexp.data.sources.digits import load_digits
 from kerasexp.data.sources.image_folder import load_image_folder
 from kerasexp.data.sources.mnist import load_mnist
-from kerasexp.data.sources.npz import load_npz, read_splits
 from kerasexp.data.sources.rendered_scans import load_rendered_scans
 from kerasexp.errors import UserError
 
@@ -70,233 +67,9 @@ def test_some_of_the_digits_under_other_names():
     assert classes_of(source, "test").count("one") == classes_of(whole, "test").count("1")
 
 
-# npz
-
-
 def npz(path: Path = Path("pictures.npz"), **arrays) -> Path:
     np.savez_compressed(path, **arrays)
     return path
-
-
-def test_npz_of_train_and_test():
-    npz(
-        x_train=PICTURES, y_train=LABELS, x_test=PICTURES[:3], y_test=LABELS[:3], x_val=PICTURES[3:6], y_val=LABELS[3:6]
-    )
-    source = load_npz(asked(source="npz", path="pictures.npz"))
-    assert list(source.splits) == ["train", "val", "test"]
-    assert source.class_names == ["0", "1", "2"]
-    assert np.array_equal(stored(source)[..., 0], PICTURES)
-    assert np.array_equal(source.splits["train"].labels, LABELS)
-
-
-@pytest.mark.parametrize(
-    ("pictures", "shape"),
-    [
-        (PICTURES, (12, 8, 8, 1)),
-        (PICTURES[..., np.newaxis], (12, 8, 8, 1)),
-        (np.repeat(PICTURES[..., np.newaxis], 3, axis=3), (12, 8, 8, 3)),
-        (PICTURES.astype(np.int64), (12, 8, 8, 1)),
-        (PICTURES.astype(np.float32), (12, 8, 8, 1)),
-        (PICTURES / 255, (12, 8, 8, 1)),
-        ((PICTURES / 255).astype(np.float32), (12, 8, 8, 1)),
-    ],
-    ids=["grey", "one channel", "colour", "int64", "float to 255", "float to 1", "float32 to 1"],
-)
-def test_npz_of_any_kind_of_number_gives_uint8(pictures, shape):
-    read, labels = read_splits(npz(x=pictures, y=LABELS))["train"]
-    assert read.dtype == np.uint8 and read.shape == shape
-    assert np.array_equal(read[..., 0], PICTURES)
-
-
-@pytest.mark.parametrize(
-    ("labels", "names"),
-    [
-        (LABELS[:, np.newaxis], ["0", "1", "2"]),
-        (np.array(["cat", "dog"] * 6), ["cat", "dog"]),
-        (np.array([2, 10, 1] * 4), ["1", "2", "10"]),
-        (np.array(["img10", "img9"] * 6), ["img9", "img10"]),
-    ],
-    ids=["a column", "words", "numbers", "numbered words"],
-)
-def test_npz_labels_are_class_names_in_natural_order(labels, names):
-    npz(x=PICTURES, y=labels)
-    assert load_npz(asked(source="npz", path="pictures.npz")).class_names == names
-
-
-@pytest.mark.parametrize(
-    ("arrays", "reason"),
-    [
-        ({"x": np.array([None, "a"], dtype=object), "y": LABELS[:2]}, "cannot be read as a NumPy archive"),
-        ({"x": PICTURES, "y": np.array([{}] * 12, dtype=object)}, "cannot be read as a NumPy archive"),
-        ({"x": np.where(PICTURES == 0, np.nan, 1.0), "y": LABELS}, "no finite numbers"),
-        ({"x": np.where(PICTURES == 0, np.inf, 1.0), "y": LABELS}, "no finite numbers"),
-        ({"x": PICTURES.astype(complex), "y": LABELS}, "numbers"),
-        ({"x": PICTURES.astype("timedelta64[s]"), "y": LABELS}, "numbers"),
-        ({"x": PICTURES.astype(str), "y": LABELS}, "numbers"),
-        ({"x": PICTURES.astype(int) * 2, "y": LABELS}, "values from .* to "),
-        ({"x": PICTURES.astype(int) - 1, "y": LABELS}, "values from -1 to "),
-        ({"x": PICTURES / 255 - 0.5, "y": LABELS}, "values from -0.5 to "),
-        ({"x": PICTURES.reshape(12, 64), "y": LABELS}, r"shape \(12, 64\)"),
-        ({"x": np.stack([PICTURES] * 2, axis=3), "y": LABELS}, r"shape \(12, 8, 8, 2\)"),
-        ({"x": PICTURES[:0], "y": LABELS[:0]}, r"shape \(0, 8, 8, 1\)"),
-        ({"x": np.uint8(3), "y": LABELS}, r"shape \(\)"),
-        ({"x": PICTURES, "y": LABELS[:5]}, r"12 pictures and labels of shape \(5,\)"),
-        ({"x": PICTURES, "y": np.eye(12)}, r"labels of shape \(12, 12\)"),
-        ({"images": PICTURES, "labels": LABELS}, "holds images, labels; x_train and y_train"),
-        ({"x_train": PICTURES, "y_test": LABELS}, "x_train and y_train .or x and y. are needed"),
-        ({"x_test": PICTURES, "y_test": LABELS}, "x_train and y_train"),
-        ({}, "holds nothing"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_npz_that_holds_no_labelled_pictures_is_refused(arrays, reason):
-    with pytest.raises(UserError, match=reason):
-        read_splits(npz(**arrays))
-
-
-def test_npz_files_that_are_none_are_refused(tmp_path):
-    whole = npz(x=PICTURES, y=LABELS).read_bytes()
-    path = tmp_path / "file.npz"
-    for content in (b"", b"hello", whole[:200], whole[:-10]):
-        path.write_bytes(content)
-        with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
-            read_splits(path)
-    with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
-        read_splits(tmp_path)
-
-
-@pytest.mark.parametrize("at", [60, 100, 200])
-def test_a_damaged_npz_is_refused(at):
-    path = npz(x=PICTURES, y=LABELS)
-    content = bytearray(path.read_bytes())
-    content[at : at + 20] = b"\xa5" * 20
-    path.write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
-        read_splits(path)
-
-
-def test_a_single_array_is_no_archive():
-    np.save("pictures.npy", PICTURES)
-    with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
-        read_splits(Path("pictures.npy"))
-
-
-def test_an_archive_of_other_files_is_no_archive_of_arrays():
-    with zipfile.ZipFile("pictures.npz", "w") as archive:
-        archive.writestr("x", "no array")
-        archive.writestr("y", "no array")
-    with pytest.raises(UserError):
-        read_splits(Path("pictures.npz"))
-
-
-def test_a_missing_npz_is_missing_data():
-    with pytest.raises(MissingData, match=r"'nowhere\.npz' is not at "):
-        load_npz(asked(source="npz", path="nowhere.npz"))
-
-
-def test_npz_is_found_in_the_data_folder(tmp_path, monkeypatch):
-    (tmp_path / "data").mkdir()
-    npz(tmp_path / "data" / "pictures.npz", x=PICTURES, y=LABELS)
-    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
-    assert len(load_npz(asked(source="npz", path="pictures.npz")).splits["train"]) == 12
-
-
-# csv
-
-
-@pytest.mark.parametrize("shape", [(8, 8, 1), (4, 16, 1), (4, 4, 3), (1, 2, 1)], ids=str)
-def test_csv_that_was_written_is_read_back(shape):
-    pictures = GENERATOR.integers(0, 256, (5, *shape), np.uint8)
-    labels = ["0", "word", "with, comma", "ünï", "10"]
-    write_csv(Path("p.csv"), pictures, labels)
-    read, read_labels = read_csv(Path("p.csv"))
-    assert np.array_equal(read, pictures) and read.dtype == np.uint8
-    assert read_labels.tolist() == labels
-
-
-def test_csv_without_a_header_has_the_label_first():
-    Path("p.csv").write_text("7,0,1,2,3\n8,4,5,6,255\n")
-    pictures, labels = read_csv(Path("p.csv"))
-    assert labels.tolist() == ["7", "8"]
-    assert pictures[..., 0].tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 255]]]
-
-
-def test_csv_with_a_header_has_the_label_anywhere():
-    Path("p.csv").write_text("a,b,label,c,d\n0,1,cat,2,3\n0,1,dog,2,200\n")
-    pictures, labels = read_csv(Path("p.csv"))
-    assert labels.tolist() == ["cat", "dog"]
-    assert pictures[0, ..., 0].tolist() == [[0, 1], [2, 3]]
-
-
-def test_csv_as_spreadsheets_write_it_is_read():
-    """Excel's `CSV UTF-8` begins with a byte order mark and ends its lines with \\r\\n."""
-    Path("p.csv").write_bytes(b"\xef\xbb\xbflabel,a,b,c,d\r\n7,0,1,2,3\r\n8,0,1,2,200\r\n")
-    assert read_csv(Path("p.csv"))[1].tolist() == ["7", "8"]
-
-
-def test_csv_of_fractions_is_brought_to_uint8():
-    Path("p.csv").write_text("7,0,0.2,0.4,1.0\n")
-    assert read_csv(Path("p.csv"))[0].ravel().tolist() == [0, 51, 102, 255]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("7,0,1,2,3\n8,0,1,2\n", "line 2 has 4 values, and 5 are expected"),
-        ("label,a,b,c,d\n7,0,1,2,3\n8,0,1,2,3,4\n", "line 3 has 6 values"),
-        ("7,0,1,2,3\n8,0,1,x,3\n", "line 2 holds a value that is no number"),
-        ("7,0,1,2,3\n\n\n8,0,1,x,3\n", "line 4 holds a value that is no number"),
-        ("7,0,1,2,3\n\n8,0,1\n", "line 3 has 3 values"),
-        ("label,a,b,c,d\n7,0,1,,3\n", "line 2 holds a value that is no number"),
-        ("7,0,1,2,256\n", "values from 0.0 to 256.0"),
-        ("7,0,1,2,-1\n", "values from -1.0"),
-        ("7,0,1,2,nan\n", "no finite numbers"),
-        ("7,0,1,2,1e999\n", "no finite numbers"),
-        ("7,0,1,2\n", "3 pixels a line make no square"),
-        ("label,pixel_0_0,pixel_0_1,pixel_3_3\n7,0,1,2\n", "3 pixels a line make no square"),
-        ("class,a,b,c,d\n7,0,1,2,3\n", "without a column 'label'"),
-        ("label;a;b;c;d\n7;0;1;2;3\n", "without a column 'label'"),
-        ("label\ncat\ndog\n", "pixels"),
-        ("7\n8\n", "pixels"),
-        ("label,a,b,c,d\n", "holds no line of pixels"),
-        ("", "holds no line of pixels"),
-        (b"\xff\xfe\x00", "cannot be read as CSV"),
-        ("7," + "1" * 200_000, "cannot be read as CSV"),
-    ],
-    ids=lambda value: repr(value)[:40],
-)
-def test_csv_that_holds_no_labelled_pictures_is_refused(text, reason):
-    Path("p.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(UserError, match=reason):
-        read_csv(Path("p.csv"))
-
-
-def test_csv_folder_holds_one_file_per_split(tmp_path):
-    (tmp_path / "mnist").mkdir()
-    for split, part in (("train", slice(6)), ("val", slice(6, 9)), ("test", slice(9, 12))):
-        write_csv(tmp_path / "mnist" / f"{split}.csv", PICTURES[part, ..., np.newaxis], LABELS[part].astype(str))
-    source = load_csv(asked(source="csv", path="mnist"))
-    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 6, "val": 3, "test": 3}
-    assert np.array_equal(stored(source, "test")[..., 0], PICTURES[9:])
-
-
-def test_csv_folder_without_train_is_refused(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"holds no train\.csv"):
-        load_csv(asked(source="csv", path="empty"))
-
-
-def test_a_missing_csv_is_missing_data():
-    with pytest.raises(MissingData, match=r"'nowhere\.csv'"):
-        load_csv(asked(source="csv", path="nowhere.csv"))
-
-
-def test_csv_labels_can_be_given_names():
-    with Path("p.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([[label, 1, 2, 3, 4] for label in (1, 2, 3)])
-    source = load_csv(asked(source="csv", path="p.csv", class_names={"3": "drei", "1": "eins"}))
-    assert classes_of(source) == ["eins", "drei"]
-    assert source.splits["train"].names == ["train/00000", "train/00002"]
 
 
 # image_folder
@@ -571,28 +344,28 @@ def test_a_damaged_mnist_is_refused_and_not_replaced(mnist_bytes, tmp_path, monk
 
 
 def test_a_stand_in_is_used_and_says_for_what_and_why():
-    source, sentence = load_source(Data(source="mnist", offline=asked(source="digits")))
+    source, sentence = load_source(Data(source="mnist", offline=dict(source="digits")))
     assert len(source.splits["train"]) == 1437
     assert sentence.startswith("'digits' stands in for 'mnist': MNIST is not at ")
     assert "could not be downloaded" in sentence
 
 
 def test_a_stand_in_for_a_file_names_the_file():
-    data = Data(source="image_folder", path="scans.zip", offline=asked(source="digits"))
+    data = Data(source="image_folder", path="scans.zip", offline=dict(source="digits"))
     assert load_source(data)[1].startswith("'digits' stands in for 'image_folder scans.zip': ")
 
 
 def test_a_stand_in_is_not_used_where_the_source_is_here():
     npz(x=PICTURES, y=LABELS)
-    source, sentence = load_source(Data(source="npz", path="pictures.npz", offline=asked(source="digits")))
+    source, sentence = load_source(Data(source="npz", path="pictures.npz", offline=dict(source="digits")))
     assert sentence is None and len(source.splits["train"]) == 12
 
 
 def test_a_stand_in_takes_the_class_names_of_the_source_unless_it_has_its_own():
     names = {"0": "zero", "1": "one"}
-    source, _ = load_source(Data(source="mnist", class_names=names, offline=asked(source="digits")))
+    source, _ = load_source(Data(source="mnist", class_names=names, offline=dict(source="digits")))
     assert source.class_names == ["zero", "one"]
-    own = asked(source="digits", class_names={"5": "five", "6": "six"})
+    own = dict(source="digits", class_names={"5": "five", "6": "six"})
     source, _ = load_source(Data(source="mnist", class_names=names, offline=own))
     assert source.class_names == ["five", "six"]
 
@@ -605,7 +378,7 @@ def test_without_a_stand_in_missing_data_are_the_users_problem():
 
 def test_a_stand_in_that_is_missing_too_is_told():
     with pytest.raises(UserError, match="MNIST is not at .*; and its stand-in: 'nowhere.npz'"):
-        load_source(Data(source="mnist", offline=asked(source="npz", path="nowhere.npz")))
+        load_source(Data(source="mnist", offline=dict(source="npz", path="nowhere.npz")))
 
 
 # rendered_scans

@@ -10,8 +10,11 @@ import numpy as np
 from kerasexp.config.data import DataSource
 from kerasexp.config.files import find_file, places
 from kerasexp.data.pictures import MissingData, Source, from_arrays
-from kerasexp.data.sources.npz import as_uint8
+from kerasexp.data.sources.values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
+
+# A first line that counts 0, 1, 2, ... further than this is a header, as pandas writes it, and no picture.
+MOST_COUNTED = 16
 
 
 def load_csv(data: DataSource) -> Source:
@@ -45,8 +48,8 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
         uint8 [n, height, width, channels] and the labels as strings [n].
 
     Raises:
-        UserError: a line has another length than the first, a value is no number or out of range, or the pixels make no
-            square; with the line's number.
+        UserError: a line has another length than the first, a pixel or label is none (see `as_uint8` and `as_labels`), all
+            with the line's number; or the pixels make no square, or do not stand in their order.
     """
     name = str(path)
     try:
@@ -55,39 +58,46 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
             numbered = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(Problem(f"cannot be read as CSV: {error}", name)) from None
-    header = numbered.pop(0)[1] if numbered and not _is_number(numbered[0][1][-1]) else None
-    rows = [row for _, row in numbered]
+    header = numbered.pop(0)[1] if numbered and _is_header(numbered[0][1]) else None
+    rows, lines = [row for _, row in numbered], [number for number, _ in numbered]
     if not rows:
         raise UserError(Problem("holds no line of pixels", name))
     if header is not None and "label" not in header:
         raise UserError(Problem(f"has the header {listing(header, 4)} without a column 'label'", name))
     width = len(header or rows[0])
     label_column = header.index("label") if header else 0
-    for number, row in numbered:
+    for line, row in numbered:
         if len(row) != width:
-            raise UserError(Problem(f"line {number} has {len(row)} values, and {width} are expected", name))
-    labels = np.array([row.pop(label_column) for row in rows])
+            raise UserError(Problem(f"line {line} has {len(row)} values, and {width} are expected", name))
+
+    def place(position: int) -> str:
+        return f"line {lines[position]}"
+
+    labels = as_labels(np.array([row.pop(label_column) for row in rows]), name, place)
     try:
         pixels = np.array(rows, dtype=np.float64)
     except ValueError:
-        number = next(i for i, row in numbered if not all(map(_is_number, row)))
-        raise UserError(Problem(f"line {number} holds a value that is no number", name)) from None
+        line, value = next((i, value) for i, row in numbered for value in row if not _is_number(value))
+        raise UserError(Problem(f"line {line} holds '{value}', which is no number", name)) from None
     if header:
         header.pop(label_column)
     shape = _shape(header, pixels.shape[1], name)
-    return as_uint8(pixels, name).reshape(len(rows), *shape), labels
+    return as_uint8(pixels, name, place).reshape(len(rows), *shape), labels
 
 
 def write_csv(path: Path, pictures: np.ndarray, labels: list[str]) -> None:
     """Write uint8 pictures [n, height, width, channels] with a header that tells their shape; `read_csv` reads them back."""
-    _, height, width, channels = pictures.shape
-    suffixes = [""] if channels == 1 else [f"_{c}" for c in range(channels)]
-    pixels = [f"pixel_{row}_{column}{s}" for row in range(height) for column in range(width) for s in suffixes]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["label", *pixels])
+        writer.writerow(["label", *_pixel_names(pictures.shape[1:])])
         for label, picture in zip(labels, pictures.reshape(len(pictures), -1), strict=True):
             writer.writerow([label, *picture.tolist()])
+
+
+def _is_header(line: list[str]) -> bool:
+    """Whether a file's first line names its columns: the label's, or the last by a word, or all of them by counting."""
+    counted = [str(int(line[0]) + i) for i in range(len(line))] if line[0].isdecimal() else None
+    return "label" in line or not _is_number(line[-1]) or (line == counted and len(line) > MOST_COUNTED)
 
 
 def _is_number(text: str) -> bool:
@@ -98,11 +108,20 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _pixel_names(shape: tuple[int, ...]) -> list[str]:
+    """Return the columns of a picture [height, width, channels]; the channel is left out where there is only one."""
+    height, width, channels = shape
+    suffixes = [""] if channels == 1 else [f"_{channel}" for channel in range(channels)]
+    return [f"pixel_{row}_{column}{suffix}" for row in range(height) for column in range(width) for suffix in suffixes]
+
+
 def _shape(header: list[str] | None, count: int, name: str) -> tuple[int, int, int]:
     last = header[-1].split("_")[1:] if header and header[-1].startswith("pixel_") else []
     if len(last) in (2, 3) and all(part.isdigit() for part in last):
         shape = tuple(int(part) + 1 for part in last)
         shape = shape if len(shape) == 3 else (*shape, 1)
+        if len(header) == count == shape[0] * shape[1] * shape[2] and header != _pixel_names(shape):
+            raise UserError(Problem("its columns pixel_0_0, pixel_0_1, ... are not in their order", name))
     else:
         side = round(count**0.5)
         shape = (side, side, 1)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from pathlib import PurePosixPath
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from kerasexp.config.data import DataSource
 from kerasexp.config.files import find_file, places
 from kerasexp.data.archive import Files, open_files
-from kerasexp.data.decoding import EXTENSIONS, decode
-from kerasexp.data.pictures import MissingData, Pictures, Source, labelled, name_classes
+from kerasexp.data.decoding import EXTENSIONS, decode, is_picture_name
+from kerasexp.data.pictures import ChangedPicture, MissingData, Pictures, Source, labelled, name_classes
 from kerasexp.errors import Problem, UserError, listing
 
 SPLIT_FOLDERS = {
@@ -28,7 +30,8 @@ SPLIT_FOLDERS = {
 def load_image_folder(data: DataSource) -> Source:
     """List the pictures of a folder or zip archive; they are decoded when they are read.
 
-    A lone top folder is stepped into. Folders `train`, `val` and `test` side by side are taken as the splits.
+    A lone top folder is stepped into. Folders `train`, `val` and `test` side by side are taken as the splits. A file that
+    is written, replaced or removed after this is a ChangedPicture when it is read.
 
     Raises:
         MissingData: there is no such folder or archive.
@@ -37,20 +40,40 @@ def load_image_folder(data: DataSource) -> Source:
     found = find_file(data.path)
     if found is None:
         raise MissingData(f"'{data.path}' is not at {listing(places(data.path))}")
+    archive = None if found.is_dir() else _state(found)
     files = open_files(found)
     by_split = class_folders(files)
     folders = name_classes([folder for members in by_split.values() for folder in members], data.class_names)
+    paths = {split: [p for folder in folders for p in members.get(folder, [])] for split, members in by_split.items()}
+    # What is still in this state when it is read is what the digest, which is made now, is of.
+    before = {path: archive or _state(found / path) for of_split in paths.values() for path in of_split}
+
+    def read(path: str) -> np.ndarray:
+        try:
+            return decode(files.read(path))
+        finally:
+            if _state(found if archive else found / path) != before[path]:
+                raise ChangedPicture("the file was changed or removed while the pictures were being read") from None
+
     splits, names = {}, []
-    for split, members in by_split.items():
-        paths = [path for folder in folders for path in members.get(folder, [])]
-        stored = np.array([PurePosixPath(path).parent.name for path in paths])
+    for split, of_split in paths.items():
+        stored = np.array([PurePosixPath(path).parent.name for path in of_split])
         _, labels, names = labelled(stored, folders)
-        splits[split] = Pictures(paths, labels, _reader(files, paths), files.digest)
+        splits[split] = Pictures(of_split, labels, _by_position(read, of_split), files.digest)
     return Source(f"pictures in {found.name}", names, folders, splits)
 
 
-def _reader(files: Files, paths: list[str]):
-    return lambda position: decode(files.read(paths[position]))
+def _by_position(read: Callable[[str], np.ndarray], paths: list[str]) -> Callable[[int], np.ndarray]:
+    return lambda position: read(paths[position])
+
+
+def _state(file: Path) -> tuple[int, ...] | None:
+    """Return what is no longer the same when a file has been written or replaced; None where there is none."""
+    try:
+        now = os.stat(file)
+    except OSError:
+        return None
+    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_mode
 
 
 def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
@@ -59,7 +82,9 @@ def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
     Raises:
         UserError: there is no picture, or pictures lie beside the class folders or deeper than them.
     """
-    paths = [p for p in files.paths if p.lower().endswith(EXTENSIONS)]
+    named = [p for p in files.paths if is_picture_name(p)]
+    # Files of kinds that are not read are listed beside those that are, to be named; a stray one tells of no folders.
+    paths = [p for p in named if p.lower().endswith(EXTENSIONS)] or named
     if not paths:
         raise UserError(Problem(f"holds no picture ({', '.join(EXTENSIONS)})", files.origin))
     depth = 0
@@ -82,9 +107,13 @@ def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
             )
         )
     result: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for path in paths:
-        split = SPLIT_FOLDERS[_top(path, depth)] if has_splits else "train"
-        result[split][_top(path, class_depth)].append(path)
+    above = PurePosixPath(paths[0]).parts[:depth]
+    for path in named:
+        parts = PurePosixPath(path).parts
+        if len(parts) == class_depth + 2 and parts[:depth] == above:
+            split = SPLIT_FOLDERS.get(parts[depth]) if has_splits else "train"
+            if split is not None:
+                result[split][parts[class_depth]].append(path)
     return {split: dict(members) for split, members in result.items()}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from kerasexp.config.data import DataSource
 from kerasexp.config.files import find_file, places
 from kerasexp.data.pictures import MissingData, Source, from_arrays
+from kerasexp.data.sources.values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
 
 
@@ -28,7 +29,7 @@ def load_npz(data: DataSource) -> Source:
 
 
 def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return split -> (uint8 [n, height, width, 1 or 3], labels [n]) from an `.npz` file. Pickled objects are refused.
+    """Return split -> (uint8 [n, height, width, 1 or 3], labels as text [n]) from an `.npz` file, without unpickling.
 
     Raises:
         UserError: the file is unreadable, keys are missing, or shapes and values are not those of pictures and labels.
@@ -38,7 +39,7 @@ def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             arrays = {key: archive[key] for key in archive.files}
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
             raise ValueError("it holds files that are no arrays")
-    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(Problem(f"cannot be read as a NumPy archive: {error}", str(path))) from None
     splits = {}
     for split in ("train", "val", "test"):
@@ -65,21 +66,8 @@ def _checked(pictures: np.ndarray, labels: np.ndarray, name: str) -> tuple[np.nd
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.shape != (len(pictures),):
         raise UserError(Problem(f"{len(pictures)} pictures and labels of shape {labels.shape}", name))
-    return as_uint8(pictures, name), labels
 
+    def place(position: int) -> str:
+        return f"picture {position}"
 
-def as_uint8(values: np.ndarray, name: str) -> np.ndarray:
-    """Bring numbers in 0..255, or floats in 0..1, to uint8.
-
-    Raises:
-        UserError: a value is NaN or out of range.
-    """
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
-        raise UserError(Problem("holds values that are no finite numbers", name))
-    low, high = values.min(), values.max()
-    if low < 0 or high > 255:
-        raise UserError(Problem(f"holds values from {low} to {high}; pictures have 0 to 255, or 0.0 to 1.0", name))
-    unit = np.issubdtype(values.dtype, np.floating) and high <= 1
-    return np.rint(values * 255 if unit else values).astype(np.uint8)
+    return as_uint8(pictures, name, place), as_labels(labels, name, place)

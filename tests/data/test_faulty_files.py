@@ -1,0 +1,277 @@
+"""Files that are no plain readable files, or do not stay what they are while a run reads them."""
+
+import os
+import shutil
+import socket
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasexp.config.data import Data, DataSource, Preprocessing
+from kerasexp.data.packed import cache_folder
+from kerasexp.data.pictures import ChangedPicture, Source
+from kerasexp.data.preparation import packed_split, prepare
+from kerasexp.data.sources.image_folder import load_image_folder
+from kerasexp.errors import UserError
+from kerasexp.evaluation.predictions import Predictions, read_predictions
+from kerasexp.prediction import picture_files
+from kerasexp.runs import write_text
+
+HOW = Preprocessing(size=[4, 4])
+NAMES = [f"{kind}/{number:02d}.png" for kind in ("cat", "dog") for number in range(20)]
+
+
+def load(path: str = "scans") -> Source:
+    return load_image_folder(DataSource(source="image_folder", path=path))
+
+
+def shades(source: Source) -> dict[str, int]:
+    """The shade of each picture that can be read, by way of the packed cache."""
+    split, _ = packed_split(source.splits["train"], HOW)
+    return dict(zip(split.names, split.images[:, 0, 0, 0].tolist(), strict=True))
+
+
+def faults(source: Source) -> dict[str, str]:
+    return dict(packed_split(source.splits["train"], HOW)[1])
+
+
+@pytest.fixture
+def scans() -> Path:
+    """Two folders of twenty 4x4 pictures, each of the shade of its number."""
+    for name in NAMES:
+        file = Path("scans", name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4), int(file.stem)).save(file)
+    return Path("scans")
+
+
+# Other kinds of files
+
+
+@pytest.mark.parametrize("extension", ["gif", "tif", "TIFF", "heic", "avif"])
+def test_a_kind_that_is_not_read_is_named_and_not_overlooked(scans, extension):
+    other = scans / "dog" / f"x.{extension}"
+    Image.new("L", (4, 4)).save(other, "GIF")
+    source = load()
+    assert faults(source) == {f"dog/x.{extension}": "the file is GIF, and PNG, JPEG, BMP and WebP are read"}
+    assert len(shades(source)) == 40
+
+
+def test_a_picture_under_a_name_of_another_kind_is_read(scans):
+    for name in ("a.jfif", "b.jpe", "c.gif", "d.jpg"):
+        Image.new("L", (4, 4), 99).save(scans / "cat" / name, "PNG")
+    assert [name for name, shade in shades(load()).items() if shade == 99] == [
+        "cat/a.jfif",
+        "cat/b.jpe",
+        "cat/c.gif",
+        "cat/d.jpg",
+    ]
+
+
+def test_a_class_of_nothing_but_another_kind_is_a_class_without_readable_pictures(scans):
+    (scans / "emu").mkdir()
+    Image.new("L", (4, 4)).save(scans / "emu" / "1.tif")
+    source = load()
+    assert source.class_names == ["cat", "dog", "emu"]
+    assert list(faults(source)) == ["emu/1.tif"]
+
+
+def test_a_drawing_that_lies_elsewhere_is_no_picture_of_the_set(scans):
+    (scans / "cat" / "deep").mkdir()
+    for stray in ("logo.gif", "cat/deep/x.tif"):
+        Image.new("L", (4, 4)).save(scans / stray)
+    assert load().splits["train"].names == NAMES
+
+
+def test_a_drawing_beside_the_splits_is_no_picture_of_the_set():
+    of_the_set = [f"top/{split}/{kind}/1.png" for split in ("train", "test") for kind in ("cat", "dog")]
+    for place in (*of_the_set, "top/docs/shown/x.gif", "docs/train/cat/x.gif", "top/train/x.gif", "x.gif"):
+        Path("a", place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4)).save(Path("a", place))
+    source = load("a")
+    assert source.class_names == ["cat", "dog"]
+    assert {split: pictures.names for split, pictures in source.splits.items()} == {
+        "train": of_the_set[:2],
+        "test": of_the_set[2:],
+    }
+
+
+def test_a_set_of_nothing_but_another_kind_says_which():
+    for kind in ("cat", "dog"):
+        Path("a", kind).mkdir(parents=True)
+        Image.new("L", (4, 4)).save(Path("a", kind, "1.tif"))
+    with pytest.raises(UserError, match="none of the 2 pictures can be read; the first is cat/1.tif: the file is TIFF"):
+        shades(load("a"))
+
+
+def test_pipes_sockets_devices_and_links_to_themselves_are_not_waited_for(scans):
+    os.mkfifo(scans / "cat" / "pipe.png")
+    (scans / "cat" / "device.png").symlink_to("/dev/zero")
+    (scans / "cat" / "self.png").symlink_to("self.png")
+    (scans / "cat" / "above").symlink_to("..")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("scans/cat/socket.png")
+        source = load()
+    assert set(NAMES) <= set(shades(source))
+    assert set(shades(source)) | set(faults(source)) <= {
+        *NAMES,
+        "cat/pipe.png",
+        "cat/device.png",
+        "cat/self.png",
+        "cat/socket.png",
+    }
+
+
+def test_a_file_that_may_not_be_read_is_named(scans, monkeypatch):
+    may = Path.open
+
+    def may_not(path: Path, *arguments, **options):
+        if path.name == "07.png":
+            raise PermissionError(13, "Permission denied")
+        return may(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", may_not)
+    assert faults(load()) == {name: "cannot be read: Permission denied" for name in ("cat/07.png", "dog/07.png")}
+
+
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero", "/dev/null"])
+def test_predict_does_not_read_from_pipes_and_devices(place):
+    if place == "pipe":
+        os.mkfifo(place)
+    with pytest.raises(UserError, match=f"{place}: is a device, a pipe or a socket"):
+        picture_files([Path(place)])
+
+
+@pytest.mark.parametrize("name", ["nowhere", "x" * 300, "self.png", "nowhere.zip"])
+def test_predict_names_what_is_not_there(name):
+    Path("self.png").symlink_to("self.png")
+    with pytest.raises(UserError, match="no such file or folder"):
+        picture_files([Path(name)])
+
+
+def test_predict_takes_files_of_any_name_and_what_is_meant_as_a_picture_in_folders(scans):
+    (scans / "cat" / "x.tif").write_text("x")
+    (scans / "cat" / "x.txt").write_text("x")
+    assert [f.name for f in picture_files([scans / "cat" / "x.txt"])] == ["scans/cat/x.txt"]
+    assert [f.name for f in picture_files([scans])] == [
+        f"scans/{name}" for name in [*NAMES[:20], "cat/x.tif", *NAMES[20:]]
+    ]
+
+
+# Files that change
+
+
+def rewritten(file: Path) -> None:
+    file.write_bytes(file.read_bytes())
+
+
+def grown(file: Path) -> None:
+    before = file.stat()
+    file.write_bytes(file.read_bytes() + b"!")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replaced(file: Path) -> None:
+    shutil.copy2(file, "other.png")
+    os.replace("other.png", file)
+
+
+def made_a_pipe(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("change", [rewritten, grown, replaced, Path.unlink, made_a_pipe, lambda file: file.chmod(0)])
+def test_a_file_that_changes_is_named_and_leaves_no_trace(scans, change):
+    source, file = load(), scans / "dog" / "03.png"
+    content, mode = file.read_bytes(), file.stat().st_mode
+    change(file)
+    with pytest.raises(ChangedPicture):
+        source.splits["train"].read(NAMES.index("dog/03.png"))
+    assert list(faults(source).items()) == [
+        ("dog/03.png", "the file was changed or removed while the pictures were being read")
+    ]
+    assert len(shades(source)) == 39
+    # As it was, it is read as it was: nothing was kept under the digest of this content.
+    file.unlink(missing_ok=True)
+    file.write_bytes(content)
+    file.chmod(mode)
+    again = load()
+    assert again.splits["train"].digest == source.splits["train"].digest
+    assert shades(again)["dog/03.png"] == 3 and not faults(again)
+
+
+def test_what_changed_before_the_source_is_loaded_is_read_as_it_is(scans):
+    assert shades(load())["dog/03.png"] == 3
+    Image.new("L", (4, 4), 200).save(scans / "dog" / "03.png")
+    assert shades(load())["dog/03.png"] == 200
+    assert not faults(load())
+
+
+def test_files_at_rest_are_kept(scans):
+    shades(load())
+    assert len(list((cache_folder() / "packed").iterdir())) == 1
+
+
+@pytest.mark.parametrize("how", ["replaced", "written over", "removed"])
+def test_an_archive_that_changes_gives_no_pictures(scans, how):
+    def pack(path: str, shade: int) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in NAMES:
+                Image.new("L", (4, 4), shade).save("one.png")
+                archive.write("one.png", name)
+
+    pack("scans.zip", 10)
+    source = load("scans.zip")
+    if how == "removed":
+        os.unlink("scans.zip")
+    else:
+        pack("scans.zip" if how == "written over" else "new.zip", 20)
+        if how == "replaced":
+            os.replace("new.zip", "scans.zip")
+    with pytest.raises(
+        UserError, match="none of the 40 pictures can be read; the first is cat/00.png: the file was changed"
+    ):
+        shades(source)
+    pack("scans.zip", 10)
+    assert set(shades(load("scans.zip")).values()) == {10}
+
+
+def test_a_run_goes_on_without_what_vanishes(scans):
+    def remove(done: int, total: int) -> None:
+        (scans / "dog" / "19.png").unlink(missing_ok=True)
+
+    data = prepare(Data(source="image_folder", path="scans", preprocessing=HOW, test=0.2, validation=0.2), remove)
+    left = sum(len(split) for split in data.splits.values())
+    assert left + len(data.faults) == 40 and {name for name, _ in data.faults} <= {"dog/19.png"}
+
+
+# Names
+
+
+def test_names_that_are_no_unicode_reach_every_file_and_come_back(scans):
+    strange = os.fsdecode(b"\xff\xe9.png")
+    for kind in ("cat", "dog"):
+        os.rename(scans / kind / "05.png", scans / kind / strange)
+    (scans / "dog" / os.fsdecode(b"\xfe.png")).write_bytes(b"<html>")
+    for _ in range(2):  # decoded, and from the cache
+        source = load()
+        found = shades(source)
+        assert found[f"cat/{strange}"] == found[f"dog/{strange}"] == 5
+        assert list(faults(source)) == ["dog/" + os.fsdecode(b"\xfe.png")]
+    names = source.splits["train"].names
+    scores = np.full((len(names), 2), 0.5, np.float32)
+    write_text(Path("p.csv"), Predictions(names, source.splits["train"].labels, scores, source.class_names).to_csv())
+    assert read_predictions(Path("p.csv")).names == names
+    assert [file.name for file in picture_files([scans / "cat"])][-1] == f"scans/cat/{strange}"
+
+
+def test_a_class_whose_name_is_no_unicode_is_a_class(scans):
+    strange = os.fsdecode(b"\xff\xe9")
+    os.rename(scans / "dog", scans / strange)
+    assert load().class_names == ["cat", strange]
+    data = prepare(Data(source="image_folder", path="scans", preprocessing=HOW, test=0.2, validation=0.2))
+    assert len(data.fingerprint) == 64
