@@ -10,18 +10,22 @@ from pathlib import Path
 def data_folder() -> Path | None:
     """Return the folder that $KERASEXP_DATA names, or None where it is not set."""
     value = os.environ.get("KERASEXP_DATA")
-    return Path(value).expanduser() if value else None
+    return _at_home(Path(value)) if value else None
 
 
 def places(name: str, beside: Path | None = None) -> list[Path]:
     """Return where `name` is looked for, in order: beside the YAML, the working folder, $KERASEXP_DATA."""
-    path = Path(name)
-    with suppress(RuntimeError):  # a home that nobody has is no such file, as any other
-        path = path.expanduser()
+    path = _at_home(Path(name))
     if path.is_absolute():
         return [path]
     folders = [folder for folder in (beside, Path.cwd(), data_folder()) if folder is not None]
     return list(dict.fromkeys(folder / path for folder in folders))
+
+
+def _at_home(path: Path) -> Path:
+    with suppress(RuntimeError):  # a home that nobody has is no such file, as any other
+        return path.expanduser()
+    return path
 
 
 def find_file(name: str, beside: Path | None = None) -> Path | None:

@@ -9,8 +9,8 @@ from typing import Any
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.files import data_folder, find_file, is_there
 from kerasexp.config.rules import broken_rules
-from kerasexp.config.validation import file_of, validated
-from kerasexp.config.yaml_text import dump_yaml, parse_yaml, read_yaml
+from kerasexp.config.validation import file_of, shown, validated
+from kerasexp.config.yaml_text import dump_yaml, is_text, parse_yaml, read_yaml
 from kerasexp.errors import Problem, UserError, closest, listing
 
 # Where a section's kind changes, what belongs to the old kind goes: the keys of an mlp mean nothing to a cnn (all of
@@ -18,7 +18,17 @@ from kerasexp.errors import Problem, UserError, closest, listing
 KIND_KEYS = ("name", "source")
 SOURCE_KEYS = ("path", "class_names")
 # The key that a plain word stands for where a mapping may be written: `optimizer: adam` is `optimizer: {name: adam}`.
-SHORT_FORMS = {"optimizer": "name", "loss": "name", "schedule": "name", "checkpoint": "keep", "offline": "source", "test": "source"}
+SHORT_FORMS = {
+    "optimizer": "name",
+    "loss": "name",
+    "schedule": "name",
+    "checkpoint": "keep",
+    "offline": "source",
+    "test": "source",
+}
+
+# So many bases or upstream experiments after each other are a mistake of whoever writes them by program.
+LONGEST_CHAIN = 20
 
 
 def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -46,6 +56,9 @@ def _load(path: Path, overrides: Sequence[str], upstream_of: tuple[Path, ...]) -
         raise UserError(
             Problem(f"the upstream experiments lead back to where they began: {chain}", str(path), "init.experiment")
         )
+    if len(upstream_of) > LONGEST_CHAIN:
+        message = f"more than {LONGEST_CHAIN} upstream experiments follow each other"
+        raise UserError(Problem(message, str(path), "init.experiment"))
     files: dict[tuple, str] = {}
     raw = _with_base(path, files, ())
     raw.setdefault("name", path.stem)
@@ -55,7 +68,7 @@ def _load(path: Path, overrides: Sequence[str], upstream_of: tuple[Path, ...]) -
     _locate_data(raw, path.parent)
     problems = []
     try:
-        _load_upstream(raw, path, upstream_of)
+        _load_upstream(raw, path, upstream_of, ())
     except UserError as error:
         problems += error.problems
         raw.pop("init")
@@ -75,14 +88,30 @@ def _existing(path: Path) -> Path:
     if is_there(path) and path.is_file():
         return path.resolve()
     if is_there(path):
-        raise UserError(Problem("is a folder; an experiment is a YAML file", str(path)))
-    folder = path.parent if path.parent.is_dir() else Path(".")
-    near = [p.name for p in folder.glob("*.y*ml")]
-    raise UserError(
-        Problem(
-            f"no such file{closest(path.name, near)}" + (f"; here: {listing(sorted(near))}" if near else ""), str(path)
-        )
-    )
+        raise UserError(Problem(f"{_kind(path)}; an experiment is a YAML file", str(path)))
+    near = _yaml_files(path.parent) or _yaml_files(Path("."))
+    here = f"; here: {listing(near)}" if near else ""
+    raise UserError(Problem(f"no such file{closest(path.name, near)}{here}", str(path)))
+
+
+def _kind(path: Path) -> str:
+    return "is a folder" if path.is_dir() else "is no regular file"
+
+
+def _yaml_files(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.glob("*.y*ml")) if is_there(folder) and folder.is_dir() else []
+
+
+def _named_file(name: str, file: Path, key: str) -> Path:
+    """Return the YAML file that another one names under `key`."""
+    found = find_file(name, file.parent)
+    if found is not None and found.is_file():
+        return found.resolve()
+    if found is not None and name:
+        raise UserError(Problem(f"'{name}' {_kind(found)}; a YAML file is needed here", str(file), key))
+    parent = Path(name).parent
+    near = [str(parent / other) for other in _yaml_files(file.parent / parent)]
+    raise UserError(Problem(f"no such file: {shown(name)}{closest(name, near)}", str(file), key))
 
 
 def _with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...]) -> dict[str, Any]:
@@ -91,17 +120,18 @@ def _with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...]) -> 
         raise UserError(
             Problem(f"the bases lead in a circle: {' -> '.join(p.name for p in (*below, path))}", str(path), "base")
         )
+    if len(below) > LONGEST_CHAIN:
+        raise UserError(Problem(f"more than {LONGEST_CHAIN} bases are built on each other", str(path), "base"))
     own = read_yaml(path)
     names = own.pop("base", None)
     names = [] if names is None else [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UserError(Problem(f"got {names!r}; one YAML file or a list of them is needed here", str(path), "base"))
+        raise UserError(
+            Problem(f"got {shown(names)}; one YAML file or a list of them is needed here", str(path), "base")
+        )
     merged: dict[str, Any] = {}
     for name in names:
-        base = find_file(name, path.parent)
-        if base is None or not base.is_file():
-            raise UserError(Problem(f"no such file: '{name}'", str(path), "base"))
-        inherited = _with_base(base.resolve(), files, (*below, path))
+        inherited = _with_base(_named_file(name, path, "base"), files, (*below, path))
         # A base has a name of its own, which is not that of the experiments built on it.
         inherited.pop("name", None)
         merged = _merged(merged, inherited, None, files, ())
@@ -145,34 +175,55 @@ def _change_kind(section: dict[str, Any], key: str, kind: Any) -> None:
 
 def _apply_override(raw: dict[str, Any], override: str, files: dict[tuple, str]) -> None:
     dotted, equals, text = override.partition("=")
-    if not equals or not dotted.strip():
-        raise UserError(Problem(f"got '{override}'; write dotted.key=value, such as training.epochs=3", "--set"))
     *parents, last = dotted.strip().split(".")
+    if not equals or not all((*parents, last)) or not is_text(dotted):
+        raise UserError(Problem(f"got {shown(override)}; write dotted.key=value, such as training.epochs=3", "--set"))
+    if dotted.strip() == "base":
+        raise UserError(Problem("is read before anything is set; write it into the file", "--set", "base"))
     here: Any = raw
-    for depth, part in enumerate(parents):
-        key = _list_index(here, part, dotted) if isinstance(here, list) else part
-        if isinstance(here, dict) and not isinstance(here.get(key), dict | list):
-            if parents[: depth + 1] == ["init", "experiment"]:
-                raise UserError(Problem("the keys of an upstream experiment are set in its own file", "--set", dotted))
-            # A short form such as `optimizer: adam` becomes a mapping, so that a key can be added to it.
-            here[key] = {} if here.get(key) is None else {SHORT_FORMS.get(part, "name"): here[key]}
-        here = here[key]
-        if not isinstance(here, dict | list):
-            raise UserError(Problem(f"'{part}' is {here!r}, which has no keys", "--set", dotted))
+    at: tuple = ()
+    for part in parents:
+        at = (*at, _key_in(here, part, dotted))
+        here = _opened(here, at, files, dotted)
     value = parse_yaml(text, f"--set {dotted}")
-    key = _list_index(here, last, dotted) if isinstance(here, list) else last
+    key = _key_in(here, last, dotted)
+    at = (*at, key)
     if isinstance(here, dict) and isinstance(here.get(key), dict) and isinstance(value, dict):
-        value = _merged(here[key], value, "--set", files, (*parents, last))
-    elif last in KIND_KEYS and isinstance(here, dict) and parents:
-        _change_kind(here, last, value)
+        here[key] = _merged(here[key], value, "--set", files, at)
+        return
+    if parents and key in KIND_KEYS:
+        _change_kind(here, key, value)
     here[key] = value
-    _note_file(value, "--set", files, (*parents, last))
+    _note_file(value, "--set", files, at)
 
 
-def _list_index(items: list, part: str, dotted: str) -> int:
-    if not part.isdecimal() or int(part) >= len(items):
-        raise UserError(Problem(f"'{part}' is no position in a list of {len(items)}, counted from 0", "--set", dotted))
-    return int(part)
+def _key_in(here: dict | list, part: str, dotted: str) -> str | int:
+    if isinstance(here, dict):
+        return part
+    positions = {str(position): position for position in range(len(here))}
+    if part not in positions:
+        raise UserError(
+            Problem(f"{shown(part)} is no position in a list of {len(here)}, counted from 0", "--set", dotted)
+        )
+    return positions[part]
+
+
+def _opened(here: dict | list, at: tuple, files: dict[tuple, str], dotted: str) -> dict | list:
+    """Return what is under the last key of `at`, as a mapping where it is a short form or nothing yet."""
+    key = at[-1]
+    found = here.get(key) if isinstance(here, dict) else here[key]
+    if isinstance(found, dict | list):
+        return found
+    if at == ("init", "experiment"):
+        raise UserError(Problem("the keys of an upstream experiment are set in its own file", "--set", dotted))
+    if found is None:
+        here[key] = {}
+        files[at] = "--set"
+    elif key in SHORT_FORMS and isinstance(found, str):
+        here[key] = {SHORT_FORMS[key]: found}
+    else:
+        raise UserError(Problem(f"'{key}' is {shown(found)}, which has no keys; set it as a whole", "--set", dotted))
+    return here[key]
 
 
 def _locate_data(raw: dict[str, Any], beside: Path) -> None:
@@ -189,13 +240,13 @@ def _locate_data(raw: dict[str, Any], beside: Path) -> None:
                 section["path"] = str(found.resolve())
 
 
-def _load_upstream(raw: dict[str, Any], path: Path, upstream_of: tuple[Path, ...]) -> None:
-    """Put the upstream experiment, resolved, where its file's name was."""
-    init = raw.get("init")
-    if not isinstance(init, dict) or not isinstance(init.get("experiment"), str):
-        return
-    upstream = find_file(init["experiment"], path.parent)
-    if upstream is None:
-        raise UserError(Problem(f"no such file: '{init['experiment']}'", str(path), "init.experiment"))
-    experiment = _load(upstream, (), (*upstream_of, path))
-    raw["init"] = {**init, "experiment": experiment.model_dump(mode="json")}
+def _load_upstream(raw: dict[str, Any], path: Path, upstream_of: tuple[Path, ...], at: tuple[str, ...]) -> None:
+    """Put the upstream experiment, resolved, where its file's name was; one that is written out may have one as well."""
+    init, at = raw.get("init"), (*at, "init", "experiment")
+    upstream = init.get("experiment") if isinstance(init, dict) else None
+    if isinstance(upstream, str):
+        file = _named_file(upstream, path, ".".join(at))
+        init["experiment"] = _load(file, (), (*upstream_of, path)).model_dump(mode="json")
+    elif isinstance(upstream, dict):
+        _locate_data(upstream, path.parent)
+        _load_upstream(upstream, path, upstream_of, at)

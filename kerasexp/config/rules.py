@@ -47,6 +47,8 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     yield from _data_rules(experiment)
     if isinstance(experiment.model, Cnn):
         yield from _sizes_stay_positive(experiment)
+    if experiment.init is not None and isinstance(experiment.init.experiment, Experiment):
+        yield from ((f"init.experiment.{key}", message) for key, message in broken_rules(experiment.init.experiment))
 
 
 def _training_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:

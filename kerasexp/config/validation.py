@@ -11,6 +11,9 @@ from kerasexp.errors import Problem, UserError, closest, listing
 
 S = TypeVar("S", bound=BaseModel)
 
+# More than a person reads; a file that another program garbled may have one on each line.
+MOST_TOLD = 30
+
 
 def validated(section: type[S], raw: dict[str, Any], file: str | None, files: dict[tuple, str]) -> S:
     """Build `section` from `raw`.
@@ -22,30 +25,29 @@ def validated(section: type[S], raw: dict[str, Any], file: str | None, files: di
         files: which file a key path such as ("training", "epochs") was read from.
 
     Raises:
-        UserError: with one problem per wrong key.
+        UserError: with one problem per wrong key, the first `MOST_TOLD` of them.
     """
     try:
         return section.model_validate(raw)
     except ValidationError as error:
         problems = {}
         details = [(_path_in(raw, detail), detail) for detail in error.errors()]
-        for path, detail in details:
-            if _is_other_form(path, detail, details):
-                continue
+        told_within = {path[:n] for path, d in details if not _wants_plain(d) for n in range(len(path) + 1)}
+        wrong = [(path, d) for path, d in details if not (_wants_plain(d) and path in told_within)]
+        for path, detail in wrong[:MOST_TOLD]:
             # A value that fits none of several types gives one error per type; the first names the key well enough.
-            problems.setdefault(
-                path, Problem(_message(section, detail, path), file_of(path, files, file), _dotted(path))
-            )
-        raise UserError(*problems.values()) from None
+            tag = ("name",) if detail["type"] == "union_tag_invalid" else ()
+            told_of = file_of((*path, *tag), files, file)
+            problems.setdefault(path, Problem(_message(section, detail, path), told_of, _dotted(path)))
+        rest = len(wrong) - MOST_TOLD
+        raise UserError(
+            *problems.values(), *([Problem(f"{rest} more things are wrong", file)] if rest > 0 else [])
+        ) from None
 
 
-def _is_other_form(path: tuple, detail: dict, details: list[tuple[tuple, dict]]) -> bool:
-    """Whether this says that a mapping is no plain value, where the mapping itself is what is wrong."""
-
-    def wants_plain(d: dict) -> bool:
-        return isinstance(d["input"], dict) and d["type"].endswith("_type") and d["type"] != "model_type"
-
-    return wants_plain(detail) and any(p[: len(path)] == path and not wants_plain(d) for p, d in details)
+def _wants_plain(detail: dict) -> bool:
+    """Whether this says that a mapping is no plain value, which hides what is wrong in a mapping that may stand there."""
+    return isinstance(detail["input"], dict) and detail["type"].endswith("_type") and detail["type"] != "model_type"
 
 
 def _path_in(raw: Any, detail: dict) -> tuple:
@@ -65,7 +67,13 @@ def _path_in(raw: Any, detail: dict) -> tuple:
 
 
 def _dotted(path: tuple) -> str | None:
-    return ".".join(str(part) for part in path) or None
+    return ".".join(_word(part) for part in path) or None
+
+
+def _word(key: object) -> str:
+    """Return a key as it may stand in a line of text: an odd one in quotes, a long one cut."""
+    text = str(key)
+    return text if 0 < len(text) <= 60 and text.isprintable() else shown(text)
 
 
 def file_of(path: tuple, files: dict[tuple, str], default: str | None) -> str | None:
@@ -80,26 +88,31 @@ def _message(section: type[BaseModel], detail: dict, path: tuple) -> str:
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         allowed = list(_section_at(section, detail["loc"][:-1]).model_fields)
+        if len(path) == 1:  # read by the loader, and so no field
+            allowed.append("base")
         key = str(path[-1])
-        return f"unknown key '{key}'{closest(key, allowed)}; allowed: {listing(sorted(allowed), 30)}"
+        return f"unknown key {shown(key)}{closest(key, allowed)}; allowed: {listing(sorted(allowed), 30)}"
+    if kind == "invalid_key" or detail["loc"][-1:] == ("[key]",):
+        return f"the key {given!r} is no word; put it in quotes"
     if kind == "missing":
         return "is required and not given"
     if kind in ("literal_error", "union_tag_invalid"):
         text = context.get("expected") or context.get("expected_tags")
         allowed = [word.strip().strip("'") for word in text.replace(" or ", ", ").split(", ")]
         tag = given.get("name") if kind == "union_tag_invalid" and isinstance(given, dict) else given
-        return f"got {tag!r}{closest(tag, allowed)}; allowed: {listing(allowed, 30)}"
+        return f"got {shown(tag)}{closest(tag, allowed)}; allowed: {listing(allowed, 30)}"
     if kind == "union_tag_not_found":
         allowed = [m.model_fields["name"].default for m in _members(_annotation_at(section, detail["loc"]))]
         return f"name is required here; allowed: {listing(allowed, 30)}"
     if kind == "value_error":
         return str(context["error"])
-    if kind == "model_type":
-        return f"got {_shown(given)}; a mapping of keys is needed here"
-    return f"got {_shown(given)}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"got {shown(given)}; a mapping of keys is needed here"
+    return f"got {shown(given)}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as Python writes it, on one line and not too long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -11,34 +11,61 @@ import yaml
 from kerasexp.errors import Problem, UserError
 
 MAX_BYTES = 1_000_000
+# Upstream experiments written out within each other are the deepest that make sense, at some four levels each.
+MAX_DEPTH = 100
+# Python refuses to print numbers of more than 4,300 digits, which have some 14,000 bits.
+MAX_BITS = 10_000
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader (YAML 1.1) with YAML 1.2's numbers, and without aliases and double keys."""
+    """PyYAML's safe loader (YAML 1.1) with YAML 1.2's numbers, and without aliases and double keys.
+
+    Whatever it refuses is a MarkedYAMLError, which knows the line.
+    """
+
+    depth = 0
 
     def compose_node(self, parent, index):
         # An alias of an alias of an alias fills the memory, and no experiment needs one: `base:` shares what is common.
         if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()
-            raise yaml.constructor.ConstructorError(
-                None, None, "aliases (*) are not allowed; use base:", event.start_mark
-            )
-        return super().compose_node(parent, index)
+            raise _refusal("aliases (*) are not allowed; use base:", self.peek_event())
+        if self.depth >= MAX_DEPTH:
+            raise _refusal(f"cannot be read as YAML: nested deeper than {MAX_DEPTH} levels", self.peek_event())
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_object(self, node, deep=False):
+        try:
+            value = super().construct_object(node, deep)
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            # PyYAML's own, for `!!bool x`, `!!int ''`, `2001-99-99` and the like.
+            kind = node.tag.rpartition(":")[2]
+            reason = f" ({error})" if isinstance(error, ValueError) else ""
+            raise _refusal(f"cannot be read as YAML: {str(node.value)[:40]!r} is no {kind}{reason}", node) from None
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            raise _refusal("cannot be read as YAML: the number is too long", node)
+        if isinstance(value, str) and not is_text(value):
+            raise _refusal("cannot be read as YAML: half a character (a lone surrogate)", node)
+        return value
 
     def construct_mapping(self, node, deep=False):
+        if not isinstance(node, yaml.MappingNode):
+            raise _refusal(f"a mapping of keys is needed here, not a {node.id}", node)
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must be a word or a number", key_node.start_mark
-                )
+                raise _refusal("a key must be a word or a number", key_node)
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' is given twice", key_node.start_mark
-                )
+                raise _refusal(f"the key '{key}' is given twice", key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _refusal(problem: str, at: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, at.start_mark)
 
 
 # PyYAML follows YAML 1.1, for which 1e-3 (no dot) is a string.
@@ -48,6 +75,11 @@ _FLOAT = (
     list("-+0123456789"),
 )
 _Loader.add_implicit_resolver(*_FLOAT)
+
+
+def is_text(word: str) -> bool:
+    """Whether a string consists of whole characters; one from the command line may hold bytes that are none."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def parse_yaml(text: str, name: str | None = None) -> Any:
@@ -62,10 +94,10 @@ def parse_yaml(text: str, name: str | None = None) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise UserError(Problem(f"{place}{error.problem or error.context}", name)) from None
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        raise UserError(
-            Problem(f"cannot be read as YAML: {str(error).splitlines()[0] if str(error) else 'nested too deep'}", name)
-        ) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        character = f"the character {error.character:#06x} is not allowed in it"
+        raise UserError(Problem(f"line {line}: cannot be read as YAML: {character}", name)) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -78,9 +110,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(Problem(f"is larger than {MAX_BYTES} bytes, which no experiment is", name))
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError(Problem("is not UTF-8 text, so it is no YAML file", name)) from None
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(Problem(f"line {line}: is not UTF-8 text, so it is no YAML file", name)) from None
     except OSError as error:
         raise UserError(Problem(f"cannot be read: {error.strerror or error}", name)) from None
     content = parse_yaml(text, name)
@@ -103,7 +136,13 @@ def _short_list(dumper: yaml.SafeDumper, items: list) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flat)
 
 
+def _string(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    # In single quotes PyYAML writes a line break of any kind as it is, and reads it back as another.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
 _Dumper.add_representer(list, _short_list)
+_Dumper.add_representer(str, _string)
 # A string that the loader would take for a number is written in quotes.
 _Dumper.add_implicit_resolver(*_FLOAT)
 
