@@ -5,10 +5,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import cv2
+import keras
 import numpy as np
 import pytest
+from keras import layers
+
+from kerasexp.checkpoint import load_checkpoint, write_sidecars
+from kerasexp.config.data import Preprocessing
+from kerasexp.config.model import Activation, Block, Cnn, Head, Mlp
+from kerasexp.errors import UserError
+from kerasexp.model_file import load_model
+from kerasexp.model_file.allowed import ACTIVATIONS, INITIALIZERS, LAYERS
+from kerasexp.model_file.graph import read_graph
+from kerasexp.models import build_model
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted(p.parent for p in (ROOT / "checkpoints").glob("*/model.keras"))
@@ -75,3 +87,133 @@ def test_the_model_loads_with_keras_alone(folder):
         "assert abs(scores.sum() - 1) < 1e-5"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+# Whatever the check of strange files lets pass is what Keras itself would load
+
+
+def loads_as_with_keras(path: Path) -> keras.Model:
+    """Compare with Keras's own loading, and return the model."""
+    ours, theirs = load_model(path), keras.models.load_model(path, compile=False)
+    assert [(layer.name, layer.trainable, layer.dtype_policy.name) for layer in ours.layers] == [
+        (layer.name, layer.trainable, layer.dtype_policy.name) for layer in theirs.layers
+    ]
+    assert [weight.trainable for weight in ours.weights] == [weight.trainable for weight in theirs.weights]
+    for our, their in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(our, their)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, *ours.input_shape[1:])).astype("uint8")
+    np.testing.assert_array_equal(ours.predict(pictures, verbose=0), theirs.predict(pictures, verbose=0))
+    return ours
+
+
+def saved(model: keras.Model) -> Path:
+    """Save a model here, with weights that are all unlike those of a new one."""
+    generator = np.random.default_rng(0)
+    model.set_weights([generator.uniform(0.5, 1, w.shape).astype(w.dtype) for w in model.get_weights()])
+    model.save("model.keras")
+    return Path("model.keras")
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda p: p.name)
+def test_a_shipped_one_loads_as_with_keras(folder):
+    loads_as_with_keras(folder / "model.keras")
+
+
+FAMILIES = {
+    **{name: Mlp(units=[4], activation=name, batch_norm=True, dropout=0.1) for name in get_args(Activation)},
+    **{f"{name} pooling": Cnn(blocks=[Block(filters=4)], pooling=name) for name in ("flatten", "average", "max")},
+    "all of a block": Cnn(
+        blocks=[Block(filters=4, convolutions=2, stride=2, padding="valid", batch_norm=True, pool=2, dropout=0.1)],
+        head=Head(units=[4], activation="gelu", batch_norm=True, dropout=0.1),
+    ),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+def test_every_model_of_ours_loads_as_with_keras(family):
+    model = build_model(family, Preprocessing(size=[12, 12], channels=3), 3, "ours")
+    assert loads_as_with_keras(saved(model)).name == "ours"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16", "float64"])
+def test_every_precision_loads_as_with_keras(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = build_model(FAMILIES["all of a block"], Preprocessing(size=[12, 12]), 3, "precise")
+        path = saved(model)
+    finally:
+        keras.config.set_dtype_policy(before)
+    loads_as_with_keras(path)
+
+
+def test_every_kind_of_layer_that_is_taken_loads_as_with_keras():
+    x = pictures = keras.Input((8, 8, 3), dtype="uint8")
+    conv = {
+        "kernel_regularizer": keras.regularizers.L1L2(0.1, 0.1),
+        "bias_constraint": "non_neg",
+        "activation": "swish",
+        "padding": "same",
+    }
+    for layer in (
+        layers.Rescaling([0.1, 0.2, 0.3], offset=-1), layers.Normalization(mean=[1, 2, 3], variance=[1, 2, 3]),
+        layers.Normalization(axis=[1, 3]), layers.Conv2D(4, 3, **conv), layers.BatchNormalization(), layers.ReLU(6),
+        layers.DepthwiseConv2D(3, depth_multiplier=2, depthwise_constraint="max_norm"), layers.LeakyReLU(0.2),
+        layers.SeparableConv2D(4, 3, pointwise_regularizer="l2"), layers.ELU(), layers.Conv2DTranspose(4, 3, strides=2),
+        layers.GroupNormalization(2), layers.PReLU(shared_axes=[1, 2]), layers.MaxPooling2D(2), layers.Identity(),
+        layers.AveragePooling2D(2, padding="same"), layers.ZeroPadding2D(((1, 0), (1, 2))), layers.Cropping2D(1),
+        layers.UpSampling2D(2, interpolation="bilinear"), layers.SpatialDropout2D(0.1), layers.GaussianNoise(0.1),
+        layers.GaussianDropout(0.1), layers.GlobalAveragePooling2D(keepdims=True), layers.Softmax(),
+        layers.GlobalMaxPooling2D(), layers.RepeatVector(3), layers.Permute((2, 1)), layers.LayerNormalization(),
+        layers.Reshape((6, 2)), layers.Flatten(), layers.Dropout(0.5, seed=1), layers.Activation("tanh"),
+    ):  # fmt: skip
+        x = layer(x)
+    for merging in (
+        layers.Add, layers.Subtract, layers.Average, layers.Multiply, layers.Minimum, layers.Maximum, layers.Concatenate,
+    ):  # fmt: skip
+        x = merging()([x, layers.Activation("sigmoid")(x)])
+    model = keras.Model(pictures, layers.Dense(3, trainable=False)(x))
+    assert {type(layer).__name__ for layer in model.layers} == LAYERS | {"InputLayer"}
+    loads_as_with_keras(saved(model))
+
+
+def test_every_activation_and_initializer_that_is_taken_loads_as_with_keras():
+    x = pictures = keras.Input((4, 4, 1), dtype="uint8")
+    x = layers.Flatten()(x)
+    for name in sorted(INITIALIZERS):
+        x = layers.Dense(8, kernel_initializer=getattr(keras.initializers, name)())(x)
+    merged = layers.Add()([layers.Activation(name)(x) for name in sorted(ACTIVATIONS)])
+    loads_as_with_keras(saved(keras.Model(pictures, merged)))
+
+
+def test_a_frozen_backbone_as_a_layer_loads_as_with_keras():
+    x = start = keras.Input((8, 8, 3))
+    x = layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(x))
+    backbone = keras.Model(start, layers.Add()([start, layers.ReLU(6)(x)]), name="backbone")
+    backbone.trainable = False
+    pictures = keras.Input((8, 8, 3), dtype="uint8")
+    features = backbone(layers.Rescaling(1 / 127.5, offset=-1)(pictures), training=False)
+    model = keras.Model(pictures, layers.Dense(3)(layers.GlobalAveragePooling2D()(features)))
+    loaded = loads_as_with_keras(saved(model))
+    assert not loaded.get_layer("backbone").trainable and len(loaded.trainable_weights) == 2
+
+
+@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2", "EfficientNetV2B0"])
+def test_other_backbones_are_made_of_what_is_taken(name):
+    backbone = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(64, 64, 3))
+    assert len(read_graph(json.loads(backbone.to_json()))) == len(backbone.layers)
+
+
+def test_classes_of_any_name_are_written_and_read(tmp_path):
+    """A folder, and so a class, may have a name that is no UTF-8."""
+    names, how = ["\udcff", "\u00e9", "e\u0301", "A", "a"], Preprocessing(size=[8, 8])
+    build_model(Mlp(units=[2]), how, len(names), "named").save("model.keras")
+    write_sidecars(tmp_path, names, {**{name: name for name in names}, "unselected": "other"}, how)
+    loaded = load_checkpoint(tmp_path)
+    assert loaded.class_names == names and loaded.folders["unselected"] == "other"
+
+
+def test_classes_that_could_not_be_read_again_are_refused_before_the_training(tmp_path):
+    with pytest.raises(UserError, match="control characters"):
+        write_sidecars(tmp_path, ["a", "b\n"], {"a": "a", "b\n": "b\n"}, Preprocessing())
+    assert list(tmp_path.iterdir()) == []

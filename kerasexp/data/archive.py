@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
+import re
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from kerasexp.data.pictures import BrokenPicture
 from kerasexp.data.threads import in_threads
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import Problem, UserError, listing
 
 MAX_MEMBER = 256 * 2**20
 MAX_RATIO = 200
+# Some 150,000 pictures. Python takes seven times as much memory for a directory, and a second for each 16 MiB.
+MAX_DIRECTORY = 16 * 2**20
+# The others (bzip2, LZMA, newer ones) are not unpacked by the byte: a thousand bytes of them can give gigabytes at once.
+METHODS = {zipfile.ZIP_STORED: "stored (0)", zipfile.ZIP_DEFLATED: "deflated (8)"}
+LOCAL_HEADER = 30
+DRIVE, CONTROL = re.compile("[A-Za-z]:"), re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,7 @@ def open_files(path: Path) -> Files:
     """List a folder (its links to files included) or a zip archive.
 
     Raises:
-        UserError: it is neither, it cannot be read, or the archive is unsafe: a member outside the archive's own folder,
-            a link, a name given twice, or one that unpacks to far more than is there.
+        UserError: it is neither, it cannot be read, or the archive is unsafe; see `open_zip`.
     """
     if path.is_dir():
         return _open_folder(path)
@@ -58,7 +66,10 @@ def _open_folder(folder: Path) -> Files:
 
     def read(name: str) -> bytes:
         try:
-            return (folder / name).read_bytes()
+            with (folder / name).open("rb") as file:
+                if os.fstat(file.fileno()).st_size > MAX_MEMBER:
+                    raise BrokenPicture(f"is larger than {MAX_MEMBER:,} bytes, which no picture is")
+                return file.read()
         except OSError as error:
             raise BrokenPicture(f"cannot be read: {error.strerror or error}") from None
 
@@ -79,20 +90,16 @@ def _open_folder(folder: Path) -> Files:
 
 
 def _open_zip(path: Path) -> Files:
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise UserError(Problem(f"is not a readable zip archive: {error}", str(path))) from None
-    members = [m for m in archive.infolist() if not m.is_dir()]
-    _refuse_unsafe(members, path)
+    archive = open_zip(path)
+    members = (m for m in archive.infolist() if not m.is_dir())
     paths = sorted(m.filename for m in members if not _is_hidden(PurePosixPath(m.filename).parts))
 
     def read(name: str) -> bytes:
         try:
-            return archive.read(name)
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
-            raise BrokenPicture(f"cannot be unpacked: {error}") from None
-        except Exception as error:  # zlib.error and its kin have no common base
+            with archive.open(name) as member:
+                # Asked for all that is there, zipfile would unpack it all, whatever size is declared.
+                return member.read(archive.getinfo(name).file_size)
+        except Exception as error:  # those of zipfile, of zlib and of the system have no common base
             raise BrokenPicture(f"cannot be unpacked: {error}") from None
 
     def digest() -> str:
@@ -102,33 +109,98 @@ def _open_zip(path: Path) -> Files:
     return Files(str(path), paths, read, digest)
 
 
-def _refuse_unsafe(members: list[zipfile.ZipInfo], path: Path) -> None:
+def open_zip(path: Path, directory: int = MAX_DIRECTORY, member: int = MAX_MEMBER) -> zipfile.ZipFile:
+    """Open a zip archive, of which no more than the directory is read.
+
+    Args:
+        path: the archive.
+        directory: how many bytes its directory may have.
+        member: how many bytes each member may unpack to.
+
+    Raises:
+        UserError: it cannot be read, or it is unsafe: a member outside the archive's own folder, a link, a name given
+            twice or with control characters, an encrypted or oddly compressed member, one that unpacks to far more than
+            is there, members that overlap, or something else before the first of them.
+    """
+    try:
+        file = _Wary(io.FileIO(path), directory)
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise UserError(Problem(f"is not a readable zip archive: {error}", str(path))) from None
+    file.most = member
+    if fault := next(_faults(archive, path.stat().st_size, member), None):
+        raise UserError(Problem(f"{fault}; such an archive is not read", str(path)))
+    return archive
+
+
+class _Wary(io.BufferedReader):
+    """A file of which at most so many bytes are read at once; zipfile asks for all of a directory, however large."""
+
+    def __init__(self, raw: io.FileIO, most: int):
+        super().__init__(raw)
+        self.most = most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > self.most:
+            raise zipfile.BadZipFile(f"its directory has {size:,} bytes, and no more than {self.most:,} are read")
+        return super().read(size)
+
+    def __del__(self):
+        self.close()
+
+
+def _faults(archive: zipfile.ZipFile, size: int, most: int) -> Iterator[str]:
+    """Yield what makes an archive of `size` bytes unsafe, going by its directory alone.
+
+    Names that differ in case, or in how Unicode composes an accent, are different ones: nothing is unpacked to a disk
+    that could take them for one, and `A` and `a` are two classes.
+    """
     seen = set()
-    for member in members:
-        name = member.filename
-        parts = PurePosixPath(name.replace("\\", "/")).parts
-        if ".." in parts or name.startswith(("/", "\\")) or ":" in name.split("/")[0]:
-            raise UserError(
-                Problem(f"the member '{name}' points outside the archive; such an archive is not read", str(path))
-            )
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise UserError(Problem(f"the member '{name}' is a link; such an archive is not read", str(path)))
-        if name in seen:
-            raise UserError(Problem(f"the member '{name}' is there twice; such an archive is not read", str(path)))
-        seen.add(name)
-        if member.file_size > MAX_MEMBER or (
-            member.file_size > 2**20 * 16 and member.file_size > MAX_RATIO * max(member.compress_size, 1)
-        ):
-            raise UserError(
-                Problem(
-                    f"the member '{name}' unpacks from {member.compress_size:,} to {member.file_size:,} bytes: a zip bomb?",
-                    str(path),
-                )
-            )
-    packed, unpacked = path.stat().st_size, sum(m.file_size for m in members)
-    if unpacked > 2**30 and unpacked > MAX_RATIO * packed:
-        raise UserError(Problem(f"unpacks from {packed:,} to {unpacked:,} bytes: a zip bomb?", str(path)))
+    for member in archive.infolist():
+        if member.is_dir():
+            continue
+        if reason := _fault(member, most):
+            yield f"the member {_shown(member)} {reason}"
+        if member.filename in seen:
+            yield f"the member {_shown(member)} is there twice"
+        seen.add(member.filename)
+    unpacked = sum(m.file_size for m in archive.infolist())
+    if unpacked > 2**30 and unpacked > MAX_RATIO * size:
+        yield f"unpacks from {size:,} to {unpacked:,} bytes, as a zip bomb does"
+    last, end = None, 0
+    for member in sorted(archive.infolist(), key=lambda m: m.header_offset):
+        if last is None and member.header_offset != 0:
+            yield f"begins with something else; its first member {_shown(member)} is at byte {member.header_offset:,}"
+        elif member.header_offset < end:
+            yield f"the member {_shown(member)} overlaps {_shown(last)}, as in a zip bomb"
+        last, end = member, member.header_offset + LOCAL_HEADER + member.compress_size
+    if end > archive.start_dir:
+        yield f"the member {_shown(last)} reaches beyond the end of the members"
+
+
+def _fault(member: zipfile.ZipInfo, most: int) -> str | None:
+    name = member.filename
+    if ".." in name.replace("\\", "/").split("/") or name.startswith(("/", "\\")) or DRIVE.match(name):
+        return "points outside the archive"
+    if CONTROL.search(name) and not _is_hidden(PurePosixPath(name).parts):
+        return "has control characters in its name, which a terminal would obey"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "is a link"
+    if member.flag_bits & 1:
+        return "is encrypted"
+    if member.compress_type not in METHODS:
+        return f"is compressed by method {member.compress_type}; those that are read are {listing(METHODS.values())}"
+    if member.file_size > most or member.file_size > max(MAX_RATIO * member.compress_size, 2**24):
+        return f"unpacks from {member.compress_size:,} to {member.file_size:,} bytes, as a zip bomb does"
+    return None
+
+
+def _shown(member: zipfile.ZipInfo) -> str:
+    """Return a member's name for a message: in quotes, what a terminal would obey escaped, cut when it is long."""
+    name = member.filename
+    return repr(name if len(name) <= 100 else f"{name[:100]}...")
 
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    # macOS keeps a folder's picture in a file of this name.
+    return any(part.startswith(".") or part in ("__MACOSX", "Icon\r") for part in parts)
