@@ -26,7 +26,7 @@ def check_experiment(experiment: Experiment, console: Console) -> None:
 
 def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     """Check one experiment, its upstream first; return its model, or None where it cannot be built."""
-    from kerasexp.models import build_model
+    from kerasexp.models import classifier_of
     from kerasexp.training.initial_weights import start_from
 
     upstream = None if experiment.init is None else _check(experiment.init.experiment, console, problems)
@@ -41,13 +41,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     if data.faults and experiment.data.on_corrupt == "error":
         message = f"is error, and {len(data.faults)} pictures cannot be read"
         problems.append(Problem(message, experiment.name, "data.on_corrupt"))
-    model = build_model(
-        experiment.model,
-        experiment.data.preprocessing,
-        len(data.class_names),
-        experiment.name,
-        experiment.training.decode,
-    )
+    model = classifier_of(experiment, len(data.class_names))
     if upstream is not None:
         try:
             start_from(model, upstream, experiment.init)

@@ -167,16 +167,10 @@ def _run(
 
 def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upstream | None):
     """Build the model, with the upstream weights in it where there are any; return it and the names of their layers."""
-    from kerasexp.models import build_model
+    from kerasexp.models import classifier_of
     from kerasexp.training.initial_weights import start_from
 
-    model = build_model(
-        experiment.model,
-        experiment.data.preprocessing,
-        len(data.class_names),
-        experiment.name,
-        experiment.training.decode,
-    )
+    model = classifier_of(experiment, len(data.class_names))
     copied = (
         [] if upstream is None else start_from(model, load_checkpoint(upstream.run.checkpoint).model, experiment.init)
     )

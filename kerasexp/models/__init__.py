@@ -7,6 +7,7 @@ from collections.abc import Callable
 import keras
 
 from kerasexp.config.data import Preprocessing
+from kerasexp.config.experiment import Experiment
 from kerasexp.config.model import Model
 from kerasexp.models.cnn import build_cnn
 from kerasexp.models.mlp import build_mlp
@@ -34,6 +35,12 @@ def build_model(
         logits = keras.layers.Rescaling(-1.0, dtype="float32", name="negated_logits")(logits)
     outputs = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
     return keras.Model(inputs, outputs, name=name)
+
+
+def classifier_of(experiment: Experiment, classes: int) -> keras.Model:
+    """Build the classifier that an experiment asks for; see `build_model`."""
+    preprocessing, decode = experiment.data.preprocessing, experiment.training.decode
+    return build_model(experiment.model, preprocessing, classes, experiment.name, decode)
 
 
 def learner(model: keras.Model) -> keras.Model:
