@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,15 +41,33 @@ class RunDirectory:
                 run = cls(where)
             else:
                 run = cls(_next_number(runs / name))
-            run.make_folders()
         except OSError as error:
             raise UserError(Problem(f"cannot be made: {error.strerror or error}", str(where or runs / name))) from None
+        try:
+            run.make_folders()
+        except RunError as error:
+            run.remove_folders()
+            raise UserError(str(error)) from None
         return run
 
     def make_folders(self) -> None:
-        """Make the folders that a run fills; those that an unfinished run has made already stay."""
-        for folder in (self.plots, self.checkpoint, self.tensorboard):
-            folder.mkdir(exist_ok=True)
+        """Make the folders that a run fills; those that an unfinished run has made already stay.
+
+        Raises:
+            RunError: the disk is full, or the place cannot be written.
+        """
+        for folder in self._folders():
+            with written(folder):
+                folder.mkdir(exist_ok=True)
+
+    def remove_folders(self) -> None:
+        """Remove the directory and its folders as far as they are empty."""
+        for folder in (*self._folders(), self.path):
+            with suppress(OSError):
+                folder.rmdir()
+
+    def _folders(self) -> tuple[Path, ...]:
+        return self.plots, self.checkpoint, self.tensorboard
 
     def is_barely_begun(self) -> bool:
         """Whether a run was killed here before it could say what it is: it holds no file but the first one."""
@@ -56,10 +75,11 @@ class RunDirectory:
         return self.path.is_dir() and set(held) <= {self.experiment.name}
 
     def sweep(self) -> None:
-        """Remove what a killed process had not finished writing."""
+        """Remove what a process that was killed, or found no more room, had not finished writing."""
         for path in self.path.rglob(".*"):
             if path.is_file() and path.name != ".lock":
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink()
 
     @staticmethod
     def refuse_occupied(where: Path) -> None:
@@ -76,21 +96,28 @@ class RunDirectory:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the directory for this process alone, until the end of the block or of the process.
+        """Hold the directory for this process alone, until the end of the block or of the process; leave it swept.
 
         Raises:
             UserError: another process holds it.
+            RunError: the disk is full, or the place cannot be written.
         """
         lock = self.path / ".lock"
-        with lock.open("a") as file:
+        with written(lock):
+            file = lock.open("a")
+        with file:
             if fcntl is not None:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     message = "another process is at work in it; wait for it, or name another --run-dir"
                     raise UserError(Problem(message, str(self.path))) from None
-            yield
-            lock.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self.sweep()
+                with suppress(OSError):
+                    lock.unlink()
 
     experiment = property(lambda self: self.path / "experiment.yaml")
     manifest = property(lambda self: self.path / "manifest.json")
@@ -152,6 +179,19 @@ def _next_number(folder: Path) -> Path:
             number += 1
 
 
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing `path` into a word on it.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that it is either there whole or as it was.
 
@@ -172,36 +212,36 @@ def write_with(path: Path, write: Callable[[BinaryIO], Any], durable: bool = Fal
     Raises:
         RunError: the disk is full, or the place cannot be written.
     """
-    temporary = None
-    try:
+    with written(path):
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
+    with replacing(path, Path(temporary), durable), os.fdopen(descriptor, "wb") as file:
+        write(file)
         os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        temporary = None
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
 
 
-def replace_durably(temporary: Path, path: Path) -> None:
-    """Move a finished file to its place, after it is on the disk.
+@contextmanager
+def replacing(path: Path, temporary: Path, durable: bool) -> Iterator[None]:
+    """Let the block write `temporary`, which then takes the place of `path`; where the block fails it goes.
+
+    Nothing is replaced where the block wrote nothing.
 
     Raises:
         RunError: the disk is full, or the place cannot be written.
     """
-    try:
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from None
+    with written(path):
+        if not path.parent.is_dir():  # removed by somebody; others than us would make it again
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        try:
+            yield
+            if temporary.exists():
+                if durable:
+                    with temporary.open("rb") as file:
+                        os.fsync(file.fileno())
+                os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

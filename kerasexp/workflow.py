@@ -255,6 +255,9 @@ def _told(error: BaseException, experiment: Experiment) -> BaseException:
 
     if isinstance(error, KeyboardInterrupt):
         return Interrupted(signal.SIGINT)
+    if isinstance(error, tf.errors.OpError) and "Summary" in error.message:
+        reason = error.message.partition("}} ")[2].partition("\n")[0]
+        return RunError(f"TensorBoard's files cannot be written: {reason}")
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
         batch = experiment.training.batch_size
         return RunError(f"the memory is used up at training.batch_size {batch}; try half of it, or smaller pictures")

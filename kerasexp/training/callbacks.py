@@ -10,7 +10,7 @@ import keras
 
 from kerasexp.config.rules import direction
 from kerasexp.config.training import Checkpoint, Training
-from kerasexp.runs import replace_durably
+from kerasexp.runs import replacing
 from kerasexp.training.clock import Clock
 
 # What Keras's callbacks would forget between two processes.
@@ -47,10 +47,10 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
         # A NaN is no epoch to keep, not even as the last.
         if not math.isfinite((logs or {}).get("loss", 0.0)):
             return
-        super().on_epoch_end(epoch, logs)
-        if self._temporary.exists():
-            replace_durably(self._temporary, self._final)
-            self.kept = epoch + 1
+        with replacing(self._final, self._temporary, durable=True):
+            super().on_epoch_end(epoch, logs)
+            if self._temporary.exists():
+                self.kept = epoch + 1
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
