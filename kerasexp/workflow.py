@@ -13,7 +13,7 @@ from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.config.rules import labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData
-from kerasexp.errors import Interrupted, KerasexpError, RunError
+from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
 from kerasexp.manifest import hardware, now, versions
 from kerasexp.preparing import absence, fitting_data
 from kerasexp.resuming import Keys, is_finished, reopen, unfinished_run
@@ -261,6 +261,9 @@ def _told(error: BaseException, experiment: Experiment) -> BaseException:
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
         batch = experiment.training.batch_size
         return RunError(f"the memory is used up at training.batch_size {batch}; try half of it, or smaller pictures")
+    if isinstance(error, UserError):
+        # The request was right when the run began: since then its files have gone or been spoilt.
+        return RunError(str(error))
     if isinstance(error, OSError):
         return RunError(f"{error.filename or 'a file'}: {error.strerror or error}")
     return error

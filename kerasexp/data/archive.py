@@ -43,7 +43,7 @@ class Files:
 
 
 def open_files(path: Path) -> Files:
-    """List a folder (its links to files included) or a zip archive.
+    """List a folder (with what its links lead to) or a zip archive.
 
     Raises:
         UserError: it is neither, it cannot be read, or the archive is unsafe; see `open_zip`.
@@ -58,14 +58,12 @@ def open_files(path: Path) -> Files:
 
 
 def _open_folder(folder: Path) -> Files:
-    paths = sorted(
-        p.relative_to(folder).as_posix()
-        for p in folder.rglob("*")
-        if p.is_file() and not _is_hidden(p.relative_to(folder).parts)
-    )
+    paths = sorted(_paths_in(folder))
 
     def read(name: str) -> bytes:
         try:
+            if not stat.S_ISREG((folder / name).stat().st_mode):
+                raise BrokenPicture("is a device, a pipe or a socket")
             with (folder / name).open("rb") as file:
                 if os.fstat(file.fileno()).st_size > MAX_MEMBER:
                     raise BrokenPicture(f"is larger than {MAX_MEMBER:,} bytes, which no picture is")
@@ -87,6 +85,32 @@ def _open_folder(folder: Path) -> Files:
         return total.hexdigest()
 
     return Files(str(folder), paths, read, digest)
+
+
+def _paths_in(folder: Path) -> Iterator[str]:
+    """Yield all that is in a folder and the folders in it, links to folders too, but for what is hidden.
+
+    A folder to which several links lead is read once: links that lead in a circle would have no end. What is no file (a link
+    to nowhere, a pipe) is listed as well; it has its name to be told when it is read.
+    """
+    waiting, seen = [""], set()
+    while waiting:
+        within = waiting.pop()
+        try:
+            found = os.stat(folder / within)
+            entries = sorted(os.scandir(folder / within), key=lambda entry: entry.name)
+        except OSError as error:
+            raise UserError(Problem(f"cannot be listed: {error.strerror}", str(folder / within))) from None
+        if (found.st_dev, found.st_ino) in seen:
+            continue
+        seen.add((found.st_dev, found.st_ino))
+        for entry in entries:
+            if _is_hidden((entry.name,)):
+                continue
+            if os.path.isdir(entry):  # not entry.is_dir(), which raises where a link leads to itself
+                waiting.append(f"{within}{entry.name}/")
+            else:
+                yield within + entry.name
 
 
 def _open_zip(path: Path) -> Files:

@@ -62,13 +62,9 @@ def read_graph(content: dict[str, Any]) -> Graph:
         Refused: it is not a functional model of known layers in a row or an acyclic graph.
     """
     graph = _graph(content, "config.json", 0)
-    _refuse_many(len(graph), "config.json")
+    if len(graph) > MAX_LAYERS:
+        raise Refused(f"config.json has {len(graph):,} layers; no more than {MAX_LAYERS:,} are taken")
     return graph
-
-
-def _refuse_many(layers: int, where: str) -> None:
-    if layers > MAX_LAYERS:
-        raise Refused(f"{where} has {layers:,} layers; no more than {MAX_LAYERS:,} are taken")
 
 
 def _graph(content: Any, where: str, depth: int) -> Graph:
@@ -82,7 +78,6 @@ def _graph(content: Any, where: str, depth: int) -> Graph:
     entries, trainable = config.get("layers"), config.get("trainable")
     if not isinstance(entries, list) or not isinstance(trainable, bool | None):
         raise Refused(f"{where}: has no list of layers, or is neither trainable nor not")
-    _refuse_many(len(entries), where)
     nodes: dict[str, Node] = {}
     for entry in entries:
         node = _node(entry, nodes, where, depth)

@@ -93,13 +93,37 @@ def test_the_digest_of_an_archive_is_of_its_content(tmp_path):
     assert open_files(one).digest == open_files(copy).digest != open_files(other).digest
 
 
-def test_links_to_files_are_followed_and_broken_ones_left_out(tmp_path):
+def test_links_are_followed_and_broken_ones_named_when_they_are_read(tmp_path):
     folder = make_folder(tmp_path / "files", {"a/1.png": b"one"})
     (folder / "a" / "2.png").symlink_to("1.png")
     (folder / "a" / "3.png").symlink_to("nowhere.png")
+    (folder / "b").symlink_to(make_folder(tmp_path / "elsewhere", {"4.png": b"four"}))
     files = open_files(folder)
-    assert files.paths == ["a/1.png", "a/2.png"]
-    assert files.read("a/2.png") == b"one"
+    assert files.paths == ["a/1.png", "a/2.png", "a/3.png", "b/4.png"]
+    assert [files.read(name) for name in ("a/2.png", "b/4.png")] == [b"one", b"four"]
+    with pytest.raises(BrokenPicture, match="No such file"):
+        files.read("a/3.png")
+    assert len(files.digest) == 64
+
+
+def test_links_that_lead_in_a_circle_have_an_end(tmp_path):
+    folder = make_folder(tmp_path / "files", {"a/1.png": b"one"})
+    (folder / "a" / "above").symlink_to("..")
+    (folder / "a" / "itself").symlink_to("itself")
+    assert open_files(folder).paths == ["a/1.png", "a/itself"]
+
+
+def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
+    folder, may = make_folder(tmp_path / "files", {"a/1.png": b"one"}), os.scandir
+
+    def may_not(path):
+        if Path(path).name == "a":
+            raise PermissionError(13, "Permission denied")
+        return may(path)
+
+    monkeypatch.setattr(os, "scandir", may_not)
+    with pytest.raises(UserError, match="files/a.*: cannot be listed: Permission denied"):
+        open_files(folder)
 
 
 def test_names_that_are_no_unicode_are_read(tmp_path):

@@ -115,13 +115,10 @@ def test_pipes_sockets_devices_and_links_to_themselves_are_not_waited_for(scans)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("scans/cat/socket.png")
         source = load()
-    assert set(NAMES) <= set(shades(source))
-    assert set(shades(source)) | set(faults(source)) <= {
-        *NAMES,
-        "cat/pipe.png",
-        "cat/device.png",
-        "cat/self.png",
-        "cat/socket.png",
+    assert set(shades(source)) == set(NAMES)
+    assert faults(source) == {
+        **{f"cat/{name}.png": "is a device, a pipe or a socket" for name in ("pipe", "device", "socket")},
+        "cat/self.png": "cannot be read: Too many levels of symbolic links",
     }
 
 

@@ -69,6 +69,10 @@ REFUSED = {
     "an encrypted member": ([HONEST, picture(flags=1)], "'a/2.png' is encrypted"),
     "a method that unpacks in one go": ([HONEST, picture(method=12)], "'a/2.png' is compressed by method 12"),
     "a bomb": ([HONEST, deflated(2**25)], "to 33,554,432 bytes, as a zip bomb does"),
+    "a member larger than any picture": (
+        [HONEST, picture(content=bytes(2**21), method=DEFLATED, unpacked=2**28 + 1)],
+        "'a/2.png' unpacks from 2,097,152 to 268,435,457 bytes",
+    ),
     "a member declared huge": ([HONEST, picture(unpacked=4 * 10**9)], "to 4,000,000,000 bytes"),
     "many members declared large": (
         [picture(f"a/{n}.png", unpacked=2**24) for n in range(100)],

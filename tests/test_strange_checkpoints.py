@@ -1,0 +1,135 @@
+"""Model files that are no attack, and not what Keras writes either: strange values, a strange structure."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bounds import at_once_and_in_little_memory
+from keras import layers
+from model_files import CLASSES, KERNEL, ModelFile
+
+from kerasexp.checkpoint import load_checkpoint
+from kerasexp.errors import UserError
+from kerasexp.model_file import weights
+
+
+def part(class_name: str, module: str = "keras", registered_name: str | None = None, **config) -> dict:
+    return {"module": module, "class_name": class_name, "config": config, "registered_name": registered_name}
+
+
+@pytest.mark.parametrize(
+    ("layer", "values", "told"),
+    [
+        ("conv", {"filters": 2**40}, "conv: filters: 1099511627776 is no number"),
+        ("conv", {"strides": float("inf")}, "conv: strides: inf is no number"),
+        ("conv", {"strides": [1] * 5000}, "conv: strides: [1, 1"),
+        ("conv", {"strides": [[[[[1]]]]]}, "conv: strides: [1] is no number"),
+        ("conv", {"strides": {"value": 1}}, "conv: strides: {'value': 1} is no number"),
+        ("conv", {"padding": "/etc/passwd"}, "conv: padding: '/etc/passwd' is not taken"),
+        ("conv", {"data_format": "channels_first"}, "conv: data_format: 'channels_first' is not taken"),
+        ("conv", {"call": "relu"}, "conv: Conv2D takes no 'call'"),
+        ("conv", {"dtype": "int8_from_float32"}, "conv: dtype: 'int8_from_float32' is not taken"),
+        ("conv", {"dtype": part("DTypePolicy", "mine", name="float32")}, "conv: dtype: 'DTypePolicy' is from 'mine'"),
+        ("conv", {"dtype": part("QuantizedDTypePolicy", name="float32")}, "conv: dtype: 'QuantizedDTypePolicy' is not"),
+        ("conv", {"kernel_regularizer": "l2"}, "conv: kernel_regularizer: 'l2' stands where an object should"),
+        ("conv", {"name": "other"}, "conv: its config says 'other'"),
+        ("pictures", {"batch_shape": [1, 8, 8, 1]}, "pictures: batch_shape is [1, 8, 8, 1]"),
+        ("pictures", {"batch_shape": [None, None, 8, 1]}, "pictures: batch_shape is [None, None, 8, 1]"),
+        ("pictures", {"batch_shape": None}, "pictures: batch_shape is None"),
+        ("pictures", {"dtype": "string"}, "pictures: dtype: 'string' is not taken"),
+        ("relu", {"activation": ["relu"]}, "relu: activation: ['relu'] is not taken"),
+        ("logits", {"units": -1}, "Keras cannot build 'logits'"),
+        ("rescaling", {"offset": [1, 2, 3, 4, 5]}, "Keras cannot call 'honest'"),
+    ],
+)
+def test_a_layer_of_strange_values_is_refused(tmp_path, layer, values, told):
+    file = ModelFile()
+    file.change(layer, **values)
+    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(told)):
+        load_checkpoint(file.save(tmp_path / "checkpoint"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda file: file.config.update(module="mine"), "config.json: 'Functional' is from 'mine'"),
+        (lambda file: file.config.update(config=[]), "config.json: [] stands where an object should"),
+        (lambda file: file.config["config"].update(layers={}), "config.json: has no list of layers"),
+        (
+            lambda file: file.config["config"].update(input_layers=["conv", 0, 0]),
+            "has 1 input layers, and must have one",
+        ),
+        (lambda file: file.config["config"].update(output_layers=["logits", 0, 1]), "is not one layer's one output"),
+        (lambda file: file.layer("relu").update(name="norm"), "norm: there are two layers of this name"),
+        (lambda file: file.layer("relu").update(name="\x1b[2J"), r"'\x1b[2J' is no name of a layer"),
+        (lambda file: file.layer("relu").update(inbound_nodes=[]), "relu: each layer is called once"),
+        (lambda file: file.call("relu").update(args=[]), "relu: a layer is called on one tensor"),
+        (lambda file: file.call("relu").update(kwargs={"mask": part("Lambda")}), "relu: is called with 'mask'"),
+        (lambda file: file.call("relu").update(kwargs={"training": 1}), "relu: training is 1"),
+        (lambda file: file.call("relu").update(args=[part("__numpy__", value=1)]), "relu: is called on '__numpy__'"),
+        (lambda file: setattr(file, "metadata", b"[]"), "metadata.json holds no JSON object"),
+        (lambda file: setattr(file, "config", b"{}"), "config.json: None is not a functional model"),
+        (lambda file: file.change_weights(lambda h5: h5.__setitem__("kind", np.dtype("f4"))), "is neither a group nor"),
+        (lambda file: file.change_weights(lambda h5: h5[KERNEL].attrs.update(note=1)), "has notes that Keras does not"),
+    ],
+)
+def test_a_file_of_strange_structure_is_refused(tmp_path, change, told):
+    file = ModelFile()
+    change(file)
+    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(told)):
+        load_checkpoint(file.save(tmp_path / "checkpoint"))
+
+
+def test_weights_of_very_many_parts_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "MAX_OBJECTS", 20)
+    with pytest.raises(UserError, match="holds more than 20 groups and arrays"):
+        load_checkpoint(ModelFile().save(tmp_path / "checkpoint"))
+
+
+def test_how_a_model_says_that_it_was_built_and_compiled_is_not_read(tmp_path):
+    """Keras makes a kernel of 12 GB by what `build_config` says, and any loss that `compile_config` names."""
+    file = ModelFile()
+    file.layer("logits")["build_config"] = {"input_shape": [None, 10**9]}
+    file.config["compile_config"] = {"loss": layers.Lambda(lambda x: open("executed", "w").close()).get_config()}
+    folder = file.save(tmp_path / "checkpoint")
+    with at_once_and_in_little_memory():
+        load_checkpoint(folder)
+    assert not Path("executed").exists()
+
+
+# What lies beside the model, and what is no checkpoint at all
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("classes.json", b" " * 2_000_000, "is larger than 1,048,576 bytes"),
+        ("classes.json", b"[" * 1_000_000, "is nested deeper"),
+        ("classes.json", {**CLASSES, "class_names": "abc"}, "class_names: holds no list of class names"),
+        ("classes.json", {**CLASSES, "class_names": ["a", "b", 3]}, "class_names: holds no list of class names"),
+        ("classes.json", {**CLASSES, "class_names": ["a", "b", "b"]}, "class_names: names the class 'b' 2 times"),
+        ("classes.json", {**CLASSES, "class_names": ["a", "b", "c", "d"]}, "gives (None, 3); its sidecars say"),
+        (
+            "classes.json",
+            {**CLASSES, "class_names": ["a", "b", "\x1b[2J"]},
+            "the name '\\x1b[2J' has control characters",
+        ),
+        ("classes.json", {**CLASSES, "folders": ["a"]}, "folders: is no map of folders to class names"),
+        ("classes.json", {**CLASSES, "folders": {"a": ["a"]}}, "folders: is no map of folders to class names"),
+        ("preprocessing.json", {"size": [10**9, 10**9]}, "preprocessing.json: size.0"),
+        ("preprocessing.json", {"size": [9, 8]}, "takes (None, 8, 8, 1)"),
+        ("preprocessing.json", b"[" * 1_000_000, "is nested deeper"),
+        ("calibration.json", b'{"temperature": NaN}', "temperature is nan"),
+        ("calibration.json", {"temperature": 10**400}, "temperature is 1000"),
+        ("calibration.json", {"temperature": True}, "temperature is True"),
+        ("calibration.json", {"temperature": [1] * 1000}, "temperature is [1, 1"),
+    ],
+)
+def test_a_sidecar_is_refused(tmp_path, name, content, told):
+    folder = ModelFile().save(tmp_path / "checkpoint")
+    (folder / name).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(told)) as refusal:
+        load_checkpoint(folder)
+    assert str(folder) in str(refusal.value) and len(str(refusal.value)) < 500
