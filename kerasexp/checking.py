@@ -41,7 +41,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     if data.faults and experiment.data.on_corrupt == "error":
         message = f"is error, and {len(data.faults)} pictures cannot be read"
         problems.append(Problem(message, experiment.name, "data.on_corrupt"))
-    model = classifier_of(experiment, len(data.class_names))
+    model = classifier_of(experiment, data.train_counts)
     if upstream is not None:
         try:
             start_from(model, upstream, experiment.init)

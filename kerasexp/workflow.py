@@ -170,7 +170,7 @@ def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upst
     from kerasexp.models import classifier_of
     from kerasexp.training.initial_weights import start_from
 
-    model = classifier_of(experiment, len(data.class_names))
+    model = classifier_of(experiment, data.train_counts)
     copied = (
         [] if upstream is None else start_from(model, load_checkpoint(upstream.run.checkpoint).model, experiment.init)
     )

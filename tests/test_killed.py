@@ -101,22 +101,22 @@ def test_killed_runs_end_with_the_weights_of_the_unbroken_one(tmp_path):
     expected = outcome(whole)
     assert [row[0] for row in expected[1]] == ["1", "2", "3", "4", "5", "6"]
     generator = np.random.default_rng(KILLS)
-    killed = 0
-    for number in range(KILLS):
+    killed, number = 0, 0
+    # A run that was faster than its killer is no test of anything, and is not counted.
+    while killed < KILLS and number < 2 * KILLS:
+        number += 1
         folder = prepared(tmp_path / str(number))
         if number % 2:
-            process = start(
-                folder, dying=(int(generator.integers(1, REPLACED)), str(generator.choice(["before", "after"])))
-            )
-            process.communicate(timeout=300)
+            place = int(generator.integers(1, REPLACED)), str(generator.choice(["before", "after"]))
+            process = start(folder, dying=place)
         else:
             process = start(folder)
             time.sleep(generator.uniform(0.15, 0.6) * seconds)
             process.kill()
-            process.communicate(timeout=300)
+        process.communicate(timeout=300)
         killed += process.returncode == -signal.SIGKILL
         left = [p.name for p in folder.rglob("*") if p.is_file()]
         out = finished(folder, "--resume")
         assert outcome(folder) == expected, (number, left, out)
-    # A run that was faster than its killer is no test of anything.
-    assert killed >= KILLS // 2
+    print(f"\n{killed} of {number} runs were killed, and all ended like the unbroken one")
+    assert killed == KILLS

@@ -1,6 +1,6 @@
 """The typed experiment: keys, defaults, loading, rules. Imports nothing of the other parts, and no TensorFlow."""
 
 from kerasexp.config.experiment import Experiment, Init
-from kerasexp.config.loading import load_experiment, resolved_yaml
+from kerasexp.config.loading import experiment_from, load_experiment, resolved_yaml
 
-__all__ = ["Experiment", "Init", "load_experiment", "resolved_yaml"]
+__all__ = ["Experiment", "Init", "experiment_from", "load_experiment", "resolved_yaml"]

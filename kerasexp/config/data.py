@@ -166,6 +166,13 @@ class Data(DataSource):
     labels: Labels = Field(Labels(), description="Edits of the labels.")
     preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored picture to the model's input.")
     augmentation: Augmentation | None = Field(None, description="Random changes of the training pictures.")
+    oversample: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Show the pictures of rare classes more often, each time with other random changes: with 1 as often as "
+        "those of the largest class, in between a class of n pictures n^(1 - oversample) * largest^oversample times.",
+    )
     on_corrupt: Literal["skip", "error"] = Field(
         "skip", description="skip: leave out pictures that cannot be read, and name them; error: stop at them."
     )

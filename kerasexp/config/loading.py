@@ -44,6 +44,11 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
     return _load(Path(path), overrides, upstream_of=())
 
 
+def experiment_from(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Experiment:
+    """Validate an experiment that stands in no file; as `load_experiment`, with the working folder for the file's."""
+    return _resolved(raw, {}, overrides, Path.cwd(), None, ())
+
+
 def resolved_yaml(experiment: Experiment) -> str:
     """Return the experiment as YAML with every default written out; it loads to an equal experiment."""
     return dump_yaml(experiment.model_dump(mode="json"))
@@ -62,21 +67,34 @@ def _load(path: Path, overrides: Sequence[str], upstream_of: tuple[Path, ...]) -
     files: dict[tuple, str] = {}
     raw = _with_base(path, files, ())
     raw.setdefault("name", path.stem)
+    return _resolved(raw, files, overrides, path.parent, path, upstream_of)
+
+
+def _resolved(
+    raw: dict[str, Any],
+    files: dict[tuple, str],
+    overrides: Sequence[str],
+    beside: Path,
+    path: Path | None,
+    upstream_of: tuple[Path, ...],
+) -> Experiment:
+    """Change, complete and validate what was read from `path`, or from no file."""
+    file = None if path is None else str(path)
     # Kinds first: what is set together with a kind is meant for it, whichever was written first.
     for override in sorted(overrides, key=lambda text: text.partition("=")[0].rpartition(".")[2] not in KIND_KEYS):
         _apply_override(raw, override, files)
-    _locate_data(raw, path.parent)
+    _locate_data(raw, beside)
     problems = []
     try:
-        _load_upstream(raw, path, upstream_of, ())
+        _load_upstream(raw, path or beside / "-", upstream_of, ())
     except UserError as error:
         problems += error.problems
         raw.pop("init")
     try:
-        experiment = validated(Experiment, raw, str(path), files)
+        experiment = validated(Experiment, raw, file, files)
         for key, message in broken_rules(experiment):
             at = tuple(int(part) if part.isdigit() else part for part in key.split("."))
-            problems.append(Problem(message, file_of(at, files, str(path)), key))
+            problems.append(Problem(message, file_of(at, files, file), key))
     except UserError as error:
         problems += error.problems
     if problems:

@@ -27,13 +27,17 @@ LOSS_KEYS = {
     "gamma": ("focal",),
     "scale": ("ldam",),
 }
+DECODE_KEYS = {"tau": ("logit_adjusted",)}
+SECTION_KEYS = {"optimizer": OPTIMIZER_KEYS, "schedule": SCHEDULE_KEYS, "loss": LOSS_KEYS, "decode": DECODE_KEYS}
 # These learn from labels that say what a picture is NOT.
 COMPLEMENTARY = ("scl_nl", "scl_exp", "forward", "unbiased", "non_negative", "gradient_ascent")
+# These go by how often each class is seen.
+BY_COUNTS = ("logit_adjusted", "class_balanced", "ldam")
 
 
 def labels_are_complementary(training: Training) -> bool:
     """Return whether the training takes its labels to say what a picture is NOT, and so does validation."""
-    return training.loss.name in COMPLEMENTARY or training.decode == "argmin"
+    return training.loss.name in COMPLEMENTARY or training.decode.name == "argmin"
 
 
 def direction(monitor: str) -> str:
@@ -70,17 +74,23 @@ def _training_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
             f"cannot be combined with schedule: {training.schedule.name}, which sets the rate at every step; "
             "set one of the two to null or constant",
         )
-    if training.decode == "argmin" and training.loss.name != "cross_entropy":
+    if training.decode.name == "argmin" and training.loss.name != "cross_entropy":
         yield (
             "training.decode",
             f"argmin reads a cross_entropy model of complementary labels; {training.loss.name} needs argmax",
+        )
+    if training.decode.name == "logit_adjusted" and training.loss.name in (*COMPLEMENTARY, *BY_COUNTS):
+        yield (
+            "training.decode",
+            f"logit_adjusted is for a loss that does not go by how frequent the classes are, and {training.loss.name} "
+            "does; use argmax",
         )
     transition = training.loss.transition
     if transition is not None and any(len(row) != len(transition) or abs(sum(row) - 1) > 1e-6 for row in transition):
         yield "training.loss.transition", "must be square, and each row must sum to 1"
     if any(later <= earlier for earlier, later in pairwise(training.validate_at)):
         yield "training.validate_at", f"got {training.validate_at}; each step must be greater than the one before it"
-    for section, keys in (("optimizer", OPTIMIZER_KEYS), ("schedule", SCHEDULE_KEYS), ("loss", LOSS_KEYS)):
+    for section, keys in SECTION_KEYS.items():
         part = getattr(training, section)
         for key, owners in keys.items():
             is_set = getattr(part, key) != type(part).model_fields[key].default
@@ -89,7 +99,14 @@ def _training_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
 
 
 def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
-    data = experiment.data
+    data, training = experiment.data, experiment.training
+    remedy = "training.loss" if training.loss.name in BY_COUNTS else "training.decode"
+    if data.oversample and (remedy == "training.loss" or training.decode.name == "logit_adjusted"):
+        yield (
+            "data.oversample",
+            f"together with {remedy}: {getattr(training, remedy.partition('.')[2]).name} it would make up for the same "
+            "rareness twice; use one of the two",
+        )
     if data.class_names is not None:
         for name, count in Counter(data.class_names.values()).items():
             if count > 1:

@@ -59,6 +59,18 @@ class Loss(Section):
     scale: float = Field(1.0, gt=0, description="ldam: of the logits after the margin.")
 
 
+class Decode(Section):
+    """How an answer is read from what the network says."""
+
+    name: Literal["argmax", "argmin", "logit_adjusted"] = Field(
+        "argmax",
+        description="argmin: the least likely class is the answer, which reads a cross_entropy model of complementary "
+        "labels rightly; logit_adjusted: each logit minus tau times the logarithm of its class's share in train, as if all "
+        "classes were equally frequent.",
+    )
+    tau: float = Field(1.0, ge=0, description="logit_adjusted: strength.")
+
+
 class Schedule(Section):
     """How the learning rate moves from step to step."""
 
@@ -104,11 +116,7 @@ class Training(Section):
     batch_size: int = Field(100, ge=1, le=1_000_000, description="Pictures per step.")
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(Optimizer(), description="The optimizer.")
     loss: Annotated[Loss, BeforeValidator(named)] = Field(Loss(), description="The loss.")
-    decode: Literal["argmax", "argmin"] = Field(
-        "argmax",
-        description="argmin: the least likely class is the answer, which reads a cross_entropy model of complementary "
-        "labels rightly.",
-    )
+    decode: Annotated[Decode, BeforeValidator(named)] = Field(Decode(), description="How an answer is read.")
     schedule: Annotated[Schedule, BeforeValidator(named)] = Field(Schedule(), description="The learning rate's course.")
     reduce_lr_on_plateau: ReduceLrOnPlateau | None = Field(None, description="Lower the rate on a plateau.")
     early_stopping: EarlyStopping | None = Field(None, description="Stop on a plateau.")

@@ -8,6 +8,7 @@ import tensorflow as tf
 from kerasexp.config.data import Augmentation
 from kerasexp.data.augmentation import affine_rows, warp
 from kerasexp.data.preparation import Split
+from kerasexp.data.sampling import positions_shown
 
 # Batches that are made at once, and that lie ready: a batch takes a fraction of a step, so that few are enough.
 PARALLEL, AHEAD = 2, 4
@@ -20,25 +21,26 @@ def training_batches(
     augmentation: Augmentation | None,
     epochs: int,
     begin: tuple[int, int] = (0, 0),
+    oversample: float = 0,
 ) -> tf.data.Dataset:
     """Return the batches of all epochs up to `epochs - 1`, one after the other, from the epoch and step in `begin` on.
 
-    An epoch's order and its random changes are drawn at its beginning from (seed, epoch), one row per picture, so that
-    they do not depend on what was trained before: a resumed run sees what an unbroken one would have seen.
+    An epoch's order and its random changes are drawn at its beginning from (seed, epoch), one row per picture shown, so
+    that they do not depend on what was trained before: a resumed run sees what an unbroken one would have seen.
 
     Returns:
         A dataset of (uint8 [b, height, width, channels], int64 [b]); the last batch of an epoch may be smaller.
     """
     images, labels = tf.constant(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
-    count = len(split)
 
     def plan(epoch: np.int64) -> list[np.ndarray]:
         generator = np.random.default_rng((seed, int(epoch)))
-        order = generator.permutation(count)
-        rows = [order]
+        shown = positions_shown(split.labels, oversample, generator)
+        order = generator.permutation(len(shown))
+        rows = [shown[order]]
         if augmentation is not None:
-            rows.append(affine_rows(augmentation, count, (height, width), generator)[order])
+            rows.append(affine_rows(augmentation, len(shown), (height, width), generator)[order])
         return [row[begin[1] * batch_size :] for row in rows] if epoch == begin[0] else rows
 
     kinds = [(tf.int64, (None,)), (tf.float32, (None, 8))][: 1 if augmentation is None else 2]

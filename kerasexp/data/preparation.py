@@ -62,13 +62,22 @@ class PreparedData:
     fingerprint: str
     identities: dict[str, str]
 
+    @property
+    def train_counts(self) -> list[int]:
+        """How many training pictures each class has."""
+        return np.bincount(self.splits["train"].labels, minlength=len(self.class_names)).tolist()
 
-def prepare(data: Data, progress: Callable[[int, int], None] | None = None) -> PreparedData:
+
+def prepare(
+    data: Data, progress: Callable[[int, int], None] | None = None, hold_out_parts: bool = True
+) -> PreparedData:
     """Load, split and preprocess what an experiment learns from.
 
     Args:
         data: the section of the experiment.
         progress: called with (done, all) while pictures are decoded.
+        hold_out_parts: whether `val` and `test` are made of `train` where the source has none, as a run needs them; else
+            the splits are those of the source.
 
     Raises:
         UserError: the data cannot be had, or do not fit the experiment.
@@ -92,7 +101,8 @@ def prepare(data: Data, progress: Callable[[int, int], None] | None = None) -> P
         raise RunError(
             "\n".join([f"{len(faults)} pictures cannot be read, and data.on_corrupt is error:", *map(str, shown)])
         )
-    splits = split_all(packed, data, edits, source.class_names)
+    make_splits = split_all if hold_out_parts else edited_splits
+    splits = make_splits(packed, data, edits, source.class_names)
     return PreparedData(
         splits,
         source.class_names,
@@ -195,6 +205,14 @@ def split_all(given: dict[str, Split], data: Data, edits: Labels, class_names: l
     else:
         val = _edited(val, data, edits, class_names)
     return {"train": train, "val": val, "test": test}
+
+
+def edited_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
+    """Return the splits that the source has; the labels of `train` and `val` are edited."""
+    there = {name: given[name] for name in ("train", "val", "test") if name in given}
+    return {
+        name: split if name == "test" else _edited(split, data, edits, class_names) for name, split in there.items()
+    }
 
 
 def _edited(split: Split, data: Data, edits: Labels, class_names: list[str]) -> Split:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.pictures import BrokenPicture, Pictures
+from kerasexp.data.pictures import BrokenPicture, Pictures, Source
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.sources.image_folder import load_image_folder
 from kerasexp.data.threads import in_threads
@@ -45,6 +45,28 @@ class Survey:
     faults: list[tuple[str, str]]
 
 
+@dataclass(frozen=True)
+class Looked:
+    """Pictures of one split that were decoded, one entry each.
+
+    Attributes:
+        names: of those without faults.
+        heights, widths: int [n].
+        colour: bool [n], whether there is colour in it.
+        bright_border: bool [n].
+        ink: float [n, 4], the window that holds what differs from the border.
+        faults: (name, reason) of those that cannot be read.
+    """
+
+    names: list[str]
+    heights: np.ndarray
+    widths: np.ndarray
+    colour: np.ndarray
+    bright_border: np.ndarray
+    ink: np.ndarray
+    faults: list[tuple[str, str]]
+
+
 def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
     """Look at a folder or zip archive of pictures in class folders.
 
@@ -52,35 +74,47 @@ def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
         UserError: there are fewer than two classes, or no picture can be read; as `image_folder`.
     """
     source = load_image_folder(DataSource(source="image_folder", path=str(path)))
+    return summary(source, [look(pictures, progress) for pictures in source.splits.values()])
+
+
+def summary(source: Source, looked: list[Looked]) -> Survey:
+    """Return what was found in a source, of whose splits the pictures have been looked at."""
     counts = {
         split: dict(
             zip(source.class_names, np.bincount(p.labels, minlength=len(source.class_names)).tolist(), strict=True)
         )
         for split, p in source.splits.items()
     }
-    facts, faults = [], []
-    for pictures in source.splits.values():
-        found, broken = _look(pictures, progress)
-        facts += found
-        faults += broken
-    table = np.array(facts) if facts else np.empty((0, 8))
+    every = together(looked)
+    found = len(every.names)
     return Survey(
         counts=counts,
-        looked_at=len(facts) + len(faults),
-        heights=table[:, 0].astype(int),
-        widths=table[:, 1].astype(int),
-        colour=float(table[:, 2].mean()) if facts else 0.0,
-        bright_border=float(table[:, 3].mean()) if facts else 0.0,
-        ink=tuple(np.diag(np.quantile(table[:, 4:8], (0.005, 0.005, 0.995, 0.995), axis=0)))
-        if facts
+        looked_at=found + len(every.faults),
+        heights=every.heights,
+        widths=every.widths,
+        colour=float(every.colour.mean()) if found else 0.0,
+        bright_border=float(every.bright_border.mean()) if found else 0.0,
+        ink=tuple(np.diag(np.quantile(every.ink, (0.005, 0.005, 0.995, 0.995), axis=0)))
+        if found
         else (0.0, 0.0, 1.0, 1.0),
-        faults=faults,
+        faults=every.faults,
     )
 
 
-def _look(pictures: Pictures, progress: Callable[[int, int], None]) -> tuple[list[tuple], list[tuple[str, str]]]:
+def together(looked: list[Looked]) -> Looked:
+    """Return what was seen in several splits as one."""
+    arrays = ("heights", "widths", "colour", "bright_border", "ink")
+    return Looked(
+        names=[name for part in looked for name in part.names],
+        **{field: np.concatenate([getattr(part, field) for part in looked]) for field in arrays},
+        faults=[fault for part in looked for fault in part.faults],
+    )
+
+
+def look(pictures: Pictures, progress: Callable[[int, int], None]) -> Looked:
+    """Decode pictures of a split, at most `SAMPLE` that lie evenly in it."""
     positions = np.unique(np.linspace(0, len(pictures) - 1, min(len(pictures), SAMPLE)).astype(int))
-    facts, faults = [], []
+    names, facts, faults = [], [], []
 
     def one(position: int):
         try:
@@ -92,9 +126,12 @@ def _look(pictures: Pictures, progress: Callable[[int, int], None]) -> tuple[lis
         if isinstance(result, BrokenPicture):
             faults.append((pictures.names[position], str(result)))
         else:
+            names.append(pictures.names[position])
             facts.append(result)
         progress(done, len(positions))
-    return facts, faults
+    table = np.array(facts) if facts else np.empty((0, 8))
+    sizes, flags = table[:, :2].astype(int), table[:, 2:4].astype(bool)
+    return Looked(names, *sizes.T, *flags.T, table[:, 4:8], faults)
 
 
 def _facts(picture: np.ndarray) -> tuple:

@@ -29,15 +29,14 @@ LOSSES: dict[str, Build] = {
 }
 
 
-def build_loss(loss: Loss, labels: np.ndarray, classes: int) -> keras.losses.Loss:
+def build_loss(loss: Loss, counts: list[int]) -> keras.losses.Loss:
     """Return the loss of integer labels [n] and logits [n, classes].
 
     Args:
         loss: as the experiment asks for it.
-        labels: int64 [n], of the training split, whose counts some losses go by.
-        classes: how many there are.
+        counts: the training pictures of each class, which some losses go by.
     """
-    return LOSSES[loss.name](loss, np.bincount(labels, minlength=classes).tolist())
+    return LOSSES[loss.name](loss, counts)
 
 
 def _shares(counts: list[int]) -> list[float]:

@@ -10,6 +10,7 @@ from kerasexp.config.data import Preprocessing
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.model import Model
 from kerasexp.models.cnn import build_cnn
+from kerasexp.models.decoding import Decoding, decoding_of
 from kerasexp.models.mlp import build_mlp
 
 MODELS: dict[str, Callable[[Model, keras.KerasTensor], keras.KerasTensor]] = {
@@ -19,28 +20,29 @@ MODELS: dict[str, Callable[[Model, keras.KerasTensor], keras.KerasTensor]] = {
 
 
 def build_model(
-    model: Model, preprocessing: Preprocessing, classes: int, name: str, decode: str = "argmax"
+    model: Model, preprocessing: Preprocessing, classes: int, name: str, decoding: Decoding = Decoding()
 ) -> keras.Model:
     """Build a functional classifier.
 
     It takes uint8 pictures [n, height, width, channels] in 0..255, rescales them itself, and gives float32
-    probabilities [n, classes], whatever the precision of what lies between. With `decode="argmin"` they are those of the
-    negated logits, so that the least likely class becomes the most likely one. What is trained is `learner` of it.
+    probabilities [n, classes], whatever the precision of what lies between: those of the logits after `decoding`. What is
+    trained is `learner` of it.
     """
     inputs = keras.Input((*preprocessing.size, preprocessing.channels), dtype="uint8", name="pictures")
     features = keras.layers.Rescaling(1 / 255, name="rescaling")(inputs)
     features = MODELS[model.name](model, features)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(features)
-    if decode == "argmin":
-        logits = keras.layers.Rescaling(-1.0, dtype="float32", name="negated_logits")(logits)
-    outputs = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
+    decoded = decoding.layer()
+    outputs = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(
+        logits if decoded is None else decoded(logits)
+    )
     return keras.Model(inputs, outputs, name=name)
 
 
-def classifier_of(experiment: Experiment, classes: int) -> keras.Model:
-    """Build the classifier that an experiment asks for; see `build_model`."""
-    preprocessing, decode = experiment.data.preprocessing, experiment.training.decode
-    return build_model(experiment.model, preprocessing, classes, experiment.name, decode)
+def classifier_of(experiment: Experiment, counts: list[int]) -> keras.Model:
+    """Build the classifier that an experiment asks for, `counts` the training pictures of each class; see `build_model`."""
+    decoding = decoding_of(experiment.training.decode, counts)
+    return build_model(experiment.model, experiment.data.preprocessing, len(counts), experiment.name, decoding)
 
 
 def learner(model: keras.Model) -> keras.Model:

@@ -7,16 +7,13 @@ from keras import ops
 
 from kerasexp.config.rules import labels_are_complementary
 from kerasexp.config.training import Training
+from kerasexp.models.decoding import Decoding
 
 
-def build_accuracy(training: Training) -> keras.metrics.Metric:
-    """Return a metric called `accuracy` of labels [n] and logits [n, classes]."""
-    if not labels_are_complementary(training):
-        return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    sign = -1.0 if training.decode == "argmin" else 1.0
-    return keras.metrics.MeanMetricWrapper(
-        lambda y_true, y_pred: estimated_accuracy(y_true, sign * y_pred), name="accuracy"
-    )
+def build_accuracy(training: Training, decoding: Decoding) -> keras.metrics.Metric:
+    """Return a metric called `accuracy` of labels [n] and logits [n, classes], which are decoded first."""
+    accuracy = estimated_accuracy if labels_are_complementary(training) else keras.metrics.sparse_categorical_accuracy
+    return keras.metrics.MeanMetricWrapper(lambda y_true, y_pred: accuracy(y_true, decoding(y_pred)), name="accuracy")
 
 
 def estimated_accuracy(y_true, y_pred):

@@ -6,16 +6,17 @@ import math
 from dataclasses import dataclass
 
 import keras
-
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.rules import labels_are_complementary
 from kerasexp.config.training import Training
 from kerasexp.console import Console
 from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.preparation import PreparedData
+from kerasexp.data.sampling import times_shown
 from kerasexp.errors import RunError
 from kerasexp.losses import build_loss
 from kerasexp.models import learner
+from kerasexp.models.decoding import decoding_of
 from kerasexp.runs import RunDirectory
 from kerasexp.training.accuracy import build_accuracy
 from kerasexp.training.callbacks import REMEMBERED, AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
@@ -65,11 +66,13 @@ def fit(
     train, val = data.splits["train"], data.splits["val"]
 
     # 1. What is minimised, and how.
-    steps = math.ceil(len(train) / training.batch_size)
+    counts, oversample = data.train_counts, experiment.data.oversample
+    steps = math.ceil(sum(times_shown(counts, oversample)) / training.batch_size)
     optimizer = build_optimizer(training.optimizer, training.schedule, training.epochs, steps)
     model = learner(classifier)
-    loss = build_loss(training.loss, train.labels, len(data.class_names))
-    model.compile(optimizer=optimizer, loss=loss, metrics=[build_accuracy(training)])
+    loss = build_loss(training.loss, counts)
+    accuracy = build_accuracy(training, decoding_of(training.decode, counts))
+    model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
     model.optimizer.build(model.trainable_variables)
 
     # 2. What happens beside it. The running mean of the weights comes first: all that follows sees it.
@@ -89,7 +92,13 @@ def fit(
         state = TrainingState(run.state, model, remembered, flow, clock, training.epochs, training.save_minutes, stop)
         state.take_up(console)
         batches = training_batches(
-            train, training.batch_size, experiment.seed, experiment.data.augmentation, training.epochs, state.begin
+            train,
+            training.batch_size,
+            experiment.seed,
+            experiment.data.augmentation,
+            training.epochs,
+            state.begin,
+            oversample,
         )
         validation = evaluation_batches(val.images, val.labels, EVALUATION_BATCH)
         callbacks = [

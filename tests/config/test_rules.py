@@ -140,3 +140,21 @@ def test_several_broken_rules_are_told_at_once(tmp_path):
     with pytest.raises(UserError) as caught:
         load_experiment(path)
     assert {p.key for p in caught.value.problems} == {"training.optimizer.momentum", "training.early_stopping.mode"}
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("training: {decode: logit_adjusted}", None),
+        ("training: {decode: logit_adjusted, loss: focal}", None),
+        ("training: {decode: {name: logit_adjusted, tau: 0.5}}", None),
+        ("data: {oversample: 1}\ntraining: {loss: focal}", None),
+        ("training: {decode: {name: argmin, tau: 0.5}}", "training.decode.tau"),
+        ("training: {decode: logit_adjusted, loss: logit_adjusted}", "training.decode"),
+        ("training: {decode: logit_adjusted, loss: scl_nl}", "training.decode"),
+        ("data: {oversample: 0.5}\ntraining: {loss: ldam}", "data.oversample"),
+        ("data: {oversample: 0.5}\ntraining: {decode: logit_adjusted}", "data.oversample"),
+    ],
+)
+def test_rareness_is_made_up_for_once(text, key):
+    assert list(broken(text)) == ([] if key is None else [key])

@@ -1,0 +1,51 @@
+"""Rare classes shown more often: how often, and which of their pictures."""
+
+import numpy as np
+import pytest
+
+from kerasexp.config.data import Augmentation
+from kerasexp.data.pipeline import training_batches
+from kerasexp.data.preparation import Split
+from kerasexp.data.sampling import positions_shown, times_shown
+
+COUNTS = [100, 7, 0, 1]
+LABELS = np.random.default_rng(1).permutation(np.repeat(np.arange(4), COUNTS))
+
+
+@pytest.mark.parametrize(
+    ("oversample", "expected"), [(0, COUNTS), (1, [100, 100, 0, 100]), (0.5, [100, 26, 0, 10])], ids=str
+)
+def test_how_often_each_class_is_shown(oversample, expected):
+    assert times_shown(COUNTS, oversample) == expected
+    shown = positions_shown(LABELS, oversample, np.random.default_rng(0))
+    assert np.bincount(LABELS[shown], minlength=4).tolist() == expected
+
+
+def test_the_pictures_of_a_class_come_equally_often_or_once_more():
+    shown = positions_shown(LABELS, 1, np.random.default_rng(0))
+    times = np.bincount(shown)[LABELS == 1]
+    assert set(times) == {14, 15}
+    assert not np.array_equal(times, np.bincount(positions_shown(LABELS, 1, np.random.default_rng(3)))[LABELS == 1])
+
+
+def test_without_it_nothing_is_drawn():
+    generator = np.random.default_rng(0)
+    assert positions_shown(LABELS, 0, generator).tolist() == list(range(len(LABELS)))
+    assert generator.integers(1000) == np.random.default_rng(0).integers(1000)
+
+
+def test_a_picture_that_comes_again_is_changed_in_another_way():
+    pictures = np.random.default_rng(0).integers(1, 256, (len(LABELS), 8, 8, 1), np.uint8)
+    split = Split(pictures, LABELS, [str(i) for i in range(len(LABELS))])
+    stream = training_batches(split, 50, 0, Augmentation(rotation=20, shift=0.2), 1, oversample=1)
+    images, labels = (np.concatenate(parts) for parts in zip(*(map(np.asarray, b) for b in stream), strict=True))
+    assert len(labels) == 300
+    lone = images[labels == 3].reshape(100, -1)
+    assert len(np.unique(lone, axis=0)) == 100
+
+
+def test_a_resumed_epoch_shows_what_the_unbroken_one_would_have():
+    split = Split(np.zeros((len(LABELS), 4, 4, 1), np.uint8), LABELS, [str(i) for i in range(len(LABELS))])
+    whole = [labels.numpy().tolist() for _, labels in training_batches(split, 50, 0, None, 2, oversample=1)]
+    rest = [labels.numpy().tolist() for _, labels in training_batches(split, 50, 0, None, 2, (1, 3), oversample=1)]
+    assert len(whole) == 12 and whole[9:] == rest
