@@ -10,7 +10,7 @@ from kerasexp.config.data import Preprocessing
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.model import Model
 from kerasexp.models.cnn import build_cnn
-from kerasexp.models.decoding import Decoding, decoding_of
+from kerasexp.models.decoding import ARGMAX, Decoding, decoding_of
 from kerasexp.models.mlp import build_mlp
 
 MODELS: dict[str, Callable[[Model, keras.KerasTensor], keras.KerasTensor]] = {
@@ -20,7 +20,7 @@ MODELS: dict[str, Callable[[Model, keras.KerasTensor], keras.KerasTensor]] = {
 
 
 def build_model(
-    model: Model, preprocessing: Preprocessing, classes: int, name: str, decoding: Decoding = Decoding()
+    model: Model, preprocessing: Preprocessing, classes: int, name: str, decoding: Decoding = ARGMAX
 ) -> keras.Model:
     """Build a functional classifier.
 

@@ -28,9 +28,12 @@ class Decoding:
 
     def layer(self) -> keras.layers.Layer | None:
         """Return an ordinary Keras layer that does it, float32; None where nothing is to be done."""
-        if self == Decoding():
+        if self == ARGMAX:
             return None
         return keras.layers.Rescaling(self.scale, self.offset or 0.0, dtype="float32", name="decoded_logits")
+
+
+ARGMAX = Decoding()
 
 
 def decoding_of(decode: Decode, counts: list[int]) -> Decoding:
@@ -48,4 +51,4 @@ def decoding_of(decode: Decode, counts: list[int]) -> Decoding:
     if decode.name == "logit_adjusted":
         present = np.maximum(counts, 1)
         return Decoding(offset=np.where(np.equal(counts, 0), 0.0, -decode.tau * np.log(present / sum(counts))).tolist())
-    return Decoding()
+    return ARGMAX

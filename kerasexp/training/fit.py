@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import keras
+
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.rules import labels_are_complementary
 from kerasexp.config.training import Training

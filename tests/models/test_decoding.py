@@ -9,7 +9,7 @@ from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Mlp
 from kerasexp.config.training import Decode
 from kerasexp.models import build_model, learner
-from kerasexp.models.decoding import Decoding, decoding_of
+from kerasexp.models.decoding import ARGMAX, decoding_of
 
 LOGITS = np.array([[2.0, 1.0, -1.0]], np.float32)
 COUNTS = [90, 9, 1]
@@ -51,5 +51,5 @@ def test_the_saved_model_decodes_on_its_own(tmp_path):
 
 
 def test_most_models_have_no_layer_for_it():
-    assert Decoding().layer() is None
+    assert ARGMAX.layer() is None
     assert "decoded_logits" not in [layer.name for layer in build_model(Mlp(), Preprocessing(), 3, "plain").layers]
