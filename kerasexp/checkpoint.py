@@ -95,9 +95,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         UserError: it is no checkpoint, its parts do not fit each other, or there is more to it than a model of layers.
     """
     folder = find_checkpoint(path)
-    classes = _read_json(folder / CLASSES)
-    names, folders = classes.get("class_names"), classes.get("folders", {})
-    _check_classes(names, folders, str(folder / CLASSES))
+    names, folders = read_classes(folder)
     try:
         preprocessing = Preprocessing.model_validate(_read_json(folder / PREPROCESSING))
     except ValidationError as error:
@@ -115,6 +113,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
             )
         )
     return Checkpoint(model, names, folders, preprocessing, temperature)
+
+
+def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the class names of a checkpoint folder, and the class of each stored label that it was trained on.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    classes = _read_json(folder / CLASSES)
+    names, folders = classes.get("class_names"), classes.get("folders", {})
+    _check_classes(names, folders, str(folder / CLASSES))
+    return names, folders
 
 
 def _check_classes(names: Any, folders: Any, file: str) -> None:

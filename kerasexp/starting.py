@@ -94,7 +94,8 @@ def _described(found: Survey) -> list[str]:
     return lines
 
 
-def _preprocessing(found: Survey) -> Choice:
+def preprocessing_for(found: Survey) -> Choice:
+    """Return the preprocessing that suits such pictures."""
     side = int(np.median(np.minimum(found.heights, found.widths)))
     one_size = len(set(found.heights)) == 1 and len(set(found.widths)) == 1
     if found.colour < 0.05 and found.bright_border > 0.5 and side > 40 and one_size:
@@ -133,7 +134,7 @@ def _augmentation(preprocessing: dict) -> Choice:
 def _written(found: Survey, folder: Path, output: Path) -> str:
     counts = found.counts["train"]
     total, smallest = sum(counts.values()), min(counts.values())
-    preprocessing, parent = _preprocessing(found), output.resolve().parent
+    preprocessing, parent = preprocessing_for(found), output.resolve().parent
     path = folder.resolve()
     augmentation = _augmentation(preprocessing.value)
     # A stratified split needs one picture of each class on either side.

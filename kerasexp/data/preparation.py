@@ -216,7 +216,7 @@ def edited_splits(given: dict[str, Split], data: Data, edits: Labels, class_name
 
 
 def _edited(split: Split, data: Data, edits: Labels, class_names: list[str]) -> Split:
-    if edits.keep or edits.few_shot is not None:
+    if edits.keep or edits.few_shot is not None or edits.at_most is not None:
         split = split.take(kept_positions(split.labels, class_names, edits, data.split_seed))
     if edits.noise or edits.complement:
         split = replace(split, labels=edited_labels(split.labels, len(class_names), edits, data.split_seed))

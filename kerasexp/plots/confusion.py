@@ -13,13 +13,20 @@ from kerasexp.plots.style import MAX_NAMES, new_figure
 MAX_NUMBERS = 20
 
 
-def plot_confusion(counts: np.ndarray, class_names: list[str], normalised: bool = False) -> Figure:
+def plot_confusion(
+    counts: np.ndarray,
+    class_names: list[str],
+    normalised: bool = False,
+    rows: str = "true",
+    columns: str = "predicted",
+) -> Figure:
     """Draw a confusion matrix: a row per true class, a column per predicted one; colour is the share of the row.
 
     Args:
         counts: int [classes, classes].
         class_names: in the same order.
         normalised: whether the cells say the share of the row, in percent, instead of the count.
+        rows, columns: what they are, where it is other than true and predicted classes.
     """
     classes = len(class_names)
     names = drawable(class_names)
@@ -30,12 +37,12 @@ def plot_confusion(counts: np.ndarray, class_names: list[str], normalised: bool 
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     # Errors are small beside the diagonal; the root makes them visible.
     picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
-    figure.colorbar(picture, ax=axes, shrink=0.8, label="share of the true class")
+    figure.colorbar(picture, ax=axes, shrink=0.8, label=f"share of the {rows} class")
     by = "" if classes <= MAX_NAMES else ", by the number of the class"
     # In the corner, where the layout reckons with the labels before it knows the picture's shape.
     axes.set_anchor("SW")
-    axes.set_xlabel(f"predicted{by}")
-    axes.set_ylabel(f"true{by}")
+    axes.set_xlabel(f"{columns}{by}")
+    axes.set_ylabel(f"{rows}{by}")
     if classes <= MAX_NAMES:
         axes.set_xticks(range(classes), names, fontsize=size, rotation=rotation, **verbatim(*names))
         axes.set_yticks(range(classes), names, fontsize=size, **verbatim(*names))

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.config import Experiment
+from kerasexp.config.rules import labels_are_complementary
 from kerasexp.data.preparation import PreparedData
 from kerasexp.evaluation.calibration import at_temperature, reliability
+from kerasexp.evaluation.diagnosis.diagnosis import Diagnosis, look_at
+from kerasexp.evaluation.diagnosis.judges import by_run
 from kerasexp.evaluation.embedding import embed
 from kerasexp.evaluation.mistakes import confident_mistakes, confused_pairs, confusion, drawn
 from kerasexp.evaluation.predictions import Predictions
 from kerasexp.evaluation.ranking import Ranking
 from kerasexp.plots.attention import plot_grad_cam
-from kerasexp.plots.class_counts import plot_class_counts
 from kerasexp.plots.comparison import plot_learning_curves
 from kerasexp.plots.confused_pairs import plot_confused_pairs
 from kerasexp.plots.confusion import MAX_NUMBERS, plot_confusion
@@ -29,6 +32,7 @@ from kerasexp.plots.gradient_flow import plot_gradient_flow
 from kerasexp.plots.ranking import plot_ranking
 from kerasexp.plots.reliability import plot_reliability
 from kerasexp.plots.samples import plot_samples
+from kerasexp.report.diagnosis_figures import counts_plot, label_plots, picture_plots
 from kerasexp.report.page import Plot
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from kerasexp.training.fit import Fitted
 
 PAIRS, EXPLAINED, GALLERY_COLUMNS = 6, 8, 4
+DATA = "Data"
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,15 @@ class Judged:
     @property
     def test(self) -> Predictions:
         return self.predictions["test"]
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What is odd about the data, and about val's labels, which the model has not learned from."""
+        experiment, names = self.experiment, self.data.class_names
+        guesses = experiment.init is not None and experiment.init.pseudo_labels
+        learned = not labels_are_complementary(experiment.training) and not guesses
+        labels = by_run(self.predictions["val"], self.test, learned)
+        return Diagnosis(look_at(self.data.splits, names, experiment.seed), labels)
 
     def images(self, positions: np.ndarray) -> np.ndarray:
         """Return the test pictures at these positions."""
@@ -248,16 +262,13 @@ def _network(judged: Judged) -> Iterator[Plot]:
 
 
 def _data(judged: Judged) -> Iterator[Plot]:
-    names = judged.data.class_names
-    counts = {name: np.bincount(split.labels, minlength=len(names)) for name, split in judged.data.splits.items()}
-    smallest = min(int(count.min()) for count in counts.values())
-    yield Plot(
-        "Data",
-        "class_counts",
-        "Pictures of each class in each split.",
-        f"{len(names)} classes; the smallest count in any split is {smallest}.",
-        plot_class_counts(counts, names),
-    )
+    look = judged.diagnosis.look
+    yield counts_plot(look, DATA)
+    for labels in judged.diagnosis.labels:
+        # Those of test are in the confusion matrix and among the confident mistakes.
+        if labels.split == "val":
+            yield from label_plots(labels, look, DATA)
+    yield from picture_plots(look, DATA)
 
 
 def _gallery(judged: Judged, positions: np.ndarray) -> Figure:

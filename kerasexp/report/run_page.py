@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from kerasexp.config import Experiment, resolved_yaml
+from kerasexp.evaluation.diagnosis.advice import advise
 from kerasexp.evaluation.mistakes import confused_pairs
 from kerasexp.evaluation.predictions import Predictions
-from kerasexp.report.figures import Judged, run_plots
+from kerasexp.report.diagnosis_page import diagnosis_content
+from kerasexp.report.figures import DATA, Judged, run_plots
 from kerasexp.report.page import by_section, draw, render
 from kerasexp.runs import RunDirectory, write_bytes, write_text
 
@@ -26,7 +28,7 @@ COMPARABLE = {
     "test_macro_f1": ("test", "macro_f1"),
 }
 LISTED_PAIRS = 20
-MOST_PLOTS = 15
+MOST_PLOTS = 20
 
 
 def write_report(
@@ -46,7 +48,8 @@ def write_report(
         write_bytes(run.plots / f"{plot.name}.png", pictures[-1].png)
         if progress is not None:
             progress(len(pictures))
-    metrics = judged.metrics
+    metrics, experiment = judged.metrics, judged.experiment
+    advice = advise(judged.diagnosis, experiment.data, judged.data.folders, experiment.training)
     reported = reported_rows(judged.experiment, {**metrics, "train": judged.fitted.history[-1]})
     content = {
         "experiment": judged.experiment,
@@ -58,7 +61,9 @@ def write_report(
         "figures": figure_rows(metrics["val"], metrics["test"]),
         "classes": class_rows(metrics["test"]),
         "confused": _confused_rows(judged.test),
-        "sections": by_section(pictures),
+        # The section on the data has more to say than its figures.
+        "sections": {**by_section(pictures), DATA: by_section(pictures).get(DATA, [])},
+        "diagnosis": diagnosis_content(judged.diagnosis, advice),
     }
     write_text(run.report, render("run.html", content))
 

@@ -1,0 +1,103 @@
+"""What a run's model and a checkpoint can tell of labels."""
+
+import numpy as np
+import pytest
+
+from kerasexp.config.data import Data
+from kerasexp.config.training import Loss, Training
+from kerasexp.data.preparation import Split
+from kerasexp.evaluation.diagnosis.advice import advise
+from kerasexp.evaluation.diagnosis.diagnosis import Diagnosis, look_at
+from kerasexp.evaluation.diagnosis.judges import by_checkpoint, by_run, can_cross_validate
+from kerasexp.evaluation.predictions import Predictions
+
+NAMES = list("abcdef")
+CLASSES = len(NAMES)
+TRUE = np.random.default_rng(0).integers(0, CLASSES, 2000)
+COMPLEMENT = (TRUE + np.random.default_rng(1).integers(1, CLASSES, 2000)) % CLASSES
+NOISY = np.where(np.random.default_rng(2).random(2000) < 0.2, COMPLEMENT, TRUE)
+
+
+def said(labels: np.ndarray, score: np.ndarray) -> Predictions:
+    return Predictions([str(i) for i in range(len(labels))], labels, score.astype(np.float32), NAMES)
+
+
+def sure_of(answers: np.ndarray, probability: float, seed: int = 0, right: float = 0.985) -> np.ndarray:
+    """Return the probabilities of a model that is as sure of each answer, and right so often."""
+    generator = np.random.default_rng(seed)
+    answers = np.where(generator.random(len(answers)) < right, answers, generator.integers(0, CLASSES, len(answers)))
+    score = generator.dirichlet(np.full(CLASSES, 5.0), len(answers)) * (1 - probability)
+    score[np.arange(len(answers)), answers] += probability
+    return score
+
+
+def unsure_but_of(avoided: np.ndarray) -> np.ndarray:
+    """Return what cross-entropy makes of complementary labels: every class alike, but the true one."""
+    score = np.random.default_rng(3).dirichlet(np.full(CLASSES, 80.0), len(avoided))
+    score[np.arange(len(avoided)), avoided] *= 0.05
+    return score / score.sum(axis=1, keepdims=True)
+
+
+def kinds(judged) -> list[tuple[str, str]]:
+    return [(labels.split, labels.verdict.kind) for labels in judged]
+
+
+def test_a_run_on_noisy_labels_is_unsure_of_all_pictures_and_right_on_test():
+    found = by_run(said(NOISY, sure_of(TRUE, 0.75)), said(TRUE, sure_of(TRUE, 0.75, 1)), learned=True)
+    assert kinds(found) == [("val", "noisy"), ("test", "ordinary")]
+    assert found[0].verdict.rate == pytest.approx(0.2, abs=0.03)
+
+
+def test_where_test_is_no_better_than_val_the_run_cannot_tell():
+    found = by_run(said(NOISY, sure_of(TRUE, 0.75)), said(NOISY, sure_of(TRUE, 0.75, 1)), learned=True)
+    assert kinds(found) == [("val", "ordinary"), ("test", "ordinary")]
+    assert not found[0].verdict.resolved and found[0].verdict.rate is None
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_complementary_labels_are_seen_whatever_the_run_took_them_for(learned):
+    """Learned as they stand by cross-entropy, or as what they are by a loss for them."""
+    score = unsure_but_of(TRUE) if learned else sure_of(TRUE, 0.95)
+    found = by_run(said(COMPLEMENT, score), said(TRUE, score), learned)
+    assert kinds(found) == [("val", "complementary"), ("test", "ordinary")]
+    assert found[0].verdict.decode == ("argmin" if learned else "argmax")
+
+
+def test_a_checkpoint_judges_each_split_by_what_it_does_on_the_other():
+    every = np.arange(2000)
+    scores = {"train": (every, sure_of(TRUE, 0.6)), "test": (every, sure_of(TRUE, 0.6, 1))}
+    found = by_checkpoint(scores, {"train": NOISY, "test": TRUE}, NAMES, "the reference x")
+    assert kinds(found) == [("train", "noisy"), ("test", "ordinary")]
+
+
+def test_a_run_that_is_surer_than_it_is_right_does_not_blame_the_labels_of_test():
+    score = sure_of(TRUE, 0.99, right=0.94)
+    found = by_run(said(COMPLEMENT, score), said(TRUE, score), learned=False)
+    assert kinds(found) == [("val", "complementary"), ("test", "ordinary")] and not found[1].verdict.resolved
+
+
+def split(labels: np.ndarray, seed: int = 0) -> Split:
+    images = np.random.default_rng(seed).integers(0, 256, (len(labels), 6, 6, 1)).astype(np.uint8)
+    return Split(images, labels, [str(i) for i in range(len(labels))])
+
+
+def test_what_can_be_cross_validated():
+    assert can_cross_validate(split(TRUE[:30]))
+    assert not can_cross_validate(split(TRUE[:29])) and not can_cross_validate(split(np.zeros(50, int)))
+
+
+def advised(labels: np.ndarray, training: Training | None, of_train: np.ndarray | None = None) -> list[dict]:
+    score = sure_of(TRUE, 0.95)
+    judged = by_run(said(labels, score), said(TRUE, score), learned=False)
+    of_train = labels if of_train is None else of_train
+    diagnosis = Diagnosis(look_at({"train": split(of_train), "test": split(TRUE, 1)}, NAMES, 0), judged)
+    return [item.change for item in advise(diagnosis, Data(), {name: name for name in NAMES}, training)]
+
+
+def test_what_a_training_does_already_is_not_advised():
+    assert {"training": {"loss": "scl_nl"}} in advised(COMPLEMENT, None)
+    assert {"training": {"loss": "scl_nl"}} in advised(COMPLEMENT, Training())
+    assert advised(COMPLEMENT, Training(loss=Loss(name="scl_nl"))) == []
+    rare = TRUE[(TRUE != 3) | (np.arange(2000) < 80)]
+    assert {"training": {"loss": "logit_adjusted"}} in advised(TRUE, Training(), rare)
+    assert {"training": {"loss": "logit_adjusted"}} not in advised(TRUE, Training(loss=Loss(name="ldam")), rare)

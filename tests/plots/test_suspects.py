@@ -1,0 +1,46 @@
+"""Figures of a diagnosis."""
+
+import numpy as np
+import pytest
+
+from kerasexp.plots.confusion import plot_confusion
+from kerasexp.plots.information import plot_information
+from kerasexp.plots.style import RED
+from kerasexp.plots.suspects import plot_label_errors, plot_places
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (10, 16, 16, 3), np.uint8)
+
+
+def test_likely_wrong_labels_are_titled_by_label_and_suggestion(strange, png):
+    labels, suggested = np.arange(10), np.roll(np.arange(10), 1)
+    figure = plot_label_errors(PICTURES, labels, suggested, np.full(10, 0.9), strange, columns=6)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_images()]
+    assert titles[1] == "label: <script>al…\n$x$  90%"
+    assert {axes.title.get_color() for axes in figure.axes if axes.get_images()} == {RED}
+    png(figure)
+    # A title wider than its picture would have squeezed the pictures.
+    assert min(axes.get_position().width for axes in figure.axes) > 0.14
+
+
+def test_places_are_titled_by_split_and_label(png):
+    figure = plot_places(PICTURES[:2], ["train", "test"], np.array([0, 1]), np.array([True, False]), ["cat", "dog"])
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["train\ncat", "test\ndog"]
+    assert [axes.title.get_color() for axes in figure.axes[:2]] == [RED, "black"]
+    assert png(figure)
+
+
+@pytest.mark.parametrize("bits", [0.0, 0.002, 3.3])
+def test_bits_stand_beside_those_of_chance(bits, png, texts):
+    null = np.random.default_rng(0).gamma(4, 0.0005, 500)
+    figure = plot_information(bits, null, {"all that the labels hold": 3.32, "what a picture is NOT": 0.152})
+    assert f"these labels: {bits:.4f}" in texts(figure) and "by chance, 500 draws" in texts(figure)
+    assert png(figure)
+
+
+def test_no_bits_at_all_can_be_drawn(png):
+    assert png(plot_information(0.0, np.zeros(500), {"all that the labels hold": 0.0}))
+
+
+def test_a_table_of_labels_names_its_sides(texts):
+    text = texts(plot_confusion(np.diag([3, 4]), ["cat", "dog"], rows="labelled", columns="answer"))
+    assert "labelled" in text and "answer" in text and "share of the labelled class" in text and "true" not in text

@@ -1,0 +1,223 @@
+"""`diagnose`: what is wrong with a data set, from the command line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from kerasexp.config import experiment_from, load_experiment
+from kerasexp.console import Console
+from kerasexp.report import run_page
+from kerasexp.workflow import run_experiment
+
+ROOT = Path(__file__).resolve().parent.parent
+CLASSES = 4
+
+
+def patterns(labels: np.ndarray, seed: int = 0, channels: int | None = None) -> np.ndarray:
+    """Draw pictures of 12x12 that a small network tells apart at once: a bright block whose place is the class."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 60, (len(labels), 12, 12)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        row, column = 6 * (label // 2) + generator.integers(0, 3), 6 * (label % 2) + generator.integers(0, 3)
+        image[row : row + 4, column : column + 4] += 150
+    return images if channels is None else np.repeat(images[..., None], channels, axis=3)
+
+
+def written(path: Path, true: np.ndarray, labels: np.ndarray, test: np.ndarray | None = None, channels=None) -> Path:
+    splits = {"x_train": patterns(true, channels=channels), "y_train": labels}
+    if test is not None:
+        splits |= {"x_test": patterns(test, 1, channels), "y_test": test}
+    np.savez(path, **splits)
+    return path
+
+
+@pytest.fixture
+def true() -> np.ndarray:
+    return np.random.default_rng(0).permutation(np.repeat(np.arange(CLASSES), 150))
+
+
+@pytest.fixture
+def told(cli):
+    """Return a function that diagnoses and returns the JSON; the page must be there and hold no link to outside."""
+
+    def run(*arguments) -> dict:
+        answer = cli("diagnose", *arguments, "--format", "json")
+        assert (answer.code, answer.err) == (0, ""), answer.err
+        result = json.loads(answer.out)
+        page = Path(result["page"]).read_text()
+        assert "http://" not in page and "https://" not in page
+        return result
+
+    return run
+
+
+@pytest.mark.slow
+def test_noise_with_its_rate_and_the_wrong_labels(told, true):
+    written(Path("clean.npz"), true, true, np.repeat(np.arange(CLASSES), 20))
+    found = told("clean.npz", "--set", "data.labels.noise=0.2")
+    train, test = found["labels"]
+    assert found["verdict"] == train["verdict"] == "noisy" and test["verdict"] == "ordinary"
+    assert train["rate"] == pytest.approx(0.2, abs=0.02)
+    index = [int(row["file"].rpartition("/")[2]) for row in train["likely_errors"]]
+    right = [str(true[i]) == row["suggested"] for i, row in zip(index, train["likely_errors"], strict=True)]
+    assert len(right) > 80 and np.mean(right) > 0.95
+    assert {"training": {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}}} in [
+        item["change"] for item in found["advice"]
+    ]
+
+
+@pytest.mark.slow
+def test_labels_of_what_pictures_are_not(told, true):
+    wrong = (true + np.random.default_rng(1).integers(1, CLASSES, len(true))) % CLASSES
+    written(Path("not.npz"), true, wrong)
+    found = told("not.npz")
+    assert found["verdict"] == "complementary" and found["labels"][0]["decode"] == "argmin"
+    assert found["advice"][0]["change"] == {"training": {"loss": "scl_nl"}}
+    assert any("permuted cannot be excluded" in note for note in found["notes"])
+
+
+@pytest.mark.slow
+def test_random_labels_and_right_ones_in_colour(told, true):
+    written(Path("random.npz"), true, np.random.default_rng(2).permutation(true))
+    assert told("random.npz")["verdict"] == "random"
+    written(Path("colour.npz"), true, true, channels=3)
+    found = told("colour.npz")
+    assert found["verdict"] == "ordinary" and found["labels"][0]["agreement"] > 0.97
+
+
+@pytest.mark.slow
+def test_classes_that_train_and_test_name_differently(told, true):
+    test = np.repeat(np.arange(CLASSES), 30)
+    np.savez(
+        "moved.npz", x_train=patterns(true), y_train=np.array([0, 2, 1, 3])[true], x_test=patterns(test, 1), y_test=test
+    )
+    found = told("moved.npz")
+    train, judged_test = found["labels"]
+    assert train["verdict"] == "ordinary" and judged_test["verdict"] == "permuted"
+    assert judged_test["moved"] == {"1": "2", "2": "1"}
+    assert "the label 1 means train's 2, 2 means train's 1" in judged_test["sentences"][0]
+
+
+@pytest.fixture(scope="module")
+def trained(finished_runs, tmp_path_factory) -> Path:
+    """A folder with pictures of bars and discs, an experiment on them, and a `reference` that tells them apart."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copytree(finished_runs / "pictures", folder / "pictures")
+    shutil.copy(finished_runs / "tiny.yaml", folder / "reference.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("KERASEXP_CACHE", str(folder / "cache"))
+        patch.setattr(run_page, "run_plots", lambda judged: ())
+        experiment = load_experiment(Path("reference.yaml"), ["training.epochs=12"])
+        run_experiment(experiment, folder / "reference", Console(quiet=True))
+    return folder
+
+
+@pytest.fixture
+def reference(trained, tmp_path) -> Path:
+    """The checkpoint, its pictures and its experiment in the working folder."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "reference"
+
+
+def test_a_reference_tells_which_folders_were_exchanged_and_the_advice_puts_them_right(told, cli, reference):
+    folder = Path("exchanged")
+    shutil.copytree("pictures", folder)
+    for old, new in (("across", "x"), ("disc", "across"), ("x", "disc")):
+        (folder / old).rename(folder / new)
+    found = told("exchanged", "--reference", reference)
+    assert found["verdict"] == "permuted" and found["labels"][0]["moved"] == {"across": "disc", "disc": "across"}
+    names = found["advice"][0]["change"]["data"]["class_names"]
+    assert names == {"across": "disc", "disc": "across", "upright": "upright"}
+    mended = {"data": {"source": "image_folder", "path": "exchanged", "class_names": names}}
+    Path("mended.yaml").write_text(yaml.safe_dump(mended | {"base": "reference.yaml"}))
+    assert told("mended.yaml", "--reference", reference)["verdict"] == "ordinary"
+
+
+def test_an_experiment_is_diagnosed_as_it_would_see_its_data(told, tiny_yaml):
+    """Its splits, its label edits and its preprocessing; a disc lies in two folders, and one class is nearly absent."""
+    shutil.copy("pictures/disc/00.png", "pictures/across/99.png")
+    found = told(tiny_yaml, "--set", "data.labels.keep={upright: 3}")
+    assert found["label_edits"] == ["of class upright, train and val keep 3 pictures"]
+    counts = found["splits"]["class_counts"]
+    assert counts["train"]["upright"] + counts["val"]["upright"] == 3 and list(counts) == ["train", "val", "test"]
+    assert found["splits"]["rare"]["train"] == ["upright"]
+    (group,) = found["pictures"]["duplicates"]
+    assert {place["label"] for place in group} == {"across", "disc"}
+    assert {"training": {"loss": "logit_adjusted"}} in [item["change"] for item in found["advice"]]
+
+
+def test_very_few_pictures_are_said_to_be_too_few(told, cli):
+    few = np.array([0, 0, 1, 2, 2, 2])
+    written(Path("few.npz"), few, few)
+    found = told("few.npz")
+    assert found["verdict"] is None and "The labels are not judged: train has 6 pictures" in found["notes"][0]
+    assert found["splits"]["missing"] == {"train": []}
+    answer = cli("diagnose", "few.npz")
+    assert answer.code == 0 and "Fewer than 10 pictures in train: 0 (2), 1 (1), 2 (3)" in answer.out
+
+
+@pytest.mark.slow
+def test_one_picture_of_each_of_many_classes(told):
+    labels = np.arange(62) % CLASSES
+    np.savez("many.npz", x_train=patterns(labels), y_train=np.arange(62))
+    found = told("many.npz")
+    assert found["verdict"] in ("random", "unclear") and found["labels"][0]["likely_errors"] == []
+
+
+def test_a_test_split_without_a_class_and_inverted_and_blank_pictures(told):
+    true = np.repeat(np.arange(3), 6)
+    images = np.pad(patterns(true), ((0, 0), (4, 4), (4, 4)))
+    images[2], images[5] = 255 - images[2], 0
+    np.savez("odd.npz", x_train=images, y_train=true, x_test=images[:3], y_test=true[:3])
+    found = told("odd.npz")
+    assert found["splits"]["missing"] == {"train": [], "test": ["1", "2"]}
+    assert [place["file"] for place in found["pictures"]["inverted"]] == ["train/00002", "test/00002"]
+    assert [place["file"] for place in found["pictures"]["blank"]] == ["train/00005"]
+    assert len(found["pictures"]["duplicates"]) == 3
+    changes = [item["change"] for item in found["advice"]]
+    assert {"data": {"preprocessing": {"invert": "auto"}}} in changes
+    for change in changes:
+        experiment_from({"name": "mended", **change})
+
+
+def test_the_lines_and_the_page_say_the_same(cli, reference):
+    answer = cli("diagnose", "pictures", "--reference", reference, "--output", "page.html")
+    assert answer.code == 0 and answer.last_line == "page.html"
+    assert "ordinary" in answer.out and "nothing to change was found" in answer.out
+    page = Path("page.html").read_text()
+    assert "<strong>ordinary</strong>" in page and "across" in page
+    for line in answer.out.splitlines():
+        if line.startswith("  ") and "draws" not in line:
+            assert line.strip() in page
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["mnits"], "SOURCE: got 'mnits'; did you mean 'mnist'?"),
+        (["nowhere.zip"], "no file or folder at"),
+        (["notes.txt"], "is no source; a folder, or a file that ends in"),
+        (["csv"], "--data-path: csv needs a file or folder"),
+        (["digits", "--data-path", "x"], "source: digits takes no path"),
+        (["pictures", "--data-path", "x"], "'pictures' is a path already"),
+        (["pictures", "--output", "page.png"], "must end in .html"),
+        (["pictures", "--output", "no/page.html"], "no such folder"),
+        (["pictures", "--set", "data.labls.noise=1"], "did you mean 'labels'?"),
+        (["pictures", "--reference", "nowhere"], "nowhere: no such file or folder"),
+        (["pictures", "--reference", ROOT / "checkpoints/part2_pretrained"], "none are the same"),
+        (["nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["one"], "only one class (only)"),
+    ],
+)
+def test_mistakes_are_told(cli, pictures, given, said):
+    Path("notes.txt").write_text("nothing")
+    Path("one/only").mkdir(parents=True)
+    shutil.copy("pictures/disc/00.png", "one/only/00.png")
+    answer = cli("diagnose", *given)
+    assert answer.code == 2 and said in answer.err and "Traceback" not in answer.err
+    assert not Path("diagnosis.html").exists()
