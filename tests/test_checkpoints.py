@@ -126,6 +126,15 @@ FAMILIES = {
         blocks=[Block(filters=4, convolutions=2, stride=2, padding="valid", batch_norm=True, pool=2, dropout=0.1)],
         head=Head(units=[4], activation="gelu", batch_norm=True, dropout=0.1),
     ),
+    "every kind of block": Cnn(
+        blocks=[
+            Block(kind="inverted_residual", filters=3, expansion=1, activation="relu6"),
+            Block(kind="mobile", filters=4, convolutions=2, stride=2, padding="valid", pool=2, dropout=0.1),
+            Block(filters=4),
+            Block(kind="inverted_residual", filters=4, convolutions=2, batch_norm=False),
+        ],
+        pooling="average",
+    ),
 }
 
 
@@ -135,12 +144,13 @@ def test_every_model_of_ours_loads_as_with_keras(family):
     assert loads_as_with_keras(saved(model)).name == "ours"
 
 
+@pytest.mark.parametrize("family", ["all of a block", "every kind of block"])
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16", "float64"])
-def test_every_precision_loads_as_with_keras(policy):
+def test_every_precision_loads_as_with_keras(policy, family):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        model = build_model(FAMILIES["all of a block"], Preprocessing(size=[12, 12]), 3, "precise")
+        model = build_model(FAMILIES[family], Preprocessing(size=[12, 12]), 3, "precise")
         path = saved(model)
     finally:
         keras.config.set_dtype_policy(before)

@@ -47,6 +47,16 @@ def test_differences_are_of_the_same_pictures(cli):
     }
 
 
+def test_operations_stand_beside_the_parameters_and_older_runs_have_a_dash(cli):
+    manifests = [json.loads((run / "manifest.json").read_text()) for run in TWO]
+    told = json.loads(cli("compare", *TWO, "--format", "json").out)
+    assert [run["flops"] for run in told["runs"]] == [manifest["flops"] for manifest in manifests]
+    older = {key: value for key, value in manifests[1].items() if key != "flops"}
+    (TWO[1] / "manifest.json").write_text(json.dumps(older))
+    table = cli("compare", *TWO).out
+    assert re.search(rf"FLOPs\W+{manifests[0]['flops']:,}\W+–", table)
+
+
 def test_the_table_and_the_page_say_the_same(cli):
     answer = cli("compare", *TWO, "--output", "page.html")
     assert answer.code == 0 and answer.last_line == "page.html"

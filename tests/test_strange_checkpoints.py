@@ -52,6 +52,44 @@ def test_a_layer_of_strange_values_is_refused(tmp_path, layer, values, told):
 
 
 @pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"depth_multiplier": 2**40}, "conv: depth_multiplier: 1099511627776 is no number"),
+        ({"depth_multiplier": 10**6}, "'conv' declares 10,000,000 weights"),
+        ({"data_format": "channels_first"}, "conv: data_format: 'channels_first' is not taken"),
+        ({"padding": "causal"}, "conv: padding: 'causal' is not taken"),
+        ({"activation": "mine"}, "conv: activation: 'mine' is not taken"),
+        ({"depthwise_initializer": "ones"}, "conv: depthwise_initializer: 'ones' stands where an object should"),
+        (
+            {"depthwise_initializer": part("OrthogonalInitializer", "keras.initializers")},
+            "conv: depthwise_initializer: 'OrthogonalInitializer' is not taken",
+        ),
+        (
+            {"depthwise_initializer": part("VarianceScaling", "keras.initializers", mode="mine")},
+            "conv: depthwise_initializer: mode: 'mine' is not taken",
+        ),
+        ({"depthwise_constraint": part("Lambda", "mine")}, "conv: depthwise_constraint: 'Lambda' is from 'mine'"),
+        ({"filters": 4}, "conv: DepthwiseConv2D takes no 'filters'"),
+    ],
+)
+def test_a_depthwise_convolution_of_strange_values_is_refused(tmp_path, values, told):
+    file = ModelFile()
+    file.replace("conv", "DepthwiseConv2D", **{"kernel_size": [3, 3], **values})
+    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(told)):
+        load_checkpoint(file.save(tmp_path / "checkpoint"))
+
+
+def test_a_residual_sum_of_maps_that_do_not_fit_is_refused(tmp_path):
+    file = ModelFile()
+    file.replace("relu", "Add")
+    (tensor,) = file.call("relu")["args"]
+    shallow = {**tensor, "config": {**tensor["config"], "keras_history": ["rescaling", 0, 0]}}
+    file.call("relu")["args"] = [[tensor, shallow]]
+    with at_once_and_in_little_memory(), pytest.raises(UserError, match="Keras cannot build 'relu'"):
+        load_checkpoint(file.save(tmp_path / "checkpoint"))
+
+
+@pytest.mark.parametrize(
     ("change", "told"),
     [
         (lambda file: file.config.update(module="mine"), "config.json: 'Functional' is from 'mine'"),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from kerasexp.config.base import Section
 
-Activation = Literal["relu", "elu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "linear"]
+Activation = Literal["relu", "relu6", "elu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "linear"]
 Units = Annotated[int, Field(ge=1, le=65536)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+
+# What a plain word stands for beside its kind, so that a list of words is a network: each block halves its maps.
+HALVING = {"conv": {"pool": 2}, "mobile": {"stride": 2}, "inverted_residual": {"stride": 2}}
+# Filters double from block to block, as maps are halved, until they are this many.
+FIRST_FILTERS, MOST_FILTERS = 32, 512
+# Of MobileNet v2.
+EXPANSION = 6
 
 
 class Head(Section):
@@ -25,19 +32,64 @@ class Head(Section):
 
 
 class Block(Section):
-    """Convolutions, then optionally pooling and dropout."""
+    """Convolutions, then optionally pooling and dropout. Keys that a kind does not have are refused.
 
-    filters: Units = Field(description="Filters of each convolution of the block.")
-    convolutions: int = Field(1, ge=1, le=32, description="How many convolutions follow each other.")
+    What is null depends on the kind and on the block before; in a `Cnn` it has been filled in.
+    """
+
+    kind: Literal["conv", "mobile", "inverted_residual"] = Field(
+        "conv",
+        description="conv: plain convolutions, with which a network begins; mobile: depthwise separable ones (MobileNet v1); "
+        "inverted_residual: expanded, depthwise, projected, and added to what came in where the stride is 1 and the shape "
+        "the same (MobileNet v2).",
+    )
+    filters: Units | None = Field(
+        None,
+        description="Filters of each convolution of the block; null: 32 in the first block, and twice those of the block "
+        "before in others, at most 512.",
+    )
+    convolutions: int = Field(1, ge=1, le=32, description="How many convolutions of the kind follow each other.")
+    expansion: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None,
+        description="inverted_residual: how many times as many maps lie between as come in, 1 for no expansion; null: 6.",
+    )
     kernel: int = Field(3, ge=1, le=31, description="Side of the kernel, in pixels.")
     stride: int = Field(1, ge=1, le=16, description="Stride of the first convolution.")
     padding: Literal["same", "valid"] = Field("same", description="same keeps the size, valid loses the border.")
     activation: Activation = Field("relu", description="Activation after each convolution.")
-    batch_norm: bool = Field(False, description="Batch normalisation between each convolution and its activation.")
+    batch_norm: bool | None = Field(
+        None,
+        description="Batch normalisation between each convolution and its activation; null: not in conv, and in the others.",
+    )
     pool: Annotated[int, Field(ge=2, le=16)] | None = Field(
         None, description="Side of the max pooling at the block's end."
     )
     dropout: Rate = Field(0.0, description="Dropout at the block's end.")
+
+
+def in_full(block: Any) -> Any:
+    """Turn the short form `mobile` into `{kind: mobile, stride: 2}`, and so the other kinds; leave all else as it is."""
+    return {"kind": block, **HALVING.get(block, {})} if isinstance(block, str) else block
+
+
+def _each_in_full(blocks: Any) -> Any:
+    return [in_full(block) for block in blocks] if isinstance(blocks, list) else blocks
+
+
+def _filled_in(blocks: list[Block]) -> list[Block]:
+    """Give each block what it leaves to its kind and to the block before."""
+    filled: list[Block] = []
+    for block in blocks:
+        filters = FIRST_FILTERS
+        if filled:
+            filters = max(filled[-1].filters, min(2 * filled[-1].filters, MOST_FILTERS))
+        own = {
+            "filters": filters,
+            "batch_norm": block.kind != "conv",
+            "expansion": EXPANSION if block.kind == "inverted_residual" else None,
+        }
+        filled.append(block.model_copy(update={key: own[key] for key in own if getattr(block, key) is None}))
+    return filled
 
 
 class Mlp(Section):
@@ -54,8 +106,11 @@ class Cnn(Section):
     """Blocks of convolutions, then a dense head."""
 
     name: Literal["cnn"] = Field("cnn", description="Family of the network.")
-    blocks: list[Block] = Field(
-        [Block(filters=32, pool=2), Block(filters=64, pool=2)], min_length=1, description="The blocks, in order."
+    blocks: Annotated[list[Block], BeforeValidator(_each_in_full), AfterValidator(_filled_in)] = Field(
+        _filled_in([Block(pool=2), Block(pool=2)]),
+        min_length=1,
+        description="The blocks, in order; a plain word, such as mobile, is a block of that kind that halves the maps: "
+        "{kind: mobile, stride: 2}, and {kind: conv, pool: 2}.",
     )
     pooling: Literal["flatten", "average", "max"] = Field(
         "flatten",

@@ -10,7 +10,7 @@ from kerasexp.config.experiment import Experiment
 from kerasexp.config.model import Cnn
 from kerasexp.config.training import Training
 
-# Keys of an optimizer or a schedule that only some of them have.
+# Keys of an optimizer, a schedule and so on that only some of them have.
 OPTIMIZER_KEYS = {
     "momentum": ("sgd", "rmsprop"),
     "nesterov": ("sgd",),
@@ -27,6 +27,7 @@ LOSS_KEYS = {
     "gamma": ("focal",),
     "scale": ("ldam",),
 }
+BLOCK_KEYS = {"expansion": ("inverted_residual",)}
 DECODE_KEYS = {"tau": ("logit_adjusted",)}
 SECTION_KEYS = {"optimizer": OPTIMIZER_KEYS, "schedule": SCHEDULE_KEYS, "loss": LOSS_KEYS, "decode": DECODE_KEYS}
 # These learn from labels that say what a picture is NOT.
@@ -50,6 +51,7 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     yield from _training_rules(experiment)
     yield from _data_rules(experiment)
     if isinstance(experiment.model, Cnn):
+        yield from _block_rules(experiment.model)
         yield from _sizes_stay_positive(experiment)
     if experiment.init is not None and isinstance(experiment.init.experiment, Experiment):
         yield from ((f"init.experiment.{key}", message) for key, message in broken_rules(experiment.init.experiment))
@@ -119,8 +121,21 @@ def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
         yield "data.labels.select", "names a class twice"
 
 
+def _block_rules(model: Cnn) -> Iterator[tuple[str, str]]:
+    for number, block in enumerate(model.blocks):
+        for key, owners in BLOCK_KEYS.items():
+            if getattr(block, key) is not None and block.kind not in owners:
+                yield (
+                    f"model.blocks.{number}.{key}",
+                    f"{block.kind} has no {key}; those that have: {', '.join(owners)}",
+                )
+
+
 def _sizes_stay_positive(experiment: Experiment) -> Iterator[tuple[str, str]]:
-    """Follow the maps' height and width through the blocks, as Keras computes them."""
+    """Follow the maps' height and width through the blocks, as Keras computes them.
+
+    Each kind has one layer per convolution that changes them, of the block's kernel; its others are 1x1.
+    """
     sizes = list(experiment.data.preprocessing.size)
     for number, block in enumerate(experiment.model.blocks):
         for convolution in range(block.convolutions):

@@ -85,6 +85,7 @@ class Comparison:
             "directory": str(run.directory.path),
             "seed": run.manifest["seed"],
             "parameters": run.manifest["parameters"],
+            "flops": run.manifest.get("flops"),  # runs of versions before have none
             "epochs": run.metrics["epochs"],
             "train_seconds": run.metrics["train_seconds"],
             "val": _totals(run.metrics["val"]),

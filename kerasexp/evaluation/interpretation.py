@@ -7,6 +7,8 @@ import numpy as np
 
 # Feature maps are shown of at most so many layers.
 MAX_LAYERS = 6
+# What a convolution's maps go through before the next one sees them.
+FOLLOWING = (keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU, keras.layers.Add)
 
 
 def convolutions(model: keras.Model) -> list[keras.Layer]:
@@ -15,14 +17,25 @@ def convolutions(model: keras.Model) -> list[keras.Layer]:
 
 
 def first_and_last_kernels(model: keras.Model) -> dict[str, np.ndarray]:
-    """Return the kernels of the first and of the last convolution by layer name: float32 [height, width, in, out]."""
+    """Return the kernels of the first and of the last convolution by layer name: float32 [height, width, in, out].
+
+    One pixel shows nothing, so that 1x1 convolutions count only where there are no others. A depthwise kernel sees one map:
+    its `in` is 1, and its `out` as many as it has maps.
+    """
     layers = convolutions(model)
-    ends = {layer.name: layer for layer in (*layers[:1], *layers[-1:])}
-    return {name: np.asarray(layer.get_weights()[0], np.float32) for name, layer in ends.items()}
+    wide = [layer for layer in layers if max(layer.weights[0].shape[:2]) > 1] or layers
+    return {layer.name: _kernels(layer) for layer in (*wide[:1], *wide[-1:])}
+
+
+def _kernels(layer: keras.Layer) -> np.ndarray:
+    kernels = np.asarray(layer.get_weights()[0], np.float32)
+    if isinstance(layer, keras.layers.DepthwiseConv2D | keras.layers.SeparableConv2D):
+        return kernels.reshape(*kernels.shape[:2], 1, -1)
+    return kernels
 
 
 def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what convolutions make of one picture, after norm and activation.
+    """Return what convolutions make of one picture, after norm, activation and residual sum.
 
     Args:
         model: a classifier.
@@ -73,10 +86,10 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
 
 
 def _activated(model: keras.Model, layer: keras.Layer) -> keras.Layer:
-    """Return the layer after which `layer`'s maps are normalised and activated: what next layers see."""
+    """Return the layer after which `layer`'s maps are normalised, activated, summed: what next layers see."""
     position = model.layers.index(layer)
     for following in model.layers[position + 1 :]:
-        if not isinstance(following, keras.layers.BatchNormalization | keras.layers.Activation | keras.layers.ReLU):
+        if not isinstance(following, FOLLOWING):
             break
         if following.output.shape != layer.output.shape:
             break

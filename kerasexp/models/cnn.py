@@ -1,11 +1,14 @@
-"""Plain convolutional networks: blocks of convolutions and pooling, then a dense head."""
+"""Convolutional networks: blocks of convolutions and pooling, then a dense head."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import keras
 
 from kerasexp.config.model import Block, Cnn
-from kerasexp.models.layers import activate, dense_head, normalise
+from kerasexp.models.layers import convolution, dense_head
+from kerasexp.models.mobilenet import inverted_residual, separable_convolution
 
 POOLINGS = {
     "flatten": keras.layers.Flatten,
@@ -25,20 +28,20 @@ def build_cnn(model: Cnn, pictures: keras.KerasTensor) -> keras.KerasTensor:
 
 def _block(features: keras.KerasTensor, block: Block, name: str) -> keras.KerasTensor:
     for number in range(1, block.convolutions + 1):
-        conv = f"{name}_conv_{number}"
-        features = keras.layers.Conv2D(
-            block.filters,
-            block.kernel,
-            strides=block.stride if number == 1 else 1,
-            padding=block.padding,
-            use_bias=not block.batch_norm,
-            # He initialisation suits ReLU and its kin; it keeps deep plain nets from starting dead (He et al. 2015).
-            kernel_initializer="he_normal",
-            name=conv,
-        )(features)
-        if block.batch_norm:
-            features = normalise(features, f"{conv}_norm")
-        features = activate(features, block.activation, f"{conv}_{block.activation}")
+        stride = block.stride if number == 1 else 1
+        features = KINDS[block.kind](features, block, stride, name, number)
     if block.pool:
         features = keras.layers.MaxPooling2D(block.pool, name=f"{name}_pool")(features)
     return keras.layers.Dropout(block.dropout, name=f"{name}_dropout")(features) if block.dropout else features
+
+
+def _plain(features: keras.KerasTensor, block: Block, stride: int, name: str, number: int) -> keras.KerasTensor:
+    return convolution(features, block.filters, block.kernel, stride, block, f"{name}_conv_{number}")
+
+
+# One convolution of a block: (what comes in, the block, stride, the block's name, which one it is) -> what goes out.
+KINDS: dict[str, Callable[[keras.KerasTensor, Block, int, str, int], keras.KerasTensor]] = {
+    "conv": _plain,
+    "mobile": separable_convolution,
+    "inverted_residual": inverted_residual,
+}

@@ -1,10 +1,10 @@
-"""What several families are made of: an activation by name, and a dense layer with its companions."""
+"""What several families are made of: an activation by name, and layers with weights, each with its companions."""
 
 from __future__ import annotations
 
 import keras
 
-from kerasexp.config.model import Activation, Head
+from kerasexp.config.model import Activation, Block, Head
 
 # Keras's own 0.99 lags some 500 steps behind, which is an epoch of MNIST: after a short training, or early in a long
 # one, validation would see statistics of weights long gone. 0.9 is what PyTorch has.
@@ -19,6 +19,30 @@ def normalise(features: keras.KerasTensor, name: str) -> keras.KerasTensor:
 def activate(features: keras.KerasTensor, activation: Activation, name: str) -> keras.KerasTensor:
     """Apply an activation as a layer of its own, so that plots can name it."""
     return keras.layers.Activation(activation, name=name)(features)
+
+
+def convolution(
+    features: keras.KerasTensor, filters: int, kernel: int, stride: int, block: Block, name: str, linear: bool = False
+) -> keras.KerasTensor:
+    """Convolution, batch normalisation where the block asks for it, its activation unless `linear`."""
+    features = keras.layers.Conv2D(
+        filters,
+        kernel,
+        strides=stride,
+        padding=block.padding,
+        use_bias=not block.batch_norm,
+        # He initialisation suits ReLU and its kin; it keeps deep plain nets from starting dead (He et al. 2015).
+        kernel_initializer="he_normal",
+        name=name,
+    )(features)
+    return finish(features, block, name, linear)
+
+
+def finish(features: keras.KerasTensor, block: Block, name: str, linear: bool = False) -> keras.KerasTensor:
+    """What follows a convolution called `name`: batch normalisation where the block asks for it, its activation."""
+    if block.batch_norm:
+        features = normalise(features, f"{name}_norm")
+    return features if linear else activate(features, block.activation, f"{name}_{block.activation}")
 
 
 def dense(

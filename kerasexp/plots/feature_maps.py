@@ -36,6 +36,7 @@ def plot_feature_maps(image: np.ndarray, maps: dict[str, np.ndarray], y_true: in
         tiles = matplotlib.colormaps["viridis"](scaled)[..., :3]
         axes.imshow(mosaic(tiles, CHANNELS))
         counts = f"the {CHANNELS} strongest of {channels}" if channels > CHANNELS else f"{channels}"
-        axes.set_title(f"{name}: {counts} channels, {height} × {width}", loc="left", fontsize=10, **verbatim(name))
+        counts += " channel" if channels == 1 else " channels"
+        axes.set_title(f"{name}: {counts}, {height} × {width}", loc="left", fontsize=10, **verbatim(name))
         axes.set_axis_off()
     return figure

@@ -100,6 +100,7 @@ def _trained(comparison: Comparison) -> Iterator[Row]:
     runs = comparison.runs
     quality = [training_quality(run) for run in runs]
     yield "parameters", [f"{run.manifest['parameters']:,}" for run in runs]
+    yield "FLOPs", [f"{run.manifest['flops']:,}" if "flops" in run.manifest else "–" for run in runs]
     yield "epochs", [str(run.metrics["epochs"]) for run in runs]
     yield "best epoch", [str(q["best_epoch"]) for q in quality]
     yield "training seconds", [f"{run.metrics['train_seconds']:,.1f}" for run in runs]

@@ -1,3 +1,6 @@
+import hashlib
+
+import keras
 import numpy as np
 import pytest
 
@@ -48,12 +51,46 @@ def test_pictures_are_rescaled_inside_and_probabilities_sum_to_one():
     assert model.inputs[0].dtype == "uint8"
 
 
+def digest(weights):
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in weights)).hexdigest()
+
+
+def test_a_block_of_plain_convolutions_has_the_names_and_first_weights_that_it_always_had():
+    """Runs of earlier versions are repeated, and their layers found by name: what is built is written out here."""
+    blocks = [{"filters": 8, "kernel": 5, "stride": 2, "batch_norm": True, "pool": 2}, {"filters": 4, "dropout": 0.1}]
+    keras.utils.set_random_seed(3)
+    x = pictures = keras.Input((28, 28, 1), dtype="uint8", name="pictures")
+    for layer in (
+        keras.layers.Rescaling(1 / 255, name="rescaling"),
+        keras.layers.Conv2D(
+            8, 5, 2, "same", use_bias=False, kernel_initializer="he_normal", name="block_1_conv_1"
+        ),
+        keras.layers.BatchNormalization(momentum=0.9, name="block_1_conv_1_norm"),
+        keras.layers.Activation("relu", name="block_1_conv_1_relu"),
+        keras.layers.MaxPooling2D(2, name="block_1_pool"),
+        keras.layers.Conv2D(4, 3, padding="same", kernel_initializer="he_normal", name="block_2_conv_1"),
+        keras.layers.Activation("relu", name="block_2_conv_1_relu"),
+        keras.layers.Dropout(0.1, name="block_2_dropout"),
+        keras.layers.Flatten(name="flatten"),
+        keras.layers.Dense(10, name="logits"),
+        keras.layers.Activation("softmax", name="probabilities"),
+    ):  # fmt: skip
+        x = layer(x)
+    before = keras.Model(pictures, x)
+    keras.utils.set_random_seed(3)
+    model = build_model(Cnn(blocks=blocks), Preprocessing(), 10, "now")
+    assert names(model) == names(before)
+    assert digest(model.get_weights()) == digest(before.get_weights())
+
+
+@pytest.mark.parametrize("kind", ["conv", "mobile", "inverted_residual"])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("size", [16, 28, 31])
-def test_the_rule_on_sizes_agrees_with_keras(padding, size):
+def test_the_rule_on_sizes_agrees_with_keras(padding, size, kind):
     """A network that the rules let pass can be built, and one that they refuse cannot."""
     for depth in range(1, 7):
-        blocks = [Block(filters=2, convolutions=2, kernel=3, stride=1 + depth % 2, pool=2, padding=padding)] * depth
+        part = {"kind": kind, "filters": 2, "convolutions": 2, "stride": 1 + depth % 2, "pool": 2, "padding": padding}
+        blocks = [Block(**part)] * depth
         experiment = Experiment.model_validate(
             {"name": "x", "data": {"preprocessing": {"size": [size, size]}}, "model": Cnn(blocks=blocks).model_dump()}
         )

@@ -1,0 +1,58 @@
+"""The convolutions of the MobileNets, which cost a fraction of what plain ones do."""
+
+from __future__ import annotations
+
+import keras
+
+from kerasexp.config.model import Block
+from kerasexp.models.layers import convolution, finish
+
+
+def separable_convolution(
+    features: keras.KerasTensor, block: Block, stride: int, name: str, number: int
+) -> keras.KerasTensor:
+    """Depthwise separable convolution (MobileNet v1; Howard et al. 2017).
+
+    Each map is convolved by itself, then a 1x1 convolution mixes them; each of the two with norm and activation.
+
+    Returns:
+        [n, height, width, block.filters], height and width those of a plain convolution of the same kernel and stride.
+    """
+    features = _depthwise(features, block, stride, f"{name}_depthwise_{number}")
+    return convolution(features, block.filters, 1, 1, block, f"{name}_pointwise_{number}")
+
+
+def inverted_residual(
+    features: keras.KerasTensor, block: Block, stride: int, name: str, number: int
+) -> keras.KerasTensor:
+    """Inverted residual with a linear bottleneck (MobileNet v2; Sandler et al., CVPR 2018).
+
+    A 1x1 convolution expands the maps, each is convolved by itself, and a 1x1 convolution without activation, which would
+    lose what few maps hold, projects them. What came in is added where it has the same shape: stride 1, equal filters, and
+    no border lost.
+
+    Returns:
+        [n, height, width, block.filters], as `separable_convolution`.
+    """
+    wide = features
+    if block.expansion > 1:
+        wide = convolution(wide, block.expansion * features.shape[-1], 1, 1, block, f"{name}_expand_{number}")
+    wide = _depthwise(wide, block, stride, f"{name}_depthwise_{number}")
+    narrow = convolution(wide, block.filters, 1, 1, block, f"{name}_project_{number}", linear=True)
+    if stride > 1 or narrow.shape != features.shape:
+        return narrow
+    return keras.layers.Add(name=f"{name}_sum_{number}")([features, narrow])
+
+
+def _depthwise(features: keras.KerasTensor, block: Block, stride: int, name: str) -> keras.KerasTensor:
+    features = keras.layers.DepthwiseConv2D(
+        block.kernel,
+        strides=stride,
+        padding=block.padding,
+        use_bias=not block.batch_norm,
+        # He initialisation as well. Each output sees kernel x kernel numbers of one map, which of a depthwise kernel's
+        # shape Keras takes for its fan-out; by its fan-in, which counts all maps, the signal would fade.
+        depthwise_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal"),
+        name=name,
+    )(features)
+    return finish(features, block, name)

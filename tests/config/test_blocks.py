@@ -1,0 +1,109 @@
+"""Kinds of blocks: plain words, what is left to the kind, and keys that only some kinds have."""
+
+import pytest
+
+from kerasexp.config import load_experiment, resolved_yaml
+from kerasexp.config.model import Block, Cnn
+from kerasexp.errors import UserError
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load the experiment whose blocks are these."""
+    path = tmp_path / "exp.yaml"
+
+    def load_blocks(blocks: str, *overrides: str):
+        path.write_text(f"data: {{preprocessing: {{size: [64, 64]}}}}\nmodel: {{name: cnn, blocks: {blocks}}}")
+        return load_experiment(path, overrides)
+
+    return load_blocks
+
+
+def problems(load, blocks: str) -> dict[str, str]:
+    with pytest.raises(UserError) as caught:
+        load(blocks)
+    return {problem.key: problem.message for problem in caught.value.problems}
+
+
+def test_plain_words_are_blocks_that_halve_the_maps_and_double_the_filters(load):
+    blocks = load("[conv, mobile, mobile, inverted_residual]").model.blocks
+    assert [(block.kind, block.filters, block.stride, block.pool) for block in blocks] == [
+        ("conv", 32, 1, 2),
+        ("mobile", 64, 2, None),
+        ("mobile", 128, 2, None),
+        ("inverted_residual", 256, 2, None),
+    ]
+
+
+def test_two_plain_words_are_the_default_network(load):
+    assert load("[conv, conv]").model == Cnn()
+
+
+def test_filters_double_from_those_that_are_given_until_they_are_many(load):
+    blocks = load("[{filters: 200}, mobile, {kind: mobile}, {kind: mobile}, {filters: 700}, {}]").model.blocks
+    assert [block.filters for block in blocks] == [200, 400, 512, 512, 700, 700]
+
+
+def test_a_kind_has_its_own_defaults(load):
+    blocks = load("[{filters: 4}, {kind: mobile, filters: 4}, {kind: inverted_residual, filters: 4}]").model.blocks
+    assert [(block.batch_norm, block.expansion, block.stride) for block in blocks] == [
+        (False, None, 1),
+        (True, None, 1),
+        (True, 6, 1),
+    ]
+
+
+def test_what_is_given_goes_before_the_defaults_of_a_kind(load):
+    blocks = load("[{batch_norm: true}, {kind: inverted_residual, batch_norm: false, expansion: 3}]").model.blocks
+    assert [(block.batch_norm, block.expansion) for block in blocks] == [(True, None), (False, 3)]
+
+
+def test_a_block_that_stands_alone_leaves_open_what_depends_on_others():
+    assert (Block().filters, Block().batch_norm) == (None, None)
+    assert Cnn(blocks=[Block()]).blocks[0].filters == 32
+
+
+def test_what_show_prints_loads_to_the_same(load, tmp_path):
+    experiment = load("[conv, {kind: mobile, filters: 4}, inverted_residual]")
+    path = tmp_path / "exp.yaml"
+    path.write_text(resolved_yaml(experiment))
+    assert load_experiment(path) == experiment
+
+
+def test_set_adds_a_key_to_a_plain_word(load):
+    block = load("[conv, mobile]", "model.blocks.1.kernel=5").model.blocks[1]
+    assert (block.kind, block.kernel, block.stride) == ("mobile", 5, 2)
+
+
+def test_set_to_another_kind_keeps_what_all_kinds_have(load):
+    block = load("[conv, {filters: 8, kernel: 5}]", "model.blocks.1.kind=mobile").model.blocks[1]
+    assert (block.kind, block.filters, block.kernel, block.batch_norm) == ("mobile", 8, 5, True)
+
+
+@pytest.mark.parametrize("kind", ["conv", "mobile"])
+def test_an_expansion_is_for_inverted_residuals(load, kind):
+    found = problems(load, f"[conv, {{kind: {kind}, expansion: 6}}]")
+    assert found == {"model.blocks.1.expansion": f"{kind} has no expansion; those that have: inverted_residual"}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "key", "told"),
+    [
+        ("[conv, mobil]", "model.blocks.1", "did you mean 'mobile'"),
+        ("[conv, {kind: mobil}]", "model.blocks.1.kind", "did you mean 'mobile'"),
+        ("[conv, 3]", "model.blocks.1", "a mapping of keys is needed here"),
+        ("[conv, null]", "model.blocks.1", "a mapping of keys is needed here"),
+        ("conv", "model.blocks", "valid list"),
+        ("[{kind: inverted_residual, expansion: 0}]", "model.blocks.0.expansion", "greater than or equal to 1"),
+        ("[{kind: inverted_residual, expansion: 1.5}]", "model.blocks.0.expansion", "valid integer"),
+        ("[{kind: mobile, expand: 3}]", "model.blocks.0.expand", "did you mean 'expansion'"),
+    ],
+)
+def test_a_wrong_block_is_refused_under_its_key(load, blocks, key, told):
+    found = problems(load, blocks)
+    assert list(found) == [key] and told in found[key]
+
+
+def test_words_that_leave_nothing_of_the_picture_are_refused(load):
+    assert len(load("[conv, mobile, mobile, mobile, mobile, mobile]").model.blocks) == 6
+    assert list(problems(load, "[conv, conv, conv, conv, conv, conv, conv]")) == ["model.blocks.6"]
