@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerasexp.config import Experiment
+from kerasexp.config import Experiment, Study
 from kerasexp.console import Console
 from kerasexp.errors import Problem, UserError
 from kerasexp.preparing import misfits, prepare_data
@@ -11,22 +11,31 @@ from kerasexp.preparing import misfits, prepare_data
 BYTES = 4
 
 
-def check_experiment(experiment: Experiment, console: Console) -> None:
-    """Prepare the data and build the model of an experiment and its upstream, and print what was found.
+def check_all(asked: Experiment | Study, console: Console) -> None:
+    """Prepare the data and build the model of an experiment and its upstream, or of each variant of a study.
+
+    What was found is printed.
 
     Raises:
         UserError: with every problem.
     """
-    problems: list[Problem] = []
-    _check(experiment, console, problems)
+    variants = asked.variants if isinstance(asked, Study) else {None: asked}
+    problems: dict[Problem, None] = {}
+    for name, experiment in variants.items():
+        if name is not None:
+            console.line(f"variant {name}:")
+        found: list[Problem] = []
+        _check(experiment, console, found)
+        problems |= dict.fromkeys(found)
     if problems:
         raise UserError(*problems)
-    console.line(f"{experiment.name}: nothing wrong was found")
+    console.line(f"{asked.name}: nothing wrong was found")
 
 
 def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     """Check one experiment, its upstream first; return its model, or None where it cannot be built."""
     from kerasexp.models import classifier_of
+    from kerasexp.models.flops import flops
     from kerasexp.training.initial_weights import start_from
 
     upstream = None if experiment.init is None else _check(experiment.init.experiment, console, problems)
@@ -49,8 +58,8 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
             problems += [Problem(p.message, experiment.name, p.key) for p in error.problems]
     activations = sum(_size(layer) for layer in model.layers) * experiment.training.batch_size * BYTES
     console.line(
-        f"{experiment.name}: {model.count_params():,} parameters; about {activations * 2 / 2**20:,.0f} MiB for a batch of "
-        f"{experiment.training.batch_size}"
+        f"{experiment.name}: {model.count_params():,} parameters; {flops(model):,} FLOPs for one picture; about "
+        f"{activations * 2 / 2**20:,.0f} MiB for a batch of {experiment.training.batch_size}"
     )
     return model
 

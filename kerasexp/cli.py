@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.errors import Interrupted, KerasexpError
+from kerasexp.errors import KerasexpError
 
 app = typer.Typer(
     name="kerasexp",
@@ -52,29 +51,21 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an unfinished run, or with a finished one for more epochs.")
     ] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Runs of a study at once; the cores are shared out.")] = 1,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A study with fewer pictures and seeds, which it says.")
+    ] = False,
 ):
     """Train, evaluate, draw and report.
 
-    The last line printed is the run directory. Ctrl-C ends the step, saves, and says how to go on.
+    The last line printed is the run's directory, or the study's. Ctrl-C ends the step, saves, and says how to go on.
 
     Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
     """
-    from kerasexp.config import load_experiment
     from kerasexp.console import Console
+    from kerasexp.running import run_file
 
-    resolved = load_experiment(experiment, overrides or ())
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
-    from kerasexp.workflow import run_experiment
-
-    try:
-        print(run_experiment(resolved, run_dir, Console(), resume).path)
-    except Interrupted as stop:
-        changes = [part for override in overrides or () for part in ("--set", override)]
-        place = ["--run-dir", str(run_dir)] if run_dir is not None else []
-        command = shlex.join(["python", "-m", "kerasexp", "run", str(experiment), *changes, *place, "--resume"])
-        raise Interrupted(stop.signal, f"; go on with: {command}") from None
+    print(run_file(experiment, overrides or (), run_dir, resume, jobs, quick, Console()))
 
 
 @app.command()
@@ -85,16 +76,16 @@ def check(experiment: ExperimentFile, overrides: Overrides = None):
 
     Example: python -m kerasexp check experiments/part1_scans.yaml
     """
-    from kerasexp.config import load_experiment
+    from kerasexp.config import load
     from kerasexp.console import Console
 
-    resolved = load_experiment(experiment, overrides or ())
+    resolved = load(experiment, overrides or ())
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
-    from kerasexp.checking import check_experiment
+    from kerasexp.checking import check_all
 
-    check_experiment(resolved, Console())
+    check_all(resolved, Console())
 
 
 @app.command()
@@ -105,9 +96,9 @@ def show(experiment: ExperimentFile, overrides: Overrides = None):
 
     Example: python -m kerasexp show experiments/part1_scans.yaml
     """
-    from kerasexp.config import load_experiment, resolved_yaml
+    from kerasexp.config import load, resolved_yaml
 
-    print(resolved_yaml(load_experiment(experiment, overrides or ())), end="")
+    print(resolved_yaml(load(experiment, overrides or ())), end="")
 
 
 @app.command("list")
@@ -165,6 +156,38 @@ def compare(
     from kerasexp.comparing import compare_runs
 
     print(compare_runs(runs, output, format.value))
+
+
+@app.command()
+def diagnose(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="Source such as mnist, folder, archive, CSV, or an experiment's YAML."),
+    ],
+    data_path: Annotated[Optional[str], typer.Option(metavar="PATH", help="File or folder of a named source.")] = None,  # noqa: UP045
+    reference: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="CHECKPOINT", help="Judge the labels by this checkpoint instead of by cross-validation."),
+    ] = None,
+    overrides: Overrides = None,
+    output: Annotated[Path, typer.Option("--output", "--out", help="HTML file to write.")] = Path("diagnosis.html"),
+    format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.table,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of samples and of the models that judge.")] = 0,
+):
+    """Find what is wrong with a data set.
+
+    Labels (ordinary, noisy, permuted, complementary, random), classes, duplicates, odd pictures, and what to change.
+
+    Example: python -m kerasexp diagnose mnistTask3.zip
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.console import Console
+
+    import_tensorflow()
+    from kerasexp.diagnosing import diagnose as diagnosed
+
+    console = Console(quiet=format is Format.json)
+    print(diagnosed(source, data_path, reference, overrides or (), output, format.value, seed, console))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
+from typing import TextIO
 
 
 class Bar:
@@ -42,16 +43,16 @@ class Bar:
 
 
 class Console:
-    """Writes to standard output; its last line is left to the command's answer."""
+    """Writes to standard output, whose last line is left to the command's answer, or to a file."""
 
-    def __init__(self, quiet: bool = False):
-        self._quiet = quiet
-        self._live = not quiet and sys.stdout.isatty()
+    def __init__(self, file: TextIO | None = None, quiet: bool = False):
+        self._file, self._quiet = file, quiet
+        self._live = not quiet and file is None and sys.stdout.isatty()
 
     def line(self, text: str) -> None:
         """Print one line."""
         if not self._quiet:
-            print(text, flush=True)
+            print(text, file=self._file, flush=True)
 
     def bar(self, title: str, total: int) -> Bar:
         """Return a bar of `total` units, to be used in a `with` block."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData
 from kerasexp.errors import Problem, UserError
 from kerasexp.manifest import now, resume_key, run_key
-from kerasexp.runs import RunDirectory, earlier_runs
+from kerasexp.runs import RunDirectory, earlier_runs, written
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,17 @@ def unfinished_run(experiment: Experiment, keys: Keys, run_dir: Path | None) -> 
         message = f"got {experiment.training.epochs}, and the run there has finished {epochs}; give more"
         raise UserError(Problem(message, str(run_dir), "training.epochs"))
     return run
+
+
+def copy_finished(keys: Keys, runs: Sequence[Path], to: Path) -> None:
+    """Copy to `to` the first of these runs that is finished and has these keys, if there is one."""
+    found = next((path for path in runs if is_finished(RunDirectory(path), keys)), None)
+    if found is not None:
+        temporary = to.with_name(f".{to.name}.copy")
+        with written(to):
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(found, temporary)
+            temporary.rename(to)
 
 
 def reopen(run: RunDirectory, experiment: Experiment, manifest: dict[str, Any], console: Console) -> None:

@@ -34,21 +34,25 @@ class RunDirectory:
         Raises:
             UserError: `where` holds something already, or cannot be made.
         """
-        try:
-            if where is not None:
-                cls.refuse_occupied(where)
-                where.mkdir(parents=True, exist_ok=True)
-                run = cls(where)
-            else:
-                run = cls(_next_number(runs / name))
-        except OSError as error:
-            raise UserError(Problem(f"cannot be made: {error.strerror or error}", str(where or runs / name))) from None
+        run = cls(cls.create_place(name, where, runs))
         try:
             run.make_folders()
         except RunError as error:
             run.remove_folders()
             raise UserError(str(error)) from None
         return run
+
+    @classmethod
+    def create_place(cls, name: str, where: Path | None, runs: Path) -> Path:
+        """Make the empty directory `where`, or else the next number below `runs/<name>`; raises as `create`."""
+        try:
+            if where is None:
+                return _next_number(runs / name)
+            cls.refuse_occupied(where)
+            where.mkdir(parents=True, exist_ok=True)
+            return where
+        except OSError as error:
+            raise UserError(Problem(f"cannot be made: {error.strerror or error}", str(where or runs / name))) from None
 
     def make_folders(self) -> None:
         """Make the folders that a run fills; those that an unfinished run has made already stay.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from kerasexp.data.preparation import PreparedData
 from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
 from kerasexp.manifest import hardware, now, versions
 from kerasexp.preparing import absence, fitting_data
-from kerasexp.resuming import Keys, is_finished, reopen, unfinished_run
+from kerasexp.resuming import Keys, copy_finished, is_finished, reopen, unfinished_run
 from kerasexp.runs import RunDirectory, csv_text, earlier_runs, write_json, write_text
 from kerasexp.training.interruption import interruption_is_an_error
 
@@ -31,7 +32,11 @@ class Upstream:
 
 
 def run_experiment(
-    experiment: Experiment, run_dir: Path | None, console: Console, resume: bool = False
+    experiment: Experiment,
+    run_dir: Path | None,
+    console: Console,
+    resume: bool = False,
+    earlier: Sequence[Path] = (),
 ) -> RunDirectory:
     """Run one experiment to its end and return its directory.
 
@@ -41,6 +46,7 @@ def run_experiment(
         console: where progress is shown.
         resume: go on with an unfinished run of the same content and data where there is one, upstream runs included; or
             with a finished one for more epochs.
+        earlier: directories of runs, of which one that is this very run is copied to `run_dir` where nothing is there.
 
     Raises:
         UserError: the experiment does not fit its data, its upstream or the directory; nothing is left behind then.
@@ -51,8 +57,8 @@ def run_experiment(
         RunDirectory.refuse_occupied(run_dir)
     with interruption_is_an_error():
         data, seconds = fitting_data(experiment, console)
-        upstream = None if experiment.init is None else _upstream(experiment, console, resume)
-        return _start_or_resume(experiment, data, seconds, upstream, run_dir, console, resume)
+        upstream = None if experiment.init is None else run_upstream(experiment, console, resume)
+        return _start_or_resume(experiment, data, seconds, upstream, run_dir, console, resume, earlier)
 
 
 def _start_or_resume(
@@ -63,8 +69,11 @@ def _start_or_resume(
     run_dir: Path | None,
     console: Console,
     resume: bool,
+    earlier: Sequence[Path] = (),
 ) -> RunDirectory:
     keys = Keys.of(experiment, data, upstream.key if upstream else None)
+    if run_dir is not None and not run_dir.exists():
+        copy_finished(keys, earlier, run_dir)
     found = unfinished_run(experiment, keys, run_dir) if resume or run_dir is None else None
     if found is not None and not resume:
         console.line(f"{found.path} holds the same run, unfinished; --resume goes on with it")
@@ -75,11 +84,14 @@ def _start_or_resume(
     return _run(experiment, data, seconds, upstream, keys, run_dir, found, console)
 
 
-def _upstream(experiment: Experiment, console: Console, resume: bool) -> Upstream:
-    """Return the upstream run: a finished one of the same content and data, or else a new one."""
+def run_upstream(experiment: Experiment, console: Console, resume: bool) -> Upstream:
+    """Return the run that an experiment starts from: a finished one of the same content and data, or else a new one.
+
+    Raises as `run_experiment`.
+    """
     upstream = experiment.init.experiment
     data, seconds = fitting_data(upstream, console)
-    before = None if upstream.init is None else _upstream(upstream, console, resume)
+    before = None if upstream.init is None else run_upstream(upstream, console, resume)
     keys = Keys.of(upstream, data, before.key if before else None)
     run = next((r for r in earlier_runs(upstream.name) if is_finished(r, keys)), None)
     if run is not None:
@@ -103,6 +115,7 @@ def _run(
     """Build, train, evaluate and report, in a new directory or an unfinished one; keep the manifest true to what happens."""
     import keras
 
+    from kerasexp.models.flops import flops
     from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
 
     # 1. Seeds and number format, before the first weight is drawn.
@@ -127,6 +140,7 @@ def _run(
             "seed": experiment.seed,
             "precision": precision,
             "parameters": model.count_params(),
+            "flops": flops(model),
             "data": {
                 "origin": data.origin,
                 "fingerprint": data.fingerprint,
@@ -218,6 +232,7 @@ def _train_and_judge(
         "test": compute_metrics(test, temperature, ranking),
         "temperature": temperature,
         "epochs": len(fitted.history),
+        "kept_epoch": fitted.kept,
         "train_seconds": round(fitted.seconds, 3),
     }
     write_temperature(run.checkpoint, temperature)

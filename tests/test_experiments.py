@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasexp.config import load_experiment, resolved_yaml
+from kerasexp.config import Study, load, resolved_yaml
 from kerasexp.models import build_model
 
 FOLDER = Path(__file__).resolve().parent.parent / "experiments"
@@ -13,18 +13,19 @@ EXPERIMENTS = sorted(p for p in FOLDER.rglob("*.yaml") if "_base" not in p.parts
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
 def test_experiment_loads_builds_and_explains_itself(path, tmp_path):
-    experiment = load_experiment(path)
-    select, names = experiment.data.labels.select, experiment.data.class_names
-    classes = len(select or names or range(10))
-    model = build_model(experiment.model, experiment.data.preprocessing, classes, experiment.name)
-    assert model.output_shape == (None, classes)
+    asked = load(path)
+    for experiment in asked.variants.values() if isinstance(asked, Study) else [asked]:
+        select, names = experiment.data.labels.select, experiment.data.class_names
+        classes = len(select or names or range(10))
+        model = build_model(experiment.model, experiment.data.preprocessing, classes, experiment.name)
+        assert model.output_shape == (None, classes)
     question, expected, command, *_ = path.read_text().splitlines()
     assert question.startswith("# ") and "on two cores; expect" in expected.replace(", pretraining included", "")
-    assert f"python -m kerasexp run experiments/{path.name}" in command
+    assert f"python -m kerasexp run experiments/{path.relative_to(FOLDER)}" in command
     assert "yaml-language-server: $schema=" in path.read_text()
     again = tmp_path / path.name
-    again.write_text(resolved_yaml(experiment))
-    assert load_experiment(again) == experiment
+    again.write_text(resolved_yaml(asked))
+    assert load(again) == asked
 
 
 def test_the_shipped_schema_is_the_one_that_the_command_prints(cli):

@@ -12,6 +12,7 @@ from kerasexp.config.data import Data
 from kerasexp.data.preparation import prepare
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"
 pytestmark = pytest.mark.real
 
 
@@ -61,3 +62,34 @@ def test_groups_keep_each_writer_on_one_side():
     )
     writers = {split: {name[-7:-4] for name in part.names} for split, part in data.splits.items()}
     assert sum(map(len, writers.values())) == len(set.union(*writers.values())) == 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [
+        (["mnistTask3.zip"], "complementary"),
+        (["mnist"], "ordinary"),
+        (["mnist", "--set", "data.labels.noise=0.2"], "noisy"),
+        (["permuted.npz"], "permuted"),
+    ],
+)
+@pytest.mark.parametrize(
+    "reference", [[], ["--reference", CHECKPOINTS / "part2_pretrained"]], ids=["alone", "reference"]
+)
+def test_diagnose_names_the_kind_of_labels(cli, asked, kind, reference):
+    """Alone, models are cross-validated; names that are permuted take a shipped checkpoint to be seen."""
+    moved = np.roll(np.arange(10), 3)
+    if kind == "permuted":
+        with np.load(Path(os.environ["KERASEXP_DATA"]) / "mnist.npz") as mnist:
+            labels = {f"y_{split}": moved[mnist[f"y_{split}"]] for split in ("train", "test")}
+            np.savez("permuted.npz", x_train=mnist["x_train"], x_test=mnist["x_test"], **labels)
+    answer = cli("diagnose", *asked, *reference, "--format", "json")
+    assert answer.code == 0, answer.err
+    found = json.loads(answer.out)
+    assert found["verdict"] == kind
+    judged = next(labels for labels in found["labels"] if labels["verdict"] == kind and labels["split"] == "train")
+    if kind == "noisy":
+        assert judged["rate"] == pytest.approx(0.2, abs=0.02)
+    if kind == "permuted":
+        assert judged["moved"] == {str(moved[digit]): str(digit) for digit in range(10)}

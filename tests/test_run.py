@@ -28,7 +28,8 @@ FILES = {
         f"plots/{name}.png"
         for name in (
             "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps",
-            "filters", "grad_cam", "gradient_flow", "mistakes", "ranking", "reliability", "samples",
+            "filters", "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking", "reliability",
+            "samples",
         )
     ),
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """The typed experiment: keys, defaults, loading, rules. Imports nothing of the other parts, and no TensorFlow."""
 
 from kerasexp.config.experiment import Experiment, Init
-from kerasexp.config.loading import experiment_from, load_experiment, resolved_yaml
+from kerasexp.config.loading import experiment_from, load_experiment
+from kerasexp.config.study import Study, load, resolved_yaml
 
-__all__ = ["Experiment", "Init", "experiment_from", "load_experiment", "resolved_yaml"]
+__all__ = ["Experiment", "Init", "Study", "experiment_from", "load", "load_experiment", "resolved_yaml"]

@@ -79,6 +79,11 @@ class Labels(Section):
         {}, description="How much to keep of a class, by class name: a number of pictures, or a fraction such as 0.01."
     )
     few_shot: int | None = Field(None, ge=1, description="Keep so many pictures of every class.")
+    at_most: int | None = Field(
+        None,
+        ge=1,
+        description="Keep no more than so many pictures in all, of each class the same share, after the others.",
+    )
     noise: float = Field(0, ge=0, le=1, description="Share of the labels that are replaced by another class at random.")
     complement: bool = Field(
         False, description="Replace every label by another class at random: labels that say what a picture is NOT."

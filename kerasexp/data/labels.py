@@ -9,7 +9,7 @@ from kerasexp.errors import Problem, UserError, closest, listing
 
 
 def kept_positions(labels: np.ndarray, class_names: list[str], edits: Labels, seed: int) -> np.ndarray:
-    """Return the ascending positions that `keep` and `few_shot` leave.
+    """Return the ascending positions that `keep`, `few_shot` and `at_most` leave.
 
     Args:
         labels: int64 [n].
@@ -46,6 +46,8 @@ def described(edits: Labels) -> list[str]:
         sentences.append(f"of class {name}, train and val keep {share}")
     if edits.few_shot is not None:
         sentences.append(f"train and val keep {edits.few_shot} pictures of every class")
+    if edits.at_most is not None:
+        sentences.append(f"train and val keep {edits.at_most:,} pictures at most, of each class the same share")
     if edits.noise:
         sentences.append(f"{100 * edits.noise:g} % of the labels of train and val are wrong, at random")
     if edits.complement:
@@ -68,4 +70,5 @@ def _wanted(counts: np.ndarray, class_names: list[str], edits: Labels) -> list[i
         if number > count:
             raise UserError(Problem(f"{number} of class '{name}' are to be kept, and there are {count}", key=key))
         wanted.append(number)
-    return wanted
+    share = 1.0 if edits.at_most is None else min(edits.at_most / max(sum(wanted), 1), 1.0)
+    return [max(round(share * number), min(number, 1)) for number in wanted]

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from kerasexp.config import Experiment, Init, load_experiment
 from kerasexp.config.base import Section
 from kerasexp.config.data import FILE_SOURCES
-from kerasexp.config.loading import KIND_KEYS, SHORT_FORMS
+from kerasexp.config.merging import KIND_KEYS, SHORT_FORMS
 from kerasexp.config.rules import broken_rules
 from kerasexp.config.yaml_text import dump_yaml
 
@@ -380,7 +380,7 @@ def misspelt_word(draw):
 def missing_key(draw):
     raw = draw(EXPERIMENTS)
     raw["init"] = raw.get("init") or {"experiment": "up.yaml"}
-    required = {"Block": "filters", "Init": "experiment", "Mlp": "name", "Cnn": "name", "Data": "path"}
+    required = {"Init": "experiment", "Mlp": "name", "Cnn": "name", "Data": "path"}
     required |= {"DataSource": "path", "Preprocessing": "window", "Experiment": "name"}
     places = [(at, s.__name__, here) for at, s, here in sections_in(raw) if here.get(required.get(s.__name__)) and at]
     at, name, here = draw(st.sampled_from(places))

@@ -78,7 +78,7 @@ def test_a_whole_number_is_good_for_a_float(write):
         ("data: {groups: '('}", "data.groups"),
         ("data: {groups: 'no group'}", "data.groups"),
         ("model: {name: cnn, blocks: []}", "model.blocks"),
-        ("model: {name: cnn, blocks: [{kernel: 3}]}", "model.blocks.0.filters"),
+        ("model: {name: cnn, blocks: [{filters: 0}]}", "model.blocks.0.filters"),
         ("init: {layers: all}", "init.experiment"),
     ],
 )

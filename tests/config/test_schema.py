@@ -45,7 +45,7 @@ def test_the_schema_refuses_unknown_keys_everywhere():
 def test_a_file_need_not_give_its_name_and_may_have_a_base():
     experiment = experiment_schema()["$defs"]["Experiment"]
     assert experiment["required"] == []
-    assert experiment["properties"].keys() == {*Experiment.model_fields, "base"}
+    assert experiment["properties"].keys() == {*Experiment.model_fields, "base", "variants", "seeds"}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,7 @@ def test_the_schema_judges_as_the_loader_does():
         {"base": "b.yaml", "training": {"optimizer": "sgd", "epochs": 3}},
         {"data": {"offline": "digits", "validation": {"folds": 3}}},
         {"model": {"name": "cnn", "blocks": [{"filters": 4}]}},
+        {"model": {"name": "cnn", "blocks": ["conv", {"kind": "mobile"}, "inverted_residual"]}},
         {"init": {"experiment": "up.yaml"}},
     ):
         judge.validate(experiment)
@@ -78,6 +79,7 @@ def test_the_schema_judges_as_the_loader_does():
         {"training": {"epochs": 0}},
         {"trainning": {}},
         {"model": {"name": "mlp", "blocks": []}},
+        {"model": {"name": "cnn", "blocks": ["convolution"]}},
         {"data": {"source": "mnits"}},
     ):
         assert not judge.is_valid(experiment), experiment

@@ -101,6 +101,15 @@ def test_report_and_comparison_in_a_browser(browser, cli, tiny_yaml):
     assert_sound(browser, Path("comparison.html"), 2)
 
 
+def test_diagnosis_in_a_browser(browser, cli, tiny_yaml):
+    reference = Path(cli("run", tiny_yaml).last_line)
+    shutil.copytree("pictures/disc", "pictures/dish")
+    answer = cli("diagnose", "pictures", "--reference", reference)
+    assert answer.code == 0, answer.err
+    assert_sound(browser, Path("diagnosis.html"), 3)
+    assert column(browser, "class") == ["across", "disc", "dish", "upright"]
+
+
 def test_a_script_that_got_into_the_page_would_not_run(browser, cli, tiny_yaml):
     """The page lets in its own script by its digest, and no other."""
     report = Path(cli("run", tiny_yaml, "--set", "training.epochs=1").last_line) / "report.html"

@@ -10,7 +10,7 @@ from PIL import Image
 
 ALL = [
     "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps", "filters",
-    "grad_cam", "gradient_flow", "mistakes", "ranking", "reliability", "samples",
+    "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking", "reliability", "samples",
 ]  # fmt: skip
 
 

@@ -1,0 +1,225 @@
+"""A study: one experiment in several variants, each with several seeds."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from kerasexp.config.base import Section
+from kerasexp.config.experiment import Experiment
+from kerasexp.config.loading import STUDY_KEYS, existing, resolved, with_base
+from kerasexp.config.merging import apply_override, merge, set_key
+from kerasexp.config.validation import shown, validated
+from kerasexp.config.yaml_text import dump_yaml
+from kerasexp.errors import Problem, UserError
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# What `--quick` leaves of a study.
+QUICK_SEEDS, QUICK_PICTURES = 2, 6000
+MOST_RUNS = 1000
+GRID = "grid"
+
+
+class StudyKeys(Section):
+    """What makes a study of an experiment."""
+
+    variants: dict[str, dict[str, Any]] | None = Field(
+        None,
+        min_length=1,
+        description="By name, the keys that each variant changes, nested or dotted, its `reported` figures among them; or "
+        "`grid:` with dotted keys and lists of values, all of whose combinations are variants. The first is what the others "
+        "are compared with.",
+    )
+    seeds: list[Seed] | None = Field(
+        None, min_length=1, description="Each variant is run with each of these; upstream experiments as well."
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: list[int] | None) -> list[int] | None:
+        if seeds is not None and (twice := [seed for seed, times in Counter(seeds).items() if times > 1]):
+            raise ValueError(f"seed {twice[0]} is there twice, and would give the same run")
+        return seeds
+
+
+@dataclass(frozen=True)
+class Study:
+    """Several runs that belong together.
+
+    Attributes:
+        name: of the study.
+        variants: by name, the experiment with the first seed.
+        seeds: of the runs of each variant.
+        quick: whether it was cut down to be quick.
+    """
+
+    name: str
+    variants: dict[str, Experiment]
+    seeds: list[int]
+    quick: bool = False
+
+    def runs(self) -> Iterator[tuple[str, int, Experiment]]:
+        """Yield variant, seed and experiment of each run: all variants with the first seed, then with the next."""
+        for seed in self.seeds:
+            for name, experiment in self.variants.items():
+                yield name, seed, with_seed(experiment, seed)
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study:
+    """Read one experiment, or a study where the file has `variants` or `seeds`.
+
+    Args:
+        path: the YAML file.
+        overrides: `dotted.key=value` strings, applied last, to each variant.
+
+    Raises:
+        UserError: with every problem that was found, each with variant, file and key.
+    """
+    path, files = existing(Path(path)), {}
+    raw = with_base(path, files)
+    for override in overrides:
+        if _first_key(override) in STUDY_KEYS:
+            apply_override(raw, override, files)
+    overrides = [override for override in overrides if _first_key(override) not in STUDY_KEYS]
+    own = {key: raw.pop(key) for key in STUDY_KEYS if raw.get(key) is not None}
+    if not own:
+        return resolved(raw, files, overrides, path.parent, path)
+    keys = validated(StudyKeys, own, str(path), files)
+    changes = _changes(keys.variants, str(path)) if keys.variants else {raw["name"]: {}}
+    variants, problems = {}, []
+    for name, changed in changes.items():
+        try:
+            variants[name] = _variant(raw, name, changed, files, overrides, path)
+        except UserError as error:
+            problems += [(name, problem) for problem in error.problems]
+    if problems:
+        raise UserError(*_told(problems, len(changes)))
+    seeds = keys.seeds or [next(iter(variants.values())).seed]
+    if len(variants) * len(seeds) > MOST_RUNS:
+        message = f"{len(variants)} variants with {len(seeds)} seeds are more than {MOST_RUNS:,} runs"
+        raise UserError(Problem(message, str(path), "variants"))
+    return Study(raw["name"], {name: with_seed(variant, seeds[0]) for name, variant in variants.items()}, seeds)
+
+
+def quickened(study: Study) -> Study:
+    """Return the study with fewer seeds and pictures: good for seeing that all works, and not for its figures."""
+
+    def quick(experiment: Experiment) -> Experiment:
+        labels = experiment.data.labels
+        if labels.at_most is not None and labels.at_most < QUICK_PICTURES:
+            return experiment
+        labels = labels.model_copy(update={"at_most": QUICK_PICTURES})
+        return experiment.model_copy(update={"data": experiment.data.model_copy(update={"labels": labels})})
+
+    variants = {name: quick(experiment) for name, experiment in study.variants.items()}
+    return replace(study, variants=variants, seeds=study.seeds[:QUICK_SEEDS], quick=True)
+
+
+def with_seed(experiment: Experiment, seed: int) -> Experiment:
+    """Return the experiment with this seed, in what it starts from as well: a start is one more thing left to chance."""
+    init = experiment.init
+    if init is not None:
+        init = init.model_copy(update={"experiment": with_seed(init.experiment, seed)})
+    return experiment.model_copy(update={"seed": seed, "init": init})
+
+
+def resolved_yaml(asked: Experiment | Study) -> str:
+    """Return an experiment or a study as YAML with every default written out; it loads to an equal one."""
+    if isinstance(asked, Experiment):
+        return dump_yaml(asked.model_dump(mode="json"))
+    variants = {
+        name: experiment.model_dump(mode="json", exclude={"name", "seed"})
+        for name, experiment in asked.variants.items()
+    }
+    return dump_yaml({"name": asked.name, "seeds": asked.seeds, "variants": variants})
+
+
+def folder_of(variant: str) -> str:
+    """Return a variant's name as that of a folder."""
+    return re.sub(r"[^A-Za-z0-9._=+-]+", "_", variant).lstrip(".") or "_"
+
+
+def _first_key(override: str) -> str:
+    return override.partition("=")[0].strip().split(".")[0]
+
+
+def _changes(variants: dict[str, dict[str, Any]], file: str) -> dict[str, dict[str, Any]]:
+    """Return by name what each variant changes; those of a grid are named by what they have."""
+    if GRID in variants:
+        if len(variants) > 1:
+            raise UserError(
+                Problem("stands beside named variants; a study has the one or the other", file, "variants.grid")
+            )
+        variants = _grid(variants[GRID], file)
+    folders = Counter(folder_of(name) for name in variants)
+    for name in variants:
+        if not name.strip() or len(name) > 80 or not name.isprintable():
+            raise UserError(
+                Problem(f"{shown(name)} is no name of a variant: 1 to 80 printable characters", file, "variants")
+            )
+        if folders[folder_of(name)] > 1:
+            message = (
+                f"{shown(name)} and another variant would share the folder {folder_of(name)}; change one's letters"
+            )
+            raise UserError(Problem(message, file, "variants"))
+    return variants
+
+
+def _grid(grid: dict[str, Any], file: str) -> dict[str, dict[str, Any]]:
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(Problem(f"got {shown(values)}; a list of values is needed", file, f"variants.grid.{key}"))
+    # The last part of a key says enough where no other key ends in it.
+    ends = Counter(key.rpartition(".")[2] for key in grid)
+    names = {key: end if ends[end := key.rpartition(".")[2]] == 1 else key for key in grid}
+    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    return {
+        ", ".join(f"{names[key]}={_short(value)}" for key, value in combination.items()): combination
+        for combination in combinations
+    }
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(_short(v) for v in value.values())
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def _variant(
+    raw: dict[str, Any],
+    name: str,
+    changes: dict[str, Any],
+    files: dict[tuple, str],
+    overrides: Sequence[str],
+    path: Path,
+) -> Experiment:
+    """Resolve one variant; what it claims is its own alone."""
+    raw, files = copy.deepcopy(raw), dict(files)
+    raw["reported"] = {}
+    for key, value in changes.items():
+        if key in ("name", "base", "seed", *STUDY_KEYS):
+            raise UserError(Problem("is the same for all variants; it stands beside `variants`", str(path), key))
+        if "." in key:
+            set_key(raw, key, copy.deepcopy(value), str(path), files)
+        else:
+            raw = merge(raw, {key: copy.deepcopy(value)}, str(path), files)
+    return resolved(raw, files, overrides, path.parent, path)
+
+
+def _told(problems: list[tuple[str, Problem]], variants: int) -> list[Problem]:
+    """Return each problem once, with the variant's name where not all have it."""
+    having = Counter(problem for _, problem in problems)
+    told = {}
+    for name, problem in problems:
+        everywhere = having[problem] == variants
+        said = problem if everywhere else replace(problem, message=f"in variant '{name}': {problem.message}")
+        told.setdefault(said)
+    return list(told)

@@ -1,0 +1,55 @@
+"""`run`: an experiment or a study from its file, and how to go on with it when it is stopped."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from kerasexp.config import Study, load
+from kerasexp.config.study import quickened
+from kerasexp.console import Console
+from kerasexp.errors import Interrupted, Problem, UserError
+
+
+def run_file(
+    file: Path, overrides: Sequence[str], run_dir: Path | None, resume: bool, jobs: int, quick: bool, console: Console
+) -> Path:
+    """Run the experiment or the study of a YAML file, and return its directory.
+
+    Args:
+        file: the YAML file.
+        overrides: `dotted.key=value` strings.
+        run_dir: the directory to make; None for the next number below `runs/<name>`.
+        resume: go on with an unfinished run; a study is gone on with in any case.
+        jobs: how many runs of a study at once.
+        quick: whether a study is cut down to be quick.
+        console: where progress is shown.
+
+    Raises:
+        UserError: the file or what it asks for is wrong.
+        RunError: the run, or one of the study's, failed.
+        Interrupted: the process was asked to stop; the message holds the command to go on with.
+    """
+    asked = load(file, overrides)
+    if not isinstance(asked, Study) and (jobs > 1 or quick):
+        option = "--jobs" if jobs > 1 else "--quick"
+        raise UserError(Problem("is for studies, which have `variants` or `seeds`; this is one run", str(file), option))
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
+    try:
+        if isinstance(asked, Study):
+            from kerasexp.studies.running import run_study
+
+            return run_study(quickened(asked) if quick else asked, run_dir, console, jobs)
+        from kerasexp.workflow import run_experiment
+
+        return run_experiment(asked, run_dir, console, resume).path
+    except Interrupted as stop:
+        changes = [part for override in overrides for part in ("--set", override)]
+        place = ["--run-dir", str(run_dir)] if run_dir is not None else []
+        how = [*(["--jobs", str(jobs)] if jobs > 1 else []), *(["--quick"] if quick else [])]
+        how = how if isinstance(asked, Study) else ["--resume"]
+        command = shlex.join(["python", "-m", "kerasexp", "run", str(file), *changes, *place, *how])
+        raise Interrupted(stop.signal, f"; go on with: {command}") from None

@@ -1,0 +1,1 @@
+"""Studies: many runs one after the other or side by side, and their table."""

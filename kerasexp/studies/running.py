@@ -1,0 +1,123 @@
+"""A study from the experiments to the page: every run in its own directory, the table beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from kerasexp.config import Experiment, Study, resolved_yaml
+from kerasexp.config.study import folder_of
+from kerasexp.console import Console
+from kerasexp.errors import KerasexpError, RunError
+from kerasexp.evaluation.finished import FinishedRun, read_finished
+from kerasexp.evaluation.study_results import Outcome, StudyResults, gather
+from kerasexp.studies.directory import StudyDirectory
+from kerasexp.studies.executing import Ending, Task, execute
+from kerasexp.studies.table import markdown
+from kerasexp.training.interruption import interruption_is_an_error
+
+Place = tuple[str, int]
+
+
+def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 1) -> Path:
+    """Make all runs of a study that have not been made, and return the study's directory.
+
+    An unfinished study of the same content is gone on with. A finished run is known by its content and data and is not
+    trained again, in this directory or an earlier one of the study.
+
+    Args:
+        study: what to run.
+        run_dir: the directory to make or to go on with; None for the newest below `runs/<name>` that holds this study, or the
+            next number.
+        console: where progress is shown.
+        jobs: how many runs at once.
+
+    Raises:
+        UserError: `run_dir` holds something else.
+        RunError: a run failed; all others have been made, and the table says which.
+        Interrupted: the process was asked to stop; what was running can be gone on with.
+    """
+    text = resolved_yaml(study)
+    key = hashlib.sha256(f"{study.quick} {text}".encode()).hexdigest()
+    directory = StudyDirectory.find_or_create(study.name, key, run_dir)
+    tasks = [_task(directory, *run) for run in study.runs()]
+    endings: dict[Place, Ending] = {}
+    finished: dict[Place, FinishedRun] = {}
+
+    def save() -> StudyResults:
+        results = gather(study, [_outcome(task, endings, directory) for task in tasks], finished)
+        directory.write_results(results.to_json(), markdown(results))
+        return results
+
+    with directory.held(), interruption_is_an_error():
+        directory.write_experiment(text)
+        if jobs > 1:
+            _run_upstreams([task.experiment for task in tasks], console)
+        try:
+            with console.bar(study.name, len(tasks)) as bar:
+                for number, ending in enumerate(execute(tasks, jobs), start=1):
+                    place = ending.task.variant, ending.task.seed
+                    endings[place] = ending
+                    if ending.status == "finished":
+                        finished[place] = read_finished(ending.task.folder)
+                    console.line(f"{number:>4}/{len(tasks)}  {_told(ending, finished.get(place))}")
+                    bar.advance(number)
+                    save()
+        finally:
+            results = save()
+        _write_page(directory, results)
+    console.line(markdown(results))
+    if results.failed:
+        first = results.failed[0]
+        raise RunError(
+            f"{len(results.failed)} of {len(tasks)} runs failed; the first is {first.variant}, seed {first.seed}: "
+            f"{first.cause}. What the others gave is in {directory.path}"
+        )
+    return directory.path
+
+
+def _task(directory: StudyDirectory, variant: str, seed: int, experiment: Experiment) -> Task:
+    folder = directory.run(folder_of(variant), seed)
+    folder.parent.mkdir(exist_ok=True)
+    earlier = [other.run(folder_of(variant), seed) for other in directory.earlier()]
+    return Task(variant, seed, experiment, folder, folder.with_suffix(".log"), earlier)
+
+
+def _outcome(task: Task, endings: dict[Place, Ending], directory: StudyDirectory) -> Outcome:
+    ending, folder = endings.get((task.variant, task.seed)), str(task.folder.relative_to(directory.path))
+    if ending is not None:
+        return Outcome(task.variant, task.seed, folder, ending.status, ending.cause)
+    return Outcome(task.variant, task.seed, folder, "interrupted" if task.folder.exists() else "waiting")
+
+
+def _run_upstreams(experiments: list[Experiment], console: Console) -> None:
+    """Make the runs that others start from, one after the other: two processes would each make their own."""
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
+    from kerasexp.workflow import run_upstream
+
+    seen = []
+    for experiment in experiments:
+        if experiment.init is None or experiment.init.experiment in seen:
+            continue
+        seen.append(experiment.init.experiment)
+        try:
+            run_upstream(experiment, console, resume=True)
+        except KerasexpError as error:
+            if error.exit_code > 2:  # asked to stop
+                raise
+            # Those that start from it will say so, each for itself.
+
+
+def _told(ending: Ending, run: FinishedRun | None) -> str:
+    name = f"{ending.task.variant}, seed {ending.task.seed}"
+    if run is None:
+        return f"{name}: FAILED: {ending.cause}"
+    return f"{name}: test accuracy {run.metrics['test']['accuracy']:.4f} ({run.metrics['train_seconds']:.0f} s)"
+
+
+def _write_page(directory: StudyDirectory, results: StudyResults) -> None:
+    from kerasexp.report.study_page import write_study_page
+
+    write_study_page(directory.page, directory.plots, results)

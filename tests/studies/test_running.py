@@ -1,0 +1,226 @@
+"""Studies from the YAML to the page: what is run, what is not run again, what fails."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import kerasexp.workflow as workflow
+
+KILLS, SEEDS = (5, [0, 1, 2]) if os.environ.get("KERASEXP_FULL") else (1, [0, 1])
+STUDY = """
+data: {source: digits}
+model: {name: mlp, units: [16]}
+training: {epochs: 2, batch_size: 50}
+seeds: [0, 1]
+variants:
+  plain: {reported: {accuracy: 0.9, test_accuracy: 0.7, note: "made up"}}
+  high rate: {training.optimizer.learning_rate: 0.01}
+"""
+
+
+@pytest.fixture
+def study(tmp_path) -> Path:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[str]:
+    """The directories of the runs that have really been trained."""
+    from kerasexp.training import fit as module
+
+    made, fit = [], module.fit
+
+    def noted(model, data, experiment, run, console):
+        made.append(str(run.path))
+        return fit(model, data, experiment, run, console)
+
+    monkeypatch.setattr(module, "fit", noted)
+    return made
+
+
+def results(folder: str | Path) -> dict:
+    return json.loads((Path(folder) / "study.json").read_text())
+
+
+def test_a_study_leaves_its_runs_its_table_and_its_page(cli, study, trained):
+    answer = cli("run", study)
+    assert answer.code == 0, answer.err
+    assert answer.last_line == "runs/study/1"
+    folder, found = Path("runs/study/1"), results("runs/study/1")
+    runs = [folder / variant / seed for variant in ("plain", "high_rate") for seed in ("0", "1")]
+    assert trained == [str(folder / v / s) for s in ("0", "1") for v in ("plain", "high_rate")]
+    for run in runs:
+        assert json.loads((run / "manifest.json").read_text())["status"] == "finished"
+    assert found["status"] == "finished" and found["seeds"] == [0, 1] and found["reference"] == "plain"
+    plain, high = found["variants"]
+    tests = [json.loads((run / "metrics.json").read_text())["test"]["accuracy"] for run in runs]
+    assert plain["figures"]["test_accuracy"]["mean"] == pytest.approx(sum(tests[:2]) / 2)
+    assert high["differences"]["test_accuracy"]["spread"]["mean"] == pytest.approx(
+        (sum(tests[2:]) - sum(tests[:2])) / 2
+    )
+    assert [run["test_accuracy"] for run in plain["runs"]] == tests[:2]
+    page = (folder / "study.html").read_text()
+    for text in ("made up", "plain/0/report.html", "no difference can be claimed at 2 seeds", "0.9 / – / 0.7"):
+        assert text in page, text
+    assert (folder / "table.md").read_text() in answer.out
+    assert {path.name for path in (folder / "plots").iterdir()} == {"accuracies.png", "learning_curves.png"}
+
+
+def test_what_has_finished_is_not_trained_again(cli, study, trained):
+    assert cli("run", study).code == 0
+    assert cli("run", study).last_line == "runs/study/1"
+    assert len(trained) == 4
+    # Another variant makes it another study; the runs of the first are taken over.
+    study.write_text(STUDY + "  wide: {model.units: [24]}\n")
+    answer = cli("run", study)
+    assert answer.code == 0 and answer.last_line == "runs/study/2"
+    assert trained[4:] == ["runs/study/2/wide/0", "runs/study/2/wide/1"]
+    first, second = (Path(f"runs/study/{n}/plain/0/predictions.csv").read_bytes() for n in (1, 2))
+    assert first == second
+    # The resolved study is the same study.
+    assert cli("run", "runs/study/2/experiment.yaml").last_line == "runs/study/2"
+    assert len(trained) == 6
+
+
+def test_a_failed_variant_does_not_stop_the_others(cli, study):
+    study.write_text(STUDY + "  broken: {training.batch_size: 5000}\n")
+    answer = cli("run", study)
+    assert answer.code == 1
+    assert (
+        "2 of 6 runs failed; the first is broken, seed 0: study: training.batch_size: 5000 is more than" in answer.err
+    )
+    found = results("runs/study/1")
+    assert found["status"] == "failed"
+    assert [run["status"] for v in found["variants"] for run in v["runs"]] == ["finished"] * 4 + ["failed"] * 2
+    assert "failed: study: training.batch_size: 5000 is more than" in Path("runs/study/1/study.html").read_text()
+
+
+def test_an_interrupted_study_goes_on_where_it_stopped(cli, study, trained, monkeypatch):
+    whole = cli("run", study, "--run-dir", "whole")
+    assert whole.code == 0
+    original, calls = workflow._train_and_judge, []
+
+    def stopped(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(workflow, "_train_and_judge", stopped)
+    answer = cli("run", study, "--run-dir", "stopped")
+    assert answer.code == 130
+    assert answer.err.endswith(f"; go on with: python -m kerasexp run {study} --run-dir stopped\n")
+    statuses = [run["status"] for v in results("stopped")["variants"] for run in v["runs"]]
+    assert statuses == ["finished", "interrupted", "finished", "waiting"]
+    del trained[:]
+    assert cli("run", study, "--run-dir", "stopped").code == 0
+    assert trained == ["stopped/plain/1", "stopped/high_rate/1"]
+    assert without_times(results("stopped")) == without_times(results("whole"))
+
+
+def without_times(found: dict) -> dict:
+    for variant in found["variants"]:
+        variant["figures"].pop("train_seconds")
+        for run in variant["runs"]:
+            run.pop("train_seconds")
+    return found
+
+
+def test_a_directory_that_holds_something_else_is_refused(cli, study):
+    Path("full").mkdir()
+    Path("full/file").touch()
+    answer = cli("run", study, "--run-dir", "full")
+    assert answer.code == 2 and "full: is there already" in answer.err
+    assert cli("run", study, "--run-dir", "taken", "--set", "seeds=[0]", "--set", "training.epochs=1").code == 0
+    answer = cli("run", study, "--run-dir", "taken")
+    assert answer.code == 2 and "taken: holds another study" in answer.err
+
+
+def test_a_quick_study_says_that_it_is_one(cli, study):
+    answer = cli(
+        "run", study, "--quick", "--set", "training.epochs=1", "--set", "variants.plain.data.labels.at_most=200"
+    )
+    assert answer.code == 0, answer.err
+    assert "A quick look (2 seeds, at most" in answer.out and results("runs/study/1")["quick"]
+    assert cli("run", study, "--set", "training.epochs=1").last_line == "runs/study/2"
+
+
+@pytest.mark.parametrize("option", [["--jobs", "2"], ["--quick"]])
+def test_one_experiment_has_no_use_for_the_options_of_studies(cli, tiny_yaml, option):
+    answer = cli("run", tiny_yaml, *option)
+    assert answer.code == 2 and f"{option[0]}: is for studies" in answer.err
+
+
+def test_show_and_check_take_studies(cli, study):
+    shown = cli("show", study)
+    assert shown.code == 0 and "high rate:" in shown.out
+    checked = cli("check", study)
+    assert checked.code == 0 and "variant high rate:" in checked.out
+    wrong = cli("check", study, "--set", "training.batch_size=5000")
+    assert wrong.code == 2 and wrong.err.count("5000 is more than") == 1
+
+
+@pytest.mark.slow
+def test_two_jobs_are_killed_and_go_on_and_nothing_is_lost_or_done_twice(study):
+    """Real processes, killed each time another run has finished: once in the tests, five times with KERASEXP_FULL."""
+    command = [
+        sys.executable,
+        "-m",
+        "kerasexp",
+        "run",
+        str(study),
+        "--set",
+        "seeds=[0, 1, 2]",
+        "--jobs",
+        "2",
+        "--run-dir",
+    ]
+    assert subprocess.run([*command, "whole"], capture_output=True, timeout=600).returncode == 0
+    kills, times = 0, {}
+    while kills < KILLS:
+        process, before = subprocess.Popen([*command, "killed"], stdout=subprocess.DEVNULL), len(_finished("killed"))
+        while process.poll() is None and len(_finished("killed")) == before:
+            time.sleep(0.05)
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        kills += 1
+        _wait_for_orphans(Path("killed"))
+        for run in _finished("killed"):
+            times.setdefault(run, _times(run))
+    last = subprocess.run([*command, "killed"], capture_output=True, text=True, timeout=600)
+    assert last.returncode == 0, last.stderr
+    print(f"\n{kills} kills; {len(times)} runs had finished before the last")
+    assert kills > KILLS // 2 and times
+    assert {run: _times(run) for run in times} == times  # none was made again
+    assert without_times(results("killed")) == without_times(results("whole"))
+
+
+def _times(run: Path) -> dict:
+    return json.loads((run / "manifest.json").read_text())["times"]
+
+
+def _finished(folder: str) -> list[Path]:
+    found = []
+    for path in sorted(Path(folder).glob("*/*/manifest.json")):
+        try:
+            if json.loads(path.read_text())["status"] == "finished":
+                found.append(path.parent)
+        except ValueError:
+            pass
+    return found
+
+
+def _wait_for_orphans(folder: Path) -> None:
+    """Wait until the killed process's workers have seen that it is gone, and saved."""
+    deadline = time.monotonic() + 60
+    while list(folder.glob("*/*/.lock")) and time.monotonic() < deadline:
+        time.sleep(0.1)
