@@ -55,6 +55,10 @@ def run(
     quick: Annotated[
         bool, typer.Option("--quick", help="A study with fewer pictures and seeds, which it says.")
     ] = False,
+    variants: Annotated[
+        Optional[list[str]],  # noqa: UP045 (typer reads it)
+        typer.Option("--variant", metavar="NAME", help="Only this variant of a study; may be given again."),
+    ] = None,
 ):
     """Train, evaluate, draw and report.
 
@@ -65,7 +69,7 @@ def run(
     from kerasexp.console import Console
     from kerasexp.running import run_file
 
-    print(run_file(experiment, overrides or (), run_dir, resume, jobs, quick, Console()))
+    print(run_file(experiment, overrides or (), run_dir, resume, jobs, quick, variants or (), Console()))
 
 
 @app.command()

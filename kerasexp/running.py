@@ -13,7 +13,14 @@ from kerasexp.errors import Interrupted, Problem, UserError
 
 
 def run_file(
-    file: Path, overrides: Sequence[str], run_dir: Path | None, resume: bool, jobs: int, quick: bool, console: Console
+    file: Path,
+    overrides: Sequence[str],
+    run_dir: Path | None,
+    resume: bool,
+    jobs: int,
+    quick: bool,
+    only: Sequence[str],
+    console: Console,
 ) -> Path:
     """Run the experiment or the study of a YAML file, and return its directory.
 
@@ -24,6 +31,7 @@ def run_file(
         resume: go on with an unfinished run; a study is gone on with in any case.
         jobs: how many runs of a study at once.
         quick: whether a study is cut down to be quick.
+        only: the variants of a study to run; none for all.
         console: where progress is shown.
 
     Raises:
@@ -32,8 +40,8 @@ def run_file(
         Interrupted: the process was asked to stop; the message holds the command to go on with.
     """
     asked = load(file, overrides)
-    if not isinstance(asked, Study) and (jobs > 1 or quick):
-        option = "--jobs" if jobs > 1 else "--quick"
+    if not isinstance(asked, Study) and (jobs > 1 or quick or only):
+        option = "--jobs" if jobs > 1 else "--quick" if quick else "--variant"
         raise UserError(Problem("is for studies, which have `variants` or `seeds`; this is one run", str(file), option))
     from kerasexp.backend import import_tensorflow
 
@@ -42,14 +50,16 @@ def run_file(
         if isinstance(asked, Study):
             from kerasexp.studies.running import run_study
 
-            return run_study(quickened(asked) if quick else asked, run_dir, console, jobs)
+            return run_study(quickened(asked) if quick else asked, run_dir, console, jobs, only)
         from kerasexp.workflow import run_experiment
 
         return run_experiment(asked, run_dir, console, resume).path
     except Interrupted as stop:
         changes = [part for override in overrides for part in ("--set", override)]
         place = ["--run-dir", str(run_dir)] if run_dir is not None else []
-        how = [*(["--jobs", str(jobs)] if jobs > 1 else []), *(["--quick"] if quick else [])]
-        how = how if isinstance(asked, Study) else ["--resume"]
+        how = ["--resume"]
+        if isinstance(asked, Study):
+            how = [*(["--jobs", str(jobs)] if jobs > 1 else []), *(["--quick"] if quick else [])]
+            how += [part for name in only for part in ("--variant", name)]
         command = shlex.join(["python", "-m", "kerasexp", "run", str(file), *changes, *place, *how])
         raise Interrupted(stop.signal, f"; go on with: {command}") from None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from kerasexp.config import Experiment, Study, resolved_yaml
 from kerasexp.config.study import folder_of
 from kerasexp.console import Console
-from kerasexp.errors import KerasexpError, RunError
+from kerasexp.errors import KerasexpError, Problem, RunError, UserError, closest, listing
 from kerasexp.evaluation.finished import FinishedRun, read_finished
 from kerasexp.evaluation.study_results import Outcome, StudyResults, gather
 from kerasexp.studies.directory import StudyDirectory
@@ -19,7 +21,7 @@ from kerasexp.training.interruption import interruption_is_an_error
 Place = tuple[str, int]
 
 
-def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 1) -> Path:
+def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 1, only: Collection[str] = ()) -> Path:
     """Make all runs of a study that have not been made, and return the study's directory.
 
     An unfinished study of the same content is gone on with. A finished run is known by its content and data and is not
@@ -31,36 +33,42 @@ def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 
             next number.
         console: where progress is shown.
         jobs: how many runs at once.
+        only: the variants to run now; none for all of them. The table has all that have been run.
 
     Raises:
-        UserError: `run_dir` holds something else.
+        UserError: `run_dir` holds something else, or there is no such variant.
         RunError: a run failed; all others have been made, and the table says which.
         Interrupted: the process was asked to stop; what was running can be gone on with.
     """
+    for name in only:
+        if name not in study.variants:
+            message = f"no variant '{name}'{closest(name, study.variants)}; there: {listing(study.variants)}"
+            raise UserError(Problem(message, study.name, "--variant"))
     text = resolved_yaml(study)
     key = hashlib.sha256(f"{study.quick} {text}".encode()).hexdigest()
     directory = StudyDirectory.find_or_create(study.name, key, run_dir)
     tasks = [_task(directory, *run) for run in study.runs()]
+    wanted = [task for task in tasks if not only or task.variant in only]
     endings: dict[Place, Ending] = {}
-    finished: dict[Place, FinishedRun] = {}
+    finished = _finished_before([task for task in tasks if task not in wanted])
 
     def save() -> StudyResults:
-        results = gather(study, [_outcome(task, endings, directory) for task in tasks], finished)
+        results = gather(study, [_outcome(task, endings, finished, directory) for task in tasks], finished)
         directory.write_results(results.to_json(), markdown(results))
         return results
 
     with directory.held(), interruption_is_an_error():
         directory.write_experiment(text)
         if jobs > 1:
-            _run_upstreams([task.experiment for task in tasks], console)
+            _run_upstreams([task.experiment for task in wanted], console)
         try:
-            with console.bar(study.name, len(tasks)) as bar:
-                for number, ending in enumerate(execute(tasks, jobs), start=1):
+            with console.bar(study.name, len(wanted)) as bar:
+                for number, ending in enumerate(execute(wanted, jobs), start=1):
                     place = ending.task.variant, ending.task.seed
                     endings[place] = ending
                     if ending.status == "finished":
                         finished[place] = read_finished(ending.task.folder)
-                    console.line(f"{number:>4}/{len(tasks)}  {_told(ending, finished.get(place))}")
+                    console.line(f"{number:>4}/{len(wanted)}  {_told(ending, finished.get(place))}")
                     bar.advance(number)
                     save()
         finally:
@@ -70,7 +78,7 @@ def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 
     if results.failed:
         first = results.failed[0]
         raise RunError(
-            f"{len(results.failed)} of {len(tasks)} runs failed; the first is {first.variant}, seed {first.seed}: "
+            f"{len(results.failed)} of {len(wanted)} runs failed; the first is {first.variant}, seed {first.seed}: "
             f"{first.cause}. What the others gave is in {directory.path}"
         )
     return directory.path
@@ -83,11 +91,23 @@ def _task(directory: StudyDirectory, variant: str, seed: int, experiment: Experi
     return Task(variant, seed, experiment, folder, folder.with_suffix(".log"), earlier)
 
 
-def _outcome(task: Task, endings: dict[Place, Ending], directory: StudyDirectory) -> Outcome:
-    ending, folder = endings.get((task.variant, task.seed)), str(task.folder.relative_to(directory.path))
-    if ending is not None:
-        return Outcome(task.variant, task.seed, folder, ending.status, ending.cause)
-    return Outcome(task.variant, task.seed, folder, "interrupted" if task.folder.exists() else "waiting")
+def _finished_before(tasks: list[Task]) -> dict[Place, FinishedRun]:
+    """Return the finished ones among runs that are not asked for now."""
+    found = {}
+    for task in tasks:
+        with suppress(UserError):
+            found[task.variant, task.seed] = read_finished(task.folder)
+    return found
+
+
+def _outcome(
+    task: Task, endings: dict[Place, Ending], finished: dict[Place, FinishedRun], directory: StudyDirectory
+) -> Outcome:
+    place, folder = (task.variant, task.seed), str(task.folder.relative_to(directory.path))
+    if place in endings:
+        return Outcome(*place, folder, endings[place].status, endings[place].cause)
+    status = "finished" if place in finished else "interrupted" if task.folder.exists() else "waiting"
+    return Outcome(*place, folder, status)
 
 
 def _run_upstreams(experiments: list[Experiment], console: Console) -> None:

@@ -152,7 +152,18 @@ def test_a_quick_study_says_that_it_is_one(cli, study):
     assert cli("run", study, "--set", "training.epochs=1").last_line == "runs/study/2"
 
 
-@pytest.mark.parametrize("option", [["--jobs", "2"], ["--quick"]])
+def test_one_variant_at_a_time(cli, study, trained):
+    assert cli("run", study, "--variant", "high rate").code == 0
+    statuses = [run["status"] for v in results("runs/study/1")["variants"] for run in v["runs"]]
+    assert statuses == ["waiting", "waiting", "finished", "finished"]
+    answer = cli("run", study, "--variant", "plain")
+    assert answer.last_line == "runs/study/1" and results("runs/study/1")["status"] == "finished"
+    assert len(trained) == 4
+    answer = cli("run", study, "--variant", "pain")
+    assert answer.code == 2 and "no variant 'pain'; did you mean 'plain'?" in answer.err
+
+
+@pytest.mark.parametrize("option", [["--jobs", "2"], ["--quick"], ["--variant", "plain"]])
 def test_one_experiment_has_no_use_for_the_options_of_studies(cli, tiny_yaml, option):
     answer = cli("run", tiny_yaml, *option)
     assert answer.code == 2 and f"{option[0]}: is for studies" in answer.err
