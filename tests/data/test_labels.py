@@ -26,6 +26,13 @@ def test_keep_takes_numbers_and_fractions_of_the_named_classes():
     assert kept(Labels(few_shot=7, keep={"b": 1.0})).tolist() == [7, 60, 7]
 
 
+def test_at_most_takes_the_same_share_of_each_class_and_loses_none():
+    assert kept(Labels(at_most=20)).tolist() == [10, 6, 4]
+    assert kept(Labels(at_most=500)).tolist() == [100, 60, 40]
+    assert kept(Labels(at_most=20, keep={"a": 1, "b": 0})).tolist() == [1, 0, 20]
+    assert kept(Labels(at_most=1)).tolist() == [1, 1, 1]
+
+
 def test_the_draw_follows_the_seed():
     first = kept_positions(LABELS, NAMES, Labels(few_shot=9), 0)
     assert (np.diff(first) > 0).all()

@@ -110,6 +110,17 @@ def test_diagnosis_in_a_browser(browser, cli, tiny_yaml):
     assert column(browser, "class") == ["across", "disc", "dish", "upright"]
 
 
+def test_study_in_a_browser(browser, cli, tiny_yaml):
+    tiny_yaml.write_text(f"{tiny_yaml.read_text()}variants: {{plain: {{}}, '<b>$x$ 数字': {{training: {{epochs: 1}}}}}}\n")
+    answer = cli("run", tiny_yaml)
+    assert answer.code == 0, answer.err
+    page = Path(answer.last_line) / "study.html"
+    assert_sound(browser, page, 2)
+    assert column(browser, "variant") == ["plain", "<b>$x$ 数字"]
+    links = browser.execute_script("return [...document.querySelectorAll('table a')].map(a => a.getAttribute('href'))")
+    assert len(links) == 2 and all((page.parent / link).is_file() for link in links)
+
+
 def test_a_script_that_got_into_the_page_would_not_run(browser, cli, tiny_yaml):
     """The page lets in its own script by its digest, and no other."""
     report = Path(cli("run", tiny_yaml, "--set", "training.epochs=1").last_line) / "report.html"
