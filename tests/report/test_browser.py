@@ -111,7 +111,9 @@ def test_diagnosis_in_a_browser(browser, cli, tiny_yaml):
 
 
 def test_study_in_a_browser(browser, cli, tiny_yaml):
-    tiny_yaml.write_text(f"{tiny_yaml.read_text()}variants: {{plain: {{}}, '<b>$x$ 数字': {{training: {{epochs: 1}}}}}}\n")
+    tiny_yaml.write_text(
+        f"{tiny_yaml.read_text()}variants: {{plain: {{}}, '<b>$x$ 数字': {{training: {{epochs: 1}}}}}}\n"
+    )
     answer = cli("run", tiny_yaml)
     assert answer.code == 0, answer.err
     page = Path(answer.last_line) / "study.html"
