@@ -79,6 +79,9 @@ def _find(path: Path) -> RunDirectory:
         if run.read_manifest().get("status") == "finished":
             return run
     held = f"none of its {len(runs)} runs is finished" if runs else "is no run directory: it holds no manifest.json"
+    study = next((place for place in (path, *(run.path for run in runs)) if (place / "study.json").is_file()), None)
+    if study is not None:
+        held = f"is a study; name runs of it, such as {study}/VARIANT/0, or variants, of which the last seed counts"
     raise UserError(Problem(held, str(path)))
 
 

@@ -71,6 +71,11 @@ def test_a_study_leaves_its_runs_its_table_and_its_page(cli, study, trained):
         assert text in page, text
     assert (folder / "table.md").read_text() in answer.out
     assert {path.name for path in (folder / "plots").iterdir()} == {"accuracies.png", "learning_curves.png"}
+    assert cli("compare", folder / "plain", folder / "high_rate").code == 0
+    for named in (folder, "runs/study"):
+        assert (
+            "is a study; name runs of it, such as runs/study/1/VARIANT/0" in cli("compare", named, folder / "plain").err
+        )
 
 
 @pytest.mark.slow
