@@ -13,6 +13,8 @@ from kerasexp.console import Console
 from kerasexp.report import run_page
 from kerasexp.workflow import run_experiment
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = 4
 
@@ -55,7 +57,6 @@ def told(cli):
     return run
 
 
-@pytest.mark.slow
 def test_noise_with_its_rate_and_the_wrong_labels(told, true):
     written(Path("clean.npz"), true, true, np.repeat(np.arange(CLASSES), 20))
     found = told("clean.npz", "--set", "data.labels.noise=0.2")
@@ -70,7 +71,6 @@ def test_noise_with_its_rate_and_the_wrong_labels(told, true):
     ]
 
 
-@pytest.mark.slow
 def test_labels_of_what_pictures_are_not(told, true):
     wrong = (true + np.random.default_rng(1).integers(1, CLASSES, len(true))) % CLASSES
     written(Path("not.npz"), true, wrong)
@@ -80,7 +80,6 @@ def test_labels_of_what_pictures_are_not(told, true):
     assert any("permuted cannot be excluded" in note for note in found["notes"])
 
 
-@pytest.mark.slow
 def test_random_labels_and_right_ones_in_colour(told, true):
     written(Path("random.npz"), true, np.random.default_rng(2).permutation(true))
     assert told("random.npz")["verdict"] == "random"
@@ -89,7 +88,6 @@ def test_random_labels_and_right_ones_in_colour(told, true):
     assert found["verdict"] == "ordinary" and found["labels"][0]["agreement"] > 0.97
 
 
-@pytest.mark.slow
 def test_classes_that_train_and_test_name_differently(told, true):
     test = np.repeat(np.arange(CLASSES), 30)
     np.savez(
@@ -161,7 +159,6 @@ def test_very_few_pictures_are_said_to_be_too_few(told, cli):
     assert answer.code == 0 and "Fewer than 10 pictures in train: 0 (2), 1 (1), 2 (3)" in answer.out
 
 
-@pytest.mark.slow
 def test_one_picture_of_each_of_many_classes(told):
     labels = np.arange(62) % CLASSES
     np.savez("many.npz", x_train=patterns(labels), y_train=np.arange(62))

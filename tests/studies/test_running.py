@@ -11,6 +11,8 @@ import pytest
 
 import kerasexp.workflow as workflow
 
+pytestmark = pytest.mark.slow
+
 KILLS, SEEDS = (5, [0, 1, 2]) if os.environ.get("KERASEXP_FULL") else (1, [0, 1])
 STUDY = """
 data: {source: digits}
@@ -78,7 +80,6 @@ def test_a_study_leaves_its_runs_its_table_and_its_page(cli, study, trained):
         )
 
 
-@pytest.mark.slow
 def test_what_has_finished_is_not_trained_again(cli, study, trained):
     assert cli("run", study).code == 0
     assert cli("run", study).last_line == "runs/study/1"
@@ -95,7 +96,6 @@ def test_what_has_finished_is_not_trained_again(cli, study, trained):
     assert len(trained) == 6
 
 
-@pytest.mark.slow
 def test_a_failed_variant_does_not_stop_the_others(cli, study):
     study.write_text(STUDY + "  broken: {training.batch_size: 5000}\n")
     answer = cli("run", study)
@@ -109,7 +109,6 @@ def test_a_failed_variant_does_not_stop_the_others(cli, study):
     assert "failed: study: training.batch_size: 5000 is more than" in Path("runs/study/1/study.html").read_text()
 
 
-@pytest.mark.slow
 def test_an_interrupted_study_goes_on_where_it_stopped(cli, study, trained, monkeypatch):
     whole = cli("run", study, "--run-dir", "whole")
     assert whole.code == 0
@@ -151,7 +150,6 @@ def test_a_directory_that_holds_something_else_is_refused(cli, study):
     assert answer.code == 2 and "taken: holds another study" in answer.err
 
 
-@pytest.mark.slow
 def test_a_quick_study_says_that_it_is_one(cli, study):
     answer = cli(
         "run", study, "--quick", "--set", "training.epochs=1", "--set", "variants.plain.data.labels.at_most=200"
@@ -187,7 +185,6 @@ def test_show_and_check_take_studies(cli, study):
     assert wrong.code == 2 and wrong.err.count("5000 is more than") == 1
 
 
-@pytest.mark.slow
 def test_two_jobs_are_killed_and_go_on_and_nothing_is_lost_or_done_twice(study):
     """Real processes, killed each time another run has finished: once in the tests, five times with KERASEXP_FULL."""
     command = [
