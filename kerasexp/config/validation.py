@@ -38,7 +38,7 @@ def validated(section: type[S], raw: dict[str, Any], file: str | None, files: di
             # A value that fits none of several types gives one error per type; the first names the key well enough.
             tag = ("name",) if detail["type"] == "union_tag_invalid" else ()
             told_of = file_of((*path, *tag), files, file)
-            problems.setdefault(path, Problem(_message(section, detail, path), told_of, _dotted(path)))
+            problems.setdefault(path, Problem(_message(section, detail, path), told_of, _dotted((*path, *tag))))
         rest = len(wrong) - MOST_TOLD
         raise UserError(
             *problems.values(), *([Problem(f"{rest} more things are wrong", file)] if rest > 0 else [])

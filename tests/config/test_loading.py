@@ -103,7 +103,7 @@ def test_a_mapping_where_a_value_belongs_is_told_under_the_key_of_the_file(write
 
 def test_several_problems_are_told_at_once(write):
     found = problems(write("sead: 3\ntraining: {epochs: 0, batch_size: 0}\nmodel: {name: cnm}"))
-    assert set(found) == {"sead", "training.epochs", "training.batch_size", "model"}
+    assert set(found) == {"sead", "training.epochs", "training.batch_size", "model.name"}
 
 
 # Unknown keys and words
@@ -152,7 +152,7 @@ def test_an_unknown_key_is_told_with_its_file(write):
         ("data: {source: mnits}", "data.source", "mnist"),
         ("data: {offline: digts}", "data.offline", "digits"),
         ("data: {preprocessing: {framing: strech}}", "data.preprocessing.framing", "stretch"),
-        ("model: {name: cn}", "model", "cnn"),
+        ("model: {name: cn}", "model.name", "cnn"),
         ("training: {optimizer: adamm}", "training.optimizer", "adam"),
         ("training: {schedule: {name: cosin}}", "training.schedule.name", "cosine"),
         ("training: {checkpoint: bets}", "training.checkpoint", "best"),
