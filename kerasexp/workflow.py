@@ -116,6 +116,7 @@ def _run(
     import keras
 
     from kerasexp.models.flops import flops
+    from kerasexp.training.devices import names_of, strategy_of
     from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
 
     # 1. Seeds and number format, before the first weight is drawn.
@@ -124,8 +125,10 @@ def _run(
     precision = choose_precision(experiment.training.precision)
     use_precision(precision)
 
-    # 2. The model and the weights that it starts from.
-    model, copied = build_initialised(experiment, data, upstream)
+    # 2. The model and the weights that it starts from, on every device that is to train it.
+    strategy = strategy_of(experiment, data.train_counts)
+    with strategy.scope():
+        model, copied = build_initialised(experiment, data, upstream)
 
     # 3. The run directory. All that could be wrong with the request is known by now.
     run = unfinished or RunDirectory.create(experiment.name, run_dir)
@@ -139,6 +142,7 @@ def _run(
             "resume_key": keys.resume,
             "seed": experiment.seed,
             "precision": precision,
+            "devices": names_of(strategy),
             "parameters": model.count_params(),
             "flops": flops(model),
             "data": {
@@ -216,7 +220,10 @@ def _train_and_judge(
 
     # 4. Training.
     write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
-    fitted = fit(model, taught, experiment, run, console)
+    if len(manifest["devices"]) > 1:
+        console.line(f"training on {len(manifest['devices'])} devices: {', '.join(manifest['devices'])}")
+    with model.distribute_strategy.scope():
+        fitted = fit(model, taught, experiment, run, console)
 
     # 5. Evaluation of what was saved, not of what is in memory; the test split is read here and nowhere before.
     start = time.perf_counter()

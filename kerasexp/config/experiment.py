@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from kerasexp.config.base import Section
+from kerasexp.config.base import Section, named
 from kerasexp.config.data import Data
 from kerasexp.config.model import Cnn, Model
+from kerasexp.config.runtime import Runtime
 from kerasexp.config.training import Training
 
 
@@ -49,6 +50,9 @@ class Experiment(Section):
     model: Model = Field(Cnn(), description="The network.")
     init: Init | None = Field(None, description="Weights to start from; null: random ones.")
     training: Training = Field(Training(), description="How it is trained.")
+    runtime: Annotated[Runtime, BeforeValidator(lambda v: named(v, "devices"))] = Field(
+        Runtime(), description="What it is computed on."
+    )
     report: Report = Field(Report(), description="What the report shows.")
     reported: dict[str, float | str] = Field(
         {}, description="Figures that a report claims, such as val_accuracy, and a note; shown beside ours, never used."

@@ -20,6 +20,7 @@ SHORT_FORMS = {
     "schedule": "name",
     "decode": "name",
     "checkpoint": "keep",
+    "runtime": "devices",
     "offline": "source",
     "test": "source",
 }

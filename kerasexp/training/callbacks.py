@@ -12,6 +12,7 @@ from kerasexp.config.rules import direction
 from kerasexp.config.training import Checkpoint, Training
 from kerasexp.runs import replacing
 from kerasexp.training.clock import Clock
+from kerasexp.training.devices import rate_of, steps_done
 
 # What Keras's callbacks would forget between two processes.
 REMEMBERED = {
@@ -86,9 +87,9 @@ class History(keras.callbacks.Callback):
         self.rows.append(
             {
                 "epoch": epoch + 1,
-                "step": int(self.model.optimizer.iterations),
+                "step": steps_done(self.model.optimizer),
                 "seconds": round(self._clock.seconds(), 3),
-                "learning_rate": float(self.model.optimizer.learning_rate),
+                "learning_rate": rate_of(self.model.optimizer),
                 **metrics,
             }
         )

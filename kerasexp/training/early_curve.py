@@ -11,6 +11,7 @@ import tensorflow as tf
 from kerasexp.data.pipeline import evaluation_batches
 from kerasexp.data.preparation import Split
 from kerasexp.training.clock import Clock
+from kerasexp.training.devices import steps_done
 
 # An accuracy near 0.9 is known to 0.02 from so many (95 % interval), for the price of some four steps of 100 pictures.
 PICTURES = 1000
@@ -62,7 +63,7 @@ class EarlyCurve(keras.callbacks.Callback):
             self._judge(0)
 
     def on_train_batch_end(self, batch, logs=None):
-        step = int(self.model.optimizer.iterations)
+        step = steps_done(self.model.optimizer)
         # With scaled losses a step may be left out, and then there is nothing new.
         is_new = not self.rows or self.rows[-1]["step"] < step
         if is_new and (step in self._at or batch + 1 == self.params["steps"]):

@@ -22,6 +22,7 @@ from kerasexp.runs import RunDirectory
 from kerasexp.training.accuracy import build_accuracy
 from kerasexp.training.callbacks import REMEMBERED, AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
 from kerasexp.training.clock import Clock
+from kerasexp.training.devices import compute_as_one, largest_batch
 from kerasexp.training.early_curve import EarlyCurve
 from kerasexp.training.gradient_flow import GradientFlow, Gradients
 from kerasexp.training.interruption import stop_requests
@@ -81,6 +82,7 @@ def fit(
     checkpoint = AtomicCheckpoint(run.model, classifier, training.checkpoint)
     history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
     flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
+    compute_as_one(model, optimizer)
     complementary = labels_are_complementary(training)
     early = EarlyCurve(classifier, val, EVALUATION_BATCH, training.validate_at, complementary, clock, run.write_curve)
     plateau = plateau_callbacks(training)
@@ -101,7 +103,7 @@ def fit(
             state.begin,
             oversample,
         )
-        validation = evaluation_batches(val.images, val.labels, EVALUATION_BATCH)
+        validation = evaluation_batches(val.images, val.labels, largest_batch(len(val), EVALUATION_BATCH))
         callbacks = [
             *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.optimizer.ema is not None else []),
             checkpoint,

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasexp.training.devices import OF_THE_FIRST, steps_done
+
 # So many steps show how a training goes; noting every one would cost time and say little more.
 SAMPLES = 100
 
@@ -64,18 +66,18 @@ class GradientFlow(keras.callbacks.Callback):
         self._optimizer, self._write = optimizer, write
         # Variables of neither the model nor the optimizer, so that no checkpoint holds them.
         self._before = {name: [_like(kernel) for kernel in kernels] for name, kernels in self._kernels.items()}
-        self._samples = tf.Variable(tf.zeros((SAMPLES, len(self._kernels), 3)), trainable=False)
+        self._samples = _noted(tf.zeros((SAMPLES, len(self._kernels), 3)))
         self._watched = {
             name: min(layer.trainable_variables, key=_size) for name, layer in _layers(model, self._kernels)
         }
-        self._broke = tf.Variable(tf.zeros(len(self._kernels), tf.int64), trainable=False)
+        self._broke = _noted(tf.zeros(len(self._kernels), tf.int64))
         if self._kernels:
             # On the instance: a subclass would change what the optimizer is, and with it how it is saved.
             optimizer.apply = self._listening(optimizer.apply)
 
     def gradients(self) -> Gradients:
         """Return what was noted so far."""
-        done = int(self._optimizer.iterations) if self._kernels else 0
+        done = steps_done(self._optimizer) if self._kernels else 0
         steps = np.arange(1, done + 1, self._every)[:SAMPLES]
         mean, largest, ratio = np.moveaxis(self._samples.numpy()[: len(steps)], -1, 0)
         return Gradients(steps, list(self._kernels), mean, largest, ratio)
@@ -166,7 +168,11 @@ def _size(variable: keras.Variable) -> int:
 
 
 def _like(kernel: keras.Variable) -> tf.Variable:
-    return tf.Variable(tf.zeros(kernel.shape, kernel.dtype), trainable=False)
+    return _noted(tf.zeros(kernel.shape, kernel.dtype))
+
+
+def _noted(value: tf.Tensor) -> tf.Variable:
+    return tf.Variable(value, trainable=False, **OF_THE_FIRST)
 
 
 def _flat(values: list[tf.Tensor]) -> tf.Tensor:

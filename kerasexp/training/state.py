@@ -21,6 +21,7 @@ from kerasexp.console import Console
 from kerasexp.errors import RunError
 from kerasexp.runs import write_with
 from kerasexp.training.clock import Clock
+from kerasexp.training.devices import value_of
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.interruption import StopRequest
 
@@ -155,8 +156,8 @@ class TrainingState(keras.callbacks.Callback):
         }
         arrays = {
             "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
-            **{f"variable/{i}": np.asarray(v) for i, v in enumerate(self._variables())},
-            **{f"metric/{i}": np.asarray(v) for i, v in enumerate(self._metric_variables() if step else [])},
+            **{f"variable/{i}": value_of(v) for i, v in enumerate(self._variables())},
+            **{f"metric/{i}": value_of(v) for i, v in enumerate(self._metric_variables() if step else [])},
             **{f"gradients/{name}": value for name, value in self._flow.remember().items()},
         }
         self._folder.mkdir(exist_ok=True)

@@ -1,0 +1,19 @@
+"""What the training is computed on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from kerasexp.config.base import Section
+
+
+class Runtime(Section):
+    """The devices of a training; `runtime: all` is short for `{devices: all}`."""
+
+    devices: Literal["auto", "all"] = Field(
+        "auto",
+        description="auto: one device, the first GPU or else the CPU; all: every GPU of this machine, each with its share of "
+        "each batch.",
+    )

@@ -1,0 +1,116 @@
+"""Training on several devices of one machine: each has a copy of the weights and takes its share of every batch."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasexp.config import Experiment
+from kerasexp.data.sampling import times_shown
+from kerasexp.errors import Problem, UserError
+
+# Read by each copy on its own, and by everything else from the first one: all copies note the same.
+OF_THE_FIRST = {
+    "synchronization": tf.VariableSynchronization.ON_READ,
+    "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA,
+}
+
+
+def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Strategy:
+    """Return how a training is shared out; models and optimizers are made in its scope.
+
+    Args:
+        experiment: asks for devices and a batch size.
+        counts: the training pictures of each class.
+
+    Raises:
+        UserError: the environment describes a cluster of several hosts, on which Keras 3 cannot train with TensorFlow; or
+            the last batch of an epoch is smaller than the number of devices, and a mean over nothing is no number.
+    """
+    if experiment.runtime.devices != "all":
+        return tf.distribute.get_strategy()
+    _refuse_cluster()
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    devices = [device.name for device in tf.config.list_logical_devices(kind)]
+    batch, pictures = experiment.training.batch_size, sum(times_shown(counts, experiment.data.oversample))
+    smallest = min(batch, pictures % batch or batch)
+    if smallest < len(devices):
+        raise UserError(
+            Problem(
+                f"got {batch}: the last batch of {pictures} pictures has {smallest}, too few for {len(devices)} devices",
+                key="training.batch_size",
+            )
+        )
+    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
+
+
+def _refuse_cluster() -> None:
+    try:
+        hosts = sum(map(len, json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).values()))
+    except (ValueError, AttributeError, TypeError):
+        raise UserError(
+            Problem("TF_CONFIG is no JSON of a cluster; unset it to train here", key="runtime.devices")
+        ) from None
+    if hosts > 1:
+        raise UserError(
+            Problem(
+                f"TF_CONFIG names {hosts} hosts, but one training runs on the devices of one host; for many trainings start a "
+                "study's variants on each host (`run --variant NAME`), for one large model take Keras's JAX backend",
+                key="runtime.devices",
+            )
+        )
+
+
+def names_of(strategy: tf.distribute.Strategy) -> list[str]:
+    """Return the devices that compute, such as `GPU:0`."""
+    if strategy.num_replicas_in_sync == 1:
+        return ["GPU:0" if tf.config.list_logical_devices("GPU") else "CPU:0"]
+    return [name.rpartition("device:")[2] for name in strategy.extended.worker_devices]
+
+
+def largest_batch(pictures: int, at_most: int) -> int:
+    """Return the largest size of a batch, up to `at_most`, at which every device has something of the last one too."""
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
+    return next(size for size in range(at_most, 0, -1) if pictures % size == 0 or pictures % size >= devices)
+
+
+def compute_as_one(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Let several devices compute what one would, but for rounding; on one device change nothing.
+
+    Batch normalisation takes its statistics of the whole batch. The gradients are summed over the devices before anything
+    looks at them or clips them: Keras clips each device's own. What stays different is a batch that does not share out
+    evenly, of which each device's mean counts the same, and dropout, which each device draws for itself.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+    apply = optimizer.apply
+
+    def apply_sums(grads, trainable_variables=None):
+        apply(
+            tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, list(grads)), trainable_variables
+        )
+
+    optimizer.apply = apply_sums
+    optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+
+
+def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
+    """Return how many steps the optimizer has taken, on one device or on several."""
+    return int(value_of(optimizer.iterations))
+
+
+def rate_of(optimizer: keras.optimizers.Optimizer) -> float:
+    """Return the learning rate of the next step."""
+    return float(value_of(optimizer.learning_rate))
+
+
+def value_of(variable: keras.Variable | tf.Variable) -> np.ndarray:
+    """Return a variable's value, of the first copy where there are several."""
+    return np.asarray(keras.ops.convert_to_numpy(variable))

@@ -1,0 +1,98 @@
+"""Training on several devices: two logical CPU devices, which only a process of its own can have."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from tiny import TINY, draw_pictures
+
+TWO = """
+import sys
+import tensorflow as tf
+cpu, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from kerasexp.cli import main
+main()
+"""
+# 40 training pictures: five even batches of eight. Dropout is each device's own, and so left out.
+SAME = ["data.validation=0.16", "model.head.dropout=0", "training.optimizer.clip_norm=0.5", "training.batch_size=8"]
+
+
+def run_on_two(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", TWO, *arguments], env={**os.environ}, capture_output=True, text=True, timeout=300
+    )
+
+
+def weights_of(run):
+    return keras.saving.load_model(run / "checkpoint" / "model.keras").get_weights()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    draw_pictures(tmp_path / "pictures")
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return [part for change in SAME for part in ("--set", change)]
+
+
+@pytest.mark.slow
+def test_two_devices_give_what_one_gives_and_go_on(cli, tmp_path, pictures):
+    assert cli("run", "tiny.yaml", *pictures, "--run-dir", "one").code == 0
+    on_two = run_on_two("run", "tiny.yaml", *pictures, "--set", "runtime=all", "--run-dir", "two")
+    assert on_two.returncode == 0, on_two.stderr
+    assert "training on 2 devices: CPU:0, CPU:1" in on_two.stdout + on_two.stderr
+    manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())
+    assert manifest["devices"] == ["CPU:0", "CPU:1"]
+    assert json.loads((tmp_path / "one" / "manifest.json").read_text())["devices"] == ["CPU:0"]
+    for name in ("history.csv", "gradients.csv"):
+        one, two = (list(csv.DictReader((tmp_path / run / name).open())) for run in ("one", "two"))
+        assert len(one) == len(two) > 0
+        for ours, theirs in zip(one, two, strict=True):
+            for key in set(ours) - {"seconds", "layer"}:
+                assert float(theirs[key]) == pytest.approx(float(ours[key]), rel=2e-3, abs=1e-5), (name, key)
+    for one, two in zip(weights_of(tmp_path / "one"), weights_of(tmp_path / "two"), strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-4)
+
+    # Stopped after an epoch and gone on with, it ends with the very weights.
+    parts = [*pictures, "--set", "runtime=all", "--run-dir", "parts"]
+    assert run_on_two("run", "tiny.yaml", *parts, "--set", "training.epochs=1").returncode == 0
+    again = run_on_two("run", "tiny.yaml", *parts, "--resume")
+    assert again.returncode == 0, again.stderr
+    for whole, part in zip(weights_of(tmp_path / "two"), weights_of(tmp_path / "parts"), strict=True):
+        np.testing.assert_array_equal(part, whole)
+
+
+@pytest.mark.slow
+def test_a_batch_that_leaves_a_device_without_pictures_is_refused(tmp_path, pictures):
+    answer = run_on_two("run", "tiny.yaml", *pictures, "--set", "runtime=all", "--set", "training.batch_size=39")
+    assert answer.returncode == 2
+    assert "training.batch_size: got 39: the last batch of 40 pictures has 1, too few for 2 devices" in answer.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "told"),
+    [
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "TF_CONFIG names 2 hosts"),
+        ("worker: a", "TF_CONFIG is no JSON"),
+    ],
+)
+def test_several_hosts_are_refused_with_what_to_do_instead(cli, tmp_path, pictures, monkeypatch, cluster, told):
+    monkeypatch.setenv("TF_CONFIG", cluster)
+    answer = cli("run", "tiny.yaml", *pictures, "--set", "runtime=all")
+    assert answer.code == 2
+    assert f"runtime.devices: {told}" in answer.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_all_devices_of_a_machine_with_one_are_that_one(cli, pictures):
+    answer = cli(
+        "run", "tiny.yaml", *pictures, "--set", "runtime=all", "--set", "training.epochs=1", "--run-dir", "run"
+    )
+    assert answer.code == 0, answer.err
+    assert "devices" not in answer.out
