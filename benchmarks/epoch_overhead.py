@@ -4,16 +4,16 @@ Both train the network of part 2 in batches of 100 on the same pictures and vali
 `model.fit(x, y)` and a clock; ours is the project's own `fit` with its stream, checkpoint, history and TensorBoard. Each
 training has three epochs, of which the first, in which TensorFlow builds its graphs, is not counted.
 
-    python benchmarks/epoch_overhead.py [--pairs 5] [--pictures 10000]
+    python benchmarks/epoch_overhead.py [--pairs 5] [--pictures 10000] [--write]
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import tempfile
 import time
 from pathlib import Path
+
+from timing import parser, take_turns, told
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
@@ -27,11 +27,9 @@ EPOCHS = 3
 
 
 def main() -> None:
-    """Print the seconds of each pair, and the ratio of the medians."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--pictures", type=int, default=10_000)
-    arguments = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--pictures", type=int, default=10_000, help="of an epoch")
+    given = arguments.parse_args()
     import_tensorflow()
     import keras
 
@@ -41,20 +39,17 @@ def main() -> None:
     )
     data = prepare(experiment.data)
     print(data.stand_in or data.origin)
-    train = data.splits["train"].take(range(min(arguments.pictures, len(data.splits["train"]))))
+    train = data.splits["train"].take(range(min(given.pictures, len(data.splits["train"]))))
     splits = {**data.splits, "train": train, "val": data.splits["val"].take(range(VALIDATION))}
     data = PreparedData(**{**vars(data), "splits": splits})
-    ours, bare = [], []
-    bare_epoch, our_epoch = make_bare(experiment, data), make_ours(experiment, data)
-    for pair in range(arguments.pairs):
-        # The order alternates, so that a machine that slows down slows both.
-        for run in (bare_epoch, our_epoch) if pair % 2 == 0 else (our_epoch, bare_epoch):
-            (bare if run is bare_epoch else ours).append(run())
-        print(f"pair {pair + 1}: bare fit {bare[-1]:.2f} s, run {ours[-1]:.2f} s, ratio {ours[-1] / bare[-1]:.3f}")
-    ratios = [our / plain for our, plain in zip(ours, bare, strict=True)]
-    print(
-        f"epoch of run / bare fit: {statistics.median(ours) / statistics.median(bare):.3f} "
-        f"(pairs from {min(ratios):.3f} to {max(ratios):.3f})"
+    ratio = take_turns(make_ours(experiment, data), make_bare(experiment, data), given.pairs, name="bare fit")
+    told(
+        "an epoch of `run` / bare `model.fit`",
+        f"{ratio}: {ratio.ours:.1f} s, bare {ratio.theirs:.1f} s",
+        ratio.median <= 1.02,
+        "at most 1.02",
+        "python benchmarks/epoch_overhead.py",
+        given.write,
     )
 
 

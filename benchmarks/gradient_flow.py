@@ -3,17 +3,17 @@
 Both train the network of part 2 with its optimizer in batches of 100 on the same random pictures, with deterministic
 operations as in `run`. One step in fifteen is noted, as in that experiment's 1,440; writing them down is counted too.
 
-    python benchmarks/gradient_flow.py [--pairs 7] [--steps 60]
+    python benchmarks/gradient_flow.py [--pairs 5] [--steps 60] [--write]
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from timing import parser, take_turns, told
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
@@ -24,11 +24,9 @@ PLANNED = 1440
 
 
 def main() -> None:
-    """Print the milliseconds per step of each pair, and the median of their ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=60)
-    arguments = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--steps", type=int, default=60, help="of each go")
+    given = arguments.parse_args()
     import_tensorflow()
 
     from kerasexp.runs import RunDirectory
@@ -37,27 +35,22 @@ def main() -> None:
     make_deterministic()
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory(Path(folder))
-        plain, noting = make_training(arguments.steps, None), make_training(arguments.steps, run)
+        plain, noting = make_training(given.steps, None), make_training(given.steps, run)
         for warm_up in (plain, noting):
             warm_up()
-        ratios = []
-        for pair in range(arguments.pairs):
-            # The order alternates, so that a machine that slows down slows both.
-            order = (plain, noting) if pair % 2 == 0 else (noting, plain)
-            seconds = {training: training() for training in order}
-            ratios.append(seconds[noting] / seconds[plain])
-            print(
-                f"pair {pair + 1}: without {1e3 * seconds[plain]:.2f} ms, with {1e3 * seconds[noting]:.2f} ms, "
-                f"ratio {ratios[-1]:.3f}"
-            )
-    print(
-        f"step with gradients noted / without: {statistics.median(ratios):.3f} "
-        f"({len(ratios)} pairs from {min(ratios):.3f} to {max(ratios):.3f})"
+        ratio = take_turns(noting, plain, given.pairs, "ms", "without")
+    told(
+        "a training step with the gradients noted / without",
+        f"{ratio}: {ratio.ours:.1f} ms, without {ratio.theirs:.1f} ms",
+        ratio.median <= 1.02,
+        "at most 1.02",
+        "python benchmarks/gradient_flow.py",
+        given.write,
     )
 
 
 def make_training(steps: int, run) -> Callable[[], float]:
-    """Return a function that trains for so many steps and gives the seconds of one; with a `run`, that notes the gradients."""
+    """Return a function that trains for so many steps and gives the milliseconds of one; with a `run`, that notes the gradients."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -82,7 +75,7 @@ def make_training(steps: int, run) -> Callable[[], float]:
     def train() -> float:
         start = time.perf_counter()
         model.fit(batches, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
-        return (time.perf_counter() - start) / steps
+        return 1e3 * (time.perf_counter() - start) / steps
 
     return train
 

@@ -1,17 +1,19 @@
 """What saving the state costs beside an epoch of the part 2 network, both timed in one training.
 
-The state is saved once after each epoch. The first epoch, in which TensorFlow builds its graphs, is not counted.
+The state is saved once after each epoch: a pair is an epoch and the save after it. The first epoch, in which TensorFlow
+builds its graphs, is not counted.
 
-    python benchmarks/resumable_state.py [--epochs 3]
+    python benchmarks/resumable_state.py [--pairs 5] [--write]
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
 from pathlib import Path
+
+from timing import Ratio, parser, told
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
@@ -23,17 +25,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Print the seconds of each save and of each epoch, and the ratio of the medians."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=3)
-    arguments = parser.parse_args()
+    given = parser(__doc__).parse_args()
     import_tensorflow()
     from kerasexp.models import build_model
     from kerasexp.training.fit import fit
     from kerasexp.training.state import TrainingState
 
     experiment = load_experiment(
-        ROOT / "experiments" / "part2_random.yaml", [f"training.epochs={arguments.epochs}", "training.validate_at=[]"]
+        ROOT / "experiments" / "part2_random.yaml", [f"training.epochs={given.pairs + 1}", "training.validate_at=[]"]
     )
     data = prepare(experiment.data)
     print(data.stand_in or data.origin)
@@ -52,10 +51,20 @@ def main() -> None:
         size = sum(path.stat().st_size for path in run.state.iterdir())
     ends = [row["seconds"] for row in fitted.history]
     epochs = [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
-    print(
-        f"epochs {', '.join(f'{s:.1f}' for s in epochs)} s; saves {', '.join(f'{s:.2f}' for s in saves)} s; {size:,} bytes"
+    # The first save follows the epoch that is not counted; the last one is of the end.
+    saves = saves[1 : len(epochs) + 1]
+    ratios = [saved / epoch for saved, epoch in zip(saves, epochs, strict=True)]
+    sides = statistics.median(saves), statistics.median(epochs)
+    ratio = Ratio(statistics.median(ratios), min(ratios), max(ratios), len(ratios), *sides)
+    told(
+        "saving the state for `--resume` / an epoch of part 2",
+        f"{ratio.median:.4f} ({ratio.pairs} pairs, {ratio.low:.4f} to {ratio.high:.4f}): {ratio.ours:.2f} s of "
+        f"{ratio.theirs:.1f} s, {size / 1e6:.1f} MB",
+        ratio.median < 0.03,
+        "under 0.03",
+        "python benchmarks/resumable_state.py",
+        given.write,
     )
-    print(f"saving the state / an epoch: {statistics.median(saves) / statistics.median(epochs):.4f}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 """How long a study of eight equal runs takes with two jobs, against one job that has both cores.
 
-    python benchmarks/study_jobs.py [--pairs 1]
+    python benchmarks/study_jobs.py [--pairs 5] [--write]
 
 Each side is the whole command in a process of its own: start, data, training, evaluation, reports and the study's page. A
-ratio below 1 says that two jobs are faster. The two sides take turns, and the median of the pairs counts.
+ratio below 1 says that two jobs are faster.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from timing import parser, take_turns, told
 
 STUDY = """
 data: {source: mnist, offline: digits, labels: {at_most: 6000}}
@@ -35,14 +35,16 @@ def seconds(jobs: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=1, help="how often each side is timed")
-    ratios = []
-    for _ in range(parser.parse_args().pairs):
-        one, two = seconds(1), seconds(2)
-        ratios.append(two / one)
-        print(f"one job {one:.1f} s, two jobs {two:.1f} s: {ratios[-1]:.3f}", flush=True)
-    print(f"two jobs take {statistics.median(ratios):.3f} of the time of one")
+    given = parser(__doc__).parse_args()
+    ratio = take_turns(lambda: seconds(2), lambda: seconds(1), given.pairs, name="one job")
+    told(
+        "a study of eight equal runs: two jobs / one",
+        f"{ratio}: {ratio.ours:.0f} s, one job {ratio.theirs:.0f} s",
+        ratio.median <= 1,
+        "at most 1.0",
+        "python benchmarks/study_jobs.py",
+        given.write,
+    )
 
 
 if __name__ == "__main__":

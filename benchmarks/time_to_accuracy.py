@@ -1,0 +1,145 @@
+"""Seconds from a cold start to 99.0 % and to 99.2 % on MNIST's test split: `run` beside the same recipe in PyTorch.
+
+    pip install -r benchmarks/requirements.txt
+    python benchmarks/time_to_accuracy.py [--pairs 5] [--write]
+
+Both sides are whole processes: start, reading, training with the recipe of experiments/part2_random_best.yaml (network,
+one cycle of Adam, random affine changes, batches of 128), and one look at the test split at the end. `run` also validates,
+draws and writes its report. The recipe with so few epochs is taken that it reaches the figure with seed 0 on both sides:
+1 for 99.0 %, 2 for 99.2 %; a go that misses it is an error. The report that this is compared with took 3 epochs of 2,700 s
+for 99.11 %.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from timing import parser, take_turns, told
+
+ROOT = Path(__file__).resolve().parent.parent
+EXPERIMENT = ROOT / "experiments" / "part2_random_best.yaml"
+EPOCHS = {0.990: 1, 0.992: 2}
+REPORT_SECONDS, REPORT_ACCURACY = 3 * 2700, 0.9911
+RATE, BETAS, BATCH, PEAK = 0.005, (0.7, 0.9), 128, 0.2
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--torch", type=int, metavar="EPOCHS", help="the PyTorch side, in this process")
+    given = arguments.parse_args()
+    if given.torch:
+        print(with_torch(given.torch))
+        return
+    command = "python benchmarks/time_to_accuracy.py"
+    for accuracy, epochs in EPOCHS.items():
+        ratio = take_turns(
+            lambda epochs=epochs, accuracy=accuracy: ours(epochs, accuracy),
+            lambda epochs=epochs, accuracy=accuracy: theirs(epochs, accuracy),
+            given.pairs,
+            name="PyTorch",
+        )
+        measured = f"{ratio}: {ratio.ours:.1f} s, PyTorch {ratio.theirs:.1f} s"
+        what = f"seconds to {accuracy:.1%} on MNIST / PyTorch"
+        told(what, measured, ratio.median <= 1, "at most 1.0", command, given.write)
+    told(
+        f"seconds to more than the report's {REPORT_ACCURACY:.2%} / the report's {REPORT_SECONDS:,} s",
+        f"{ratio.ours / REPORT_SECONDS:.4f}: {ratio.ours:.1f} s, {REPORT_SECONDS / ratio.ours:.0f} times faster (another machine)",
+        ratio.ours * 100 <= REPORT_SECONDS,
+        "at most 0.01",
+        command,
+        given.write,
+    )
+
+
+def ours(epochs: int, accuracy: float) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        changes = [f"training.epochs={epochs}", "training.validate_at=[]"]
+        command = [sys.executable, "-m", "kerasexp", "run", str(EXPERIMENT), "--run-dir", f"{folder}/run"]
+        start = time.perf_counter()
+        subprocess.run([*command, *(p for c in changes for p in ("--set", c))], check=True, stdout=subprocess.DEVNULL)
+        seconds = time.perf_counter() - start
+        reached(json.loads(Path(folder, "run", "metrics.json").read_text())["test"]["accuracy"], accuracy)
+    return seconds
+
+
+def theirs(epochs: int, accuracy: float) -> float:
+    start = time.perf_counter()
+    answer = subprocess.run(
+        [sys.executable, __file__, "--torch", str(epochs)], check=True, stdout=subprocess.PIPE, text=True
+    )
+    seconds = time.perf_counter() - start
+    reached(float(answer.stdout), accuracy)
+    return seconds
+
+
+def reached(found: float, wanted: float) -> None:
+    if found < wanted:
+        sys.exit(f"the recipe reached {found:.4f}, not {wanted}; take more epochs")
+
+
+def with_torch(epochs: int) -> float:
+    """Train and return the test accuracy."""
+    import math
+
+    import numpy as np
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    from kerasexp.config.files import find_file
+
+    with np.load(find_file("mnist.npz")) as file:
+        data = {name: torch.from_numpy(file[name]) for name in ("x_train", "y_train", "x_test", "y_test")}
+    torch.manual_seed(0)
+
+    def block(into, out, kernel, convolutions=1):
+        layers = []
+        for _ in range(convolutions):
+            layers += [nn.Conv2d(into, out, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+            into = out
+        return [*layers, nn.MaxPool2d(2)]
+
+    model = nn.Sequential(
+        *block(1, 32, 5),
+        *block(32, 64, 3, 2),
+        *block(64, 128, 3),
+        *(nn.Flatten(), nn.Linear(128 * 9, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10)),
+    ).to(memory_format=torch.channels_last)
+    # As in the experiment, a tenth of train is kept for validation.
+    images, labels = data["x_train"][:54000, None], data["y_train"][:54000].long()
+    steps = epochs * math.ceil(len(labels) / BATCH)
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE, betas=BETAS)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, RATE, total_steps=steps, pct_start=PEAK, div_factor=25, final_div_factor=1e4, cycle_momentum=False
+    )
+    for _ in range(epochs):
+        model.train()
+        for positions in torch.randperm(len(labels)).split(BATCH):
+            draw = torch.rand(len(positions), 6) * 2 - 1
+            angle, slant = math.radians(8) * draw[:, 0], torch.tan(math.radians(5) * draw[:, 1])
+            zoom = 1 / (1 + 0.08 * draw[:, 2:4])
+            cos, sin = torch.cos(angle), torch.sin(angle)
+            rows = [(cos + slant * sin) * zoom[:, 0], (sin - slant * cos) * zoom[:, 0], 0.12 * draw[:, 4]]
+            rows += [-sin * zoom[:, 1], cos * zoom[:, 1], 0.12 * draw[:, 5]]
+            grid = functional.affine_grid(
+                torch.stack(rows, 1).reshape(-1, 2, 3), (len(positions), 1, 28, 28), align_corners=False
+            )
+            batch = functional.grid_sample(images[positions].float() / 255, grid, align_corners=False)
+            loss = functional.cross_entropy(model(batch.to(memory_format=torch.channels_last)), labels[positions])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    model.eval()
+    with torch.no_grad():
+        parts = zip((data["x_test"][:, None].float() / 255).split(500), data["y_test"].split(500), strict=True)
+        return sum((model(x).argmax(1) == y).sum().item() for x, y in parts) / len(data["y_test"])
+
+
+if __name__ == "__main__":
+    main()

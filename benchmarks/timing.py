@@ -1,0 +1,105 @@
+"""What the benchmarks share: timings that take turns, their ratio with its spread, and the table in README.md."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+TABLE = Path(__file__).resolve().with_name("README.md")
+HEADER = "| what | measured | aim | command | where and when |"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What the pairs say.
+
+    Attributes:
+        median: of the ratios of the pairs, ours / theirs.
+        low, high: the lowest and the highest of them.
+        pairs: how many.
+        ours, theirs: the median of each side, in its own unit.
+    """
+
+    median: float
+    low: float
+    high: float
+    pairs: int
+    ours: float
+    theirs: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.3f} ({self.pairs} pairs, {self.low:.3f} to {self.high:.3f})"
+
+
+def parser(doc: str, pairs: int = 5) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark: its docstring, and how many pairs are timed."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--pairs", type=int, default=pairs, help="how often each side is timed")
+    made.add_argument("--write", action="store_true", help="put the figures into the table of benchmarks/README.md")
+    return made
+
+
+def take_turns(
+    ours: Callable[[], float], theirs: Callable[[], float], pairs: int, unit: str = "s", name: str = "theirs"
+) -> Ratio:
+    """Time both sides `pairs` times; which comes first alternates, so that a machine that slows down slows both.
+
+    Args:
+        ours, theirs: give a figure of one go each, in `unit`.
+        pairs: how often.
+        unit: is printed behind each figure.
+        name: of the other side.
+    """
+    found: list[tuple[float, float]] = []
+    for pair in range(pairs):
+        first, second = (ours, theirs) if pair % 2 == 0 else (theirs, ours)
+        figures = {first: first(), second: second()}
+        found.append((figures[ours], figures[theirs]))
+        print(
+            f"  ours {found[-1][0]:.4g} {unit}, {name} {found[-1][1]:.4g} {unit}: {_ratio(found[-1]):.3f}", flush=True
+        )
+    ratios = [_ratio(pair) for pair in found]
+    sides = [statistics.median(side) for side in zip(*found, strict=True)]
+    return Ratio(statistics.median(ratios), min(ratios), max(ratios), pairs, *sides)
+
+
+def _ratio(pair: tuple[float, float]) -> float:
+    return pair[0] / pair[1]
+
+
+def told(what: str, measured: str, reached: bool | None, aim: str, command: str, write: bool) -> None:
+    """Print a row of the table, and put it there where `write` says so.
+
+    Args:
+        what: is measured, one line; the row of the same name is replaced.
+        measured: the figure with its spread.
+        reached: whether it meets the aim; None where there is none.
+        aim: in words.
+        command: that measures it again.
+        write: whether the table is changed. Rows that miss their aim come first.
+    """
+    mark = {True: "", False: "NOT REACHED: ", None: ""}[reached]
+    row = f"| {what} | {mark}{measured} | {aim} | `{command}` | {_machine()}, {date.today().isoformat()} |"
+    print(row)
+    if write:
+        before, header, rest = TABLE.read_text().partition(HEADER)
+        rule, *lines = rest.lstrip("\n").split("\n")
+        end = next((i for i, line in enumerate(lines) if not line.startswith("|")), len(lines))
+        rows = [line for line in lines[:end] if not line.startswith(f"| {what} |")] + [row]
+        rows.sort(key=lambda line: "NOT REACHED" not in line)
+        TABLE.write_text(before + header + "\n" + "\n".join([rule, *rows, *lines[end:]]))
+
+
+def _machine() -> str:
+    try:
+        names = [
+            line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+        ]
+    except OSError:
+        names = [platform.processor() or platform.machine()]
+    return f"{len(names)} x {names[0]}"

@@ -1,0 +1,143 @@
+"""A training step of the part 2 network at batch 100: `run` beside a hand-written PyTorch loop, eager.
+
+    pip install -r benchmarks/requirements.txt
+    python benchmarks/training_step.py [--pairs 5] [--steps 100] [--peers channels_last ...] [--write]
+
+Each go is a process of its own that trains on MNIST with all cores and gives the mean time of a step, without the first
+ten. `run` is the project's own `fit` with its stream, callbacks and deterministic operations; the PyTorch loop has the same
+network, Adam, loss and batches, and nothing else. In bfloat16 both sides compute in bfloat16 and keep float32 weights.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from timing import parser, take_turns, told
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH, WARM_UP = 100, 10
+# Name of the peer -> its memory format, its number format, and ours.
+PEERS = {
+    "eager": ("contiguous_format", "float32", "float32"),
+    "channels_last": ("channels_last", "float32", "float32"),
+    "channels_last_bfloat16": ("channels_last", "bfloat16", "mixed_bfloat16"),
+}
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--steps", type=int, default=100, help="of each go")
+    arguments.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="of PyTorch")
+    arguments.add_argument("--go", nargs=2, metavar=("SIDE", "FORMAT"), help="one go of one side, in this process")
+    given = arguments.parse_args()
+    if given.go:
+        side, form = given.go
+        print(with_run(given.steps, form) if side == "run" else with_torch(given.steps, side, form))
+        return
+    for peer in given.peers:
+        memory, theirs, ours = PEERS[peer]
+        ratio = take_turns(
+            lambda ours=ours: go(given.steps, "run", ours),
+            lambda memory=memory, theirs=theirs: go(given.steps, memory, theirs),
+            given.pairs,
+            "ms",
+            "PyTorch",
+        )
+        told(
+            f"a training step of `run` / PyTorch, {peer.replace('_', ' ')}",
+            f"{ratio}: {ratio.ours:.1f} ms, PyTorch {ratio.theirs:.1f} ms",
+            ratio.median <= 1,
+            "at most 1.0",
+            f"python benchmarks/training_step.py --peers {peer}",
+            given.write,
+        )
+
+
+def go(steps: int, side: str, form: str) -> float:
+    """Return the milliseconds of a step, timed in a new process."""
+    command = [sys.executable, __file__, "--steps", str(steps), "--go", side, form]
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1])
+
+
+def of_a_step(ends: list[float]) -> float:
+    """Return the mean milliseconds between the ends of steps, without the first ones."""
+    return 1e3 * (ends[-1] - ends[WARM_UP]) / (len(ends) - 1 - WARM_UP)
+
+
+def with_run(steps: int, precision: str) -> float:
+    """Return the milliseconds of a step of the project's own training."""
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
+    from kerasexp.config import load_experiment
+    from kerasexp.console import Console
+    from kerasexp.data.preparation import PreparedData, prepare
+    from kerasexp.models import classifier_of
+    from kerasexp.runs import RunDirectory
+    from kerasexp.training import fit
+    from kerasexp.training.precision import make_deterministic, use_precision
+
+    make_deterministic()
+    use_precision(precision)
+    ends, shown = [], fit.EpochProgress.on_train_batch_end
+
+    def noting(self, batch, logs=None):
+        shown(self, batch, logs)
+        ends.append(time.perf_counter())
+
+    fit.EpochProgress.on_train_batch_end = noting
+    changes = ["training.epochs=1", "training.validate_at=[]", f"training.batch_size={BATCH}"]
+    experiment = load_experiment(ROOT / "experiments" / "part2_random.yaml", changes)
+    data = prepare(experiment.data)
+    splits = {name: split.take(range(min(BATCH * steps, len(split)))) for name, split in data.splits.items()}
+    splits["val"] = splits["val"].take(range(BATCH))
+    data = PreparedData(**{**vars(data), "splits": splits})
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunDirectory.create("step", Path(folder) / "run")
+        fit.fit(classifier_of(experiment, data.train_counts), data, experiment, run, Console(quiet=True))
+    return of_a_step(ends)
+
+
+def with_torch(steps: int, memory: str, form: str) -> float:
+    """Return the milliseconds of a step of a loop as one would write it."""
+    import torch
+    from torch import nn
+
+    # The same pictures, by way of our reader; what is timed is the loop.
+    from kerasexp.config import load_experiment
+    from kerasexp.data.preparation import prepare
+
+    train = prepare(load_experiment(ROOT / "experiments" / "part2_random.yaml").data).splits["train"]
+    torch.manual_seed(0)
+    layout = getattr(torch, memory)
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(64 * 7 * 7, 1000), nn.ReLU(), nn.Dropout(0.5), nn.Linear(1000, 10)),
+    ).to(memory_format=layout)
+    optimizer, criterion = torch.optim.Adam(model.parameters(), lr=0.001), nn.CrossEntropyLoss()
+    images, labels = torch.from_numpy(train.images).permute(0, 3, 1, 2), torch.from_numpy(train.labels)
+    order = torch.randperm(len(labels))[: BATCH * steps].reshape(-1, BATCH)
+    ends, right = [], 0
+    for positions in order:
+        batch = (images[positions].float() / 255).to(memory_format=layout)
+        answers = labels[positions]
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=form == "bfloat16"):
+            logits = model(batch)
+        loss = criterion(logits.float(), answers)
+        loss.backward()
+        optimizer.step()
+        # What every loop shows, and `run` does: the loss and the accuracy so far.
+        loss.item()
+        right += (logits.argmax(1) == answers).sum().item()
+        ends.append(time.perf_counter())
+    return of_a_step(ends)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What a slow-down would change, counted and not timed: graphs traced, operations of a step, files opened, bytes written."""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasexp.data.pictures import from_arrays
+from kerasexp.training import fit as fitting
+
+
+def operations(model: keras.Model, data) -> int:
+    """Return how many operations the graph of one training step has, the functions that it calls included."""
+
+    @tf.function
+    def step(pictures, labels):
+        return model.train_step((pictures, labels))
+
+    graph = step.get_concrete_function(*data).graph.as_graph_def()
+    return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
+
+
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_each_graph_is_traced_at_most_twice_however_many_epochs(train, monkeypatch, epochs):
+    # A step's Python is run when it is traced, and only then. Twice, where the last batch is smaller than the others.
+    traced = Counter()
+
+    def counted(name: str):
+        step = getattr(keras.Model, name)
+        return lambda self, data: traced.update([name]) or step(self, data)
+
+    for name in ("train_step", "test_step"):
+        monkeypatch.setattr(keras.Model, name, counted(name))
+    train(f"training.epochs={epochs}", "training.batch_size=7")
+    assert 1 <= traced["train_step"] <= 2 and 1 <= traced["test_step"] <= 2, traced
+
+
+def test_a_step_has_hardly_more_operations_than_bare_keras(train, monkeypatch):
+    """What is noted of the gradients comes to a fixed number per layer, in branches that most steps leave out."""
+    models, original = [], fitting.learner
+    monkeypatch.setattr(fitting, "learner", lambda classifier: models.append(original(classifier)) or models[-1])
+    bare = original(train("training.epochs=1").model)
+    (ours,) = models
+    bare.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    bare.optimizer.build(bare.trainable_variables)
+    batch = tf.zeros((4, *ours.input_shape[1:]), tf.uint8), tf.zeros(4, tf.int64)
+    layers = sum(bool(layer.trainable_variables) for layer in ours.layers)
+    assert operations(ours, batch) - operations(bare, batch) <= 40 + 60 * layers, (
+        operations(ours, batch),
+        operations(bare, batch),
+        layers,
+    )
+
+
+def test_a_run_opens_each_picture_twice_and_a_second_one_once(cli, tiny_yaml):
+    """Once for the digest that the cache is known by, once to decode it; with the cache only the digest is left."""
+    opened, listening = Counter(), [True]
+
+    def note(event, arguments):
+        if listening and event == "open" and str(arguments[0]).endswith(".png") and "pictures" in str(arguments[0]):
+            opened[str(arguments[0])] += 1
+
+    sys.addaudithook(note)  # cannot be taken out again
+    try:
+        counts = []
+        for _ in range(2):
+            opened.clear()
+            assert cli("check", tiny_yaml).code == 0
+            counts.append(set(opened.values()))
+        assert len(opened) == 60
+        assert counts == [{2}, {1}]
+    finally:
+        listening.clear()
+
+
+def test_no_array_is_copied_where_all_pictures_are_taken():
+    images = np.zeros((20, 8, 8, 1), np.uint8)
+    source = from_arrays("here", {"train": (images, np.arange(20) % 2)}, None)
+    assert np.shares_memory(source.splits["train"].array, images)
+
+
+def test_an_epoch_writes_each_of_its_files_once(cli, tiny_yaml, monkeypatch):
+    """History, gradients, checkpoint and state: one file each in its place per epoch, whatever the number of steps."""
+    placed, replace = Counter(), os.replace
+
+    def counting(source, target, **keywords):
+        placed[Path(target).name] += 1
+        replace(source, target, **keywords)
+
+    monkeypatch.setattr(os, "replace", counting)
+    assert cli("run", tiny_yaml, "--set", "training.epochs=4", "--set", "training.checkpoint=last").code == 0
+    assert placed["history.csv"] == placed["gradients.csv"] == placed["model.keras"] == 4
+    assert sum(times for name, times in placed.items() if name.endswith(".npz")) == 4
