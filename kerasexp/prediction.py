@@ -16,7 +16,7 @@ from kerasexp.config.files import is_there
 from kerasexp.data.archive import open_files
 from kerasexp.data.decoding import EXTENSIONS, decode, is_picture_name
 from kerasexp.data.pictures import BrokenPicture, natural_key
-from kerasexp.data.preprocessing import preprocess
+from kerasexp.data.preprocessing import enough_for, preprocess
 from kerasexp.data.threads import in_threads
 from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.runs import csv_text
@@ -96,7 +96,7 @@ def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[
 def _images(files: list[PictureFile], how) -> Iterator[np.ndarray | BrokenPicture]:
     def one(file: PictureFile) -> np.ndarray | BrokenPicture:
         try:
-            return preprocess(decode(file.read()), how)
+            return preprocess(decode(file.read(), enough_for(how)), how)
         except BrokenPicture as broken:
             return broken
         except OSError as error:

@@ -15,11 +15,11 @@ import numpy as np
 
 from kerasexp.config.data import Preprocessing
 from kerasexp.data.pictures import BrokenPicture, ChangedPicture, Pictures
-from kerasexp.data.preprocessing import preprocess
+from kerasexp.data.preprocessing import enough_for, preprocess
 from kerasexp.data.threads import in_threads
 
 # Part of every key: raise it when decoding or preprocessing gives other pixels than before.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ def _decode_all(
     pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None
 ) -> tuple[Packed, bool]:
     """Return all that can be read, and whether everything was as it is in the digest."""
-    images = np.empty((len(pictures), *how.size, how.channels), np.uint8)
+    images, enough = np.empty((len(pictures), *how.size, how.channels), np.uint8), enough_for(how)
 
     def one(position: int) -> BrokenPicture | None:
         try:
-            images[position] = preprocess(pictures.read(position), how)
+            images[position] = preprocess(pictures.read(position, enough), how)
         except BrokenPicture as broken:
             return broken
         return None

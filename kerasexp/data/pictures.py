@@ -33,14 +33,15 @@ class Pictures:
     Attributes:
         names: one per picture: its path in the folder or archive, or the split and position for arrays.
         labels: int64 [n], positions in the source's class names.
-        read: gives the stored picture at a position as uint8 [height, width, 1 or 3]; raises BrokenPicture.
+        read: gives the stored picture at a position as uint8 [height, width, 1 or 3], in full or, where a second argument
+            says how many pixels a side are enough, as `decode` reduces it; raises BrokenPicture.
         digest: hexadecimal digest of the stored content, whatever the labels.
         array: all of them as uint8 [n, height, width, channels], where they are in memory already.
     """
 
     names: list[str]
     labels: np.ndarray
-    read: Callable[[int], np.ndarray]
+    read: Callable[..., np.ndarray]
     digest: str
     array: np.ndarray | None = None
 
@@ -54,7 +55,7 @@ class Pictures:
             self,
             names=[self.names[i] for i in positions],
             labels=self.labels[positions],
-            read=lambda i: read(int(positions[i])),
+            read=lambda i, enough=None: read(int(positions[i]), enough),
             array=None if self.array is None else self._taken(positions),
         )
 
@@ -115,6 +116,10 @@ def labelled(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarray, n
     return kept, labels[kept], names
 
 
+def _from(images: np.ndarray) -> Callable[..., np.ndarray]:
+    return lambda position, enough=None: images[position]
+
+
 def from_arrays(
     origin: str, splits: dict[str, tuple[np.ndarray, np.ndarray]], class_names: dict[str, str] | None
 ) -> Source:
@@ -135,6 +140,7 @@ def from_arrays(
         digest = hashlib.sha256(f"{images.shape}".encode())
         digest.update(np.ascontiguousarray(images))
         names = [f"{split}/{i:05d}" for i in range(len(images))]
-        everything = Pictures(names, np.zeros(len(images), np.int64), images.__getitem__, digest.hexdigest(), images)
+        unlabelled = np.zeros(len(images), np.int64)
+        everything = Pictures(names, unlabelled, _from(images), digest.hexdigest(), images)
         result[split] = replace(everything.take(kept), labels=labels)
     return Source(origin, class_list, folders, result)

@@ -44,6 +44,11 @@ def preprocess(picture: np.ndarray, how: Preprocessing) -> np.ndarray:
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
+def enough_for(how: Preprocessing) -> int | None:
+    """Return how many pixels a side of a whole stored picture is reduced to at least; None where parts of it are cut out."""
+    return max(how.size) if how.framing in ("stretch", "fit") else None
+
+
 def preprocess_array(pictures: np.ndarray, how: Preprocessing) -> np.ndarray | None:
     """Do at once what `preprocess` does one by one, for pictures that have the target size already.
 

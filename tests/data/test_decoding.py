@@ -9,6 +9,7 @@ from PIL import Image
 
 from kerasexp.data.decoding import EXTENSIONS, decode, is_picture_name
 from kerasexp.data.pictures import BrokenPicture
+from kerasexp.data.preprocessing import resize
 
 GENERATOR = np.random.default_rng(0)
 GREY = GENERATOR.integers(0, 256, (20, 31), np.uint8)
@@ -32,6 +33,26 @@ SMOOTH = np.stack([np.add.outer(np.arange(40) * 3, np.arange(60) * k) for k in (
 def test_other_kinds_are_read_as_pillow_reads_them(picture, mode, kind):
     data = encoded(picture, kind)
     assert np.array_equal(decode(data), as_pillow_reads(data, mode))
+
+
+@pytest.mark.parametrize(
+    ("enough", "size"), [(None, (400, 600)), (401, (400, 600)), (201, (400, 600)), (200, (200, 300)), (28, (50, 75))]
+)
+def test_a_jpeg_is_decoded_no_larger_than_needed(enough, size):
+    page = np.stack([np.add.outer(np.arange(400) / 4, np.arange(600) * k / 8) for k in (1, 2, 0)], axis=2)
+    data = encoded(page.astype(np.uint8), "JPEG")
+    picture = decode(data, enough)
+    assert picture.shape == (*size, 3)
+    small, whole = (resize(part, 25, 25) for part in (picture, decode(data)))
+    assert np.abs(small - whole).max() < 1
+
+
+def test_a_reduced_jpeg_is_turned_and_checked_like_a_whole_one():
+    page = np.add.outer(np.arange(400) / 4, np.arange(600) / 8).astype(np.uint8)
+    assert decode(encoded(page, "JPEG", exif=rotated(6)), 28).shape == (75, 50, 1)
+    data = encoded(page, "JPEG")
+    with pytest.raises(BrokenPicture, match="damaged or cut off"):
+        decode(data[: len(data) // 2], 28)
 
 
 def test_a_progressive_jpeg_is_read():

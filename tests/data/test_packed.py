@@ -22,7 +22,7 @@ class Stored:
         self.broken = broken
         self.pictures = Pictures(list(names), np.arange(4), self.read, digest)
 
-    def read(self, position: int) -> np.ndarray:
+    def read(self, position: int, enough: int | None) -> np.ndarray:
         self.reads += 1
         if position == self.broken:
             raise BrokenPicture("a hole in it \udcff")
@@ -101,7 +101,7 @@ def test_faults_are_remembered():
 
 
 def test_nothing_readable_is_remembered_too():
-    def broken(position: int):
+    def broken(position: int, enough: int | None):
         raise BrokenPicture("no")
 
     pictures = Pictures(["a", "b"], np.arange(2), broken, "content")

@@ -48,9 +48,9 @@ def load_image_folder(data: DataSource) -> Source:
     # What is still in this state when it is read is what the digest, which is made now, is of.
     before = {path: archive or _state(found / path) for of_split in paths.values() for path in of_split}
 
-    def read(path: str) -> np.ndarray:
+    def read(path: str, enough: int | None) -> np.ndarray:
         try:
-            return decode(files.read(path))
+            return decode(files.read(path), enough)
         finally:
             if _state(found if archive else found / path) != before[path]:
                 raise ChangedPicture("the file was changed or removed while the pictures were being read") from None
@@ -63,8 +63,8 @@ def load_image_folder(data: DataSource) -> Source:
     return Source(f"pictures in {found.name}", names, folders, splits)
 
 
-def _by_position(read: Callable[[str], np.ndarray], paths: list[str]) -> Callable[[int], np.ndarray]:
-    return lambda position: read(paths[position])
+def _by_position(read: Callable[[str, int | None], np.ndarray], paths: list[str]) -> Callable[..., np.ndarray]:
+    return lambda position, enough=None: read(paths[position], enough)
 
 
 def _state(file: Path) -> tuple[int, ...] | None:

@@ -23,7 +23,7 @@ def load_rendered_scans(data: DataSource) -> Source:
     kept, labels, names = labelled(stored, by_folder)
     writers = np.tile(np.arange(1, WRITERS + 1), len(folders))
 
-    def read(position: int) -> np.ndarray:
+    def read(position: int, enough: int | None = None) -> np.ndarray:
         folder, writer = str(stored[kept[position]]), int(writers[kept[position]])
         return render_character(CHARACTERS[folders.index(folder)], writer)
 
