@@ -73,7 +73,9 @@ def go(pictures: int, classes: int, filters: int, units: int) -> tuple[float, fl
         if status:
             sys.exit(f"the run failed: {' '.join(command)}")
         seconds = time.perf_counter() - start
-    print(f"  {pictures} pictures, {classes} classes, {filters} filters: {seconds:.1f} s, {used.ru_maxrss / 1024:.0f} MiB")
+    print(
+        f"  {pictures} pictures, {classes} classes, {filters} filters: {seconds:.1f} s, {used.ru_maxrss / 1024:.0f} MiB"
+    )
     return seconds, used.ru_maxrss / 1024
 
 

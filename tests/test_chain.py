@@ -26,6 +26,7 @@ def test_the_upstream_runs_first_and_is_reused(cli, chain):
     assert manifest["init"]["layers"] == ["block_1_conv_1", "block_1_conv_1_norm", "block_2_conv_1"]
 
 
+@pytest.mark.slow
 def test_a_changed_upstream_runs_again(cli, chain, tiny_yaml):
     cli("run", chain)
     tiny_yaml.write_text(tiny_yaml.read_text().replace("epochs: 3", "epochs: 2"))
@@ -33,6 +34,7 @@ def test_a_changed_upstream_runs_again(cli, chain, tiny_yaml):
     assert Path("runs/tiny/2").is_dir()
 
 
+@pytest.mark.slow
 def test_an_unfinished_upstream_is_not_used(cli, chain):
     cli("run", chain)
     manifest = Path("runs/tiny/1/manifest.json")
@@ -49,6 +51,7 @@ def test_frozen_layers_keep_the_upstream_weights(cli, chain):
     assert not np.array_equal(ours.get_layer("logits").get_weights()[0], theirs.get_layer("logits").get_weights()[0])
 
 
+@pytest.mark.slow
 def test_the_saved_chain_repeats_the_run_with_no_other_file(cli, chain, tiny_yaml):
     first = Path(cli("run", chain).last_line)
     chain.unlink()

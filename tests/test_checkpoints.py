@@ -77,6 +77,7 @@ def test_part2_reads_mnist(cli):
     assert json.loads(answer.out)["accuracy"] > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda p: p.name)
 def test_the_model_loads_with_keras_alone(folder):
     script = (

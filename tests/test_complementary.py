@@ -28,6 +28,7 @@ def digits_yaml(tmp_path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "bar"), [("training.loss=scl_nl", 0.8), ("training.loss=forward", 0.8), ("training.decode=argmin", 0.5)]
 )
@@ -46,6 +47,7 @@ def test_they_are_learned_from_and_the_estimate_holds(cli, digits_yaml, how, bar
     np.testing.assert_allclose(model.predict(np.zeros((2, 28, 28, 1), np.uint8), verbose=0).sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_ordinary_training_on_them_is_worse_than_guessing(cli, digits_yaml):
     run = Path(cli("run", digits_yaml).last_line)
     assert json.loads((run / "metrics.json").read_text())["test"]["accuracy"] < 0.05
@@ -91,6 +93,7 @@ def test_what_does_not_go_together_is_told(cli, digits_yaml, changes, said):
     assert answer.code == 2 and said in answer.err, answer.err
 
 
+@pytest.mark.slow
 def test_a_second_stage_learns_from_guesses_that_are_never_the_excluded_class(cli, digits_yaml, tmp_path, monkeypatch):
     from kerasexp.training import fit as fit_module
 
