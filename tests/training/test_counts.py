@@ -50,11 +50,9 @@ def test_a_step_has_hardly_more_operations_than_bare_keras(train, monkeypatch):
     bare.optimizer.build(bare.trainable_variables)
     batch = tf.zeros((4, *ours.input_shape[1:]), tf.uint8), tf.zeros(4, tf.int64)
     layers = sum(bool(layer.trainable_variables) for layer in ours.layers)
-    assert operations(ours, batch) - operations(bare, batch) <= 40 + 60 * layers, (
-        operations(ours, batch),
-        operations(bare, batch),
-        layers,
-    )
+    more = operations(ours, batch) - operations(bare, batch)
+    print(f"{more} operations more than bare Keras, {layers} layers")
+    assert 0 < more <= 40 + 60 * layers
 
 
 def test_a_run_opens_each_picture_twice_and_a_second_one_once(cli, tiny_yaml):
