@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from kerasexp.data.threads import in_threads
 from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.runs import csv_text
 
-# Pictures are decoded and classified in portions, so that a folder of any size fits into memory.
-PORTION, BATCH = 1000, 500
+# Pictures are decoded and classified in portions of at most so many bytes of input, so that a folder of any size fits into
+# memory.
+PORTION, BATCH = 2**26, 500
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[
 
     loaded = load_checkpoint(checkpoint)
     answers, broken = [], 0
-    for start in range(0, len(files), PORTION):
-        portion = files[start : start + PORTION]
+    count = max(PORTION // math.prod((*loaded.preprocessing.size, loaded.preprocessing.channels)), BATCH)
+    for start in range(0, len(files), count):
+        portion = files[start : start + count]
         images, readable = [], []
         for file, image in zip(portion, _images(portion, loaded.preprocessing), strict=True):
             if isinstance(image, BrokenPicture):
@@ -87,7 +90,7 @@ def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[
                 readable.append(file.name)
         if images:
             scores = loaded.model.predict(evaluation_batches(np.stack(images), None, BATCH), verbose=0)
-            answers += [_answer(name, row, loaded.class_names, top) for name, row in zip(readable, scores, strict=True)]
+            answers += _answers(readable, scores, loaded.class_names, top)
     if broken and not answers:
         raise RunError(f"none of the {broken} pictures can be read")
     return answers
@@ -105,10 +108,15 @@ def _images(files: list[PictureFile], how) -> Iterator[np.ndarray | BrokenPictur
     yield from in_threads(one, files)
 
 
-def _answer(name: str, scores: np.ndarray, class_names: list[str], top: int) -> dict[str, Any]:
-    order = np.argsort(-scores, kind="stable")[:top]
-    best = [{"class": class_names[i], "probability": round(float(scores[i]), 6)} for i in order]
-    return {"file": name, **best[0], "top": best}
+def _answers(names: list[str], scores: np.ndarray, class_names: list[str], top: int) -> Iterator[dict[str, Any]]:
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    best = np.take_along_axis(scores, order, axis=1).astype(float)
+    for name, classes, probabilities in zip(names, order.tolist(), best.tolist(), strict=True):
+        listed = [
+            {"class": class_names[i], "probability": round(value, 6)}
+            for i, value in zip(classes, probabilities, strict=True)
+        ]
+        yield {"file": name, **listed[0], "top": listed}
 
 
 def shown(answers: list[dict[str, Any]], format: str) -> str:

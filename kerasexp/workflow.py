@@ -217,11 +217,11 @@ def _train_and_judge(
     from kerasexp.report.figures import Judged
     from kerasexp.report.run_page import MOST_PLOTS, write_report
     from kerasexp.training.fit import fit
+    from kerasexp.training.precision import what_computes
 
     # 4. Training.
     write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
-    if len(manifest["devices"]) > 1:
-        console.line(f"training on {len(manifest['devices'])} devices: {', '.join(manifest['devices'])}")
+    console.line(what_computes(manifest["precision"], experiment.training.precision, manifest["devices"]))
     with model.distribute_strategy.scope():
         fitted = fit(model, taught, experiment, run, console)
 

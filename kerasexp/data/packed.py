@@ -19,7 +19,7 @@ from kerasexp.data.preprocessing import enough_for, preprocess
 from kerasexp.data.threads import in_threads
 
 # Part of every key: raise it when decoding or preprocessing gives other pixels than before.
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)

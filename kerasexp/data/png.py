@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from zlib_ng import zlib_ng
 
@@ -21,6 +22,11 @@ DEFLATE_RATIO = 1032
 # Larger rows are inflated a piece at a time, by TensorFlow.
 MAX_INFLATED = 2**28
 STORED_BLOCK = 65535
+# Depth, colour, compression, filters and interlacing of the pictures that need nothing but filtering undone, by one of the
+# filters 0 to 4 in each row.
+PLAIN, MAX_FILTER = ((8, GREY, 0, 0, 0), (8, RGB, 0, 0, 0)), 4
+SMALL = 2**18
+UNPACKABLE = "the PNG file is damaged: its pixels cannot be unpacked, or are not all there"
 
 
 class Header(NamedTuple):
@@ -99,23 +105,34 @@ def _stored_values(header: Header, packed: bytes) -> np.ndarray:
 
     Grey of fewer than 8 bits is stretched to 0..255, and so are indexes: TensorFlow is told that they are grey.
     """
-    import_tensorflow()
-    import tensorflow as tf
-
     if header.colour == PALETTE:
         header = header._replace(colour=GREY)
     try:
-        file = _alone(header, packed)
+        rows = _inflated(header, packed)
+    except zlib_ng.error:
+        raise BrokenPicture(UNPACKABLE) from None
+    file = _alone(header, packed if rows is None else _uncompressed(rows))
+    if rows is None or not _is_plain(header, rows):
+        return _by_tensorflow(file, header.depth)
+    pixels = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    return pixels[..., np.newaxis] if header.colour == GREY else pixels[..., ::-1]
+
+
+def _by_tensorflow(file: bytes, depth: int) -> np.ndarray:
+    import_tensorflow()
+    import tensorflow as tf
+
+    try:
         with tf.device("CPU"):
-            decoded = tf.io.decode_png(file, dtype=tf.uint16 if header.depth == 16 else tf.uint8)
+            decoded = tf.io.decode_png(file, dtype=tf.uint16 if depth == 16 else tf.uint8)
             # The tensor lends its memory; `.numpy()` would copy it.
             return np.asarray(memoryview(decoded))
-    except (zlib_ng.error, tf.errors.InvalidArgumentError):
-        raise BrokenPicture("the PNG file is damaged: its pixels cannot be unpacked, or are not all there") from None
+    except tf.errors.InvalidArgumentError:
+        raise BrokenPicture(UNPACKABLE) from None
 
 
-def _alone(header: Header, packed: bytes) -> bytes:
-    """Return a PNG file of these pixels and nothing else, without compression where they are of a usual size.
+def _inflated(header: Header, packed: bytes) -> bytes | None:
+    """Return the rows as they are before filtering is undone, or None where TensorFlow is to judge what this is.
 
     Inflating is nearly all of the 6.6 ms that TensorFlow takes for a 900x1200 scan (Pillow takes 9.6). zlib-ng does it in
     1.4, and TensorFlow reads what it leaves in 2.3.
@@ -123,12 +140,21 @@ def _alone(header: Header, packed: bytes) -> bytes:
     size = header.height * (1 + (header.width * header.depth * SAMPLES[header.colour] + 7) // 8)
     if size > len(packed) * DEFLATE_RATIO:
         raise zlib_ng.error("so few bytes hold no such picture, for which memory would be taken first")
-    if size <= MAX_INFLATED:
-        stream = zlib_ng.decompressobj()
-        rows = stream.decompress(packed, size + 1)
-        # Anything else than these rows and their checksum, an interlaced picture too, is left to TensorFlow to judge.
-        if stream.eof and len(rows) == size:
-            packed = _uncompressed(rows)
+    if size > MAX_INFLATED:
+        return None
+    stream = zlib_ng.decompressobj()
+    rows = stream.decompress(packed, size + 1)
+    # Anything else than these rows and their checksum can be an interlaced picture.
+    return rows if stream.eof and len(rows) == size else None
+
+
+def _is_plain(header: Header, rows: bytes) -> bool:
+    """Whether this is a small picture in which nothing can be wrong; OpenCV reads it in 5 us, and TensorFlow in 40."""
+    return header[2:] in PLAIN and len(rows) <= SMALL and max(rows[:: len(rows) // header.height]) <= MAX_FILTER
+
+
+def _alone(header: Header, packed: bytes) -> bytes:
+    """Return a PNG file of these pixels and nothing else."""
     parts = (b"IHDR", struct.pack(">IIBBBBB", *header)), (b"IDAT", packed), (b"IEND", b"")
     return SIGNATURE + b"".join(
         len(content).to_bytes(4, "big") + kind + content + _crc(kind, content).to_bytes(4, "big")

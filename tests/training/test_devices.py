@@ -45,7 +45,7 @@ def test_two_devices_give_what_one_gives_and_go_on(cli, tmp_path, pictures):
     assert cli("run", "tiny.yaml", *pictures, "--run-dir", "one").code == 0
     on_two = run_on_two("run", "tiny.yaml", *pictures, "--set", "runtime=all", "--run-dir", "two")
     assert on_two.returncode == 0, on_two.stderr
-    assert "training on 2 devices: CPU:0, CPU:1" in on_two.stdout + on_two.stderr
+    assert "computing in float32 on CPU:0, CPU:1" in on_two.stdout + on_two.stderr
     manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())
     assert manifest["devices"] == ["CPU:0", "CPU:1"]
     assert json.loads((tmp_path / "one" / "manifest.json").read_text())["devices"] == ["CPU:0"]
