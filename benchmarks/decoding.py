@@ -6,12 +6,17 @@ uses, here with a worker per core. Hashing the files and writing the cache is in
 are ready at a second start, beside Keras's, which decodes again.
 
     pip install -r benchmarks/requirements.txt
-    python benchmarks/decoding.py [--pairs 5] [--sets scans jpeg] [--write]
+    python benchmarks/decoding.py [--pairs 5] [--sets scans jpeg tiny] [--write]
+
+Tiny ImageNet's 25,000 small files (JPEG, 64x64) keep their size. At the end each side reads the pictures once more in a process
+of its own, whose peak memory is compared; TensorFlow is imported in each, and a DataLoader's workers are not counted.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -30,8 +35,12 @@ MODES = {1: ("grayscale", "L"), 3: ("rgb", "RGB")}
 
 @dataclass(frozen=True)
 class PictureSet:
-    """A folder of class folders, and what its pictures are brought to; `aim` is how much of the peers' time is allowed."""
+    """A folder of class folders, and what its pictures are brought to; `aim` is how much of the peers' time is allowed.
 
+    `key` is what `--sets` calls it.
+    """
+
+    key: str
     name: str
     folder: Path
     size: int
@@ -42,8 +51,15 @@ class PictureSet:
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="which pictures")
+    arguments.add_argument(
+        "--once", nargs=2, metavar=("SIDE", "FOLDER"), help="one pass, in this process; its peak memory"
+    )
     given = arguments.parse_args()
     import_tensorflow()
+    if given.once:
+        side, folder = given.once
+        print(peak_of(SIDES[side], SETS[given.sets[0]](Path(folder))))
+        return
     with tempfile.TemporaryDirectory() as folder:
         for name in given.sets:
             measure(SETS[name](Path(folder)), Path(folder), f"python benchmarks/decoding.py --sets {name}", given)
@@ -57,8 +73,8 @@ def measure(pictures: PictureSet, folder: Path, command: str, given) -> None:
         os.environ["KERASEXP_CACHE"] = str(folder / f"{pictures.name}{next(caches)}")
         return with_us(pictures)
 
-    for name, theirs in (("image_dataset_from_directory", with_keras), ("a PyTorch DataLoader", with_torch)):
-        ratio = take_turns(cold, lambda theirs=theirs: theirs(pictures), given.pairs, name=name)
+    for side, name in NAMES.items():
+        ratio = take_turns(cold, lambda side=side: SIDES[side](pictures), given.pairs, name=name)
         measured = f"{ratio}: {ratio.ours:.2f} s, there {ratio.theirs:.2f} s"
         what = f"{pictures.name}, cold, to {pictures.size}x{pictures.size} / {name}"
         told(what, measured, ratio.median <= pictures.aim, f"at most {pictures.aim}", command, given.write)
@@ -66,6 +82,48 @@ def measure(pictures: PictureSet, folder: Path, command: str, given) -> None:
     measured = f"{ratio}: {ratio.ours:.3f} s, there {ratio.theirs:.2f} s"
     what = f"{pictures.name}, second start / image_dataset_from_directory"
     told(what, measured, ratio.median <= 1 / 50, "at most 0.02", command, given.write)
+    for side in ("keras", "torch"):
+        ratio = take_turns(
+            lambda: peak("ours", pictures.key, folder),
+            lambda side=side: peak(side, pictures.key, folder),
+            given.pairs,
+            unit="MiB",
+            name=side,
+        )
+        told(
+            f"{pictures.name}, cold: peak memory / {NAMES[side]}",
+            f"{ratio}: {ratio.ours:.0f} MiB, there {ratio.theirs:.0f} MiB",
+            ratio.median <= 1,
+            "at most 1.0",
+            command,
+            given.write,
+        )
+
+
+def peak(side: str, pictures: str, folder: Path) -> float:
+    """Return the peak memory in MiB of a process that reads a set once."""
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            [sys.executable, __file__, "--sets", pictures, "--once", side, str(folder)],
+            env={**os.environ, "KERASEXP_CACHE": cache},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    return float(done.stdout.split()[-1])
+
+
+def peak_of(read, pictures: PictureSet) -> float:
+    """Return the peak memory in MiB of this process after a pass; Linux tells it."""
+    read(pictures)
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def unpack(archive: Path, to: Path) -> None:
+    """Unpack an archive, where that was not done before."""
+    if not to.exists():
+        zipfile.ZipFile(archive).extractall(to)
 
 
 def scans(folder: Path) -> PictureSet:
@@ -77,15 +135,15 @@ def scans(folder: Path) -> PictureSet:
     to = folder / "scans"
     real = find_file("trainPart1.zip")
     if real is not None:
-        zipfile.ZipFile(real).extractall(to)
-        return PictureSet("scans", to / "train", 28, 1, 1.0)
+        unpack(real, to)
+        return PictureSet("scans", "scans", to / "train", 28, 1, 1.0)
     for number, character in enumerate(CHARACTERS, start=1):
         target = to / f"Sample{number:03d}"
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, exist_ok=True)
         for writer in range(1, 11):
             page = tf.io.encode_png(render_character(character, writer)).numpy()
             (target / f"img{number:03d}-{writer:03d}.png").write_bytes(page)
-    return PictureSet("rendered scans", to, 28, 1, 1.0)
+    return PictureSet("scans", "rendered scans", to, 28, 1, 1.0)
 
 
 def jpeg(folder: Path) -> PictureSet:
@@ -96,18 +154,42 @@ def jpeg(folder: Path) -> PictureSet:
     to = folder / "jpeg"
     real = find_file("dogs_vs_cats.zip")
     if real is not None:
-        zipfile.ZipFile(real).extractall(to)
-        return PictureSet("dogs and cats", to / "training_set", 64, 3, 0.5)
+        unpack(real, to)
+        return PictureSet("jpeg", "dogs and cats", to / "training_set", 64, 3, 0.5)
     generator = np.random.default_rng(0)
     for name in ("cats", "dogs"):
-        (to / name).mkdir(parents=True)
+        (to / name).mkdir(parents=True, exist_ok=True)
         for number in range(500):
             page = cv2.resize(generator.integers(0, 256, (36, 40, 3), np.uint8), (400, 360))
             cv2.imwrite(str(to / name / f"{number}.jpg"), page)
-    return PictureSet("drawn JPEG files", to, 64, 3, 0.5)
+    return PictureSet("jpeg", "drawn JPEG files", to, 64, 3, 0.5)
 
 
-SETS = {"scans": scans, "jpeg": jpeg}
+def tiny(folder: Path) -> PictureSet:
+    """The first 50 classes of Tiny ImageNet where they are, else random pictures of their size."""
+    import cv2
+    import numpy as np
+
+    to = folder / "tiny"
+    real = find_file("tiny-imagenet-50.zip")
+    if real is not None:
+        unpack(real, to)
+        train = next(to.glob("**/train"))
+        for path in train.glob("*/images/*.JPEG"):  # all three read a folder for each class
+            path.rename(path.parent.parent / f"{path.stem}.jpeg")
+        for path in [*train.glob("*/images"), *train.glob("*/*.txt")]:
+            path.rmdir() if path.is_dir() else path.unlink()
+        return PictureSet("tiny", "Tiny ImageNet-50", train, 64, 3, 1.0)
+    generator = np.random.default_rng(0)
+    for name in range(50):
+        (to / str(name)).mkdir(parents=True, exist_ok=True)
+        for number in range(100):
+            page = cv2.resize(generator.integers(0, 256, (8, 8, 3), np.uint8), (64, 64))
+            cv2.imwrite(str(to / str(name) / f"{number}.jpg"), page)
+    return PictureSet("tiny", "small drawn JPEG files", to, 64, 3, 1.0)
+
+
+SETS = {"scans": scans, "jpeg": jpeg, "tiny": tiny}
 
 
 def with_keras(pictures: PictureSet) -> float:
@@ -171,6 +253,9 @@ def with_us(pictures: PictureSet) -> float:
     )
     return time.perf_counter() - start
 
+
+SIDES = {"ours": with_us, "keras": with_keras, "torch": with_torch}
+NAMES = {"keras": "image_dataset_from_directory", "torch": "a PyTorch DataLoader"}
 
 if __name__ == "__main__":
     main()

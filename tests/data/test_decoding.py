@@ -1,5 +1,6 @@
 """JPEG, BMP and WebP are read as they should look, and what is no picture is told apart by what it is."""
 
+import io
 import struct
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from picture_files import as_pillow_reads, bmp, encoded, jpeg_of_size, rotated, webp, without_segment
 from PIL import Image
 
-from kerasexp.data.decoding import EXTENSIONS, decode, is_picture_name
+from kerasexp.data.decoding import EXTENSIONS, _decode_plain_jpeg, decode, is_picture_name
 from kerasexp.data.pictures import BrokenPicture
 from kerasexp.data.preprocessing import resize
 
@@ -45,6 +46,23 @@ def test_a_jpeg_is_decoded_no_larger_than_needed(enough, size):
     assert picture.shape == (*size, 3)
     small, whole = (resize(part, 25, 25) for part in (picture, decode(data)))
     assert np.abs(small - whole).max() < 1
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 100}, {"optimize": True}]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("enough", [None, 30, 100])
+def test_the_quick_way_gives_what_pillow_gives(options, mode, enough):
+    pixels = np.random.default_rng(0).integers(0, 256, (251, 333, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(resize(pixels[::8, ::8], 251, 333).astype(np.uint8)).convert(mode).save(file, "JPEG", **options)
+    with Image.open(file) as image:
+        if enough is not None:
+            image.draft(None, (enough, enough))
+        expected = np.asarray(image)
+    assert _decode_plain_jpeg(file.getvalue(), enough) is not None
+    assert np.array_equal(decode(file.getvalue(), enough).squeeze(), expected)
 
 
 def test_a_reduced_jpeg_is_turned_and_checked_like_a_whole_one():
