@@ -66,7 +66,7 @@ def make_training(steps: int, run) -> Callable[[], float]:
     model = build_model(experiment.model, preprocessing, 10, experiment.name)
     optimizer = build_optimizer(training.optimizer, training.schedule, 1, PLANNED)
     callbacks = [] if run is None else [GradientFlow(model, optimizer, PLANNED, run.write_gradients)]
-    model.compile(optimizer, build_loss(training.loss))
+    model.compile(optimizer, build_loss(training.loss, [BATCH] * 10))
 
     generator = np.random.default_rng(0)
     pictures = generator.integers(0, 256, (BATCH, *preprocessing.size, preprocessing.channels)).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerasexp.config import Experiment, Study
+from kerasexp.config import Experiment, Search, Study
 from kerasexp.console import Console
 from kerasexp.errors import Problem, UserError
 from kerasexp.preparing import misfits, prepare_data
@@ -11,14 +11,21 @@ from kerasexp.preparing import misfits, prepare_data
 BYTES = 4
 
 
-def check_all(asked: Experiment | Study, console: Console) -> None:
-    """Prepare the data and build the model of an experiment and its upstream, or of each variant of a study.
+def check_all(asked: Experiment | Study | Search, console: Console) -> None:
+    """Prepare the data and build the model of an experiment and its upstream, of each variant of a study, or of some corners
+    of a search's space.
 
     What was found is printed.
 
     Raises:
         UserError: with every problem.
     """
+    if isinstance(asked, Search):
+        from kerasexp.search.running import check_corners
+
+        check_corners(asked, console)
+        console.line(f"{asked.name}: nothing wrong was found at the corners of the space")
+        return
     variants = asked.variants if isinstance(asked, Study) else {None: asked}
     problems: dict[Problem, None] = {}
     for name, experiment in variants.items():

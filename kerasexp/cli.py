@@ -73,6 +73,28 @@ def run(
 
 
 @app.command()
+def search(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    run_dir: Annotated[Optional[Path], typer.Option(help="Directory of the search; default: runs/NAME/NUMBER.")] = None,  # noqa: UP045
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Go on with a random or bayesian search whose domains were narrower.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Trials at once; the cores are shared out.")] = 1,
+):
+    """Look for the best values of an experiment's domains.
+
+    The same command goes on with a search that was stopped. The last line printed is its directory, with best.yaml in it.
+
+    Example: python -m kerasexp search experiments/part2_search.yaml --set search.max_trials=10
+    """
+    from kerasexp.console import Console
+    from kerasexp.searching import search_file
+
+    print(search_file(experiment, overrides or (), run_dir, extend, jobs, Console()))
+
+
+@app.command()
 def check(experiment: ExperimentFile, overrides: Overrides = None):
     """Find what is wrong without training.
 

@@ -10,7 +10,7 @@ from typing import TextIO
 class Bar:
     """A live bar on a terminal; nothing elsewhere, where each redrawing would be a line of its own."""
 
-    def __init__(self, title: str, total: int, live: bool):
+    def __init__(self, title: str, total: int | None, live: bool):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
@@ -54,6 +54,6 @@ class Console:
         if not self._quiet:
             print(text, file=self._file, flush=True)
 
-    def bar(self, title: str, total: int) -> Bar:
-        """Return a bar of `total` units, to be used in a `with` block."""
+    def bar(self, title: str, total: int | None) -> Bar:
+        """Return a bar of `total` units, None where nobody knows yet, to be used in a `with` block."""
         return Bar(title, total, self._live)

@@ -70,11 +70,16 @@ def copy_finished(keys: Keys, runs: Sequence[Path], to: Path) -> None:
     """Copy to `to` the first of these runs that is finished and has these keys, if there is one."""
     found = next((path for path in runs if is_finished(RunDirectory(path), keys)), None)
     if found is not None:
-        temporary = to.with_name(f".{to.name}.copy")
-        with written(to):
-            shutil.rmtree(temporary, ignore_errors=True)
-            shutil.copytree(found, temporary)
-            temporary.rename(to)
+        copy_run(found, to)
+
+
+def copy_run(run: Path, to: Path) -> None:
+    """Copy a run's directory to a place where nothing is, all at once."""
+    temporary = to.with_name(f".{to.name}.copy")
+    with written(to):
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(run, temporary)
+        temporary.rename(to)
 
 
 def reopen(run: RunDirectory, experiment: Experiment, manifest: dict[str, Any], console: Console) -> None:

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from kerasexp.config import Study, load
+from kerasexp.config import Search, Study, load
 from kerasexp.config.study import quickened
 from kerasexp.console import Console
-from kerasexp.errors import Interrupted, Problem, UserError
+from kerasexp.errors import Interrupted, Problem, UserError, listing
 
 
 def run_file(
@@ -40,6 +40,10 @@ def run_file(
         Interrupted: the process was asked to stop; the message holds the command to go on with.
     """
     asked = load(file, overrides)
+    if isinstance(asked, Search):
+        domains = listing(asked.space.domains, 3)
+        message = f"holds a space to search through ({domains}): python -m kerasexp search {shlex.quote(str(file))}"
+        raise UserError(Problem(message, str(file)))
     if not isinstance(asked, Study) and (jobs > 1 or quick or only):
         option = "--jobs" if jobs > 1 else "--quick" if quick else "--variant"
         raise UserError(Problem("is for studies, which have `variants` or `seeds`; this is one run", str(file), option))

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerasexp.checkpoint import load_checkpoint, write_sidecars, write_temperature
+from kerasexp.checkpoint import load_checkpoint
 from kerasexp.config import Experiment, resolved_yaml
-from kerasexp.config.rules import labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData
 from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
 from kerasexp.manifest import hardware, now, versions
 from kerasexp.preparing import absence, fitting_data
-from kerasexp.resuming import Keys, copy_finished, is_finished, reopen, unfinished_run
-from kerasexp.runs import RunDirectory, csv_text, earlier_runs, write_json, write_text
+from kerasexp.resuming import Keys, copy_finished, copy_run, is_finished, reopen, unfinished_run
+from kerasexp.runs import RunDirectory, earlier_runs, write_json, write_text
 from kerasexp.training.interruption import interruption_is_an_error
+
+# Trains a model and writes what came of it: `train_and_judge` or `train_and_validate`.
+Judge = Callable[..., None]
 
 
 @dataclass
@@ -61,6 +62,25 @@ def run_experiment(
         return _start_or_resume(experiment, data, seconds, upstream, run_dir, console, resume, earlier)
 
 
+def run_trial(experiment: Experiment, folder: Path, parent: Path | None, console: Console) -> RunDirectory:
+    """Run one trial of a search, which is judged on `val` alone, and return its directory; raises as `run_experiment`.
+
+    Args:
+        experiment: resolved and validated.
+        folder: the directory to make or to go on with.
+        parent: the directory of a trial of fewer epochs, from whose end this one goes on; None to begin at the first.
+        console: where progress is shown.
+    """
+    from kerasexp.judging import train_and_validate
+
+    if parent is not None and not folder.exists():
+        copy_run(parent, folder)
+    with interruption_is_an_error():
+        data, seconds = fitting_data(experiment, console)
+        upstream = None if experiment.init is None else run_upstream(experiment, console, True)
+        return _start_or_resume(experiment, data, seconds, upstream, folder, console, True, judge=train_and_validate)
+
+
 def _start_or_resume(
     experiment: Experiment,
     data: PreparedData,
@@ -70,7 +90,10 @@ def _start_or_resume(
     console: Console,
     resume: bool,
     earlier: Sequence[Path] = (),
+    judge: Judge | None = None,
 ) -> RunDirectory:
+    from kerasexp.judging import train_and_judge
+
     keys = Keys.of(experiment, data, upstream.key if upstream else None)
     if run_dir is not None and not run_dir.exists():
         copy_finished(keys, earlier, run_dir)
@@ -81,7 +104,7 @@ def _start_or_resume(
     if found is not None and is_finished(found, keys):
         console.line(f"{found.path} has finished already")
         return found
-    return _run(experiment, data, seconds, upstream, keys, run_dir, found, console)
+    return _run(experiment, data, seconds, upstream, keys, run_dir, found, console, judge or train_and_judge)
 
 
 def run_upstream(experiment: Experiment, console: Console, resume: bool) -> Upstream:
@@ -111,6 +134,7 @@ def _run(
     run_dir: Path | None,
     unfinished: RunDirectory | None,
     console: Console,
+    judge: Judge,
 ) -> RunDirectory:
     """Build, train, evaluate and report, in a new directory or an unfinished one; keep the manifest true to what happens."""
     import keras
@@ -168,7 +192,7 @@ def _run(
         write_json(run.manifest, manifest)
         try:
             taught = _taught(experiment, data, upstream)
-            _train_and_judge(experiment, data, taught, model, run, manifest, console)
+            judge(experiment, data, taught, model, run, manifest, console)
             manifest["status"] = "finished"
         except BaseException as error:
             told = _told(error, experiment)
@@ -202,73 +226,6 @@ def _taught(experiment: Experiment, data: PreparedData, upstream: Upstream | Non
     if upstream is None or not experiment.init.pseudo_labels:
         return data
     return pseudo_labelled(data, load_checkpoint(upstream.run.checkpoint).model)
-
-
-def _train_and_judge(
-    experiment, data: PreparedData, taught: PreparedData, model, run: RunDirectory, manifest: dict, console: Console
-) -> None:
-    from kerasexp.evaluation.calibration import fit_temperature
-    from kerasexp.evaluation.complementary import complementary_metrics
-    from kerasexp.evaluation.embedding import sample_positions
-    from kerasexp.evaluation.metrics import compute_metrics
-    from kerasexp.evaluation.mistakes import confusion
-    from kerasexp.evaluation.predictions import predict_split
-    from kerasexp.evaluation.ranking import rank
-    from kerasexp.report.figures import Judged
-    from kerasexp.report.run_page import MOST_PLOTS, write_report
-    from kerasexp.training.fit import fit
-    from kerasexp.training.precision import what_computes
-
-    # 4. Training.
-    write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
-    console.line(what_computes(manifest["precision"], experiment.training.precision, manifest["devices"]))
-    with model.distribute_strategy.scope():
-        fitted = fit(model, taught, experiment, run, console)
-
-    # 5. Evaluation of what was saved, not of what is in memory; the test split is read here and nowhere before.
-    start = time.perf_counter()
-    best = load_checkpoint(run.checkpoint).model
-    val = predict_split(best, data.splits["val"], data.class_names)
-    sampled = sample_positions(len(data.splits["test"]), experiment.seed)
-    test = predict_split(best, data.splits["test"], data.class_names, sampled)
-    # What says what a picture is NOT cannot tell how sure a prediction should be.
-    complementary = labels_are_complementary(experiment.training) or taught is not data
-    temperature, ranking = 1.0 if complementary else fit_temperature(val), rank(test)
-    metrics = {
-        "val": complementary_metrics(val) if complementary else compute_metrics(val, temperature),
-        "test": compute_metrics(test, temperature, ranking),
-        "temperature": temperature,
-        "epochs": len(fitted.history),
-        "kept_epoch": fitted.kept,
-        "train_seconds": round(fitted.seconds, 3),
-    }
-    write_temperature(run.checkpoint, temperature)
-    write_text(run.predictions, test.to_csv())
-    write_text(run.confusion, csv_text(["true", *data.class_names], _named_rows(confusion(test), data.class_names)))
-    write_json(run.metrics, metrics)
-    manifest["times"] |= {
-        "train_seconds": metrics["train_seconds"],
-        "evaluate_seconds": round(time.perf_counter() - start, 3),
-    }
-    for name in ("val", "test"):
-        m = metrics[name]
-        console.line(
-            f"{name}: accuracy {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
-            f"loss {m['loss']:.4f}  "
-            + (f"macro F1 {m['macro_f1']:.4f}  " if "macro_f1" in m else "estimated from complementary labels  ")
-            + f"({m['pictures']} pictures)"
-        )
-
-    # 6. Plots and the page.
-    start = time.perf_counter()
-    judged = Judged(experiment, data, best, fitted, {"val": val, "test": test}, ranking, metrics)
-    with console.bar("drawing the report", MOST_PLOTS) as bar:
-        write_report(run, judged, manifest, bar.advance)
-    manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
-
-
-def _named_rows(matrix, names: list[str]):
-    return ([name, *row.tolist()] for name, row in zip(names, matrix, strict=True))
 
 
 def _told(error: BaseException, experiment: Experiment) -> BaseException:

@@ -1,10 +1,11 @@
 """Every shipped experiment loads, builds, and says what it is for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kerasexp.config import Study, load, resolved_yaml
+from kerasexp.config import Experiment, Search, Study, load, resolved_yaml
 from kerasexp.models import build_model
 
 FOLDER = Path(__file__).resolve().parent.parent / "experiments"
@@ -14,18 +15,26 @@ EXPERIMENTS = sorted(p for p in FOLDER.rglob("*.yaml") if "_base" not in p.parts
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
 def test_experiment_loads_builds_and_explains_itself(path, tmp_path):
     asked = load(path)
-    for experiment in asked.variants.values() if isinstance(asked, Study) else [asked]:
+    for experiment in experiments_of(asked):
         select, names = experiment.data.labels.select, experiment.data.class_names
         classes = len(select or names or range(10))
         model = build_model(experiment.model, experiment.data.preprocessing, classes, experiment.name)
         assert model.output_shape == (None, classes)
     question, expected, command, *_ = path.read_text().splitlines()
     assert question.startswith("# ") and "on two cores; expect" in expected.replace(", pretraining included", "")
-    assert f"python -m kerasexp run experiments/{path.relative_to(FOLDER)}" in command
+    verb = "search" if isinstance(asked, Search) else "run"
+    assert f"python -m kerasexp {verb} experiments/{path.relative_to(FOLDER)}" in command
     assert "yaml-language-server: $schema=" in path.read_text()
     again = tmp_path / path.name
     again.write_text(resolved_yaml(asked))
-    assert load(again) == asked
+    assert load(again) == (replace(asked, place=again) if isinstance(asked, Search) else asked)
+
+
+def experiments_of(asked: Experiment | Study | Search) -> list[Experiment]:
+    """The experiment, those of all variants, or those at some corners of the space."""
+    if isinstance(asked, Search):
+        return [asked.experiment(values) for values in asked.space.corners(8)]
+    return list(asked.variants.values()) if isinstance(asked, Study) else [asked]
 
 
 def test_the_shipped_schema_is_the_one_that_the_command_prints(cli):

@@ -31,13 +31,15 @@ def test_every_readme_command_does_what_it_says(cli, pictures, tmp_path, monkeyp
     monkeypatch.setattr("kerasexp.data.sources.mnist.URL", "http://127.0.0.1:9/mnist.npz")
     commands = readme_commands()
     assert {words[0] for words in commands} == {
-        "run", "new", "predict", "list", "show", "check", "evaluate", "compare", "diagnose", "pack", "schema", "doctor",
+        "run", "search", "new", "predict", "list", "show", "check", "evaluate", "compare", "diagnose", "pack", "schema", "doctor",
     }  # fmt: skip
     for words in commands:
         # The reports' trainings are shortened; what else the commands do is done.
         short = ["--set", "training.epochs=1"] if words[0] == "run" and "--set" not in words else []
         answer = cli(*words, *short)
         assert answer.code == 0, (words, answer.err)
+        if words[0] == "search":
+            assert (Path(answer.last_line) / "search.html").is_file()
         if words[0] == "run":
             page = "study.html" if "seeds" in words[1] else "report.html"
             assert (Path(answer.last_line) / page).is_file()

@@ -8,14 +8,15 @@ from typing import Any
 
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.files import data_folder, find_file, is_there
-from kerasexp.config.merging import KIND_KEYS, apply_override, merge
+from kerasexp.config.merging import apply_overrides, merge
 from kerasexp.config.rules import broken_rules
+from kerasexp.config.space import SEARCH, has_domains
 from kerasexp.config.validation import file_of, shown, validated
 from kerasexp.config.yaml_text import read_yaml
 from kerasexp.errors import Problem, UserError, closest, listing
 
-# What makes several runs of an experiment.
-STUDY_KEYS = ("variants", "seeds")
+# What makes several runs of an experiment, and where these are carried out.
+STUDY_KEYS, EXECUTION_KEYS = ("variants", "seeds"), ("executor", "ray")
 # So many bases or upstream experiments after each other are a mistake of whoever writes them by program.
 LONGEST_CHAIN = 20
 
@@ -37,8 +38,11 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
 
 
 def refuse_study(raw: dict[str, Any], path: Path) -> None:
-    """Raise UserError where one experiment is needed and the file holds a study."""
-    key = next((key for key in STUDY_KEYS if key in raw), None)
+    """Raise UserError where one experiment is needed and the file holds a study or a space; drop what only `search` reads."""
+    raw.pop(SEARCH, None)
+    if has_domains(raw):
+        raise UserError(Problem("holds a space to search through, and one experiment is needed here", str(path)))
+    key = next((key for key in (*STUDY_KEYS, *EXECUTION_KEYS) if key in raw), None)
     if key is not None:
         message = (
             "is a study of several runs, and one experiment is needed here; `run`, `show` and `check` take studies"
@@ -89,9 +93,7 @@ def resolved(
         UserError: with every problem.
     """
     file = None if path is None else str(path)
-    # Kinds first: what is set together with a kind is meant for it, whichever was written first.
-    for override in sorted(overrides, key=lambda text: text.partition("=")[0].rpartition(".")[2] not in KIND_KEYS):
-        apply_override(raw, override, files)
+    apply_overrides(raw, overrides, files)
     _locate_data(raw, beside)
     problems = []
     try:
@@ -130,7 +132,7 @@ def _yaml_files(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.glob("*.y*ml")) if is_there(folder) and folder.is_dir() else []
 
 
-def _named_file(name: str, file: Path, key: str) -> Path:
+def named_file(name: str, file: Path, key: str) -> Path:
     """Return the YAML file that another one names under `key`."""
     found = find_file(name, file.parent)
     if found is not None and found.is_file():
@@ -162,7 +164,7 @@ def with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...] = ())
         )
     merged: dict[str, Any] = {}
     for name in names:
-        inherited = with_base(_named_file(name, path, "base"), files, (*below, path))
+        inherited = with_base(named_file(name, path, "base"), files, (*below, path))
         # A base has a name of its own, which is not that of the experiments built on it.
         inherited.pop("name", None)
         merged = merge(merged, inherited, None, files)
@@ -185,12 +187,20 @@ def _locate_data(raw: dict[str, Any], beside: Path) -> None:
                 section["path"] = str(found.resolve())
 
 
+def locate_files(raw: dict[str, Any], path: Path) -> None:
+    """Make the paths of data and of the upstream experiment absolute, as far as they are no domains."""
+    _locate_data(raw, path.parent)
+    init = raw.get("init")
+    if isinstance(init, dict) and isinstance(init.get("experiment"), str):
+        init["experiment"] = str(named_file(init["experiment"], path, "init.experiment"))
+
+
 def _load_upstream(raw: dict[str, Any], path: Path, upstream_of: tuple[Path, ...], at: tuple[str, ...]) -> None:
     """Put the upstream experiment, resolved, where its file's name was; one that is written out may have one as well."""
     init, at = raw.get("init"), (*at, "init", "experiment")
     upstream = init.get("experiment") if isinstance(init, dict) else None
     if isinstance(upstream, str):
-        file = _named_file(upstream, path, ".".join(at))
+        file = named_file(upstream, path, ".".join(at))
         init["experiment"] = _load(file, (), (*upstream_of, path)).model_dump(mode="json")
     elif isinstance(upstream, dict):
         _locate_data(upstream, path.parent)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kerasexp.config.model import in_full
+from kerasexp.config.space import is_domain
 from kerasexp.config.validation import shown
 from kerasexp.config.yaml_text import is_text, parse_yaml
 from kerasexp.errors import Problem, UserError
@@ -30,7 +32,8 @@ def merge(base: Any, own: Any, file: str | None, files: dict[tuple, str], at: tu
     """Return `base` changed by what `own` says, whose keys are from `file`; neither is changed."""
     if isinstance(own, dict) and isinstance(base, str) and at and at[-1] in SHORT_FORMS:
         base = {SHORT_FORMS[at[-1]]: base}
-    if not (isinstance(base, dict) and isinstance(own, dict)):
+    # A domain is one value.
+    if is_domain(own) or is_domain(base) or not (isinstance(base, dict) and isinstance(own, dict)):
         _note_file(own, file, files, at)
         return own
     result = dict(base)
@@ -62,7 +65,19 @@ def _change_kind(section: dict[str, Any], key: str, kind: Any) -> None:
             section.pop(name, None)
 
 
-def apply_override(raw: dict[str, Any], override: str, files: dict[tuple, str]) -> None:
+def apply_overrides(raw: dict[str, Any], overrides: Sequence[str], files: dict[tuple, str]) -> None:
+    """Set keys as `--set` asks for them, in `raw`.
+
+    Kinds first: what is set together with a kind is meant for it, whichever was written first.
+
+    Raises:
+        UserError: one of them cannot be read, or there is no such place.
+    """
+    for override in sorted(overrides, key=lambda text: text.partition("=")[0].rpartition(".")[2] not in KIND_KEYS):
+        _apply_override(raw, override, files)
+
+
+def _apply_override(raw: dict[str, Any], override: str, files: dict[tuple, str]) -> None:
     """Set one key as `--set` asks for it.
 
     Raises:

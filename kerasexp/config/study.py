@@ -9,19 +9,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, field_validator
 
-from kerasexp.config.base import Section
+from kerasexp.config.base import Section, Seed
+from kerasexp.config.execution import ExecutionKeys
 from kerasexp.config.experiment import Experiment
-from kerasexp.config.loading import STUDY_KEYS, existing, resolved, with_base
-from kerasexp.config.merging import apply_override, merge, set_key
+from kerasexp.config.loading import EXECUTION_KEYS, STUDY_KEYS, existing, resolved, with_base
+from kerasexp.config.merging import apply_overrides, merge, set_key
+from kerasexp.config.search import Search, read_search, search_yaml, validated_settings
+from kerasexp.config.space import SEARCH, has_domains
 from kerasexp.config.validation import shown, validated
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.errors import Problem, UserError
 
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
 # What `--quick` leaves of a study.
 QUICK_SEEDS, QUICK_PICTURES = 2, 6000
 MOST_RUNS = 1000
@@ -59,12 +61,14 @@ class Study:
         variants: by name, the experiment with the first seed.
         seeds: of the runs of each variant.
         quick: whether it was cut down to be quick.
+        execution: by what its runs are carried out.
     """
 
     name: str
     variants: dict[str, Experiment]
     seeds: list[int]
     quick: bool = False
+    execution: ExecutionKeys = ExecutionKeys()
 
     def runs(self) -> Iterator[tuple[str, int, Experiment]]:
         """Yield variant, seed and experiment of each run: all variants with the first seed, then with the next."""
@@ -73,8 +77,8 @@ class Study:
                 yield name, seed, with_seed(experiment, seed)
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study:
-    """Read one experiment, or a study where the file has `variants` or `seeds`.
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study | Search:
+    """Read one experiment, a study where the file has `variants` or `seeds`, or a search where it has domains.
 
     Args:
         path: the YAML file.
@@ -85,14 +89,26 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study:
     """
     path, files = existing(Path(path)), {}
     raw = with_base(path, files)
-    for override in overrides:
-        if _first_key(override) in STUDY_KEYS:
-            apply_override(raw, override, files)
-    overrides = [override for override in overrides if _first_key(override) not in STUDY_KEYS]
-    own = {key: raw.pop(key) for key in STUDY_KEYS if raw.get(key) is not None}
-    if not own:
+    for_all = [override for override in overrides if _first_key(override) in (*STUDY_KEYS, *EXECUTION_KEYS, SEARCH)]
+    overrides = [override for override in overrides if override not in for_all]
+    apply_overrides(raw, for_all, files)
+    study = {key: raw.pop(key) for key in STUDY_KEYS if raw.get(key) is not None}
+    execution = {key: raw.pop(key) for key in EXECUTION_KEYS if key in raw}
+    settings = raw.pop(SEARCH, None)
+    if has_domains(raw):
+        if study:
+            message = "a study has no domains; a search trains its winner with the seeds of search.confirm"
+            raise UserError(Problem(message, str(path), next(iter(study))))
+        apply_overrides(raw, overrides, files)
+        return read_search(raw, settings, files, path, validated(ExecutionKeys, execution, str(path), files))
+    if settings is not None:
+        validated_settings(settings, files, path)
+    if not study:
+        if execution:
+            message = "is for studies and searches, and this is one run"
+            raise UserError(Problem(message, str(path), next(iter(execution))))
         return resolved(raw, files, overrides, path.parent, path)
-    keys = validated(StudyKeys, own, str(path), files)
+    keys = validated(StudyKeys, study, str(path), files)
     changes = _changes(keys.variants, str(path)) if keys.variants else {raw["name"]: {}}
     variants, problems = {}, []
     for name, changed in changes.items():
@@ -106,7 +122,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study:
     if len(variants) * len(seeds) > MOST_RUNS:
         message = f"{len(variants)} variants with {len(seeds)} seeds are more than {MOST_RUNS:,} runs"
         raise UserError(Problem(message, str(path), "variants"))
-    return Study(raw["name"], {name: with_seed(variant, seeds[0]) for name, variant in variants.items()}, seeds)
+    variants = {name: with_seed(variant, seeds[0]) for name, variant in variants.items()}
+    return Study(raw["name"], variants, seeds, execution=validated(ExecutionKeys, execution, str(path), files))
 
 
 def quickened(study: Study) -> Study:
@@ -131,8 +148,11 @@ def with_seed(experiment: Experiment, seed: int) -> Experiment:
     return experiment.model_copy(update={"seed": seed, "init": init})
 
 
-def resolved_yaml(asked: Experiment | Study) -> str:
-    """Return an experiment or a study as YAML with every default written out; it loads to an equal one."""
+def resolved_yaml(asked: Experiment | Study | Search) -> str:
+    """Return an experiment or a study as YAML with every default written out, a search with those of its own; it loads to
+    an equal one."""
+    if isinstance(asked, Search):
+        return search_yaml(asked)
     if isinstance(asked, Experiment):
         return dump_yaml(asked.model_dump(mode="json"))
     variants = {

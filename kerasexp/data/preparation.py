@@ -68,6 +68,21 @@ class PreparedData:
         return np.bincount(self.splits["train"].labels, minlength=len(self.class_names)).tolist()
 
 
+# Data that were prepared elsewhere, by what they are known by.
+_held: dict[str, PreparedData] = {}
+
+
+def key_of(data: Data) -> str:
+    """Return what prepared data are known by: all of the section that decides what they are."""
+    return data.model_dump_json(exclude={"augmentation", "oversample"})
+
+
+def hold(prepared: dict[str, PreparedData]) -> None:
+    """Keep data that another process has prepared, and no others; `prepare` then returns them."""
+    _held.clear()
+    _held.update(prepared)
+
+
 def prepare(
     data: Data, progress: Callable[[int, int], None] | None = None, hold_out_parts: bool = True
 ) -> PreparedData:
@@ -83,6 +98,8 @@ def prepare(
         UserError: the data cannot be had, or do not fit the experiment.
         RunError: a picture cannot be read and `on_corrupt` is `error`.
     """
+    if hold_out_parts and key_of(data) in _held:
+        return _held[key_of(data)]
     source, stand_in = load_source(data)
     edits = data.labels
     if stand_in is not None:

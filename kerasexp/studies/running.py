@@ -13,8 +13,9 @@ from kerasexp.console import Console
 from kerasexp.errors import KerasexpError, Problem, RunError, UserError, closest, listing
 from kerasexp.evaluation.finished import FinishedRun, read_finished
 from kerasexp.evaluation.study_results import Outcome, StudyResults, gather
+from kerasexp.executors import execute, executor_of
+from kerasexp.executors.tasks import Ending, Task
 from kerasexp.studies.directory import StudyDirectory
-from kerasexp.studies.executing import Ending, Task, execute
 from kerasexp.studies.table import markdown
 from kerasexp.training.interruption import interruption_is_an_error
 
@@ -48,7 +49,7 @@ def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 
     key = hashlib.sha256(f"{study.quick} {text}".encode()).hexdigest()
     directory = StudyDirectory.find_or_create(study.name, key, run_dir)
     tasks = [_task(directory, *run) for run in study.runs()]
-    wanted = [task for task in tasks if not only or task.variant in only]
+    wanted = [task for task in tasks if not only or task.name in only]
     endings: dict[Place, Ending] = {}
     finished = _finished_before([task for task in tasks if task not in wanted])
 
@@ -59,12 +60,15 @@ def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 
 
     with directory.held(), interruption_is_an_error():
         directory.write_experiment(text)
-        if jobs > 1:
+        if jobs > 1 or study.execution.executor == "ray":
             _run_upstreams([task.experiment for task in wanted], console)
         try:
-            with console.bar(study.name, len(wanted)) as bar:
-                for number, ending in enumerate(execute(wanted, jobs), start=1):
-                    place = ending.task.variant, ending.task.seed
+            with (
+                executor_of(study.execution, jobs, len(wanted)) as executor,
+                console.bar(study.name, len(wanted)) as bar,
+            ):
+                for number, ending in enumerate(execute(wanted, executor), start=1):
+                    place = ending.task.name, ending.task.seed
                     endings[place] = ending
                     if ending.status == "finished":
                         finished[place] = read_finished(ending.task.folder)
@@ -96,14 +100,14 @@ def _finished_before(tasks: list[Task]) -> dict[Place, FinishedRun]:
     found = {}
     for task in tasks:
         with suppress(UserError):
-            found[task.variant, task.seed] = read_finished(task.folder)
+            found[task.name, task.seed] = read_finished(task.folder)
     return found
 
 
 def _outcome(
     task: Task, endings: dict[Place, Ending], finished: dict[Place, FinishedRun], directory: StudyDirectory
 ) -> Outcome:
-    place, folder = (task.variant, task.seed), str(task.folder.relative_to(directory.path))
+    place, folder = (task.name, task.seed), str(task.folder.relative_to(directory.path))
     if place in endings:
         return Outcome(*place, folder, endings[place].status, endings[place].cause)
     status = "finished" if place in finished else "interrupted" if task.folder.exists() else "waiting"
@@ -131,7 +135,7 @@ def _run_upstreams(experiments: list[Experiment], console: Console) -> None:
 
 
 def _told(ending: Ending, run: FinishedRun | None) -> str:
-    name = f"{ending.task.variant}, seed {ending.task.seed}"
+    name = f"{ending.task.name}, seed {ending.task.seed}"
     if run is None:
         return f"{name}: FAILED: {ending.cause}"
     return f"{name}: test accuracy {run.metrics['test']['accuracy']:.4f} ({run.metrics['train_seconds']:.0f} s)"

@@ -45,7 +45,10 @@ def test_the_schema_refuses_unknown_keys_everywhere():
 def test_a_file_need_not_give_its_name_and_may_have_a_base():
     experiment = experiment_schema()["$defs"]["Experiment"]
     assert experiment["required"] == []
-    assert experiment["properties"].keys() == {*Experiment.model_fields, "base", "variants", "seeds"}
+    assert experiment["properties"].keys() == {
+        *(*Experiment.model_fields, "base"),
+        *("variants", "seeds", "search", "executor", "ray"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_a_file_need_not_give_its_name_and_may_have_a_base():
 )
 def test_short_forms_are_in_the_schema(section, key):
     forms = experiment_schema()["$defs"][section]["properties"][key]["anyOf"]
-    assert {"type": "string"} in forms and len(forms) == 2
+    assert {"type": "string"} in forms and {"$ref": "#/$defs/Domain"} in forms and len(forms) == 3
 
 
 def test_the_schema_judges_as_the_loader_does():
@@ -73,6 +76,13 @@ def test_the_schema_judges_as_the_loader_does():
         {"model": {"name": "cnn", "blocks": [{"filters": 4}]}},
         {"model": {"name": "cnn", "blocks": ["conv", {"kind": "mobile"}, "inverted_residual"]}},
         {"init": {"experiment": "up.yaml"}},
+        {"training": {"optimizer": {"learning_rate": {"float": [0.001, 0.1], "sampling": "log"}}}},
+        {"model": {"name": "cnn", "blocks": [{"filters": {"int": [4, 8]}, "when": {"depth": [2, 3]}}]}},
+        {
+            "search": {"algorithm": "grid", "variables": {"depth": {"int": [1, 2]}}},
+            "executor": "ray",
+            "ray": {"cpus": 2},
+        },
     ):
         judge.validate(experiment)
     for experiment in (
@@ -81,6 +91,9 @@ def test_the_schema_judges_as_the_loader_does():
         {"model": {"name": "mlp", "blocks": []}},
         {"model": {"name": "cnn", "blocks": ["convolution"]}},
         {"data": {"source": "mnits"}},
+        {"training": {"epochs": {"integer": [1, 2]}}},
+        {"search": {"algorithm": "best"}},
+        {"executor": "slurm"},
     ):
         assert not judge.is_valid(experiment), experiment
 

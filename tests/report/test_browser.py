@@ -123,6 +123,23 @@ def test_study_in_a_browser(browser, cli, tiny_yaml):
     assert len(links) == 2 and all((page.parent / link).is_file() for link in links)
 
 
+def test_search_in_a_browser(browser, cli, tiny_yaml):
+    space = (
+        "model: {head: {units: {choice: [[], [8]]}}}\ntraining: {optimizer: {learning_rate: {float: [0.001, 0.1]}}}\n"
+    )
+    Path("space.yaml").write_text(
+        f"base: tiny.yaml\n{space}search: {{algorithm: random, max_trials: 4, confirm: [0], against: tiny.yaml}}\n"
+    )
+    answer = cli("search", "space.yaml", "--set", "training.epochs=1")
+    assert answer.code == 0, answer.err
+    page = Path(answer.last_line) / "search.html"
+    assert_sound(browser, page, 4)
+    assert click(browser, "trial") == "ascending"
+    assert column(browser, "trial") == ["0000", "0001", "0002", "0003"]
+    links = browser.execute_script("return [...document.querySelectorAll('p a')].map(a => a.getAttribute('href'))")
+    assert links and all((page.parent / link).is_file() for link in links)
+
+
 def test_a_script_that_got_into_the_page_would_not_run(browser, cli, tiny_yaml):
     """The page lets in its own script by its digest, and no other."""
     report = Path(cli("run", tiny_yaml, "--set", "training.epochs=1").last_line) / "report.html"

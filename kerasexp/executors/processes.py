@@ -1,93 +1,21 @@
-"""Runs one after the other in this process, or several at once in processes that share the cores."""
+"""Several tasks at once, in processes that share the cores."""
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
 import threading
-import traceback
-from collections import deque
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
-from kerasexp.config import Experiment
-from kerasexp.console import Console
-from kerasexp.errors import Interrupted, KerasexpError
+from kerasexp.errors import Interrupted
+from kerasexp.executors.tasks import Ending, Task, attempt
 
 # A worker that was asked to stop ends its step and saves; after so many seconds it is ended as it is.
 PATIENCE = 60
-
-
-@dataclass(frozen=True)
-class Task:
-    """One run to be made, or to be gone on with, in `folder`; what it says goes to `log`.
-
-    Where one of the runs in `earlier` is the same, it is copied.
-    """
-
-    variant: str
-    seed: int
-    experiment: Experiment
-    folder: Path
-    log: Path
-    earlier: list[Path]
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a task ended: `finished`, or `failed` for a cause."""
-
-    task: Task
-    status: str
-    cause: str | None = None
-
-
-def execute(tasks: list[Task], jobs: int) -> Iterator[Ending]:
-    """Carry out the tasks, and yield how each ended, as they end.
-
-    With one job they run in this process, on all its cores. With more, each process has its share of the cores and nothing
-    else to wait for: two runs of one thread each do more than one of two, which small networks cannot keep busy.
-
-    Raises:
-        Interrupted: this process was asked to stop; what was running has saved its state.
-    """
-    if jobs > 1:
-        yield from _in_processes(tasks, jobs)
-    else:
-        yield from (_attempt(task) for task in tasks)
-
-
-def _attempt(task: Task) -> Ending:
-    """Carry out a task here; what goes wrong with it is told, not raised, but for Interrupted."""
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
-    import keras
-
-    from kerasexp.workflow import run_experiment
-
-    with task.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
-        try:
-            run_experiment(task.experiment, task.folder, Console(log), True, task.earlier)
-            return Ending(task, "finished")
-        except Interrupted:
-            raise
-        except KerasexpError as error:
-            print(f"error: {error}", file=log)
-            return Ending(task, "failed", str(error))
-        except Exception as error:  # a bug of ours or of a library: the other runs need not suffer for it
-            traceback.print_exc(file=log)
-            return Ending(task, "failed", f"{type(error).__name__}: {error}; {task.log} has more")
-        finally:
-            # The graphs of a run that is over would stay in memory until the process ends.
-            keras.backend.clear_session()
-            gc.collect()
 
 
 @dataclass(eq=False)
@@ -140,26 +68,45 @@ class _Worker:
                 self.process.terminate()
 
 
-def _in_processes(tasks: list[Task], jobs: int) -> Iterator[Ending]:
-    waiting, shares = deque(tasks), _shares(min(jobs, len(tasks)))
-    workers = [_Worker(share) for share in shares]
-    try:
-        while waiting or any(worker.task for worker in workers):
-            for worker in workers:
-                if worker.task is None and waiting:
-                    worker.give(waiting.popleft())
-            busy = {worker.pipe: worker for worker in workers if worker.task}
-            for pipe in wait(list(busy)):
-                worker = busy[pipe]
-                yield worker.ending()
-                if not worker.process.is_alive():
-                    workers[workers.index(worker)] = _Worker(worker.cores)
-    finally:
-        for worker in workers:
+class InProcesses:
+    """Carries out as many tasks at once as there are jobs, each in a process with its share of the cores.
+
+    There is nothing else that a process waits for: two runs of one thread each do more than one of two, which small
+    networks cannot keep busy.
+    """
+
+    def __init__(self, jobs: int):
+        self._shares, self._workers = _shares(jobs), []
+
+    def __enter__(self) -> InProcesses:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self._workers:
             worker.dismiss()
-        for worker in workers:
+        for worker in self._workers:
             worker.process.join(PATIENCE)
             worker.process.kill()
+
+    @property
+    def room(self) -> int:
+        return len(self._shares) + sum(worker.task is None for worker in self._workers)
+
+    def start(self, task: Task) -> None:
+        idle = next((worker for worker in self._workers if worker.task is None), None)
+        if idle is None:
+            idle = _Worker(self._shares.pop(0))
+            self._workers.append(idle)
+        idle.give(task)
+
+    def ended(self) -> Ending:
+        busy = {worker.pipe: worker for worker in self._workers if worker.task}
+        worker = busy[wait(list(busy))[0]]
+        ending = worker.ending()
+        if not worker.process.is_alive():
+            self._workers.remove(worker)
+            self._shares.append(worker.cores)
+        return ending
 
 
 def _shares(jobs: int) -> list[list[int]]:
@@ -177,7 +124,7 @@ def _work(pipe: Connection, cores: list[int]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError, Interrupted):
         while (task := pipe.recv()) is not None:
-            pipe.send(_attempt(task))
+            pipe.send(attempt(task))
 
 
 def _end_with_parent() -> None:

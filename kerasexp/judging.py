@@ -1,0 +1,123 @@
+"""The second half of a run: a model is trained and then judged, on all splits with a report, or on `val` alone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from kerasexp.checkpoint import load_checkpoint, write_sidecars, write_temperature
+from kerasexp.config import Experiment
+from kerasexp.config.rules import labels_are_complementary
+from kerasexp.console import Console
+from kerasexp.data.preparation import PreparedData
+from kerasexp.evaluation.calibration import fit_temperature
+from kerasexp.evaluation.complementary import complementary_metrics
+from kerasexp.evaluation.embedding import sample_positions
+from kerasexp.evaluation.metrics import compute_metrics
+from kerasexp.evaluation.mistakes import confusion
+from kerasexp.evaluation.predictions import predict_split
+from kerasexp.evaluation.ranking import rank
+from kerasexp.report.figures import Judged
+from kerasexp.report.run_page import MOST_PLOTS, write_report
+from kerasexp.runs import RunDirectory, csv_text, write_json, write_text
+from kerasexp.training.fit import Fitted, fit
+from kerasexp.training.precision import what_computes
+
+
+def train_and_judge(
+    experiment: Experiment,
+    data: PreparedData,
+    taught: PreparedData,
+    model,
+    run: RunDirectory,
+    manifest: dict[str, Any],
+    console: Console,
+) -> None:
+    """Train, evaluate on val and test, draw and report.
+
+    Args:
+        experiment: what is run.
+        data: as they are; figures are of these.
+        taught: what is learned from, which may have other labels.
+        model: built and initialised.
+        run: the directory, whose files are written.
+        manifest: gains the seconds that each part took.
+        console: where progress is shown.
+    """
+    # 4. Training.
+    fitted = _trained(experiment, data, taught, model, run, manifest, console)
+
+    # 5. Evaluation of what was saved, not of what is in memory; the test split is read here and nowhere before.
+    start = time.perf_counter()
+    best = load_checkpoint(run.checkpoint).model
+    val = predict_split(best, data.splits["val"], data.class_names)
+    sampled = sample_positions(len(data.splits["test"]), experiment.seed)
+    test = predict_split(best, data.splits["test"], data.class_names, sampled)
+    # What says what a picture is NOT cannot tell how sure a prediction should be.
+    complementary = labels_are_complementary(experiment.training) or taught is not data
+    temperature, ranking = 1.0 if complementary else fit_temperature(val), rank(test)
+    metrics = {
+        "val": complementary_metrics(val) if complementary else compute_metrics(val, temperature),
+        "test": compute_metrics(test, temperature, ranking),
+        "temperature": temperature,
+        **_of_training(fitted),
+    }
+    write_temperature(run.checkpoint, temperature)
+    write_text(run.predictions, test.to_csv())
+    write_text(run.confusion, csv_text(["true", *data.class_names], _named_rows(confusion(test), data.class_names)))
+    write_json(run.metrics, metrics)
+    manifest["times"] |= {
+        "train_seconds": metrics["train_seconds"],
+        "evaluate_seconds": round(time.perf_counter() - start, 3),
+    }
+    for name in ("val", "test"):
+        m = metrics[name]
+        console.line(
+            f"{name}: accuracy {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
+            f"loss {m['loss']:.4f}  "
+            + (f"macro F1 {m['macro_f1']:.4f}  " if "macro_f1" in m else "estimated from complementary labels  ")
+            + f"({m['pictures']} pictures)"
+        )
+
+    # 6. Plots and the page.
+    start = time.perf_counter()
+    judged = Judged(experiment, data, best, fitted, {"val": val, "test": test}, ranking, metrics)
+    with console.bar("drawing the report", MOST_PLOTS) as bar:
+        write_report(run, judged, manifest, bar.advance)
+    manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
+
+
+def train_and_validate(
+    experiment: Experiment,
+    data: PreparedData,
+    taught: PreparedData,
+    model,
+    run: RunDirectory,
+    manifest: dict[str, Any],
+    console: Console,
+) -> None:
+    """Train, and evaluate on val alone: what is chosen by its figures must not see the test split; as `train_and_judge`."""
+    fitted = _trained(experiment, data, taught, model, run, manifest, console)
+    val = predict_split(load_checkpoint(run.checkpoint).model, data.splits["val"], data.class_names)
+    complementary = labels_are_complementary(experiment.training) or taught is not data
+    figures = complementary_metrics(val) if complementary else compute_metrics(val, None)
+    write_json(run.metrics, {"val": figures, **_of_training(fitted)})
+    manifest["times"] |= {"train_seconds": round(fitted.seconds, 3)}
+    console.line(f"val: accuracy {figures['accuracy']:.4f}  loss {figures['loss']:.4f}")
+
+
+def _trained(
+    experiment, data: PreparedData, taught: PreparedData, model, run: RunDirectory, manifest, console
+) -> Fitted:
+    write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
+    console.line(what_computes(manifest["precision"], experiment.training.precision, manifest["devices"]))
+    with model.distribute_strategy.scope():
+        return fit(model, taught, experiment, run, console)
+
+
+def _of_training(fitted: Fitted) -> dict[str, Any]:
+    return {"epochs": len(fitted.history), "kept_epoch": fitted.kept, "train_seconds": round(fitted.seconds, 3)}
+
+
+def _named_rows(matrix, names: list[str]):
+    return ([name, *row.tolist()] for name, row in zip(names, matrix, strict=True))

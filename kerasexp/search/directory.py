@@ -1,0 +1,166 @@
+"""The search directory: keras-tuner's files, each trial's run, and what stands beside them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+from kerasexp.config.search import Search
+from kerasexp.config.space import is_domain
+from kerasexp.errors import Problem, UserError
+from kerasexp.runs import RunDirectory, numbered_runs, write_json, write_text
+
+# Settings that decide which trials are proposed; the others may change while a search goes on.
+DECISIVE = ("algorithm", "objective", "seed", "initial", "factor", "iterations", "variables")
+# These propose whatever the space is at the moment; the others go through one that was laid out at the beginning.
+EXTENDABLE = ("random", "bayesian")
+
+
+class SearchDirectory:
+    """One search's files."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def find(
+        cls, search: Search, where: Path | None, extend: bool, runs: Path = Path("runs")
+    ) -> SearchDirectory | None:
+        """Return the directory that holds this search, or None where there is none.
+
+        Args:
+            search: what is searched for.
+            where: the directory; None for the newest below `runs/<name>` that holds it.
+            extend: whether one whose domains were narrower will do.
+            runs: the folder of all runs.
+
+        Raises:
+            UserError: `where` holds something else; or `extend` is asked for where a search cannot be gone on with.
+        """
+        identity = identity_of(search)
+        there = [where] if where is not None else [run.path for run in numbered_runs(runs / search.name)]
+        held = [(cls(path), found) for path in there if (found := cls(path).read().get("identity")) is not None]
+        for directory, found in held:
+            if found == identity:
+                return directory
+        if held and (extend or where is not None):
+            directory, found = held[0]
+            lines = differences(found, identity)
+            if extend and may_extend(found, identity):
+                return directory
+            reason = (
+                "and --extend only takes wider domains, in a random or bayesian search" if extend else "see --extend"
+            )
+            message = "holds a search of other settings; name another --run-dir, " + "; ".join([reason, *lines])
+            raise UserError(Problem(message, str(directory.path)))
+        if extend:
+            raise UserError(Problem("there is no search to extend", str(where or runs / search.name), "--extend"))
+        if where is not None:
+            RunDirectory.refuse_occupied(where)
+        return None
+
+    @classmethod
+    def create(cls, search: Search, where: Path | None, runs: Path = Path("runs")) -> SearchDirectory:
+        """Make the directory `where`, or else the next number below `runs/<name>`; raises UserError where that cannot be."""
+        return cls(RunDirectory.create_place(search.name, where, runs))
+
+    summary = property(lambda self: self.path / "search.json")
+    yaml = property(lambda self: self.path / "search.yaml")
+    trials = property(lambda self: self.path / "trials.csv")
+    best = property(lambda self: self.path / "best.yaml")
+    checkpoint = property(lambda self: self.path / "checkpoint")
+    confirmation = property(lambda self: self.path / "confirmation")
+    page = property(lambda self: self.path / "search.html")
+    plots = property(lambda self: self.path / "plots")
+    tensorboard = property(lambda self: self.path / "tensorboard")
+
+    def run(self, trial: str) -> RunDirectory:
+        """Return the run of one trial."""
+        return RunDirectory(self.path / f"trial_{trial}" / "run")
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold the directory for this process alone; see `RunDirectory.held`."""
+        return RunDirectory(self.path).held()
+
+    def read(self) -> dict[str, Any]:
+        """Return what `search.json` says, or an empty dict where there is none that can be read."""
+        with suppress(OSError, ValueError):
+            content = json.loads(self.summary.read_text(encoding="utf-8", errors="surrogateescape"))
+            return content if isinstance(content, dict) else {}
+        return {}
+
+    def write(self, search: Search, content: dict[str, Any]) -> None:
+        """Write `search.json`, which says what this is a search of."""
+        write_json(self.summary, {"name": search.name, "identity": identity_of(search), **content})
+
+    def drop_weights(self, trial: str) -> None:
+        """Delete the weights of one trial; its figures stay."""
+        run = self.run(trial)
+        run.model.unlink(missing_ok=True)
+        shutil.rmtree(run.state, ignore_errors=True)
+
+    def keep_best(self, trial: str, text: str) -> None:
+        """Write `best.yaml`, and put the checkpoint of a trial beside it."""
+        write_text(self.best, text)
+        fresh, old = self.path / ".checkpoint.new", self.path / ".checkpoint.old"
+        for folder in (fresh, old):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.run(trial).checkpoint, fresh)
+        if self.checkpoint.exists():
+            self.checkpoint.rename(old)
+        fresh.rename(self.checkpoint)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def identity_of(search: Search) -> dict[str, Any]:
+    """Return what decides which trials a search has, in JSON's terms."""
+    settings = search.settings.model_dump(mode="json", include=set(DECISIVE))
+    return json.loads(json.dumps({"keys": search.space.raw, "search": settings}))
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return what differs between two identities, a line each."""
+    old, new = dict(_leaves(before)), dict(_leaves(now))
+    return [
+        f"{key}: {_told(old, key)} there, and now {_told(new, key)}"
+        for key in dict.fromkeys([*old, *new])
+        if old.get(key, ...) != new.get(key, ...)
+    ]
+
+
+def may_extend(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether trials of one identity are trials of the other: nothing differs but domains, which are wider now."""
+    old, new = dict(_leaves(before)), dict(_leaves(now))
+    if now["search"]["algorithm"] not in EXTENDABLE or set(old) != set(new):
+        return False
+    return all(old[key] == new[key] or _is_wider(old[key], new[key]) for key in old)
+
+
+def _is_wider(old: Any, new: Any) -> bool:
+    if not (is_domain(old) and is_domain(new) and set(old) == set(new)):
+        return False
+    if "choice" in old:
+        return old.get("when") == new.get("when") and all(value in new["choice"] for value in old["choice"])
+    kind = next((kind for kind in ("int", "float") if kind in old), None)
+    same = all(old[key] == new[key] for key in old if key != kind)
+    return same and kind is not None and new[kind][0] <= old[kind][0] and old[kind][1] <= new[kind][1]
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and value of everything that is no mapping of further keys; a domain is a value."""
+    if isinstance(node, dict) and not is_domain(node):
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list) and any(isinstance(value, dict) for value in node):
+        for position, value in enumerate(node):
+            yield from _leaves(value, f"{path}.{position}")
+    else:
+        yield path, node
+
+
+def _told(leaves: dict[str, Any], key: str) -> str:
+    return json.dumps(leaves[key], ensure_ascii=False) if key in leaves else "nothing"

@@ -1,0 +1,81 @@
+"""A search's trials as lines of text and as CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from kerasexp.evaluation.search_results import SearchResults, Trial
+from kerasexp.runs import csv_text
+
+BEST = 5
+
+
+def trials_csv(results: SearchResults) -> str:
+    """Return one row per trial, in the order in which they ended, with a column for each domain."""
+    domains = list(results.search.space.domains)
+    header = ["trial", "status", results.search.settings.objective, "epochs", "seconds", "ended_at", "parameters"]
+    rows = (
+        [
+            trial.id,
+            trial.status,
+            trial.score,
+            trial.epochs,
+            trial.seconds,
+            trial.ended,
+            trial.parameters,
+            *(value_text(trial.values[name]) if name in trial.values else "" for name in domains),
+            trial.parent or "",
+            trial.cause or "",
+        ]
+        for trial in results.trials
+    )
+    return csv_text([*header, *domains, "parent", "cause"], rows)
+
+
+def trial_line(trial: Trial, results: SearchResults) -> str:
+    """Return a line on a trial that has just ended."""
+    begin = f"{len(results.trials):>4}  trial {trial.id}: "
+    values = values_text(trial.values)
+    if trial.score is None:
+        return f"{begin}{trial.status}: {trial.cause}; {values}"
+    if trial.status == "repeated":
+        return f"{begin}the same as trial {trial.parent}; {values}"
+    best = results.best
+    new = " (the best so far)" if best is not None and best.id == trial.id else ""
+    name = results.search.settings.objective
+    return f"{begin}{name} {trial.score:.4f}{new}, {trial.epochs} epochs, {trial.seconds:.0f} s; {values}"
+
+
+def best_lines(results: SearchResults) -> Iterator[str]:
+    """Yield lines on the best trials."""
+    name, ranked = results.search.settings.objective, results.ranked
+    yield f"the best of {len(results.trials)} trials:"
+    for trial in ranked[:BEST]:
+        yield f"  {name} {trial.score:.4f}  trial {trial.id}: {values_text(trial.values)}"
+
+
+def values_text(values: dict[str, Any]) -> str:
+    """Return the values of a trial on one line, each with the last part of its key."""
+    return ", ".join(f"{short_names(values)[name]} {value_text(value)}" for name, value in values.items())
+
+
+def short_names(names) -> dict[str, str]:
+    """Return for each dotted key as many of its last parts as tell it from the others."""
+    found = {}
+    for name in names:
+        parts = name.split(".")
+        for count in range(1, len(parts) + 1):
+            end = ".".join(parts[-count:])
+            if sum(other == end or other.endswith(f".{end}") for other in names) == 1 and not parts[-count].isdigit():
+                break
+        found[name] = end
+    return found
+
+
+def value_text(value: Any) -> str:
+    """Return a value in few characters."""
+    if isinstance(value, bool) or value is None or isinstance(value, list | dict):
+        return json.dumps(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,74 @@
+"""A search that is killed again and again ends like one that was not; its trials are trained for real."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+KILLS = 10 if os.environ.get("KERASEXP_FULL") else 2
+SPACE = """
+data: {source: digits}
+model: {name: mlp, units: {choice: [[8], [16], [32]]}}
+training: {epochs: 9, batch_size: 20, optimizer: {learning_rate: {float: [0.0005, 0.05], sampling: log}}}
+search: {algorithm: ALGORITHM, max_trials: 12, confirm: []}
+"""
+
+
+def trials(folder: str) -> list[dict[str, str]]:
+    with Path(folder, "trials.csv").open() as file:
+        return [{k: v for k, v in row.items() if k not in ("seconds", "ended_at")} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
+def test_a_killed_search_ends_like_one_that_was_not(algorithm, capsys):
+    Path("space.yaml").write_text(SPACE.replace("ALGORITHM", algorithm))
+    command = [sys.executable, "-m", "kerasexp", "search", "space.yaml", "--run-dir"]
+    start = time.monotonic()
+    subprocess.run([*command, "whole"], check=True, capture_output=True)
+    whole = time.monotonic() - start
+    generator, killed, ended_before = random.Random(0), 0, []
+    for _ in range(4 * KILLS):
+        process = subprocess.Popen([*command, "killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(generator.uniform(4, whole * 0.9))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.wait()
+        if Path("killed/trials.csv").exists():
+            ended = [row["trial"] for row in trials("killed")]
+            assert len(ended) == len(set(ended)) and set(ended_before) <= set(ended)
+            ended_before = ended
+        if killed == KILLS or process.returncode == 0:
+            break
+    done = subprocess.run([*command, "killed"], check=True, capture_output=True, text=True)
+    assert done.stdout.rstrip().endswith("killed")
+    assert trials("killed") == trials("whole")
+    histories = [
+        {name: figures(path) for name, path in runs("killed")},
+        {name: figures(path) for name, path in runs("whole")},
+    ]
+    assert histories[0] == histories[1]
+    # An interrupted trial went on, and says so; one that had ended was not begun again.
+    begun = [json.loads((path / "manifest.json").read_text()).get("resumed", []) for _, path in runs("killed")]
+    with capsys.disabled():
+        print(f"\n{algorithm}: {killed} kills; {sum(map(len, begun))} trials went on from their last state")
+    assert killed >= 1
+
+
+def runs(folder: str) -> list[tuple[str, Path]]:
+    return [(path.parent.name, path) for path in sorted(Path(folder).glob("trial_*/run"))]
+
+
+def figures(run: Path) -> list[dict[str, str]]:
+    with (run / "history.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]

@@ -1,0 +1,139 @@
+"""keras-tuner's oracles: a process that ends after any step changes nothing that is proposed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import keras_tuner
+import pytest
+
+from kerasexp.config import load
+from kerasexp.errors import RunError
+from kerasexp.search.proposals import Proposals
+
+ALGORITHMS = ["random", "bayesian", "grid", "hyperband"]
+TRIALS = 14
+
+
+def search_of(path: Path, algorithm: str):
+    changes = [f"search.algorithm={algorithm}", "search.initial=4"]
+    if algorithm == "grid":
+        changes.append("training.optimizer.learning_rate={choice: [0.001, 0.01]}")
+    return load(path, changes)
+
+
+def score(proposal) -> float:
+    return 1 - proposal.values["training.optimizer.learning_rate"] + (proposal.epochs or 0) / 100
+
+
+def propose(search, folder: Path, again_each_time: bool, trials: int = TRIALS) -> list:
+    folder.mkdir(exist_ok=True)
+    proposals, made = Proposals(search, folder), []
+    assert proposals.restore() == []
+    for _ in range(trials):
+        if again_each_time:
+            proposals = Proposals(search, folder)
+            assert proposals.restore() == []
+        proposal = proposals.next()
+        if proposal is None:
+            break
+        if again_each_time:
+            proposals = Proposals(search, folder)
+            (begun,) = proposals.restore()
+            assert vars(begun) == vars(proposal)
+        proposals.end(proposal.id, score(proposal), 1)
+        made.append(proposal)
+    return [vars(proposal) for proposal in made]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_new_processes_propose_what_one_would_have(search_yaml, algorithm):
+    search = search_of(search_yaml, algorithm)
+    whole = propose(search, Path("whole"), False)
+    assert whole == propose(search, Path("broken"), True)
+    assert len(whole) == TRIALS
+    assert all(set(p["values"]) == set(search.space.active(p["values"])) for p in whole)
+
+
+def test_another_seed_proposes_other_values_and_0_is_one(search_yaml):
+    found = [
+        propose(load(search_yaml, [f"search.seed={seed}"]), Path(f"s{k}"), False, 3) for k, seed in enumerate((0, 0, 1))
+    ]
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_grid_is_every_combination_once(search_yaml):
+    made = propose(search_of(search_yaml, "grid"), Path("grid"), True, 100)
+    values = [json.dumps(p["values"], sort_keys=True) for p in made]
+    # 2 filters x 2 units x 2 rates, with depth 1, or with depth 2 and 3 filters of the second block.
+    assert len(values) == len(set(values)) == 2 * 2 * 2 * (1 + 3)
+
+
+def test_hyperband_goes_on_from_the_best_of_a_round(search_yaml):
+    made = propose(search_of(search_yaml, "hyperband"), Path("band"), False, 200)
+    by_id = {p["id"]: p for p in made}
+    children = [p for p in made if p["parent"] is not None]
+    assert children and all(p["epochs"] > by_id[p["parent"]]["epochs"] for p in children)
+    assert all(p["values"] == by_id[p["parent"]]["values"] for p in children)
+    assert max(p["epochs"] for p in made) == 9
+
+
+def test_a_kill_between_two_files_leaves_the_oracle_as_it_was(search_yaml):
+    search, folder = load(search_yaml), Path("s")
+    folder.mkdir()
+    proposals = Proposals(search, folder)
+    proposals.restore()
+    first = proposals.next()
+    before = (folder / "oracle.json").read_text()
+    # Ended, by the trial's own file; the oracle's, which is written last, is not there yet.
+    proposals.end(first.id, 0.5, 1)
+    (folder / "oracle.json").write_text(before)
+    again = Proposals(search, folder)
+    (begun,) = again.restore()
+    assert begun.id == first.id
+    # And one that the oracle knows nothing of.
+    shutil.copytree(folder / "trial_0000", folder / "trial_0007")
+    again = Proposals(search, folder)
+    again.restore()
+    assert len(again) == 1
+    again.end(first.id, 0.5, 1)
+    assert again.next().id == "0001"
+
+
+def test_failed_trials_do_not_end_a_search(search_yaml):
+    search, folder = load(search_yaml), Path("s")
+    folder.mkdir()
+    proposals = Proposals(search, folder)
+    proposals.restore()
+    for _ in range(6):
+        proposals.end(proposals.next().id, None, cause="no reason")
+    again = Proposals(search, folder)
+    assert again.restore() == [] and again.next() is not None
+    assert [cause for _, cause in again.ended()] == ["no reason"] * 6
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "tuner"),
+    [
+        ("random", "RandomSearch"),
+        ("bayesian", "BayesianOptimization"),
+        ("grid", "GridSearch"),
+        ("hyperband", "Hyperband"),
+    ],
+)
+def test_keras_tuner_reads_the_directory(search_yaml, algorithm, tuner):
+    made = propose(search_of(search_yaml, algorithm), Path("kt"), False, 6)
+    best = max(made, key=lambda p: 1 - p["values"]["training.optimizer.learning_rate"] + (p["epochs"] or 0) / 100)
+    found = getattr(keras_tuner, tuner)(
+        lambda hp: None, objective=keras_tuner.Objective("val_accuracy", "max"), directory=".", project_name="kt"
+    )
+    values = found.get_best_hyperparameters()[0].values
+    assert values["training.optimizer.learning_rate"] == best["values"]["training.optimizer.learning_rate"]
+
+
+@pytest.mark.parametrize("damage", ["", "{}", "[]", '{"start_order": ["0009"]}'])
+def test_files_that_cannot_be_taken_up_are_told(search_yaml, damage):
+    propose(load(search_yaml), Path("s"), False, 2)
+    Path("s/oracle.json").write_text(damage)
+    with pytest.raises(RunError, match=r"s/oracle.json: cannot be taken up"):
+        Proposals(load(search_yaml), Path("s")).restore()

@@ -1,0 +1,178 @@
+"""Searches from the YAML to the directory: what is tried, what is not tried again, what fails."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from kerasexp.config import Experiment, load
+
+FOLDER = Path("runs/space/1")
+
+
+def trials(folder: Path = FOLDER) -> list[dict[str, str]]:
+    with (folder / "trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def without_times(folder: Path = FOLDER) -> list[dict[str, str]]:
+    return [{key: value for key, value in row.items() if key != "ended_at"} for row in trials(folder)]
+
+
+def test_a_search_leaves_its_trials_the_best_and_a_page(cli, search_yaml, made_up):
+    answer = cli("search", search_yaml)
+    assert answer.code == 0, answer.err
+    assert answer.last_line == str(FOLDER)
+    rows = trials()
+    assert [row["trial"] for row in rows] == [f"{k:04d}" for k in range(6)] == made_up.begun
+    best = max(rows, key=lambda row: float(row["val_accuracy"]))
+    found = load(FOLDER / "best.yaml")
+    assert isinstance(found, Experiment)
+    assert f"{found.training.optimizer.learning_rate:.4g}" == best["training.optimizer.learning_rate"]
+    assert (FOLDER / "checkpoint" / "model.keras").read_text() == best["trial"]
+    assert json.loads((FOLDER / "search.json").read_text())["status"] == "finished"
+    page = (FOLDER / "search.html").read_text()
+    assert "6 trials by random search" in page and "search.confirm is empty" in page
+    assert {path.stem for path in (FOLDER / "plots").iterdir()} == {"best_so_far", "curves", "parallel", "slices"}
+    assert len(list((FOLDER / "tensorboard").rglob("events*"))) == 6
+    assert answer.out.count("(the best so far)") >= 1 and "the best of 6 trials:" in answer.out
+
+
+def test_the_same_command_makes_nothing_twice(cli, search_yaml, made_up):
+    assert cli("search", search_yaml).code == 0
+    before = trials()
+    assert cli("search", search_yaml).last_line == str(FOLDER)
+    assert len(made_up.begun) == 6 and trials() == before
+    # A larger budget goes on.
+    assert cli("search", search_yaml, "--set", "search.max_trials=9").last_line == str(FOLDER)
+    assert made_up.begun == [f"{k:04d}" for k in range(9)] and trials()[:6] == before
+
+
+@pytest.mark.parametrize("stop", [1, 3, 6])
+@pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
+def test_an_interrupted_search_goes_on_where_it_stopped(cli, search_yaml, made_up, stop, algorithm):
+    given = (search_yaml, "--set", f"search.algorithm={algorithm}", "--set", "search.initial=2", "--run-dir")
+    assert cli("search", *given, "whole").code == 0
+    made_up.begun.clear()
+    made_up.stops = stop
+    answer = cli("search", *given, "stopped")
+    assert answer.code == 130 and "go on with: python -m kerasexp search" in answer.err
+    assert json.loads(Path("stopped/search.json").read_text())["status"] == "unfinished"
+    assert cli("search", *given, "stopped").code == 0
+    # The one that was interrupted was begun twice, and no other.
+    assert sorted(made_up.begun) == sorted([*(row["trial"] for row in trials(Path("whole"))), f"{stop - 1:04d}"])
+    assert without_times(Path("stopped")) == without_times(Path("whole"))
+
+
+def test_a_trial_that_fails_or_diverges_is_told_apart(cli, search_yaml, made_up):
+    made_up.fails = {"0001": "the memory is used up", "0003": "the loss is not finite (NaN or infinite) in epoch 1"}
+    answer = cli("search", search_yaml)
+    assert answer.code == 0, answer.err
+    assert [row["status"] for row in trials()] == [
+        "finished",
+        "failed",
+        "finished",
+        "not finite",
+        "finished",
+        "finished",
+    ]
+    assert trials()[1]["cause"] == "the memory is used up" and trials()[1]["val_accuracy"] == ""
+    assert "trial 0001: failed: the memory is used up" in answer.out
+    assert "not finite: the loss" in (FOLDER / "search.html").read_text()
+
+
+def test_a_search_of_which_nothing_can_be_trained_gives_up(cli, search_yaml, made_up):
+    made_up.fails = {f"{k:04d}": "no" for k in range(30)}
+    answer = cli("search", search_yaml, "--set", "search.max_trials=30")
+    assert answer.code == 1 and "the first 10 trials have all failed; the first: no" in answer.err
+    assert len(made_up.begun) == 10
+
+
+def test_equal_experiments_are_one_trial(cli, search_yaml, made_up):
+    text = search_yaml.read_text().replace("variables: {", "variables: {unused: {choice: [a, b, c]}, ")
+    search_yaml.write_text(text.replace("{float: [0.0001, 0.03], sampling: log}", "0.01"))
+    answer = cli("search", search_yaml, "--set", "search.algorithm=grid", "--set", "search.max_trials=null")
+    assert answer.code == 0, answer.err
+    status = [row["status"] for row in trials()]
+    assert (status.count("finished"), status.count("repeated")) == (16, 32) and len(made_up.begun) == 16
+    assert "the same as trial" in answer.out
+    scores = {row["trial"]: row["val_accuracy"] for row in trials()}
+    assert all(row["val_accuracy"] == scores[row["parent"]] for row in trials() if row["status"] == "repeated")
+
+
+def test_only_the_best_weights_are_kept(cli, search_yaml, made_up):
+    assert cli("search", search_yaml, "--set", "search.keep=2").code == 0
+    kept = {path.parts[-4].removeprefix("trial_") for path in FOLDER.glob("trial_*/run/checkpoint/model.keras")}
+    best = sorted(trials(), key=lambda row: -float(row["val_accuracy"]))[:2]
+    assert kept == {row["trial"] for row in best}
+    assert len(list(FOLDER.glob("trial_*/run/metrics.json"))) == 6
+
+
+def test_hyperband_hands_each_trial_the_run_that_it_goes_on_from(cli, search_yaml, made_up):
+    assert (
+        cli("search", search_yaml, "--set", "search.algorithm=hyperband", "--set", "search.max_trials=null").code == 0
+    )
+    rows = {row["trial"]: row for row in trials()}
+    going_on = {name: parent for name, parent in made_up.parents.items() if parent is not None}
+    assert going_on
+    for name, parent in going_on.items():
+        assert parent == FOLDER / f"trial_{rows[name]['parent']}" / "run"
+        assert made_up.epochs[name] > made_up.epochs[rows[name]["parent"]]
+    assert len(list(FOLDER.glob("trial_*/run/checkpoint/model.keras"))) == 3
+
+
+def test_budgets_of_epochs_and_minutes(cli, search_yaml, made_up):
+    assert cli("search", search_yaml, "--set", "search.max_epochs=20").code == 0
+    assert len(made_up.begun) == 3  # of 9 epochs
+    answer = cli("search", search_yaml, "--set", "search.max_minutes=1e-9", "--run-dir", "short")
+    assert answer.code == 1 and "no trial was made" in answer.err
+
+
+def test_a_changed_space_is_refused_with_what_differs(cli, search_yaml, made_up):
+    assert cli("search", search_yaml, "--run-dir", "here").code == 0
+    wider = ("--set", "training.optimizer.learning_rate={float: [0.00001, 0.1], sampling: log}")
+    answer = cli("search", search_yaml, *wider, "--run-dir", "here")
+    assert answer.code == 2 and "holds a search of other settings" in answer.err
+    assert 'learning_rate: {"float": [0.0001, 0.03], "sampling": "log"} there' in answer.err
+    answer = cli("search", search_yaml, *wider, "--run-dir", "here", "--extend", "--set", "search.max_trials=8")
+    assert answer.code == 0, answer.err
+    assert made_up.begun == [f"{k:04d}" for k in range(8)]
+    # A narrower one has trials that are none of its own.
+    answer = cli("search", search_yaml, "--run-dir", "here", "--extend")
+    assert answer.code == 2 and "--extend only takes wider domains" in answer.err
+
+
+def test_a_changed_space_without_a_named_directory_is_another_search(cli, search_yaml, made_up):
+    assert cli("search", search_yaml).last_line == "runs/space/1"
+    assert cli("search", search_yaml, "--set", "search.seed=1").last_line == "runs/space/2"
+    assert cli("search", search_yaml).last_line == "runs/space/1"
+    answer = cli("search", search_yaml, "--extend", "--set", "name=other")
+    assert answer.code == 2 and "there is no search to extend" in answer.err
+
+
+def test_loss_is_minimised(cli, search_yaml, made_up):
+    assert cli("search", search_yaml, "--set", "search.objective=val_loss").code == 0
+    best = min(trials(), key=lambda row: float(row["val_loss"]))
+    assert (FOLDER / "checkpoint" / "model.keras").read_text() == best["trial"]
+
+
+def test_values_that_cannot_be_built_are_named_before_the_first_trial(cli, search_yaml, made_up):
+    answer = cli("search", search_yaml, "--set", "training.batch_size={choice: [100, 5000]}")
+    assert answer.code == 2 and "training.batch_size: 5000 is more than" in answer.err and "(at depth" in answer.err
+    assert made_up.begun == [] and not Path("runs").exists()
+    answer = cli("check", search_yaml)
+    assert answer.code == 0 and "nothing wrong was found at the corners" in answer.out
+
+
+def test_what_is_no_search_is_told(cli, tiny_yaml):
+    answer = cli("search", tiny_yaml)
+    assert answer.code == 2 and "has nothing to search for; write domains" in answer.err
+
+
+def test_ray_is_an_extra(cli, search_yaml, made_up, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    answer = cli("search", search_yaml, "--set", "executor=ray")
+    assert answer.code == 2 and "executor: is ray, which is not installed: pip install '.[ray]'" in answer.err
