@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from kerasexp.executors.tasks import Ending, Task, attempt
 RETRIES = 3
 # Seconds. A worker that was asked to stop ends its step and saves; a process of a lost node may live on for a moment.
 PATIENCE, LINGERING = 60, 30
-# How long a signal waits until it is seen.
-LOOK = 0.5
+# How long a signal waits until it is seen, and how long a cluster may take to answer.
+LOOK, ANSWER = 0.5, 10
 
 
 class OnRay:
@@ -47,13 +48,14 @@ class OnRay:
 
     def __enter__(self) -> OnRay:
         try:
+            _look_for(self._asked.address)
             self._ray.init(
                 address=None if self._asked.address == "local" else self._asked.address,
                 log_to_driver=False,
                 logging_level="ERROR",
                 include_dashboard=False if self._asked.address == "local" else None,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             message = (
                 f"got '{self._asked.address}', and there is no such cluster ({str(error).splitlines()[0]}); begin one with "
                 "`ray start --head`, or write local for one on this machine alone"
@@ -134,6 +136,13 @@ class OnRay:
 
     def _largest(self, resource: str) -> float:
         return max((node["Resources"].get(resource, 0) for node in self._ray.nodes() if node["Alive"]), default=0)
+
+
+def _look_for(address: str) -> None:
+    """Raise OSError where nobody answers at HOST:PORT; Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
 
 
 def data_of(experiment: Experiment) -> dict[str, Data]:

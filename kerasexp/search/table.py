@@ -37,15 +37,14 @@ def trials_csv(results: SearchResults) -> str:
 def trial_line(trial: Trial, results: SearchResults) -> str:
     """Return a line on a trial that has just ended."""
     begin = f"{len(results.trials):>4}  trial {trial.id}: "
-    values = values_text(trial.values)
+    values, best = values_text(trial.values), results.best
     if trial.score is None:
         return f"{begin}{trial.status}: {trial.cause}; {values}"
     if trial.status == "repeated":
-        return f"{begin}the same as trial {trial.parent}; {values}"
-    best = results.best
-    new = " (the best so far)" if best is not None and best.id == trial.id else ""
-    name = results.search.settings.objective
-    return f"{begin}{name} {trial.score:.4f}{new}, {trial.epochs} epochs, {trial.seconds:.0f} s; {values}"
+        return f"{begin}the same as trial {trial.parent}"
+    told = f"{results.search.settings.objective} {trial.score:.4f}, {trial.epochs} epochs, {trial.seconds:.0f} s"
+    # The values of the others are in trials.csv.
+    return f"{begin}{told}; the best so far: {values}" if best is not None and best.id == trial.id else begin + told
 
 
 def best_lines(results: SearchResults) -> Iterator[str]:

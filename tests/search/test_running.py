@@ -36,7 +36,7 @@ def test_a_search_leaves_its_trials_the_best_and_a_page(cli, search_yaml, made_u
     assert "6 trials by random search" in page and "search.confirm is empty" in page
     assert {path.stem for path in (FOLDER / "plots").iterdir()} == {"best_so_far", "curves", "parallel", "slices"}
     assert len(list((FOLDER / "tensorboard").rglob("events*"))) == 6
-    assert answer.out.count("(the best so far)") >= 1 and "the best of 6 trials:" in answer.out
+    assert answer.out.count("; the best so far: depth") >= 1 and "the best of 6 trials:" in answer.out
 
 
 def test_the_same_command_makes_nothing_twice(cli, search_yaml, made_up):
