@@ -18,7 +18,7 @@ from kerasexp.runs import RunDirectory
 # A forest of fewer trials knows nothing.
 LEAST_FOR_IMPORTANCE = 12
 TREES, REPEATS = 200, 20
-NOT_FINITE = "not finite"
+NOT_FINITE, EPOCHS = "not finite", "epochs"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Importance:
     """How much of the differences between trials hangs on each searched value.
 
     Attributes:
-        names: of the domains, the most important first.
+        names: of the domains, and `epochs` where these differ, the most important first.
         means, sds: by how much R² falls where a domain's values are shuffled, and its standard deviation over shuffles.
         r2: of a random forest on trials that each of its trees has not seen; near or below 0 it has learned nothing.
     """
@@ -172,11 +172,15 @@ def importance(results: SearchResults) -> Importance | None:
     if len(trials) < LEAST_FOR_IMPORTANCE or np.ptp(scores) == 0:
         return None
     domains = list(results.search.space.domains.values())
-    table = np.array([[as_number(domain, trial.values) for domain in domains] for trial in trials])
+    columns = {domain.name: [as_number(domain, trial.values) for trial in trials] for domain in domains}
+    # Hyperband gives most trials few epochs, which must not be taken for a fault of their values.
+    if len({trial.epochs for trial in trials}) > 1:
+        columns[EPOCHS] = [float(trial.epochs) for trial in trials]
+    table = np.array(list(columns.values())).T
     forest = RandomForestRegressor(TREES, oob_score=True, random_state=0).fit(table, scores)
     found = permutation_importance(forest, table, scores, n_repeats=REPEATS, random_state=0)
     order = np.argsort(-found.importances_mean, kind="stable")
-    names = [domains[k].name for k in order]
+    names = [list(columns)[k] for k in order]
     return Importance(names, found.importances_mean[order], found.importances_std[order], float(forest.oob_score_))
 
 

@@ -73,7 +73,7 @@ def plot_parallel(
         places: float [trials, axes], from 0 to 1; -1 where an axis does not count, at which the line is broken.
         scores: float [trials], higher is better.
     """
-    figure, (axes,) = new_figure(max(6.0, 1.5 * len(names)), 4.6)
+    figure, (axes,) = new_figure(max(6.0, 1.35 * len(names)), 4.6)
     norm = mpl.colors.Normalize(*np.quantile(scores, [0.1, 1]))
     colours, lines = mpl.colormaps[COLOURS], np.where(places < 0, np.nan, places)
     for k in np.argsort(scores, kind="stable"):
@@ -119,7 +119,7 @@ def plot_slices(
     names: list[str],
     values: list[list[float]],
     ticks: list[list[str] | None],
-    logs: list[bool],
+    logs: list[tuple[float, float] | None],
     scores: list[list[float]],
     objective: str,
 ) -> Figure:
@@ -129,7 +129,7 @@ def plot_slices(
         names: of the domains.
         values: for each domain, one per trial; positions of choices.
         ticks: for each domain, the names of its choices; None for numbers.
-        logs: whether a domain's axis is logarithmic.
+        logs: the ends of a domain that is drawn from by order of magnitude; None for the others.
         scores: for each domain, of the same trials.
         objective: its name.
     """
@@ -150,8 +150,13 @@ def plot_slices(
                 range(len(words)), words, rotation=20 if max(map(len, words)) > 5 else 0, **verbatim(*words)
             )
             axes.set_xlim(-0.5, len(words) - 0.5)
-        elif logs[k]:
+        elif logs[k] is not None:
             axes.set_xscale("log")
+            marks = np.geomspace(*logs[k], 3)
+            axes.set_xticks(marks, [f"{mark:.2g}" for mark in marks])
+            axes.minorticks_off()
+        elif all(float(value).is_integer() for value in values[k]):
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel(shown[k], **verbatim(shown[k]))
         if k % columns == 0:
             axes.set_ylabel(objective)

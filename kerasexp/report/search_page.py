@@ -23,7 +23,8 @@ from kerasexp.runs import write_bytes, write_text
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.table import short_names, value_text
 
-MOST_SLICES = 12
+# The most important of more are drawn.
+MOST_SLICES, MOST_AXES = 12, 8
 
 
 def write_search_page(directory: SearchDirectory, results: SearchResults, confirmation: Path | None) -> None:
@@ -137,21 +138,23 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
             "Permutation importance of each searched value for a random forest's guess of the score, with its standard "
             f"deviation over shuffles. The forest's R² on trials that its trees have not seen is {found.r2:.2f}"
             + ("; it has learned little, and the bars say little." if found.r2 < 0.3 else "."),
-            "; ".join(f"{names[n]} {m:.2f}" for n, m in zip(found.names, found.means, strict=True)),
-            plot_importance([names[name] for name in found.names], found.means, found.sds),
+            "; ".join(f"{names.get(n, n)} {m:.2f}" for n, m in zip(found.names, found.means, strict=True)),
+            plot_importance([names.get(name, name) for name in found.names], found.means, found.sds),
         )
-    order = [*found.names] if found is not None else [*domains]
-    order = order[:MOST_SLICES]
+    order = [name for name in found.names if name in domains] if found is not None else [*domains]
+    order, axes = order[:MOST_SLICES], order[:MOST_AXES]
+    mixed = " Trials of few epochs are among them." if len({trial.epochs for trial in trials}) > 1 else ""
     if len(trials) > 1:
         yield Plot(
             "What mattered",
             "parallel",
-            "Each trial as a line through its values, in the colour of its score, the best in red; yellow is better.",
-            f"{len(trials)} trials over {len(order)} searched values.",
+            "Each trial as a line through its values, in the colour of its score, the best in red; yellow is better."
+            + mixed,
+            f"{len(trials)} trials over {len(axes)} searched values.",
             plot_parallel(
-                [names[name] for name in order],
-                [_marks(domains[name]) for name in order],
-                np.array([[as_number(domains[name], trial.values) for name in order] for trial in trials]),
+                [names[name] for name in axes],
+                [_marks(domains[name]) for name in axes],
+                np.array([[as_number(domains[name], trial.values) for name in axes] for trial in trials]),
                 np.array([sign * trial.score for trial in trials]),
             ),
         )
@@ -160,13 +163,13 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
     yield Plot(
         "What mattered",
         "slices",
-        f"{objective} against each searched value alone, in the trials in which it counted.",
+        f"{objective} against each searched value alone, in the trials in which it counted.{mixed}",
         f"{len(order)} panels.",
         plot_slices(
             [names[name] for name in order],
             [[_place(domains[name], trial.values[name]) for trial in where[name]] for name in order],
             [_words(domains[name]) for name in order],
-            [domains[name].log for name in order],
+            [(domains[name].low, domains[name].high) if domains[name].log else None for name in order],
             [[trial.score for trial in where[name]] for name in order],
             objective,
         ),

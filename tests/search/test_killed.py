@@ -8,17 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.slow
 
-KILLS = 10 if os.environ.get("KERASEXP_FULL") else 2
+KILLS, EPOCHS = (10, 27) if os.environ.get("KERASEXP_FULL") else (2, 9)
 SPACE = """
 data: {source: digits}
 model: {name: mlp, units: {choice: [[8], [16], [32]]}}
-training: {epochs: 9, batch_size: 20, optimizer: {learning_rate: {float: [0.0005, 0.05], sampling: log}}}
+training: {epochs: EPOCHS, batch_size: 20, optimizer: {learning_rate: {float: [0.0005, 0.05], sampling: log}}}
 search: {algorithm: ALGORITHM, max_trials: 12, confirm: []}
 """
 
@@ -30,17 +31,20 @@ def trials(folder: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("algorithm", ["random", "hyperband"])
 def test_a_killed_search_ends_like_one_that_was_not(algorithm, capsys):
-    Path("space.yaml").write_text(SPACE.replace("ALGORITHM", algorithm))
+    Path("space.yaml").write_text(SPACE.replace("ALGORITHM", algorithm).replace("EPOCHS", str(EPOCHS)))
     command = [sys.executable, "-m", "kerasexp", "search", "space.yaml", "--run-dir"]
-    start = time.monotonic()
     subprocess.run([*command, "whole"], check=True, capture_output=True)
-    whole = time.monotonic() - start
     generator, killed, ended_before = random.Random(0), 0, []
     for _ in range(4 * KILLS):
         process = subprocess.Popen([*command, "killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(generator.uniform(4, whole * 0.9))
-        except subprocess.TimeoutExpired:
+        begun = time.time()
+        # Now and then before the first trial, else at some moment of the trials.
+        patience = generator.uniform(0, 6) if generator.random() < 0.2 else 60
+        while process.poll() is None and time.time() - begun < patience and not has_trained_since(begun):
+            time.sleep(0.05)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(generator.uniform(0, 4))
+        if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             killed += 1
         process.wait()
@@ -62,7 +66,11 @@ def test_a_killed_search_ends_like_one_that_was_not(algorithm, capsys):
     begun = [json.loads((path / "manifest.json").read_text()).get("resumed", []) for _, path in runs("killed")]
     with capsys.disabled():
         print(f"\n{algorithm}: {killed} kills; {sum(map(len, begun))} trials went on from their last state")
-    assert killed >= 1
+    assert killed == KILLS
+
+
+def has_trained_since(moment: float) -> bool:
+    return any(path.stat().st_mtime > moment for path in Path("killed").glob("trial_*/run/history.csv"))
 
 
 def runs(folder: str) -> list[tuple[str, Path]]:

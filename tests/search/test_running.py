@@ -176,3 +176,16 @@ def test_ray_is_an_extra(cli, search_yaml, made_up, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     answer = cli("search", search_yaml, "--set", "executor=ray")
     assert answer.code == 2 and "executor: is ray, which is not installed: pip install '.[ray]'" in answer.err
+
+
+@pytest.mark.slow
+def test_hyperband_goes_on_with_weights_and_optimizer(cli, search_yaml):
+    """What it trained in rounds is, bit for bit, what `run` trains in one go."""
+    narrow = ("--set", "search.algorithm=hyperband", "--set", "search.max_trials=null", "--set", "search.factor=9")
+    answer = cli("search", search_yaml, *narrow, "--set", "training.epochs=9", "--set", "training.batch_size=200")
+    assert answer.code == 0, answer.err
+    child = next(row for row in trials() if row["parent"])
+    run = Path(f"{FOLDER}/trial_{child['trial']}/run")
+    again = Path(cli("run", run / "experiment.yaml", "--run-dir", "again").last_line)
+    figures = [json.loads((path / "metrics.json").read_text()) for path in (run, again)]
+    assert figures[0]["val"]["loss"] == figures[1]["val"]["loss"] and figures[0]["epochs"] == 9
