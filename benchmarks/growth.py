@@ -89,7 +89,7 @@ def draw(found: dict[str, list[tuple[float, float]]]) -> None:
         left.plot(TIMES, seconds, marker="o", label=what)
         right.plot(TIMES, memory, marker="o", label=what)
     for axes, name in ((left, "seconds of the whole run"), (right, "peak memory in MiB")):
-        axes.set(xlabel="times as many", ylabel=name, xticks=TIMES, ylim=(0, None))
+        axes.set(xlabel="times as many", ylabel=name, xticks=TIMES, ylim=(0, 1.08 * axes.get_ylim()[1]))
     left.legend()
     figure.savefig(ROOT / "docs" / "growth.png", dpi=120)
 
