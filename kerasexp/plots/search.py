@@ -93,6 +93,7 @@ def plot_parallel(
     axes.set_xticks(range(len(names)), shown, rotation=20, ha="right", **verbatim(*shown))
     axes.set_yticks([])
     axes.set_xlim(-0.15, len(names) - 0.4)
+    axes.set_ylim(-0.05, 1.05)
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
     figure.colorbar(mpl.cm.ScalarMappable(norm, colours), ax=axes, label="score", fraction=0.04)
     return figure

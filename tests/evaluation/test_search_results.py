@@ -1,0 +1,90 @@
+"""What is made of a search's trials."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerasexp.config import load
+from kerasexp.evaluation.search_results import EPOCHS, SearchResults, Trial, as_number, importance, read_trial
+from kerasexp.runs import RunDirectory
+
+SPACE = """
+data: {source: digits}
+model: {name: mlp, units: {choice: [[8], [16], [32]]}, dropout: {float: [0.0, 0.5]}, batch_norm: {bool: }}
+training: {optimizer: {learning_rate: {float: [0.0001, 0.01], sampling: log}}}
+"""
+RATE, UNITS, DROPOUT, NORM = "training.optimizer.learning_rate", "model.units", "model.dropout", "model.batch_norm"
+
+
+@pytest.fixture
+def search(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_text(SPACE)
+    return load(path)
+
+
+def results(search, count: int, score, objective=("accuracy", "max"), epochs=lambda k: 3) -> SearchResults:
+    generator, trials = np.random.default_rng(0), []
+    for k in range(count):
+        values = {
+            UNITS: [[8], [16], [32]][generator.integers(3)],
+            DROPOUT: float(generator.uniform(0, 0.5)),
+            NORM: bool(generator.integers(2)),
+            RATE: float(10 ** generator.uniform(-4, -2)),
+        }
+        trials.append(Trial(f"{k:04d}", values, "finished", score(values, k), epochs=epochs(k)))
+    return SearchResults(search, objective, trials)
+
+
+def test_what_the_score_hangs_on_is_the_most_important(search):
+    found = importance(results(search, 40, lambda v, k: np.log10(v[RATE]) + 0.01 * v[DROPOUT]))
+    assert found.names[0] == RATE and found.r2 > 0.7 and found.means[0] > 10 * found.means[1]
+    assert set(found.names) == {RATE, UNITS, DROPOUT, NORM}
+
+
+def test_epochs_count_where_they_differ(search):
+    found = importance(results(search, 40, lambda v, k: float(k % 3), epochs=lambda k: 3 ** (k % 3)))
+    assert found.names[0] == EPOCHS
+
+
+def test_a_score_that_hangs_on_nothing_is_told_by_r2(search):
+    noise = np.random.default_rng(1).normal(size=40)
+    assert importance(results(search, 40, lambda v, k: noise[k])).r2 < 0.3
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_too_few_trials_or_equal_ones_say_nothing(search, count):
+    assert importance(results(search, count, lambda v, k: 0.5)) is None
+
+
+def test_the_best_goes_by_the_direction(search):
+    scores = [0.3, 0.9, 0.1, 0.9]
+    up = results(search, 4, lambda v, k: scores[k])
+    down = results(search, 4, lambda v, k: scores[k], ("loss", "min"))
+    assert [t.id for t in up.ranked] == ["0001", "0003", "0000", "0002"] and up.best_so_far() == [0.3, 0.9, 0.9, 0.9]
+    assert down.best.id == "0002" and down.best_so_far() == [0.3, 0.3, 0.1, 0.1]
+    up.trials.insert(0, Trial("x", {}, "failed", None))
+    assert up.best_so_far()[0] is None and up.best.id == "0001"
+
+
+def test_values_lie_between_0_and_1(search):
+    domains = search.space.domains
+    assert as_number(domains[RATE], {RATE: 0.001}) == pytest.approx(0.5)
+    assert as_number(domains[UNITS], {UNITS: [16]}) == 0.5 and as_number(domains[NORM], {NORM: True}) == 1
+    assert as_number(domains[DROPOUT], {}) == -1
+
+
+def test_a_trial_is_read_from_its_run(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.history.write_text("epoch,val_accuracy,val_loss\n1,0.5,1.5\n2,0.7,nan\n")
+    run.metrics.write_text(json.dumps({"val": {"accuracy": 0.7, "loss": 1.1}, "epochs": 2, "train_seconds": 3.5}))
+    run.manifest.write_text(json.dumps({"parameters": 7}))
+    found = read_trial(run, "0001", {}, ("accuracy", "max"), None, 9.0, ("0000", 1))
+    assert (found.status, found.score, found.curve, found.parameters) == ("finished", 0.7, [0.5, 0.7], 7)
+    assert (found.epochs, found.trained, found.parent) == (2, 1, "0000")
+    assert read_trial(run, "1", {}, ("loss", "min"), None, 9.0, None).curve == [1.5]
+    assert read_trial(run, "1", {}, ("loss", "min"), "the loss is not finite", 9.0, None).status == "not finite"
+    Path(run.metrics).unlink()
+    assert read_trial(run, "1", {}, ("loss", "min"), None, 9.0, None).status == "failed"

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from kerasexp.plots.search import (
+    plot_best_so_far,
+    plot_importance,
+    plot_parallel,
+    plot_slices,
+    plot_trial_curves,
+)
+
+NAMES = ["units", "<b>$x$", "a name that is much too long for any axis of a figure"]
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_the_best_so_far_is_a_stair(count, png):
+    scores = [0.5] * count
+    figure = plot_best_so_far(
+        list(range(count)), [np.nan, *scores[1:]] if count > 1 else scores, scores, "val_accuracy"
+    )
+    assert len(figure.axes[0].get_lines()) == 2
+    assert png(figure)
+
+
+def test_curves_show_the_best_and_where_others_ended(png):
+    figure = plot_trial_curves([[0.1], [0.2, 0.5, 0.9], []], 1, [True, False, False], "accuracy on val")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["the best trial", "the others", "ended here"]
+    assert png(figure)
+    assert png(plot_trial_curves([[0.1]], 0, [False], "loss on val"))
+
+
+@pytest.mark.parametrize("trials", [2, 60])
+@pytest.mark.parametrize("axes", [1, 3])
+def test_parallel_coordinates_break_where_a_value_does_not_count(trials, axes, png):
+    places = np.random.default_rng(0).uniform(0, 1, (trials, axes))
+    places[0, -1] = -1
+    scores = np.linspace(0, 1, trials)
+    figure = plot_parallel(NAMES[:axes], [[(0.0, "0"), (1.0, "$1$")]] * axes, places, scores)
+    assert np.isnan(figure.axes[0].get_lines()[0].get_ydata()[-1])
+    assert png(figure)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_importance_has_a_bar_each(count, png):
+    figure = plot_importance(NAMES[:count], np.linspace(0.5, -0.01, count), np.full(count, 0.1))
+    assert len(figure.axes[0].patches) == count
+    assert png(figure)
+
+
+def test_slices_have_axes_of_their_kind(png):
+    figure = plot_slices(
+        ["rate", *NAMES],
+        [[0.001, 0.01], [0, 1], [1, 3], [0.1, 0.25]],
+        [None, ["[8]", "$[32, 16]$"], None, None],
+        [(0.0001, 0.01), None, None, None],
+        [[0.5, 0.6]] * 4,
+        "val_accuracy",
+    )
+    assert figure.axes[0].get_xscale() == "log"
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["0.0001", "0.001", "0.01"]
+    assert all(float(tick).is_integer() for tick in figure.axes[2].get_xticks())
+    assert png(figure)
+    assert png(plot_slices([], [], [], [], [], "val_accuracy"))
