@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from kerasexp.checkpoint import load_checkpoint, write_sidecars, write_temperature
@@ -24,18 +25,11 @@ from kerasexp.training.fit import Fitted, fit
 from kerasexp.training.precision import what_computes
 
 
-def train_and_judge(
-    experiment: Experiment,
-    data: PreparedData,
-    taught: PreparedData,
-    model,
-    run: RunDirectory,
-    manifest: dict[str, Any],
-    console: Console,
-) -> None:
-    """Train, evaluate on val and test, draw and report.
+@dataclass(frozen=True)
+class Ready:
+    """All that a training begins with.
 
-    Args:
+    Attributes:
         experiment: what is run.
         data: as they are; figures are of these.
         taught: what is learned from, which may have other labels.
@@ -44,8 +38,26 @@ def train_and_judge(
         manifest: gains the seconds that each part took.
         console: where progress is shown.
     """
+
+    experiment: Experiment
+    data: PreparedData
+    taught: PreparedData
+    model: Any
+    run: RunDirectory
+    manifest: dict[str, Any]
+    console: Console
+
+    @property
+    def is_complementary(self) -> bool:
+        """Whether labels say what a picture is NOT; then they cannot tell how sure a prediction should be."""
+        return labels_are_complementary(self.experiment.training) or self.taught is not self.data
+
+
+def train_and_judge(ready: Ready) -> None:
+    """Train, evaluate on val and test, draw and report."""
+    experiment, data, run, manifest = ready.experiment, ready.data, ready.run, ready.manifest
     # 4. Training.
-    fitted = _trained(experiment, data, taught, model, run, manifest, console)
+    fitted = _trained(ready)
 
     # 5. Evaluation of what was saved, not of what is in memory; the test split is read here and nowhere before.
     start = time.perf_counter()
@@ -53,11 +65,9 @@ def train_and_judge(
     val = predict_split(best, data.splits["val"], data.class_names)
     sampled = sample_positions(len(data.splits["test"]), experiment.seed)
     test = predict_split(best, data.splits["test"], data.class_names, sampled)
-    # What says what a picture is NOT cannot tell how sure a prediction should be.
-    complementary = labels_are_complementary(experiment.training) or taught is not data
-    temperature, ranking = 1.0 if complementary else fit_temperature(val), rank(test)
+    temperature, ranking = 1.0 if ready.is_complementary else fit_temperature(val), rank(test)
     metrics = {
-        "val": complementary_metrics(val) if complementary else compute_metrics(val, temperature),
+        "val": complementary_metrics(val) if ready.is_complementary else compute_metrics(val, temperature),
         "test": compute_metrics(test, temperature, ranking),
         "temperature": temperature,
         **_of_training(fitted),
@@ -72,7 +82,7 @@ def train_and_judge(
     }
     for name in ("val", "test"):
         m = metrics[name]
-        console.line(
+        ready.console.line(
             f"{name}: accuracy {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
             f"loss {m['loss']:.4f}  "
             + (f"macro F1 {m['macro_f1']:.4f}  " if "macro_f1" in m else "estimated from complementary labels  ")
@@ -82,37 +92,27 @@ def train_and_judge(
     # 6. Plots and the page.
     start = time.perf_counter()
     judged = Judged(experiment, data, best, fitted, {"val": val, "test": test}, ranking, metrics)
-    with console.bar("drawing the report", MOST_PLOTS) as bar:
+    with ready.console.bar("drawing the report", MOST_PLOTS) as bar:
         write_report(run, judged, manifest, bar.advance)
     manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
 
 
-def train_and_validate(
-    experiment: Experiment,
-    data: PreparedData,
-    taught: PreparedData,
-    model,
-    run: RunDirectory,
-    manifest: dict[str, Any],
-    console: Console,
-) -> None:
-    """Train, and evaluate on val alone: what is chosen by its figures must not see the test split; as `train_and_judge`."""
-    fitted = _trained(experiment, data, taught, model, run, manifest, console)
-    val = predict_split(load_checkpoint(run.checkpoint).model, data.splits["val"], data.class_names)
-    complementary = labels_are_complementary(experiment.training) or taught is not data
-    figures = complementary_metrics(val) if complementary else compute_metrics(val, None)
-    write_json(run.metrics, {"val": figures, **_of_training(fitted)})
-    manifest["times"] |= {"train_seconds": round(fitted.seconds, 3)}
-    console.line(f"val: accuracy {figures['accuracy']:.4f}  loss {figures['loss']:.4f}")
+def train_and_validate(ready: Ready) -> None:
+    """Train, and evaluate on val alone: what is chosen by its figures must not see the test split."""
+    fitted = _trained(ready)
+    val = predict_split(load_checkpoint(ready.run.checkpoint).model, ready.data.splits["val"], ready.data.class_names)
+    figures = complementary_metrics(val) if ready.is_complementary else compute_metrics(val)
+    write_json(ready.run.metrics, {"val": figures, **_of_training(fitted)})
+    ready.manifest["times"] |= {"train_seconds": round(fitted.seconds, 3)}
+    ready.console.line(f"val: accuracy {figures['accuracy']:.4f}  loss {figures['loss']:.4f}")
 
 
-def _trained(
-    experiment, data: PreparedData, taught: PreparedData, model, run: RunDirectory, manifest, console
-) -> Fitted:
+def _trained(ready: Ready) -> Fitted:
+    experiment, data, run, manifest = ready.experiment, ready.data, ready.run, ready.manifest
     write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
-    console.line(what_computes(manifest["precision"], experiment.training.precision, manifest["devices"]))
-    with model.distribute_strategy.scope():
-        return fit(model, taught, experiment, run, console)
+    ready.console.line(what_computes(manifest["precision"], experiment.training.precision, manifest["devices"]))
+    with ready.model.distribute_strategy.scope():
+        return fit(ready.model, ready.taught, experiment, run, ready.console)
 
 
 def _of_training(fitted: Fitted) -> dict[str, Any]:

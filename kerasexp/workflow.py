@@ -20,7 +20,7 @@ from kerasexp.runs import RunDirectory, earlier_runs, write_json, write_text
 from kerasexp.training.interruption import interruption_is_an_error
 
 # Trains a model and writes what came of it: `train_and_judge` or `train_and_validate`.
-Judge = Callable[..., None]
+Judge = Callable[[Any], None]
 
 
 @dataclass
@@ -139,6 +139,7 @@ def _run(
     """Build, train, evaluate and report, in a new directory or an unfinished one; keep the manifest true to what happens."""
     import keras
 
+    from kerasexp.judging import Ready
     from kerasexp.models.flops import flops
     from kerasexp.training.devices import names_of, strategy_of
     from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
@@ -192,7 +193,7 @@ def _run(
         write_json(run.manifest, manifest)
         try:
             taught = _taught(experiment, data, upstream)
-            judge(experiment, data, taught, model, run, manifest, console)
+            judge(Ready(experiment, data, taught, model, run, manifest, console))
             manifest["status"] = "finished"
         except BaseException as error:
             told = _told(error, experiment)
