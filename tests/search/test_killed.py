@@ -15,12 +15,12 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-KILLS, EPOCHS = (10, 27) if os.environ.get("KERASEXP_FULL") else (2, 9)
+KILLS, EPOCHS, TRIALS = (10, 27, 24) if os.environ.get("KERASEXP_FULL") else (2, 9, 12)
 SPACE = """
 data: {source: digits}
 model: {name: mlp, units: {choice: [[8], [16], [32]]}}
 training: {epochs: EPOCHS, batch_size: 20, optimizer: {learning_rate: {float: [0.0005, 0.05], sampling: log}}}
-search: {algorithm: ALGORITHM, max_trials: 12, confirm: []}
+search: {algorithm: ALGORITHM, max_trials: TRIALS, confirm: []}
 """
 
 
@@ -31,7 +31,9 @@ def trials(folder: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("algorithm", ["random", "hyperband"])
 def test_a_killed_search_ends_like_one_that_was_not(algorithm, capsys):
-    Path("space.yaml").write_text(SPACE.replace("ALGORITHM", algorithm).replace("EPOCHS", str(EPOCHS)))
+    Path("space.yaml").write_text(
+        SPACE.replace("ALGORITHM", algorithm).replace("EPOCHS", str(EPOCHS)).replace("TRIALS", str(TRIALS))
+    )
     command = [sys.executable, "-m", "kerasexp", "search", "space.yaml", "--run-dir"]
     subprocess.run([*command, "whole"], check=True, capture_output=True)
     generator, killed, ended_before = random.Random(0), 0, []
@@ -43,7 +45,7 @@ def test_a_killed_search_ends_like_one_that_was_not(algorithm, capsys):
         while process.poll() is None and time.time() - begun < patience and not has_trained_since(begun):
             time.sleep(0.05)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(generator.uniform(0, 4))
+            process.wait(generator.uniform(0, 3))
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             killed += 1
