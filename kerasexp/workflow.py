@@ -11,7 +11,7 @@ from typing import Any
 from kerasexp.checkpoint import load_checkpoint
 from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
-from kerasexp.data.preparation import PreparedData
+from kerasexp.data.preparation import PreparedData, hold, is_held, key_of
 from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
 from kerasexp.manifest import hardware, now, versions
 from kerasexp.preparing import absence, fitting_data
@@ -77,6 +77,9 @@ def run_trial(experiment: Experiment, folder: Path, parent: Path | None, console
         copy_run(parent, folder)
     with interruption_is_an_error():
         data, seconds = fitting_data(experiment, console)
+        # The next trial most often learns from the same.
+        if not is_held(experiment.data):
+            hold({key_of(experiment.data): data})
         upstream = None if experiment.init is None else run_upstream(experiment, console, True)
         return _start_or_resume(experiment, data, seconds, upstream, folder, console, True, judge=train_and_validate)
 

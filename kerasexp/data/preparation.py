@@ -68,7 +68,7 @@ class PreparedData:
         return np.bincount(self.splits["train"].labels, minlength=len(self.class_names)).tolist()
 
 
-# Data that were prepared elsewhere, by what they are known by.
+# Data that were prepared before or elsewhere, by what they are known by.
 _held: dict[str, PreparedData] = {}
 
 
@@ -78,9 +78,14 @@ def key_of(data: Data) -> str:
 
 
 def hold(prepared: dict[str, PreparedData]) -> None:
-    """Keep data that another process has prepared, and no others; `prepare` then returns them."""
+    """Keep prepared data, and no others; `prepare` then returns them."""
     _held.clear()
     _held.update(prepared)
+
+
+def is_held(data: Data) -> bool:
+    """Return whether these data are kept."""
+    return key_of(data) in _held
 
 
 def prepare(
@@ -98,7 +103,7 @@ def prepare(
         UserError: the data cannot be had, or do not fit the experiment.
         RunError: a picture cannot be read and `on_corrupt` is `error`.
     """
-    if hold_out_parts and key_of(data) in _held:
+    if hold_out_parts and is_held(data):
         return _held[key_of(data)]
     source, stand_in = load_source(data)
     edits = data.labels

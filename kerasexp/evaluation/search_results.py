@@ -17,7 +17,7 @@ from kerasexp.runs import RunDirectory
 
 # A forest of fewer trials knows nothing.
 LEAST_FOR_IMPORTANCE = 12
-TREES, REPEATS = 200, 20
+TREES, REPEATS = 100, 10
 NOT_FINITE, EPOCHS = "not finite", "epochs"
 
 

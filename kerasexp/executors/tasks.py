@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +72,6 @@ def attempt(task: Task) -> Ending:
         finally:
             # The graphs of a run that is over would stay in memory until the process ends.
             keras.backend.clear_session()
-            gc.collect()
 
 
 class InThisProcess:
@@ -86,7 +84,10 @@ class InThisProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
-        pass
+        from kerasexp.data.preparation import hold
+
+        # Files may have changed before this process is asked for the same data again.
+        hold({})
 
     @property
     def room(self) -> int:

@@ -20,7 +20,7 @@ def test_held_data_are_not_prepared_again(monkeypatch):
     monkeypatch.setattr(preparation, "load_source", lambda data: pytest.fail("read again"))
     assert prepare(data) is prepared
     turned = experiment_from({"name": "x", "data": {"source": "digits", "augmentation": {"rotation": 5}}}).data
-    assert prepare(turned) is prepared
+    assert prepare(turned) is prepared and preparation.is_held(turned)
 
 
 def test_other_data_are():

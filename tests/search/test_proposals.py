@@ -11,7 +11,8 @@ from kerasexp.config import load
 from kerasexp.errors import RunError
 from kerasexp.search.proposals import Proposals
 
-ALGORITHMS = ["random", "bayesian", "grid", "hyperband"]
+# Fitting a Gaussian process takes half a second each time.
+ALGORITHMS = ["random", pytest.param("bayesian", marks=pytest.mark.slow), "grid", "hyperband"]
 TRIALS = 14
 
 

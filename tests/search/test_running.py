@@ -49,9 +49,16 @@ def test_the_same_command_makes_nothing_twice(cli, search_yaml, made_up):
     assert made_up.begun == [f"{k:04d}" for k in range(9)] and trials()[:6] == before
 
 
-@pytest.mark.parametrize("stop", [1, 3, 6])
-@pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
-def test_an_interrupted_search_goes_on_where_it_stopped(cli, search_yaml, made_up, stop, algorithm):
+@pytest.mark.parametrize(
+    ("algorithm", "stop"),
+    [
+        ("random", 1),
+        ("random", 6),
+        ("hyperband", 3),
+        *(pytest.param("bayesian", stop, marks=pytest.mark.slow) for stop in (1, 3, 6)),
+    ],
+)
+def test_an_interrupted_search_goes_on_where_it_stopped(cli, search_yaml, made_up, algorithm, stop):
     given = (search_yaml, "--set", f"search.algorithm={algorithm}", "--set", "search.initial=2", "--run-dir")
     assert cli("search", *given, "whole").code == 0
     made_up.begun.clear()
