@@ -49,6 +49,7 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         RunError: no trial could be trained.
         Interrupted: the process was asked to stop; what was running can be gone on with.
     """
+    carried_out_by = executor_of(search.execution, jobs, _most_trials(search))
     directory = SearchDirectory.find(search, run_dir, extend)
     if directory is None:
         check_corners(search, console)
@@ -58,7 +59,7 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         write_text(directory.yaml, resolved_yaml(search))
         found = _Searching(search, directory, console)
         try:
-            with executor_of(search.execution, jobs, _most_trials(search)) as executor:
+            with carried_out_by as executor:
                 found.search(executor)
         finally:
             found.save()

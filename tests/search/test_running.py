@@ -183,6 +183,7 @@ def test_ray_is_an_extra(cli, search_yaml, made_up, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     answer = cli("search", search_yaml, "--set", "executor=ray")
     assert answer.code == 2 and "executor: is ray, which is not installed: pip install '.[ray]'" in answer.err
+    assert not Path("runs").exists()
 
 
 @pytest.mark.slow
