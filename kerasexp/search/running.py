@@ -66,8 +66,9 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         best = found.results.best
         if best is None:
             trials = found.results.trials
-            first = f"not one trial could be trained; the first: {trials[0].cause}" if trials else "no trial was made"
-            raise RunError(f"{first}: the budget is spent" if not trials else first)
+            if not trials:
+                raise RunError("no trial was made: the budget is spent")
+            raise RunError(f"not one trial could be trained; the first: {trials[0].cause}")
         found.drop_weights()
         directory.keep_best(best.id, resolved_yaml(found.experiments[best.id]))
         for line in best_lines(found.results):
