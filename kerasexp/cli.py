@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
+from kerasexp.arguments import CheckpointPath, DataPath, ExperimentFile, Format, Jobs, ListFormat, Overrides, RunDir
 from kerasexp.errors import KerasexpError
 
 app = typer.Typer(
@@ -22,36 +22,15 @@ app = typer.Typer(
 )
 
 
-class Format(StrEnum):
-    table = "table"
-    json = "json"
-
-
-class ListFormat(StrEnum):
-    table = "table"
-    csv = "csv"
-    json = "json"
-
-
-ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="YAML file of the experiment.")]
-Overrides = Annotated[
-    Optional[list[str]],  # noqa: UP045 (typer reads it)
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key, such as training.epochs=3; may be given again."),
-]
-CheckpointPath = Annotated[
-    Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder, a run directory, or a model.keras.")
-]
-
-
 @app.command()
 def run(
     experiment: ExperimentFile,
     overrides: Overrides = None,
-    run_dir: Annotated[Optional[Path], typer.Option(help="Directory of the run; default: runs/NAME/NUMBER.")] = None,  # noqa: UP045
+    run_dir: RunDir = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an unfinished run, or with a finished one for more epochs.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Runs of a study at once; the cores are shared out.")] = 1,
+    jobs: Jobs = 1,
     quick: Annotated[
         bool, typer.Option("--quick", help="A study with fewer pictures and seeds, which it says.")
     ] = False,
@@ -76,11 +55,11 @@ def run(
 def search(
     experiment: ExperimentFile,
     overrides: Overrides = None,
-    run_dir: Annotated[Optional[Path], typer.Option(help="Directory of the search; default: runs/NAME/NUMBER.")] = None,  # noqa: UP045
+    run_dir: RunDir = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Go on with a random or bayesian search whose domains were narrower.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Trials at once; the cores are shared out.")] = 1,
+    jobs: Jobs = 1,
 ):
     """Look for the best values of an experiment's domains.
 
@@ -147,7 +126,7 @@ def list_experiments(
 def evaluate(
     checkpoint: CheckpointPath,
     data: Annotated[str, typer.Option(metavar="SOURCE", help="Kind of source, such as mnist or image_folder.")],
-    data_path: Annotated[Optional[str], typer.Option(metavar="PATH", help="File or folder of the source.")] = None,  # noqa: UP045
+    data_path: DataPath = None,
     format: Annotated[Format, typer.Option(help="How to print the figures.")] = Format.table,
 ):
     """Judge a saved checkpoint on other data.
@@ -190,7 +169,7 @@ def diagnose(
         str,
         typer.Argument(metavar="SOURCE", help="Source such as mnist, folder, archive, CSV, or an experiment's YAML."),
     ],
-    data_path: Annotated[Optional[str], typer.Option(metavar="PATH", help="File or folder of a named source.")] = None,  # noqa: UP045
+    data_path: DataPath = None,
     reference: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="CHECKPOINT", help="Judge the labels by this checkpoint instead of by cross-validation."),

@@ -47,6 +47,8 @@ def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 
             raise UserError(Problem(message, study.name, "--variant"))
     text = resolved_yaml(study)
     key = hashlib.sha256(f"{study.quick} {text}".encode()).hexdigest()
+    count = sum(not only or name in only for name, _, _ in study.runs())
+    carried_out_by = executor_of(study.execution, jobs, count)  # says what is missing before anything is written
     directory = StudyDirectory.find_or_create(study.name, key, run_dir)
     tasks = [_task(directory, *run) for run in study.runs()]
     wanted = [task for task in tasks if not only or task.name in only]
@@ -63,10 +65,7 @@ def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 
         if jobs > 1 or study.execution.executor == "ray":
             _run_upstreams([task.experiment for task in wanted], console)
         try:
-            with (
-                executor_of(study.execution, jobs, len(wanted)) as executor,
-                console.bar(study.name, len(wanted)) as bar,
-            ):
+            with carried_out_by as executor, console.bar(study.name, len(wanted)) as bar:
                 for number, ending in enumerate(execute(wanted, executor), start=1):
                     place = ending.task.name, ending.task.seed
                     endings[place] = ending
