@@ -59,6 +59,7 @@ class Augmentation(Section):
     shift: float = Field(0, ge=0, le=1, description="Largest move, as a fraction of the size, either way.")
     zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side's length, as a fraction, either way.")
     shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
+    flip: bool = Field(False, description="Mirror left and right, every second picture; not for characters.")
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="What lies beyond the border; constant is black, the background of ink bright on dark."
     )

@@ -15,7 +15,8 @@ def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator:
         how: the ranges.
         count: number of pictures.
         size: their height and width, in pixels.
-        generator: the source of randomness; it is asked for the same numbers whatever the ranges are.
+        generator: the source of randomness; it is asked for the same numbers whatever the ranges are, but for the flip's,
+            which come last.
 
     Returns:
         float32 [count, 8]: rows (a0, a1, a2, b0, b1, b2, 0, 0) as ImageProjectiveTransformV3 takes them; output pixel (x, y)
@@ -33,6 +34,11 @@ def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator:
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     a2 = middle_x - a0 * (middle_x + shift_x) - a1 * (middle_y + shift_y)
     b2 = middle_y - b0 * (middle_x + shift_x) - b1 * (middle_y + shift_y)
+    if how.flip:
+        # Mirrored after all else: what is read for the pixel x is what would be for the one opposite.
+        mirrored = generator.uniform(-1, 1, count) > 0
+        a2, b2 = np.where(mirrored, a2 + a0 * (width - 1), a2), np.where(mirrored, b2 + b0 * (width - 1), b2)
+        a0, b0 = np.where(mirrored, -a0, a0), np.where(mirrored, -b0, b0)
     zero = np.zeros(count)
     return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1).astype(np.float32)
 

@@ -123,3 +123,21 @@ def test_ranges_are_kept():
     rows = affine_rows(Augmentation(rotation=10), 2000, (28, 28), np.random.default_rng(0))
     angles = np.rad2deg(np.arctan2(rows[:, 1], rows[:, 0]))
     assert 9.9 < np.abs(angles).max() <= 10.001 and abs(angles.mean()) < 0.5
+
+
+def test_a_flip_mirrors_left_and_right_after_all_else():
+    assert np.array_equal(warped(Augmentation(flip=True)), SQUARE[:, :, ::-1])
+    assert np.array_equal(warped(Augmentation(flip=True), draw=-1.0), SQUARE)
+    how = {"rotation": 15, "shift": 0.1, "zoom": 0.2, "shear": 5, "fill": "nearest"}
+    mirrored = warped(Augmentation(**how))[:, :, ::-1]
+    assert warped(Augmentation(flip=True, **how)) == pytest.approx(mirrored, abs=0.01)
+
+
+def test_every_second_picture_is_flipped_and_all_else_is_drawn_as_without():
+    plain, flipped = (
+        affine_rows(Augmentation(rotation=10, flip=flip), 2000, (28, 28), np.random.default_rng(0))
+        for flip in (False, True)
+    )
+    same = np.isclose(plain[:, 0], flipped[:, 0])
+    assert 0.46 < same.mean() < 0.54
+    assert np.array_equal(plain[same], flipped[same])
