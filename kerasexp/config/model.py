@@ -53,6 +53,11 @@ class Block(Section):
         None,
         description="inverted_residual: how many times as many maps lie between as come in, 1 for no expansion; null: 6.",
     )
+    shortcut: bool | None = Field(
+        None,
+        description="conv, mobile: add what comes in to what the convolutions make of it, through a 1x1 convolution where the "
+        "shapes differ (residual learning); null: false. It needs padding: same.",
+    )
     kernel: int = Field(3, ge=1, le=31, description="Side of the kernel, in pixels.")
     stride: int = Field(1, ge=1, le=16, description="Stride of the first convolution.")
     padding: Literal["same", "valid"] = Field("same", description="same keeps the size, valid loses the border.")

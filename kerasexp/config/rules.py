@@ -27,7 +27,7 @@ LOSS_KEYS = {
     "gamma": ("focal",),
     "scale": ("ldam",),
 }
-BLOCK_KEYS = {"expansion": ("inverted_residual",)}
+BLOCK_KEYS = {"expansion": ("inverted_residual",), "shortcut": ("conv", "mobile")}
 DECODE_KEYS = {"tau": ("logit_adjusted",)}
 SECTION_KEYS = {"optimizer": OPTIMIZER_KEYS, "schedule": SCHEDULE_KEYS, "loss": LOSS_KEYS, "decode": DECODE_KEYS}
 # These learn from labels that say what a picture is NOT.
@@ -129,6 +129,8 @@ def _block_rules(model: Cnn) -> Iterator[tuple[str, str]]:
                     f"model.blocks.{number}.{key}",
                     f"{block.kind} has no {key}; those that have: {', '.join(owners)}",
                 )
+        if block.shortcut and block.padding == "valid":
+            yield f"model.blocks.{number}.shortcut", "needs padding: same; valid loses a border that a sum has to have"
 
 
 def _sizes_stay_positive(experiment: Experiment) -> Iterator[tuple[str, str]]:

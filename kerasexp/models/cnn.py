@@ -27,12 +27,22 @@ def build_cnn(model: Cnn, pictures: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _block(features: keras.KerasTensor, block: Block, name: str) -> keras.KerasTensor:
+    came_in = features
     for number in range(1, block.convolutions + 1):
         stride = block.stride if number == 1 else 1
         features = KINDS[block.kind](features, block, stride, name, number)
+    if block.shortcut:
+        features = _sum(came_in, features, block, name)
     if block.pool:
         features = keras.layers.MaxPooling2D(block.pool, name=f"{name}_pool")(features)
     return keras.layers.Dropout(block.dropout, name=f"{name}_dropout")(features) if block.dropout else features
+
+
+def _sum(came_in: keras.KerasTensor, features: keras.KerasTensor, block: Block, name: str) -> keras.KerasTensor:
+    """Add a block's input to its maps, projected where its shape is another (residual learning; He et al. 2016)."""
+    if came_in.shape != features.shape:
+        came_in = convolution(came_in, block.filters, 1, block.stride, block, f"{name}_shortcut", linear=True)
+    return keras.layers.Add(name=f"{name}_sum")([features, came_in])
 
 
 def _plain(features: keras.KerasTensor, block: Block, stride: int, name: str, number: int) -> keras.KerasTensor:

@@ -107,3 +107,10 @@ def test_a_wrong_block_is_refused_under_its_key(load, blocks, key, told):
 def test_words_that_leave_nothing_of_the_picture_are_refused(load):
     assert len(load("[conv, mobile, mobile, mobile, mobile, mobile]").model.blocks) == 6
     assert list(problems(load, "[conv, conv, conv, conv, conv, conv, conv]")) == ["model.blocks.6"]
+
+
+def test_a_shortcut_is_for_blocks_that_keep_the_border(load):
+    assert load("[{shortcut: true}, {kind: mobile, shortcut: true, stride: 2}]").model.blocks[1].shortcut
+    found = problems(load, "[{padding: valid, shortcut: true}, {kind: inverted_residual, shortcut: true}]")
+    assert found["model.blocks.1.shortcut"] == "inverted_residual has no shortcut; those that have: conv, mobile"
+    assert "needs padding: same" in found["model.blocks.0.shortcut"]

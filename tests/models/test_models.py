@@ -101,3 +101,22 @@ def test_the_rule_on_sizes_agrees_with_keras(padding, size, kind):
         except ValueError:
             fits = False
         assert fits != refused, depth
+
+
+def test_a_shortcut_adds_what_came_in_projected_where_its_shape_differs():
+    blocks = [
+        {"filters": 4},
+        {"filters": 4, "convolutions": 2, "shortcut": True},
+        {"kind": "mobile", "filters": 6, "convolutions": 2, "stride": 2, "shortcut": True, "pool": 2},
+    ]
+    model = build_model(Cnn(blocks=blocks), Preprocessing(size=[9, 11]), 3, "residual")
+    names = [layer.name for layer in model.layers]
+    assert "block_2_shortcut" not in names and names.index("block_3_sum") < names.index("block_3_pool")
+    shortcut = model.get_layer("block_3_shortcut")
+    assert shortcut.strides == (2, 2) and shortcut.kernel_size == (1, 1)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 9, 11, 1)).astype(np.uint8)
+    before, after, summed = (
+        keras.Model(model.input, model.get_layer(name).output).predict(pictures, verbose=0)
+        for name in ("block_1_conv_1_relu", "block_2_conv_2_relu", "block_2_sum")
+    )
+    assert np.allclose(summed, before + after, atol=1e-6)
