@@ -186,7 +186,7 @@ def _one_polarity(images: np.ndarray, asked: Asked) -> np.ndarray:
     if asked.from_file or images.shape[-1] != 1:
         return images
     how = Preprocessing(size=list(images.shape[1:3]), channels=1, invert="auto")
-    return preprocess_array(images, how)
+    return preprocess_array(np.asarray(images), how)
 
 
 def _by_reference(

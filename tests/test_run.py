@@ -83,6 +83,17 @@ def test_the_saved_experiment_repeats_the_run_bit_for_bit(cli, tiny_yaml):
     assert (one["val"], one["test"]) == (other["val"], other["test"])
 
 
+def test_a_run_whose_pictures_stay_on_disk_is_the_same_bit_for_bit(cli, tiny_yaml, monkeypatch):
+    first = Path(cli("run", tiny_yaml).last_line)
+    monkeypatch.setattr("kerasexp.data.packed.IN_MEMORY", 1000)
+    second = Path(cli("run", tiny_yaml).last_line)
+    for one, other in zip(weights(first), weights(second), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (first / "predictions.csv").read_text() == (second / "predictions.csv").read_text()
+    manifests = [json.loads((run / "manifest.json").read_text()) for run in (first, second)]
+    assert manifests[0]["data"]["fingerprint"] == manifests[1]["data"]["fingerprint"]
+
+
 def test_another_seed_gives_other_weights_on_the_same_split(cli, tiny_yaml):
     first, second = (Path(cli("run", tiny_yaml, "--set", f"seed={seed}").last_line) for seed in (0, 1))
     assert any(not np.array_equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))

@@ -7,19 +7,22 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kerasexp.config.data import Preprocessing
+from kerasexp.data.on_disk import AT_ONCE, IN_MEMORY, PicturesOnDisk, PicturesWriter
 from kerasexp.data.pictures import BrokenPicture, ChangedPicture, Pictures
 from kerasexp.data.preprocessing import enough_for, preprocess
 from kerasexp.data.threads import in_threads
 
 # Part of every key: raise it when decoding or preprocessing gives other pixels than before.
 VERSION = 4
+IMAGES, META = "images.npy", "meta.json"
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,12 @@ class Packed:
     """Preprocessed pictures.
 
     Attributes:
-        images: uint8 [n, height, width, channels].
+        images: uint8 [n, height, width, channels]; on disk where they are many.
         kept: int64 [n], the position of each in what was packed; those that are missing could not be read.
         faults: (name, reason) of each picture that could not be read.
     """
 
-    images: np.ndarray
+    images: np.ndarray | PicturesOnDisk
     kept: np.ndarray
     faults: list[tuple[str, str]]
 
@@ -48,8 +51,8 @@ def cache_folder() -> Path:
 def pack(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None = None) -> Packed:
     """Decode and preprocess pictures, or read them from the cache where that was done before.
 
-    A cache that cannot be written costs the next run its time, and this one nothing. Nothing is kept where a picture changed
-    while it was read: the key is a digest of what was there before.
+    A cache that cannot be written costs the next run its time, and this one nothing but memory. Nothing is kept where a
+    picture changed while it was read: the key is a digest of what was there before.
 
     Args:
         pictures: what to pack.
@@ -58,12 +61,18 @@ def pack(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], 
     """
     folder = cache_folder() / "packed" / _key(pictures, how)
     found = _read(folder, len(pictures), (*how.size, how.channels))
-    if found is not None:
-        return found
-    packed, at_rest = _decode_all(pictures, how, progress)
-    if at_rest:
-        _write(folder, packed)
-    return packed
+    if found is None and is_large(len(pictures), how):
+        found = _pack_on_disk(folder, pictures, how, progress)
+    if found is None:
+        found, at_rest = _decoded(pictures, how, range(len(pictures)), progress)
+        if at_rest:
+            _write(folder, found)
+    return found
+
+
+def is_large(count: int, how: Preprocessing) -> bool:
+    """Return whether so many preprocessed pictures stay on disk."""
+    return count * how.size[0] * how.size[1] * how.channels > IN_MEMORY
 
 
 def _key(pictures: Pictures, how: Preprocessing) -> str:
@@ -71,21 +80,21 @@ def _key(pictures: Pictures, how: Preprocessing) -> str:
     return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _decode_all(
-    pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None
+def _decoded(
+    pictures: Pictures, how: Preprocessing, positions: range, progress: Callable[[int, int], None] | None
 ) -> tuple[Packed, bool]:
-    """Return all that can be read, and whether everything was as it is in the digest."""
-    images, enough = np.empty((len(pictures), *how.size, how.channels), np.uint8), enough_for(how)
+    """Return all at these positions that can be read, and whether everything was as it is in the digest."""
+    images, enough = np.empty((len(positions), *how.size, how.channels), np.uint8), enough_for(how)
 
     def one(position: int) -> BrokenPicture | None:
         try:
-            images[position] = preprocess(pictures.read(position, enough), how)
+            images[position - positions.start] = preprocess(pictures.read(position, enough), how)
         except BrokenPicture as broken:
             return broken
         return None
 
     faults, kept, at_rest = [], [], True
-    for position, fault in enumerate(in_threads(one, range(len(pictures)))):
+    for position, fault in zip(positions, in_threads(one, positions), strict=True):
         if fault is None:
             kept.append(position)
         else:
@@ -94,14 +103,36 @@ def _decode_all(
         if progress is not None:
             progress(position + 1, len(pictures))
     kept = np.array(kept, dtype=np.int64)
-    return Packed(images[kept] if faults else images, kept, faults), at_rest
+    return Packed(images[kept - positions.start] if faults else images, kept, faults), at_rest
+
+
+def _pack_on_disk(
+    folder: Path, pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None
+) -> Packed | None:
+    """Decode into a file, some pictures at a time; return None where it cannot be written."""
+    kept, faults, all_at_rest = [], [], True
+    with suppress(OSError), _made_beside(folder) as temporary:
+        with PicturesWriter(temporary / IMAGES, len(pictures), (*how.size, how.channels)) as file:
+            for first in range(0, len(pictures), AT_ONCE):
+                positions = range(first, min(first + AT_ONCE, len(pictures)))
+                part, at_rest = _decoded(pictures, how, positions, progress)
+                file.write(part.images)
+                kept.append(part.kept)
+                faults += part.faults
+                all_at_rest = all_at_rest and at_rest
+        found = Packed(PicturesOnDisk(temporary / IMAGES), np.concatenate(kept), faults)
+        if all_at_rest:
+            _put(temporary, folder, found)
+        return found
+    return None
 
 
 def _read(folder: Path, count: int, shape: tuple[int, ...]) -> Packed | None:
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        images = np.load(folder / "images.npy", allow_pickle=False)
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
         kept = np.array(meta["kept"], dtype=np.int64)
+        large = len(kept) * int(np.prod(shape)) > IN_MEMORY
+        images = PicturesOnDisk(folder / IMAGES) if large else np.load(folder / IMAGES, allow_pickle=False)
         right = images.dtype == np.uint8 and images.shape == (len(kept), *shape)
         if right and (len(kept) == 0 or (kept.min() >= 0 and kept.max() < count)):
             return Packed(images, kept, [tuple(fault) for fault in meta["faults"]])
@@ -111,17 +142,26 @@ def _read(folder: Path, count: int, shape: tuple[int, ...]) -> Packed | None:
 
 
 def _write(folder: Path, packed: Packed) -> None:
-    temporary = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        np.save(temporary / "images.npy", packed.images, allow_pickle=False)
+    with suppress(OSError, UnicodeEncodeError), _made_beside(folder) as temporary:
+        np.save(temporary / IMAGES, packed.images, allow_pickle=False)
+        _put(temporary, folder, packed)
+
+
+def _put(temporary: Path, folder: Path, packed: Packed) -> None:
+    """Say what the pictures in a temporary folder are, and give it its name."""
+    with suppress(OSError, UnicodeEncodeError):  # another process was first, or the disk is full
         meta = {"kept": packed.kept.tolist(), "faults": packed.faults}
-        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(temporary, folder)
-    except (OSError, UnicodeEncodeError):
-        pass  # another process was first, or the disk is full or read-only
+
+
+@contextmanager
+def _made_beside(folder: Path) -> Iterator[Path]:
+    """Make a folder beside where another is to be, and delete it if it still has its first name at the end."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        yield temporary
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
 from kerasexp.data.augmentation import affine_rows, warp
+from kerasexp.data.on_disk import PicturesOnDisk
 from kerasexp.data.preparation import Split
 from kerasexp.data.sampling import positions_shown
 
@@ -31,7 +34,7 @@ def training_batches(
     Returns:
         A dataset of (uint8 [b, height, width, channels], int64 [b]); the last batch of an epoch may be smaller.
     """
-    images, labels = tf.constant(split.images), tf.constant(split.labels)
+    pictures_at, labels = _reader(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
 
     def plan(epoch: np.int64) -> list[np.ndarray]:
@@ -52,7 +55,7 @@ def training_batches(
         return tf.data.Dataset.from_tensor_slices(tuple(rows)).batch(batch_size)
 
     def batch(order: tf.Tensor, *affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pictures = tf.gather(images, order)
+        pictures = pictures_at(order)
         if affine:
             warped = warp(tf.cast(pictures, tf.float32), *affine, augmentation.fill)
             pictures = tf.cast(tf.round(warped), tf.uint8)
@@ -62,10 +65,34 @@ def training_batches(
     return _unhurried(stream.map(batch, num_parallel_calls=PARALLEL, deterministic=True).prefetch(AHEAD))
 
 
-def evaluation_batches(images: np.ndarray, labels: np.ndarray | None, batch_size: int) -> tf.data.Dataset:
+def evaluation_batches(
+    images: np.ndarray | PicturesOnDisk, labels: np.ndarray | None, batch_size: int
+) -> tf.data.Dataset:
     """Return the pictures, with their labels where they are given, in their order and in batches."""
-    parts = images if labels is None else (images, labels)
-    return _unhurried(tf.data.Dataset.from_tensor_slices(parts).batch(batch_size).prefetch(AHEAD))
+    if isinstance(images, PicturesOnDisk):
+        pictures_at = _reader(images)
+        positions = tf.data.Dataset.range(len(images)).batch(batch_size)
+        if labels is None:
+            batches = positions.map(pictures_at)
+        else:
+            batches = positions.map(lambda order: (pictures_at(order), tf.gather(labels, order)))
+    else:
+        parts = images if labels is None else (images, labels)
+        batches = tf.data.Dataset.from_tensor_slices(parts).batch(batch_size)
+    return _unhurried(batches.prefetch(AHEAD))
+
+
+def _reader(images: np.ndarray | PicturesOnDisk) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what gives the pictures at positions [b]: uint8 [b, height, width, channels]."""
+    if isinstance(images, np.ndarray):
+        held = tf.constant(images)
+        return lambda positions: tf.gather(held, positions)
+
+    def read(positions: tf.Tensor) -> tf.Tensor:
+        found = tf.numpy_function(images.__getitem__, [positions], tf.uint8, stateful=False)
+        return tf.ensure_shape(found, (None, *images.shape[1:]))
+
+    return read
 
 
 def _unhurried(dataset: tf.data.Dataset) -> tf.data.Dataset:

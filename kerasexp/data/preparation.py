@@ -10,7 +10,8 @@ import numpy as np
 
 from kerasexp.config.data import Data, DataSource, Labels, Preprocessing
 from kerasexp.data.labels import described, edited_labels, kept_positions
-from kerasexp.data.packed import Packed, pack
+from kerasexp.data.on_disk import PicturesOnDisk, in_parts
+from kerasexp.data.packed import Packed, is_large, pack
 from kerasexp.data.pictures import Pictures, Source
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.sources import load_source
@@ -22,9 +23,12 @@ DEFAULT_TEST = 0.1
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures as the model takes them: uint8 [n, height, width, channels], int64 labels [n], and names."""
+    """Pictures as the model takes them: uint8 [n, height, width, channels], int64 labels [n], and names.
 
-    images: np.ndarray
+    Where they are many, they stay on disk: indexing gives arrays, and `np.asarray` all of them.
+    """
+
+    images: np.ndarray | PicturesOnDisk
     labels: np.ndarray
     names: list[str]
 
@@ -33,7 +37,9 @@ class Split:
 
     def take(self, positions: np.ndarray) -> Split:
         """Return the pictures at these positions, in this order."""
-        return Split(self.images[positions], self.labels[positions], [self.names[i] for i in positions])
+        on_disk = isinstance(self.images, PicturesOnDisk)
+        images = self.images.take(positions) if on_disk else self.images[positions]
+        return Split(images, self.labels[positions], [self.names[i] for i in positions])
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,8 @@ def select_classes(source: Source, wanted: list[str] | None) -> Source:
 def packed_split(
     pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Split, list[tuple[str, str]]]:
-    """Preprocess stored pictures: at once where they are arrays of the right size, else through the packed cache.
+    """Preprocess stored pictures: at once where they are arrays of the right size and not many, else through the
+    packed cache.
 
     Raises:
         UserError: not one of them can be read.
@@ -201,7 +208,9 @@ def packed_split(
 
 
 def _as_array(pictures: Pictures, how: Preprocessing) -> np.ndarray | None:
-    return None if pictures.array is None else preprocess_array(pictures.array, how)
+    if pictures.array is None or is_large(len(pictures), how):
+        return None
+    return preprocess_array(pictures.array, how)
 
 
 def split_all(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
@@ -249,7 +258,8 @@ def _fingerprint(splits: dict[str, Split], class_names: list[str]) -> str:
     total = hashlib.sha256("\0".join(class_names).encode("utf-8", "surrogateescape"))
     for name, split in splits.items():
         total.update(f"{name} {split.images.shape}".encode())
-        total.update(np.ascontiguousarray(split.images))
+        for images in in_parts(split.images):
+            total.update(np.ascontiguousarray(images))
         total.update(np.ascontiguousarray(split.labels))
     return total.hexdigest()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from kerasexp.config.data import DataSource
 from kerasexp.config.files import find_file, places
+from kerasexp.data.on_disk import PicturesOnDisk, in_parts
 from kerasexp.data.pictures import MissingData, Source, from_arrays
 from kerasexp.data.sources.values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
@@ -85,13 +87,13 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return as_uint8(pixels, name, place).reshape(len(rows), *shape), labels
 
 
-def write_csv(path: Path, pictures: np.ndarray, labels: list[str]) -> None:
+def write_csv(path: Path, pictures: np.ndarray | PicturesOnDisk, labels: list[str]) -> None:
     """Write uint8 pictures [n, height, width, channels] with a header that tells their shape; `read_csv` reads them back."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["label", *_pixel_names(pictures.shape[1:])])
-        for label, picture in zip(labels, pictures.reshape(len(pictures), -1), strict=True):
-            writer.writerow([label, *picture.tolist()])
+        for label, picture in zip(labels, chain.from_iterable(in_parts(pictures)), strict=True):
+            writer.writerow([label, *picture.ravel().tolist()])
 
 
 def _is_header(line: list[str]) -> bool:

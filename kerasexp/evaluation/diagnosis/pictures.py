@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from kerasexp.data.on_disk import in_parts
 from kerasexp.data.preparation import Split
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.survey import Looked
@@ -78,8 +79,10 @@ class Stored:
 def find_duplicates(splits: Mapping[str, Split]) -> Duplicates:
     """Find pictures that are there more than once, by a digest of their pixels; blank ones are counted elsewhere."""
     places = [(name, i) for name, split in splits.items() for i in range(len(split))]
-    digests = np.frombuffer(b"".join(_digests(split.images) for split in splits.values()), "V16")
-    blank = np.concatenate([is_blank(split.images) for split in splits.values()]) if splits else np.zeros(0, bool)
+    digests = np.frombuffer(
+        b"".join(_digests(part) for split in splits.values() for part in in_parts(split.images)), "V16"
+    )
+    blank = np.concatenate([np.zeros(0, bool), *(_each(is_blank, split) for split in splits.values())])
     labels = np.concatenate([split.labels for split in splits.values()]) if splits else np.zeros(0, np.int64)
     _, group, sizes = np.unique(digests, return_inverse=True, return_counts=True)
     several = np.flatnonzero((sizes[group] > 1) & ~blank)
@@ -101,6 +104,12 @@ def find_duplicates(splits: Mapping[str, Split]) -> Duplicates:
     )
 
 
+def _each(figure: Callable[[np.ndarray], np.ndarray], split: Split) -> np.ndarray:
+    """Return a figure of each picture of a split, some of which are looked at at a time."""
+    found = [figure(part) for part in in_parts(split.images)]
+    return np.concatenate(found) if found else np.zeros(0, bool)
+
+
 def _digests(images: np.ndarray) -> bytes:
     return b"".join([hashlib.blake2b(row, digest_size=16).digest() for row in _flat(np.ascontiguousarray(images))])
 
@@ -117,9 +126,9 @@ def is_blank(images: np.ndarray) -> np.ndarray:
 
 def find_odd(splits: Mapping[str, Split]) -> OddPictures:
     """Find blank pictures, and written ones whose ink is bright on dark among dark on bright, or the other way round."""
-    blank = {name: is_blank(split.images) for name, split in splits.items()}
-    bright = {name: border_means(split.images) > 127.5 for name, split in splits.items()}
-    flat = {name: _border_spread(split.images) < FLAT for name, split in splits.items()}
+    blank = {name: _each(is_blank, split) for name, split in splits.items()}
+    bright = {name: _each(border_means, split) > 127.5 for name, split in splits.items()}
+    flat = {name: _each(_border_spread, split) < FLAT for name, split in splits.items()}
     written = {name: flat[name] & ~blank[name] for name in splits}
     total, pages = sum(map(len, splits.values())), sum(int(w.sum()) for w in written.values())
     inverted: list[Place] = []
