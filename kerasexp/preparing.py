@@ -37,6 +37,10 @@ def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
     if batch > len(train) and data.stand_in is None:
         message = f"{batch} is more than the {len(train)} training pictures"
         problems.append(Problem(message, experiment.name, "training.batch_size"))
+    classes, batches = np.count_nonzero(data.train_counts), experiment.training.class_batches
+    if batches is not None and batches.classes > classes and data.stand_in is None:
+        message = f"{batches.classes} is more than the {classes} classes that have training pictures"
+        problems.append(Problem(message, experiment.name, "training.class_batches.classes"))
     absent = [data.class_names[label] for label in absent_labels(data)]
     # Who asks for a class to be missing is told what that means, and gets it.
     unasked = [name for name in absent if experiment.data.labels.keep.get(name) != 0]

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.model import Cnn
-from kerasexp.config.training import Training
+from kerasexp.config.training import Center, Loss, Training, Triplet
 
 # Keys of an optimizer, a schedule and so on that only some of them have.
 OPTIMIZER_KEYS = {
@@ -19,6 +19,8 @@ OPTIMIZER_KEYS = {
 }
 SCHEDULE_KEYS = {"warmup": ("cosine",), "peak": ("one_cycle",), "every": ("step",), "factor": ("step",)}
 
+# These learn from labels that say what a picture is, which metric losses need.
+OF_TRUE_LABELS = ("cross_entropy", "logit_adjusted", "class_balanced", "focal", "ldam")
 LOSS_KEYS = {
     "label_smoothing": ("cross_entropy",),
     "transition": ("forward",),
@@ -26,6 +28,8 @@ LOSS_KEYS = {
     "beta": ("class_balanced",),
     "gamma": ("focal",),
     "scale": ("ldam",),
+    "triplet": OF_TRUE_LABELS,
+    "center": OF_TRUE_LABELS,
 }
 BLOCK_KEYS = {"expansion": ("inverted_residual",), "shortcut": ("conv", "mobile")}
 DECODE_KEYS = {"tau": ("logit_adjusted",)}
@@ -34,11 +38,18 @@ SECTION_KEYS = {"optimizer": OPTIMIZER_KEYS, "schedule": SCHEDULE_KEYS, "loss": 
 COMPLEMENTARY = ("scl_nl", "scl_exp", "forward", "unbiased", "non_negative", "gradient_ascent")
 # These go by how often each class is seen.
 BY_COUNTS = ("logit_adjusted", "class_balanced", "ldam")
+# Semi-hard mining compares each pair of a batch with each picture: 64 MiB for so many.
+MOST_SEMI_HARD = 256
 
 
 def labels_are_complementary(training: Training) -> bool:
     """Return whether the training takes its labels to say what a picture is NOT, and so does validation."""
     return training.loss.name in COMPLEMENTARY or training.decode.name == "argmin"
+
+
+def metric_losses(loss: Loss) -> dict[str, Triplet | Center]:
+    """Return the losses of the features that are added to the one of the logits, by name."""
+    return {name: part for name in ("triplet", "center") if (part := getattr(loss, name)) is not None}
 
 
 def direction(monitor: str) -> str:
@@ -49,6 +60,7 @@ def direction(monitor: str) -> str:
 def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """Yield (dotted key, message) for every rule that the experiment breaks."""
     yield from _training_rules(experiment)
+    yield from _metric_rules(experiment.training)
     yield from _data_rules(experiment)
     if isinstance(experiment.model, Cnn):
         yield from _block_rules(experiment.model)
@@ -100,14 +112,43 @@ def _training_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
                 yield f"training.{section}.{key}", f"{part.name} has no {key}; those that have: {', '.join(owners)}"
 
 
+def _metric_rules(training: Training) -> Iterator[tuple[str, str]]:
+    if training.decode.name == "argmin":
+        for name in metric_losses(training.loss):
+            yield (
+                f"training.loss.{name}",
+                "needs to know what a picture is; decode: argmin is for labels of what it is NOT",
+            )
+    triplet, batches = training.loss.triplet, training.class_batches
+    if triplet is not None and triplet.mining == "semi_hard" and training.batch_size > MOST_SEMI_HARD:
+        yield (
+            "training.loss.triplet.mining",
+            f"semi_hard needs memory for batch_size^3 numbers, and {training.batch_size} is more than {MOST_SEMI_HARD}; "
+            "use batch_hard or a smaller training.batch_size",
+        )
+    if batches is not None and training.batch_size != batches.classes * batches.pictures:
+        yield (
+            "training.batch_size",
+            f"got {training.batch_size}; class_batches of {batches.classes} classes with {batches.pictures} pictures each "
+            f"make it {batches.classes * batches.pictures}",
+        )
+
+
 def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     data, training = experiment.data, experiment.training
     remedy = "training.loss" if training.loss.name in BY_COUNTS else "training.decode"
-    if data.oversample and (remedy == "training.loss" or training.decode.name == "logit_adjusted"):
+    remedied = remedy == "training.loss" or training.decode.name == "logit_adjusted"
+    for key, shows_more in (("data.oversample", data.oversample), ("training.class_batches", training.class_batches)):
+        if shows_more and remedied:
+            yield (
+                key,
+                f"together with {remedy}: {getattr(training, remedy.partition('.')[2]).name} it would make up for the same "
+                "rareness twice; use one of the two",
+            )
+    if data.oversample and training.class_batches is not None:
         yield (
-            "data.oversample",
-            f"together with {remedy}: {getattr(training, remedy.partition('.')[2]).name} it would make up for the same "
-            "rareness twice; use one of the two",
+            "training.class_batches",
+            "says how often each class comes, and so does data.oversample; use one of the two",
         )
     if data.class_names is not None:
         for name, count in Counter(data.class_names.values()).items():

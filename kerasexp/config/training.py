@@ -38,6 +38,39 @@ LossName = Literal[
 ]  # fmt: skip
 
 
+class Triplet(Section):
+    """Pictures of one class closer to each other than to others by a margin (Schroff et al. 2015, Hermans et al. 2017)."""
+
+    weight: float = Field(1.0, gt=0, description="How much it counts beside the loss that `name` says.")
+    margin: float = Field(
+        0.3, gt=0, description="How much farther than one of its class a picture of another should be."
+    )
+    mining: Literal["batch_hard", "semi_hard"] = Field(
+        "batch_hard",
+        description="batch_hard: each picture with the farthest of its class and the nearest of another; semi_hard: each pair "
+        "of a class with the nearest other picture that is farther than the pair, but not by the margin.",
+    )
+    normalise: bool = Field(
+        True,
+        description="Scale features to length 1 first. Then distances are at most 2 and a margin means the same for any "
+        "network, and none is won by making all features longer.",
+    )
+
+
+class Center(Section):
+    """Pictures of one class close to a point that follows them (Wen et al. 2016)."""
+
+    weight: float = Field(0.1, gt=0, description="How much it counts beside the loss that `name` says.")
+    alpha: float = Field(0.5, gt=0, le=1, description="How far each step moves a class's center to its pictures.")
+
+
+class ClassBatches(Section):
+    """Batches of so many classes with so many pictures each."""
+
+    classes: int = Field(16, ge=2, le=1_000_000, description="Classes in a batch.")
+    pictures: int = Field(4, ge=2, le=1_000_000, description="Pictures of each of them.")
+
+
 class Loss(Section):
     """What is minimised. Keys that a loss does not have are refused."""
 
@@ -57,6 +90,16 @@ class Loss(Section):
     beta: float = Field(0.999, ge=0, le=1, description="class_balanced: 0 weighs all pictures alike, 1 by 1 / n.")
     gamma: float = Field(2.0, ge=0, description="focal: how much less what is right already counts.")
     scale: float = Field(1.0, gt=0, description="ldam: of the logits after the margin.")
+    triplet: Triplet | None = Field(
+        None,
+        description="Added for the features that go into the layer `logits`, such as {weight: 1.0, margin: 0.3, mining: "
+        "batch_hard}, best with `class_batches`; val_loss is without it. Not for complementary labels.",
+    )
+    center: Center | None = Field(
+        None,
+        description="Added for the same features, such as {weight: 0.1, alpha: 0.5}; val_loss is without it. Not for "
+        "complementary labels.",
+    )
 
 
 class Decode(Section):
@@ -114,6 +157,11 @@ class Training(Section):
 
     epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training pictures.")
     batch_size: int = Field(100, ge=1, le=1_000_000, description="Pictures per step.")
+    class_batches: ClassBatches | None = Field(
+        None,
+        description="Each batch has so many classes with so many pictures of each, such as {classes: 16, pictures: 4} with "
+        "batch_size: 64; null: pictures come in any order.",
+    )
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(Optimizer(), description="The optimizer.")
     loss: Annotated[Loss, BeforeValidator(named)] = Field(Loss(), description="The loss.")
     decode: Annotated[Decode, BeforeValidator(named)] = Field(Decode(), description="How an answer is read.")

@@ -8,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
+from kerasexp.config.training import ClassBatches
 from kerasexp.data.augmentation import affine_rows, warp
 from kerasexp.data.on_disk import PicturesOnDisk
 from kerasexp.data.preparation import Split
-from kerasexp.data.sampling import positions_shown
+from kerasexp.data.sampling import epoch_size, pictures_in_order
 
 # Batches that are made at once, and that lie ready: a batch takes a fraction of a step, so that few are enough.
 PARALLEL, AHEAD = 2, 4
@@ -25,6 +26,7 @@ def training_batches(
     epochs: int,
     begin: tuple[int, int] = (0, 0),
     oversample: float = 0,
+    class_batches: ClassBatches | None = None,
 ) -> tf.data.Dataset:
     """Return the batches of all epochs up to `epochs - 1`, one after the other, from the epoch and step in `begin` on.
 
@@ -36,11 +38,11 @@ def training_batches(
     """
     pictures_at, labels = _reader(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
+    batch_size = epoch_size(np.bincount(split.labels).tolist(), batch_size, oversample, class_batches).batch_size
 
     def plan(epoch: np.int64) -> list[np.ndarray]:
         generator = np.random.default_rng((seed, int(epoch)))
-        shown = positions_shown(split.labels, oversample, generator)
-        order = generator.permutation(len(shown))
+        shown, order = pictures_in_order(split.labels, oversample, class_batches, generator)
         rows = [shown[order]]
         if augmentation is not None:
             rows.append(affine_rows(augmentation, len(shown), (height, width), generator)[order])

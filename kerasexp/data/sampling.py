@@ -1,8 +1,53 @@
-"""Which training pictures an epoch shows: each once, or those of rare classes more often."""
+"""Which training pictures an epoch shows: each once, those of rare classes more often, or so many of each class a batch."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from kerasexp.config.training import ClassBatches
+from kerasexp.data.class_batches import classes_in_batch, positions_by_class, steps_by_class
+
+
+@dataclass(frozen=True)
+class EpochSize:
+    """How many pictures an epoch shows, and in batches of how many."""
+
+    pictures: int
+    batch_size: int
+
+    @property
+    def steps(self) -> int:
+        """How many batches that is."""
+        return -(-self.pictures // self.batch_size)
+
+    @property
+    def smallest_batch(self) -> int:
+        """How many pictures the last batch has, which may be smaller than the others."""
+        return min(self.batch_size, self.pictures % self.batch_size or self.batch_size)
+
+
+def epoch_size(counts: list[int], batch_size: int, oversample: float, batches: ClassBatches | None) -> EpochSize:
+    """Return the size of each epoch, which follows from the pictures of each class."""
+    if batches is None:
+        return EpochSize(sum(times_shown(counts, oversample)), batch_size)
+    size = classes_in_batch(counts, batches) * batches.pictures
+    return EpochSize(steps_by_class(counts, batches) * size, size)
+
+
+def pictures_in_order(
+    labels: np.ndarray, oversample: float, batches: ClassBatches | None, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which pictures an epoch shows, int64 positions [m] in `labels` (int64 [n]), and their order, int64 [m].
+
+    What is drawn for the pictures that are shown, one row each, has to be put into that order too.
+    """
+    if batches is not None:
+        shown = positions_by_class(labels, batches, generator)
+        return shown, np.arange(len(shown))
+    shown = positions_shown(labels, oversample, generator)
+    return shown, generator.permutation(len(shown))
 
 
 def times_shown(counts: list[int], oversample: float) -> list[int]:

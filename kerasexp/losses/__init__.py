@@ -7,12 +7,17 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from kerasexp.config.training import Loss
+from kerasexp.config.rules import metric_losses
+from kerasexp.config.training import Center, Loss, Triplet
+from kerasexp.losses.center import CenterLoss
 from kerasexp.losses.complementary import Forward, GradientAscent, NonNegative, SclExp, SclNl, Unbiased
 from kerasexp.losses.cross_entropy import cross_entropy
 from kerasexp.losses.imbalance import ClassBalanced, Focal, Ldam, LogitAdjusted
+from kerasexp.losses.triplet import TripletLoss
 
 Build = Callable[[Loss, list[int]], keras.losses.Loss]
+# Of integer labels [n] and embeddings [n, f], a scalar.
+MetricLoss = keras.losses.Loss | keras.layers.Layer
 
 LOSSES: dict[str, Build] = {
     "cross_entropy": lambda loss, counts: cross_entropy(loss),
@@ -28,6 +33,12 @@ LOSSES: dict[str, Build] = {
     "ldam": lambda loss, counts: Ldam(counts, loss.scale),
 }
 
+# These are added to one of the above: (as asked for, classes, width of the embedding) -> the loss.
+METRIC_LOSSES: dict[str, Callable[[Triplet | Center, int, int], MetricLoss]] = {
+    "triplet": lambda part, classes, width: TripletLoss(part.margin, part.mining, part.normalise),
+    "center": lambda part, classes, width: CenterLoss(classes, width, part.alpha),
+}
+
 
 def build_loss(loss: Loss, counts: list[int]) -> keras.losses.Loss:
     """Return the loss of integer labels [n] and logits [n, classes].
@@ -37,6 +48,11 @@ def build_loss(loss: Loss, counts: list[int]) -> keras.losses.Loss:
         counts: the training pictures of each class, which some losses go by.
     """
     return LOSSES[loss.name](loss, counts)
+
+
+def build_metric_losses(loss: Loss, classes: int, width: int) -> dict[str, MetricLoss]:
+    """Return the losses of integer labels [n] and embeddings [n, width] that the experiment adds, by name."""
+    return {name: METRIC_LOSSES[name](part, classes, width) for name, part in metric_losses(loss).items()}
 
 
 def _shares(counts: list[int]) -> list[float]:

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config import Experiment
-from kerasexp.data.sampling import times_shown
+from kerasexp.config.rules import metric_losses
+from kerasexp.data.sampling import epoch_size
 from kerasexp.errors import Problem, UserError
 
 # Read by each copy on its own, and by everything else from the first one: all copies note the same.
@@ -29,20 +30,30 @@ def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Stra
 
     Raises:
         UserError: the environment describes a cluster of several hosts, on which Keras 3 cannot train with TensorFlow; or
-            the last batch of an epoch is smaller than the number of devices, and a mean over nothing is no number.
+            the last batch of an epoch is smaller than the number of devices, and a mean over nothing is no number; or a
+            loss compares pictures that would be on several devices.
     """
     if experiment.runtime.devices != "all":
         return tf.distribute.get_strategy()
     _refuse_cluster()
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     devices = [device.name for device in tf.config.list_logical_devices(kind)]
-    batch, pictures = experiment.training.batch_size, sum(times_shown(counts, experiment.data.oversample))
-    smallest = min(batch, pictures % batch or batch)
-    if smallest < len(devices):
+    training = experiment.training
+    epoch = epoch_size(counts, training.batch_size, experiment.data.oversample, training.class_batches)
+    if epoch.smallest_batch < len(devices):
         raise UserError(
             Problem(
-                f"got {batch}: the last batch of {pictures} pictures has {smallest}, too few for {len(devices)} devices",
+                f"got {epoch.batch_size}: the last batch of {epoch.pictures} pictures has {epoch.smallest_batch}, too few for "
+                f"{len(devices)} devices",
                 key="training.batch_size",
+            )
+        )
+    if len(devices) > 1 and (added := metric_losses(training.loss)):
+        raise UserError(
+            Problem(
+                f"training.loss.{next(iter(added))} compares the pictures of a whole batch, and each of {len(devices)} devices "
+                "would see its share alone; use auto, which trains on one",
+                key="runtime.devices",
             )
         )
     return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import keras
@@ -13,10 +12,9 @@ from kerasexp.config.training import Training
 from kerasexp.console import Console
 from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.preparation import PreparedData
-from kerasexp.data.sampling import times_shown
+from kerasexp.data.sampling import epoch_size
 from kerasexp.errors import RunError
 from kerasexp.losses import build_loss
-from kerasexp.models import learner
 from kerasexp.models.decoding import decoding_of
 from kerasexp.runs import RunDirectory
 from kerasexp.training.accuracy import build_accuracy
@@ -26,6 +24,7 @@ from kerasexp.training.devices import compute_as_one, largest_batch
 from kerasexp.training.early_curve import EarlyCurve
 from kerasexp.training.gradient_flow import GradientFlow, Gradients
 from kerasexp.training.interruption import stop_requests
+from kerasexp.training.metric_learner import learner_for
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.progress import EpochProgress
 from kerasexp.training.state import TrainingState
@@ -69,9 +68,9 @@ def fit(
 
     # 1. What is minimised, and how.
     counts, oversample = data.train_counts, experiment.data.oversample
-    steps = math.ceil(sum(times_shown(counts, oversample)) / training.batch_size)
+    steps = epoch_size(counts, training.batch_size, oversample, training.class_batches).steps
     optimizer = build_optimizer(training.optimizer, training.schedule, training.epochs, steps)
-    model = learner(classifier)
+    model = learner_for(classifier, training.loss, len(counts))
     loss = build_loss(training.loss, counts)
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
@@ -102,6 +101,7 @@ def fit(
             training.epochs,
             state.begin,
             oversample,
+            training.class_batches,
         )
         validation = evaluation_batches(val.images, val.labels, largest_batch(len(val), EVALUATION_BATCH))
         callbacks = [

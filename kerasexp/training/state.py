@@ -105,7 +105,10 @@ class TrainingState(keras.callbacks.Callback):
             self._stop.raise_if_asked()
         elif self.begin[1]:
             # The epoch goes on in its middle, and so do the figures that it adds up; Keras makes their variables late.
-            self._trained.compute_metrics(None, np.zeros(1), np.ones((1, self._trained.output_shape[-1]), np.float32))
+            outputs = keras.tree.map_structure(
+                lambda output: np.ones((1, *output.shape[1:]), np.float32), self._trained.output
+            )
+            self._trained.compute_metrics(None, np.zeros(1), outputs)
             for variable, value in zip(self._metric_variables(), self._metrics, strict=True):
                 variable.assign(value)
 
