@@ -219,6 +219,36 @@ def predict(
 
 
 @app.command()
+def export(
+    checkpoint: CheckpointPath,
+    format: Annotated[str, typer.Option(metavar="FORMAT", help="tf_saved_model, litert or onnx.")],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder (tf_saved_model) or file to make; default: named after the checkpoint, here."),
+    ] = None,
+    pictures: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="IMAGE_OR_FOLDER", help="Pictures to compare it with the checkpoint on; default: digits."),
+    ] = None,
+):
+    """Make a checkpoint usable without Keras.
+
+    What was written is loaded again and gives the checkpoint's probabilities, or it is not left. The last line printed is
+    where it lies.
+
+    Example: python -m kerasexp export checkpoints/part2_pretrained --format litert
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.console import Console
+    from kerasexp.exporting import export as exported
+    from kerasexp.exporting import plan_export
+
+    plan = plan_export(checkpoint, format, output, pictures)
+    import_tensorflow()
+    print(exported(plan, Console()))
+
+
+@app.command()
 def new(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Folder or zip archive with one folder of pictures per class.")

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from kerasexp.backend import import_tensorflow
 from kerasexp.config.files import data_folder
 from kerasexp.data.packed import cache_folder
+from kerasexp.extras import EXTRAS, missing_of
 from kerasexp.manifest import PACKAGES, hardware, installed_version, versions
 
 DATA_FILES = ("mnist.npz", "trainPart1.zip")
-EXTRAS = {"onnx": ("onnx", "tf2onnx"), "ray": ("ray",), "test": ("pytest", "ruff")}
 
 
 def findings() -> Iterator[str]:
@@ -22,8 +22,8 @@ def findings() -> Iterator[str]:
     yield f"python {found['python']}, kerasexp {found['kerasexp']}"
     for package in (*PACKAGES, "keras-tuner", "pydantic", "typer"):
         yield f"{package} {installed_version(package) or 'is missing: pip install .'}"
-    for extra, packages in EXTRAS.items():
-        missing = [package for package in packages if installed_version(package) is None]
+    for extra in EXTRAS:
+        missing = missing_of(extra)
         yield f"extra '{extra}': " + (
             f"not installed ({', '.join(missing)}); pip install '.[{extra}]'" if missing else "installed"
         )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kerasexp.checkpoint import load_checkpoint
+from kerasexp.config.data import Preprocessing
 from kerasexp.config.files import is_there
 from kerasexp.data.archive import open_files
 from kerasexp.data.decoding import EXTENSIONS, decode, is_picture_name
@@ -81,7 +82,7 @@ def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[
     for start in range(0, len(files), count):
         portion = files[start : start + count]
         images, readable = [], []
-        for file, image in zip(portion, _images(portion, loaded.preprocessing), strict=True):
+        for file, image in zip(portion, preprocessed(portion, loaded.preprocessing), strict=True):
             if isinstance(image, BrokenPicture):
                 broken += 1
                 print(f"left out: {file.name}: {image}", file=sys.stderr)
@@ -96,7 +97,9 @@ def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[
     return answers
 
 
-def _images(files: list[PictureFile], how) -> Iterator[np.ndarray | BrokenPicture]:
+def preprocessed(files: Sequence[PictureFile], how: Preprocessing) -> Iterator[np.ndarray | BrokenPicture]:
+    """Yield each picture as the model takes it, uint8 [height, width, channels], or why it cannot be read."""
+
     def one(file: PictureFile) -> np.ndarray | BrokenPicture:
         try:
             return preprocess(decode(file.read(), enough_for(how)), how)

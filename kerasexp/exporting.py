@@ -1,0 +1,189 @@
+"""`export`: a checkpoint for programs without Keras, compared with the checkpoint before it is called done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kerasexp.backend import silenced
+from kerasexp.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from kerasexp.config.data import DataSource, Preprocessing
+from kerasexp.config.files import is_there
+from kerasexp.console import Console
+from kerasexp.data.pictures import BrokenPicture
+from kerasexp.data.preprocessing import preprocess
+from kerasexp.errors import KerasexpError, Problem, RunError, UserError, closest, listing
+from kerasexp.export import FORMATS, ExportFormat
+from kerasexp.export.description import describe
+from kerasexp.export.portable import bound_of, portable
+from kerasexp.extras import missing_of
+from kerasexp.prediction import PictureFile, picture_files, preprocessed
+from kerasexp.runs import written
+
+# How many pictures the two are compared on, and how many of them at once: the last batch of five is an odd one.
+COMPARED, BATCHES = 32, (1, 5)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be exported, looked at before TensorFlow is imported.
+
+    Attributes:
+        checkpoint: its folder.
+        format: one of `FORMATS`.
+        output: the folder or file to make, which is not there yet.
+        pictures: what the two are compared on; None where none were given.
+        pictures_from: where these are from.
+    """
+
+    checkpoint: Path
+    format: ExportFormat
+    output: Path
+    pictures: list[PictureFile] | None
+    pictures_from: Path | None
+
+
+def plan_export(checkpoint: Path, format: str, output: Path | None, pictures: Path | None) -> Plan:
+    """Return what `export` was asked for.
+
+    Raises:
+        UserError: there is no such format, checkpoint or picture, the format's extra is not installed, or the output is
+            there already or could not be made.
+    """
+    if format not in FORMATS:
+        raise UserError(Problem(f"got '{format}'{closest(format, FORMATS)}; allowed: {listing(FORMATS)}", "--format"))
+    form = FORMATS[format]
+    if form.extra is not None and (missing := missing_of(form.extra)):
+        needs = f"{format} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
+        raise UserError(Problem(f"{needs}: pip install '.[{form.extra}]'", "--format"))
+    folder = find_checkpoint(checkpoint)
+    output = output or Path(_name_of(folder) + form.ending)
+    if not form.folder and output.suffix != form.ending:
+        raise UserError(Problem(f"the name of a {format} file must end in {form.ending}", str(output), "--output"))
+    if is_there(output):
+        raise UserError(Problem("is there already; name another, or remove it", str(output), "--output"))
+    if not output.parent.is_dir():
+        raise UserError(Problem("no such folder", str(output.parent), "--output"))
+    return Plan(folder, form, output, None if pictures is None else picture_files([pictures]), pictures)
+
+
+def _name_of(folder: Path) -> str:
+    """Return what an export is called after: the checkpoint's folder, or the run's, with its experiment if it is a number."""
+    folder = folder.resolve()
+    if folder.name == "checkpoint":
+        folder = folder.parent
+    return f"{folder.parent.name}_{folder.name}" if folder.name.isdigit() else folder.name
+
+
+def export(plan: Plan, console: Console) -> Path:
+    """Write the model beside its place, load it from there, compare it with the checkpoint, and move it into place.
+
+    Raises:
+        UserError: the checkpoint cannot be used.
+        RunError: the format cannot hold the model, its probabilities are not the checkpoint's, none of the pictures can be
+            read, or the disk is full. Nothing is left of it then.
+    """
+    checkpoint = load_checkpoint(plan.checkpoint)
+    images, what = _pictures(plan, checkpoint.preprocessing)
+    with written(plan.output):
+        temporary = Path(tempfile.mkdtemp(dir=plan.output.parent, prefix=f".{plan.output.name}."))
+    try:
+        unfinished = temporary / plan.output.name
+        predict = _written_and_loaded(plan, checkpoint, unfinished)
+        _compare(checkpoint, predict, images, what, console)
+        with written(plan.output):
+            os.rename(unfinished, plan.output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    shape, classes = ", ".join(map(str, checkpoint.model.input_shape[1:])), len(checkpoint.class_names)
+    console.line(f"takes uint8 pictures [n, {shape}] in 0..255, gives float32 probabilities [n, {classes}]")
+    return plan.output
+
+
+def _written_and_loaded(plan: Plan, checkpoint: Checkpoint, path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Write the model in its format and return what its file says, asked for one picture."""
+    try:
+        with silenced(), written(plan.output):
+            plan.format.write(portable(checkpoint.model), describe(checkpoint), path)
+            predict = plan.format.load(path)
+            predict(np.zeros((1, *checkpoint.model.input_shape[1:]), np.uint8))
+    except KerasexpError:
+        raise
+    except Exception as error:  # converters raise whatever their parts raise
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise RunError(f"{plan.checkpoint}: the format cannot hold this model: {reason:.400}") from None
+    return predict
+
+
+def _compare(
+    checkpoint: Checkpoint, predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, what: str, console: Console
+) -> None:
+    """Raise RunError where the exported model's probabilities are not the checkpoint's; say how far apart they are."""
+    bound, size = bound_of(checkpoint.model), max(BATCHES)
+    expected = np.concatenate(
+        [checkpoint.model.predict_on_batch(images[i : i + size]) for i in range(0, len(images), size)]
+    )
+    with silenced():
+        found = [largest_difference(predict, images, expected.astype(np.float32), size) for size in BATCHES]
+    difference = np.max(found)  # of which one may be NaN, and then it is
+    precise = "" if bound < 1e-3 else "; the checkpoint computes in half precision, and the export in float32"
+    told = (
+        f"compared on {what}, {' and '.join(map(str, BATCHES))} at a time: "
+        f"its probabilities differ from the checkpoint's by at most {difference:.2g} ({bound:g} is allowed{precise})"
+    )
+    if not difference <= bound:
+        raise RunError(f"{checkpoint.model.name}: {told}; nothing was written")
+    console.line(told)
+
+
+def largest_difference(
+    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, expected: np.ndarray, size: int
+) -> float:
+    """Return how far the probabilities of so many pictures at a time are from the expected ones; NaN where one is NaN.
+
+    Args:
+        predict: from uint8 [n, height, width, channels] to [n, classes], which may change between calls.
+        images: uint8 [n, height, width, channels].
+        expected: float32 [n, classes].
+        size: how many at a time; the last time there may be fewer.
+    """
+    got = np.concatenate([np.array(predict(images[i : i + size])) for i in range(0, len(images), size)])
+    return float(np.abs(got.reshape(expected.shape) - expected).max())
+
+
+def _pictures(plan: Plan, how: Preprocessing) -> tuple[np.ndarray, str]:
+    """Return pictures as the model takes them, uint8 [n, height, width, channels], and what they are."""
+    if plan.pictures is None:
+        return _digits_and_noise(how), f"{COMPARED // 2} of scikit-learn's digits and {COMPARED // 2} pictures of noise"
+    files, images = _spread(plan.pictures, COMPARED), []
+    for file, image in zip(files, preprocessed(files, how), strict=True):
+        if isinstance(image, BrokenPicture):
+            print(f"left out: {file.name}: {image}", file=sys.stderr)
+        else:
+            images.append(image)
+    if not images:
+        raise RunError(f"{plan.pictures_from}: none of the {len(files)} pictures can be read")
+    return np.stack(images), f"{len(images)} of the {len(plan.pictures)} pictures of {plan.pictures_from}"
+
+
+def _digits_and_noise(how: Preprocessing) -> np.ndarray:
+    """Return real pictures, framed as the checkpoint wants them, and as many that use the whole range of values."""
+    from kerasexp.data.sources.digits import load_digits
+
+    half = COMPARED // 2
+    digits = load_digits(DataSource(source="digits")).splits["test"].array
+    framed = [preprocess(digit, how) for digit in _spread(digits, half)]
+    noise = np.random.default_rng(0).integers(0, 256, (half, *how.size, how.channels), np.uint8)
+    return np.concatenate([np.stack(framed), noise])
+
+
+def _spread(items, count: int):
+    """Return at most `count` of a sequence, evenly spaced."""
+    return items[:: max(len(items) // count, 1)][:count]
