@@ -6,9 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kerasexp.checkpoint import load_checkpoint, write_sidecars, write_temperature
 from kerasexp.config import Experiment
-from kerasexp.config.rules import labels_are_complementary
+from kerasexp.config.rules import labels_are_complementary, metric_losses
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData
 from kerasexp.evaluation.calibration import fit_temperature
@@ -16,8 +18,9 @@ from kerasexp.evaluation.complementary import complementary_metrics
 from kerasexp.evaluation.embedding import sample_positions
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.mistakes import confusion
-from kerasexp.evaluation.predictions import predict_split
+from kerasexp.evaluation.predictions import Predictions, predict_split
 from kerasexp.evaluation.ranking import rank
+from kerasexp.evaluation.retrieval import retrieval_metrics, retrieval_words
 from kerasexp.report.figures import Judged
 from kerasexp.report.run_page import MOST_PLOTS, write_report
 from kerasexp.runs import RunDirectory, csv_text, write_json, write_text
@@ -63,8 +66,9 @@ def train_and_judge(ready: Ready) -> None:
     start = time.perf_counter()
     best = load_checkpoint(run.checkpoint).model
     val = predict_split(best, data.splits["val"], data.class_names)
-    sampled = sample_positions(len(data.splits["test"]), experiment.seed)
-    test = predict_split(best, data.splits["test"], data.class_names, sampled)
+    retrieves, count = bool(metric_losses(experiment.training.loss)), len(data.splits["test"])
+    sampled = sample_positions(count, experiment.seed)
+    test = predict_split(best, data.splits["test"], data.class_names, np.arange(count) if retrieves else sampled)
     temperature, ranking = 1.0 if ready.is_complementary else fit_temperature(val), rank(test)
     metrics = {
         "val": complementary_metrics(val) if ready.is_complementary else compute_metrics(val, temperature),
@@ -72,6 +76,9 @@ def train_and_judge(ready: Ready) -> None:
         "temperature": temperature,
         **_of_training(fitted),
     }
+    if retrieves and (retrieval := _retrieval(ready, best, test)) is not None:
+        metrics["retrieval"] = retrieval
+    test = test.sampling(sampled)
     write_temperature(run.checkpoint, temperature)
     write_text(run.predictions, test.to_csv())
     write_text(run.confusion, csv_text(["true", *data.class_names], _named_rows(confusion(test), data.class_names)))
@@ -87,6 +94,11 @@ def train_and_judge(ready: Ready) -> None:
             f"loss {m['loss']:.4f}  "
             + (f"macro F1 {m['macro_f1']:.4f}  " if "macro_f1" in m else "estimated from complementary labels  ")
             + f"({m['pictures']} pictures)"
+        )
+    if "retrieval" in metrics:
+        ready.console.line(
+            "retrieval by features: "
+            + ", ".join(f"{word} {value:.4f}" for word, value in retrieval_words(metrics["retrieval"]).items())
         )
 
     # 6. Plots and the page.
@@ -113,6 +125,11 @@ def _trained(ready: Ready) -> Fitted:
     ready.console.line(what_computes(manifest["precision"], experiment.training.precision, manifest["devices"]))
     with ready.model.distribute_strategy.scope():
         return fit(ready.model, ready.taught, experiment, run, ready.console)
+
+
+def _retrieval(ready: Ready, model: Any, test: Predictions) -> dict[str, Any] | None:
+    train = ready.taught.splits["train"]
+    return retrieval_metrics(predict_split(model, train, ready.data.class_names, np.arange(len(train))), test)
 
 
 def _of_training(fitted: Fitted) -> dict[str, Any]:

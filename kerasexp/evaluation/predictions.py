@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +63,11 @@ class Predictions:
     def confidence(self) -> np.ndarray:
         """float32 [n]: the probability of the most likely class."""
         return self.y_score.max(axis=1)
+
+    def sampling(self, positions: np.ndarray) -> Predictions:
+        """Return the same with the features of these pictures alone, int64 [s], which are among those that were kept."""
+        kept = np.isin(self.sampled, positions)
+        return replace(self, sampled=self.sampled[kept], features=self.features[kept])
 
     def to_csv(self) -> str:
         """Return one line per picture: file, true and predicted class, whether they agree, and every probability.

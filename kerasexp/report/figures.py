@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.config import Experiment
-from kerasexp.config.rules import labels_are_complementary
+from kerasexp.config.rules import labels_are_complementary, metric_losses
 from kerasexp.data.preparation import PreparedData
 from kerasexp.evaluation.calibration import at_temperature, reliability
 from kerasexp.evaluation.diagnosis.diagnosis import Diagnosis, look_at
@@ -87,11 +87,16 @@ def run_plots(judged: Judged) -> Iterator[Plot]:
 def _training(judged: Judged) -> Iterator[Plot]:
     history, flow, early = judged.fitted.history, judged.fitted.gradients, judged.fitted.early
     last = history[-1]
+    note = ""
+    if added := metric_losses(judged.experiment.training.loss):
+        name = judged.experiment.training.loss.name
+        history = [{**row, "loss": row[name]} for row in history]
+        note = f" The loss is {name} alone, on train as on val; train minimises {' and '.join(added)} loss as well."
     yield Plot(
         "Training",
         "curves",
         "Loss, accuracy and learning rate. The figures of train are those seen during the epoch, with dropout and "
-        "augmentation; those of val come after it.",
+        f"augmentation; those of val come after it.{note}",
         f"Curves over {len(history)} epochs; at the end the accuracy is {last['accuracy']:.4f} on train and "
         f"{last['val_accuracy']:.4f} on val.",
         plot_curves(history, majority=judged.metrics["val"].get("majority_accuracy"), kept=judged.fitted.kept),

@@ -11,6 +11,7 @@ from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.evaluation.diagnosis.advice import advise
 from kerasexp.evaluation.mistakes import confused_pairs
 from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.retrieval import retrieval_words
 from kerasexp.report.diagnosis_page import diagnosis_content
 from kerasexp.report.figures import DATA, Judged, run_plots
 from kerasexp.report.page import by_section, draw, render
@@ -59,6 +60,7 @@ def write_report(
         "reported": reported,
         "claim": _foremost(reported),
         "figures": figure_rows(metrics["val"], metrics["test"]),
+        "retrieval": retrieval_words(metrics["retrieval"]) if "retrieval" in metrics else {},
         "classes": class_rows(metrics["test"]),
         "confused": _confused_rows(judged.test),
         # The section on the data has more to say than its figures.

@@ -104,7 +104,8 @@ def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) ->
     foremost = diagnosis.foremost
     plain = training is None or training.loss.name == "cross_entropy"
     balanced = data.oversample or (
-        training is not None and (training.loss.name in BY_COUNTS or training.decode.name == "logit_adjusted")
+        training is not None
+        and (training.loss.name in BY_COUNTS or training.decode.name == "logit_adjusted" or training.class_batches)
     )
     ordinary = foremost is None or foremost.verdict.kind in ("ordinary", "permuted")
     if train.rare and plain and not balanced and ordinary:
