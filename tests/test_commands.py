@@ -12,7 +12,20 @@ import numpy as np
 import pytest
 import yaml
 
-COMMANDS = ["run", "check", "show", "list", "evaluate", "compare", "predict", "new", "pack", "schema", "doctor"]
+COMMANDS = [
+    "run",
+    "check",
+    "show",
+    "list",
+    "evaluate",
+    "compare",
+    "predict",
+    "export",
+    "new",
+    "pack",
+    "schema",
+    "doctor",
+]
 
 
 @pytest.fixture
