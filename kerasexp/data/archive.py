@@ -29,17 +29,39 @@ DRIVE, CONTROL = re.compile("[A-Za-z]:"), re.compile("[\x00-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one folder or archive: their paths with `/`, and how to read one."""
+    """The files of one folder or archive.
+
+    Attributes:
+        origin: path of the folder or archive.
+        paths: of the files in it, with `/`.
+        read: gives the content of one; raises BrokenPicture.
+        opened: state of an archive before it was opened, see `state_of`; None for a folder, of which each file has its own.
+    """
 
     origin: str
     paths: list[str]
     read: Callable[[str], bytes]
     _digest: Callable[[], str]
+    opened: tuple[int, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, for people."""
+        return Path(self.origin).name
 
     @cached_property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of everything that is in them."""
         return self._digest()
+
+
+def state_of(file: Path | str) -> tuple[int, ...] | None:
+    """Return what is no longer the same when a file has been written or replaced; None where there is none."""
+    try:
+        now = os.stat(file)
+    except OSError:
+        return None
+    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_mode
 
 
 def open_files(path: Path) -> Files:
@@ -115,6 +137,7 @@ def _paths_in(folder: Path) -> Iterator[str]:
 
 
 def _open_zip(path: Path) -> Files:
+    opened = state_of(path)
     archive = open_zip(path)
     members = (m for m in archive.infolist() if not m.is_dir())
     paths = sorted(m.filename for m in members if not _is_hidden(PurePosixPath(m.filename).parts))
@@ -131,7 +154,7 @@ def _open_zip(path: Path) -> Files:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    return Files(str(path), paths, read, digest)
+    return Files(str(path), paths, read, digest, opened)
 
 
 def open_zip(path: Path, directory: int = MAX_DIRECTORY, member: int = MAX_MEMBER) -> zipfile.ZipFile:

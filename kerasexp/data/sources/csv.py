@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.config.files import find_file, places
+from kerasexp.data.finding import find_given
 from kerasexp.data.on_disk import PicturesOnDisk, in_parts
-from kerasexp.data.pictures import MissingData, Source, from_arrays
+from kerasexp.data.pictures import Source, from_arrays
 from kerasexp.data.sources.values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
 
@@ -26,9 +26,7 @@ def load_csv(data: DataSource) -> Source:
         MissingData: there is no such file or folder.
         UserError: see `read_csv`.
     """
-    found = find_file(data.path)
-    if found is None:
-        raise MissingData(f"'{data.path}' is not at {listing(places(data.path))}")
+    found = find_given(data.path)
     if found.is_dir():
         files = {
             split: found / f"{split}.csv" for split in ("train", "val", "test") if (found / f"{split}.csv").is_file()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.config.files import find_file, places
 from kerasexp.data.archive import Files, open_files
-from kerasexp.data.decoding import EXTENSIONS, decode, is_picture_name
-from kerasexp.data.pictures import ChangedPicture, MissingData, Pictures, Source, labelled, name_classes
-from kerasexp.errors import Problem, UserError, listing
+from kerasexp.data.decoding import EXTENSIONS, is_picture_name
+from kerasexp.data.finding import find_given
+from kerasexp.data.picture_files import from_files
+from kerasexp.data.pictures import Source
+from kerasexp.errors import Problem, UserError
 
 SPLIT_FOLDERS = {
     "train": "train",
@@ -30,50 +26,14 @@ SPLIT_FOLDERS = {
 def load_image_folder(data: DataSource) -> Source:
     """List the pictures of a folder or zip archive; they are decoded when they are read.
 
-    A lone top folder is stepped into. Folders `train`, `val` and `test` side by side are taken as the splits. A file that
-    is written, replaced or removed after this is a ChangedPicture when it is read.
+    A lone top folder is stepped into. Folders `train`, `val` and `test` side by side are taken as the splits.
 
     Raises:
         MissingData: there is no such folder or archive.
         UserError: there are no class folders with pictures, or fewer than two.
     """
-    found = find_file(data.path)
-    if found is None:
-        raise MissingData(f"'{data.path}' is not at {listing(places(data.path))}")
-    archive = None if found.is_dir() else _state(found)
-    files = open_files(found)
-    by_split = class_folders(files)
-    folders = name_classes([folder for members in by_split.values() for folder in members], data.class_names)
-    paths = {split: [p for folder in folders for p in members.get(folder, [])] for split, members in by_split.items()}
-    # What is still in this state when it is read is what the digest, which is made now, is of.
-    before = {path: archive or _state(f"{found}/{path}") for of_split in paths.values() for path in of_split}
-
-    def read(path: str, enough: int | None) -> np.ndarray:
-        try:
-            return decode(files.read(path), enough)
-        finally:
-            if _state(found if archive else f"{found}/{path}") != before[path]:
-                raise ChangedPicture("the file was changed or removed while the pictures were being read") from None
-
-    splits, names = {}, []
-    for split, of_split in paths.items():
-        stored = np.array([_parts(path)[-2] for path in of_split])
-        _, labels, names = labelled(stored, folders)
-        splits[split] = Pictures(of_split, labels, _by_position(read, of_split), files.digest)
-    return Source(f"pictures in {found.name}", names, folders, splits)
-
-
-def _by_position(read: Callable[[str, int | None], np.ndarray], paths: list[str]) -> Callable[..., np.ndarray]:
-    return lambda position, enough=None: read(paths[position], enough)
-
-
-def _state(file: Path | str) -> tuple[int, ...] | None:
-    """Return what is no longer the same when a file has been written or replaced; None where there is none."""
-    try:
-        now = os.stat(file)
-    except OSError:
-        return None
-    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_mode
+    files = open_files(find_given(data.path))
+    return from_files(f"pictures in {files.name}", files, class_folders(files), data.class_names)
 
 
 def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.config.files import find_file, places
-from kerasexp.data.pictures import MissingData, Source, from_arrays
+from kerasexp.data.finding import find_given
+from kerasexp.data.pictures import Source, from_arrays
 from kerasexp.data.sources.values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
 
@@ -22,9 +22,7 @@ def load_npz(data: DataSource) -> Source:
         MissingData: the file is not there.
         UserError: it is no such archive; see `read_splits`.
     """
-    found = find_file(data.path)
-    if found is None:
-        raise MissingData(f"'{data.path}' is not at {listing(places(data.path))}")
+    found = find_given(data.path)
     return from_arrays(f"npz file {found.name}", read_splits(found), data.class_names)
 
 

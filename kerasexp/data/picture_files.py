@@ -1,0 +1,56 @@
+"""A source of picture files, whatever their layout: they are decoded when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kerasexp.data.archive import Files, state_of
+from kerasexp.data.decoding import decode
+from kerasexp.data.pictures import ChangedPicture, Pictures, Source, labelled, name_classes
+
+# Split -> stored label, such as a folder -> paths of its pictures.
+Listed = dict[str, dict[str, list[str]]]
+
+
+def from_files(origin: str, files: Files, listed: Listed, class_names: dict[str, str] | None) -> Source:
+    """Make a source of picture files.
+
+    A file that is written, replaced or removed after this is a ChangedPicture when it is read.
+
+    Args:
+        origin: where they come from, for people.
+        files: the folder or archive.
+        listed: which of them are pictures, of what.
+        class_names: the class of each stored label, in the order of the classes; those that are not named are left out.
+
+    Raises:
+        UserError: as `name_classes`.
+    """
+    folders = name_classes([label for members in listed.values() for label in members], class_names)
+    paths = {split: [p for label in folders for p in members.get(label, [])] for split, members in listed.items()}
+
+    def state(path: str) -> tuple[int, ...] | None:
+        return state_of(files.origin if files.opened else f"{files.origin}/{path}")
+
+    # What is still in this state when it is read is what the digest, which is made now, is of.
+    before = {path: files.opened or state(path) for of_split in paths.values() for path in of_split}
+
+    def read(path: str, enough: int | None) -> np.ndarray:
+        try:
+            return decode(files.read(path), enough)
+        finally:
+            if state(path) != before[path]:
+                raise ChangedPicture("the file was changed or removed while the pictures were being read") from None
+
+    splits, names = {}, []
+    for split, of_split in paths.items():
+        stored = np.array([label for label in folders for _ in listed[split].get(label, [])])
+        _, labels, names = labelled(stored, folders)
+        splits[split] = Pictures(of_split, labels, _by_position(read, of_split), files.digest)
+    return Source(origin, names, folders, splits)
+
+
+def _by_position(read: Callable[[str, int | None], np.ndarray], paths: list[str]) -> Callable[..., np.ndarray]:
+    return lambda position, enough=None: read(paths[position], enough)
