@@ -12,7 +12,17 @@ from kerasexp.data.packed import cache_folder
 from kerasexp.extras import EXTRAS, missing_of
 from kerasexp.manifest import PACKAGES, hardware, installed_version, versions
 
-DATA_FILES = ("mnist.npz", "trainPart1.zip")
+DATA_FILES = (
+    "mnist.npz",
+    "trainPart1.zip",
+    "mnistTask3.zip",
+    "stl10_binary",
+    "stl10_binary.tar.gz",
+    "tiny-imagenet-200.zip",
+    "tiny-imagenet-50.zip",
+    "dogs_vs_cats.zip",
+    "kagglecatsanddogs_5340.zip",
+)
 
 
 def findings() -> Iterator[str]:

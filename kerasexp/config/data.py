@@ -9,8 +9,12 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from kerasexp.config.base import Section, named
 
-SourceName = Literal["mnist", "digits", "image_folder", "csv", "npz", "rendered_scans"]
+SourceName = Literal[
+    "mnist", "digits", "image_folder", "csv", "npz", "rendered_scans", "stl10", "tiny_imagenet", "dogs_vs_cats"
+]
 FILE_SOURCES = ("image_folder", "csv", "npz")
+# These are known by their files' names, and need a path only where they lie elsewhere.
+KNOWN_SOURCES = ("stl10", "tiny_imagenet", "dogs_vs_cats")
 
 
 class Preprocessing(Section):
@@ -121,20 +125,35 @@ class DataSource(Section):
     source: SourceName = Field("mnist", description="The kind of source.")
     path: str | None = Field(
         None,
-        description="File or folder of the source, looked for beside the YAML, in the working folder and in $KERASEXP_DATA.",
+        description="File or folder of the source, looked for beside the YAML, in the working folder and in $KERASEXP_DATA. "
+        "Without it, stl10, tiny_imagenet and dogs_vs_cats are looked for under their own names in $KERASEXP_DATA and in "
+        "Keras's cache, and downloaded where they are in neither.",
     )
     class_names: dict[str, str] | None = Field(
         None,
         min_length=2,
         description="Name of the class for each folder or stored label; those not named are left out.",
     )
+    first_classes: int | None = Field(
+        None,
+        ge=2,
+        le=200,
+        description="For tiny_imagenet: only so many classes, the first in its wnids.txt; null: all.",
+    )
+    fold: int | None = Field(
+        None,
+        ge=0,
+        le=9,
+        description="For stl10: train is this one of its ten published folds, 1,000 pictures each; null: all 5,000.",
+    )
 
     @model_validator(mode="after")
     def _path_is_read(self) -> DataSource:
         if self.source in FILE_SOURCES and self.path is None:
             raise ValueError(f"source: {self.source} needs path:, a file or folder")
-        if self.source not in FILE_SOURCES and self.path is not None:
-            raise ValueError(f"source: {self.source} takes no path; sources that do: {', '.join(FILE_SOURCES)}")
+        takers = (*FILE_SOURCES, *KNOWN_SOURCES)
+        if self.source not in takers and self.path is not None:
+            raise ValueError(f"source: {self.source} takes no path; sources that do: {', '.join(takers)}")
         return self
 
 
@@ -159,7 +178,8 @@ class Data(DataSource):
     test: Annotated[Fraction | DataSource | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
         None,
         description="Part held out as test before all else, for a source without a test split of its own; null: 0.1. Or "
-        "another source, such as mnist, whose test split is taken.",
+        "another source, such as mnist, whose test split is taken. With either, the labelled pictures that tiny_imagenet "
+        "calls val, which are its test split otherwise, are left aside.",
     )
     groups: str | None = Field(
         None,

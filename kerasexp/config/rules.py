@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from kerasexp.config.data import DataSource
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.model import Cnn
 from kerasexp.config.training import Center, Loss, Training, Triplet
@@ -33,6 +34,7 @@ LOSS_KEYS = {
 }
 BLOCK_KEYS = {"expansion": ("inverted_residual",), "shortcut": ("conv", "mobile")}
 DECODE_KEYS = {"tau": ("logit_adjusted",)}
+SOURCE_KEYS = {"first_classes": ("tiny_imagenet",), "fold": ("stl10",)}
 SECTION_KEYS = {"optimizer": OPTIMIZER_KEYS, "schedule": SCHEDULE_KEYS, "loss": LOSS_KEYS, "decode": DECODE_KEYS}
 # These learn from labels that say what a picture is NOT.
 COMPLEMENTARY = ("scl_nl", "scl_exp", "forward", "unbiased", "non_negative", "gradient_ascent")
@@ -136,6 +138,10 @@ def _metric_rules(training: Training) -> Iterator[tuple[str, str]]:
 
 def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     data, training = experiment.data, experiment.training
+    for at, section in {"data": data, "data.offline": data.offline, "data.test": data.test}.items():
+        for key, owners in SOURCE_KEYS.items():
+            if isinstance(section, DataSource) and getattr(section, key) is not None and section.source not in owners:
+                yield f"{at}.{key}", f"{section.source} has no {key}; those that have: {', '.join(owners)}"
     remedy = "training.loss" if training.loss.name in BY_COUNTS else "training.decode"
     remedied = remedy == "training.loss" or training.decode.name == "logit_adjusted"
     for key, shows_more in (("data.oversample", data.oversample), ("training.class_batches", training.class_batches)):

@@ -138,7 +138,10 @@ def from_arrays(
     for split, (images, _) in splits.items():
         kept, labels, class_list = labelled(stored[split], folders)
         digest = hashlib.sha256(f"{images.shape}".encode())
-        digest.update(np.ascontiguousarray(images))
+        for start in range(
+            0, len(images), 1000
+        ):  # which, of pictures that lie otherwise in memory, copies few at a time
+            digest.update(np.ascontiguousarray(images[start : start + 1000]))
         names = [f"{split}/{i:05d}" for i in range(len(images))]
         unlabelled = np.zeros(len(images), np.int64)
         everything = Pictures(names, unlabelled, _from(images), digest.hexdigest(), images)

@@ -114,9 +114,10 @@ def prepare(
     source, stand_in = load_source(data)
     edits = data.labels
     if stand_in is not None:
-        # It has a test split of its own, or gives one; another source's would be of other pictures.
         edits = edits if data.offline.labels is None else data.offline.labels
-        data = data.model_copy(update={"test": None if isinstance(data.test, DataSource) else data.test})
+        # Another source's test split would be of other pictures, and where it has one of its own, none is held out.
+        if isinstance(data.test, DataSource) or "test" in source.splits:
+            data = data.model_copy(update={"test": None})
     source = select_classes(source, edits.select)
     if isinstance(data.test, DataSource):
         source = with_test_of(source, data.test)
@@ -152,7 +153,7 @@ def with_test_of(source: Source, other: DataSource) -> Source:
     """
     if "test" in source.splits:
         raise UserError(Problem("the source has a test split of its own; leave this key out", key="data.test"))
-    found, _ = load_source(Data(source=other.source, path=other.path, class_names=other.class_names))
+    found, _ = load_source(Data(**{key: getattr(other, key) for key in DataSource.model_fields}))
     if "test" not in found.splits:
         raise UserError(Problem(f"{found.origin} has no test split", key="data.test"))
     missing = [name for name in source.class_names if name not in found.class_names]

@@ -8,10 +8,13 @@ from kerasexp.config.data import Data, DataSource
 from kerasexp.data.pictures import MissingData, Source
 from kerasexp.data.sources.csv import load_csv
 from kerasexp.data.sources.digits import load_digits
+from kerasexp.data.sources.dogs_vs_cats import load_dogs_vs_cats
 from kerasexp.data.sources.image_folder import load_image_folder
 from kerasexp.data.sources.mnist import load_mnist
 from kerasexp.data.sources.npz import load_npz
 from kerasexp.data.sources.rendered_scans import load_rendered_scans
+from kerasexp.data.sources.stl10 import load_stl10
+from kerasexp.data.sources.tiny_imagenet import load_tiny_imagenet
 from kerasexp.errors import Problem, UserError
 
 SOURCES: dict[str, Callable[[DataSource], Source]] = {
@@ -21,6 +24,9 @@ SOURCES: dict[str, Callable[[DataSource], Source]] = {
     "csv": load_csv,
     "npz": load_npz,
     "rendered_scans": load_rendered_scans,
+    "stl10": load_stl10,
+    "tiny_imagenet": load_tiny_imagenet,
+    "dogs_vs_cats": load_dogs_vs_cats,
 }
 
 

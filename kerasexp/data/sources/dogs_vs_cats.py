@@ -1,0 +1,64 @@
+"""Dogs vs. cats: photographs of any size, from the Asirra data set (Elson et al., CCS 2007)."""
+
+from __future__ import annotations
+
+import re
+
+from kerasexp.config.data import DataSource
+from kerasexp.data.archive import Files, open_files
+from kerasexp.data.decoding import EXTENSIONS, is_picture_name
+from kerasexp.data.finding import Published, find_published
+from kerasexp.data.picture_files import from_files
+from kerasexp.data.pictures import Source
+from kerasexp.errors import Problem, UserError
+
+URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
+CHECKSUM = "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
+# All 25,000 come before the 2,000 of the smaller archive.
+NAMES = ("PetImages", "kagglecatsanddogs_5340.zip", "dogs_vs_cats", "dogs_vs_cats.zip")
+# PetImages/Cat/1.jpg or training_set/cats/cat.1.jpg, by the folder; Kaggle's train/cat.1.jpg by the file.
+BY_FOLDER = re.compile(r"(?:^|/)(cat|dog)s?/[^/]+$", re.IGNORECASE)
+BY_FILE = re.compile(r"(?:^|/)(cat|dog)\.\d+\.\w+$", re.IGNORECASE)
+
+
+def load_dogs_vs_cats(data: DataSource) -> Source:
+    """List the pictures of a folder or zip archive in any of the published layouts; they are decoded when they are read.
+
+    Microsoft's archive holds files that are empty or cut off: they are left out, and named, as any others. Pictures below a
+    folder `test_set` are the test split where there are others beside it.
+
+    Raises:
+        MissingData: it is nowhere, and cannot be downloaded.
+        UserError: there are no pictures of cats, or of dogs.
+    """
+    found, place = find_published(Published("Dogs vs. cats", NAMES, URL, CHECKSUM), data.path)
+    files = open_files(found)
+    listed: dict[str, dict[str, list[str]]] = {}
+    for path in files.paths:
+        kind = _kind(path)
+        if kind is not None:
+            split = "test" if "test_set" in path.split("/") else "train"
+            listed.setdefault(split, {"cat": [], "dog": []})[kind].append(path)
+    if "train" not in listed:
+        listed = {"train": listed.get("test", {})}
+    _refuse_without(listed["train"], files)
+    return from_files(f"dogs and cats from {place}", files, listed, data.class_names)
+
+
+def _kind(path: str) -> str | None:
+    """Return `cat` or `dog`, or None for what is no picture of either."""
+    match = is_picture_name(path) and (BY_FOLDER.search(path) or BY_FILE.search(path))
+    return match.group(1).lower() if match else None
+
+
+def _refuse_without(members: dict[str, list[str]], files: Files) -> None:
+    absent = [kind for kind in ("cat", "dog") if not members.get(kind)]
+    if not absent:
+        return
+    message = (
+        f"holds no pictures ({', '.join(EXTENSIONS)}) of {' or '.join(f'{kind}s' for kind in absent)}; they are looked for "
+        "as training_set/cats/..., PetImages/Cat/... and train/cat.0.jpg"
+    )
+    inner = next((path for path in files.paths if path.lower().endswith(".zip")), None)
+    hint = f". It holds the archive {inner}: unpack that one, and name it" if inner else ""
+    raise UserError(Problem(message + hint, files.origin))

@@ -1,0 +1,105 @@
+"""STL-10: 5,000 and 8,000 colour pictures of ten classes at 96x96, from ImageNet (Coates, Ng and Lee, AISTATS 2011)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kerasexp.config.data import DataSource
+from kerasexp.data.finding import Published, find_published
+from kerasexp.data.pictures import Source, from_arrays
+from kerasexp.data.tar import unpacked
+from kerasexp.errors import Problem, UserError
+
+URL = "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"
+CHECKSUM = "md5:91f7769df0f17e558f3565bffb0c7dfb"
+CLASSES, FOLDS = "class_names.txt", "fold_indices.txt"
+# Nearly all of the archive is unlabeled_X.bin, which nothing here learns from.
+FILES = (*(f"{split}_{part}.bin" for split in ("train", "test") for part in "Xy"), CLASSES, FOLDS)
+SIDE = 96
+BYTES = 3 * SIDE * SIDE
+
+
+def load_stl10(data: DataSource) -> Source:
+    """Load STL-10 from its folder `stl10_binary` or its archive, which is unpacked into the cache.
+
+    `train` is all of its pictures, or with `data.fold` those that one of the ten published folds names.
+
+    Raises:
+        MissingData: it is nowhere, and cannot be downloaded.
+        UserError: a file is missing, of a wrong size, or holds labels that are none.
+        RunError: the archive cannot be unpacked into the cache.
+    """
+    known = Published("STL-10", ("stl10_binary", "stl10_binary.tar.gz"), URL, CHECKSUM)
+    found, place = find_published(known, data.path)
+    folder = _with_files(found) if found.is_dir() else unpacked(found, FILES)
+    names = _words(folder / CLASSES, "\n")
+    if len(set(names)) < len(names):
+        raise UserError(Problem("names a class twice", str(folder / CLASSES)))
+    splits = {split: _read(folder, split, np.array(names)) for split in ("train", "test")}
+    there = {name for _, labels in splits.values() for name in np.unique(labels).tolist()}
+    class_names = data.class_names or {name: name for name in names if name in there}
+    source = from_arrays(f"STL-10 from {place}", splits, class_names)
+    return source if data.fold is None else _only_fold(source, data.fold, folder / FOLDS, len(splits["train"][1]))
+
+
+def _with_files(folder: Path) -> Path:
+    """Return the folder with the files: the one that is named, or the one in it that the archive makes."""
+    inner = folder / "stl10_binary"
+    return inner if inner.is_dir() and not (folder / "train_X.bin").exists() else folder
+
+
+def _read(folder: Path, split: str, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a split's pictures, uint8 [n, 96, 96, 3], and the names of their classes [n]."""
+    pictures, labels = _content(folder / f"{split}_X.bin"), _content(folder / f"{split}_y.bin")
+    if len(pictures) != BYTES * len(labels) or not len(labels):
+        message = (
+            f"has {len(pictures):,} bytes; the {len(labels):,} labels of {split}_y.bin need {BYTES:,} for each picture"
+        )
+        raise UserError(Problem(message, str(folder / f"{split}_X.bin")))
+    wrong = np.flatnonzero((labels < 1) | (labels > len(names)))
+    if len(wrong):
+        message = f"picture {wrong[0]} has the label {labels[wrong[0]]}; labels are 1 to {len(names)}"
+        raise UserError(Problem(message, str(folder / f"{split}_y.bin")))
+    # Each picture is three planes, and each plane is stored column after column.
+    return pictures.reshape(-1, 3, SIDE, SIDE).transpose(0, 3, 2, 1), names[labels.astype(int) - 1]
+
+
+def _content(file: Path) -> np.ndarray:
+    """Return a file's bytes. They are read and not mapped: a mapped file that is cut off meanwhile would end the process."""
+    try:
+        return np.fromfile(file, np.uint8)
+    except OSError as error:
+        raise UserError(Problem(f"cannot be read: {error.strerror or error}", str(file))) from None
+
+
+def _only_fold(source: Source, fold: int, file: Path, count: int) -> Source:
+    lines = _words(file, "\n")
+    if fold >= len(lines):
+        raise UserError(
+            Problem(f"has {len(lines)} folds, and there is no {fold}, counted from 0", str(file), "data.fold")
+        )
+    try:
+        wanted = {int(word) for word in lines[fold].split()}
+    except ValueError as error:
+        raise UserError(Problem(f"line {fold + 1} is no list of positions: {error}", str(file))) from None
+    if not wanted or min(wanted) < 0 or max(wanted) >= count:
+        raise UserError(
+            Problem(f"line {fold + 1} names pictures that are not there; they are 0 to {count - 1}", str(file))
+        )
+    train = source.splits["train"]
+    # Names tell positions in the file, also where some classes were left out.
+    kept = [i for i, name in enumerate(train.names) if int(name.rpartition("/")[2]) in wanted]
+    splits = {**source.splits, "train": train.take(np.array(kept, dtype=np.int64))}
+    return replace(source, origin=f"{source.origin}, fold {fold} of train", splits=splits)
+
+
+def _words(file: Path, between: str) -> list[str]:
+    """Return what a text file holds, without what is blank."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(Problem(f"cannot be read: {getattr(error, 'strerror', None) or error}", str(file))) from None
+    return [word.strip() for word in text.split(between) if word.strip()]

@@ -1,0 +1,106 @@
+"""Tiny ImageNet: 200 classes of 500 pictures at 64x64, most in colour, with ImageNet's names (Stanford's course CS231n)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from kerasexp.config.data import Data, DataSource
+from kerasexp.data.archive import Files, open_files
+from kerasexp.data.decoding import is_picture_name
+from kerasexp.data.finding import Published, find_published
+from kerasexp.data.picture_files import from_files
+from kerasexp.data.pictures import BrokenPicture, Source
+from kerasexp.errors import Problem, UserError, listing
+
+URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+CHECKSUM = "md5:90528d7ca1a48142e341f4ef8d21d0de"
+# The last is the first 50 classes alone.
+NAMES = ("tiny-imagenet-200", "tiny-imagenet-200.zip", "tiny-imagenet-50.zip")
+WNIDS, WORDS, ANNOTATIONS = "wnids.txt", "words.txt", "val/val_annotations.txt"
+
+
+def load_tiny_imagenet(data: DataSource) -> Source:
+    """List the pictures of Tiny ImageNet's folder or zip archive; they are decoded when they are read.
+
+    The classes stand in the order of `wnids.txt`, and are called by the first word that `words.txt` has for each. The labels
+    of its own test pictures were never published, so that its val split, 50 pictures a class, is `test` here; and where
+    `data.test` asks for another test split, it is left aside. `val`, by which a model is selected, is always cut from train. A
+    copy may have fewer classes than it lists, unless so many are asked for.
+
+    Raises:
+        MissingData: it is nowhere, and cannot be downloaded.
+        UserError: a list is missing or is none, or there are fewer classes, or fewer with pictures, than are asked for.
+    """
+    found, place = find_published(Published("Tiny ImageNet", NAMES, URL, CHECKSUM), data.path)
+    files = open_files(found)
+    root = _root(files)
+    wnids = list(dict.fromkeys(line.strip() for line in _lines(files, root + WNIDS) if line.strip()))
+    asked_for = wnids[: data.first_classes]
+    if data.first_classes is not None and data.first_classes > len(wnids):
+        message = f"{data.first_classes} are asked for, and {root}{WNIDS} has {len(wnids)}"
+        raise UserError(Problem(message, files.origin, "data.first_classes"))
+    train = _train(files, root, asked_for)
+    missing = [wnid for wnid in asked_for if wnid not in train]
+    if not train or (missing and data.first_classes is not None):
+        message = f"holds no pictures of {listing(missing)} in {root}train/<class>/images"
+        raise UserError(Problem(message, files.origin))
+    listed = {"train": train}
+    if not (isinstance(data, Data) and data.test is not None):
+        listed["test"] = _annotated(files, root, set(train))
+    names = _class_names(files, root, wnids)
+    part = f", which has {len(train)} of its {len(asked_for)} classes" if missing else ""
+    return from_files(
+        f"Tiny ImageNet from {place}{part}", files, listed, data.class_names or {wnid: names[wnid] for wnid in train}
+    )
+
+
+def _root(files: Files) -> str:
+    """Return the folder that wnids.txt lies in, with a slash at its end, or nothing."""
+    there = [path for path in files.paths if path.rpartition("/")[2] == WNIDS]
+    if not there:
+        raise UserError(Problem(f"holds no {WNIDS}, which lists the classes of Tiny ImageNet", files.origin))
+    return min(there, key=lambda path: path.count("/")).removesuffix(WNIDS)
+
+
+def _train(files: Files, root: str, wnids: list[str]) -> dict[str, list[str]]:
+    """Return wnid -> paths, of `train/<wnid>/images/*`, for those that have any."""
+    result: dict[str, list[str]] = {wnid: [] for wnid in wnids}
+    start = f"{root}train/"
+    for path in files.paths:
+        if path.startswith(start) and is_picture_name(path):
+            wnid, *below = path.removeprefix(start).split("/")
+            if wnid in result and len(below) == 2 and below[0] == "images":
+                result[wnid].append(path)
+    return {wnid: paths for wnid, paths in result.items() if paths}
+
+
+def _annotated(files: Files, root: str, wnids: set[str]) -> dict[str, list[str]]:
+    """Return wnid -> paths, of `val/images/*` as val_annotations.txt has them: file, wnid and box between tabs."""
+    result = defaultdict(list)
+    for number, line in enumerate(_lines(files, root + ANNOTATIONS), start=1):
+        name, *rest = line.split("\t")
+        if line.strip() and (not rest or "/" in name):
+            message = f"line {number} is not the name of a file in val/images, a tab and a class"
+            raise UserError(Problem(message, f"{files.origin}: {root}{ANNOTATIONS}"))
+        if rest and rest[0].strip() in wnids:
+            result[rest[0].strip()].append(f"{root}val/images/{name}")
+    return dict(result)
+
+
+def _class_names(files: Files, root: str, wnids: list[str]) -> dict[str, str]:
+    """Return a name for each class: its first word; its wnid where it has none; both where two of all classes share a word."""
+    words = {}
+    if root + WORDS in files.paths:
+        for line in _lines(files, root + WORDS):
+            wnid, _, synonyms = line.partition("\t")
+            words[wnid] = synonyms.partition(",")[0].strip()
+    names = {wnid: words.get(wnid) or wnid for wnid in wnids}
+    shared = {name for name, count in Counter(names.values()).items() if count > 1}
+    return {wnid: f"{name} ({wnid})" if name in shared else name for wnid, name in names.items()}
+
+
+def _lines(files: Files, path: str) -> list[str]:
+    try:
+        return files.read(path).decode("utf-8").splitlines()
+    except (BrokenPicture, UnicodeDecodeError) as error:
+        raise UserError(Problem(f"{path} cannot be read: {error}", files.origin)) from None
