@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kerasexp.config import Experiment, Search, Study
 from kerasexp.console import Console
 from kerasexp.errors import Problem, UserError
@@ -43,7 +45,9 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     """Check one experiment, its upstream first; return its model, or None where it cannot be built."""
     from kerasexp.models import classifier_of
     from kerasexp.models.flops import flops
+    from kerasexp.training.fine_tuning import freeze_below
     from kerasexp.training.initial_weights import start_from
+    from kerasexp.training.pretrained_weights import load_pretrained
 
     upstream = None if experiment.init is None else _check(experiment.init.experiment, console, problems)
     try:
@@ -58,11 +62,16 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
         message = f"is error, and {len(data.faults)} pictures cannot be read"
         problems.append(Problem(message, experiment.name, "data.on_corrupt"))
     model = classifier_of(experiment, data.train_counts)
-    if upstream is not None:
+    steps: list[Callable[[], object]] = [
+        lambda: load_pretrained(model, experiment.model),
+        *([lambda: start_from(model, upstream, experiment.init)] if upstream is not None else []),
+        lambda: freeze_below(model, experiment.training.fine_tune),
+    ]
+    for step in steps:
         try:
-            start_from(model, upstream, experiment.init)
+            step()
         except UserError as error:
-            problems += [Problem(p.message, experiment.name, p.key) for p in error.problems]
+            problems += [Problem(p.message, p.file or experiment.name, p.key) for p in error.problems]
     activations = sum(_size(layer) for layer in model.layers) * experiment.training.batch_size * BYTES
     console.line(
         f"{experiment.name}: {model.count_params():,} parameters; {flops(model):,} FLOPs for one picture; about "

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from kerasexp import __version__
 from kerasexp.config import Experiment
+from kerasexp.config.files import find_file
+from kerasexp.config.model import IMAGENET
 from kerasexp.data.threads import cores
 
 if TYPE_CHECKING:
@@ -40,8 +42,18 @@ def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None
     content = experiment.model_dump(mode="json", exclude=irrelevant)
     init = experiment.init.model_dump(mode="json", exclude={"experiment"}) if experiment.init else None
     augmentation = experiment.data.model_dump(mode="json", include={"augmentation"})
+    if (weights := content["model"].get("weights")) not in (None, IMAGENET):
+        content["model"]["weights"] = _digest_of_file(find_file(weights))
     parts = [content, init, augmentation, data.fingerprint, upstream_key, __version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _digest_of_file(path: Path | None) -> str | None:
+    """Return the SHA-256 of a file; None where it is not there, which is told when it is to be read."""
+    if path is None or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def now() -> str:

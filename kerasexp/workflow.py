@@ -212,14 +212,22 @@ def _run(
 
 
 def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upstream | None):
-    """Build the model, with the upstream weights in it where there are any; return it and the names of their layers."""
+    """Build the model, with weights from a file and from upstream where there are any, and freeze what is not trained.
+
+    Returns:
+        The model, and the names of the layers that have their weights from upstream.
+    """
     from kerasexp.models import classifier_of
+    from kerasexp.training.fine_tuning import freeze_below
     from kerasexp.training.initial_weights import start_from
+    from kerasexp.training.pretrained_weights import load_pretrained
 
     model = classifier_of(experiment, data.train_counts)
+    load_pretrained(model, experiment.model)
     copied = (
         [] if upstream is None else start_from(model, load_checkpoint(upstream.run.checkpoint).model, experiment.init)
     )
+    freeze_below(model, experiment.training.fine_tune)
     return model, copied
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.files import data_folder, find_file, is_there
 from kerasexp.config.merging import apply_overrides, merge
+from kerasexp.config.model import IMAGENET
 from kerasexp.config.rules import broken_rules
 from kerasexp.config.space import SEARCH, has_domains
 from kerasexp.config.validation import file_of, shown, validated
@@ -174,17 +175,18 @@ def with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...] = ())
 
 
 def _locate_data(raw: dict[str, Any], beside: Path) -> None:
-    """Make the paths of `data` absolute, so that the resolved experiment runs from anywhere.
+    """Make the paths of `data` and of the model's weights absolute, so that the resolved experiment runs from anywhere.
 
     A file in $KERASEXP_DATA keeps its short name: that variable is how an experiment moves to another machine.
     """
     data = raw.get("data")
-    for section in (data, *((data.get("offline"), data.get("test")) if isinstance(data, dict) else ())):
-        if isinstance(section, dict) and isinstance(section.get("path"), str):
-            found = find_file(section["path"], beside)
+    sections = (data, *((data.get("offline"), data.get("test")) if isinstance(data, dict) else ()))
+    for section, key in (*((section, "path") for section in sections), (raw.get("model"), "weights")):
+        if isinstance(section, dict) and isinstance(section.get(key), str) and section[key] != IMAGENET:
+            found = find_file(section[key], beside)
             folder = data_folder()
-            if found is not None and not (folder is not None and found == folder / section["path"]):
-                section["path"] = str(found.resolve())
+            if found is not None and not (folder is not None and found == folder / section[key]):
+                section[key] = str(found.resolve())
 
 
 def locate_files(raw: dict[str, Any], path: Path) -> None:

@@ -22,6 +22,7 @@ SHORT_FORMS = {
     "schedule": "name",
     "decode": "name",
     "checkpoint": "keep",
+    "fine_tune": "unfreeze",
     "runtime": "devices",
     "offline": "source",
     "test": "source",

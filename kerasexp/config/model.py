@@ -18,6 +18,8 @@ HALVING = {"conv": {"pool": 2}, "mobile": {"stride": 2}, "inverted_residual": {"
 FIRST_FILTERS, MOST_FILTERS = 32, 512
 # Of MobileNet v2.
 EXPANSION = 6
+# The weights of keras.applications, in place of a file's name.
+IMAGENET = "imagenet"
 
 
 class Head(Section):
@@ -124,4 +126,61 @@ class Cnn(Section):
     head: Head = Field(Head(), description="The dense layers on top.")
 
 
-Model = Annotated[Mlp | Cnn, Field(discriminator="name")]
+class Backbone(Section):
+    """What networks have in common that end in maps of features, and may start from weights in a file."""
+
+    name: str
+    weights: str | None
+    pooling: Literal["flatten", "average", "max"] = Field(
+        "average",
+        description="How the last maps become features: one mean or maximum per map, or all of them.",
+    )
+    head: Head = Field(Head(), description="The dense layers on top.")
+
+
+class ResNet18(Backbone):
+    """A residual network of 18 layers (He et al., CVPR 2016)."""
+
+    name: Literal["resnet18"] = Field("resnet18", description="Family of the network.")
+    weights: str | None = Field(
+        None, description="A .keras or .weights.h5 file of such a network to start from; null: random weights."
+    )
+    stem: Literal["imagenet", "small"] = Field(
+        "imagenet",
+        description="imagenet: a 7x7 convolution and a max pooling that leave a quarter of height and width, for pictures of "
+        "about 100 pixels and more; small: a 3x3 convolution that leaves all, for those of MNIST and CIFAR.",
+    )
+    width: int = Field(
+        64, ge=1, le=4096, description="Maps of the first of the four stages; each next one has twice as many."
+    )
+
+
+class Application(Backbone):
+    """A network of keras.applications, with its own preprocessing inside; it takes pictures of three channels."""
+
+    weights: str | None = Field(
+        IMAGENET,
+        description="imagenet: those of keras.applications, downloaded once; a .keras, .weights.h5 or .h5 file of the same "
+        "network, of the last two kinds without its top; null: random weights.",
+    )
+
+
+class ResNet50(Application):
+    """A residual network of 50 layers (He et al., CVPR 2016)."""
+
+    name: Literal["resnet50"] = Field("resnet50", description="Family of the network.")
+
+
+class MobileNetV2(Application):
+    """A network of inverted residuals (Sandler et al., CVPR 2018)."""
+
+    name: Literal["mobilenet_v2"] = Field("mobilenet_v2", description="Family of the network.")
+
+
+class EfficientNetV2B0(Application):
+    """The smallest of the EfficientNets v2 (Tan and Le, ICML 2021)."""
+
+    name: Literal["efficientnet_v2_b0"] = Field("efficientnet_v2_b0", description="Family of the network.")
+
+
+Model = Annotated[Mlp | Cnn | ResNet18 | ResNet50 | MobileNetV2 | EfficientNetV2B0, Field(discriminator="name")]

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from kerasexp.config.data import DataSource
 from kerasexp.config.experiment import Experiment
-from kerasexp.config.model import Cnn
+from kerasexp.config.model import IMAGENET, Application, Backbone, Cnn
 from kerasexp.config.training import Center, Loss, Training, Triplet
+from kerasexp.config.validation import shown
 
 # Keys of an optimizer, a schedule and so on that only some of them have.
 OPTIMIZER_KEYS = {
@@ -42,6 +43,10 @@ COMPLEMENTARY = ("scl_nl", "scl_exp", "forward", "unbiased", "non_negative", "gr
 BY_COUNTS = ("logit_adjusted", "class_balanced", "ldam")
 # Semi-hard mining compares each pair of a batch with each picture: 64 MiB for so many.
 MOST_SEMI_HARD = 256
+# What files of weights end with. Of whole models in HDF5 those of keras.applications alone are read.
+WEIGHT_FILES = (".keras", ".weights.h5", ".h5")
+# Below it keras.applications promises nothing: each network halves height and width five times.
+SMALLEST_SIDE = 32
 
 
 def labels_are_complementary(training: Training) -> bool:
@@ -67,6 +72,8 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     if isinstance(experiment.model, Cnn):
         yield from _block_rules(experiment.model)
         yield from _sizes_stay_positive(experiment)
+    if isinstance(experiment.model, Backbone):
+        yield from _backbone_rules(experiment)
     if experiment.init is not None and isinstance(experiment.init.experiment, Experiment):
         yield from ((f"init.experiment.{key}", message) for key, message in broken_rules(experiment.init.experiment))
 
@@ -178,6 +185,33 @@ def _block_rules(model: Cnn) -> Iterator[tuple[str, str]]:
                 )
         if block.shortcut and block.padding == "valid":
             yield f"model.blocks.{number}.shortcut", "needs padding: same; valid loses a border that a sum has to have"
+
+
+def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    model, preprocessing = experiment.model, experiment.data.preprocessing
+    if model.weights == IMAGENET and not isinstance(model, Application):
+        names = ", ".join(kind.model_fields["name"].default for kind in Application.__subclasses__())
+        yield "model.weights", f"Keras has no ImageNet weights of {model.name}; it has those of {names}"
+    elif model.weights not in (None, IMAGENET) and not model.weights.lower().endswith(WEIGHT_FILES):
+        endings = ", ".join(WEIGHT_FILES)
+        allowed = f"{IMAGENET}, null, " if isinstance(model, Application) else "null, "
+        yield (
+            "model.weights",
+            f"got {shown(model.weights)}; allowed: {allowed}or a file that ends with one of {endings}",
+        )
+    if not isinstance(model, Application):
+        return
+    if preprocessing.channels != 3:
+        yield (
+            "data.preprocessing.channels",
+            f"got {preprocessing.channels}; {model.name} takes 3, also of grey pictures, whose channels are then alike",
+        )
+    if min(preprocessing.size) < SMALLEST_SIDE:
+        yield (
+            "data.preprocessing.size",
+            f"got {preprocessing.size}; {model.name} takes {SMALLEST_SIDE} pixels a side and more, and its ImageNet weights "
+            "were learned at 224",
+        )
 
 
 def _sizes_stay_positive(experiment: Experiment) -> Iterator[tuple[str, str]]:

@@ -41,6 +41,7 @@ def experiment_schema() -> dict[str, Any]:
         ("Training", "schedule"),
         ("Training", "decode"),
         ("Training", "checkpoint"),
+        ("Training", "fine_tune"),
         ("Data", "offline"),
     ):
         full = definitions[section]["properties"][key]

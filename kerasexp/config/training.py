@@ -152,6 +152,24 @@ class Checkpoint(Section):
     mode: Mode = Field("auto", description="Which direction is better; auto knows.")
 
 
+class FineTune(Section):
+    """Which part of the network is trained, and how fast each part."""
+
+    unfreeze: Annotated[int, Field(ge=1)] | str = Field(
+        "all",
+        description="all; head: the dense layers on top; a number: the head and so many blocks below it; the name of a block or "
+        "of a layer: that block and all above it. The others keep their weights, and their batch normalisation its "
+        "statistics.",
+    )
+    depth_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="What the learning rate is multiplied by from block to block downwards, beginning with the last block; "
+        "the head has the full rate, and so has weight decay.",
+    )
+
+
 class Training(Section):
     """Everything about `fit`."""
 
@@ -166,6 +184,9 @@ class Training(Section):
     loss: Annotated[Loss, BeforeValidator(named)] = Field(Loss(), description="The loss.")
     decode: Annotated[Decode, BeforeValidator(named)] = Field(Decode(), description="How an answer is read.")
     schedule: Annotated[Schedule, BeforeValidator(named)] = Field(Schedule(), description="The learning rate's course.")
+    fine_tune: Annotated[FineTune, BeforeValidator(lambda v: {"unfreeze": v} if isinstance(v, int | str) else v)] = (
+        Field(FineTune(), description="Which part of the network is trained, and how fast each part.")
+    )
     reduce_lr_on_plateau: ReduceLrOnPlateau | None = Field(None, description="Lower the rate on a plateau.")
     early_stopping: EarlyStopping | None = Field(None, description="Stop on a plateau.")
     checkpoint: Annotated[Checkpoint, BeforeValidator(lambda v: named(v, "keep"))] = Field(

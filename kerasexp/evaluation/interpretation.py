@@ -42,11 +42,13 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]
         image: uint8 [height, width, channels].
 
     Returns:
-        float32 [h, w, channels] by layer name, of at most six layers, the first and the last among them.
+        float32 [h, w, channels] by layer name, of at most six layers, the first and the last among them. Maps of one pixel,
+        such as those by which squeeze and excitation weighs maps, are left out where there are larger ones.
     """
     layers = convolutions(model)
     if not layers:
         return {}
+    layers = [layer for layer in layers if max(layer.output.shape[1:3]) > 1] or layers
     chosen = np.unique(np.linspace(0, len(layers) - 1, min(MAX_LAYERS, len(layers))).round().astype(int))
     outputs = {layers[i].name: _activated(model, layers[i]).output for i in chosen}
     answers = keras.Model(model.input, outputs)(image[np.newaxis], training=False)

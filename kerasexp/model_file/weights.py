@@ -1,4 +1,4 @@
-"""A look into model.weights.h5, so that nothing but plain arrays that are really in it is read from it."""
+"""A look into a file of weights, so that nothing but plain arrays that are really in it is read from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import h5py
 
 from kerasexp.model_file.refusal import Refused, refusing
 
-FILE = "model.weights.h5"
 # EfficientNetV2-L has 3,395 groups and arrays.
 MAX_OBJECTS = 20_000
 # NumPy shows bfloat16, which HDF5 does not know, as two bytes without meaning; Keras notes beside them what they are.
@@ -26,18 +25,18 @@ def numbers_held(path: Path) -> int:
     """
     size = path.stat().st_size
     numbers = stored = 0
-    with refusing(f"{FILE} is no HDF5 file of weights"), h5py.File(path, "r") as file:
-        for name, array in _arrays(file):
+    with refusing(f"{path.name} is no HDF5 file of weights"), h5py.File(path, "r") as file:
+        for name, array in _arrays(file, path.name):
             if fault := _fault(array, size):
-                raise Refused(f"{FILE}: {name!r:.150} {fault}")
+                raise Refused(f"{path.name}: {name!r:.150} {fault}")
             numbers += math.prod(array.shape)
             stored += array.nbytes
     if stored > size:
-        raise Refused(f"{FILE}: its arrays have {stored:,} bytes together, and the file {size:,}")
+        raise Refused(f"{path.name}: its arrays have {stored:,} bytes together, and the file {size:,}")
     return numbers
 
 
-def _arrays(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
+def _arrays(file: h5py.File, called: str) -> Iterator[tuple[str, h5py.Dataset]]:
     """Yield every array with its path, having followed no other links than a group's own to its members."""
     seen, waiting = {_address(file)}, [("", file)]
     while waiting:
@@ -45,19 +44,19 @@ def _arrays(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
         for name in group:
             inner = f"{path}/{name}"
             if type(group.get(name, getlink=True)) is not h5py.HardLink:
-                raise Refused(f"{FILE}: {inner!r:.150} is a link to elsewhere")
+                raise Refused(f"{called}: {inner!r:.150} is a link to elsewhere")
             part = group[name]
             if _address(part) in seen:
-                raise Refused(f"{FILE}: {inner!r:.150} is reached in two ways")
+                raise Refused(f"{called}: {inner!r:.150} is reached in two ways")
             seen.add(_address(part))
             if len(seen) > MAX_OBJECTS:
-                raise Refused(f"{FILE} holds more than {MAX_OBJECTS:,} groups and arrays")
+                raise Refused(f"{called} holds more than {MAX_OBJECTS:,} groups and arrays")
             if isinstance(part, h5py.Group):
                 waiting.append((inner, part))
             elif isinstance(part, h5py.Dataset):
                 yield inner, part
             else:
-                raise Refused(f"{FILE}: {inner!r:.150} is neither a group nor an array")
+                raise Refused(f"{called}: {inner!r:.150} is neither a group nor an array")
 
 
 def _address(part: h5py.Group | h5py.Dataset) -> tuple[int, int]:

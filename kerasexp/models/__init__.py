@@ -12,10 +12,15 @@ from kerasexp.config.model import Model
 from kerasexp.models.cnn import build_cnn
 from kerasexp.models.decoding import ARGMAX, Decoding, decoding_of
 from kerasexp.models.mlp import build_mlp
+from kerasexp.models.pretrained import NETWORKS, build_application
+from kerasexp.models.resnet import build_resnet18
 
+# From uint8 pictures to features; the family rescales what it takes.
 MODELS: dict[str, Callable[[Model, keras.KerasTensor], keras.KerasTensor]] = {
     "mlp": build_mlp,
     "cnn": build_cnn,
+    "resnet18": build_resnet18,
+    **dict.fromkeys(NETWORKS, build_application),
 }
 
 
@@ -29,8 +34,7 @@ def build_model(
     trained is `learner` of it.
     """
     inputs = keras.Input((*preprocessing.size, preprocessing.channels), dtype="uint8", name="pictures")
-    features = keras.layers.Rescaling(1 / 255, name="rescaling")(inputs)
-    features = MODELS[model.name](model, features)
+    features = MODELS[model.name](model, inputs)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(features)
     decoded = decoding.layer()
     outputs = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(

@@ -7,19 +7,13 @@ from collections.abc import Callable
 import keras
 
 from kerasexp.config.model import Block, Cnn
-from kerasexp.models.layers import convolution, dense_head
+from kerasexp.models.layers import POOLINGS, convolution, dense_head, rescale
 from kerasexp.models.mobilenet import inverted_residual, separable_convolution
-
-POOLINGS = {
-    "flatten": keras.layers.Flatten,
-    "average": keras.layers.GlobalAveragePooling2D,
-    "max": keras.layers.GlobalMaxPooling2D,
-}
 
 
 def build_cnn(model: Cnn, pictures: keras.KerasTensor) -> keras.KerasTensor:
-    """Pass pictures [n, height, width, channels] through the blocks and the head; return the features [n, f]."""
-    features = pictures
+    """Pass uint8 pictures [n, height, width, channels] through the blocks and the head; return the features [n, f]."""
+    features = rescale(pictures)
     for number, block in enumerate(model.blocks, start=1):
         features = _block(features, block, f"block_{number}")
     features = POOLINGS[model.pooling](name=model.pooling)(features)

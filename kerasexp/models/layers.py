@@ -10,6 +10,18 @@ from kerasexp.config.model import Activation, Block, Head
 # one, validation would see statistics of weights long gone. 0.9 is what PyTorch has.
 MOVING_AVERAGE = 0.9
 
+# How maps become features.
+POOLINGS = {
+    "flatten": keras.layers.Flatten,
+    "average": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+}
+
+
+def rescale(pictures: keras.KerasTensor) -> keras.KerasTensor:
+    """Turn uint8 pictures in 0..255 into numbers in 0..1."""
+    return keras.layers.Rescaling(1 / 255, name="rescaling")(pictures)
+
 
 def normalise(features: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Batch normalisation (Ioffe and Szegedy 2015)."""

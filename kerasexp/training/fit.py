@@ -22,6 +22,7 @@ from kerasexp.training.callbacks import REMEMBERED, AtomicCheckpoint, History, S
 from kerasexp.training.clock import Clock
 from kerasexp.training.devices import compute_as_one, largest_batch
 from kerasexp.training.early_curve import EarlyCurve
+from kerasexp.training.fine_tuning import slow_with_depth
 from kerasexp.training.gradient_flow import GradientFlow, Gradients
 from kerasexp.training.interruption import stop_requests
 from kerasexp.training.metric_learner import learner_for
@@ -75,6 +76,7 @@ def fit(
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
     model.optimizer.build(model.trainable_variables)
+    slow_with_depth(optimizer, model, training.fine_tune.depth_decay)
 
     # 2. What happens beside it. The running mean of the weights comes first: all that follows sees it.
     clock = Clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 import keras
@@ -17,26 +18,28 @@ def start_from(model: keras.Model, upstream: keras.Model, init: Init) -> list[st
         UserError: a layer is not in both models, or has another shape there.
     """
     wanted = _wanted_layers(model, init)
-    theirs = {layer.name: layer for layer in upstream.layers}
-    for name in wanted:
-        ours = model.get_layer(name)
-        if name not in theirs:
-            raise UserError(
-                Problem(
-                    f"the upstream model has no layer '{name}'{closest(name, theirs)}; it has {listing(theirs)}",
-                    key="init.layers",
-                )
-            )
-        shapes = [[tuple(weight.shape) for weight in layer.weights] for layer in (ours, theirs[name])]
-        if shapes[0] != shapes[1]:
-            raise UserError(
-                Problem(
-                    f"layer '{name}' has weights of shape {shapes[0]} here and {shapes[1]} upstream", key="init.layers"
-                )
-            )
-        ours.set_weights(theirs[name].get_weights())
+    copy_layers(model, upstream, wanted, "the upstream model", "init.layers")
     freeze(model, init.freeze)
     return wanted
+
+
+def copy_layers(model: keras.Model, source: keras.Model, names: Iterable[str], called: str, key: str) -> None:
+    """Give the layers of these names the weights of those in `source`, which a message calls `called`.
+
+    Raises:
+        UserError: under `key`; a layer is not there, or has another shape there.
+    """
+    theirs = {layer.name: layer for layer in source.layers}
+    for name in names:
+        ours = model.get_layer(name)
+        if name not in theirs:
+            message = f"{called} has no layer '{name}'{closest(name, theirs)}; it has {listing(theirs)}"
+            raise UserError(Problem(message, key=key))
+        shapes = [[tuple(weight.shape) for weight in layer.weights] for layer in (ours, theirs[name])]
+        if shapes[0] != shapes[1]:
+            message = f"layer '{name}' has weights of shape {shapes[0]} here and {shapes[1]} in {called}"
+            raise UserError(Problem(message, key=key))
+        ours.set_weights(theirs[name].get_weights())
 
 
 def _wanted_layers(model: keras.Model, init: Init) -> list[str]:

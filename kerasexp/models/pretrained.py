@@ -1,0 +1,118 @@
+"""Networks of keras.applications as parts of one model: each with its own preprocessing, and no model within the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+
+from kerasexp.config.model import Application
+from kerasexp.models.layers import POOLINGS, dense_head
+
+# Means and standard deviations of ImageNet's channels, red first, of pictures in 0..1; and the means in 0..255 that the
+# first networks in Caffe subtracted.
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CAFFE_MEAN = (123.68, 116.779, 103.939)
+SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
+# The sizes for which MobileNet v2 was trained; the others take the weights of the last.
+MOBILENET_SIZES = (96, 128, 160, 192, 224)
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file of ImageNet weights, without the classes' layer, as keras.applications names it.
+
+    Attributes:
+        url: where it is.
+        md5: of its content; None where Keras has none.
+    """
+
+    url: str
+    md5: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One of the networks.
+
+    Attributes:
+        build: makes it on top of a tensor.
+        preprocess: turns uint8 pictures [n, height, width, 3] into what it was trained on.
+        weights: the file for pictures of a height and width.
+    """
+
+    build: Callable[..., keras.Model]
+    preprocess: Callable[[keras.KerasTensor], keras.KerasTensor]
+    weights: Callable[[int, int], WeightFile]
+
+
+def build_application(model: Application, pictures: keras.KerasTensor) -> keras.KerasTensor:
+    """Pass uint8 pictures [n, height, width, 3] through preprocessing, network, pooling and head; return the features.
+
+    Weights are random; `kerasexp.training.pretrained_weights` puts others in their place.
+    """
+    network = NETWORKS[model.name]
+    built = network.build(include_top=False, weights=None, input_tensor=network.preprocess(pictures))
+    features = POOLINGS[model.pooling](name=model.pooling)(built.output)
+    return dense_head(features, model.head)
+
+
+def _caffe(pictures: keras.KerasTensor) -> keras.KerasTensor:
+    """Subtract the means and turn red, green, blue into blue, green, red, with layers that every Keras has.
+
+    There is none for the latter, so each channel is cut out and the three are joined; nothing of it has weights, which
+    files of weights would lack.
+    """
+    height, width, _ = pictures.shape[1:]
+    centred = keras.layers.Rescaling(1.0, [-mean for mean in CAFFE_MEAN], name="rescaling")(pictures)
+    rows = keras.layers.Reshape((height * width, 3, 1), name="channels")(centred)
+    cut = [
+        keras.layers.Cropping2D(((0, 0), (place, 2 - place)), name=name)(rows)
+        for place, name in ((2, "blue"), (1, "green"), (0, "red"))
+    ]
+    turned = keras.layers.Concatenate(axis=2, name="channels_turned")(cut)
+    return keras.layers.Reshape((height, width, 3), name="blue_green_red")(turned)
+
+
+def _minus_one_to_one(pictures: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.layers.Rescaling(1 / 127.5, -1.0, name="rescaling")(pictures)
+
+
+def _standardised(pictures: keras.KerasTensor) -> keras.KerasTensor:
+    scale = [1 / (255 * deviation) for deviation in DEVIATION]
+    offset = [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)]
+    return keras.layers.Rescaling(scale, offset, name="rescaling")(pictures)
+
+
+def _efficientnet(**arguments) -> keras.Model:
+    # Its own preprocessing has layers whose names Keras counts up from model to model.
+    return keras.applications.EfficientNetV2B0(include_preprocessing=False, **arguments)
+
+
+def _of_any_size(url: str, md5: str) -> Callable[[int, int], WeightFile]:
+    return lambda height, width: WeightFile(f"{SERVER}/{url}", md5)
+
+
+def _mobilenet_weights(height: int, width: int) -> WeightFile:
+    side = height if height == width and height in MOBILENET_SIZES else MOBILENET_SIZES[-1]
+    return WeightFile(f"{SERVER}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{side}_no_top.h5")
+
+
+NETWORKS = {
+    "resnet50": Network(
+        keras.applications.ResNet50,
+        _caffe,
+        _of_any_size("resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626"),
+    ),
+    "mobilenet_v2": Network(keras.applications.MobileNetV2, _minus_one_to_one, _mobilenet_weights),
+    "efficientnet_v2_b0": Network(
+        _efficientnet,
+        _standardised,
+        _of_any_size("efficientnet_v2/efficientnetv2-b0_notop.h5", "893217f2bb855e2983157299931e43ff"),
+    ),
+}

@@ -1,0 +1,52 @@
+"""ResNet18, a residual network of basic blocks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016)."""
+
+from __future__ import annotations
+
+import keras
+
+from kerasexp.config.model import ResNet18
+from kerasexp.models.layers import POOLINGS, activate, dense_head, normalise, rescale
+
+STAGES, BLOCKS = 4, 2
+
+
+def build_resnet18(model: ResNet18, pictures: keras.KerasTensor) -> keras.KerasTensor:
+    """Pass pictures [n, height, width, channels] through stem, four stages of two blocks, and head; return the features.
+
+    With 64 maps in the first stage and three channels it has 11,176,512 trained parameters below the classes, as published.
+    Every stage but the first halves height and width in its first block. The last scale of a block begins at 1, as in the
+    paper, and not at 0, as some later recipes have it.
+    """
+    features = _stem(rescale(pictures), model)
+    for stage in range(1, STAGES + 1):
+        for block in range(1, BLOCKS + 1):
+            stride = 2 if stage > 1 and block == 1 else 1
+            features = _block(features, model.width * 2 ** (stage - 1), stride, f"stage_{stage}_block_{block}")
+    features = POOLINGS[model.pooling](name=model.pooling)(features)
+    return dense_head(features, model.head)
+
+
+def _stem(pictures: keras.KerasTensor, model: ResNet18) -> keras.KerasTensor:
+    if model.stem == "small":
+        return activate(_convolution(pictures, model.width, 3, 1, "stem_conv"), "relu", "stem_conv_relu")
+    features = activate(_convolution(pictures, model.width, 7, 2, "stem_conv"), "relu", "stem_conv_relu")
+    return keras.layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(features)
+
+
+def _block(features: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
+    """Two 3x3 convolutions, and what came in added before the last activation; projected where its shape is another."""
+    shortcut = features
+    if stride > 1 or features.shape[-1] != filters:
+        shortcut = _convolution(features, filters, 1, stride, f"{name}_shortcut")
+    features = activate(_convolution(features, filters, 3, stride, f"{name}_conv_1"), "relu", f"{name}_conv_1_relu")
+    features = _convolution(features, filters, 3, 1, f"{name}_conv_2")
+    features = keras.layers.Add(name=f"{name}_sum")([features, shortcut])
+    return activate(features, "relu", f"{name}_relu")
+
+
+def _convolution(features: keras.KerasTensor, filters: int, kernel: int, stride: int, name: str) -> keras.KerasTensor:
+    """Convolution with He initialisation (He et al., ICCV 2015) and no bias, and its batch normalisation."""
+    features = keras.layers.Conv2D(
+        filters, kernel, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+    )(features)
+    return normalise(features, f"{name}_norm")

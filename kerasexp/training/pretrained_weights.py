@@ -1,0 +1,139 @@
+"""Weights to start from that lie in a file: those of keras.applications, or a user's own."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count, takewhile
+from pathlib import Path
+
+import h5py
+import keras
+
+from kerasexp.config.files import find_file, places
+from kerasexp.config.model import IMAGENET, Backbone, Model
+from kerasexp.config.validation import shown
+from kerasexp.errors import Problem, UserError, listing
+from kerasexp.model_file import load_model
+from kerasexp.model_file.refusal import Refused, refusing
+from kerasexp.model_file.weights import numbers_held
+from kerasexp.models.pretrained import NETWORKS, WeightFile
+from kerasexp.training.initial_weights import copy_layers
+
+KEY = "model.weights"
+TIMEOUT_SECONDS = 10
+
+
+def load_pretrained(classifier: keras.Model, model: Model) -> Path | None:
+    """Give what lies below pooling and head of a classifier the weights that `model` names; return their file.
+
+    None where it names none.
+
+    Raises:
+        UserError: the file is not to be had, is damaged, or holds the weights of another network.
+    """
+    if not isinstance(model, Backbone) or model.weights is None:
+        return None
+    path = _imagenet(model, classifier) if model.weights == IMAGENET else own_file(model.weights)
+    maps = classifier.get_layer(model.pooling).input
+    backbone = keras.Model(classifier.input, maps)
+    if path.suffix.lower() == ".keras":
+        names = [layer.name for layer in backbone.layers if layer.weights]
+        copy_layers(backbone, load_model(path), names, f"the model in {path}", KEY)
+        return path
+    try:
+        numbers_held(path)
+        if path.name.lower().endswith(".weights.h5"):
+            with refusing(f"its weights are not those of {model.name} without its top"):
+                backbone.load_weights(path)
+        else:
+            _load_in_order(path, backbone)
+    except Refused as refused:
+        raise UserError(Problem(str(refused), str(path), KEY)) from None
+    return path
+
+
+def own_file(name: str) -> Path:
+    """Return a user's own file of weights; raises UserError where it is not there."""
+    found = find_file(name)
+    if found is None:
+        looked = listing(places(name))
+        raise UserError(Problem(f"no such file: {shown(name)}; looked for {looked}", key=KEY))
+    if not found.is_file():
+        raise UserError(Problem("is no file", str(found), KEY))
+    return found
+
+
+def _imagenet(model: Backbone, classifier: keras.Model) -> Path:
+    height, width = classifier.input.shape[1:3]
+    return _fetched(NETWORKS[model.name].weights(height, width))
+
+
+def _load_in_order(path: Path, backbone: keras.Model) -> None:
+    """Load weights as keras.applications has them: the n-th layer with weights in the file is the n-th of the network.
+
+    Raises:
+        Refused: they are not those of this network.
+    """
+    layers = [layer for layer in backbone.layers if layer.weights]
+    with refusing("is no file of weights as those of keras.applications"), h5py.File(path, "r") as file:
+        group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
+        theirs = [(name, group[name]) for name in _names(group, "layer_names") if _names(group[name], "weight_names")]
+        if len(theirs) != len(layers):
+            raise Refused(
+                f"has {len(theirs)} layers with weights, and the network below its pooling {len(layers)}; "
+                "what is needed is a file without the top (notop)"
+            )
+        for layer, (name, part) in zip(layers, theirs, strict=True):
+            values = [part[weight][()] for weight in _names(part, "weight_names")]
+            shapes = [[tuple(weight.shape) for weight in weights] for weights in (layer.weights, values)]
+            if shapes[0] != shapes[1]:
+                raise Refused(
+                    f"its layer {name!r:.100} has weights of shape {shapes[1]}, and {layer.name!r} {shapes[0]}"
+                )
+            for weight, value in zip(layer.weights, values, strict=True):
+                weight.assign(value)
+
+
+def _names(group: h5py.Group, key: str) -> list[str]:
+    """Return a list of names noted at a group, which is cut into numbered parts where it is long."""
+    numbered = takewhile(group.attrs.__contains__, (f"{key}{number}" for number in count()))
+    parts = [key] if key in group.attrs else numbered
+    return [name.decode() if isinstance(name, bytes) else str(name) for part in parts for name in group.attrs[part]]
+
+
+def _fetched(file: WeightFile) -> Path:
+    """Return the file from Keras's own cache, downloaded by Keras where it is not there or not whole.
+
+    Raises:
+        UserError: it cannot be downloaded; the message says where to put it.
+    """
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        with _short_timeout():
+            return Path(
+                keras.utils.get_file(
+                    file.name, file.url, cache_subdir="models", cache_dir=str(home), file_hash=file.md5
+                )
+            )
+    except Exception as error:  # Keras raises this very class where there is no connection
+        raise UserError(
+            Problem(
+                f"the ImageNet weights could not be downloaded: {error}. Put the file {file.name}, from {file.url}, into "
+                f"{home / 'models'}; or write weights: null for random ones",
+                key=KEY,
+            )
+        ) from None
+
+
+@contextmanager
+def _short_timeout() -> Iterator[None]:
+    """Let connections that say nothing of their own give up early; Keras would wait for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
