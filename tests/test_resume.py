@@ -63,6 +63,7 @@ RECIPES = {
     "running mean": ["--set", "training.optimizer.ema=0.9"],
     "cosine": ["--set", "training.schedule=cosine", "--set", "training.optimizer={name: sgd, learning_rate: 0.1, momentum: 0.9}"],
     "half precision": ["--set", "training.precision=mixed_float16"],
+    "fine tuning": ["--set", "training.fine_tune={unfreeze: 1, depth_decay: 0.5}"],
     "last kept": ["--set", "training.checkpoint=last", "--set", "training.loss={name: cross_entropy, label_smoothing: 0.1}"],
 }  # fmt: skip
 

@@ -184,8 +184,8 @@ class Training(Section):
     loss: Annotated[Loss, BeforeValidator(named)] = Field(Loss(), description="The loss.")
     decode: Annotated[Decode, BeforeValidator(named)] = Field(Decode(), description="How an answer is read.")
     schedule: Annotated[Schedule, BeforeValidator(named)] = Field(Schedule(), description="The learning rate's course.")
-    fine_tune: Annotated[FineTune, BeforeValidator(lambda v: {"unfreeze": v} if isinstance(v, int | str) else v)] = (
-        Field(FineTune(), description="Which part of the network is trained, and how fast each part.")
+    fine_tune: Annotated[FineTune, BeforeValidator(lambda v: named(v, "unfreeze"))] = Field(
+        FineTune(), description="Which part of the network is trained, and how fast each part."
     )
     reduce_lr_on_plateau: ReduceLrOnPlateau | None = Field(None, description="Lower the rate on a plateau.")
     early_stopping: EarlyStopping | None = Field(None, description="Stop on a plateau.")

@@ -28,6 +28,7 @@ from kerasexp.config import Experiment, Init, load_experiment
 from kerasexp.config.base import Section
 from kerasexp.config.data import FILE_SOURCES
 from kerasexp.config.merging import KIND_KEYS, SHORT_FORMS
+from kerasexp.config.model import Application
 from kerasexp.config.rules import broken_rules
 from kerasexp.config.yaml_text import dump_yaml
 
@@ -50,6 +51,7 @@ def drawn(short: int, full: int) -> settings:
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 CLASS_NAMES = st.lists(WORDS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words})
+APPLICATIONS = {kind.model_fields["name"].default for kind in Application.__subclasses__()}
 # What the type alone does not tell.
 KNOWN = {
     "name": NAMES,
@@ -119,8 +121,9 @@ def _field(section: type[BaseModel], key: str) -> st.SearchStrategy:
     if key not in SHORT_FORMS:
         return full
     kind = next(kind for kind, _ in members(field.annotation) if _is_section(kind))
-    words = get_args(kind.model_fields[SHORT_FORMS[key]].annotation)
-    return full | st.sampled_from([word for word in words if word not in FILE_SOURCES])
+    kinds = [k for k, _ in members(kind.model_fields[SHORT_FORMS[key]].annotation)]
+    words = [word for k in kinds if get_origin(k) is Literal for word in get_args(k) if word not in FILE_SOURCES]
+    return full | (st.sampled_from(words) if words else WORDS)
 
 
 def _starts_anew(raw: dict) -> bool:
@@ -134,6 +137,9 @@ def _consistent(section: type[BaseModel], raw: dict[str, Any]) -> dict[str, Any]
             raw["path"] = "pictures.zip"
     if "framing" in section.model_fields and raw.pop("window", None) is not None:
         raw |= {"framing": "window", "window": [0.14, 0, 0.95, 1]}
+    if section is Experiment and raw.get("model", {}).get("name") in APPLICATIONS:
+        preprocessing = raw.setdefault("data", {"source": "mnist"}).setdefault("preprocessing", {})
+        preprocessing |= {"size": [40, 32], "channels": 3}
     return raw
 
 

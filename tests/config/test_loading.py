@@ -540,3 +540,23 @@ def test_a_kind_set_after_its_keys_does_not_drop_them(tmp_path):
     (tmp_path / "own.yaml").write_text("data: {source: digits}\n")
     data = load_experiment(tmp_path / "own.yaml", ["data.path=x.csv", "data.source=csv"]).data
     assert (data.source, data.path) == ("csv", "x.csv")
+
+
+def test_a_file_of_weights_is_looked_for_beside_the_experiment(tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "own.keras").touch()
+    (folder / "imagenet").touch()
+    path = folder / "exp.yaml"
+    path.write_text("model: {name: resnet18, weights: own.keras}")
+    assert load_experiment(path).model.weights == str(folder / "own.keras")
+    path.write_text("model: {name: resnet50}\ndata: {preprocessing: {size: [32, 32], channels: 3}}")
+    assert load_experiment(path, ["model.weights=imagenet"]).model.weights == "imagenet"
+
+
+def test_fine_tune_has_a_short_form_that_keys_are_added_to(tmp_path):
+    (tmp_path / "base.yaml").write_text("training: {fine_tune: head}")
+    (tmp_path / "exp.yaml").write_text("base: base.yaml\ntraining: {fine_tune: {depth_decay: 0.5}}")
+    found = load_experiment(tmp_path / "exp.yaml").training.fine_tune
+    assert (found.unfreeze, found.depth_decay) == ("head", 0.5)
+    assert load_experiment(tmp_path / "exp.yaml", ["training.fine_tune.unfreeze=2"]).training.fine_tune.unfreeze == 2

@@ -158,3 +158,34 @@ def test_several_broken_rules_are_told_at_once(tmp_path):
 )
 def test_rareness_is_made_up_for_once(text, key):
     assert list(broken(text)) == ([] if key is None else [key])
+
+
+@pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "efficientnet_v2_b0"])
+@pytest.mark.parametrize(
+    ("preprocessing", "keys"),
+    [
+        ("{size: [32, 40], channels: 3}", []),
+        ("{size: [31, 40], channels: 3}", ["size"]),
+        ("{size: [64, 64], channels: 1}", ["channels"]),
+        ("{}", ["channels", "size"]),
+    ],
+)
+def test_networks_of_keras_take_colour_and_32_pixels_a_side(name, preprocessing, keys):
+    found = broken(f"model: {{name: {name}}}\ndata: {{preprocessing: {preprocessing}}}")
+    assert list(found) == [f"data.preprocessing.{key}" for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("{name: resnet18}", None),
+        ("{name: resnet18, weights: some.keras}", None),
+        ("{name: resnet18, weights: some.weights.h5}", None),
+        ("{name: resnet18, weights: imagenet}", "it has those of resnet50, mobilenet_v2, efficientnet_v2_b0"),
+        ("{name: resnet18, weights: some.pt}", "got 'some.pt'; allowed: null, or a file that ends with one of .keras"),
+    ],
+)
+def test_weights_are_of_a_kind_that_is_read(model, told):
+    found = broken(f"model: {model}")
+    assert list(found) == ([] if told is None else ["model.weights"])
+    assert told is None or told in found["model.weights"]

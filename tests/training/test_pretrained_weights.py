@@ -1,0 +1,207 @@
+"""Weights from files: those of keras.applications, in each of the forms that Keras writes, and files that do not fit."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+
+from kerasexp.config.data import Preprocessing
+from kerasexp.config.model import EfficientNetV2B0, MobileNetV2, ResNet18, ResNet50
+from kerasexp.errors import UserError
+from kerasexp.models import build_model
+from kerasexp.models.pretrained import NETWORKS
+from kerasexp.training import pretrained_weights
+from kerasexp.training.pretrained_weights import load_pretrained
+
+HOW = Preprocessing(size=[32, 32], channels=3)
+RESNET = {"stem": "small", "width": 2}
+
+
+def built(model) -> keras.Model:
+    return build_model(model, HOW, 3, "ours")
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory) -> tuple[keras.Model, Path]:
+    """Keras's own MobileNet v2 with weights of its own, and a folder with it in every form."""
+    keras.utils.set_random_seed(7)
+    model = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
+    generator = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([generator.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+    folder = tmp_path_factory.mktemp("weights")
+    model.save(folder / "whole.keras")
+    model.save_weights(folder / "own.weights.h5")
+    with h5py.File(folder / "mobilenet_notop.h5", "w") as file:
+        save_weights_to_hdf5_group(file, model)
+    return model, folder
+
+
+@pytest.mark.parametrize("name", ["whole.keras", "own.weights.h5", "mobilenet_notop.h5"])
+def test_weights_of_keras_give_the_features_that_they_give_in_keras(theirs, name):
+    reference, folder = theirs
+    section = MobileNetV2(weights=str(folder / name))
+    model = built(section)
+    assert load_pretrained(model, section) == folder / name
+    images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    expected = reference(keras.applications.mobilenet_v2.preprocess_input(images.astype(np.float32)))
+    features = keras.Model(model.input, model.get_layer("out_relu").output)(images)
+    assert float(keras.ops.std(expected)) > 0.01
+    np.testing.assert_allclose(np.asarray(features), np.asarray(expected), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "family", [MobileNetV2, *(pytest.param(f, marks=pytest.mark.slow) for f in (ResNet50, EfficientNetV2B0))]
+)
+def test_layers_with_weights_come_in_the_order_of_keras_own_files(family):
+    section = family(weights=None)
+    theirs = NETWORKS[section.name].build(weights=None, include_top=False, input_shape=(32, 32, 3))
+    names = [[layer.name for layer in model.layers if layer.weights] for model in (theirs, built(section))]
+    assert names[0] == names[1][:-1] and names[1][-1] == "logits"
+
+
+@pytest.mark.parametrize("name", ["ours.keras", "ours.weights.h5"])
+def test_a_resnet18_starts_from_one_of_ours_but_for_its_head(name, tmp_path):
+    source = built(ResNet18(**RESNET))
+    if name.endswith(".keras"):
+        source.save(name)
+    else:
+        keras.Model(source.input, source.get_layer("average").input).save_weights(name)
+    section = ResNet18(weights=name, **RESNET)
+    model = built(section)
+    before = model.get_layer("logits").get_weights()[0]
+    load_pretrained(model, section)
+    for layer in ("stem_conv", "stage_3_block_1_shortcut", "stage_4_block_2_conv_2"):
+        np.testing.assert_array_equal(model.get_layer(layer).get_weights()[0], source.get_layer(layer).get_weights()[0])
+    np.testing.assert_array_equal(model.get_layer("logits").get_weights()[0], before)
+
+
+def refused(section) -> str:
+    with pytest.raises(UserError) as caught:
+        load_pretrained(built(section), section)
+    assert [problem.key for problem in caught.value.problems] == ["model.weights"]
+    return str(caught.value)
+
+
+def test_weights_of_another_network_are_told_layer_by_layer(theirs, tmp_path):
+    _, folder = theirs
+    assert "has 104 layers with weights, and the network below its pooling 40" in refused(
+        ResNet18(weights=str(folder / "mobilenet_notop.h5"), **RESNET)
+    )
+    assert "has no layer 'stem_conv'" in refused(ResNet18(weights=str(folder / "whole.keras"), **RESNET))
+    assert "its weights are not those of resnet18" in refused(
+        ResNet18(weights=str(folder / "own.weights.h5"), **RESNET)
+    )
+    built(ResNet18(stem="small", width=4)).save("wider.keras")
+    assert "(3, 3, 3, 2)" in refused(ResNet18(weights="wider.keras", **RESNET))
+
+
+def test_a_file_of_the_right_length_and_other_shapes_is_told(theirs, tmp_path):
+    _, folder = theirs
+    spoilt = Path("spoilt.h5")
+    spoilt.write_bytes((folder / "mobilenet_notop.h5").read_bytes())
+    with h5py.File(spoilt, "r+") as file:
+        group = file["Conv1"]
+        name = group.attrs["weight_names"][0]
+        del group[name]
+        group[name] = np.zeros((3, 3, 1, 32), np.float32)
+    assert "'Conv1' has weights of shape [(3, 3, 1, 32)]" in refused(MobileNetV2(weights="spoilt.h5"))
+
+
+def test_a_file_that_reaches_outside_itself_is_refused(theirs, tmp_path):
+    _, folder = theirs
+    spoilt = Path("spoilt.h5")
+    spoilt.write_bytes((folder / "mobilenet_notop.h5").read_bytes())
+    with h5py.File(spoilt, "r+") as file:
+        del file["Conv1"]
+        file["Conv1"] = h5py.ExternalLink(str(folder / "mobilenet_notop.h5"), "/Conv1")
+    assert "is a link to elsewhere" in refused(MobileNetV2(weights="spoilt.h5"))
+    with h5py.File(spoilt, "w") as file:
+        file.create_dataset("a", (10,), compression="gzip")
+    assert "spoilt.h5: '/a' is compressed" in refused(MobileNetV2(weights="spoilt.h5"))
+
+
+def test_what_is_no_file_of_weights_is_told(tmp_path):
+    assert "no such file: 'none.keras'; looked for " in refused(ResNet18(weights="none.keras", **RESNET))
+    Path("text.h5").write_text("hello")
+    assert "text.h5 is no HDF5 file of weights" in refused(ResNet18(weights="text.h5", **RESNET))
+    with h5py.File("empty.h5", "w") as file:
+        file["a"] = np.zeros(3)
+    assert "has 0 layers with weights" in refused(ResNet18(weights="empty.h5", **RESNET))
+    Path("folder.keras").mkdir()
+    assert "is no file" in refused(ResNet18(weights="folder.keras", **RESNET))
+
+
+def test_imagenet_weights_come_from_keras_cache(theirs, tmp_path, monkeypatch):
+    """A file without a known checksum is taken as it lies there; nothing is downloaded."""
+    _, folder = theirs
+    cache = tmp_path / "keras" / "models"
+    cache.mkdir(parents=True)
+    file = NETWORKS["mobilenet_v2"].weights(32, 32)
+    (cache / file.name).write_bytes((folder / "mobilenet_notop.h5").read_bytes())
+    section = MobileNetV2()
+    model = built(section)
+    assert load_pretrained(model, section) == cache / file.name
+    np.testing.assert_array_equal(model.get_layer("Conv1").kernel, theirs[0].get_layer("Conv1").kernel)
+
+
+def test_without_a_connection_the_file_and_its_place_are_named(tmp_path, monkeypatch):
+    def unreachable(*arguments, **keys):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", unreachable)
+    told = refused(EfficientNetV2B0())
+    url = "https://storage.googleapis.com/tensorflow/keras-applications/efficientnet_v2/efficientnetv2-b0_notop.h5"
+    assert "no route to host" in told and url in told and "weights: null" in told
+    assert f"into {tmp_path / 'keras' / 'models'}" in told and "file efficientnetv2-b0_notop.h5" in told
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch):
+    import socket
+
+    waited = []
+    monkeypatch.setattr(
+        "keras.src.utils.file_utils.urlretrieve", lambda *_: waited.append(socket.getdefaulttimeout()) or 1 / 0
+    )
+    refused(MobileNetV2())
+    assert waited == [pretrained_weights.TIMEOUT_SECONDS] and socket.getdefaulttimeout() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "build", "sizes"),
+    [
+        ("resnet50", "resnet", keras.applications.ResNet50, [(224, 224)]),
+        ("mobilenet_v2", "mobilenet_v2", keras.applications.MobileNetV2, [(96, 96), (224, 224), (64, 64)]),
+        ("efficientnet_v2_b0", "efficientnet_v2", keras.applications.EfficientNetV2B0, [(224, 224)]),
+    ],
+)
+def test_the_files_are_those_that_keras_itself_would_fetch(name, module, build, sizes, monkeypatch):
+    class Asked(Exception):
+        pass
+
+    def ask(file_name, origin, cache_subdir, file_hash=None):
+        raise Asked(file_name, origin, cache_subdir, file_hash)
+
+    monkeypatch.setattr(f"keras.src.applications.{module}.file_utils.get_file", ask)
+    for height, width in sizes:
+        with pytest.raises(Asked) as asked, pytest.warns() if height == 64 else nullcontext():
+            build(weights="imagenet", include_top=False, input_shape=(height, width, 3))
+        ours = NETWORKS[name].weights(height, width)
+        assert asked.value.args == (ours.name, ours.url, "models", ours.md5)
+
+
+def test_a_run_that_cannot_have_its_weights_leaves_nothing_behind(cli, tiny_yaml, monkeypatch):
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", lambda *_: 1 / 0)
+    experiment = Path("pretrained.yaml")
+    experiment.write_text(
+        "base: tiny.yaml\nmodel: {name: mobilenet_v2}\ndata: {preprocessing: {size: [32, 32], channels: 3}}\n"
+    )
+    for command in ("run", "check"):
+        answer = cli(command, experiment)
+        assert answer.code == 2 and "model.weights: the ImageNet weights could not be downloaded" in answer.err
+    assert not Path("runs").exists()
