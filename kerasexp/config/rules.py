@@ -135,6 +135,8 @@ def _metric_rules(training: Training) -> Iterator[tuple[str, str]]:
             f"semi_hard needs memory for batch_size^3 numbers, and {training.batch_size} is more than {MOST_SEMI_HARD}; "
             "use batch_hard or a smaller training.batch_size",
         )
+    if batches is not None and not training.shuffle:
+        yield "training.shuffle", "is false, and class_batches are drawn; use one of the two"
     if batches is not None and training.batch_size != batches.classes * batches.pictures:
         yield (
             "training.batch_size",

@@ -180,6 +180,10 @@ class Training(Section):
         description="Each batch has so many classes with so many pictures of each, such as {classes: 16, pictures: 4} with "
         "batch_size: 64; null: pictures come in any order.",
     )
+    shuffle: bool = Field(
+        True,
+        description="Each epoch in a random order; false: as the pictures are stored, class by class where classes are folders.",
+    )
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(Optimizer(), description="The optimizer.")
     loss: Annotated[Loss, BeforeValidator(named)] = Field(Loss(), description="The loss.")
     decode: Annotated[Decode, BeforeValidator(named)] = Field(Decode(), description="How an answer is read.")

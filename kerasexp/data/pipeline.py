@@ -27,6 +27,7 @@ def training_batches(
     begin: tuple[int, int] = (0, 0),
     oversample: float = 0,
     class_batches: ClassBatches | None = None,
+    shuffle: bool = True,
 ) -> tf.data.Dataset:
     """Return the batches of all epochs up to `epochs - 1`, one after the other, from the epoch and step in `begin` on.
 
@@ -42,7 +43,7 @@ def training_batches(
 
     def plan(epoch: np.int64) -> list[np.ndarray]:
         generator = np.random.default_rng((seed, int(epoch)))
-        shown, order = pictures_in_order(split.labels, oversample, class_batches, generator)
+        shown, order = pictures_in_order(split.labels, oversample, class_batches, generator, shuffle)
         rows = [shown[order]]
         if augmentation is not None:
             rows.append(affine_rows(augmentation, len(shown), (height, width), generator)[order])

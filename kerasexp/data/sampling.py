@@ -37,17 +37,22 @@ def epoch_size(counts: list[int], batch_size: int, oversample: float, batches: C
 
 
 def pictures_in_order(
-    labels: np.ndarray, oversample: float, batches: ClassBatches | None, generator: np.random.Generator
+    labels: np.ndarray,
+    oversample: float,
+    batches: ClassBatches | None,
+    generator: np.random.Generator,
+    shuffle: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which pictures an epoch shows, int64 positions [m] in `labels` (int64 [n]), and their order, int64 [m].
 
-    What is drawn for the pictures that are shown, one row each, has to be put into that order too.
+    What is drawn for the pictures that are shown, one row each, has to be put into that order too. Without `shuffle` they
+    come as they are stored, in every epoch.
     """
     if batches is not None:
         shown = positions_by_class(labels, batches, generator)
         return shown, np.arange(len(shown))
     shown = positions_shown(labels, oversample, generator)
-    return shown, generator.permutation(len(shown))
+    return shown, generator.permutation(len(shown)) if shuffle else np.arange(len(shown))
 
 
 def times_shown(counts: list[int], oversample: float) -> list[int]:

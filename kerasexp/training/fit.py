@@ -104,6 +104,7 @@ def fit(
             state.begin,
             oversample,
             training.class_batches,
+            training.shuffle,
         )
         validation = evaluation_batches(val.images, val.labels, largest_batch(len(val), EVALUATION_BATCH))
         callbacks = [
@@ -128,7 +129,7 @@ def fit(
                 steps_per_epoch=steps,
                 validation_data=validation,
                 callbacks=callbacks,
-                shuffle=False,  # each epoch comes shuffled
+                shuffle=False,  # each epoch comes in its order
                 verbose=0,
             )
         seconds = clock.seconds()

@@ -49,3 +49,9 @@ def test_a_resumed_epoch_shows_what_the_unbroken_one_would_have():
     whole = [labels.numpy().tolist() for _, labels in training_batches(split, 50, 0, None, 2, oversample=1)]
     rest = [labels.numpy().tolist() for _, labels in training_batches(split, 50, 0, None, 2, (1, 3), oversample=1)]
     assert len(whole) == 12 and whole[9:] == rest
+
+
+def test_without_shuffling_every_epoch_is_as_stored():
+    split = Split(np.zeros((len(LABELS), 4, 4, 1), np.uint8), LABELS, [str(i) for i in range(len(LABELS))])
+    stream = training_batches(split, 50, 0, Augmentation(rotation=5), 2, shuffle=False)
+    assert np.concatenate([labels for _, labels in stream]).tolist() == [*LABELS, *LABELS]

@@ -51,7 +51,7 @@ def member(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE) -> tarfile.T
 def archive(*first: tuple[tarfile.TarInfo, bytes], name: str = "stl10_binary.tar.gz", leave_out: str = "") -> str:
     """The archive as it is published, the large file that nothing reads in its middle; `first` come before."""
     files = {**published(), "unlabeled_X.bin": bytes(3_000_000)}
-    order = "test_X test_y train_X train_y unlabeled_X class_names fold_indices".split()
+    order = ["test_X", "test_y", "train_X", "train_y", "unlabeled_X", "class_names", "fold_indices"]
     with tarfile.open(name, "w:gz", compresslevel=1) as tar:
         for info, content in first:
             tar.addfile(info, io.BytesIO(content))
@@ -146,7 +146,9 @@ def test_an_archive_that_was_replaced_is_unpacked_again(tmp_path):
 
 def test_it_is_downloaded_where_it_is_nowhere(monkeypatch):
     monkeypatch.setattr("kerasexp.data.sources.stl10.URL", "http://127.0.0.1:9/stl10_binary.tar.gz")
-    with pytest.raises(MissingData, match=r"STL-10 is not at .*datasets/stl10_binary\.tar\.gz, and it could not be down"):
+    with pytest.raises(
+        MissingData, match=r"STL-10 is not at .*datasets/stl10_binary\.tar\.gz, and it could not be down"
+    ):
         load()
     stand_in = load_source(Data(source="stl10", offline={"source": "digits"}))[1]
     assert stand_in.startswith("'digits' stands in for 'stl10': STL-10 is not at ")
@@ -160,7 +162,11 @@ X, Y = PICTURES["train"].tobytes(), LABELS["train"].astype(np.uint8).tobytes()
     [
         (dict(train_X=None), {}, r"stl10_binary/train_X\.bin: cannot be read: No such file"),
         (dict(class_names=None), {}, r"class_names\.txt: cannot be read: No such file"),
-        (dict(train_X=X[:-1]), {}, r"train_X\.bin: has 1,105,919 bytes; the 40 labels of train_y\.bin need 27,648 for each"),
+        (
+            dict(train_X=X[:-1]),
+            {},
+            r"train_X\.bin: has 1,105,919 bytes; the 40 labels of train_y\.bin need 27,648 for each",
+        ),
         (dict(train_y=Y[:-1]), {}, r"train_X\.bin: has 1,105,920 bytes; the 39 labels"),
         (dict(test_X=b"", test_y=b""), {}, r"test_X\.bin: has 0 bytes; the 0 labels"),
         (dict(train_y=Y[:7] + b"\0" + Y[8:]), {}, r"train_y\.bin: picture 7 has the label 0; labels are 1 to 10"),
@@ -219,8 +225,14 @@ def headed(header: bytes) -> str:
     [
         (lambda: archive((member("b/train_y.bin", 3), b"abc")), r"train_y\.bin is there twice"),
         (lambda: archive(leave_out="test_X.bin"), r"lacks test_X\.bin"),
-        (lambda: headed(changed_header(member("train_X.bin"), b"\x80" + (2**40).to_bytes(11, "big"))), "no more than 268"),
-        (lambda: headed(changed_header(member("other"), b"\x80" + (2**40).to_bytes(11, "big"))), "more than 8,589,934,592"),
+        (
+            lambda: headed(changed_header(member("train_X.bin"), b"\x80" + (2**40).to_bytes(11, "big"))),
+            "no more than 268",
+        ),
+        (
+            lambda: headed(changed_header(member("other"), b"\x80" + (2**40).to_bytes(11, "big"))),
+            "more than 8,589,934,592",
+        ),
         (lambda: headed(changed_header(member("other"), b"\xff" * 10 + b"\xf0\0")), "below zero|readable"),
         (
             lambda: headed(changed_header(member("x", kind=tarfile.XHDTYPE), b"%011o\0" % 2**32)),
