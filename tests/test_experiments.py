@@ -30,6 +30,15 @@ def test_experiment_loads_builds_and_explains_itself(path, tmp_path):
     assert load(again) == (replace(asked, place=again) if isinstance(asked, Search) else asked)
 
 
+@pytest.mark.parametrize(
+    ("base", "classes", "size"), [("stl10", 10, 96), ("tiny_imagenet_50", 50, 64), ("dogs_vs_cats", 2, 64)]
+)
+def test_a_base_of_a_data_set_alone_is_an_experiment(base, classes, size):
+    experiment = load(FOLDER / "_base" / f"{base}.yaml")
+    model = build_model(experiment.model, experiment.data.preprocessing, classes, base)
+    assert model.input_shape == (None, size, size, 3) and model.output_shape == (None, classes)
+
+
 def experiments_of(asked: Experiment | Study | Search) -> list[Experiment]:
     """The experiment, those of all variants, or those at some corners of the space."""
     if isinstance(asked, Search):

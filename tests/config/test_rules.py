@@ -189,3 +189,33 @@ def test_weights_are_of_a_kind_that_is_read(model, told):
     found = broken(f"model: {model}")
     assert list(found) == ([] if told is None else ["model.weights"])
     assert told is None or told in found["model.weights"]
+
+
+@pytest.mark.parametrize("at", ["", "offline", "test"])
+@pytest.mark.parametrize(
+    ("source", "key", "owned"),
+    [
+        ("tiny_imagenet", "first_classes: 50", True),
+        ("mnist", "first_classes: 50", False),
+        ("stl10", "fold: 3", True),
+        ("dogs_vs_cats", "fold: 3", False),
+    ],
+)
+def test_a_source_takes_its_own_keys_only(at, source, key, owned):
+    section = f"{{source: {source}, {key}}}"
+    found = broken(f"data: {{{at}: {section}}}" if at else f"data: {section}")
+    name = key.partition(":")[0]
+    owner = "tiny_imagenet" if name == "first_classes" else "stl10"
+    message = f"{source} has no {name}; those that have: {owner}"
+    assert found == ({} if owned else {".".join(part for part in ("data", at, name) if part): message})
+
+
+@pytest.mark.parametrize("source", ["stl10", "tiny_imagenet", "dogs_vs_cats"])
+def test_known_sources_take_a_path_and_need_none(source):
+    assert broken(f"data: {{source: {source}}}") == {} == broken(f"data: {{source: {source}, path: x.zip}}")
+
+
+@pytest.mark.parametrize("keys", ["fold: 10", "fold: -1", "first_classes: 1", "first_classes: 201"])
+def test_folds_and_numbers_of_classes_that_cannot_be_are_refused(keys):
+    with pytest.raises(UserError, match=f"data.{keys.partition(':')[0]}"):
+        broken(f"data: {{{keys}}}")

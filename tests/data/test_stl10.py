@@ -1,5 +1,6 @@
 """STL-10 in its published format: orientation, labels, folds, its archive, and files that are not what they should be."""
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -214,8 +215,6 @@ def changed_header(info: tarfile.TarInfo, size: bytes) -> bytes:
 
 def headed(header: bytes) -> str:
     """An archive of a header and what follows it in the published one."""
-    import gzip
-
     Path("strange.tar.gz").write_bytes(gzip.compress(header + gzip.decompress(Path(archive()).read_bytes()), 1))
     return "strange.tar.gz"
 

@@ -10,7 +10,7 @@ from kerasexp.data.decoding import EXTENSIONS, is_picture_name
 from kerasexp.data.finding import Published, find_published
 from kerasexp.data.picture_files import from_files
 from kerasexp.data.pictures import Source
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import Problem, UserError, listing
 
 URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
 CHECKSUM = "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
@@ -59,6 +59,6 @@ def _refuse_without(members: dict[str, list[str]], files: Files) -> None:
         f"holds no pictures ({', '.join(EXTENSIONS)}) of {' or '.join(f'{kind}s' for kind in absent)}; they are looked for "
         "as training_set/cats/..., PetImages/Cat/... and train/cat.0.jpg"
     )
-    inner = next((path for path in files.paths if path.lower().endswith(".zip")), None)
-    hint = f". It holds the archive {inner}: unpack that one, and name it" if inner else ""
+    inner = [path for path in files.paths if path.lower().endswith(".zip")]
+    hint = f". It holds other archives ({listing(inner)}): unpack the one with pictures, and name that" if inner else ""
     raise UserError(Problem(message + hint, files.origin))
