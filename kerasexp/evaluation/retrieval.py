@@ -48,7 +48,7 @@ def retrieval_metrics(train: Predictions, test: Predictions) -> dict[str, float 
 
 def retrieval_words(retrieval: dict[str, float | int]) -> dict[str, float]:
     """Return the figures by what they are called for people."""
-    words = {f"recall_at_{k}": f"recall@{k} among the other test pictures" for k in RECALLS}
+    words = {f"recall_at_{k}": f"recall@{k} within test" for k in RECALLS}
     words["knn_accuracy"] = f"accuracy of the {retrieval['neighbours']} nearest of train"
     return {word: retrieval[key] for key, word in words.items() if key in retrieval}
 

@@ -219,3 +219,40 @@ def test_known_sources_take_a_path_and_need_none(source):
 def test_folds_and_numbers_of_classes_that_cannot_be_are_refused(keys):
     with pytest.raises(UserError, match=f"data.{keys.partition(':')[0]}"):
         broken(f"data: {{{keys}}}")
+
+
+@pytest.mark.parametrize(
+    ("training", "key"),
+    [
+        ("loss: {name: cross_entropy, label_smoothing: 0.1, triplet: {}, center: {}}", None),
+        ("loss: {name: ldam, triplet: {margin: 0.5}}", None),
+        ("loss: {name: scl_nl, triplet: {}}", "training.loss.triplet"),
+        ("loss: {name: unbiased, center: {}}", "training.loss.center"),
+        ("{loss: {name: cross_entropy, center: {}}, decode: argmin}", "training.loss.center"),
+        ("{loss: {name: cross_entropy, triplet: {mining: semi_hard}}, batch_size: 256}", None),
+        (
+            "{loss: {name: cross_entropy, triplet: {mining: semi_hard}}, batch_size: 257}",
+            "training.loss.triplet.mining",
+        ),
+        ("{loss: {name: cross_entropy, triplet: {}}, batch_size: 257}", None),
+        ("{class_batches: {classes: 10, pictures: 4}, batch_size: 40}", None),
+        ("{class_batches: {}, batch_size: 64}", None),
+        ("{class_batches: {classes: 10, pictures: 4}}", "training.batch_size"),
+        ("{class_batches: {}, batch_size: 64, loss: class_balanced}", "training.class_batches"),
+        ("{class_batches: {}, batch_size: 64, decode: logit_adjusted}", "training.class_batches"),
+    ],
+)
+def test_metric_losses_go_with_true_labels_and_class_batches_with_their_size(training, key):
+    text = f"training: {training if training.startswith('{') else '{' + training + '}'}"
+    assert list(broken(text)) == ([] if key is None else [key])
+
+
+def test_what_belongs_to_a_metric_loss_is_told():
+    found = broken("training: {class_batches: {classes: 10, pictures: 4}}")
+    assert "got 100; class_batches of 10 classes with 4 pictures each make it 40" in found["training.batch_size"]
+    assert (
+        "those that have: cross_entropy"
+        in broken("training: {loss: {name: scl_nl, center: {}}}")["training.loss.center"]
+    )
+    both = broken("data: {oversample: 1}\ntraining: {class_batches: {}, batch_size: 64}")
+    assert list(both) == ["training.class_batches"] and "data.oversample" in both["training.class_batches"]

@@ -79,28 +79,27 @@ def test_semi_hard_takes_the_nearest_within_the_margin_or_else_the_farthest(nega
 
 def test_batch_hard_takes_the_farthest_positive_and_the_nearest_negative():
     loss = TripletLoss(0.5, "batch_hard", normalise=False)
-    # Anchors at 0, 1 and 2 with farthest positives at 2, 1 and 2, and nearest negatives at 3, 4 and 5.
-    assert float(loss(np.array([0, 0, 0, 1]), points_on_a_line(0, 1, 2, -3))) == 0
-    assert float(loss(np.array([0, 0, 0, 1]), points_on_a_line(0, 1, 2, -1))) == pytest.approx(
-        (1.5 + 0 + 0) / 3, abs=1e-6
-    )
+    labels = np.array([0, 0, 0, 1])
+    # From 0, 1 and 2 the farthest of the class are 2, 1 and 2 away. The other class is 3, 4 and 5 away, and then 1, 2, 3.
+    assert float(loss(labels, points_on_a_line(0, 1, 2, -3))) == 0
+    assert float(loss(labels, points_on_a_line(0, 1, 2, -1))) == pytest.approx((1.5 + 0 + 0) / 3, abs=1e-6)
 
 
 @pytest.mark.parametrize("mining", MINING)
 @pytest.mark.parametrize("normalise", [True, False])
 def test_the_gradient_is_that_of_finite_differences(mining, normalise):
-    loss, step = TripletLoss(0.7, mining, normalise, dtype="float64"), 1e-6
-    points = embeddings(4)
+    triplet, step = TripletLoss(0.7, mining, normalise, dtype="float64"), 1e-6
+    points, loss = embeddings(4), tf.function(lambda points: triplet(LABELS, points))
     variable = tf.Variable(points)
     with tf.GradientTape() as tape:
-        value = loss(LABELS, variable)
+        value = loss(variable)
     gradient = tape.gradient(value, variable).numpy()
     expected = np.zeros_like(points)
     for place in np.ndindex(points.shape):
         moved = [points.copy(), points.copy()]
         moved[0][place] += step
         moved[1][place] -= step
-        expected[place] = (float(loss(LABELS, moved[0])) - float(loss(LABELS, moved[1]))) / (2 * step)
+        expected[place] = float(loss(tf.constant(moved[0])) - loss(tf.constant(moved[1]))) / (2 * step)
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-7)
 
