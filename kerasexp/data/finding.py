@@ -62,6 +62,7 @@ def find_published(wanted: Published, path: str | None) -> tuple[Path, str]:
         try:
             found = download(wanted.url, cache / wanted.url.rpartition("/")[2], wanted.checksum)
         except MissingData as failed:
-            looked = " or ".join(str(file) for file in usual)
-            raise MissingData(f"{wanted.name} is not at {looked}, and {failed}") from None
+            looked = " or ".join(str(folder / wanted.files[0]) for folder in folders.values() if folder)
+            others = f" (nor, in the same folders, {listing(wanted.files[1:])})" if wanted.files[1:] else ""
+            raise MissingData(f"{wanted.name} is not at {looked}{others}, and {failed}") from None
     return found, usual.get(found, "Keras's cache")

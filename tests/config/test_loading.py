@@ -536,6 +536,12 @@ def test_another_source_keeps_how_pictures_are_split_and_preprocessed(tmp_path):
         assert (data.split_seed, data.preprocessing.size) == (3, [8, 8])
 
 
+def test_another_source_drops_the_keys_that_only_the_old_one_has(tmp_path):
+    (tmp_path / "base.yaml").write_text("data: {source: tiny_imagenet, first_classes: 50, test: 0.3}")
+    data = load_experiment(tmp_path / "base.yaml", ["data.source=stl10", "data.fold=2"]).data
+    assert (data.source, data.first_classes, data.fold, data.test) == ("stl10", None, 2, 0.3)
+
+
 def test_a_kind_set_after_its_keys_does_not_drop_them(tmp_path):
     (tmp_path / "own.yaml").write_text("data: {source: digits}\n")
     data = load_experiment(tmp_path / "own.yaml", ["data.path=x.csv", "data.source=csv"]).data

@@ -131,9 +131,7 @@ def test_without_cats_or_dogs_it_is_refused(files, said):
 
 def test_it_is_found_under_its_names_or_a_stand_in_is_used(monkeypatch):
     monkeypatch.setattr("kerasexp.data.sources.dogs_vs_cats.URL", "http://127.0.0.1:9/kagglecatsanddogs_5340.zip")
-    with pytest.raises(
-        MissingData, match=r"Dogs vs\. cats is not at .*dogs_vs_cats\.zip, and it could not be downloaded"
-    ):
+    with pytest.raises(MissingData, match=r"Dogs vs\. cats is not at .*dogs_vs_cats\.zip\), and it could not be"):
         load()
     source, sentence = load_source(Data(source="dogs_vs_cats", offline={"source": "digits"}))
     assert len(source.class_names) == 10 and sentence.startswith("'digits' stands in for 'dogs_vs_cats': ")

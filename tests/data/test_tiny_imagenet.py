@@ -179,9 +179,7 @@ def test_without_val_a_test_split_can_still_be_cut_from_train():
 
 def test_it_is_found_under_its_names_or_a_stand_in_is_used(monkeypatch):
     monkeypatch.setattr("kerasexp.data.sources.tiny_imagenet.URL", "http://127.0.0.1:9/tiny-imagenet-200.zip")
-    with pytest.raises(
-        MissingData, match=r"Tiny ImageNet is not at .*tiny-imagenet-50\.zip, and it could not be downl"
-    ):
+    with pytest.raises(MissingData, match=r"Tiny ImageNet is not at .*tiny-imagenet-50\.zip\), and it could not be"):
         load()
     offline = Data(source="tiny_imagenet", first_classes=50, test=0.3, offline={"source": "digits"})
     assert len(prepare(offline).splits["test"]) == 360  # the stand-in's own
