@@ -27,6 +27,8 @@ TIMEOUT_SECONDS = 5
 # A server that gives a few bytes now and then never times out; one slower than this for so long will not be waited for.
 SLOWEST_BYTES_PER_SECOND, PATIENCE_SECONDS = 2_000, 30
 CHUNK = 1 << 16
+# STL-10 has 2.5 GiB. A server that never ends would fill the disk before the checksum tells.
+LARGEST = 4 * 2**30
 # Old data sets are published with an MD5 alone. It tells a damaged file as well as any other.
 ALGORITHMS = {"sha256": "SHA-256", "md5": "MD5"}
 
@@ -47,8 +49,8 @@ def download(url: str, target: Path, checksum: str) -> Path:
         checksum: `sha256:` or `md5:` and the hexadecimal digest; sha256 where neither is named.
 
     Raises:
-        MissingData: no connection within 5 s, no bytes for 5 s, hardly any for 30 s, another content than the checksum is of,
-            or no place to write it.
+        MissingData: no connection within 5 s, no bytes for 5 s, hardly any for 30 s, more than 4 GiB, another content than the
+            checksum is of, or no place to write it.
     """
     algorithm, _, expected = checksum.rpartition(":")
     part = target.with_name(f"{target.name}.{expected[:12]}.part")
@@ -116,6 +118,9 @@ def _append(url: str, name: str, file: BinaryIO, digest: hashlib._Hash) -> None:
                 digest.update(chunk)
                 progress.advance(task, len(chunk))
                 got += len(chunk)
+                if there + got > LARGEST:
+                    file.truncate(0)
+                    raise ValueError(f"it has more than {LARGEST:,} bytes")
                 waited = time.monotonic() - begun
                 if waited > PATIENCE_SECONDS and got < SLOWEST_BYTES_PER_SECOND * waited:
                     raise TimeoutError(f"{got} bytes in {waited:.0f} s")

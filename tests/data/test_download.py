@@ -179,6 +179,13 @@ def test_a_part_stays_while_there_is_no_connection(tmp_path):
     assert (tmp_path / PART).read_bytes() == CONTENT[:1000] and names(tmp_path) == [PART]
 
 
+def test_a_file_that_never_ends_is_given_up(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "LARGEST", 20_000)
+    with pytest.raises(MissingData, match=r"\(it has more than 20,000 bytes\)$"):
+        download.download(f"{address}/parts", tmp_path / "file", SHA256)
+    assert names(tmp_path) == []
+
+
 def test_several_at_once_fetch_it_once(address, tmp_path, capfd):
     with ThreadPoolExecutor(3) as pool:
         fetched = [pool.submit(download.download, f"{address}/parts-slow", tmp_path / "file", SHA256) for _ in range(3)]

@@ -14,7 +14,7 @@ from kerasexp.data.preparation import prepare
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.sources import load_source
 from kerasexp.data.sources.stl10 import load_stl10
-from kerasexp.errors import UserError
+from kerasexp.errors import RunError, UserError
 
 CLASSES = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]
 GENERATOR = np.random.default_rng(0)
@@ -143,6 +143,14 @@ def test_an_archive_that_was_replaced_is_unpacked_again(tmp_path):
     Path("stl10_binary.tar.gz").write_bytes(b"no archive")
     with pytest.raises(UserError, match=r"stl10_binary\.tar\.gz: is not a readable tar\.gz archive"):
         load("stl10_binary.tar.gz")
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_what_to_do(tmp_path):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    with pytest.raises(
+        RunError, match=r"cannot be unpacked into .*cache/unpacked: .*unpack it elsewhere and name its fo"
+    ):
+        load(archive())
 
 
 def test_it_is_downloaded_where_it_is_nowhere(monkeypatch):
