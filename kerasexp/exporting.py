@@ -22,7 +22,7 @@ from kerasexp.data.preprocessing import preprocess
 from kerasexp.errors import KerasexpError, Problem, RunError, UserError, closest, listing
 from kerasexp.export import FORMATS, ExportFormat
 from kerasexp.export.description import describe
-from kerasexp.export.portable import bound_of, portable
+from kerasexp.export.portable import HALF_BOUND, bound_of, portable
 from kerasexp.extras import missing_of
 from kerasexp.prediction import PictureFile, picture_files, preprocessed
 from kerasexp.runs import written
@@ -96,8 +96,12 @@ def export(plan: Plan, console: Console) -> Path:
         temporary = Path(tempfile.mkdtemp(dir=plan.output.parent, prefix=f".{plan.output.name}."))
     try:
         unfinished = temporary / plan.output.name
-        predict = _written_and_loaded(plan, checkpoint, unfinished)
-        _compare(checkpoint, predict, images, what, console)
+        difference = _written_and_compared(plan, checkpoint, images, unfinished)
+        bound = bound_of(checkpoint.model)
+        told = f"compared on {what}, {' and '.join(map(str, BATCHES))} at a time: " + _told(difference, bound)
+        if not difference <= bound:
+            raise RunError(f"{plan.checkpoint}: {told}; nothing was written")
+        console.line(told)
         with written(plan.output):
             os.rename(unfinished, plan.output)
     finally:
@@ -107,40 +111,26 @@ def export(plan: Plan, console: Console) -> Path:
     return plan.output
 
 
-def _written_and_loaded(plan: Plan, checkpoint: Checkpoint, path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Write the model in its format and return what its file says, asked for one picture."""
+def _told(difference: float, bound: float) -> str:
+    half = "; the checkpoint computes in half precision, and the export in float32" if bound == HALF_BOUND else ""
+    return f"probabilities differ from the checkpoint's by at most {difference:.2g} ({bound:g} is allowed{half})"
+
+
+def _written_and_compared(plan: Plan, checkpoint: Checkpoint, images: np.ndarray, path: Path) -> float:
+    """Write the model in its format, load what was written, and return how far its probabilities are from the checkpoint's."""
+    size = max(BATCHES)
+    expected = [checkpoint.model.predict_on_batch(images[i : i + size]) for i in range(0, len(images), size)]
+    expected = np.concatenate(expected).astype(np.float32)
     try:
         with silenced(), written(plan.output):
             plan.format.write(portable(checkpoint.model), describe(checkpoint), path)
             predict = plan.format.load(path)
-            predict(np.zeros((1, *checkpoint.model.input_shape[1:]), np.uint8))
+            return float(np.max([largest_difference(predict, images, expected, size) for size in BATCHES]))
     except KerasexpError:
         raise
     except Exception as error:  # converters raise whatever their parts raise
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise RunError(f"{plan.checkpoint}: the format cannot hold this model: {reason:.400}") from None
-    return predict
-
-
-def _compare(
-    checkpoint: Checkpoint, predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, what: str, console: Console
-) -> None:
-    """Raise RunError where the exported model's probabilities are not the checkpoint's; say how far apart they are."""
-    bound, size = bound_of(checkpoint.model), max(BATCHES)
-    expected = np.concatenate(
-        [checkpoint.model.predict_on_batch(images[i : i + size]) for i in range(0, len(images), size)]
-    )
-    with silenced():
-        found = [largest_difference(predict, images, expected.astype(np.float32), size) for size in BATCHES]
-    difference = np.max(found)  # of which one may be NaN, and then it is
-    precise = "" if bound < 1e-3 else "; the checkpoint computes in half precision, and the export in float32"
-    told = (
-        f"compared on {what}, {' and '.join(map(str, BATCHES))} at a time: "
-        f"its probabilities differ from the checkpoint's by at most {difference:.2g} ({bound:g} is allowed{precise})"
-    )
-    if not difference <= bound:
-        raise RunError(f"{checkpoint.model.name}: {told}; nothing was written")
-    console.line(told)
 
 
 def largest_difference(
@@ -153,15 +143,20 @@ def largest_difference(
         images: uint8 [n, height, width, channels].
         expected: float32 [n, classes].
         size: how many at a time; the last time there may be fewer.
+
+    Raises:
+        ValueError: what it gives has another shape.
     """
     got = np.concatenate([np.array(predict(images[i : i + size])) for i in range(0, len(images), size)])
-    return float(np.abs(got.reshape(expected.shape) - expected).max())
+    if got.shape != expected.shape:
+        raise ValueError(f"it gives {list(got.shape)} for {list(expected.shape)}")
+    return float(np.abs(got - expected).max())
 
 
 def _pictures(plan: Plan, how: Preprocessing) -> tuple[np.ndarray, str]:
     """Return pictures as the model takes them, uint8 [n, height, width, channels], and what they are."""
     if plan.pictures is None:
-        return _digits_and_noise(how), f"{COMPARED // 2} of scikit-learn's digits and {COMPARED // 2} pictures of noise"
+        return _digits(how), f"{COMPARED // 2} of scikit-learn's digits, and on the same under more and more noise"
     files, images = _spread(plan.pictures, COMPARED), []
     for file, image in zip(files, preprocessed(files, how), strict=True):
         if isinstance(image, BrokenPicture):
@@ -173,15 +168,19 @@ def _pictures(plan: Plan, how: Preprocessing) -> tuple[np.ndarray, str]:
     return np.stack(images), f"{len(images)} of the {len(plan.pictures)} pictures of {plan.pictures_from}"
 
 
-def _digits_and_noise(how: Preprocessing) -> np.ndarray:
-    """Return real pictures, framed as the checkpoint wants them, and as many that use the whole range of values."""
+def _digits(how: Preprocessing) -> np.ndarray:
+    """Return digits framed as the checkpoint wants them, and the same under noise: it is less sure of these.
+
+    Where all probabilities are next to 0 and 1, even models that differ agree.
+    """
     from kerasexp.data.sources.digits import load_digits
 
     half = COMPARED // 2
     digits = load_digits(DataSource(source="digits")).splits["test"].array
-    framed = [preprocess(digit, how) for digit in _spread(digits, half)]
-    noise = np.random.default_rng(0).integers(0, 256, (half, *how.size, how.channels), np.uint8)
-    return np.concatenate([np.stack(framed), noise])
+    framed = np.stack([preprocess(digit, how) for digit in _spread(digits, half)])
+    noise = np.random.default_rng(0).integers(0, 256, framed.shape)
+    share = np.linspace(0, 1, half + 1)[1:, None, None, None]
+    return np.concatenate([framed, np.rint((1 - share) * framed + share * noise).astype(np.uint8)])
 
 
 def _spread(items, count: int):
