@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count, takewhile
@@ -46,7 +47,9 @@ def load_pretrained(classifier: keras.Model, model: Model) -> Path | None:
     try:
         numbers_held(path)
         if path.name.lower().endswith(".weights.h5"):
-            with refusing(f"its weights are not those of {model.name} without its top"):
+            with refusing(f"its weights are not those of {model.name} without its top"), warnings.catch_warnings():
+                # Keras loads layer by layer, raises where one is not there, and then warns of other ways to the same layers.
+                warnings.simplefilter("ignore")
                 backbone.load_weights(path)
         else:
             _load_in_order(path, backbone)
