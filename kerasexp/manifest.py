@@ -43,12 +43,12 @@ def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None
     init = experiment.init.model_dump(mode="json", exclude={"experiment"}) if experiment.init else None
     augmentation = experiment.data.model_dump(mode="json", include={"augmentation"})
     if (weights := content["model"].get("weights")) not in (None, IMAGENET):
-        content["model"]["weights"] = _digest_of_file(find_file(weights))
+        content["model"]["weights"] = digest_of_file(find_file(weights))
     parts = [content, init, augmentation, data.fingerprint, upstream_key, __version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _digest_of_file(path: Path | None) -> str | None:
+def digest_of_file(path: Path | None) -> str | None:
     """Return the SHA-256 of a file; None where it is not there, which is told when it is to be read."""
     if path is None or not path.is_file():
         return None

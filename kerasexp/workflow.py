@@ -13,7 +13,7 @@ from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData, hold, is_held, key_of
 from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
-from kerasexp.manifest import hardware, now, versions
+from kerasexp.manifest import digest_of_file, hardware, now, versions
 from kerasexp.preparing import absence, fitting_data
 from kerasexp.resuming import Keys, copy_finished, copy_run, is_finished, reopen, unfinished_run
 from kerasexp.runs import RunDirectory, earlier_runs, write_json, write_text
@@ -156,7 +156,7 @@ def _run(
     # 2. The model and the weights that it starts from, on every device that is to train it.
     strategy = strategy_of(experiment, data.train_counts)
     with strategy.scope():
-        model, copied = build_initialised(experiment, data, upstream)
+        model, weights, copied = build_initialised(experiment, data, upstream)
 
     # 3. The run directory. All that could be wrong with the request is known by now.
     run = unfinished or RunDirectory.create(experiment.name, run_dir)
@@ -183,6 +183,7 @@ def _run(
                 "pictures": {name: len(split) for name, split in data.splits.items()},
                 "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
             },
+            "weights": None if weights is None else {"file": str(weights), "sha256": digest_of_file(weights)},
             "init": None
             if upstream is None
             else {"run": str(upstream.run.path), "key": upstream.key, "layers": copied},
@@ -215,7 +216,7 @@ def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upst
     """Build the model, with weights from a file and from upstream where there are any, and freeze what is not trained.
 
     Returns:
-        The model, and the names of the layers that have their weights from upstream.
+        The model, the file of weights or None, and the names of the layers that have their weights from upstream.
     """
     from kerasexp.models import classifier_of
     from kerasexp.training.fine_tuning import freeze_below
@@ -223,12 +224,12 @@ def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upst
     from kerasexp.training.pretrained_weights import load_pretrained
 
     model = classifier_of(experiment, data.train_counts)
-    load_pretrained(model, experiment.model)
+    weights = load_pretrained(model, experiment.model)
     copied = (
         [] if upstream is None else start_from(model, load_checkpoint(upstream.run.checkpoint).model, experiment.init)
     )
     freeze_below(model, experiment.training.fine_tune)
-    return model, copied
+    return model, weights, copied
 
 
 def _taught(experiment: Experiment, data: PreparedData, upstream: Upstream | None) -> PreparedData:

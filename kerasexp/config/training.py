@@ -189,7 +189,7 @@ class Training(Section):
     decode: Annotated[Decode, BeforeValidator(named)] = Field(Decode(), description="How an answer is read.")
     schedule: Annotated[Schedule, BeforeValidator(named)] = Field(Schedule(), description="The learning rate's course.")
     fine_tune: Annotated[FineTune, BeforeValidator(lambda v: named(v, "unfreeze"))] = Field(
-        FineTune(), description="Which part of the network is trained, and how fast each part."
+        FineTune(), description="What is trained; a plain word is a block or layer: it and all above it."
     )
     reduce_lr_on_plateau: ReduceLrOnPlateau | None = Field(None, description="Lower the rate on a plateau.")
     early_stopping: EarlyStopping | None = Field(None, description="Stop on a plateau.")

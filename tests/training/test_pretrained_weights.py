@@ -1,5 +1,6 @@
 """Weights from files: those of keras.applications, in each of the forms that Keras writes, and files that do not fit."""
 
+import json
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -193,6 +194,32 @@ def test_the_files_are_those_that_keras_itself_would_fetch(name, module, build, 
             build(weights="imagenet", include_top=False, input_shape=(height, width, 3))
         ours = NETWORKS[name].weights(height, width)
         assert asked.value.args == (ours.name, ours.url, "models", ours.md5)
+
+
+def test_a_run_is_known_by_the_content_of_its_weights_wherever_they_lie(cli, tiny_yaml, tmp_path):
+    resnet = ResNet18(**RESNET)
+    for seed, name in ((0, "a.keras"), (0, "b.keras"), (1, "c.keras")):
+        keras.utils.set_random_seed(seed)
+        build_model(resnet, Preprocessing(size=[16, 16]), 3, "source").save(name)
+    Path("b.keras").write_bytes(Path("a.keras").read_bytes())
+    Path("exp.yaml").write_text(
+        "base: tiny.yaml\nmodel: {name: resnet18, stem: small, width: 2, weights: a.keras}\n"
+        "training: {epochs: 1, fine_tune: head}\n"
+    )
+    manifests = {}
+    for name in "abc":
+        answer = cli("run", "exp.yaml", "--set", f"model.weights={name}.keras", "--run-dir", name)
+        assert answer.code == 0, answer.err
+        manifests[name] = json.loads(Path(name, "manifest.json").read_text())
+        assert manifests[name]["weights"]["file"].endswith(f"{name}.keras")
+    assert manifests["a"]["key"] == manifests["b"]["key"] != manifests["c"]["key"]
+    kept, source = (keras.models.load_model(path) for path in ("c/checkpoint/model.keras", "c.keras"))
+    for one, other in zip(
+        kept.get_layer("stage_2_block_1_conv_1_norm").get_weights(),
+        source.get_layer("stage_2_block_1_conv_1_norm").get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_run_that_cannot_have_its_weights_leaves_nothing_behind(cli, tiny_yaml, monkeypatch):
