@@ -35,7 +35,7 @@ def load_stl10(data: DataSource) -> Source:
     known = Published("STL-10", ("stl10_binary", "stl10_binary.tar.gz"), URL, CHECKSUM)
     found, place = find_published(known, data.path)
     folder = _with_files(found) if found.is_dir() else unpacked(found, FILES)
-    names = _words(folder / CLASSES, "\n")
+    names = _lines(folder / CLASSES)
     if len(set(names)) < len(names):
         raise UserError(Problem("names a class twice", str(folder / CLASSES)))
     splits = {split: _read(folder, split, np.array(names)) for split in ("train", "test")}
@@ -76,7 +76,7 @@ def _content(file: Path) -> np.ndarray:
 
 
 def _only_fold(source: Source, fold: int, file: Path, count: int) -> Source:
-    lines = _words(file, "\n")
+    lines = _lines(file)
     if fold >= len(lines):
         raise UserError(
             Problem(f"has {len(lines)} folds, and there is no {fold}, counted from 0", str(file), "data.fold")
@@ -96,10 +96,10 @@ def _only_fold(source: Source, fold: int, file: Path, count: int) -> Source:
     return replace(source, origin=f"{source.origin}, fold {fold} of train", splits=splits)
 
 
-def _words(file: Path, between: str) -> list[str]:
-    """Return what a text file holds, without what is blank."""
+def _lines(file: Path) -> list[str]:
+    """Return the lines of a text file, without those that are blank."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(Problem(f"cannot be read: {getattr(error, 'strerror', None) or error}", str(file))) from None
-    return [word.strip() for word in text.split(between) if word.strip()]
+    return [line.strip() for line in text.splitlines() if line.strip()]
