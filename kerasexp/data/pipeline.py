@@ -35,7 +35,8 @@ def training_batches(
     that they do not depend on what was trained before: a resumed run sees what an unbroken one would have seen.
 
     Returns:
-        A dataset of (uint8 [b, height, width, channels], int64 [b]); the last batch of an epoch may be smaller.
+        A dataset of (uint8 [b, height, width, channels], int64 [b]); the last batch of an epoch may be smaller. With
+        `class_batches` all have the same size, that of their classes times their pictures.
     """
     pictures_at, labels = _reader(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
