@@ -153,7 +153,8 @@ def sound(raw: dict[str, Any]) -> dict[str, Any]:
             assert broken, error
         if not broken:
             return raw
-        here, key, part = {"": raw}, "", raw
+        # Where nothing of the key is there, its default does not suit the network.
+        here, key, part = raw, "model", raw
         for name in broken[0]:
             if isinstance(part, dict) and name in part:
                 here, key, part = part, name, part[name]
