@@ -31,7 +31,8 @@ def test_every_readme_command_does_what_it_says(cli, pictures, tmp_path, monkeyp
     monkeypatch.setattr("kerasexp.data.sources.mnist.URL", "http://127.0.0.1:9/mnist.npz")
     commands = readme_commands()
     assert {words[0] for words in commands} == {
-        "run", "search", "new", "predict", "list", "show", "check", "evaluate", "compare", "diagnose", "export", "pack", "schema", "doctor",
+        "run", "search", "new", "predict", "list", "show", "check", "evaluate", "compare", "diagnose",
+        "export", "pack", "schema", "doctor",
     }  # fmt: skip
     for words in commands:
         # The reports' trainings are shortened; what else the commands do is done.
