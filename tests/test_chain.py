@@ -7,6 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+# Each of these makes whole runs.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def chain(tmp_path, tiny_yaml) -> Path:

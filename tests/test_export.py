@@ -23,6 +23,9 @@ from kerasexp.exporting import largest_difference
 from kerasexp.extras import missing_of
 from kerasexp.models import ARGMAX, Decoding, build_model
 
+# Converters take seconds for each model.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "checkpoints" / "part2_pretrained"
 WITHOUT = pytest.mark.skipif(bool(missing_of("onnx")), reason="the extra is not installed: pip install '.[onnx]'")

@@ -13,6 +13,9 @@ import pytest
 
 from kerasexp.training.state import TrainingState, states
 
+# Nearly each of these makes whole runs.
+pytestmark = pytest.mark.slow
+
 LONG = ["--set", "training.epochs=4", "--set", "training.validate_at=[0, 3, 7]"]
 
 
@@ -78,15 +81,8 @@ RECIPES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("recipe", "step"),
-    [
-        ("adam", 8),
-        ("early stopping", 5),
-        ("metric losses", 8),
-        *(pytest.param(recipe, step, marks=pytest.mark.slow) for recipe in RECIPES for step in (1, 5, 8)),
-    ],
-)
+@pytest.mark.parametrize("step", [1, 5, 8])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_a_stopped_run_goes_on_to_the_same_weights(cli, tiny_yaml, stop_at, recipe, step):
     """An epoch has five steps: step 1 is in the first one, 5 its last, 8 in the middle of the second.
 
@@ -143,7 +139,6 @@ def test_resume_without_anything_to_resume_begins(cli, tiny_yaml):
     assert (answer.code, answer.last_line) == (0, "new")
 
 
-@pytest.mark.slow
 def test_more_epochs_go_on_from_a_finished_run(cli, tiny_yaml):
     """With a constant rate that is the run of so many epochs from the start."""
     cli("run", tiny_yaml, "--run-dir", "grown", "--set", "training.epochs=2")
@@ -175,7 +170,6 @@ def test_other_settings_or_data_are_no_resumption(cli, tiny_yaml, pictures, stop
     assert "no manifest.json" in cli("run", tiny_yaml, "--run-dir", "no_run", "--resume").err
 
 
-@pytest.mark.slow
 def test_a_damaged_state_is_left_out_for_the_one_before(cli, tiny_yaml, stop_at):
     unbroken = Path(cli("run", tiny_yaml, *LONG, "--run-dir", "unbroken").last_line)
     stop_at(12)
@@ -206,7 +200,6 @@ def test_a_loss_that_breaks_names_the_layer(cli, tiny_yaml):
     assert np.isfinite([float(row["loss"]) for row in table(Path("runs/tiny/1/history.csv"))[:-1]]).all()
 
 
-@pytest.mark.slow
 def test_an_upstream_run_is_gone_on_with_too(cli, tiny_yaml, stop_at, tmp_path):
     path = tmp_path / "down.yaml"
     path.write_text("base: tiny.yaml\ninit: {experiment: tiny.yaml, layers: all_but_head}\ntraining: {epochs: 2}\n")

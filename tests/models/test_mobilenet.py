@@ -135,6 +135,7 @@ def test_kinds_mix_in_any_order_and_a_training_lowers_the_loss():
     assert history[-1] < history[0] / 2
 
 
+@pytest.mark.slow
 def test_a_saved_one_loads_with_keras_alone_and_as_a_checkpoint(tmp_path):
     model, images = built(*MIXED), pictures(4)[0]
     scores = model.predict(images, verbose=0)

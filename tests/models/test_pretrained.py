@@ -14,6 +14,9 @@ from kerasexp.models import build_model
 from kerasexp.models.flops import flops
 from kerasexp.models.pretrained import NETWORKS
 
+# Keras's networks take seconds to build.
+pytestmark = pytest.mark.slow
+
 HOW = Preprocessing(size=[32, 32], channels=3)
 # With the parameters that Keras tells of each without its top, those of batch normalisation's statistics among them.
 FAMILIES = {
@@ -22,7 +25,6 @@ FAMILIES = {
     # Keras's own is inside its network: standardised by ImageNet's means and deviations.
     "efficientnet_v2_b0": (EfficientNetV2B0, 5_919_312, None),
 }
-SLOW = [pytest.param(name, marks=[pytest.mark.slow] if name != "mobilenet_v2" else []) for name in FAMILIES]
 
 
 def built(name: str) -> keras.Model:
@@ -52,7 +54,7 @@ def test_efficientnet_sees_what_its_own_layers_in_keras_make_of_pictures(images)
     np.testing.assert_allclose(preprocessed("efficientnet_v2_b0", images), np.asarray(expected), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_it_is_one_model_of_plain_layers_with_the_same_names_each_time(name):
     model, again = built(name), built(name)
     assert model.count_params() == FAMILIES[name][1] + math.prod(model.get_layer("logits").kernel.shape) + 3
@@ -61,7 +63,7 @@ def test_it_is_one_model_of_plain_layers_with_the_same_names_each_time(name):
     assert model.input.dtype == "uint8" and [layer.name for layer in model.layers[1:2]] == ["rescaling"]
 
 
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_what_is_saved_is_read_as_from_a_stranger_and_by_keras_alone(name, images, tmp_path):
     model = built(name)
     model.save(tmp_path / "model.keras")
@@ -71,7 +73,7 @@ def test_what_is_saved_is_read_as_from_a_stranger_and_by_keras_alone(name, image
         np.testing.assert_allclose(read.predict(images, verbose=0), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_it_is_counted_and_explained_as_our_own(name, images):
     model = built(name)
     assert flops(model) > 1e6

@@ -68,6 +68,7 @@ def test_what_came_in_is_added_to_what_two_convolutions_make_of_it():
     np.testing.assert_allclose(after, np.maximum(before + residual, 0), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_trains_saves_explains_and_predicts(cli, tiny_yaml, tmp_path):
     experiment = tmp_path / "resnet.yaml"
     experiment.write_text("base: tiny.yaml\nmodel: {name: resnet18, stem: small, width: 8}\ntraining: {epochs: 2}\n")

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from kerasexp.data.pictures import from_arrays
+from kerasexp.models import learner
 from kerasexp.training import fit as fitting
 
 
@@ -42,9 +43,9 @@ def test_each_graph_is_traced_at_most_twice_however_many_epochs(train, monkeypat
 
 def test_a_step_has_hardly_more_operations_than_bare_keras(train, monkeypatch):
     """What is noted of the gradients comes to a fixed number per layer, in branches that most steps leave out."""
-    models, original = [], fitting.learner
-    monkeypatch.setattr(fitting, "learner", lambda classifier: models.append(original(classifier)) or models[-1])
-    bare = original(train("training.epochs=1").model)
+    models, original = [], fitting.learner_for
+    monkeypatch.setattr(fitting, "learner_for", lambda *given: models.append(original(*given)) or models[-1])
+    bare = learner(train("training.epochs=1").model)
     (ours,) = models
     bare.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     bare.optimizer.build(bare.trainable_variables)

@@ -83,6 +83,7 @@ def test_without_metric_losses_the_learner_is_the_plain_one(learner):
     assert type(plain).__name__ == "Functional" and len(plain.outputs) == 1
 
 
+@pytest.mark.slow
 def test_a_run_tells_the_parts_and_saves_a_plain_classifier(cli, tiny_yaml, table):
     changes = [word for change in (BOTH, *BY_CLASS, "training.validate_at=[0, 2]") for word in ("--set", change)]
     answer = cli("run", tiny_yaml, *changes)

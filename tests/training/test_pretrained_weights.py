@@ -18,6 +18,9 @@ from kerasexp.models.pretrained import NETWORKS
 from kerasexp.training import pretrained_weights
 from kerasexp.training.pretrained_weights import load_pretrained
 
+# Keras's networks take seconds to build.
+pytestmark = pytest.mark.slow
+
 HOW = Preprocessing(size=[32, 32], channels=3)
 RESNET = {"stem": "small", "width": 2}
 
@@ -56,9 +59,7 @@ def test_weights_of_keras_give_the_features_that_they_give_in_keras(theirs, name
     np.testing.assert_allclose(np.asarray(features), np.asarray(expected), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "family", [MobileNetV2, *(pytest.param(f, marks=pytest.mark.slow) for f in (ResNet50, EfficientNetV2B0))]
-)
+@pytest.mark.parametrize("family", [MobileNetV2, ResNet50, EfficientNetV2B0])
 def test_layers_with_weights_come_in_the_order_of_keras_own_files(family):
     section = family(weights=None)
     theirs = NETWORKS[section.name].build(weights=None, include_top=False, input_shape=(32, 32, 3))

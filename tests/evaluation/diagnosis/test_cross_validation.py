@@ -21,6 +21,7 @@ def drawn(labels: np.ndarray) -> Split:
     return Split(images, labels, [""] * len(labels))
 
 
+@pytest.mark.slow
 def test_what_can_be_told_is_told_the_same_each_time_and_every_step_is_counted():
     labels = np.random.default_rng(1).integers(0, 2, 301)
     steps = []
