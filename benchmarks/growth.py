@@ -53,7 +53,7 @@ SETTINGS: dict[str, tuple[Callable[[int], tuple], float]] = {
     "classes": (lambda times: run(pictures=16_000, classes=10 * times), 4),
     # Twice the filters and units are four times the parameters and operations.
     "model size": (lambda times: run(filters=round(8 * times**0.5), units=round(64 * times**0.5)), 4),
-    "trials": (lambda times: search(trials=4 * times), 4),
+    "trials": (lambda times: search(trials=2 * times), 4),
     "jobs": (lambda times: search(trials=16, jobs=times), 1.5),
 }
 AIMS = {4: "at most 4, which is linear", 1.5: "at most 1.5: there are no more cores, and each process has a start"}
