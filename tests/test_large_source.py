@@ -19,19 +19,18 @@ PICTURES, MOST_MIB = (100_000, 2000) if FULL else (25_000, 1200)
 EXPERIMENT = """
 data: {source: image_folder, path: pictures.zip, preprocessing: {size: [64, 64], channels: 3}}
 model: {name: cnn, blocks: [{filters: 4, stride: 4}], pooling: average}
-training: {epochs: 1, batch_size: 100}
+training: {epochs: 1, batch_size: 100, optimizer: {learning_rate: 0.01}}
 """
 
 
 def draw(archive: Path) -> None:
-    """Write noise, a third of it with a bright top, in two classes."""
+    """Write noise in two classes, of which one is bright."""
     generator = np.random.default_rng(0)
     noise = generator.integers(0, 256, (64, 64, 3)).astype(np.uint8)
     with zipfile.ZipFile(archive, "w") as file:
         for number in range(PICTURES):
             picture = np.roll(noise, generator.integers(0, 4096), axis=0)
-            if number % 3 == 0:
-                picture[:20] = 255
+            picture = picture // 4 + 190 * (number % 3 == 0)
             picture[-1, 0, :] = number % 256, number // 256 % 256, number // 65536  # no two are the same
             # Hardly compressed, as that would be most of the time.
             _, content = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 0])
@@ -51,4 +50,4 @@ def test_peak_memory_is_bounded(tmp_path):
     assert status == 0, told
     print(f"{PICTURES:,} pictures: peak {used.ru_maxrss / 1024:.0f} MiB")
     assert used.ru_maxrss / 1024 < MOST_MIB
-    assert "test: accuracy 1.0000" in told or "test: accuracy 0.99" in told
+    assert "test: accuracy 1.0000" in told
