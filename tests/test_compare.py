@@ -11,6 +11,9 @@ import pytest
 
 from kerasexp.evaluation.intervals import mcnemar
 
+# Nearly each of these trains, or draws a whole page.
+pytestmark = pytest.mark.slow
+
 TWO = [Path("runs/tiny/1"), Path("runs/worse/1")]
 
 

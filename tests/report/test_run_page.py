@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+# Nearly each of these trains, or draws a whole page.
+pytestmark = pytest.mark.slow
+
 ALL = [
     "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps", "filters",
     "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking", "reliability", "samples",
@@ -55,7 +58,6 @@ def test_a_class_without_test_pictures_has_no_recall_and_is_named(npz_run):
     assert class_table(page)["0"][5] != "–"
 
 
-@pytest.mark.slow
 @pytest.mark.plots
 def test_a_class_never_predicted_has_no_precision(npz_run):
     """With a step so small nothing is learned, some class is not named at all."""
@@ -66,7 +68,6 @@ def test_a_class_never_predicted_has_no_precision(npz_run):
     assert never and all(table[name][4] == "–" and table[name][5] == "0.0000" for name in never)
 
 
-@pytest.mark.slow
 @pytest.mark.plots
 def test_a_test_split_of_one_picture(npz_run):
     page = (npz_run(3, [1], 1) / "report.html").read_text()
@@ -74,7 +75,6 @@ def test_a_test_split_of_one_picture(npz_run):
 
 
 @pytest.mark.plots
-@pytest.mark.slow
 def test_two_hundred_classes(npz_run):
     run = npz_run(200, list(range(200)), 2, epochs=3)
     page = (run / "report.html").read_text()
@@ -82,7 +82,6 @@ def test_two_hundred_classes(npz_run):
     assert (run / "report.html").stat().st_size < 5_000_000
 
 
-@pytest.mark.slow
 def test_an_mlp_has_no_kernels_to_show(cli, tiny_yaml, monkeypatch):
     from kerasexp.report import figures, run_page
 

@@ -11,6 +11,9 @@ from kerasexp.training import early_curve
 from kerasexp.training.clock import Clock
 from kerasexp.training.early_curve import EarlyCurve, stratified_sample
 
+# Nearly each of these trains, or draws a whole page.
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(0)
 VAL = Split(RANDOM.integers(0, 256, (50, 4, 4, 1)).astype(np.uint8), RANDOM.integers(0, 3, 50), [""] * 50)
 

@@ -14,6 +14,9 @@ from kerasexp.models import build_model, learner
 from kerasexp.training.fine_tuning import blocks_of, freeze_below, slow_with_depth
 from kerasexp.training.optimizers import build_optimizer
 
+# Nearly each of these trains, or draws a whole page.
+pytestmark = pytest.mark.slow
+
 HOW = Preprocessing(size=[32, 32], channels=3)
 THREE = Cnn(blocks=[{"filters": 4, "batch_norm": True, "pool": 2}] * 3, head=Head(units=[6]))
 FIRST, SECOND, THIRD = (f"block_{number}" for number in (1, 2, 3))

@@ -14,6 +14,9 @@ from kerasexp.training.gradient_flow import SAMPLES, GradientFlow
 from kerasexp.training.initial_weights import freeze
 from kerasexp.training.precision import make_deterministic
 
+# Nearly each of these trains, or draws a whole page.
+pytestmark = pytest.mark.slow
+
 LAYERS = ["conv", "hidden", "logits"]
 LOSS = keras.losses.SparseCategoricalCrossentropy()
 PICTURES = np.random.default_rng(0).integers(0, 256, (12, 6, 6, 1)).astype(np.uint8)
