@@ -9,6 +9,7 @@ import keras
 
 from kerasexp.config.experiment import Init
 from kerasexp.errors import Problem, UserError, closest, listing
+from kerasexp.training.fine_tuning import in_head
 
 
 def start_from(model: keras.Model, upstream: keras.Model, init: Init) -> list[str]:
@@ -57,7 +58,7 @@ def _wanted_layers(model: keras.Model, init: Init) -> list[str]:
         return with_weights
     if init.layers == "all_but_classes":
         return [name for name in with_weights if name != "logits"]
-    return [name for name in with_weights if name != "logits" and not name.startswith("head_")]
+    return [name for name in with_weights if not in_head(model.get_layer(name))]
 
 
 def freeze(model: keras.Model, patterns: list[str]) -> None:
