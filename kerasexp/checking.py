@@ -61,7 +61,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     if data.faults and experiment.data.on_corrupt == "error":
         message = f"is error, and {len(data.faults)} pictures cannot be read"
         problems.append(Problem(message, experiment.name, "data.on_corrupt"))
-    model = classifier_of(experiment, data.train_counts)
+    model = classifier_of(experiment, data.class_names, data.train_counts)
     steps: list[Callable[[], object]] = [
         lambda: load_pretrained(model, experiment.model),
         *([lambda: start_from(model, upstream, experiment.init)] if upstream is not None else []),

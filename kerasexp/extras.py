@@ -5,7 +5,12 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 # Each extra of setup.cfg, and what is imported of it.
-EXTRAS = {"onnx": ("onnx", "tf2onnx", "onnxruntime"), "ray": ("ray",), "test": ("pytest", "ruff")}
+EXTRAS = {
+    "hub": ("keras_hub",),
+    "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+    "ray": ("ray",),
+    "test": ("pytest", "ruff"),
+}
 
 
 def missing_of(extra: str) -> list[str]:

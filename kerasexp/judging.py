@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasexp.checkpoint import load_checkpoint, write_sidecars, write_temperature
 from kerasexp.config import Experiment
+from kerasexp.config.head_rules import head_without_steps
 from kerasexp.config.rules import labels_are_complementary, metric_losses
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData
@@ -26,6 +27,7 @@ from kerasexp.report.run_page import MOST_PLOTS, write_report
 from kerasexp.runs import RunDirectory, csv_text, write_json, write_text
 from kerasexp.training.fit import Fitted, fit
 from kerasexp.training.precision import what_computes
+from kerasexp.training.without_steps import FITS
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ def _trained(ready: Ready) -> Fitted:
     write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
     ready.console.line(what_computes(manifest["precision"], experiment.training.precision, manifest["devices"]))
     with ready.model.distribute_strategy.scope():
-        return fit(ready.model, ready.taught, experiment, run, ready.console)
+        head = head_without_steps(experiment)
+        train = fit if head is None else FITS[head[0]]
+        return train(ready.model, ready.taught, experiment, run, ready.console)
 
 
 def _retrieval(ready: Ready, model: Any, test: Predictions) -> dict[str, Any] | None:
@@ -133,7 +137,12 @@ def _retrieval(ready: Ready, model: Any, test: Predictions) -> dict[str, Any] | 
 
 
 def _of_training(fitted: Fitted) -> dict[str, Any]:
-    return {"epochs": len(fitted.history), "kept_epoch": fitted.kept, "train_seconds": round(fitted.seconds, 3)}
+    return {
+        "epochs": len(fitted.history),
+        "kept_epoch": fitted.kept,
+        "train_seconds": round(fitted.seconds, 3),
+        **({"cross_validation": fitted.cross_validation} if fitted.cross_validation else {}),
+    }
 
 
 def _named_rows(matrix, names: list[str]):

@@ -25,7 +25,7 @@ from kerasexp.runs import csv_text
 
 # Pictures are decoded and classified in portions of at most so many bytes of input, so that a folder of any size fits into
 # memory.
-PORTION, BATCH = 2**26, 500
+PORTION = 2**26
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,13 @@ def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[
         UserError: the checkpoint is none.
         RunError: not one of the files can be read.
     """
-    from kerasexp.data.pipeline import evaluation_batches
+    from kerasexp.data.pipeline import evaluation_batch, evaluation_batches
 
     loaded = load_checkpoint(checkpoint)
     answers, broken = [], 0
-    count = max(PORTION // math.prod((*loaded.preprocessing.size, loaded.preprocessing.channels)), BATCH)
+    shape = (*loaded.preprocessing.size, loaded.preprocessing.channels)
+    size = evaluation_batch(shape)
+    count = max(PORTION // math.prod(shape), size)
     for start in range(0, len(files), count):
         portion = files[start : start + count]
         images, readable = [], []
@@ -90,7 +92,7 @@ def predict_files(checkpoint: Path, files: list[PictureFile], top: int) -> list[
                 images.append(image)
                 readable.append(file.name)
         if images:
-            scores = loaded.model.predict(evaluation_batches(np.stack(images), None, BATCH), verbose=0)
+            scores = loaded.model.predict(evaluation_batches(np.stack(images), None, size), verbose=0)
             answers += _answers(readable, scores, loaded.class_names, top)
     if broken and not answers:
         raise RunError(f"none of the {broken} pictures can be read")

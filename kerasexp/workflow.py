@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kerasexp.checkpoint import load_checkpoint
 from kerasexp.config import Experiment, resolved_yaml
+from kerasexp.config.head import ZeroShot
+from kerasexp.config.head_rules import head_without_steps
 from kerasexp.console import Console
 from kerasexp.data.preparation import PreparedData, hold, is_held, key_of
 from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
-from kerasexp.manifest import digest_of_file, hardware, now, versions
+from kerasexp.manifest import hardware, now, versions
 from kerasexp.preparing import absence, fitting_data
 from kerasexp.resuming import Keys, copy_finished, copy_run, is_finished, reopen, unfinished_run
 from kerasexp.runs import RunDirectory, earlier_runs, write_json, write_text
@@ -183,7 +185,7 @@ def _run(
                 "pictures": {name: len(split) for name, split in data.splits.items()},
                 "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
             },
-            "weights": None if weights is None else {"file": str(weights), "sha256": digest_of_file(weights)},
+            "weights": weights,
             "init": None
             if upstream is None
             else {"run": str(upstream.run.path), "key": upstream.key, "layers": copied},
@@ -196,8 +198,7 @@ def _run(
         write_text(run.experiment, resolved_yaml(experiment))
         write_json(run.manifest, manifest)
         try:
-            taught = _taught(experiment, data, upstream)
-            judge(Ready(experiment, data, taught, model, run, manifest, console))
+            judge(Ready(experiment, *_answered(experiment, data, upstream), model, run, manifest, console))
             manifest["status"] = "finished"
         except BaseException as error:
             told = _told(error, experiment)
@@ -216,14 +217,14 @@ def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upst
     """Build the model, with weights from a file and from upstream where there are any, and freeze what is not trained.
 
     Returns:
-        The model, the file of weights or None, and the names of the layers that have their weights from upstream.
+        The model, where weights from a file are from or None, and the names of the layers that have theirs from upstream.
     """
     from kerasexp.models import classifier_of
     from kerasexp.training.fine_tuning import freeze_below
     from kerasexp.training.initial_weights import start_from
     from kerasexp.training.pretrained_weights import load_pretrained
 
-    model = classifier_of(experiment, data.train_counts)
+    model = classifier_of(experiment, data.class_names, data.train_counts)
     weights = load_pretrained(model, experiment.model)
     copied = (
         [] if upstream is None else start_from(model, load_checkpoint(upstream.run.checkpoint).model, experiment.init)
@@ -232,13 +233,22 @@ def build_initialised(experiment: Experiment, data: PreparedData, upstream: Upst
     return model, weights, copied
 
 
-def _taught(experiment: Experiment, data: PreparedData, upstream: Upstream | None) -> PreparedData:
-    """Return the data that are learned from: with the upstream model's guesses for labels where the experiment asks for it."""
+def _answered(
+    experiment: Experiment, data: PreparedData, upstream: Upstream | None
+) -> tuple[PreparedData, PreparedData]:
+    """Return the data that are judged on and those that are learned from.
+
+    Their classes are what the model may answer. What is learned from has the upstream model's guesses for labels where the
+    experiment asks for it.
+    """
     from kerasexp.training.pseudo_labels import pseudo_labelled
 
+    match head_without_steps(experiment):
+        case (_, ZeroShot() as zero_shot):
+            data = replace(data, class_names=zero_shot.answers(data.class_names))
     if upstream is None or not experiment.init.pseudo_labels:
-        return data
-    return pseudo_labelled(data, load_checkpoint(upstream.run.checkpoint).model)
+        return data, data
+    return data, pseudo_labelled(data, load_checkpoint(upstream.run.checkpoint).model)
 
 
 def _told(error: BaseException, experiment: Experiment) -> BaseException:

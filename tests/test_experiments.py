@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stl10_files import CLASSES as STL10
 
 from kerasexp.config import Experiment, Search, Study, load, resolved_yaml
-from kerasexp.models import build_model
+from kerasexp.config.head_rules import head_without_steps
+from kerasexp.models import build_model, classifier_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "experiments"
 EXPERIMENTS = sorted(p for p in FOLDER.rglob("*.yaml") if "_base" not in p.parts)
@@ -18,8 +20,10 @@ def test_experiment_loads_builds_and_explains_itself(path, tmp_path):
     for experiment in experiments_of(asked):
         select, names = experiment.data.labels.select, experiment.data.class_names
         classes = len(select or names or range(10))
-        model = build_model(experiment.model, experiment.data.preprocessing, classes, experiment.name)
-        assert model.output_shape == (None, classes)
+        names = list(select or (names or {}).values() or STL10)
+        model = classifier_of(experiment, names, [1] * classes)
+        zero_shot = head_without_steps(experiment) is not None and experiment.model.head.zero_shot
+        assert model.output_shape == (None, len(zero_shot.answers(names)) if zero_shot else classes)
     question, expected, command, *_ = path.read_text().splitlines()
     assert question.startswith("# ") and "on two cores; expect" in expected.replace(", pretraining included", "")
     verb = "search" if isinstance(asked, Search) else "run"

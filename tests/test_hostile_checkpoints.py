@@ -168,6 +168,36 @@ def a_mean_for_each_of_many_places(file):
     file.replace("norm", "Normalization", axis=[1, 2, 3], mean=0.5, variance=1.0)
 
 
+NEAREST = {"module": "kerasexp.models.nearest", "registered_name": "kerasexp>NearestNeighbours"}
+MAPPING = {"module": "kerasexp.models.label_mapping", "registered_name": "kerasexp>LabelMapping"}
+
+
+@attack("'probabilities' declares 4,000,000,000 weights")
+def a_billion_neighbours(file):
+    file.replace("probabilities", "NearestNeighbours", **NEAREST, examples=HUGE, neighbours=1, classes=3)
+
+
+@attack("Keras cannot build 'probabilities'")
+def votes_of_many_for_many(file):
+    """Each picture would take 64 million numbers."""
+    file.replace("probabilities", "NearestNeighbours", **NEAREST, examples=9, neighbours=2**13, classes=2**13)
+
+
+@attack("Keras cannot build 'probabilities'")
+def outputs_that_are_not_there(file):
+    file.replace("probabilities", "LabelMapping", **MAPPING, groups=[[0], [HUGE], [2]], combine="max")
+
+
+@attack("probabilities: groups: 'x' is not taken")
+def a_group_of_words(file):
+    file.replace("probabilities", "LabelMapping", **MAPPING, groups=[["x"]], combine="max")
+
+
+@attack("probabilities: 'LabelMapping' is from 'keras.layers'")
+def a_layer_of_ours_said_to_be_keras(file):
+    file.replace("probabilities", "LabelMapping", groups=[[0], [1], [2]], combine="max")
+
+
 @attack("logits: kernel_initializer: 'Orthogonal' is not taken")
 def an_initializer_that_takes_hours(file):
     """Keras factorises a matrix of the kernel's size before it reads the kernel."""

@@ -7,10 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from kerasexp.config.base import Section
-
-Activation = Literal["relu", "relu6", "elu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "linear"]
-Units = Annotated[int, Field(ge=1, le=65536)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
+from kerasexp.config.head import Activation, Head, Rate, Units
 
 # What a plain word stands for beside its kind, so that a list of words is a network: each block halves its maps.
 HALVING = {"conv": {"pool": 2}, "mobile": {"stride": 2}, "inverted_residual": {"stride": 2}}
@@ -20,17 +17,6 @@ FIRST_FILTERS, MOST_FILTERS = 32, 512
 EXPANSION = 6
 # The weights of keras.applications, in place of a file's name.
 IMAGENET = "imagenet"
-
-
-class Head(Section):
-    """The dense layers between the features and the classes."""
-
-    units: list[Units] = Field([], description="Width of each hidden dense layer; empty for none.")
-    activation: Activation = Field("relu", description="Activation of the hidden dense layers.")
-    batch_norm: bool = Field(
-        False, description="Batch normalisation between each hidden dense layer and its activation."
-    )
-    dropout: Rate = Field(0.0, description="Dropout before the classes' layer and after each hidden dense layer.")
 
 
 class Block(Section):
@@ -143,7 +129,9 @@ class ResNet18(Backbone):
 
     name: Literal["resnet18"] = Field("resnet18", description="Family of the network.")
     weights: str | None = Field(
-        None, description="A .keras or .weights.h5 file of such a network to start from; null: random weights."
+        None,
+        description="A .keras or .weights.h5 file of such a network to start from; imagenet: KerasHub's, which is the extra "
+        "`hub`; null: random weights.",
     )
     stem: Literal["imagenet", "small"] = Field(
         "imagenet",

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from kerasexp.config.data import DataSource
 from kerasexp.config.experiment import Experiment
-from kerasexp.config.model import IMAGENET, Application, Backbone, Cnn
+from kerasexp.config.head_rules import head_rules
+from kerasexp.config.model import IMAGENET, Application, Backbone, Cnn, ResNet18
 from kerasexp.config.training import Center, Loss, Training, Triplet
 from kerasexp.config.validation import shown
 
@@ -74,6 +75,7 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
         yield from _sizes_stay_positive(experiment)
     if isinstance(experiment.model, Backbone):
         yield from _backbone_rules(experiment)
+    yield from head_rules(experiment)
     if experiment.init is not None and isinstance(experiment.init.experiment, Experiment):
         yield from ((f"init.experiment.{key}", message) for key, message in broken_rules(experiment.init.experiment))
 
@@ -191,16 +193,20 @@ def _block_rules(model: Cnn) -> Iterator[tuple[str, str]]:
 
 def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     model, preprocessing = experiment.model, experiment.data.preprocessing
-    if model.weights == IMAGENET and not isinstance(model, Application):
-        names = ", ".join(kind.model_fields["name"].default for kind in Application.__subclasses__())
-        yield "model.weights", f"Keras has no ImageNet weights of {model.name}; it has those of {names}"
-    elif model.weights not in (None, IMAGENET) and not model.weights.lower().endswith(WEIGHT_FILES):
+    if model.weights == IMAGENET and isinstance(model, ResNet18):
+        published = ResNet18()
+        for key in ("width", "stem"):
+            if getattr(model, key) != getattr(published, key):
+                yield (
+                    f"model.{key}",
+                    f"got {getattr(model, key)}; the ImageNet weights are for {getattr(published, key)}",
+                )
+        if preprocessing.channels != 3:
+            yield "data.preprocessing.channels", f"got {preprocessing.channels}; the ImageNet weights are for 3"
+    if model.weights not in (None, IMAGENET) and not model.weights.lower().endswith(WEIGHT_FILES):
         endings = ", ".join(WEIGHT_FILES)
-        allowed = f"{IMAGENET}, null, " if isinstance(model, Application) else "null, "
-        yield (
-            "model.weights",
-            f"got {shown(model.weights)}; allowed: {allowed}or a file that ends with one of {endings}",
-        )
+        message = f"got {shown(model.weights)}; allowed: {IMAGENET}, null, or a file that ends with one of {endings}"
+        yield "model.weights", message
     if not isinstance(model, Application):
         return
     if preprocessing.channels != 3:

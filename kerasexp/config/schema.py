@@ -6,6 +6,7 @@ from typing import Any
 
 from kerasexp.config.execution import ExecutionKeys
 from kerasexp.config.experiment import Experiment
+from kerasexp.config.head import RANGE
 from kerasexp.config.search import SearchKeys
 from kerasexp.config.space import KINDS, SEARCH, DomainKeys
 from kerasexp.config.study import StudyKeys
@@ -35,20 +36,25 @@ def experiment_schema() -> dict[str, Any]:
         experiment["properties"] |= added["properties"]
         definitions |= added.get("$defs", {})
     experiment["properties"][SEARCH] = SearchKeys.model_json_schema()
-    for section, key in (
-        ("Training", "optimizer"),
-        ("Training", "loss"),
-        ("Training", "schedule"),
-        ("Training", "decode"),
-        ("Training", "checkpoint"),
-        ("Training", "fine_tune"),
-        ("Data", "offline"),
+    for section, key, short in (
+        ("Training", "optimizer", "string"),
+        ("Training", "loss", "string"),
+        ("Training", "schedule", "string"),
+        ("Training", "decode", "string"),
+        ("Training", "checkpoint", "string"),
+        ("Training", "fine_tune", "string"),
+        ("Data", "offline", "string"),
+        ("Svm", "C", "number"),
+        ("LogisticRegression", "C", "number"),
+        ("NearestNeighbours", "k", "integer"),
     ):
         full = definitions[section]["properties"][key]
         definitions[section]["properties"][key] = {
             "description": full.pop("description", ""),
-            "anyOf": [full, {"type": "string"}],
+            "anyOf": [full, {"type": short}],
         }
+    outputs = definitions["ZeroShot"]["properties"]["outputs"]["additionalProperties"]
+    outputs["items"] = {"anyOf": [outputs["items"], {"type": "string", "pattern": RANGE.pattern}]}
     blocks, kind = definitions["Cnn"]["properties"]["blocks"], definitions["Block"]["properties"]["kind"]
     blocks["items"] = {"anyOf": [blocks["items"], {"type": "string", "enum": kind["enum"]}]}
     _allow_domains(definitions)

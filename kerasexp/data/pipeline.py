@@ -16,6 +16,9 @@ from kerasexp.data.sampling import epoch_size, pictures_in_order
 
 # Batches that are made at once, and that lie ready: a batch takes a fraction of a step, so that few are enough.
 PARALLEL, AHEAD = 2, 4
+# Nothing is kept for gradients in an evaluation, whose batches can be larger than training's: so many pictures, and fewer
+# where each has more pixels than this.
+MOST, PIXELS = 500, 64 * 64
 
 
 def training_batches(
@@ -67,6 +70,11 @@ def training_batches(
 
     stream = tf.data.Dataset.range(begin[0], epochs).flat_map(one_epoch)
     return _unhurried(stream.map(batch, num_parallel_calls=PARALLEL, deterministic=True).prefetch(AHEAD))
+
+
+def evaluation_batch(shape: tuple[int, ...]) -> int:
+    """Return how many pictures of this shape, (height, width, channels), pass through a network at once."""
+    return max(1, min(MOST, MOST * PIXELS // (shape[0] * shape[1])))
 
 
 def evaluation_batches(

@@ -66,7 +66,8 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
         classes: int [n], the class asked about in each picture.
 
     Returns:
-        float32 [n, height, width] in 0..1, the highest of each picture being 1; None where nothing convolves.
+        float32 [n, height, width] in 0..1, the highest of each picture being 1; None where nothing convolves, or where the
+        logits have no gradient.
     """
     import tensorflow as tf
 
@@ -81,6 +82,8 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
         maps, scores = inside(tf.constant(images), training=False)
         asked = tf.gather(scores, tf.constant(classes, tf.int64), batch_dims=1)
     gradient = tape.gradient(asked, maps)
+    if gradient is None:  # votes of neighbours have none
+        return None
     weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
     heat = tf.image.resize(heat, images.shape[1:3]).numpy()[..., 0]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from kerasexp.data.preparation import Split
 
-BATCH = 500
 COLUMNS = ["file", "true", "predicted", "correct", "probability"]
 NONE = np.zeros(0, np.int64)
 
@@ -113,14 +112,16 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
     """
     import keras
 
-    start = time.perf_counter()
+    from kerasexp.data.pipeline import evaluation_batch
+
+    start, size = time.perf_counter(), evaluation_batch(split.images.shape[1:])
     last = next(layer for layer in reversed(model.layers) if layer.weights)
     inside = keras.Model(model.input, [model.output, last.input])
     scores, features = [], []
-    for first in range(0, len(split), BATCH):
-        batch_scores, batch_features = inside.predict_on_batch(split.images[first : first + BATCH])
+    for first in range(0, len(split), size):
+        batch_scores, batch_features = inside.predict_on_batch(split.images[first : first + size])
         scores.append(batch_scores)
-        within = sampled[(sampled >= first) & (sampled < first + BATCH)] - first
+        within = sampled[(sampled >= first) & (sampled < first + size)] - first
         features.append(batch_features[within].astype(np.float32))
     seconds = time.perf_counter() - start
     return Predictions(

@@ -7,6 +7,7 @@ or keeps tables. The values are numbers, words and lists of them; where an objec
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import math
 from collections.abc import Container
@@ -22,6 +23,11 @@ LAYERS = {
     "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D",
     "Subtract", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
+# The layers that are not Keras's: where each is from, and what it is registered as.
+OWN = {
+    "LabelMapping": ("kerasexp.models.label_mapping", "kerasexp>LabelMapping"),
+    "NearestNeighbours": ("kerasexp.models.nearest", "kerasexp>NearestNeighbours"),
+}
 ACTIVATIONS = {
     "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
     "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
@@ -44,6 +50,7 @@ WORDS = {
     "padding": {"same", "valid"},
     "data_format": {"channels_last"},
     "interpolation": {"area", "bicubic", "bilinear", "lanczos3", "lanczos5", "nearest"},
+    "combine": {"max", "sum"},
     "mode": {"fan_in", "fan_out", "fan_avg"},
     "distribution": {"truncated_normal", "untruncated_normal", "uniform"},
 }
@@ -85,9 +92,13 @@ def checked_input(config: Any, where: str) -> dict[str, Any]:
 
 @functools.cache
 def _arguments(kind: str) -> set[str]:
-    import keras
+    own = inspect.signature(getattr(importlib.import_module(origin(kind)[0]), kind)).parameters.keys()
+    return own - {"kwargs"} - ADAPTERS | COMMON
 
-    return inspect.signature(getattr(keras.layers, kind)).parameters.keys() - {"kwargs"} - ADAPTERS | COMMON
+
+def origin(kind: str) -> tuple[str, str | None]:
+    """Return the module that a class of layers is from, and what it is registered as."""
+    return OWN.get(kind, ("keras.layers", None))
 
 
 def _value(key: str, value: Any, where: str) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from kerasexp.model_file.allowed import origin
 from kerasexp.model_file.graph import INPUT, Graph, Node
 from kerasexp.model_file.refusal import Refused, refusing
 
@@ -88,7 +89,8 @@ def _called(node: Node, tensors: dict[str, Any], watch) -> tuple[Any, Any]:
     if node.model is not None:
         layer = build(node.model, watch)
     else:
-        content = {"module": "keras.layers", "class_name": node.kind, "config": node.config, "registered_name": None}
+        module, registered = origin(node.kind)
+        content = {"module": module, "class_name": node.kind, "config": node.config, "registered_name": registered}
         layer = keras.saving.deserialize_keras_object(copy.deepcopy(content), safe_mode=True)
     inputs = [tensors[name] for name in node.inputs]
     options = {} if node.training is None else {"training": node.training}

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from kerasexp.model_file.allowed import LAYERS, builtin, checked_config, checked_input, mapping
+from kerasexp.model_file.allowed import LAYERS, OWN, builtin, checked_config, checked_input, mapping, origin
 from kerasexp.model_file.refusal import Refused
 
 # EfficientNetV2-L has 1,031 layers; a chain of 1,500 is more than Keras itself can build. NASNet merges six layers.
@@ -101,8 +101,7 @@ def _node(entry: Any, before: dict[str, Node], where: str, depth: int) -> Node:
     if kind == MODEL:
         model = _graph(entry, where, depth + 1)
     else:
-        builtin(entry, "keras.layers", where)
-        config = _checked(kind, entry["config"], where)
+        config = _checked(entry, kind, where)
     calls = entry.get("inbound_nodes")
     if not isinstance(calls, list) or len(calls) != (0 if kind == INPUT else 1):
         raise Refused(f"{where}: each layer is called once, and an input never")
@@ -110,12 +109,14 @@ def _node(entry: Any, before: dict[str, Node], where: str, depth: int) -> Node:
     return Node(name, kind, config, model, inputs, listed, training)
 
 
-def _checked(kind: Any, config: Any, where: str) -> dict[str, Any]:
+def _checked(entry: dict[str, Any], kind: Any, where: str) -> dict[str, Any]:
+    module, registered = origin(kind) if isinstance(kind, str) else origin("")
+    builtin(entry, module, where, registered)
     if kind == INPUT:
-        return checked_input(config, where)
-    if not isinstance(kind, str) or kind not in LAYERS:
+        return checked_input(entry["config"], where)
+    if not isinstance(kind, str) or kind not in LAYERS | OWN.keys():
         raise Refused(f"{where}: a layer of class {kind!r:.80} is not taken; ordinary ones are, that hold no code")
-    return checked_config(kind, config, where)
+    return checked_config(kind, entry["config"], where)
 
 
 def _call(call: Any, before: dict[str, Node], where: str) -> tuple[tuple[str, ...], bool, bool | None]:

@@ -19,6 +19,9 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from kerasexp.models.label_mapping import LabelMapping
+from kerasexp.models.nearest import NearestNeighbours
+
 
 def flops(model: keras.Model) -> int:
     """Return the floating-point operations of one forward pass for one picture; see this module.
@@ -83,7 +86,13 @@ PRODUCTS: dict[type, Callable[[keras.Layer], int]] = {
     layers.SeparableConv2D: _separable,
     layers.Conv2DTranspose: lambda layer: _numbers(layer.input) * math.prod(layer.kernel.shape[:3]),
 }
+# Those of ours: each output is looked at for each class, and each example is compared with a picture, number by number.
+OWN: dict[type, Callable[[keras.Layer], int]] = {
+    LabelMapping: lambda layer: _numbers(layer.input) * len(layer.groups),
+    NearestNeighbours: lambda layer: 2 * math.prod(layer.points.shape),
+}
 OPERATIONS: dict[type, Callable[[keras.Layer], int]] = {
+    **OWN,
     layers.Activation: _per_number(0),  # beside the one that each activated number takes in any layer
     **dict.fromkeys((layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU, layers.Softmax), _per_number(1)),
     **dict.fromkeys((layers.BatchNormalization, layers.Normalization, layers.Rescaling), _per_number(2)),

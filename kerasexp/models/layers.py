@@ -9,6 +9,10 @@ from kerasexp.config.model import Activation, Block, Head
 # Keras's own 0.99 lags some 500 steps behind, which is an epoch of MNIST: after a short training, or early in a long
 # one, validation would see statistics of weights long gone. 0.9 is what PyTorch has.
 MOVING_AVERAGE = 0.9
+# Added to the variance: Keras's own.
+EPSILON = 0.001
+# Means and standard deviations of ImageNet's channels, red first, of pictures in 0..1.
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # How maps become features.
 POOLINGS = {
@@ -23,9 +27,16 @@ def rescale(pictures: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Rescaling(1 / 255, name="rescaling")(pictures)
 
 
-def normalise(features: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def standardise(pictures: keras.KerasTensor) -> keras.KerasTensor:
+    """Turn uint8 pictures [n, height, width, 3] into numbers that have mean 0 and deviation 1 over ImageNet's pictures."""
+    scale = [1 / (255 * deviation) for deviation in DEVIATION]
+    offset = [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)]
+    return keras.layers.Rescaling(scale, offset, name="rescaling")(pictures)
+
+
+def normalise(features: keras.KerasTensor, name: str, epsilon: float = EPSILON) -> keras.KerasTensor:
     """Batch normalisation (Ioffe and Szegedy 2015)."""
-    return keras.layers.BatchNormalization(momentum=MOVING_AVERAGE, name=name)(features)
+    return keras.layers.BatchNormalization(momentum=MOVING_AVERAGE, epsilon=epsilon, name=name)(features)
 
 
 def activate(features: keras.KerasTensor, activation: Activation, name: str) -> keras.KerasTensor:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import keras
 
 from kerasexp.config.model import Application
-from kerasexp.models.layers import POOLINGS, dense_head
+from kerasexp.models.layers import POOLINGS, dense_head, standardise
 
-# Means and standard deviations of ImageNet's channels, red first, of pictures in 0..1; and the means in 0..255 that the
-# first networks in Caffe subtracted.
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Means of ImageNet's channels, red first, in 0..255, that the first networks in Caffe subtracted.
 CAFFE_MEAN = (123.68, 116.779, 103.939)
 SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
 # The sizes for which MobileNet v2 was trained; the others take the weights of the last.
@@ -21,7 +19,7 @@ MOBILENET_SIZES = (96, 128, 160, 192, 224)
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A file of ImageNet weights, without the classes' layer, as keras.applications names it.
+    """A file of ImageNet weights as keras.applications names it.
 
     Attributes:
         url: where it is.
@@ -43,12 +41,12 @@ class Network:
     Attributes:
         build: makes it on top of a tensor.
         preprocess: turns uint8 pictures [n, height, width, 3] into what it was trained on.
-        weights: the file for pictures of a height and width.
+        weights: the file for pictures of a height and width, with or without the layer of ImageNet's classes.
     """
 
     build: Callable[..., keras.Model]
     preprocess: Callable[[keras.KerasTensor], keras.KerasTensor]
-    weights: Callable[[int, int], WeightFile]
+    weights: Callable[[int, int, bool], WeightFile]
 
 
 def build_application(model: Application, pictures: keras.KerasTensor) -> keras.KerasTensor:
@@ -60,6 +58,13 @@ def build_application(model: Application, pictures: keras.KerasTensor) -> keras.
     built = network.build(include_top=False, weights=None, input_tensor=network.preprocess(pictures))
     features = POOLINGS[model.pooling](name=model.pooling)(built.output)
     return dense_head(features, model.head)
+
+
+def imagenet_logits(model: Application, pictures: keras.KerasTensor) -> keras.KerasTensor:
+    """Pass uint8 pictures [n, height, width, 3] through preprocessing and the whole network; return [n, 1000] logits."""
+    network = NETWORKS[model.name]
+    tensor = network.preprocess(pictures)
+    return network.build(include_top=True, weights=None, classifier_activation=None, input_tensor=tensor).output
 
 
 def _caffe(pictures: keras.KerasTensor) -> keras.KerasTensor:
@@ -83,36 +88,40 @@ def _minus_one_to_one(pictures: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Rescaling(1 / 127.5, -1.0, name="rescaling")(pictures)
 
 
-def _standardised(pictures: keras.KerasTensor) -> keras.KerasTensor:
-    scale = [1 / (255 * deviation) for deviation in DEVIATION]
-    offset = [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)]
-    return keras.layers.Rescaling(scale, offset, name="rescaling")(pictures)
-
-
 def _efficientnet(**arguments) -> keras.Model:
     # Its own preprocessing has layers whose names Keras counts up from model to model.
     return keras.applications.EfficientNetV2B0(include_preprocessing=False, **arguments)
 
 
-def _of_any_size(url: str, md5: str) -> Callable[[int, int], WeightFile]:
-    return lambda height, width: WeightFile(f"{SERVER}/{url}", md5)
+def _of_any_size(url: str, md5: str, md5_with_top: str) -> Callable[[int, int, bool], WeightFile]:
+    whole, below = WeightFile(f"{SERVER}/{url}.h5", md5_with_top), WeightFile(f"{SERVER}/{url}_notop.h5", md5)
+    return lambda height, width, with_top: whole if with_top else below
 
 
-def _mobilenet_weights(height: int, width: int) -> WeightFile:
+def _mobilenet_weights(height: int, width: int, with_top: bool) -> WeightFile:
     side = height if height == width and height in MOBILENET_SIZES else MOBILENET_SIZES[-1]
-    return WeightFile(f"{SERVER}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{side}_no_top.h5")
+    url = f"{SERVER}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{side}"
+    return WeightFile(f"{url}{'' if with_top else '_no_top'}.h5")
 
 
 NETWORKS = {
     "resnet50": Network(
         keras.applications.ResNet50,
         _caffe,
-        _of_any_size("resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626"),
+        _of_any_size(
+            "resnet/resnet50_weights_tf_dim_ordering_tf_kernels",
+            "4d473c1dd8becc155b73f8504c6f6626",
+            "2cb95161c43110f7111970584f804107",
+        ),
     ),
     "mobilenet_v2": Network(keras.applications.MobileNetV2, _minus_one_to_one, _mobilenet_weights),
     "efficientnet_v2_b0": Network(
         _efficientnet,
-        _standardised,
-        _of_any_size("efficientnet_v2/efficientnetv2-b0_notop.h5", "893217f2bb855e2983157299931e43ff"),
+        standardise,
+        _of_any_size(
+            "efficientnet_v2/efficientnetv2-b0",
+            "893217f2bb855e2983157299931e43ff",
+            "21ecbf6da12460d5c40bb2f29ceb2188",
+        ),
     ),
 }

@@ -1,13 +1,18 @@
-"""ResNet18, a residual network of basic blocks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016)."""
+"""ResNet18, a residual network of basic blocks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016).
+
+Padding, the epsilon of batch normalisation and the scale of the pictures are those with which the published weights of it were
+trained, in PyTorch, so that these can be loaded.
+"""
 
 from __future__ import annotations
 
 import keras
 
 from kerasexp.config.model import ResNet18
-from kerasexp.models.layers import POOLINGS, activate, dense_head, normalise, rescale
+from kerasexp.models.layers import POOLINGS, activate, dense_head, normalise, rescale, standardise
 
 STAGES, BLOCKS = 4, 2
+EPSILON = 1e-5
 
 
 def build_resnet18(model: ResNet18, pictures: keras.KerasTensor) -> keras.KerasTensor:
@@ -17,7 +22,8 @@ def build_resnet18(model: ResNet18, pictures: keras.KerasTensor) -> keras.KerasT
     Every stage but the first halves height and width in its first block. The last scale of a block begins at 1, as in the
     paper, and not at 0, as some later recipes have it.
     """
-    features = _stem(rescale(pictures), model)
+    scaled = standardise(pictures) if pictures.shape[-1] == 3 else rescale(pictures)
+    features = _stem(scaled, model)
     for stage in range(1, STAGES + 1):
         for block in range(1, BLOCKS + 1):
             stride = 2 if stage > 1 and block == 1 else 1
@@ -30,7 +36,9 @@ def _stem(pictures: keras.KerasTensor, model: ResNet18) -> keras.KerasTensor:
     if model.stem == "small":
         return activate(_convolution(pictures, model.width, 3, 1, "stem_conv"), "relu", "stem_conv_relu")
     features = activate(_convolution(pictures, model.width, 7, 2, "stem_conv"), "relu", "stem_conv_relu")
-    return keras.layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(features)
+    # Nothing is below 0 after the activation, so that zeros are as good as nothing around it.
+    features = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(features)
+    return keras.layers.MaxPooling2D(3, strides=2, name="stem_pool")(features)
 
 
 def _block(features: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
@@ -46,7 +54,13 @@ def _block(features: keras.KerasTensor, filters: int, stride: int, name: str) ->
 
 def _convolution(features: keras.KerasTensor, filters: int, kernel: int, stride: int, name: str) -> keras.KerasTensor:
     """Convolution with He initialisation (He et al., ICCV 2015) and no bias, and its batch normalisation."""
+    padding = "same"
+    if stride > 1:
+        # As many zeros on each side; `same` has fewer at the top and the left where a stride skips some.
+        padding = "valid"
+        if kernel > 1:
+            features = keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(features)
     features = keras.layers.Conv2D(
-        filters, kernel, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+        filters, kernel, strides=stride, padding=padding, use_bias=False, kernel_initializer="he_normal", name=name
     )(features)
-    return normalise(features, f"{name}_norm")
+    return normalise(features, f"{name}_norm", EPSILON)

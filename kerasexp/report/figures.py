@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.config import Experiment
+from kerasexp.config.head_rules import head_without_steps
 from kerasexp.config.rules import labels_are_complementary, metric_losses
 from kerasexp.data.preparation import PreparedData
 from kerasexp.evaluation.calibration import at_temperature, reliability
@@ -24,6 +25,7 @@ from kerasexp.plots.attention import plot_grad_cam
 from kerasexp.plots.comparison import plot_learning_curves
 from kerasexp.plots.confused_pairs import plot_confused_pairs
 from kerasexp.plots.confusion import MAX_NUMBERS, plot_confusion
+from kerasexp.plots.cross_validation import plot_cross_validation
 from kerasexp.plots.curves import plot_curves
 from kerasexp.plots.embedding import plot_embedding
 from kerasexp.plots.feature_maps import plot_feature_maps
@@ -85,6 +87,9 @@ def run_plots(judged: Judged) -> Iterator[Plot]:
 
 
 def _training(judged: Judged) -> Iterator[Plot]:
+    if (head := head_without_steps(judged.experiment)) is not None:
+        yield from _cross_validation(judged, head[0])
+        return
     history, flow, early = judged.fitted.history, judged.fitted.gradients, judged.fitted.early
     last = history[-1]
     note = ""
@@ -120,6 +125,22 @@ def _training(judged: Judged) -> Iterator[Plot]:
             "tell of vanishing gradients; an update of about a thousandth of the weights is usual.",
             f"Gradients of {len(flow.layers)} layers at {len(flow.steps)} steps, on logarithmic axes.",
             plot_gradient_flow(flow.steps, flow.layers, flow.mean, flow.largest, flow.ratio),
+        )
+
+
+def _cross_validation(judged: Judged, name: str) -> Iterator[Plot]:
+    rows = judged.fitted.cross_validation
+    if rows:
+        key = next(iter(rows[0]))
+        best = max(rows, key=lambda row: row["accuracy"])
+        yield Plot(
+            "Training",
+            "cross_validation",
+            f"Accuracy of head.{name} in cross-validation on train, mean and deviation over the folds, for each {key} that was "
+            "tried; the best is taken. Features are extracted once; no weight below the head is trained.",
+            f"The highest accuracy is {best['accuracy']:.4f}, of {key} {best[key]:g}; the lowest "
+            f"{min(row['accuracy'] for row in rows):.4f}.",
+            plot_cross_validation(rows, key),
         )
 
 

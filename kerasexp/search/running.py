@@ -221,7 +221,7 @@ def check_corners(search: Search, console: Console) -> None:
             prepared[key], _ = fitting_data(experiment, console if not prepared else Console(quiet=True))
         if built < MOST_BUILT:
             built += 1
-            classifier_of(experiment, prepared[key].train_counts)
+            classifier_of(experiment, prepared[key].class_names, prepared[key].train_counts)
 
     if problems := corner_problems(search, try_out):
         raise UserError(*problems)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 
@@ -10,7 +10,7 @@ from kerasexp.config.experiment import Experiment
 from kerasexp.config.rules import labels_are_complementary
 from kerasexp.config.training import Training
 from kerasexp.console import Console
-from kerasexp.data.pipeline import evaluation_batches, training_batches
+from kerasexp.data.pipeline import evaluation_batch, evaluation_batches, training_batches
 from kerasexp.data.preparation import PreparedData
 from kerasexp.data.sampling import epoch_size
 from kerasexp.errors import RunError
@@ -30,9 +30,6 @@ from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.progress import EpochProgress
 from kerasexp.training.state import TrainingState
 
-# Validation needs no gradients, so its batches can be larger than training's.
-EVALUATION_BATCH = 500
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -44,6 +41,8 @@ class Fitted:
         early: one row per look at the model that `validate_at` asked for.
         kept: the epoch, from 1, that the checkpoint is of.
         seconds: how long it took.
+        cross_validation: of a head that is fitted at once, one row per value that was tried: the value by its key, and mean
+            and deviation of the accuracy.
     """
 
     history: list[dict[str, float]]
@@ -51,6 +50,7 @@ class Fitted:
     early: list[dict[str, float]]
     kept: int
     seconds: float
+    cross_validation: list[dict[str, float]] = field(default_factory=list)
 
 
 def fit(
@@ -66,6 +66,7 @@ def fit(
     """
     training = experiment.training
     train, val = data.splits["train"], data.splits["val"]
+    at_once = evaluation_batch(val.images.shape[1:])
 
     # 1. What is minimised, and how.
     counts, oversample = data.train_counts, experiment.data.oversample
@@ -85,7 +86,7 @@ def fit(
     flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
     compute_as_one(model, optimizer)
     complementary = labels_are_complementary(training)
-    early = EarlyCurve(classifier, val, EVALUATION_BATCH, training.validate_at, complementary, clock, run.write_curve)
+    early = EarlyCurve(classifier, val, at_once, training.validate_at, complementary, clock, run.write_curve)
     plateau = plateau_callbacks(training)
     remembered = {checkpoint: ("best", "kept"), history: ("rows",), early: ("rows",)}
     remembered |= {callback: REMEMBERED[type(callback)] for callback in plateau}
@@ -106,7 +107,7 @@ def fit(
             training.class_batches,
             training.shuffle,
         )
-        validation = evaluation_batches(val.images, val.labels, largest_batch(len(val), EVALUATION_BATCH))
+        validation = evaluation_batches(val.images, val.labels, largest_batch(len(val), at_once))
         callbacks = [
             *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.optimizer.ema is not None else []),
             checkpoint,

@@ -34,6 +34,9 @@ class Gradients:
     ratio: np.ndarray
 
 
+NO_GRADIENTS = Gradients(np.zeros(0, np.int64), [], *(np.zeros((0, 0), np.float32) for _ in range(3)))
+
+
 class GradientFlow(keras.callbacks.Callback):
     """At up to `SAMPLES` evenly spaced steps, note each layer's gradients and update.
 

@@ -14,48 +14,61 @@ import h5py
 import keras
 
 from kerasexp.config.files import find_file, places
-from kerasexp.config.model import IMAGENET, Backbone, Model
+from kerasexp.config.model import IMAGENET, Backbone, Model, ResNet18
 from kerasexp.config.validation import shown
 from kerasexp.errors import Problem, UserError, listing
+from kerasexp.manifest import digest_of_file
 from kerasexp.model_file import load_model
 from kerasexp.model_file.refusal import Refused, refusing
 from kerasexp.model_file.weights import numbers_held
 from kerasexp.models.pretrained import NETWORKS, WeightFile
+from kerasexp.training.hub_weights import load_resnet18
 from kerasexp.training.initial_weights import copy_layers
 
 KEY = "model.weights"
 TIMEOUT_SECONDS = 10
 
 
-def load_pretrained(classifier: keras.Model, model: Model) -> Path | None:
-    """Give what lies below pooling and head of a classifier the weights that `model` names; return their file.
+def load_pretrained(classifier: keras.Model, model: Model) -> dict[str, str] | None:
+    """Give what lies below pooling and head of a classifier the weights that `model` names.
 
-    None where it names none.
+    With `head.zero_shot` it is the whole network, ImageNet's classes included.
+
+    Returns:
+        Where they are from, for the manifest; None where it names none.
 
     Raises:
         UserError: the file is not to be had, is damaged, or holds the weights of another network.
     """
     if not isinstance(model, Backbone) or model.weights is None:
         return None
-    path = _imagenet(model, classifier) if model.weights == IMAGENET else own_file(model.weights)
-    maps = classifier.get_layer(model.pooling).input
+    with_top = model.head.zero_shot is not None
+    maps = classifier.get_layer("logits").input if with_top else classifier.get_layer(model.pooling).input
     backbone = keras.Model(classifier.input, maps)
+    if isinstance(model, ResNet18) and model.weights == IMAGENET:
+        return {"hub": load_resnet18(backbone)}
+    path = _imagenet(model, classifier, with_top) if model.weights == IMAGENET else own_file(model.weights)
+    _load(path, backbone, model, with_top)
+    return {"file": str(path), "sha256": digest_of_file(path)}
+
+
+def _load(path: Path, backbone: keras.Model, model: Backbone, with_top: bool) -> None:
     if path.suffix.lower() == ".keras":
         names = [layer.name for layer in backbone.layers if layer.weights]
         copy_layers(backbone, load_model(path), names, f"the model in {path}", KEY)
-        return path
+        return
     try:
         numbers_held(path)
         if path.name.lower().endswith(".weights.h5"):
-            with refusing(f"its weights are not those of {model.name} without its top"), warnings.catch_warnings():
+            whole = "with its" if with_top else "without its"
+            with refusing(f"its weights are not those of {model.name} {whole} top"), warnings.catch_warnings():
                 # Keras loads layer by layer, raises where one is not there, and then warns of other ways to the same layers.
                 warnings.simplefilter("ignore")
                 backbone.load_weights(path)
         else:
-            _load_in_order(path, backbone)
+            _load_in_order(path, backbone, with_top)
     except Refused as refused:
         raise UserError(Problem(str(refused), str(path), KEY)) from None
-    return path
 
 
 def own_file(name: str) -> Path:
@@ -69,12 +82,12 @@ def own_file(name: str) -> Path:
     return found
 
 
-def _imagenet(model: Backbone, classifier: keras.Model) -> Path:
+def _imagenet(model: Backbone, classifier: keras.Model, with_top: bool) -> Path:
     height, width = classifier.input.shape[1:3]
-    return _fetched(NETWORKS[model.name].weights(height, width))
+    return _fetched(NETWORKS[model.name].weights(height, width, with_top))
 
 
-def _load_in_order(path: Path, backbone: keras.Model) -> None:
+def _load_in_order(path: Path, backbone: keras.Model, with_top: bool) -> None:
     """Load weights as keras.applications has them: the n-th layer with weights in the file is the n-th of the network.
 
     Raises:
@@ -85,9 +98,13 @@ def _load_in_order(path: Path, backbone: keras.Model) -> None:
         group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
         theirs = [(name, group[name]) for name in _names(group, "layer_names") if _names(group[name], "weight_names")]
         if len(theirs) != len(layers):
+            part, needed = (
+                ("", "with the layer of ImageNet's classes")
+                if with_top
+                else (" below its pooling", "without the top (notop)")
+            )
             raise Refused(
-                f"has {len(theirs)} layers with weights, and the network below its pooling {len(layers)}; "
-                "what is needed is a file without the top (notop)"
+                f"has {len(theirs)} layers with weights, and the network{part} {len(layers)}; what is needed is a file {needed}"
             )
         for layer, (name, part) in zip(layers, theirs, strict=True):
             values = [part[weight][()] for weight in _names(part, "weight_names")]

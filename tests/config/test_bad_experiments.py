@@ -70,8 +70,8 @@ def limits_of(metadata: list) -> dict[str, Any]:
 def members(annotation: Any, metadata: list | tuple = ()) -> list[tuple[Any, dict[str, Any]]]:
     """The types that a field may have, each with its limits."""
     if get_origin(annotation) is Annotated:
-        inner, field = get_args(annotation)
-        return members(inner, field.metadata)
+        inner, *notes = get_args(annotation)
+        return members(inner, [limit for note in notes for limit in getattr(note, "metadata", ())])
     if get_origin(annotation) in (Union, types.UnionType):
         return [member for arg in get_args(annotation) for member in members(arg, metadata)]
     return [(annotation, limits_of(metadata))]

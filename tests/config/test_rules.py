@@ -181,14 +181,32 @@ def test_networks_of_keras_take_colour_and_32_pixels_a_side(name, preprocessing,
         ("{name: resnet18}", None),
         ("{name: resnet18, weights: some.keras}", None),
         ("{name: resnet18, weights: some.weights.h5}", None),
-        ("{name: resnet18, weights: imagenet}", "it has those of resnet50, mobilenet_v2, efficientnet_v2_b0"),
-        ("{name: resnet18, weights: some.pt}", "got 'some.pt'; allowed: null, or a file that ends with one of .keras"),
+        (
+            "{name: resnet18, weights: some.pt}",
+            "'some.pt'; allowed: imagenet, null, or a file that ends with one of .keras",
+        ),
     ],
 )
 def test_weights_are_of_a_kind_that_is_read(model, told):
     found = broken(f"model: {model}")
     assert list(found) == ([] if told is None else ["model.weights"])
     assert told is None or told in found["model.weights"]
+
+
+@pytest.mark.parametrize(
+    ("model", "channels", "key"),
+    [
+        ("", 3, None),
+        ("", 1, "data.preprocessing.channels"),
+        (", width: 16", 3, "model.width"),
+        (", stem: small", 3, "model.stem"),
+    ],
+)
+def test_imagenet_weights_of_a_resnet18_are_for_the_published_one(model, channels, key):
+    found = broken(
+        f"model: {{name: resnet18, weights: imagenet{model}}}\ndata: {{preprocessing: {{channels: {channels}}}}}"
+    )
+    assert list(found) == ([] if key is None else [key])
 
 
 @pytest.mark.parametrize("at", ["", "offline", "test"])

@@ -8,7 +8,7 @@ from keras import layers
 
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Cnn, Head, Mlp
-from kerasexp.model_file.allowed import LAYERS
+from kerasexp.model_file.allowed import LAYERS, OWN
 from kerasexp.models import build_model
 from kerasexp.models.flops import OPERATIONS, PRODUCTS, flops, multiply_adds
 
@@ -72,7 +72,7 @@ def test_a_model_as_a_layer_counts_its_own_layers():
 
 
 def test_every_layer_that_a_model_file_may_have_is_known():
-    assert {kind.__name__ for kind in (*PRODUCTS, *OPERATIONS)} == LAYERS | {"InputLayer"}
+    assert {kind.__name__ for kind in (*PRODUCTS, *OPERATIONS)} == LAYERS | OWN.keys() | {"InputLayer"}
 
 
 def test_another_layer_is_told():

@@ -31,7 +31,7 @@ def learner():
     experiment = Experiment.model_validate({"name": "tiny", **yaml.safe_load("model: {name: cnn, head: {units: [6]}}")})
     keras.utils.set_random_seed(0)
     loss = Loss(triplet={"weight": 0.5}, center={"weight": 0.2})
-    model = learner_for(classifier_of(experiment, [10, 10, 10]), loss, 3)
+    model = learner_for(classifier_of(experiment, ["a", "b", "c"], [10, 10, 10]), loss, 3)
     model.compile("sgd", build_loss(loss, [10, 10, 10]), metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")])
     pictures = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1)).astype(np.uint8)
     return model, pictures, np.repeat([0, 1, 2], 4)

@@ -1,0 +1,77 @@
+"""What a network makes of pictures below its head, computed once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasexp.console import Console
+from kerasexp.data.on_disk import PicturesOnDisk, in_parts
+from kerasexp.data.packed import cache_folder
+from kerasexp.data.pipeline import evaluation_batch
+
+# Part of every key: raise it when the same network gives other features than before.
+VERSION = 1
+
+
+def features_of(extractor: keras.Model, images: np.ndarray | PicturesOnDisk, console: Console) -> np.ndarray:
+    """Return the features of pictures, or read them from the cache where the same network has seen the same pictures.
+
+    A cache that cannot be written costs the next run its time.
+
+    Args:
+        extractor: from pictures to features [n, f].
+        images: uint8 [n, height, width, channels].
+        console: where progress is shown.
+
+    Returns:
+        float32 [n, f].
+    """
+    file = cache_folder() / "features" / f"{_key(extractor, images)}.npy"
+    shape = len(images), extractor.output.shape[-1]
+    found = _read(file, shape)
+    if found is not None:
+        return found
+    found, size = np.empty(shape, np.float32), evaluation_batch(images.shape[1:])
+    with console.bar("extracting features", len(images)) as bar:
+        for first in range(0, len(images), size):
+            found[first : first + size] = extractor.predict_on_batch(images[first : first + size])
+            bar.advance(min(first + size, len(images)))
+    _write(file, found)
+    return found
+
+
+def _key(extractor: keras.Model, images: np.ndarray | PicturesOnDisk) -> str:
+    digest = hashlib.sha256(f"{VERSION} {images.shape} {extractor.to_json()}".encode())
+    for weight in extractor.get_weights():
+        digest.update(np.ascontiguousarray(weight))
+    for part in in_parts(images):
+        digest.update(np.ascontiguousarray(part))
+    return digest.hexdigest()[:32]
+
+
+def _read(file: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    try:
+        found = np.load(file, allow_pickle=False)
+    except Exception:
+        return None  # not there, or damaged in any of the ways that NumPy has words for
+    return found if found.shape == shape and found.dtype == np.float32 else None
+
+
+def _write(file: Path, features: np.ndarray) -> None:
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as opened:
+                np.save(opened, features, allow_pickle=False)
+            os.replace(temporary, file)
+        finally:
+            with suppress(OSError):
+                os.unlink(temporary)

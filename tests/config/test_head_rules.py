@@ -1,0 +1,89 @@
+"""Heads that no steps train: their keys, and what has no part in them."""
+
+import pytest
+
+from kerasexp.config import Experiment
+from kerasexp.config.head_rules import head_without_steps
+from kerasexp.config.rules import broken_rules
+from kerasexp.config.validation import validated
+from kerasexp.config.yaml_text import parse_yaml
+from kerasexp.errors import UserError
+
+SIZE = "data: {preprocessing: {size: [32, 32], channels: 3}}\n"
+
+
+def experiment(text: str) -> Experiment:
+    return validated(Experiment, {"name": "exp", **(parse_yaml(text) or {})}, None, {})
+
+
+def broken(text: str) -> dict[str, str]:
+    return dict(broken_rules(experiment(text)))
+
+
+def test_one_number_and_several_are_both_taken():
+    heads = [
+        head_without_steps(experiment(f"model: {{name: cnn, head: {{{text}}}}}"))
+        for text in ("svm: {C: 1}", "svm: {C: [0.1, 1]}", "logistic_regression: {}", "knn: {k: 3}")
+    ]
+    assert [name for name, _ in heads] == ["svm", "svm", "logistic_regression", "knn"]
+    assert [heads[0][1].C, heads[1][1].C, heads[3][1].k] == [[1.0], [0.1, 1.0], [3]]
+    assert len(heads[2][1].C) > 3
+
+
+@pytest.mark.parametrize("text", ["model: {name: cnn}", "model: {name: mlp}", "model: {name: cnn, head: {units: [3]}}"])
+def test_a_head_that_steps_train_is_none_of_them(text):
+    assert head_without_steps(experiment(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("model: {name: cnn, head: {svm: {C: 0}}}", "model.head.svm.C"),
+        ("model: {name: cnn, head: {svm: {C: []}}}", "model.head.svm.C"),
+        ("model: {name: cnn, head: {knn: {k: 1.5}}}", "model.head.knn.k"),
+        ("model: {name: cnn, head: {svm: {kernel: poly}}}", "model.head.svm.kernel"),
+        ("model: {name: mlp, head: {svm: {}}}", "model.head"),
+        ("model: {name: resnet50, head: {zero_shot: {}}}", "model.head.zero_shot.outputs"),
+        ("model: {name: resnet50, head: {zero_shot: {outputs: {cat: [1000]}}}}", "model.head.zero_shot.outputs.cat.0"),
+        ("model: {name: resnet50, head: {zero_shot: {outputs: {cat: [x-y]}}}}", "model.head.zero_shot.outputs.cat.0"),
+    ],
+)
+def test_what_a_head_cannot_be_is_told_with_its_key(text, key):
+    with pytest.raises(UserError) as error:
+        experiment(text)
+    assert key in [problem.key for problem in error.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("model: {name: cnn, head: {svm: {}}}", set()),
+        ("model: {name: cnn, head: {svm: {}, knn: {}}}", {"model.head.knn"}),
+        ("model: {name: cnn, head: {svm: {gamma: 1}}}", {"model.head.svm.gamma"}),
+        ("model: {name: cnn, head: {svm: {kernel: rbf, gamma: 1}}}", set()),
+        ("model: {name: cnn, head: {svm: {kernel: rbf, multi_class: crammer_singer}}}", {"model.head.svm.multi_class"}),
+        ("model: {name: cnn, head: {knn: {}}}\ntraining: {epochs: 3}", {"training.epochs"}),
+        ("model: {name: cnn, head: {knn: {}}}\ntraining: {precision: float32}", set()),
+        ("model: {name: cnn, head: {knn: {}}}\ndata: {augmentation: {shift: 0.1}}", {"data.augmentation"}),
+        (SIZE + "model: {name: resnet50, head: {zero_shot: {outputs: {cat: [281-285], dog: [151-268]}}}}", set()),
+        (
+            SIZE + "model: {name: resnet50, head: {zero_shot: {outputs: {cat: [281-285], dog: [285]}}}}",
+            {"model.head.zero_shot.outputs.dog"},
+        ),
+        (
+            SIZE + "model: {name: resnet50, head: {units: [3], zero_shot: {outputs: {cat: [281]}}}}",
+            {"model.head.units"},
+        ),
+        ("model: {name: cnn, head: {zero_shot: {outputs: {cat: [281]}}}}", {"model.head.zero_shot"}),
+    ],
+)
+def test_what_has_no_part_in_it_is_told(text, keys):
+    assert broken(text).keys() == keys
+
+
+def test_ranges_are_all_their_numbers():
+    head = experiment("model: {name: resnet50, head: {zero_shot: {outputs: {cat: [3, 281-283], deer: []}}}}").model.head
+    assert head.zero_shot.outputs == {"cat": [3, 281, 282, 283], "deer": []}
+    groups = head.zero_shot.groups(["cat", "deer"])
+    assert groups[:2] == [[3, 281, 282, 283], []] and len(groups[2]) == 996
+    assert head.zero_shot.answers(["cat", "deer"]) == ["cat", "deer", "other"]
