@@ -29,7 +29,10 @@ RunDir = Annotated[
     Optional[Path],  # noqa: UP045 (typer reads it)
     typer.Option(help="Directory to write, or to go on with; default: runs/NAME/NUMBER."),
 ]
-Jobs = Annotated[int, typer.Option(min=1, max=64, help="Runs or trials at once; the cores are shared out, and more jobs than cores only take memory.")]
+Jobs = Annotated[
+    int,
+    typer.Option(min=1, max=64, help="Runs or trials at once, which share the cores; more than cores gain nothing."),
+]
 DataPath = Annotated[Optional[str], typer.Option(metavar="PATH", help="File or folder of a named source.")]  # noqa: UP045
 CheckpointPath = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder, a run directory, or a model.keras.")
