@@ -45,7 +45,9 @@ def test_its_features_are_those_of_kerashub(monkeypatch):
     )
     generator = np.random.default_rng(0)
     # Statistics and scales as after a training: those of a new network would hide one that stands in another's place.
-    theirs.set_weights([w + generator.uniform(0.01, 0.1, w.shape) for w in theirs.get_weights()])
+    theirs.set_weights(
+        [w * generator.uniform(0.5, 1.5, w.shape) + generator.normal(0, 0.01, w.shape) for w in theirs.get_weights()]
+    )
     monkeypatch.setattr(hub_weights, "fetched", lambda: theirs)
     model = build_model(MODEL, HOW, 3, "ours")
     assert load_pretrained(model, MODEL) == {"hub": "KerasHub: resnet_18_imagenet"}
