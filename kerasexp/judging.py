@@ -76,7 +76,7 @@ def train_and_judge(ready: Ready) -> None:
         "val": complementary_metrics(val) if ready.is_complementary else compute_metrics(val, temperature),
         "test": compute_metrics(test, temperature, ranking),
         "temperature": temperature,
-        **_of_training(fitted),
+        **_of_training(fitted, experiment),
     }
     if retrieves and (retrieval := _retrieval(ready, best, test)) is not None:
         metrics["retrieval"] = retrieval
@@ -116,7 +116,7 @@ def train_and_validate(ready: Ready) -> None:
     fitted = _trained(ready)
     val = predict_split(load_checkpoint(ready.run.checkpoint).model, ready.data.splits["val"], ready.data.class_names)
     figures = complementary_metrics(val) if ready.is_complementary else compute_metrics(val)
-    write_json(ready.run.metrics, {"val": figures, **_of_training(fitted)})
+    write_json(ready.run.metrics, {"val": figures, **_of_training(fitted, ready.experiment)})
     ready.manifest["times"] |= {"train_seconds": round(fitted.seconds, 3)}
     ready.console.line(f"val: accuracy {figures['accuracy']:.4f}  loss {figures['loss']:.4f}")
 
@@ -136,9 +136,10 @@ def _retrieval(ready: Ready, model: Any, test: Predictions) -> dict[str, Any] | 
     return retrieval_metrics(predict_split(model, train, ready.data.class_names, np.arange(len(train))), test)
 
 
-def _of_training(fitted: Fitted) -> dict[str, Any]:
+def _of_training(fitted: Fitted, experiment: Experiment) -> dict[str, Any]:
+    # A head without steps has one row of history, and has seen no epoch.
     return {
-        "epochs": len(fitted.history),
+        "epochs": len(fitted.history) if head_without_steps(experiment) is None else 0,
         "kept_epoch": fitted.kept,
         "train_seconds": round(fitted.seconds, 3),
         **({"cross_validation": fitted.cross_validation} if fitted.cross_validation else {}),

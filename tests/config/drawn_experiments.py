@@ -1,0 +1,179 @@
+"""Sound experiments for tests, drawn from the typed schema itself, so that a new key is tried without a word here.
+
+What ties several keys together is put right afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import types
+from functools import cache, partial
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from kerasexp.config import Experiment, Init
+from kerasexp.config.data import FILE_SOURCES
+from kerasexp.config.merging import KIND_KEYS, SHORT_FORMS
+from kerasexp.config.model import Application
+from kerasexp.config.rules import broken_rules
+
+FULL = bool(os.environ.get("KERASEXP_FULL"))
+
+
+def drawn(short: int, full: int) -> settings:
+    return settings(
+        max_examples=full if FULL else short,
+        derandomize=not FULL,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+CLASS_NAMES = st.lists(WORDS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words})
+APPLICATIONS = {kind.model_fields["name"].default for kind in Application.__subclasses__()}
+# What the type alone does not tell.
+KNOWN = {
+    "name": NAMES,
+    "class_names": st.lists(WORDS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words}),
+    "groups": st.sampled_from([None, r"-(\d+)\.", "(.)"]),
+    "fold": st.integers(0, 1),
+    "validate_at": st.sets(st.integers(0, 10**6), max_size=4).map(sorted),
+}
+
+
+def limits_of(metadata: list) -> dict[str, Any]:
+    names = ("ge", "gt", "le", "lt", "min_length", "max_length")
+    return {name: getattr(m, name) for m in metadata for name in names if getattr(m, name, None) is not None}
+
+
+def members(annotation: Any, metadata: list | tuple = ()) -> list[tuple[Any, dict[str, Any]]]:
+    """The types that a field may have, each with its limits."""
+    if get_origin(annotation) is Annotated:
+        inner, *notes = get_args(annotation)
+        return members(inner, [limit for note in notes for limit in getattr(note, "metadata", ())])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [member for arg in get_args(annotation) for member in members(arg, metadata)]
+    return [(annotation, limits_of(metadata))]
+
+
+def is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def values(annotation: Any, metadata: list | tuple = ()) -> st.SearchStrategy:
+    return st.one_of([_of_one_type(kind, limits) for kind, limits in members(annotation, metadata)])
+
+
+def _of_one_type(kind: Any, limits: dict[str, Any]) -> st.SearchStrategy:
+    low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt"))
+    if get_origin(kind) is Literal:
+        return st.sampled_from(get_args(kind))
+    if get_origin(kind) is list:
+        fewest = limits.get("min_length", 0)
+        return st.lists(values(get_args(kind)[0]), min_size=fewest, max_size=limits.get("max_length", fewest + 2))
+    if get_origin(kind) is dict:
+        return st.dictionaries(WORDS, values(get_args(kind)[1]), max_size=3)
+    if kind is float:
+        open_ends = {"exclude_min": "gt" in limits, "exclude_max": "lt" in limits}
+        return st.floats(low, high, allow_nan=False, allow_infinity=False, **open_ends)
+    if kind is int:
+        return st.integers(low, high - 1 if "lt" in limits else high)
+    if is_section(kind):
+        return sections(kind)
+    return {bool: st.booleans(), str: WORDS, types.NoneType: st.none()}[kind]
+
+
+@cache
+def sections(section: type[BaseModel]) -> st.SearchStrategy[dict[str, Any]]:
+    fields = {key: _field(section, key) for key in section.model_fields}
+    if section is Init:
+        fields["experiment"] = st.just("up.yaml") | st.deferred(lambda: sections(Experiment)).filter(_starts_anew)
+    needed = {key: fields.pop(key) for key, f in section.model_fields.items() if f.is_required() or key in KIND_KEYS}
+    return st.fixed_dictionaries(needed, optional=fields).map(partial(_consistent, section))
+
+
+def _field(section: type[BaseModel], key: str) -> st.SearchStrategy:
+    field = section.model_fields[key]
+    if key in KNOWN and get_origin(field.annotation) is not Literal:
+        return KNOWN[key]
+    full = values(field.annotation, field.metadata) if section is not Init or key != "experiment" else st.none()
+    if key not in SHORT_FORMS:
+        return full
+    kind = next(kind for kind, _ in members(field.annotation) if is_section(kind))
+    kinds = [k for k, _ in members(kind.model_fields[SHORT_FORMS[key]].annotation)]
+    words = [word for k in kinds if get_origin(k) is Literal for word in get_args(k) if word not in FILE_SOURCES]
+    return full | (st.sampled_from(words) if words else WORDS)
+
+
+def _starts_anew(raw: dict) -> bool:
+    return raw.get("init") is None
+
+
+def _consistent(section: type[BaseModel], raw: dict[str, Any]) -> dict[str, Any]:
+    if "source" in section.model_fields:
+        raw.pop("path", None)
+        if raw["source"] in FILE_SOURCES:
+            raw["path"] = "pictures.zip"
+    if "framing" in section.model_fields and raw.pop("window", None) is not None:
+        raw |= {"framing": "window", "window": [0.14, 0, 0.95, 1]}
+    if section is Experiment and raw.get("model", {}).get("name") in APPLICATIONS:
+        preprocessing = raw.setdefault("data", {"source": "mnist"}).setdefault("preprocessing", {})
+        preprocessing |= {"size": [40, 32], "channels": 3}
+    return raw
+
+
+def sound(raw: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what breaks a rule that ties several keys together; what is wrong by itself must not have been drawn."""
+    while True:
+        try:
+            broken = [tuple(key.split(".")) for key, _ in broken_rules(Experiment.model_validate(raw))]
+        except ValidationError as error:
+            broken = [detail["loc"] for detail in error.errors() if detail["type"] == "value_error"]
+            assert broken, error
+        if not broken:
+            return raw
+        # Where nothing of the key is there, its default does not suit the network.
+        here, key, part = raw, "model", raw
+        for name in broken[0]:
+            if isinstance(part, dict) and name in part:
+                here, key, part = part, name, part[name]
+        del here[key]
+
+
+@st.composite
+def experiments(draw) -> dict[str, Any]:
+    return sound(draw(sections(Experiment)))
+
+
+EXPERIMENTS = experiments()
+
+
+def dotted(*path: Any) -> str:
+    return ".".join(map(str, path))
+
+
+def part_of(raw: Any, at: tuple) -> Any:
+    for key in at:
+        raw = raw[key]
+    return raw
+
+
+def sections_in(raw: dict, section: type[BaseModel] = Experiment, at: tuple = ()):
+    """Yield where each section of an experiment is, its class, and what it holds."""
+    yield at, section, raw
+    for key, value in raw.items():
+        classes = [kind for kind, _ in members(section.model_fields[key].annotation)]
+        classes = [get_args(kind)[0] if get_origin(kind) is list else kind for kind in classes]
+        for index, item in enumerate(value if isinstance(value, list) else [value]):
+            for kind in classes:
+                if isinstance(item, dict) and is_section(kind):
+                    if key == "model" and kind.model_fields["name"].default != item["name"]:
+                        continue
+                    yield from sections_in(item, kind, (*at, key, *([index] if isinstance(value, list) else [])))
