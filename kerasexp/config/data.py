@@ -64,6 +64,19 @@ class Augmentation(Section):
     zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side's length, as a fraction, either way.")
     shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
     flip: bool = Field(False, description="Mirror left and right, every second picture; not for characters.")
+    color: float = Field(
+        0,
+        ge=0,
+        lt=1,
+        description="Largest change of brightness, of contrast and, of pictures in colour, of saturation, as a fraction, either "
+        "way.",
+    )
+    erase: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Share of the pictures of which a rectangle, a fifth to half of each side, gets the picture's mean colour.",
+    )
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="What lies beyond the border; constant is black, the background of ink bright on dark."
     )

@@ -7,6 +7,40 @@ import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
 
+# Of red, green and blue in what is seen as brightness (ITU-R BT.601).
+LUMA = (0.299, 0.587, 0.114)
+# Shortest and longest side of a rectangle that is erased, as fractions of the picture's.
+SIDES = 0.2, 0.5
+AFFINE, COLOR = 8, 3
+
+
+def random_rows(how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
+    """Draw the changes of each picture, as `augmented` takes them: float32 [count, 15]; the arguments are `affine_rows`'s.
+
+    What `color` and `erase` need is drawn last, and only where they are asked for.
+    """
+    parts = [affine_rows(how, count, size, generator), np.ones((count, COLOR)), np.zeros((count, 4))]
+    if how.color:
+        parts[1] = 1 + how.color * generator.uniform(-1, 1, (count, COLOR))
+    if how.erase:
+        erased = generator.uniform(0, 1, (count, 1)) < how.erase
+        middle, side = generator.uniform(0, 1, (count, 2)), generator.uniform(*SIDES, (count, 2))
+        parts[2] = np.where(erased, np.hstack([middle - side / 2, middle + side / 2]), 0)
+    return np.hstack(parts).astype(np.float32)
+
+
+def augmented(images: tf.Tensor, rows: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    """Return the pictures changed as `random_rows` has drawn: uint8 [n, height, width, channels], as they come in.
+
+    They are moved first, then coloured, and what is erased of them, after all else, has the mean of what they are by then.
+    """
+    pictures = warp(tf.cast(images, tf.float32), rows[:, :AFFINE], how.fill)
+    if how.color:
+        pictures = recoloured(pictures, rows[:, AFFINE : AFFINE + COLOR])
+    if how.erase:
+        pictures = erased(pictures, rows[:, AFFINE + COLOR :])
+    return tf.cast(tf.round(pictures), tf.uint8)
+
 
 def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
     """Draw one random affine map per picture.
@@ -62,3 +96,42 @@ def warp(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode=fill.upper(),
     )
+
+
+def recoloured(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Change brightness, contrast and, of pictures in colour, saturation.
+
+    Args:
+        images: float32 [n, height, width, channels], 0 to 255.
+        factors: float32 [n, 3], of each of the three; 1 changes nothing.
+
+    Returns:
+        Pictures of the same shape, again 0 to 255.
+    """
+    brightness, contrast, saturation = tf.split(factors[:, None, None, :], 3, axis=-1)
+    pictures = images * brightness
+    mean = tf.reduce_mean(pictures, axis=(1, 2, 3), keepdims=True)
+    pictures = mean + contrast * (pictures - mean)
+    if images.shape[-1] == 3:
+        grey = tf.reduce_sum(pictures * tf.constant(LUMA), axis=-1, keepdims=True)
+        pictures = grey + saturation * (pictures - grey)
+    return tf.clip_by_value(pictures, 0.0, 255.0)
+
+
+def erased(images: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
+    """Give a rectangle of each picture the picture's mean in each channel (random erasing, Zhong et al. 2020).
+
+    Args:
+        images: float32 [n, height, width, channels].
+        boxes: float32 [n, 4]: top, left, bottom and right as fractions of the sides; a box of no size erases nothing.
+
+    Returns:
+        Pictures of the same shape.
+    """
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    rows = (tf.cast(tf.range(height), tf.float32) + 0.5) / tf.cast(height, tf.float32)
+    columns = (tf.cast(tf.range(width), tf.float32) + 0.5) / tf.cast(width, tf.float32)
+    top, left, bottom, right = tf.split(boxes, 4, axis=1)
+    inside_rows, inside_columns = (rows > top) & (rows < bottom), (columns > left) & (columns < right)
+    inside = (inside_rows[:, :, None] & inside_columns[:, None, :])[..., None]
+    return tf.where(inside, tf.reduce_mean(images, axis=(1, 2), keepdims=True), images)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
 from kerasexp.config.training import ClassBatches
-from kerasexp.data.augmentation import affine_rows, warp
+from kerasexp.data.augmentation import augmented, random_rows
 from kerasexp.data.on_disk import PicturesOnDisk
 from kerasexp.data.preparation import Split
 from kerasexp.data.sampling import epoch_size, pictures_in_order
@@ -50,10 +50,10 @@ def training_batches(
         shown, order = pictures_in_order(split.labels, oversample, class_batches, generator, shuffle)
         rows = [shown[order]]
         if augmentation is not None:
-            rows.append(affine_rows(augmentation, len(shown), (height, width), generator)[order])
+            rows.append(random_rows(augmentation, len(shown), (height, width), generator)[order])
         return [row[begin[1] * batch_size :] for row in rows] if epoch == begin[0] else rows
 
-    kinds = [(tf.int64, (None,)), (tf.float32, (None, 8))][: 1 if augmentation is None else 2]
+    kinds = [(tf.int64, (None,)), (tf.float32, (None, None))][: 1 if augmentation is None else 2]
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         rows = tf.numpy_function(plan, [epoch], [dtype for dtype, _ in kinds])
@@ -61,11 +61,10 @@ def training_batches(
             row.set_shape(shape)
         return tf.data.Dataset.from_tensor_slices(tuple(rows)).batch(batch_size)
 
-    def batch(order: tf.Tensor, *affine: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def batch(order: tf.Tensor, *changes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pictures = pictures_at(order)
-        if affine:
-            warped = warp(tf.cast(pictures, tf.float32), *affine, augmentation.fill)
-            pictures = tf.cast(tf.round(warped), tf.uint8)
+        if changes:
+            pictures = augmented(pictures, *changes, augmentation)
         return pictures, tf.gather(labels, order)
 
     stream = tf.data.Dataset.range(begin[0], epochs).flat_map(one_epoch)

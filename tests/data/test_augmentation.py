@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
-from kerasexp.data.augmentation import affine_rows, warp
+from kerasexp.data.augmentation import SIDES, affine_rows, augmented, erased, random_rows, recoloured, warp
 
 SQUARE = np.random.default_rng(0).integers(0, 256, (1, 6, 6, 1)).astype(np.float32)
 
@@ -141,3 +141,85 @@ def test_every_second_picture_is_flipped_and_all_else_is_drawn_as_without():
     same = np.isclose(plain[:, 0], flipped[:, 0])
     assert 0.46 < same.mean() < 0.54
     assert np.array_equal(plain[same], flipped[same])
+
+
+COLOURED = np.random.default_rng(3).integers(40, 160, (4, 10, 12, 3)).astype(np.float32)
+
+
+def recoloured_by(*factors: float, images: np.ndarray = COLOURED) -> np.ndarray:
+    return recoloured(tf.constant(images), tf.constant([factors] * len(images), tf.float32)).numpy()
+
+
+def grey_of(images: np.ndarray) -> np.ndarray:
+    return images @ np.array([0.299, 0.587, 0.114])
+
+
+def test_factors_of_1_change_no_colour():
+    assert recoloured_by(1, 1, 1) == pytest.approx(COLOURED, abs=1e-3)
+
+
+def test_brightness_multiplies_and_stays_within_a_byte():
+    assert recoloured_by(1.5, 1, 1) == pytest.approx(COLOURED * 1.5, abs=1e-3)
+    assert recoloured_by(1.9, 1, 1).max() == 255
+
+
+def test_contrast_spreads_about_the_pictures_own_mean():
+    found = recoloured_by(1, 0.5, 1)
+    assert found.mean(axis=(1, 2, 3)) == pytest.approx(COLOURED.mean(axis=(1, 2, 3)), abs=1e-3)
+    assert found.std(axis=(1, 2, 3)) == pytest.approx(COLOURED.std(axis=(1, 2, 3)) / 2, abs=1e-3)
+
+
+def test_saturation_moves_to_grey_and_keeps_how_bright_it_is():
+    found = recoloured_by(1, 1, 0)
+    assert np.ptp(found, axis=-1).max() == pytest.approx(0, abs=1e-3)
+    assert grey_of(recoloured_by(1, 1, 0.6)) == pytest.approx(grey_of(COLOURED), abs=1e-3)
+
+
+def test_a_grey_picture_has_no_saturation():
+    grey = COLOURED[..., :1]
+    assert recoloured_by(1, 1, 0.2, images=grey) == pytest.approx(grey, abs=1e-3)
+
+
+def test_what_is_erased_is_the_box_and_becomes_the_pictures_mean():
+    found = erased(tf.constant(COLOURED[:1]), tf.constant([[0.2, 0.5, 0.6, 1.2]])).numpy()[0]
+    inside = np.zeros((10, 12), bool)
+    inside[2:6, 6:] = True
+    assert np.array_equal(found[~inside], COLOURED[0][~inside])
+    assert found[inside] == pytest.approx(np.broadcast_to(COLOURED[0].mean(axis=(0, 1)), (24, 3)), abs=1e-3)
+
+
+def test_so_many_pictures_are_erased_in_rectangles_of_the_sizes_that_are_told():
+    boxes = random_rows(Augmentation(erase=0.25), 4000, (10, 12), np.random.default_rng(0))[:, 11:]
+    sides = boxes[:, 2:] - boxes[:, :2]
+    some = sides.any(axis=1)
+    assert 0.23 < some.mean() < 0.27
+    assert SIDES[0] <= sides[some].min() + 1e-6 and sides[some].max() - 1e-6 <= SIDES[1]
+    middles = (boxes[some, 2:] + boxes[some, :2]) / 2
+    assert middles.min() < 0.02 and middles.max() > 0.98
+
+
+def test_factors_of_colour_keep_their_range():
+    factors = random_rows(Augmentation(color=0.3), 2000, (10, 12), np.random.default_rng(0))[:, 8:11]
+    assert 0.7 <= factors.min() < 0.705 and 1.295 < factors.max() <= 1.3
+    assert len(np.unique(factors)) > 5000, "each of its own"
+
+
+def test_what_is_not_asked_for_is_neither_drawn_nor_done():
+    """So that a run without them sees what it saw before there were any."""
+    plain, both = (
+        random_rows(Augmentation(rotation=10, flip=True, **more), 50, (10, 12), np.random.default_rng(0))
+        for more in ({}, {"color": 0.4, "erase": 0.5})
+    )
+    assert np.array_equal(plain[:, :8], both[:, :8])
+    assert (plain[:, 8:11] == 1).all() and not plain[:, 11:].any()
+    images = tf.constant(COLOURED.astype(np.uint8))
+    unmoved = tf.constant(random_rows(Augmentation(), 4, (10, 12), np.random.default_rng(0)))
+    assert np.array_equal(augmented(images, unmoved, Augmentation()), images)
+
+
+def test_all_changes_together_are_still_pictures():
+    how = Augmentation(rotation=10, flip=True, color=0.9, erase=1)
+    rows = tf.constant(random_rows(how, 4, (10, 12), np.random.default_rng(0)))
+    changed = augmented(tf.constant(COLOURED.astype(np.uint8)), rows, how)
+    assert changed.dtype == tf.uint8 and changed.shape == COLOURED.shape
+    assert not np.array_equal(changed, COLOURED.astype(np.uint8))
