@@ -27,6 +27,15 @@ def test_the_upstream_runs_first_and_is_reused(cli, chain):
     manifest = json.loads(Path("runs/second/2/manifest.json").read_text())
     assert manifest["init"]["run"] == "runs/tiny/1"
     assert manifest["init"]["layers"] == ["block_1_conv_1", "block_1_conv_1_norm", "block_2_conv_1"]
+    page = Path("runs/second/2/report.html").read_text()
+    assert "the weights of runs/tiny/1 (block_1_conv_1, block_1_conv_1_norm, block_2_conv_1)." in page
+
+
+def test_the_page_names_the_first_and_the_last_of_many_layers(cli, chain, tiny_yaml):
+    two = "{filters: 8, pool: 2}"
+    tiny_yaml.write_text(tiny_yaml.read_text().replace(two, "{filters: 4, convolutions: 4, batch_norm: true}"))
+    run = Path(cli("run", chain).last_line)
+    assert "(10 layers, from block_1_conv_1 to block_2_conv_4_norm)." in (run / "report.html").read_text()
 
 
 @pytest.mark.slow
