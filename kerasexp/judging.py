@@ -68,7 +68,7 @@ def train_and_judge(ready: Ready) -> None:
     start = time.perf_counter()
     best = load_checkpoint(run.checkpoint).model
     val = predict_split(best, data.splits["val"], data.class_names)
-    retrieves, count = bool(metric_losses(experiment.training.loss)), len(data.splits["test"])
+    retrieves, count = _is_for_retrieval(ready), len(data.splits["test"])
     sampled = sample_positions(count, experiment.seed)
     test = predict_split(best, data.splits["test"], data.class_names, np.arange(count) if retrieves else sampled)
     temperature, ranking = 1.0 if ready.is_complementary else fit_temperature(val), rank(test)
@@ -129,6 +129,12 @@ def _trained(ready: Ready) -> Fitted:
         head = head_without_steps(experiment)
         train = fit if head is None else FITS[head[0]]
         return train(ready.model, ready.taught, experiment, run, ready.console)
+
+
+def _is_for_retrieval(ready: Ready) -> bool:
+    # Batches of so many pictures of each class are for losses that compare pictures, and for what these are compared with.
+    training = ready.experiment.training
+    return not ready.is_complementary and bool(metric_losses(training.loss) or training.class_batches)
 
 
 def _retrieval(ready: Ready, model: Any, test: Predictions) -> dict[str, Any] | None:

@@ -118,6 +118,14 @@ def test_a_run_without_metric_losses_has_no_retrieval(finished_runs, table):
     assert not {"triplet", "center", "cross_entropy"} & set(table(run / "history.csv")[0])
 
 
+@pytest.mark.slow
+def test_what_metric_losses_are_compared_with_has_retrieval_too(cli, tiny_yaml):
+    changes = [word for change in (*BY_CLASS, "training.epochs=1") for word in ("--set", change)]
+    answer = cli("run", tiny_yaml, *changes)
+    assert answer.code == 0 and "retrieval by features: recall@1 within test" in answer.out, answer.err
+    assert "<h3>Retrieval</h3>" in (Path(answer.last_line) / "report.html").read_text()
+
+
 def test_several_devices_are_refused(monkeypatch):
     monkeypatch.setattr(
         devices.tf.config, "list_logical_devices", lambda kind: [_Device(f"{kind}:{i}") for i in (0, 1)]
