@@ -23,9 +23,9 @@ def random_rows(how: Augmentation, count: int, size: tuple[int, int], generator:
     if how.color:
         parts[1] = 1 + how.color * generator.uniform(-1, 1, (count, COLOR))
     if how.erase:
-        erased = generator.uniform(0, 1, (count, 1)) < how.erase
+        is_erased = generator.uniform(0, 1, (count, 1)) < how.erase
         middle, side = generator.uniform(0, 1, (count, 2)), generator.uniform(*SIDES, (count, 2))
-        parts[2] = np.where(erased, np.hstack([middle - side / 2, middle + side / 2]), 0)
+        parts[2] = np.where(is_erased, np.hstack([middle - side / 2, middle + side / 2]), 0)
     return np.hstack(parts).astype(np.float32)
 
 
