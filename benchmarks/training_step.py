@@ -69,13 +69,24 @@ def of_a_step(ends: list[float]) -> float:
 
 
 def with_run(steps: int, precision: str) -> float:
-    """Return the milliseconds of a step of the project's own training."""
+    """Return the milliseconds of a step of the project's own training of part 2."""
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
     from kerasexp.config import load_experiment
-    from kerasexp.console import Console
     from kerasexp.data.preparation import PreparedData, prepare
+
+    changes = ["training.epochs=1", "training.validate_at=[]", f"training.batch_size={BATCH}"]
+    experiment = load_experiment(ROOT / "experiments" / "part2_random.yaml", changes)
+    data = prepare(experiment.data)
+    splits = {name: split.take(range(min(BATCH * steps, len(split)))) for name, split in data.splits.items()}
+    splits["val"] = splits["val"].take(range(BATCH))
+    return step_of_fit(experiment, PreparedData(**{**vars(data), "splits": splits}), precision)
+
+
+def step_of_fit(experiment, data, precision: str) -> float:
+    """Return the milliseconds of a step of `fit`, of an experiment of one epoch, with deterministic operations as in `run`."""
+    from kerasexp.console import Console
     from kerasexp.models import classifier_of
     from kerasexp.runs import RunDirectory
     from kerasexp.training import fit
@@ -86,19 +97,15 @@ def with_run(steps: int, precision: str) -> float:
     ends, shown = [], fit.EpochProgress.on_train_batch_end
 
     def noting(self, batch, logs=None):
+        # It shows the loss, and so waits for it.
         shown(self, batch, logs)
         ends.append(time.perf_counter())
 
     fit.EpochProgress.on_train_batch_end = noting
-    changes = ["training.epochs=1", "training.validate_at=[]", f"training.batch_size={BATCH}"]
-    experiment = load_experiment(ROOT / "experiments" / "part2_random.yaml", changes)
-    data = prepare(experiment.data)
-    splits = {name: split.take(range(min(BATCH * steps, len(split)))) for name, split in data.splits.items()}
-    splits["val"] = splits["val"].take(range(BATCH))
-    data = PreparedData(**{**vars(data), "splits": splits})
+    classifier = classifier_of(experiment, data.class_names, data.train_counts)
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory.create("step", Path(folder) / "run")
-        fit.fit(classifier_of(experiment, data.train_counts), data, experiment, run, Console(quiet=True))
+        fit.fit(classifier, data, experiment, run, Console(quiet=True))
     return of_a_step(ends)
 
 

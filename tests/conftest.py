@@ -19,6 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = Path(os.environ["KERASEXP_DATA"]).resolve() if os.environ.get("KERASEXP_DATA") else None
 
 
+def pytest_collection_modifyitems(items):
+    """Test files with slow tests first, so that several processes end at about the same time."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 class Answer(NamedTuple):
     """What a command gave."""
 

@@ -5,6 +5,7 @@ The pictures are noise and the networks small: this shows that all works, and it
 
 import csv
 import json
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -29,33 +30,34 @@ def changed(*changes: str) -> list[str]:
     return [part for change in (*SMALL, *changes) for part in ("--set", change)]
 
 
-def weights_of_a_user(with_top: bool, network=keras.applications.ResNet50, first: str = "conv1_conv") -> str:
-    """A file of a network's weights as Keras saves them, of which the first convolution is known."""
-    keras.utils.set_random_seed(7)
-    top = {"include_top": with_top, "input_shape": (32, 32, 3), "weights": None}
-    model = network(**top)
-    model.save_weights("own.weights.h5")
-    np.save("first.npy", model.get_layer(first).get_weights()[0])
-    return "own.weights.h5"
+@pytest.fixture(scope="module")
+def weights_of_a_user(tmp_path_factory):
+    """Return a function that gives a file of ResNet50's weights, as Keras saves them, and its first convolution."""
+
+    @cache
+    def weights(with_top: bool) -> tuple[Path, np.ndarray]:
+        keras.utils.set_random_seed(7)
+        model = keras.applications.ResNet50(include_top=with_top, input_shape=(32, 32, 3), weights=None)
+        path = tmp_path_factory.mktemp("weights") / "own.weights.h5"
+        model.save_weights(path)
+        return path, model.get_layer("conv1_conv").get_weights()[0]
+
+    return weights
 
 
-def first_convolution(run: Path, name: str = "conv1_conv") -> np.ndarray:
-    return load_checkpoint(run).model.get_layer(name).get_weights()[0]
-
-
-@pytest.mark.parametrize("own", [False, True])
-def test_features_go_into_a_support_vector_machine(cli, own):
-    weights = weights_of_a_user(with_top=False) if own else "null"
+def test_features_go_into_a_support_vector_machine(cli, weights_of_a_user):
+    weights, first_convolution = weights_of_a_user(with_top=False)
     answer = cli(
-        "run", FOLDER / "svm.yaml", *changed("model.weights=" + weights), "--variant", "SVM", "--run-dir", "svm"
+        "run", FOLDER / "svm.yaml", *changed(f"model.weights={weights}"), "--variant", "SVM", "--run-dir", "svm"
     )
     assert answer.code == 0, answer.err
     run = next(Path("svm").glob("*/0"))
     metrics = json.loads((run / "metrics.json").read_text())
     assert [row["C"] for row in metrics["cross_validation"]] == [0.0001, 0.001, 0.01, 0.1, 1, 10]
     assert list(metrics["test"]["per_class"]) == CLASSES
-    if own:
-        np.testing.assert_array_equal(first_convolution(run), np.load("first.npy"))
+    np.testing.assert_array_equal(
+        load_checkpoint(run).model.get_layer("conv1_conv").get_weights()[0], first_convolution
+    )
     predicted = cli("predict", run, *picture_files(), "--format", "json")
     assert predicted.code == 0 and {row["class"] for row in json.loads(predicted.out)} <= set(CLASSES)
 
@@ -69,8 +71,8 @@ def picture_files() -> list[str]:
 
 
 @pytest.mark.parametrize(("variant", "other"), [("top-1", True), ("among the mapped", False), ("summed", False)])
-def test_imagenets_outputs_are_read_as_the_ten_classes(cli, variant, other):
-    weights = weights_of_a_user(with_top=True)
+def test_imagenets_outputs_are_read_as_the_ten_classes(cli, weights_of_a_user, variant, other):
+    weights, _ = weights_of_a_user(with_top=True)
     answer = cli("run", FOLDER / "zero_shot.yaml", *changed(f"model.weights={weights}"), "--variant", variant)
     assert answer.code == 0, answer.err
     run = next(Path(answer.last_line).glob("*/0"))
@@ -85,8 +87,8 @@ def test_imagenets_outputs_are_read_as_the_ten_classes(cli, variant, other):
         assert metrics["test"]["per_class"]["other"]["support"] == 0
 
 
-def test_zero_shot_asks_for_a_file_with_the_layer_of_the_classes(cli):
-    weights = weights_of_a_user(with_top=False)
+def test_zero_shot_asks_for_a_file_with_the_layer_of_the_classes(cli, weights_of_a_user):
+    weights, _ = weights_of_a_user(with_top=False)
     answer = cli("check", FOLDER / "zero_shot.yaml", *changed(f"model.weights={weights}"))
     assert answer.code == 2 and "with its top" in answer.err and "model.weights" in answer.err
 
@@ -100,12 +102,10 @@ def test_a_class_that_the_mapping_forgets_is_told(cli, pictures):
     assert "says nothing of the class disc; write disc: []" in answer.err and "of the class upright" in answer.err
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_the_upper_blocks_are_trained_after_the_head(cli, own):
-    # A smaller network than the experiment's, for the test's time.
-    weights = weights_of_a_user(False, keras.applications.MobileNetV2, "Conv1") if own else "null"
+def test_the_upper_blocks_are_trained_after_the_head(cli):
+    # A smaller network than the experiment's, for the test's time, without weights of its own.
     small = "data: {path: stl10_binary, validation: 0.25, preprocessing: {size: [32, 32]}}\n"
-    model = f"model: {{name: mobilenet_v2, weights: {weights}}}\ntraining: {{batch_size: 8, epochs: 1}}\n"
+    model = "model: {name: mobilenet_v2, weights: null}\ntraining: {batch_size: 8, epochs: 1}\n"
     Path("head.yaml").write_text(f"base: {FOLDER}/fine_tuned_head.yaml\n{small}{model}")
     Path("tuned.yaml").write_text(
         f"base: {FOLDER}/fine_tuned.yaml\n{small}{model}init: {{experiment: head.yaml, layers: all}}\n"
@@ -118,5 +118,3 @@ def test_the_upper_blocks_are_trained_after_the_head(cli, own):
         for name in ("Conv1", "block_14_project", "block_15_expand", "Conv_1", "logits")
     }
     assert list(same.values()) == [True, True, False, False, False]
-    if own:
-        np.testing.assert_array_equal(first_convolution(Path("runs/tuned/1"), "Conv1"), np.load("first.npy"))

@@ -192,7 +192,7 @@ def test_two_jobs_are_killed_and_go_on_and_nothing_is_lost_or_done_twice(study):
         "run",
         str(study),
         "--set",
-        "seeds=[0, 1, 2]",
+        f"seeds={SEEDS}",
         "--jobs",
         "2",
         "--run-dir",

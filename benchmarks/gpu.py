@@ -1,0 +1,153 @@
+"""Pictures a second on a GPU: what share of its peak a training step reaches, and whether the input keeps up.
+
+    python benchmarks/gpu.py [--pairs 5] [--networks resnet18 resnet50 cnn] [--sizes 64 224] [--precisions ...] [--write]
+
+Each go is a process of its own that trains on random pictures with the project's own `fit`. The peak is not looked up but
+measured in the same process, as the operations a second of a product of two large square matrices in the same number
+format. A step counts as three forward passes, as the gradients of the maps and of the weights take one each. The input is
+timed alone, its batches without a network behind them. `cnn` is part 2's network at 28x28, of which launching takes most.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import product
+from pathlib import Path
+
+from timing import Ratio, parser, told
+from training_step import ROOT, step_of_fit
+
+BATCH, CLASSES = 64, 10
+# Of the matrices: large enough for any GPU to reach its peak; and how often they are multiplied.
+SIDE, PRODUCTS = 8192, 20
+NETWORKS = {
+    "resnet18": "model: {name: resnet18, weights: null}",
+    "resnet50": "model: {name: resnet50, weights: null}",
+    "cnn": f"base: {ROOT}/experiments/_base/report_cnn.yaml",
+}
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--steps", type=int, default=100, help="of each go")
+    arguments.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    arguments.add_argument("--sizes", nargs="+", type=int, default=[64, 224], help="of the ResNets' pictures")
+    arguments.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    arguments.add_argument("--go", action="store_true", help="one go of the first of each, in this process")
+    given = arguments.parse_args()
+    if given.go:
+        print(*go(given.networks[0], given.sizes[0], given.precisions[0], given.steps))
+        return
+    name = gpu()
+    for network, precision in product(given.networks, given.precisions):
+        for size in [28] if network == "cnn" else given.sizes:
+            row(network, size, precision, name, given)
+
+
+def gpu() -> str:
+    """Return the GPU's name; end where there is none."""
+    asked = "import tensorflow as tf; g = tf.config.list_physical_devices('GPU'); "
+    asked += "print(tf.config.experimental.get_device_details(g[0])['device_name'] if g else '')"
+    answer = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True).stdout.strip()
+    return answer or sys.exit("TensorFlow sees no GPU here: pip install '.[gpu]' on a machine that has one")
+
+
+def row(network: str, size: int, precision: str, gpu: str, given) -> None:
+    """Time one network at one size in one number format, and tell it."""
+    command = [sys.executable, __file__, "--go", "--networks", network, "--sizes", str(size), "--precisions", precision]
+    goes = []
+    for _ in range(given.pairs):
+        done = subprocess.run([*command, "--steps", str(given.steps)], check=True, stdout=subprocess.PIPE, text=True)
+        step, peak, batch = map(float, done.stdout.split()[-3:])
+        goes.append((peak / step, batch / step, BATCH / step))
+        print(
+            f"  {goes[-1][2]:,.0f} pictures/s: {goes[-1][0]:.3f} of the peak, input {goes[-1][1]:.3f} of a step",
+            flush=True,
+        )
+    shares, inputs, rates = zip(*goes, strict=True)
+    share = Ratio(statistics.median(shares), min(shares), max(shares), given.pairs, 0, 0)
+    told(
+        f"{network}, {size} px, {precision}: share of the peak of {gpu}",
+        f"{share}: {statistics.median(rates):,.0f} pictures/s; the input takes {statistics.median(inputs):.3f} of a step",
+        statistics.median(inputs) < 1,
+        "the input under 1",
+        f"python benchmarks/gpu.py --networks {network} --sizes {size} --precisions {precision}",
+        given.write,
+    )
+
+
+def go(network: str, size: int, precision: str, steps: int) -> tuple[float, float, float]:
+    """Return the seconds of a training step, of its operations at the peak, and of making its batch."""
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
+    import numpy as np
+
+    from kerasexp.config import load_experiment
+    from kerasexp.data.preparation import PreparedData, Split
+    from kerasexp.models import build_model
+    from kerasexp.models.flops import flops
+
+    channels = 1 if network == "cnn" else 3
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "random.yaml")
+        path.write_text(
+            f"data: {{source: digits, preprocessing: {{size: [{size}, {size}], channels: {channels}}}}}\n"
+            f"{NETWORKS[network]}\n"
+            f"training: {{epochs: 1, batch_size: {BATCH}, validate_at: []}}\n"
+        )
+        experiment = load_experiment(path)
+    generator = np.random.default_rng(0)
+
+    def split(count: int) -> Split:
+        pictures = generator.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+        return Split(pictures, np.arange(count) % CLASSES, [str(i) for i in range(count)])
+
+    splits = {"train": split(BATCH * steps), "val": split(BATCH)}
+    names = [str(i) for i in range(CLASSES)]
+    data = PreparedData(splits, names, {}, "random pictures", None, [], [], "", {})
+    step = step_of_fit(experiment, data, precision) / 1e3
+    network = build_model(experiment.model, experiment.data.preprocessing, CLASSES, "counted")
+    return step, 3 * BATCH * flops(network) / peak(precision), of_a_batch(splits["train"])
+
+
+def peak(precision: str) -> float:
+    """Return the operations a second of a product of two large matrices in a policy's format."""
+    import tensorflow as tf
+
+    form = tf.as_dtype(precision.removeprefix("mixed_"))
+    # So scaled that the numbers neither grow nor vanish.
+    drawn = (tf.random.stateless_normal((SIDE, SIDE), (seed, 0), 0, SIDE**-0.5) for seed in (0, 1))
+    one, other = (tf.cast(matrix, form) for matrix in drawn)
+
+    @tf.function
+    def products() -> tf.Tensor:
+        found = one
+        for _ in range(PRODUCTS):
+            found = tf.matmul(found, other)
+        return tf.reduce_sum(tf.cast(found, tf.float32))
+
+    products().numpy()
+    begun = time.perf_counter()
+    products().numpy()
+    return PRODUCTS * 2 * SIDE**3 / (time.perf_counter() - begun)
+
+
+def of_a_batch(split) -> float:
+    """Return the seconds in which the input makes a batch, without those of the first."""
+    from kerasexp.data.pipeline import training_batches
+
+    batches = iter(training_batches(split, BATCH, 0, None, 1))
+    next(batches)
+    begun = time.perf_counter()
+    count = sum(1 for _ in batches)
+    return (time.perf_counter() - begun) / count
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The benchmarks run on the project as it is, in small goes on stand-ins; what they time is not looked at."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from kerasexp.training import fit
+from kerasexp.training.precision import make_deterministic
+from kerasexp.training.state import TrainingState
+
+FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(monkeypatch):
+    """No download, the scripts to be imported, and what they change for their own process put back."""
+    monkeypatch.setattr("kerasexp.data.sources.mnist.URL", "http://127.0.0.1:9/mnist.npz")
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(fit.EpochProgress, "on_train_batch_end", fit.EpochProgress.on_train_batch_end)
+    monkeypatch.setattr(TrainingState, "_save", TrainingState._save)
+    yield
+    keras.config.set_dtype_policy("float32")
+    make_deterministic()
+
+
+@pytest.mark.parametrize(
+    ("name", "small"),
+    [
+        ("epoch_overhead", ["--pairs", "1", "--pictures", "200"]),
+        ("gradient_flow", ["--pairs", "1", "--steps", "2"]),
+        ("resumable_state", ["--pairs", "1"]),
+    ],
+)
+def test_a_script_prints_its_row(name, small, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [name, *small])
+    importlib.import_module(name).main()
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.startswith("| ") and f"`python benchmarks/{name}.py`" in row
+
+
+def test_a_step_of_run_is_timed(monkeypatch):
+    script = importlib.import_module("training_step")
+    monkeypatch.setattr(script, "BATCH", 8)
+    assert script.with_run(script.WARM_UP + 2, "mixed_bfloat16") > 0
+
+
+@pytest.mark.parametrize(("network", "size"), [("cnn", 28), ("resnet18", 32)])
+def test_what_is_asked_of_a_gpu_can_be_asked_of_a_cpu(network, size, monkeypatch):
+    script = importlib.import_module("gpu")
+    monkeypatch.setattr(script, "BATCH", 4)
+    monkeypatch.setattr(script, "SIDE", 64)
+    assert min(script.go(network, size, "float32", 12)) > 0
+
+
+def test_without_a_gpu_it_says_so(monkeypatch):
+    script = importlib.import_module("gpu")
+    monkeypatch.setattr(sys, "argv", ["gpu"])
+    monkeypatch.setattr(script.subprocess, "run", lambda *given, **how: type("Done", (), {"stdout": "\n"}))
+    with pytest.raises(SystemExit, match="no GPU"):
+        script.main()
