@@ -10,7 +10,6 @@ timed alone, its batches without a network behind them. `cnn` is part 2's networ
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -64,17 +63,17 @@ def row(network: str, size: int, precision: str, gpu: str, given) -> None:
     for _ in range(given.pairs):
         done = subprocess.run([*command, "--steps", str(given.steps)], check=True, stdout=subprocess.PIPE, text=True)
         step, peak, batch = map(float, done.stdout.split()[-3:])
-        goes.append((peak / step, batch / step, BATCH / step))
-        print(
-            f"  {goes[-1][2]:,.0f} pictures/s: {goes[-1][0]:.3f} of the peak, input {goes[-1][1]:.3f} of a step",
-            flush=True,
+        goes.append((step, peak, batch))
+        told_now = (
+            f"{BATCH / step:,.0f} pictures/s, {peak / step:.3f} of the peak, the input {batch / step:.3f} of a step"
         )
-    shares, inputs, rates = zip(*goes, strict=True)
-    share = Ratio(statistics.median(shares), min(shares), max(shares), given.pairs, 0, 0)
+        print(f"  {told_now}", flush=True)
+    share = Ratio.of([(peak, step) for step, peak, _ in goes])
+    inputs = Ratio.of([(batch, step) for step, _, batch in goes])
     told(
         f"{network}, {size} px, {precision}: share of the peak of {gpu}",
-        f"{share}: {statistics.median(rates):,.0f} pictures/s; the input takes {statistics.median(inputs):.3f} of a step",
-        statistics.median(inputs) < 1,
+        f"{share}: {BATCH / share.theirs:,.0f} pictures/s; the input takes {inputs.median:.3f} of a step",
+        inputs.median < 1,
         "the input under 1",
         f"python benchmarks/gpu.py --networks {network} --sizes {size} --precisions {precision}",
         given.write,

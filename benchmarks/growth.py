@@ -1,6 +1,6 @@
 """How time and memory grow with pictures, classes, model size, trials and jobs: at 1, 4 and 16 times as many.
 
-    python benchmarks/growth.py [--pairs 3] [--write]
+    python benchmarks/growth.py [--pairs 5] [--write]
 
 Pictures are 28x28 and random, from an npz file. Each go is a whole `run`, or `search`, and has a start of its own, which does
 not grow; a row says seconds at 16 times over seconds at 4 times, of which the start is the smaller part, and which is 4 where
@@ -22,7 +22,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from timing import parser, told
+from timing import Ratio, parser, told
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = (1, 4, 16)
@@ -60,18 +60,21 @@ AIMS = {4: "at most 4, which is linear", 1.5: "at most 1.5: there are no more co
 
 
 def main() -> None:
-    given = parser(__doc__, pairs=3).parse_args()
+    given = parser(__doc__).parse_args()
     found: dict[str, list[tuple[float, float]]] = {}
     for what, (setting, most) in SETTINGS.items():
-        goes = [[go(what, *setting(times)) for times in TIMES] for _ in range(given.pairs)]
-        found[what] = [tuple(map(statistics.median, zip(*at, strict=True))) for at in zip(*goes, strict=True)]
+        goes = []
+        for pair in range(given.pairs):
+            turns = TIMES if pair % 2 == 0 else TIMES[::-1]
+            goes.append({times: go(what, *setting(times)) for times in turns})
+        found[what] = [tuple(map(statistics.median, zip(*(each[t] for each in goes), strict=True))) for t in TIMES]
         seconds, memory = zip(*found[what], strict=True)
-        growth = seconds[2] / seconds[1]
+        growth = Ratio.of([(each[16][0], each[4][0]) for each in goes])
         told(
             f"{what}: time of a run at 16x / at 4x",
-            f"{growth:.2f} ({given.pairs} goes): {' '.join(f'{s:.1f}' for s in seconds)} s and "
+            f"{growth}: {' '.join(f'{s:.1f}' for s in seconds)} s and "
             f"{' '.join(f'{m:.0f}' for m in memory)} MiB at 1x, 4x, 16x",
-            growth <= most,
+            growth.median <= most,
             AIMS[most],
             "python benchmarks/growth.py",
             given.write,

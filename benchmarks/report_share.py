@@ -9,7 +9,6 @@ over val and test, all figures, and the page with the diagnosis of the data.
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,10 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> None:
     given = parser(__doc__).parse_args()
-    after, training = zip(*(times() for _ in range(given.pairs)), strict=True)
-    ratios = [a / b for a, b in zip(after, training, strict=True)]
-    sides = statistics.median(after), statistics.median(training)
-    ratio = Ratio(statistics.median(ratios), min(ratios), max(ratios), given.pairs, *sides)
+    ratio = Ratio.of([times() for _ in range(given.pairs)])
     told(
         "evaluation and report / training of 3 epochs",
         f"{ratio}: {ratio.ours:.1f} s, training {ratio.theirs:.1f} s",

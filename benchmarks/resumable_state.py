@@ -8,7 +8,6 @@ builds its graphs, is not counted.
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -53,9 +52,7 @@ def main() -> None:
     epochs = [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
     # The first save follows the epoch that is not counted; the last one is of the end.
     saves = saves[1 : len(epochs) + 1]
-    ratios = [saved / epoch for saved, epoch in zip(saves, epochs, strict=True)]
-    sides = statistics.median(saves), statistics.median(epochs)
-    ratio = Ratio(statistics.median(ratios), min(ratios), max(ratios), len(ratios), *sides)
+    ratio = Ratio.of(list(zip(saves, epochs, strict=True)))
     told(
         "saving the state for `--resume` / an epoch of part 2",
         f"{ratio.median:.4f} ({ratio.pairs} pairs, {ratio.low:.4f} to {ratio.high:.4f}): {ratio.ours:.2f} s of "

@@ -32,14 +32,21 @@ class Ratio:
     ours: float
     theirs: float
 
+    @classmethod
+    def of(cls, pairs: list[tuple[float, float]]) -> Ratio:
+        """Return that of figures of both sides, which were taken together."""
+        ratios = [ours / theirs for ours, theirs in pairs]
+        sides = map(statistics.median, zip(*pairs, strict=True))
+        return cls(statistics.median(ratios), min(ratios), max(ratios), len(pairs), *sides)
+
     def __str__(self) -> str:
         return f"{self.median:.3f} ({self.pairs} pairs, {self.low:.3f} to {self.high:.3f})"
 
 
-def parser(doc: str, pairs: int = 5) -> argparse.ArgumentParser:
-    """Return the parser of a benchmark: its docstring, and how many pairs are timed."""
+def parser(doc: str) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark: its docstring, and what all of them take."""
     made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--pairs", type=int, default=pairs, help="how often each side is timed")
+    made.add_argument("--pairs", type=int, default=5, help="how often each side is timed")
     made.add_argument("--write", action="store_true", help="put the figures into the table of benchmarks/README.md")
     return made
 
@@ -60,16 +67,9 @@ def take_turns(
         first, second = (ours, theirs) if pair % 2 == 0 else (theirs, ours)
         figures = {first: first(), second: second()}
         found.append((figures[ours], figures[theirs]))
-        print(
-            f"  ours {found[-1][0]:.4g} {unit}, {name} {found[-1][1]:.4g} {unit}: {_ratio(found[-1]):.3f}", flush=True
-        )
-    ratios = [_ratio(pair) for pair in found]
-    sides = [statistics.median(side) for side in zip(*found, strict=True)]
-    return Ratio(statistics.median(ratios), min(ratios), max(ratios), pairs, *sides)
-
-
-def _ratio(pair: tuple[float, float]) -> float:
-    return pair[0] / pair[1]
+        mine, other = found[-1]
+        print(f"  ours {mine:.4g} {unit}, {name} {other:.4g} {unit}: {mine / other:.3f}", flush=True)
+    return Ratio.of(found)
 
 
 def told(what: str, measured: str, reached: bool | None, aim: str, command: str, write: bool) -> None:
