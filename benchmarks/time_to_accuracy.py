@@ -7,7 +7,7 @@ Both sides are whole processes: start, reading, training with the recipe of expe
 one cycle of Adam, random affine changes, batches of 128), and one look at the test split at the end. `run` also validates,
 draws and writes its report. The recipe with so few epochs is taken that it reaches the figure with seed 0 on both sides:
 1 for 99.0 %, 2 for 99.2 %; a go that misses it is an error. The report that this is compared with took 3 epochs of 2,700 s
-for 99.11 %.
+for 99.11 %, beyond which one epoch of ours is too, or that is an error.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ def main() -> None:
         print(with_torch(given.torch))
         return
     command = "python benchmarks/time_to_accuracy.py"
+    seconds = []
     for accuracy, epochs in EPOCHS.items():
         ratio = take_turns(
-            lambda epochs=epochs, accuracy=accuracy: ours(epochs, accuracy),
+            lambda epochs=epochs, accuracy=accuracy: ours(epochs, max(accuracy, REPORT_ACCURACY + 1e-4)),
             lambda epochs=epochs, accuracy=accuracy: theirs(epochs, accuracy),
             given.pairs,
             name="PyTorch",
@@ -46,10 +47,12 @@ def main() -> None:
         measured = f"{ratio}: {ratio.ours:.1f} s, PyTorch {ratio.theirs:.1f} s"
         what = f"seconds to {accuracy:.1%} on MNIST / PyTorch"
         told(what, measured, ratio.median <= 1, "at most 1.0", command, given.write)
+        seconds.append(ratio.ours)
+    fewest = min(seconds)
     told(
         f"seconds to more than the report's {REPORT_ACCURACY:.2%} / the report's {REPORT_SECONDS:,} s",
-        f"{ratio.ours / REPORT_SECONDS:.4f}: {ratio.ours:.1f} s, {REPORT_SECONDS / ratio.ours:.0f} times faster (another machine)",
-        ratio.ours * 100 <= REPORT_SECONDS,
+        f"{fewest / REPORT_SECONDS:.4f}: {fewest:.1f} s, {REPORT_SECONDS / fewest:.0f} times faster (another machine)",
+        fewest * 100 <= REPORT_SECONDS,
         "at most 0.01",
         command,
         given.write,
