@@ -64,10 +64,7 @@ def row(network: str, size: int, precision: str, gpu: str, given) -> None:
         done = subprocess.run([*command, "--steps", str(given.steps)], check=True, stdout=subprocess.PIPE, text=True)
         step, peak, batch = map(float, done.stdout.split()[-3:])
         goes.append((step, peak, batch))
-        told_now = (
-            f"{BATCH / step:,.0f} pictures/s, {peak / step:.3f} of the peak, the input {batch / step:.3f} of a step"
-        )
-        print(f"  {told_now}", flush=True)
+        print(f"  {BATCH / step:,.0f} pictures/s, {peak / step:.3f} of the peak, input {batch / step:.3f}", flush=True)
     share = Ratio.of([(peak, step) for step, peak, _ in goes])
     inputs = Ratio.of([(batch, step) for step, _, batch in goes])
     told(
@@ -111,8 +108,8 @@ def go(network: str, size: int, precision: str, steps: int) -> tuple[float, floa
     names = [str(i) for i in range(CLASSES)]
     data = PreparedData(splits, names, {}, "random pictures", None, [], [], "", {})
     step = step_of_fit(experiment, data, precision) / 1e3
-    network = build_model(experiment.model, experiment.data.preprocessing, CLASSES, "counted")
-    return step, 3 * BATCH * flops(network) / peak(precision), of_a_batch(splits["train"])
+    operations = 3 * BATCH * flops(build_model(experiment.model, experiment.data.preprocessing, CLASSES, "counted"))
+    return step, operations / peak(precision), of_a_batch(splits["train"])
 
 
 def peak(precision: str) -> float:

@@ -32,21 +32,26 @@ def changed(*changes: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def weights_of_a_user(tmp_path_factory):
-    """Return a function that gives a file of ResNet50's weights, as Keras saves them, and its first convolution."""
+    """Return a function that gives a file of a network's weights, as Keras saves them, and its first convolution."""
 
     @cache
-    def weights(with_top: bool) -> tuple[Path, np.ndarray]:
+    def weights(with_top: bool, network=keras.applications.ResNet50, first="conv1_conv") -> tuple[Path, np.ndarray]:
         keras.utils.set_random_seed(7)
-        model = keras.applications.ResNet50(include_top=with_top, input_shape=(32, 32, 3), weights=None)
+        model = network(include_top=with_top, input_shape=(32, 32, 3), weights=None)
         path = tmp_path_factory.mktemp("weights") / "own.weights.h5"
         model.save_weights(path)
-        return path, model.get_layer("conv1_conv").get_weights()[0]
+        return path, model.get_layer(first).get_weights()[0]
 
     return weights
 
 
-def test_features_go_into_a_support_vector_machine(cli, weights_of_a_user):
-    weights, first_convolution = weights_of_a_user(with_top=False)
+def first_convolution(run: Path, name: str = "conv1_conv") -> np.ndarray:
+    return load_checkpoint(run).model.get_layer(name).get_weights()[0]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_features_go_into_a_support_vector_machine(cli, weights_of_a_user, own):
+    weights, first = weights_of_a_user(with_top=False) if own else ("null", None)
     answer = cli(
         "run", FOLDER / "svm.yaml", *changed(f"model.weights={weights}"), "--variant", "SVM", "--run-dir", "svm"
     )
@@ -55,9 +60,8 @@ def test_features_go_into_a_support_vector_machine(cli, weights_of_a_user):
     metrics = json.loads((run / "metrics.json").read_text())
     assert [row["C"] for row in metrics["cross_validation"]] == [0.0001, 0.001, 0.01, 0.1, 1, 10]
     assert list(metrics["test"]["per_class"]) == CLASSES
-    np.testing.assert_array_equal(
-        load_checkpoint(run).model.get_layer("conv1_conv").get_weights()[0], first_convolution
-    )
+    if own:
+        np.testing.assert_array_equal(first_convolution(run), first)
     predicted = cli("predict", run, *picture_files(), "--format", "json")
     assert predicted.code == 0 and {row["class"] for row in json.loads(predicted.out)} <= set(CLASSES)
 
@@ -102,10 +106,13 @@ def test_a_class_that_the_mapping_forgets_is_told(cli, pictures):
     assert "says nothing of the class disc; write disc: []" in answer.err and "of the class upright" in answer.err
 
 
-def test_the_upper_blocks_are_trained_after_the_head(cli):
-    # A smaller network than the experiment's, for the test's time, without weights of its own.
+@pytest.mark.parametrize("own", [False, True])
+def test_the_upper_blocks_are_trained_after_the_head(cli, weights_of_a_user, own):
+    # A smaller network than the experiment's, for the test's time.
+    mobilenet = False, keras.applications.MobileNetV2, "Conv1"
+    weights, first_kernel = weights_of_a_user(*mobilenet) if own else ("null", None)
     small = "data: {path: stl10_binary, validation: 0.25, preprocessing: {size: [32, 32]}}\n"
-    model = "model: {name: mobilenet_v2, weights: null}\ntraining: {batch_size: 8, epochs: 1}\n"
+    model = f"model: {{name: mobilenet_v2, weights: {weights}}}\ntraining: {{batch_size: 8, epochs: 1}}\n"
     Path("head.yaml").write_text(f"base: {FOLDER}/fine_tuned_head.yaml\n{small}{model}")
     Path("tuned.yaml").write_text(
         f"base: {FOLDER}/fine_tuned.yaml\n{small}{model}init: {{experiment: head.yaml, layers: all}}\n"
@@ -118,3 +125,5 @@ def test_the_upper_blocks_are_trained_after_the_head(cli):
         for name in ("Conv1", "block_14_project", "block_15_expand", "Conv_1", "logits")
     }
     assert list(same.values()) == [True, True, False, False, False]
+    if own:
+        np.testing.assert_array_equal(first_convolution(Path("runs/tuned/1"), "Conv1"), first_kernel)
