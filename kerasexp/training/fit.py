@@ -23,6 +23,7 @@ from kerasexp.training.clock import Clock
 from kerasexp.training.devices import compute_as_one, largest_batch
 from kerasexp.training.early_curve import EarlyCurve
 from kerasexp.training.fine_tuning import slow_with_depth
+from kerasexp.training.fused_norms import fuse_norms
 from kerasexp.training.gradient_flow import GradientFlow, Gradients
 from kerasexp.training.interruption import stop_requests
 from kerasexp.training.metric_learner import learner_for
@@ -73,6 +74,7 @@ def fit(
     steps = epoch_size(counts, training.batch_size, oversample, training.class_batches).steps
     optimizer = build_optimizer(training.optimizer, training.schedule, training.epochs, steps)
     model = learner_for(classifier, training.loss, len(counts))
+    fuse_norms(model)
     loss = build_loss(training.loss, counts)
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
