@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config.files import data_folder
-from kerasexp.data.packed import cache_folder
+from kerasexp.data.cache import cache_folder
 from kerasexp.extras import EXTRAS, missing_of
 from kerasexp.manifest import PACKAGES, hardware, installed_version, versions
 

@@ -9,11 +9,13 @@ import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from kerasexp.data.pictures import BrokenPicture
+from kerasexp.data.cache import MODE, KnownDigest, State, state_in, state_of
+from kerasexp.data.pictures import BrokenPicture, ChangedPicture
 from kerasexp.data.threads import in_threads
 from kerasexp.errors import Problem, UserError, listing
 
@@ -24,6 +26,9 @@ MAX_DIRECTORY = 16 * 2**20
 # The others (bzip2, LZMA, newer ones) are not unpacked by the byte: a thousand bytes of them can give gigabytes at once.
 METHODS = {zipfile.ZIP_STORED: "stored (0)", zipfile.ZIP_DEFLATED: "deflated (8)"}
 LOCAL_HEADER = 30
+# A pipe is opened without waiting for somebody to write to it; Windows would translate line ends.
+READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+CHANGED = "the file was changed or removed while the pictures were being read"
 DRIVE, CONTROL = re.compile("[A-Za-z]:"), re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -34,15 +39,13 @@ class Files:
     Attributes:
         origin: path of the folder or archive.
         paths: of the files in it, with `/`.
-        read: gives the content of one; raises BrokenPicture.
-        opened: state of an archive before it was opened, see `state_of`; None for a folder, of which each file has its own.
+        read: gives the content of one; raises BrokenPicture, or ChangedPicture where it is not what it was when it was listed.
     """
 
     origin: str
     paths: list[str]
     read: Callable[[str], bytes]
     _digest: Callable[[], str]
-    opened: tuple[int, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -51,17 +54,8 @@ class Files:
 
     @cached_property
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of everything that is in them."""
+        """Hexadecimal SHA-256 of everything that is in them; files are read for it, but for those that were read already."""
         return self._digest()
-
-
-def state_of(file: Path | str) -> tuple[int, ...] | None:
-    """Return what is no longer the same when a file has been written or replaced; None where there is none."""
-    try:
-        now = os.stat(file)
-    except OSError:
-        return None
-    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_mode
 
 
 def open_files(path: Path) -> Files:
@@ -80,38 +74,67 @@ def open_files(path: Path) -> Files:
 
 
 def _open_folder(folder: Path) -> Files:
-    paths = sorted(_paths_in(folder))
+    states = dict(sorted(_states_in(folder)))
+    known, hashes = KnownDigest(str(folder), list(states.items())), {}
 
     def read(name: str) -> bytes:
-        path = f"{folder}/{name}"  # a path of pathlib's takes as long as reading a small file
         try:
-            if not stat.S_ISREG(os.stat(path).st_mode):
-                raise BrokenPicture("is a device, a pipe or a socket")
-            with open(path, "rb", buffering=0) as file:
-                if os.fstat(file.fileno()).st_size > MAX_MEMBER:
-                    raise BrokenPicture(f"is larger than {MAX_MEMBER:,} bytes, which no picture is")
-                return file.read()
-        except OSError as error:
-            raise BrokenPicture(f"cannot be read: {error.strerror or error}") from None
+            content = _content(f"{folder}/{name}", states[name])
+        except BrokenPicture as broken:
+            hashes[name] = hashlib.sha256(str(broken).encode()).digest()
+            raise
+        hashes[name] = hashlib.sha256(content).digest()
+        return content
+
+    def hashed(name: str) -> bytes:
+        if name not in hashes:
+            with suppress(BrokenPicture):
+                read(name)
+        return name.encode("utf-8", "surrogateescape") + b"\0" + hashes[name]
 
     def digest() -> str:
-        def one(name: str) -> bytes:
-            try:
-                content = read(name)
-            except BrokenPicture as broken:
-                content = str(broken).encode()
-            return name.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(content).digest()
+        found = known.found()
+        if found is None:
+            total = hashlib.sha256()
+            for part in in_threads(hashed, list(states)):
+                total.update(part)
+            found = total.hexdigest()
+            known.remember(found)
+        return found
 
-        total = hashlib.sha256()
-        for part in in_threads(one, paths):
-            total.update(part)
-        return total.hexdigest()
-
-    return Files(str(folder), paths, read, digest)
+    return Files(str(folder), list(states), read, digest)
 
 
-def _paths_in(folder: Path) -> Iterator[str]:
-    """Yield all that is in a folder and the folders in it, links to folders too, but for what is hidden.
+def _content(path: str, listed: State | None) -> bytes:
+    """Return what is in a file of a folder, by few calls of the system: small files take longer to open than to decode.
+
+    Raises:
+        BrokenPicture: it cannot be read, is no file or too large.
+        ChangedPicture: it is no longer what was listed.
+    """
+    if listed is not None and not stat.S_ISREG(listed[MODE]):
+        raise BrokenPicture("is a device, a pipe or a socket")
+    try:
+        file = os.open(path, READING)
+        try:
+            size = os.fstat(file).st_size
+            if size > MAX_MEMBER:
+                raise BrokenPicture(f"is larger than {MAX_MEMBER:,} bytes, which no picture is")
+            content = os.read(file, size)
+            while len(content) < size and (more := os.read(file, size - len(content))):
+                content += more
+            if state_in(os.fstat(file)) == listed:
+                return content
+        finally:
+            os.close(file)
+    except OSError as error:
+        if state_of(path) == listed:
+            raise BrokenPicture(f"cannot be read: {error.strerror or error}") from None
+    raise ChangedPicture(CHANGED)
+
+
+def _states_in(folder: Path) -> Iterator[tuple[str, State | None]]:
+    """Yield all that is in a folder and the folders in it, links to folders too, but for what is hidden; with its state.
 
     A folder to which several links lead is read once: links that lead in a circle would have no end. What is no file (a link
     to nowhere, a pipe) is listed as well; it has its name to be told when it is read.
@@ -121,24 +144,25 @@ def _paths_in(folder: Path) -> Iterator[str]:
         within = waiting.pop()
         try:
             found = os.stat(folder / within)
-            entries = sorted(os.scandir(folder / within), key=lambda entry: entry.name)
+            names = os.listdir(folder / within)
         except OSError as error:
             raise UserError(Problem(f"cannot be listed: {error.strerror}", str(folder / within))) from None
         if (found.st_dev, found.st_ino) in seen:
             continue
         seen.add((found.st_dev, found.st_ino))
-        for entry in entries:
-            if _is_hidden((entry.name,)):
+        for name in sorted(names):
+            if _is_hidden((name,)):
                 continue
-            if os.path.isdir(entry):  # not entry.is_dir(), which raises where a link leads to itself
-                waiting.append(f"{within}{entry.name}/")
+            state = state_of(f"{folder}/{within}{name}")
+            if state is not None and stat.S_ISDIR(state[MODE]):
+                waiting.append(f"{within}{name}/")
             else:
-                yield within + entry.name
+                yield within + name, state
 
 
 def _open_zip(path: Path) -> Files:
     opened = state_of(path)
-    archive = open_zip(path)
+    known, archive = KnownDigest(str(path), [("", opened)]), open_zip(path)
     members = (m for m in archive.infolist() if not m.is_dir())
     paths = sorted(m.filename for m in members if not _is_hidden(PurePosixPath(m.filename).parts))
 
@@ -146,15 +170,24 @@ def _open_zip(path: Path) -> Files:
         try:
             with archive.open(name) as member:
                 # Asked for all that is there, zipfile would unpack it all, whatever size is declared.
-                return member.read(archive.getinfo(name).file_size)
+                content = member.read(archive.getinfo(name).file_size)
         except Exception as error:  # those of zipfile, of zlib and of the system have no common base
-            raise BrokenPicture(f"cannot be unpacked: {error}") from None
+            if state_of(path) == opened:
+                raise BrokenPicture(f"cannot be unpacked: {error}") from None
+        else:
+            if state_of(path) == opened:
+                return content
+        raise ChangedPicture(CHANGED)
 
     def digest() -> str:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        found = known.found()
+        if found is None:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            known.remember(found)
+        return found
 
-    return Files(str(path), paths, read, digest, opened)
+    return Files(str(path), paths, read, digest)
 
 
 def open_zip(path: Path, directory: int = MAX_DIRECTORY, member: int = MAX_MEMBER) -> zipfile.ZipFile:

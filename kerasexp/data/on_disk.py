@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,9 @@ def in_parts(images: np.ndarray | PicturesOnDisk) -> Iterator[np.ndarray]:
 class PicturesWriter:
     """Writes pictures to an `.npy` file whose number is known only at the end; used in a `with` block.
 
+    It writes in a thread of its own, so that the next ones are decoded meanwhile; what fails is raised by the next call, or
+    at the end of the block.
+
     Args:
         file: to make.
         most: how many there are at most.
@@ -99,19 +103,26 @@ class PicturesWriter:
 
     def __init__(self, file: Path, most: int, each: tuple[int, ...]):
         self._file, self._count, self._each = file.open("wb"), 0, each
+        self._thread, self._last = ThreadPoolExecutor(max_workers=1), None
         self._header(most)
 
     def write(self, images: np.ndarray) -> None:
-        """Append pictures, uint8 [n, height, width, channels]."""
-        self._file.write(np.ascontiguousarray(images))
+        """Append pictures, uint8 [n, height, width, channels], which must not be changed afterwards."""
+        self._wait()
+        self._last = self._thread.submit(self._file.write, np.ascontiguousarray(images))
         self._count += len(images)
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
 
     def __enter__(self) -> PicturesWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with self._file:
+        with self._file, self._thread:
             if error[0] is None:
+                self._wait()
                 # NumPy's header has room for any number, so that it stays as long as it was.
                 self._file.seek(0)
                 self._header(self._count)

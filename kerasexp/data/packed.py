@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import Preprocessing
+from kerasexp.data.cache import cache_folder
 from kerasexp.data.on_disk import AT_ONCE, IN_MEMORY, PicturesOnDisk, PicturesWriter
 from kerasexp.data.pictures import BrokenPicture, ChangedPicture, Pictures
 from kerasexp.data.preprocessing import enough_for, preprocess
@@ -40,14 +41,6 @@ class Packed:
     faults: list[tuple[str, str]]
 
 
-def cache_folder() -> Path:
-    """Return the folder of packed pictures: $KERASEXP_CACHE, or `kerasexp` in the user's cache folder."""
-    own = os.environ.get("KERASEXP_CACHE")
-    if own:
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kerasexp"
-
-
 def pack(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None = None) -> Packed:
     """Decode and preprocess pictures, or read them from the cache where that was done before.
 
@@ -59,14 +52,16 @@ def pack(pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], 
         how: the preprocessing.
         progress: called with (done, all) as pictures are decoded; not called when they come from the cache.
     """
-    folder = cache_folder() / "packed" / _key(pictures, how)
-    found = _read(folder, len(pictures), (*how.size, how.channels))
+    group, found = cache_folder() / "packed" / _group(pictures, how), None
+    # Where none of these names was packed before, nothing needs to be read for a digest first, and then once more.
+    if group.is_dir():
+        found = _read(group / _content(pictures), len(pictures), (*how.size, how.channels))
     if found is None and is_large(len(pictures), how):
-        found = _pack_on_disk(folder, pictures, how, progress)
+        found = _pack_on_disk(group, pictures, how, progress)
     if found is None:
         found, at_rest = _decoded(pictures, how, range(len(pictures)), progress)
         if at_rest:
-            _write(folder, found)
+            _write(group, pictures, found)
     return found
 
 
@@ -75,9 +70,14 @@ def is_large(count: int, how: Preprocessing) -> bool:
     return count * how.size[0] * how.size[1] * how.channels > IN_MEMORY
 
 
-def _key(pictures: Pictures, how: Preprocessing) -> str:
-    content = json.dumps([VERSION, pictures.digest, how.model_dump(mode="json"), pictures.names])
-    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+def _group(pictures: Pictures, how: Preprocessing) -> str:
+    """Return what is known of a pack before any picture is read."""
+    told = json.dumps([VERSION, how.model_dump(mode="json"), pictures.names])
+    return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _content(pictures: Pictures) -> str:
+    return hashlib.sha256(pictures.digest.encode()).hexdigest()[:32]
 
 
 def _decoded(
@@ -107,11 +107,11 @@ def _decoded(
 
 
 def _pack_on_disk(
-    folder: Path, pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None
+    group: Path, pictures: Pictures, how: Preprocessing, progress: Callable[[int, int], None] | None
 ) -> Packed | None:
     """Decode into a file, some pictures at a time; return None where it cannot be written."""
     kept, faults, all_at_rest = [], [], True
-    with suppress(OSError), _made_beside(folder) as temporary:
+    with suppress(OSError), _made_in(group) as temporary:
         with PicturesWriter(temporary / IMAGES, len(pictures), (*how.size, how.channels)) as file:
             for first in range(0, len(pictures), AT_ONCE):
                 positions = range(first, min(first + AT_ONCE, len(pictures)))
@@ -122,7 +122,7 @@ def _pack_on_disk(
                 all_at_rest = all_at_rest and at_rest
         found = Packed(PicturesOnDisk(temporary / IMAGES), np.concatenate(kept), faults)
         if all_at_rest:
-            _put(temporary, folder, found)
+            _put(temporary, group, pictures, found)
         return found
     return None
 
@@ -141,26 +141,27 @@ def _read(folder: Path, count: int, shape: tuple[int, ...]) -> Packed | None:
     return None
 
 
-def _write(folder: Path, packed: Packed) -> None:
-    with suppress(OSError, UnicodeEncodeError), _made_beside(folder) as temporary:
+def _write(group: Path, pictures: Pictures, packed: Packed) -> None:
+    with suppress(OSError), _made_in(group) as temporary:
         np.save(temporary / IMAGES, packed.images, allow_pickle=False)
-        _put(temporary, folder, packed)
+        _put(temporary, group, pictures, packed)
 
 
-def _put(temporary: Path, folder: Path, packed: Packed) -> None:
+def _put(temporary: Path, group: Path, pictures: Pictures, packed: Packed) -> None:
     """Say what the pictures in a temporary folder are, and give it its name."""
     with suppress(OSError, UnicodeEncodeError):  # another process was first, or the disk is full
         meta = {"kept": packed.kept.tolist(), "faults": packed.faults}
         (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
+        folder = group / _content(pictures)
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(temporary, folder)
 
 
 @contextmanager
-def _made_beside(folder: Path) -> Iterator[Path]:
-    """Make a folder beside where another is to be, and delete it if it still has its first name at the end."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+def _made_in(group: Path) -> Iterator[Path]:
+    """Make a folder that is to be a pack of this group, and delete it if it still has its first name at the end."""
+    group.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=group, prefix="."))
     try:
         yield temporary
     finally:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kerasexp.data.archive import Files, state_of
+from kerasexp.data.archive import Files
 from kerasexp.data.decoding import decode
-from kerasexp.data.pictures import ChangedPicture, Pictures, Source, labelled, name_classes
+from kerasexp.data.pictures import Pictures, Source, labelled, name_classes
 
 # Split -> stored label, such as a folder -> paths of its pictures.
 Listed = dict[str, dict[str, list[str]]]
@@ -17,7 +17,7 @@ Listed = dict[str, dict[str, list[str]]]
 def from_files(origin: str, files: Files, listed: Listed, class_names: dict[str, str] | None) -> Source:
     """Make a source of picture files.
 
-    A file that is written, replaced or removed after this is a ChangedPicture when it is read.
+    A file that is written, replaced or removed after they were listed is a ChangedPicture when it is read.
 
     Args:
         origin: where they come from, for people.
@@ -31,24 +31,14 @@ def from_files(origin: str, files: Files, listed: Listed, class_names: dict[str,
     folders = name_classes([label for members in listed.values() for label in members], class_names)
     paths = {split: [p for label in folders for p in members.get(label, [])] for split, members in listed.items()}
 
-    def state(path: str) -> tuple[int, ...] | None:
-        return state_of(files.origin if files.opened else f"{files.origin}/{path}")
-
-    # What is still in this state when it is read is what the digest, which is made now, is of.
-    before = {path: files.opened or state(path) for of_split in paths.values() for path in of_split}
-
     def read(path: str, enough: int | None) -> np.ndarray:
-        try:
-            return decode(files.read(path), enough)
-        finally:
-            if state(path) != before[path]:
-                raise ChangedPicture("the file was changed or removed while the pictures were being read") from None
+        return decode(files.read(path), enough)
 
     splits, names = {}, []
     for split, of_split in paths.items():
         stored = np.array([label for label in folders for _ in listed[split].get(label, [])])
         _, labels, names = labelled(stored, folders)
-        splits[split] = Pictures(of_split, labels, _by_position(read, of_split), files.digest)
+        splits[split] = Pictures(of_split, labels, _by_position(read, of_split), lambda: files.digest)
     return Source(origin, names, folders, splits)
 
 

@@ -35,18 +35,24 @@ class Pictures:
         labels: int64 [n], positions in the source's class names.
         read: gives the stored picture at a position as uint8 [height, width, 1 or 3], in full or, where a second argument
             says how many pixels a side are enough, as `decode` reduces it; raises BrokenPicture.
-        digest: hexadecimal digest of the stored content, whatever the labels.
+        digest_of: gives a hexadecimal digest of the stored content, whatever the labels. What was read needs not be read
+            again for it, so that it is best asked for when the pictures have been decoded.
         array: all of them as uint8 [n, height, width, channels], where they are in memory already.
     """
 
     names: list[str]
     labels: np.ndarray
     read: Callable[..., np.ndarray]
-    digest: str
+    digest_of: Callable[[], str]
     array: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digest of the stored content."""
+        return self.digest_of()
 
     def take(self, positions: np.ndarray) -> Pictures:
         """Return the pictures at these positions, in this order."""
@@ -144,6 +150,6 @@ def from_arrays(
             digest.update(np.ascontiguousarray(images[start : start + 1000]))
         names = [f"{split}/{i:05d}" for i in range(len(images))]
         unlabelled = np.zeros(len(images), np.int64)
-        everything = Pictures(names, unlabelled, _from(images), digest.hexdigest(), images)
+        everything = Pictures(names, unlabelled, _from(images), digest.hexdigest, images)
         result[split] = replace(everything.take(kept), labels=labels)
     return Source(origin, class_list, folders, result)

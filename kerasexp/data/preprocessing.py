@@ -31,6 +31,8 @@ def preprocess(picture: np.ndarray, how: Preprocessing) -> np.ndarray:
     """
     height, width = how.size
     inverted = _is_inverted(picture, how)
+    if picture.shape == (height, width, how.channels) and not inverted and how.contrast == "none":
+        return picture
     if picture.shape[:2] == (height, width):
         values = _with_channels(picture.astype(np.float32), how.channels)
     elif how.framing == "center":

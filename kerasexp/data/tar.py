@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 
-from kerasexp.data.archive import MAX_MEMBER, state_of
-from kerasexp.data.packed import cache_folder
+from kerasexp.data.archive import MAX_MEMBER
+from kerasexp.data.cache import cache_folder, state_of
 from kerasexp.errors import Problem, RunError, UserError, listing
 
 # STL-10 unpacks to 3.1 GB.

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from kerasexp.console import Console
+from kerasexp.data.cache import cache_folder
 from kerasexp.data.on_disk import PicturesOnDisk, in_parts
-from kerasexp.data.packed import cache_folder
 from kerasexp.data.pipeline import evaluation_batch
 
 # Part of every key: raise it when the same network gives other features than before.

@@ -104,7 +104,7 @@ def source(count: int, broken: tuple[int, ...] = (), error=BrokenPicture) -> Pic
             raise error("spoilt")
         return STORED[position]
 
-    return Pictures([f"{i:02d}" for i in range(count)], np.arange(count) % 2, read, "content")
+    return Pictures([f"{i:02d}" for i in range(count)], np.arange(count) % 2, read, lambda: "content")
 
 
 HOW = Preprocessing(size=[6, 5], channels=3)
@@ -125,7 +125,7 @@ def test_many_pictures_are_packed_on_disk_and_few_in_memory(little_memory):
 def test_nothing_is_kept_of_pictures_that_change_while_they_are_read(little_memory, tmp_path):
     found = pack(source(12, broken=(3,), error=ChangedPicture), HOW)
     assert np.array_equal(found.images[:], np.delete(STORED[:12], 3, axis=0))
-    assert list((tmp_path / "cache" / "packed").iterdir()) == []
+    assert list((tmp_path / "cache" / "packed").glob("*/*")) == []
 
 
 def test_where_nothing_can_be_written_they_are_held_in_memory(little_memory, tmp_path, monkeypatch):

@@ -29,5 +29,5 @@ def load_rendered_scans(data: DataSource) -> Source:
 
     paths = [f"{stored[i]}/img{stored[i][-3:]}-{writers[i]:03d}.png" for i in kept]
     # The pictures are what the drawing code makes of nothing, so its text is their content.
-    digest = hashlib.sha256(Path(rendering.__file__).read_bytes()).hexdigest()
+    digest = hashlib.sha256(Path(rendering.__file__).read_bytes()).hexdigest
     return Source("characters drawn from fonts", names, by_folder, {"train": Pictures(paths, labels, read, digest)})

@@ -1,0 +1,119 @@
+"""Digests of files that were read before: known by the files' state, and never where that could hide a change."""
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kerasexp.data import archive, cache
+from kerasexp.data.archive import open_files
+from kerasexp.data.cache import KnownDigest, cache_folder, state_of
+
+LONG_AGO, NEVER = 0, 10**15
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder of three files, an empty cache, and files that count as settled at once."""
+    monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "SETTLED", LONG_AGO)
+    made = tmp_path / "files"
+    for name in ("a/1.png", "a/2.png", "b/1.png"):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_bytes(name.encode())
+    return made
+
+
+@pytest.fixture
+def read(monkeypatch) -> list[str]:
+    """The files that are read."""
+    seen, content = [], archive._content
+    monkeypatch.setattr(archive, "_content", lambda path, state: seen.append(Path(path).name) or content(path, state))
+    return seen
+
+
+def test_a_folder_that_was_read_is_known_by_its_files_states(folder, read):
+    first = open_files(folder).digest
+    assert len(read) == 3
+    assert open_files(folder).digest == first and len(read) == 3
+    assert open_files(Path(os.path.relpath(folder))).digest == first and len(read) == 3
+
+
+def test_what_was_read_already_is_not_read_again_for_the_digest(folder, read):
+    expected = open_files(folder).digest
+    shutil.rmtree(cache_folder())
+    read.clear()
+    files = open_files(folder)
+    assert files.read("a/2.png") == b"a/2.png"
+    assert files.digest == expected and sorted(read) == ["1.png", "1.png", "2.png"]
+
+
+def written_over(file: Path) -> None:
+    """Other content of the same size, and the time of the content set back, as a copying program might."""
+    before = file.stat()
+    file.write_bytes(b"x" * before.st_size)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replaced(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_bytes(b"y" * file.stat().st_size)
+    shutil.copystat(file, other)
+    os.replace(other, file)
+
+
+def moved(file: Path) -> None:
+    os.rename(file, file.with_name("3.png"))
+
+
+def added(file: Path) -> None:
+    shutil.copy2(file, file.with_name("3.png"))
+
+
+@pytest.mark.parametrize("change", [written_over, replaced, moved, added, Path.unlink])
+def test_every_change_gives_another_digest(folder, change):
+    before = open_files(folder).digest
+    change(folder / "a" / "1.png")
+    changed = open_files(folder).digest
+    assert changed != before
+    shutil.rmtree(cache_folder())
+    assert open_files(folder).digest == changed
+
+
+def test_a_file_so_young_that_it_could_be_written_again_unseen_is_read_again(folder, read, monkeypatch):
+    monkeypatch.setattr(cache, "SETTLED", NEVER)
+    for times in (1, 2):
+        open_files(folder).digest  # noqa: B018
+        assert len(read) == 3 * times
+    assert not (cache_folder() / "digests").exists()
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"\xff", b"[]", b"{}", b'{"states": 1, "digest": 2}'], ids=repr)
+def test_a_damaged_note_is_made_anew(folder, read, spoilt):
+    first = open_files(folder).digest
+    (note,) = (cache_folder() / "digests").iterdir()
+    kept = note.read_bytes()
+    note.write_bytes(spoilt)
+    assert open_files(folder).digest == first and len(read) == 6
+    assert note.read_bytes() == kept
+
+
+def test_a_cache_that_cannot_be_written_costs_time_alone(folder, read, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "file"))
+    assert open_files(folder).digest == open_files(folder).digest and len(read) == 6
+
+
+def test_an_archive_is_known_too(folder, tmp_path, monkeypatch):
+    path = tmp_path / "files.zip"
+    with zipfile.ZipFile(path, "w") as written:
+        written.write(folder / "a" / "1.png", "a/1.png")
+    first = open_files(path).digest
+    with monkeypatch.context() as patched:
+        patched.setattr(archive.hashlib, "file_digest", None)
+        assert open_files(path).digest == first
+    assert KnownDigest(str(path), [("", state_of(path))]).found() == first
+    written_over(path)
+    assert KnownDigest(str(path), [("", state_of(path))]).found() is None
