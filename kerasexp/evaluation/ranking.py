@@ -30,7 +30,8 @@ class Ranking:
 
 def rank(predictions: Predictions) -> Ranking:
     """Compute the curves of every class."""
-    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+    from sklearn.metrics import auc as area
+    from sklearn.metrics import precision_recall_curve, roc_curve
 
     classes = len(predictions.class_names)
     roc: list[Curve | None] = [None] * classes
@@ -43,5 +44,7 @@ def rank(predictions: Predictions) -> Ranking:
         false_positive, true_positive, _ = roc_curve(here, score)
         precision, recall, _ = precision_recall_curve(here, score)
         roc[label], pr[label] = (false_positive, true_positive), (recall, precision)
-        auc[label], average_precision[label] = roc_auc_score(here, score), average_precision_score(here, score)
+        # As scikit-learn's own scores have it, which would sort the pictures once more for each.
+        auc[label] = area(false_positive, true_positive)
+        average_precision[label] = -np.sum(np.diff(recall) * precision[:-1])
     return Ranking(roc, pr, auc, average_precision)

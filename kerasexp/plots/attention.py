@@ -7,8 +7,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.plots.names import drawable
-from kerasexp.plots.pictures import MAX_TITLE, draw_picture
-from kerasexp.plots.style import new_figure, nothing
+from kerasexp.plots.pictures import GAP, LINE, MAX_TITLE, PAD, draw_picture, new_sheet
+from kerasexp.plots.style import nothing
+
+# Of a cell, in inches.
+WIDTH, HEIGHT = 1.75, 2.2
 
 
 def plot_grad_cam(
@@ -33,18 +36,17 @@ def plot_grad_cam(
     if not count:
         return nothing("no mistakes")
     names = drawable(class_names, MAX_TITLE)
-    columns = 3 * min(count, 2)
-    rows = -(-3 * count // columns)
-    figure, axes = new_figure(1.75 * columns, 2.2 * rows, rows, columns)
-    for cell in axes[3 * count :]:
-        cell.set_axis_off()
+    abreast = min(count, 2)
+    figure, sheet = new_sheet(3 * WIDTH * abreast, HEIGHT * -(-count // abreast))
     for k, (image, true, score) in enumerate(zip(images, y_true, y_score, strict=True)):
+        row, place = divmod(k, abreast)
         predicted = int(score.argmax())
-        plain, for_predicted, for_true = axes[3 * k : 3 * k + 3]
-        draw_picture(plain, image, f"picture of\n{names[true]}")
-        for cell, cam, of in ((for_predicted, predicted_cam[k], predicted), (for_true, true_cam[k], true)):
-            title = f"what speaks for\n{names[of]}  {score[of]:.0%}"
-            draw_picture(cell, _heated(image, cam), title, wrong=of == predicted)
+        cells = [(image, f"picture of\n{names[true]}", False)]
+        for cam, of in ((predicted_cam[k], predicted), (true_cam[k], true)):
+            cells.append((_heated(image, cam), f"what speaks for\n{names[of]}  {score[of]:.0%}", of == predicted))
+        top = row * HEIGHT + 2 * LINE + GAP
+        for column, (shown, title, wrong) in enumerate(cells, 3 * place):
+            draw_picture(sheet, shown, column * WIDTH + PAD, top, WIDTH - 2 * PAD, title, wrong)
     return figure
 
 

@@ -7,11 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.plots.mosaic import mosaic
-from kerasexp.plots.names import drawable, verbatim
-from kerasexp.plots.pictures import draw_picture
-from kerasexp.plots.style import new_figure
+from kerasexp.plots.names import drawable
+from kerasexp.plots.pictures import GAP, LINE, PAD, draw_picture, new_sheet, write
 
 CHANNELS = 8
+# In inches: the picture, a row, and from one row to the next.
+SIDE, ACROSS, BETWEEN = 1.66, 6.71, 0.4
 
 
 def plot_feature_maps(image: np.ndarray, maps: dict[str, np.ndarray], y_true: int, class_names: list[str]) -> Figure:
@@ -23,20 +24,33 @@ def plot_feature_maps(image: np.ndarray, maps: dict[str, np.ndarray], y_true: in
         y_true: class of the picture.
         class_names: in the order of the classes.
     """
-    tallest = [0.9 * activation.shape[0] / activation.shape[1] + 0.35 for activation in maps.values()]
-    heights = [1.9, *tallest]
-    figure, (picture, *rows) = new_figure(6.8, sum(heights), len(heights), heights=heights)
-    draw_picture(picture, image, drawable(class_names)[y_true])
-    for axes, name, activation in zip(rows, drawable(list(maps)), maps.values(), strict=True):
-        height, width, channels = activation.shape
-        strongest = np.argsort(-activation.mean(axis=(0, 1)), kind="stable")[:CHANNELS]
-        shown = np.moveaxis(activation, -1, 0)[strongest]
-        low = shown.min(axis=(1, 2), keepdims=True)
-        scaled = (shown - low) / np.maximum(shown.max(axis=(1, 2), keepdims=True) - low, 1e-12)
-        tiles = matplotlib.colormaps["viridis"](scaled)[..., :3]
-        axes.imshow(mosaic(tiles, CHANNELS))
-        counts = f"the {CHANNELS} strongest of {channels}" if channels > CHANNELS else f"{channels}"
-        counts += " channel" if channels == 1 else " channels"
-        axes.set_title(f"{name}: {counts}, {height} × {width}", loc="left", fontsize=10, **verbatim(name))
-        axes.set_axis_off()
+    rows = [_strongest(activation) for activation in maps.values()]
+    heights = [ACROSS * row.shape[0] / max(row.shape) for row in rows]
+    top = LINE + GAP
+    figure, sheet = new_sheet(ACROSS + 2 * PAD, top + SIDE + sum(heights) + BETWEEN * len(rows) + PAD)
+    draw_picture(sheet, image, PAD + (ACROSS - SIDE) / 2, top, SIDE, drawable(class_names)[y_true])
+    top += SIDE
+    for name, activation, row, height in zip(drawable(list(maps)), maps.values(), rows, heights, strict=True):
+        top += BETWEEN
+        high, wide, count = activation.shape
+        write(sheet, PAD, top - GAP, f"{name}: {_channels(count)}, {high} × {wide}", ACROSS)
+        draw_picture(sheet, row, PAD, top, ACROSS)
+        top += height
     return figure
+
+
+def _strongest(activation: np.ndarray) -> np.ndarray:
+    """Return a mosaic of the channels with the highest means, the highest first."""
+    strongest = np.argsort(-activation.mean(axis=(0, 1)), kind="stable")[:CHANNELS]
+    shown = np.moveaxis(activation, -1, 0)[strongest]
+    low = shown.min(axis=(1, 2), keepdims=True)
+    scaled = (shown - low) / np.maximum(shown.max(axis=(1, 2), keepdims=True) - low, 1e-12)
+    return mosaic(matplotlib.colormaps["viridis"](scaled)[..., :3], CHANNELS)
+
+
+def _channels(count: int) -> str:
+    return (
+        f"the {CHANNELS} strongest of {count} channels"
+        if count > CHANNELS
+        else f"{count} channel{'s' if count != 1 else ''}"
+    )

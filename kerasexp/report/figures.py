@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -78,12 +79,16 @@ class Judged:
 
 def run_plots(judged: Judged) -> Iterator[Plot]:
     """Draw the figures one after the other, in the page's order; those that have nothing to show are left out."""
-    yield from _training(judged)
-    yield from _predictions(judged)
-    yield from _classes(judged)
-    yield from _probabilities(judged)
-    yield from _network(judged)
-    yield from _data(judged)
+    # The embedding takes as long as most of the drawing, and hardly needs Python's lock.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        embedded = thread.submit(embed, judged.test.features, judged.experiment.seed)
+        yield from _training(judged)
+        yield from _predictions(judged)
+        yield from _classes(judged)
+        yield from _probabilities(judged)
+        yield from _network(judged)
+        yield from _embedding(judged, embedded.result())
+        yield from _data(judged)
 
 
 def _training(judged: Judged) -> Iterator[Plot]:
@@ -186,17 +191,17 @@ def _attention(judged: Judged, mistakes: np.ndarray) -> Iterator[Plot]:
     from kerasexp.evaluation.interpretation import grad_cam
 
     test, images = judged.test, judged.images(mistakes)
-    predicted = grad_cam(judged.model, images, test.y_pred[mistakes])
-    if predicted is None:
+    asked = np.concatenate([test.y_pred[mistakes], test.y_true[mistakes]])
+    heat = grad_cam(judged.model, np.concatenate([images, images]), asked)
+    if heat is None:
         return
-    true = grad_cam(judged.model, images, test.y_true[mistakes])
     yield Plot(
         "Predictions",
         "grad_cam",
         "What the network looks at in its most confident mistakes (Grad-CAM): where the evidence for the predicted and for "
         "the true class lies.",
         f"Heat maps over {len(mistakes)} misclassified pictures.",
-        plot_grad_cam(images, predicted, true, test.y_true[mistakes], test.y_score[mistakes], test.class_names),
+        plot_grad_cam(images, *np.split(heat, 2), test.y_true[mistakes], test.y_score[mistakes], test.class_names),
         chart=False,
     )
 
@@ -272,7 +277,9 @@ def _network(judged: Judged) -> Iterator[Plot]:
             plot_feature_maps(image, feature_maps(judged.model, image), int(label), judged.test.class_names),
             chart=False,
         )
-    embedded = embed(judged.test.features, judged.experiment.seed)
+
+
+def _embedding(judged: Judged, embedded: tuple[np.ndarray, str] | None) -> Iterator[Plot]:
     if embedded is not None:
         points, method = embedded
         sampled = judged.test.sampled

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 FOLDER = Path(__file__).parent
 DPI = 110
@@ -61,8 +64,11 @@ class Picture:
 
 def draw(plot: Plot) -> Picture:
     """Draw a plot as PNG."""
-    out = io.BytesIO()
-    plot.figure.savefig(out, format="png", dpi=DPI)
+    plot.figure.set_dpi(DPI)
+    canvas, out = FigureCanvasAgg(plot.figure), io.BytesIO()
+    # `savefig` would draw everything twice, and keep a channel for what shines through, of which there is nothing.
+    canvas.draw()
+    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(out, "png", compress_level=4)
     return Picture(plot, out.getvalue())
 
 
