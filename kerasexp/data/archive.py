@@ -151,7 +151,7 @@ def _states_in(folder: Path) -> Iterator[tuple[str, State | None]]:
             continue
         seen.add((found.st_dev, found.st_ino))
         for name in sorted(names):
-            if _is_hidden((name,)):
+            if _hides(name):
                 continue
             state = state_of(f"{folder}/{within}{name}")
             if state is not None and stat.S_ISDIR(state[MODE]):
@@ -283,5 +283,9 @@ def _shown(member: zipfile.ZipInfo) -> str:
 
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:
-    # macOS keeps a folder's picture in a file of this name.
-    return any(part.startswith(".") or part in ("__MACOSX", "Icon\r") for part in parts)
+    return any(map(_hides, parts))
+
+
+def _hides(name: str) -> bool:
+    # macOS keeps a folder's picture in a file of the last name.
+    return name.startswith(".") or name in ("__MACOSX", "Icon\r")

@@ -37,7 +37,7 @@ def plot_curves(history: list[dict[str, float]], majority: float | None = None, 
     for axes in (loss, accuracy, rate):
         plain(axes)
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if kept is not None:
             axes.axvline(kept, color=GREY, linewidth=0.9, label="kept checkpoint")
     for axes in (loss, accuracy):
