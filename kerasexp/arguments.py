@@ -31,7 +31,7 @@ RunDir = Annotated[
 ]
 Jobs = Annotated[
     int,
-    typer.Option(min=1, max=64, help="Runs or trials at once, which share the cores; more than cores gain nothing."),
+    typer.Option(min=1, max=64, help="Runs or trials at once, which share the cores: up to one for each."),
 ]
 DataPath = Annotated[Optional[str], typer.Option(metavar="PATH", help="File or folder of a named source.")]  # noqa: UP045
 CheckpointPath = Annotated[

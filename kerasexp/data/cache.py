@@ -46,7 +46,8 @@ class KnownDigest:
     """The digest of files as it was found before, as long as all of them are in the state in which they were then.
 
     As git does with its index, files are trusted by their state and not read again. The time of a file's entry is part of
-    it, which moves whenever the file is written and, other than the time of its content, cannot be set.
+    it, which moves whenever the file is written and, other than the time of its content, cannot be set. (Windows has none:
+    there a file that is written over with one of the same size and date is taken for the same.)
 
     Args:
         origin: the folder or archive.

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from kerasexp.config.execution import ExecutionKeys
+from kerasexp.console import Console
+from kerasexp.data.threads import cores
 from kerasexp.executors.processes import InProcesses
 from kerasexp.executors.tasks import Ending, InThisProcess, Task
 
@@ -26,13 +28,15 @@ class Executor(Protocol):
         """Wait until one of those that have begun ends, and return how; raises Interrupted where the process is asked to."""
 
 
-def executor_of(execution: ExecutionKeys, jobs: int, most: int) -> AbstractContextManager[Executor]:
+def executor_of(execution: ExecutionKeys, jobs: int, most: int, console: Console) -> AbstractContextManager[Executor]:
     """Return what carries out tasks.
 
     Args:
         execution: by what; Ray decides itself how many it carries out at once.
-        jobs: how many at once in processes of this machine.
+        jobs: how many at once in processes of this machine; there are no more than cores, for which they would only wait,
+            each with the seconds and the memory that a process takes to start.
         most: how many tasks there are at most.
+        console: where it is said that they are fewer than was asked for.
 
     Raises:
         UserError: Ray is not installed, or there is no such cluster.
@@ -41,7 +45,11 @@ def executor_of(execution: ExecutionKeys, jobs: int, most: int) -> AbstractConte
         from kerasexp.executors.on_ray import OnRay
 
         return OnRay(execution.ray)
-    return InProcesses(min(jobs, most)) if min(jobs, most) > 1 else InThisProcess()
+    at_once = min(jobs, most)
+    if at_once > cores():
+        console.line(f"{cores()} of {jobs} jobs at once, as there are {cores()} cores")
+        at_once = cores()
+    return InProcesses(at_once) if at_once > 1 else InThisProcess()
 
 
 def execute(tasks: list[Task], executor: Executor) -> Iterator[Ending]:

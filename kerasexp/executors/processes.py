@@ -110,9 +110,9 @@ class InProcesses:
 
 
 def _shares(jobs: int) -> list[list[int]]:
-    """Return the cores of each job: its own while there are enough of them."""
+    """Return the cores of each job; there is one for each at least."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    return [cores[number % len(cores) :: jobs] for number in range(jobs)]
+    return [cores[number::jobs] for number in range(jobs)]
 
 
 def _work(pipe: Connection, cores: list[int]) -> None:

@@ -49,7 +49,7 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         RunError: no trial could be trained.
         Interrupted: the process was asked to stop; what was running can be gone on with.
     """
-    carried_out_by = executor_of(search.execution, jobs, _most_trials(search))
+    carried_out_by = executor_of(search.execution, jobs, _most_trials(search), console)
     directory = SearchDirectory.find(search, run_dir, extend)
     if directory is None:
         check_corners(search, console)
