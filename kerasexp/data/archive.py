@@ -75,13 +75,14 @@ def open_files(path: Path) -> Files:
 
 def _open_folder(folder: Path) -> Files:
     states = dict(sorted(_states_in(folder)))
-    known, hashes = KnownDigest(str(folder), list(states.items())), {}
+    known, hashes, unread = KnownDigest(str(folder), list(states.items())), {}, set()
 
     def read(name: str) -> bytes:
         try:
             content = _content(f"{folder}/{name}", states[name])
         except BrokenPicture as broken:
             hashes[name] = hashlib.sha256(str(broken).encode()).digest()
+            unread.add(name)
             raise
         hashes[name] = hashlib.sha256(content).digest()
         return content
@@ -99,7 +100,8 @@ def _open_folder(folder: Path) -> Files:
             for part in in_threads(hashed, list(states)):
                 total.update(part)
             found = total.hexdigest()
-            known.remember(found)
+            if not unread:  # what cannot be read now may be so the next time, and look the same
+                known.remember(found)
         return found
 
     return Files(str(folder), list(states), read, digest)

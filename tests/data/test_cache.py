@@ -90,6 +90,20 @@ def test_a_file_so_young_that_it_could_be_written_again_unseen_is_read_again(fol
     assert not (cache_folder() / "digests").exists()
 
 
+def test_what_could_not_be_read_once_is_tried_again(folder, monkeypatch):
+    may = os.open
+
+    def may_not(path, *arguments):
+        if str(path).endswith("2.png"):
+            raise OSError(5, "Input/output error")
+        return may(path, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", may_not)
+        without = open_files(folder).digest
+    assert open_files(folder).digest != without
+
+
 @pytest.mark.parametrize("spoilt", [b"", b"\xff", b"[]", b"{}", b'{"states": 1, "digest": 2}'], ids=repr)
 def test_a_damaged_note_is_made_anew(folder, read, spoilt):
     first = open_files(folder).digest
