@@ -93,18 +93,14 @@ def _open_folder(folder: Path) -> Files:
                 read(name)
         return name.encode("utf-8", "surrogateescape") + b"\0" + hashes[name]
 
-    def digest() -> str:
-        found = known.found()
-        if found is None:
-            total = hashlib.sha256()
-            for part in in_threads(hashed, list(states)):
-                total.update(part)
-            found = total.hexdigest()
-            if not unread:  # what cannot be read now may be so the next time, and look the same
-                known.remember(found)
-        return found
+    def digest() -> tuple[str, bool]:
+        total = hashlib.sha256()
+        for part in in_threads(hashed, list(states)):
+            total.update(part)
+        # What cannot be read now may be so the next time, and look the same.
+        return total.hexdigest(), not unread
 
-    return Files(str(folder), list(states), read, digest)
+    return Files(str(folder), list(states), read, lambda: known.found_or(digest))
 
 
 def _content(path: str, listed: State | None) -> bytes:
@@ -172,24 +168,18 @@ def _open_zip(path: Path) -> Files:
         try:
             with archive.open(name) as member:
                 # Asked for all that is there, zipfile would unpack it all, whatever size is declared.
-                content = member.read(archive.getinfo(name).file_size)
+                return member.read(archive.getinfo(name).file_size)
         except Exception as error:  # those of zipfile, of zlib and of the system have no common base
-            if state_of(path) == opened:
-                raise BrokenPicture(f"cannot be unpacked: {error}") from None
-        else:
-            if state_of(path) == opened:
-                return content
-        raise ChangedPicture(CHANGED)
+            raise BrokenPicture(f"cannot be unpacked: {error}") from None
+        finally:
+            if state_of(path) != opened:
+                raise ChangedPicture(CHANGED) from None
 
-    def digest() -> str:
-        found = known.found()
-        if found is None:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            known.remember(found)
-        return found
+    def digest() -> tuple[str, bool]:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), True
 
-    return Files(str(path), paths, read, digest)
+    return Files(str(path), paths, read, lambda: known.found_or(digest))
 
 
 def open_zip(path: Path, directory: int = MAX_DIRECTORY, member: int = MAX_MEMBER) -> zipfile.ZipFile:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,6 +61,15 @@ class KnownDigest:
         youngest = max((state[ENTRY_TIME] for _, state in states if state is not None), default=0)
         self._settled = youngest < time.time_ns() - SETTLED
 
+    def found_or(self, digest: Callable[[], tuple[str, bool]]) -> str:
+        """Return the digest where it is known, or else what `digest` gives, with whether that may be kept for the next time."""
+        found = self.found()
+        if found is None:
+            found, may_be_kept = digest()
+            if may_be_kept and self._settled:
+                self._remember(found)
+        return found
+
     def found(self) -> str | None:
         """Return the digest, or None where it is not known."""
         with suppress(OSError, ValueError, TypeError, KeyError):
@@ -69,9 +78,7 @@ class KnownDigest:
                 return known["digest"]
         return None
 
-    def remember(self, digest: str) -> None:
-        """Keep the digest for the next time, where that is safe and the cache can be written."""
-        if self._settled:
-            with suppress(OSError, RunError):
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                write_json(self._file, {"states": self._states, "digest": digest})
+    def _remember(self, digest: str) -> None:
+        with suppress(OSError, RunError):  # a cache that cannot be written costs the next run its time
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self._file, {"states": self._states, "digest": digest})

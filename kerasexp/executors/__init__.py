@@ -47,7 +47,7 @@ def executor_of(execution: ExecutionKeys, jobs: int, most: int, console: Console
         return OnRay(execution.ray)
     at_once = min(jobs, most)
     if at_once > cores():
-        console.line(f"{cores()} of {jobs} jobs at once, as there are {cores()} cores")
+        console.line(f"{cores()} of {jobs} jobs at once, one for each core")
         at_once = cores()
     return InProcesses(at_once) if at_once > 1 else InThisProcess()
 

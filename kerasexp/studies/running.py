@@ -48,9 +48,8 @@ def run_study(study: Study, run_dir: Path | None, console: Console, jobs: int = 
     text = resolved_yaml(study)
     key = hashlib.sha256(f"{study.quick} {text}".encode()).hexdigest()
     count = sum(not only or name in only for name, _, _ in study.runs())
-    carried_out_by = executor_of(
-        study.execution, jobs, count, console
-    )  # says what is missing before anything is written
+    # Says what is missing before anything is written.
+    carried_out_by = executor_of(study.execution, jobs, count, console)
     directory = StudyDirectory.find_or_create(study.name, key, run_dir)
     tasks = [_task(directory, *run) for run in study.runs()]
     wanted = [task for task in tasks if not only or task.name in only]

@@ -75,5 +75,4 @@ def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
 
 def _parts(path: str) -> list[str]:
     """Return what is between the slashes; PurePosixPath takes ten times as long."""
-    parts = path.split("/")
-    return [part for part in parts if part not in ("", ".")] if "" in parts or "." in parts else parts
+    return [part for part in path.split("/") if part not in ("", ".")]

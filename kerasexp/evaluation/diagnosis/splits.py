@@ -123,8 +123,9 @@ def tell_apart(first: Split, second: Split, seed: int) -> TwoSample | None:
     features = reduced(np.concatenate(taken), SIDE).reshape(2 * count, -1)
     side = np.repeat([0, 1], count)
     # Trees of half as many pictures tell as well, in two thirds of the time.
-    look = {"min_samples_leaf": 3, "max_samples": 0.5, "oob_score": True}
-    forest = RandomForestClassifier(TREES, n_jobs=cores(), random_state=seed, **look)
+    forest = RandomForestClassifier(
+        TREES, min_samples_leaf=3, max_samples=0.5, oob_score=True, n_jobs=cores(), random_state=seed
+    )
     seen = forest.fit(features, side).oob_decision_function_[:, 1]
     auc = float(roc_auc_score(side, seen))
     half = 1.96 * _standard_error(auc, count)
