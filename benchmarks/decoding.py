@@ -1,14 +1,14 @@
-"""How long pictures take from disk, beside `keras.utils.image_dataset_from_directory` and a PyTorch DataLoader.
+"""How long images take from disk, beside `keras.utils.image_dataset_from_directory` and a PyTorch DataLoader.
 
 Scans (PNG, 900x1200) are brought to 28x28 grey, dogs and cats (JPEG, about 360x400) to 64x64 in colour. Keras takes single
 pixels (bilinear); ours averages over areas, and so does Pillow's resizing, which a PyTorch loader in the style of ImageFolder
-uses, here with a worker per core. Hashing the files and writing the cache is in our time. Then the time until packed pictures
+uses, here with a worker per core. Hashing the files and writing the cache is in our time. Then the time until packed images
 are ready at a second start, beside Keras's, which decodes again.
 
     pip install -r benchmarks/requirements.txt
     python benchmarks/decoding.py [--pairs 5] [--sets scans jpeg tiny] [--write]
 
-Tiny ImageNet's 25,000 small files (JPEG, 64x64) keep their size. At the end each side reads the pictures once more in a process
+Tiny ImageNet's 25,000 small files (JPEG, 64x64) keep their size. At the end each side reads the images once more in a process
 of its own, whose peak memory is compared; TensorFlow is imported in each, and a DataLoader's workers are not counted.
 """
 
@@ -34,8 +34,8 @@ MODES = {1: ("grayscale", "L"), 3: ("rgb", "RGB")}
 
 
 @dataclass(frozen=True)
-class PictureSet:
-    """A folder of class folders, and what its pictures are brought to; `aim` is how much of the peers' time is allowed.
+class ImageSet:
+    """A folder of class folders, and what its images are brought to; `aim` is how much of the peers' time is allowed.
 
     `key` is what `--sets` calls it.
     """
@@ -50,7 +50,7 @@ class PictureSet:
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="which pictures")
+    arguments.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="which images")
     arguments.add_argument(
         "--once", nargs=2, metavar=("SIDE", "FOLDER"), help="one pass, in this process; its peak memory"
     )
@@ -65,33 +65,33 @@ def main() -> None:
             measure(SETS[name](Path(folder)), Path(folder), f"python benchmarks/decoding.py --sets {name}", given)
 
 
-def measure(pictures: PictureSet, folder: Path, command: str, given) -> None:
-    """Print and write the rows of one set of pictures."""
+def measure(images: ImageSet, folder: Path, command: str, given) -> None:
+    """Print and write the rows of one set of images."""
     caches = iter(range(10**6))
 
     def cold() -> float:
-        os.environ["KERASEXP_CACHE"] = str(folder / f"{pictures.name}{next(caches)}")
-        return with_us(pictures)
+        os.environ["KERASEXP_CACHE"] = str(folder / f"{images.name}{next(caches)}")
+        return with_us(images)
 
     for side, name in NAMES.items():
-        ratio = take_turns(cold, lambda side=side: SIDES[side](pictures), given.pairs, name=name)
+        ratio = take_turns(cold, lambda side=side: SIDES[side](images), given.pairs, name=name)
         measured = f"{ratio}: {ratio.ours:.2f} s, there {ratio.theirs:.2f} s"
-        what = f"{pictures.name}, cold, to {pictures.size}x{pictures.size} / {name}"
-        told(what, measured, ratio.median <= pictures.aim, f"at most {pictures.aim}", command, given.write)
-    ratio = take_turns(lambda: with_us(pictures), lambda: with_keras(pictures), given.pairs, name="Keras")
+        what = f"{images.name}, cold, to {images.size}x{images.size} / {name}"
+        told(what, measured, ratio.median <= images.aim, f"at most {images.aim}", command, given.write)
+    ratio = take_turns(lambda: with_us(images), lambda: with_keras(images), given.pairs, name="Keras")
     measured = f"{ratio}: {ratio.ours:.3f} s, there {ratio.theirs:.2f} s"
-    what = f"{pictures.name}, second start / image_dataset_from_directory"
+    what = f"{images.name}, second start / image_dataset_from_directory"
     told(what, measured, ratio.median <= 1 / 50, "at most 0.02", command, given.write)
     for side in ("keras", "torch"):
         ratio = take_turns(
-            lambda: peak("ours", pictures.key, folder),
-            lambda side=side: peak(side, pictures.key, folder),
+            lambda: peak("ours", images.key, folder),
+            lambda side=side: peak(side, images.key, folder),
             given.pairs,
             unit="MiB",
             name=side,
         )
         told(
-            f"{pictures.name}, cold: peak memory / {NAMES[side]}",
+            f"{images.name}, cold: peak memory / {NAMES[side]}",
             f"{ratio}: {ratio.ours:.0f} MiB, there {ratio.theirs:.0f} MiB",
             ratio.median <= 1,
             "at most 1.0",
@@ -100,11 +100,11 @@ def measure(pictures: PictureSet, folder: Path, command: str, given) -> None:
         )
 
 
-def peak(side: str, pictures: str, folder: Path) -> float:
+def peak(side: str, images: str, folder: Path) -> float:
     """Return the peak memory in MiB of a process that reads a set once."""
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(
-            [sys.executable, __file__, "--sets", pictures, "--once", side, str(folder)],
+            [sys.executable, __file__, "--sets", images, "--once", side, str(folder)],
             env={**os.environ, "KERASEXP_CACHE": cache},
             check=True,
             capture_output=True,
@@ -113,9 +113,9 @@ def peak(side: str, pictures: str, folder: Path) -> float:
     return float(done.stdout.split()[-1])
 
 
-def peak_of(read, pictures: PictureSet) -> float:
+def peak_of(read, images: ImageSet) -> float:
     """Return the peak memory in MiB of this process after a pass; Linux tells it."""
-    read(pictures)
+    read(images)
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -126,28 +126,28 @@ def unpack(archive: Path, to: Path) -> None:
         zipfile.ZipFile(archive).extractall(to)
 
 
-def scans(folder: Path) -> PictureSet:
+def scans(folder: Path) -> ImageSet:
     """The real scans where they are, else rendered ones."""
     import tensorflow as tf
 
-    from kerasexp.data.rendering import CHARACTERS, render_character
+    from kerasexp.data.handwriting import CHARACTERS, render_character
 
     to = folder / "scans"
     real = find_file("trainPart1.zip")
     if real is not None:
         unpack(real, to)
-        return PictureSet("scans", "scans", to / "train", 28, 1, 1.0)
+        return ImageSet("scans", "scans", to / "train", 28, 1, 1.0)
     for number, character in enumerate(CHARACTERS, start=1):
         target = to / f"Sample{number:03d}"
         target.mkdir(parents=True, exist_ok=True)
         for writer in range(1, 11):
             page = tf.io.encode_png(render_character(character, writer)).numpy()
             (target / f"img{number:03d}-{writer:03d}.png").write_bytes(page)
-    return PictureSet("scans", "rendered scans", to, 28, 1, 1.0)
+    return ImageSet("scans", "rendered scans", to, 28, 1, 1.0)
 
 
-def jpeg(folder: Path) -> PictureSet:
-    """The real dogs and cats where they are, else smooth pictures of their size."""
+def jpeg(folder: Path) -> ImageSet:
+    """The real dogs and cats where they are, else smooth images of their size."""
     import cv2
     import numpy as np
 
@@ -155,18 +155,18 @@ def jpeg(folder: Path) -> PictureSet:
     real = find_file("dogs_vs_cats.zip")
     if real is not None:
         unpack(real, to)
-        return PictureSet("jpeg", "dogs and cats", to / "training_set", 64, 3, 0.5)
+        return ImageSet("jpeg", "dogs and cats", to / "training_set", 64, 3, 0.5)
     generator = np.random.default_rng(0)
     for name in ("cats", "dogs"):
         (to / name).mkdir(parents=True, exist_ok=True)
         for number in range(500):
             page = cv2.resize(generator.integers(0, 256, (36, 40, 3), np.uint8), (400, 360))
             cv2.imwrite(str(to / name / f"{number}.jpg"), page)
-    return PictureSet("jpeg", "drawn JPEG files", to, 64, 3, 0.5)
+    return ImageSet("jpeg", "drawn JPEG files", to, 64, 3, 0.5)
 
 
-def tiny(folder: Path) -> PictureSet:
-    """The first 50 classes of Tiny ImageNet where they are, else random pictures of their size."""
+def tiny(folder: Path) -> ImageSet:
+    """The first 50 classes of Tiny ImageNet where they are, else random images of their size."""
     import cv2
     import numpy as np
 
@@ -179,28 +179,28 @@ def tiny(folder: Path) -> PictureSet:
             path.rename(path.parent.parent / f"{path.stem}.jpeg")
         for path in [*train.glob("*/images"), *train.glob("*/*.txt")]:
             path.rmdir() if path.is_dir() else path.unlink()
-        return PictureSet("tiny", "Tiny ImageNet-50", train, 64, 3, 1.0)
+        return ImageSet("tiny", "Tiny ImageNet-50", train, 64, 3, 1.0)
     generator = np.random.default_rng(0)
     for name in range(50):
         (to / str(name)).mkdir(parents=True, exist_ok=True)
         for number in range(100):
             page = cv2.resize(generator.integers(0, 256, (8, 8, 3), np.uint8), (64, 64))
             cv2.imwrite(str(to / str(name) / f"{number}.jpg"), page)
-    return PictureSet("tiny", "small drawn JPEG files", to, 64, 3, 1.0)
+    return ImageSet("tiny", "small drawn JPEG files", to, 64, 3, 1.0)
 
 
 SETS = {"scans": scans, "jpeg": jpeg, "tiny": tiny}
 
 
-def with_keras(pictures: PictureSet) -> float:
+def with_keras(images: ImageSet) -> float:
     """Return the seconds of one pass of Keras's own loader."""
     import keras
 
     start = time.perf_counter()
     dataset = keras.utils.image_dataset_from_directory(
-        pictures.folder,
-        image_size=(pictures.size, pictures.size),
-        color_mode=MODES[pictures.channels][0],
+        images.folder,
+        image_size=(images.size, images.size),
+        color_mode=MODES[images.channels][0],
         batch_size=100,
         shuffle=False,
         verbose=False,
@@ -210,7 +210,7 @@ def with_keras(pictures: PictureSet) -> float:
     return time.perf_counter() - start
 
 
-def with_torch(pictures: PictureSet) -> float:
+def with_torch(images: ImageSet) -> float:
     """Return the seconds of one pass of a loader as one would write it."""
     import numpy as np
     import torch
@@ -219,19 +219,19 @@ def with_torch(pictures: PictureSet) -> float:
 
     class Folder(Dataset):
         def __init__(self):
-            names = sorted(path.name for path in pictures.folder.iterdir())
-            self.files = [(path, names.index(path.parent.name)) for path in sorted(pictures.folder.glob("*/*.*g"))]
+            names = sorted(path.name for path in images.folder.iterdir())
+            self.files = [(path, names.index(path.parent.name)) for path in sorted(images.folder.glob("*/*.*g"))]
 
         def __len__(self):
             return len(self.files)
 
         def __getitem__(self, position):
             path, label = self.files[position]
-            with Image.open(path) as image:
-                picture = image.convert(MODES[pictures.channels][1]).resize(
-                    (pictures.size, pictures.size), Image.Resampling.BOX
+            with Image.open(path) as stored:
+                image = stored.convert(MODES[images.channels][1]).resize(
+                    (images.size, images.size), Image.Resampling.BOX
                 )
-            return torch.from_numpy(np.asarray(picture).copy()), label
+            return torch.from_numpy(np.asarray(image).copy()), label
 
     start = time.perf_counter()
     # A local class cannot be sent to a spawned worker; the workers only decode, and TensorFlow is not used in them.
@@ -240,16 +240,16 @@ def with_torch(pictures: PictureSet) -> float:
     return time.perf_counter() - start
 
 
-def with_us(pictures: PictureSet) -> float:
-    """Return the seconds until our pictures are ready, by way of the packed cache."""
-    from kerasexp.data.packed import pack
+def with_us(images: ImageSet) -> float:
+    """Return the seconds until our images are ready, by way of the packed cache."""
+    from kerasexp.data.image_cache import pack
     from kerasexp.data.sources.image_folder import load_image_folder
 
     start = time.perf_counter()
-    source = load_image_folder(DataSource(source="image_folder", path=str(pictures.folder)))
+    source = load_image_folder(DataSource(source="image_folder", path=str(images.folder)))
     pack(
         source.splits["train"],
-        Preprocessing(size=[pictures.size, pictures.size], channels=pictures.channels, framing="stretch"),
+        Preprocessing(size=[images.size, images.size], channels=images.channels, framing="stretch"),
     )
     return time.perf_counter() - start
 

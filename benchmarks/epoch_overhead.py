@@ -1,11 +1,11 @@
 """What an epoch of `run` costs beside bare `model.fit` on the same arrays: one process, alternating trainings.
 
-Both train the network of part 2 in batches of 100 on the same pictures and validate on the same others. Bare is
+Both train the network of part 2 in batches of 100 on the same images and validate on the same others. Bare is
 `model.fit(x, y)` and a clock; ours is the project's own `fit` with its stream, checkpoint, history and TensorBoard. Each
 training has three epochs, of which the first, in which TensorFlow builds its graphs, is not counted. Saving the state and the
 checkpoint takes some 0.2 s an epoch, however short that is.
 
-    python benchmarks/epoch_overhead.py [--pairs 5] [--pictures 30000] [--write]
+    python benchmarks/epoch_overhead.py [--pairs 5] [--images 30000] [--write]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from timing import parser, take_turns, told
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
 from kerasexp.console import Console
-from kerasexp.data.preparation import PreparedData, prepare
+from kerasexp.data.prepared_data import PreparedData, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 # Validation is in both; a hundredth keeps it from hiding what training costs.
@@ -29,7 +29,7 @@ EPOCHS = 3
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--pictures", type=int, default=30_000, help="of an epoch")
+    arguments.add_argument("--images", type=int, default=30_000, help="of an epoch")
     given = arguments.parse_args()
     import_tensorflow()
     import keras
@@ -40,7 +40,7 @@ def main() -> None:
     )
     data = prepare(experiment.data)
     print(data.stand_in or data.origin)
-    train = data.splits["train"].take(range(min(given.pictures, len(data.splits["train"]))))
+    train = data.splits["train"].take(range(min(given.images, len(data.splits["train"]))))
     splits = {**data.splits, "train": train, "val": data.splits["val"].take(range(VALIDATION))}
     data = PreparedData(**{**vars(data), "splits": splits})
     ratio = take_turns(make_ours(experiment, data), make_bare(experiment, data), given.pairs, name="bare fit")
@@ -91,7 +91,7 @@ def make_bare(experiment, data: PreparedData):
 
 def make_ours(experiment, data: PreparedData):
     """Return a function that trains as `run` does and gives the seconds of an epoch."""
-    from kerasexp.runs import RunDirectory
+    from kerasexp.runs.directory import RunDirectory
     from kerasexp.training.fit import fit
     from kerasexp.training.precision import make_deterministic
 

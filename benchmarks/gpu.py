@@ -1,8 +1,8 @@
-"""Pictures a second on a GPU: what share of its peak a training step reaches, and whether the input keeps up.
+"""Images a second on a GPU: what share of its peak a training step reaches, and whether the input keeps up.
 
     python benchmarks/gpu.py [--pairs 5] [--networks resnet18 resnet50 cnn] [--sizes 64 224] [--precisions ...] [--write]
 
-Each go is a process of its own that trains on random pictures with the project's own `fit`. The peak is not looked up but
+Each go is a process of its own that trains on random images with the project's own `fit`. The peak is not looked up but
 measured in the same process, as the operations a second of a product of two large square matrices in the same number
 format. A step counts as three forward passes, as the gradients of the maps and of the weights take one each. The input is
 timed alone, its batches without a network behind them. `cnn` is part 2's network at 28x28, of which launching takes most.
@@ -35,7 +35,7 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--steps", type=int, default=100, help="of each go")
     arguments.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    arguments.add_argument("--sizes", nargs="+", type=int, default=[64, 224], help="of the ResNets' pictures")
+    arguments.add_argument("--sizes", nargs="+", type=int, default=[64, 224], help="of the ResNets' images")
     arguments.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     arguments.add_argument("--go", action="store_true", help="one go of the first of each, in this process")
     given = arguments.parse_args()
@@ -64,12 +64,12 @@ def row(network: str, size: int, precision: str, gpu: str, given) -> None:
         done = subprocess.run([*command, "--steps", str(given.steps)], check=True, stdout=subprocess.PIPE, text=True)
         step, peak, batch = map(float, done.stdout.split()[-3:])
         goes.append((step, peak, batch))
-        print(f"  {BATCH / step:,.0f} pictures/s, {peak / step:.3f} of the peak, input {batch / step:.3f}", flush=True)
+        print(f"  {BATCH / step:,.0f} images/s, {peak / step:.3f} of the peak, input {batch / step:.3f}", flush=True)
     share = Ratio.of([(peak, step) for step, peak, _ in goes])
     inputs = Ratio.of([(batch, step) for step, _, batch in goes])
     told(
         f"{network}, {size} px, {precision}: share of the peak of {gpu}",
-        f"{share}: {BATCH / share.theirs:,.0f} pictures/s; the input takes {inputs.median:.3f} of a step",
+        f"{share}: {BATCH / share.theirs:,.0f} images/s; the input takes {inputs.median:.3f} of a step",
         inputs.median < 1,
         "the input under 1",
         f"python benchmarks/gpu.py --networks {network} --sizes {size} --precisions {precision}",
@@ -85,7 +85,7 @@ def go(network: str, size: int, precision: str, steps: int) -> tuple[float, floa
     import numpy as np
 
     from kerasexp.config import load_experiment
-    from kerasexp.data.preparation import PreparedData, Split
+    from kerasexp.data.prepared_data import PreparedData, Split
     from kerasexp.models import build_model
     from kerasexp.models.flops import flops
 
@@ -101,12 +101,12 @@ def go(network: str, size: int, precision: str, steps: int) -> tuple[float, floa
     generator = np.random.default_rng(0)
 
     def split(count: int) -> Split:
-        pictures = generator.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
-        return Split(pictures, np.arange(count) % CLASSES, [str(i) for i in range(count)])
+        images = generator.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
+        return Split(images, np.arange(count) % CLASSES, [str(i) for i in range(count)])
 
     splits = {"train": split(BATCH * steps), "val": split(BATCH)}
     names = [str(i) for i in range(CLASSES)]
-    data = PreparedData(splits, names, {}, "random pictures", None, [], [], "", {})
+    data = PreparedData(splits, names, {}, "random images", None, [], [], "", {})
     step = step_of_fit(experiment, data, precision) / 1e3
     operations = 3 * BATCH * flops(build_model(experiment.model, experiment.data.preprocessing, CLASSES, "counted"))
     return step, operations / peak(precision), of_a_batch(splits["train"])

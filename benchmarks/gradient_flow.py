@@ -1,6 +1,6 @@
 """What noting the gradients costs a step: one process, alternating between a training that notes them and one that does not.
 
-Both train the network of part 2 with its optimizer in batches of 100 on the same random pictures, with deterministic
+Both train the network of part 2 with its optimizer in batches of 100 on the same random images, with deterministic
 operations as in `run`. One step in fifteen is noted, as in that experiment's 1,440; writing them down is counted too.
 
     python benchmarks/gradient_flow.py [--pairs 5] [--steps 60] [--write]
@@ -29,7 +29,7 @@ def main() -> None:
     given = arguments.parse_args()
     import_tensorflow()
 
-    from kerasexp.runs import RunDirectory
+    from kerasexp.runs.directory import RunDirectory
     from kerasexp.training.precision import make_deterministic
 
     make_deterministic()
@@ -69,8 +69,8 @@ def make_training(steps: int, run) -> Callable[[], float]:
     model.compile(optimizer, build_loss(training.loss, [BATCH] * 10))
 
     generator = np.random.default_rng(0)
-    pictures = generator.integers(0, 256, (BATCH, *preprocessing.size, preprocessing.channels)).astype(np.uint8)
-    batches = tf.data.Dataset.from_tensors((pictures, generator.integers(0, 10, BATCH))).repeat()
+    images = generator.integers(0, 256, (BATCH, *preprocessing.size, preprocessing.channels)).astype(np.uint8)
+    batches = tf.data.Dataset.from_tensors((images, generator.integers(0, 10, BATCH))).repeat()
 
     def train() -> float:
         start = time.perf_counter()

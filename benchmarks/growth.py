@@ -1,8 +1,8 @@
-"""How time and memory grow with pictures, classes, model size, trials and jobs: at 1, 4 and 16 times as many.
+"""How time and memory grow with images, classes, model size, trials and jobs: at 1, 4 and 16 times as many.
 
     python benchmarks/growth.py [--pairs 5] [--write]
 
-Pictures are 28x28 and random, from an npz file. Each go is a whole `run`, or `search`, and has a start of its own, which does
+Images are 28x28 and random, from an npz file. Each go is a whole `run`, or `search`, and has a start of its own, which does
 not grow; a row says seconds at 16 times over seconds at 4 times, of which the start is the smaller part, and which is 4 where
 time grows as what is multiplied. Jobs share out the machine's cores among the same 16 trials, so that their time falls until
 each core has one, and should not rise then. Memory is the peak of what all processes of a go hold together, shared pages
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TIMES = (1, 4, 16)
 LOOK = 0.2  # seconds between two looks at the memory
 RUN = """
-data: {{source: npz, path: pictures.npz, test: 0.1, validation: 0.1, preprocessing: {{size: [28, 28]}}}}
+data: {{source: npz, path: images.npz, test: 0.1, validation: 0.1, preprocessing: {{size: [28, 28]}}}}
 model: {{name: cnn, blocks: [{{filters: {filters}, pool: 2}}, {{filters: {filters}, pool: 2}}], head: {{units: [{units}]}}}}
 training: {{epochs: {epochs}, batch_size: 100{rate}}}
 """
@@ -36,21 +36,21 @@ RATE = ", optimizer: {learning_rate: {float: [0.0003, 0.01], sampling: log}}"
 SEARCH = "search: {{algorithm: random, max_trials: {trials}, confirm: []}}\n"
 
 
-def run(pictures: int = 5000, classes: int = 10, filters: int = 8, units: int = 64) -> tuple[str, int, int, list[str]]:
-    """Return a run: its YAML, how many pictures of how many classes, and the command."""
-    return RUN.format(filters=filters, units=units, epochs=2, rate=""), pictures, classes, ["run"]
+def run(images: int = 5000, classes: int = 10, filters: int = 8, units: int = 64) -> tuple[str, int, int, list[str]]:
+    """Return a run: its YAML, how many images of how many classes, and the command."""
+    return RUN.format(filters=filters, units=units, epochs=2, rate=""), images, classes, ["run"]
 
 
 def search(trials: int, jobs: int = 1) -> tuple[str, int, int, list[str]]:
-    """Return a search as `run` does, of trials that each train for one epoch of 2,000 pictures."""
+    """Return a search as `run` does, of trials that each train for one epoch of 2,000 images."""
     text = RUN.format(filters=8, units=64, epochs=1, rate=RATE) + SEARCH.format(trials=trials)
     return text, 2000, 10, ["search", "--jobs", str(jobs)]
 
 
 # What grows -> what is done at so many times as many; and how many times as long it may take at 16 as at 4.
 SETTINGS: dict[str, tuple[Callable[[int], tuple], float]] = {
-    "pictures": (lambda times: run(pictures=5000 * times), 4),
-    "classes": (lambda times: run(pictures=16_000, classes=10 * times), 4),
+    "images": (lambda times: run(images=5000 * times), 4),
+    "classes": (lambda times: run(images=16_000, classes=10 * times), 4),
     # Twice the filters and units are four times the parameters and operations.
     "model size": (lambda times: run(filters=round(8 * times**0.5), units=round(64 * times**0.5)), 4),
     "trials": (lambda times: search(trials=2 * times), 4),
@@ -82,14 +82,14 @@ def main() -> None:
     draw(found)
 
 
-def go(what: str, text: str, pictures: int, classes: int, command: list[str]) -> tuple[float, float]:
+def go(what: str, text: str, images: int, classes: int, command: list[str]) -> tuple[float, float]:
     """Return the seconds and the peak memory in MiB of one go."""
     import numpy as np
 
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
-        images = generator.integers(0, 256, (pictures, 28, 28), np.uint8)
-        np.savez(f"{folder}/pictures.npz", x_train=images, y_train=np.arange(pictures) % classes)
+        content = generator.integers(0, 256, (images, 28, 28), np.uint8)
+        np.savez(f"{folder}/images.npz", x_train=content, y_train=np.arange(images) % classes)
         Path(folder, "growth.yaml").write_text(text)
         name, *options = command
         whole = [
@@ -110,7 +110,7 @@ def go(what: str, text: str, pictures: int, classes: int, command: list[str]) ->
             sys.exit(f"it failed: {' '.join(whole)}")
         seconds, memory = time.perf_counter() - start, peak.stop()
     print(
-        f"  {what}, {pictures} pictures, {classes} classes, {' '.join(command)}: {seconds:.1f} s, {memory:.0f} MiB",
+        f"  {what}, {images} images, {classes} classes, {' '.join(command)}: {seconds:.1f} s, {memory:.0f} MiB",
         flush=True,
     )
     return seconds, memory

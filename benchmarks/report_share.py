@@ -3,7 +3,7 @@
     python benchmarks/report_share.py [--pairs 5] [--parts share classes] [--write]
 
 Each go is a whole `run`, whose manifest says how long each part took: two passes over val and test, all figures, and the page
-with the diagnosis of the data. The share is that of `experiments/part2_random.yaml`. The classes are of as many pictures to
+with the diagnosis of the data. The share is that of `experiments/part2_random.yaml`. The classes are of as many images to
 judge as MNIST has, 6,000 and 10,000, which are random, as only their number matters here.
 """
 
@@ -18,9 +18,9 @@ from pathlib import Path
 from timing import Ratio, parser, take_turns, told
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURES = {"train": 4000, "val": 6000, "test": 10_000}
+IMAGES = {"train": 4000, "val": 6000, "test": 10_000}
 RUN = """
-data: {source: npz, path: pictures.npz, preprocessing: {size: [28, 28]}}
+data: {source: npz, path: images.npz, preprocessing: {size: [28, 28]}}
 model: {name: cnn, blocks: [{filters: 16, pool: 2}], head: {units: [64]}}
 training: {epochs: 1, batch_size: 100}
 """
@@ -70,16 +70,16 @@ PARTS = {"share": share, "classes": classes}
 
 
 def of_random(count: int) -> float:
-    """Return the seconds of evaluation and report of a run on random pictures of so many classes."""
+    """Return the seconds of evaluation and report of a run on random images of so many classes."""
     import numpy as np
 
     generator = np.random.default_rng(0)
     arrays = {}
-    for split, pictures in PICTURES.items():
-        arrays[f"x_{split}"] = generator.integers(0, 256, (pictures, 28, 28), np.uint8)
-        arrays[f"y_{split}"] = np.arange(pictures) % count
+    for split, images in IMAGES.items():
+        arrays[f"x_{split}"] = generator.integers(0, 256, (images, 28, 28), np.uint8)
+        arrays[f"y_{split}"] = np.arange(images) % count
     with tempfile.TemporaryDirectory() as folder:
-        np.savez(f"{folder}/pictures.npz", **arrays)
+        np.savez(f"{folder}/images.npz", **arrays)
         Path(folder, "random.yaml").write_text(RUN)
         return times(Path(folder, "random.yaml"))[0]
 

@@ -17,8 +17,8 @@ from timing import Ratio, parser, told
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
 from kerasexp.console import Console
-from kerasexp.data.preparation import prepare
-from kerasexp.runs import RunDirectory
+from kerasexp.data.prepared_data import prepare
+from kerasexp.runs.directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,7 +28,7 @@ def main() -> None:
     import_tensorflow()
     from kerasexp.models import build_model
     from kerasexp.training.fit import fit
-    from kerasexp.training.state import TrainingState
+    from kerasexp.training.resumable_state import TrainingState
 
     experiment = load_experiment(
         ROOT / "experiments" / "part2_random.yaml", [f"training.epochs={given.pairs + 1}", "training.validate_at=[]"]

@@ -22,10 +22,10 @@ from typing import Any
 from timing import parser, take_turns, told
 
 ROOT = Path(__file__).resolve().parent.parent
-TRIALS, PICTURES = 12, 6000
+TRIALS, IMAGES = 12, 6000
 SEARCH = f"""
 base: {ROOT}/experiments/_base/mnist.yaml
-data: {{labels: {{at_most: {PICTURES}}}}}
+data: {{labels: {{at_most: {IMAGES}}}}}
 model:
   name: cnn
   blocks: [{{filters: {{choice: [16, 32]}}, pool: 2}}, {{filters: {{choice: [32, 64]}}, pool: 2}}]
@@ -45,7 +45,7 @@ found = folder / "mnist.npz"
 with np.load(found if found.exists() else keras.utils.get_file("mnist.npz",
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz")) as file:
     images, labels = file["x_train"][..., None], file["y_train"]
-order = np.random.default_rng(0).permutation(len(labels))[:{PICTURES}]
+order = np.random.default_rng(0).permutation(len(labels))[:{IMAGES}]
 cut = len(order) * 9 // 10
 train, val = ((images[part], labels[part]) for part in (order[:cut], order[cut:]))
 

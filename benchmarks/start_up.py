@@ -2,7 +2,7 @@
 
     python benchmarks/start_up.py [--pairs 5] [--write]
 
-Each go is a process of its own. `predict` runs on the shipped part 2 checkpoint: one picture, and 10,000 of MNIST's test
+Each go is a process of its own. `predict` runs on the shipped part 2 checkpoint: one image, and 10,000 of MNIST's test
 split as PNG files, which the script reads with `image_dataset_from_directory` and writes its answers of to a CSV file.
 """
 
@@ -23,12 +23,12 @@ SCRIPT = """
 import csv, sys
 import keras
 model = keras.saving.load_model(sys.argv[1])
-pictures = keras.utils.image_dataset_from_directory(
+images = keras.utils.image_dataset_from_directory(
     sys.argv[2], labels=None, color_mode="grayscale", image_size=(28, 28), batch_size=500, shuffle=False, verbose=False
 )
-answers = model.predict(pictures, verbose=0)
+answers = model.predict(images, verbose=0)
 with open(sys.argv[3], "w") as file:
-    csv.writer(file).writerows(zip(pictures.file_paths, answers.argmax(1), answers.max(1)))
+    csv.writer(file).writerows(zip(images.file_paths, answers.argmax(1), answers.max(1)))
 """
 
 
@@ -53,7 +53,7 @@ def main() -> None:
             lambda: ours("predict", str(CHECKPOINT), str(one)), tensorflow, given.pairs, name="import tensorflow"
         )
         told(
-            "`predict` of one picture / `import tensorflow`",
+            "`predict` of one image / `import tensorflow`",
             f"{ratio}: {ratio.ours:.2f} s, the import {ratio.theirs:.2f} s",
             ratio.ours <= ratio.theirs + 1.5,
             "1.5 s more than the import",
@@ -67,7 +67,7 @@ def main() -> None:
             name="the script",
         )
         told(
-            "`predict` of 10,000 pictures / a script with `model.predict`",
+            "`predict` of 10,000 images / a script with `model.predict`",
             f"{ratio}: {ratio.ours:.2f} s, the script {ratio.theirs:.2f} s",
             ratio.median <= 1.1,
             "at most 1.1",
@@ -97,12 +97,12 @@ def written(folder: Path) -> Path:
     import cv2
 
     from kerasexp.config import load_experiment
-    from kerasexp.data.preparation import prepare
+    from kerasexp.data.prepared_data import prepare
 
     test = prepare(load_experiment(ROOT / "experiments" / "part2_random.yaml").data).splits["test"]
     folder.mkdir()
-    for number, picture in enumerate(test.images):
-        cv2.imwrite(str(folder / f"{number:05d}.png"), picture)
+    for number, image in enumerate(test.images):
+        cv2.imwrite(str(folder / f"{number:05d}.png"), image)
     return folder
 
 

@@ -74,7 +74,7 @@ def with_run(steps: int, precision: str) -> float:
 
     import_tensorflow()
     from kerasexp.config import load_experiment
-    from kerasexp.data.preparation import PreparedData, prepare
+    from kerasexp.data.prepared_data import PreparedData, prepare
 
     changes = ["training.epochs=1", "training.validate_at=[]", f"training.batch_size={BATCH}"]
     experiment = load_experiment(ROOT / "experiments" / "part2_random.yaml", changes)
@@ -88,7 +88,7 @@ def step_of_fit(experiment, data, precision: str) -> float:
     """Return the milliseconds of a step of `fit`, of an experiment of one epoch, with deterministic operations as in `run`."""
     from kerasexp.console import Console
     from kerasexp.models import classifier_of
-    from kerasexp.runs import RunDirectory
+    from kerasexp.runs.directory import RunDirectory
     from kerasexp.training import fit
     from kerasexp.training.precision import make_deterministic, use_precision
 
@@ -114,9 +114,9 @@ def with_torch(steps: int, memory: str, form: str) -> float:
     import torch
     from torch import nn
 
-    # The same pictures, by way of our reader; what is timed is the loop.
+    # The same images, by way of our reader; what is timed is the loop.
     from kerasexp.config import load_experiment
-    from kerasexp.data.preparation import prepare
+    from kerasexp.data.prepared_data import prepare
 
     train = prepare(load_experiment(ROOT / "experiments" / "part2_random.yaml").data).splits["train"]
     torch.manual_seed(0)

@@ -48,7 +48,7 @@ def silenced() -> Iterator[None]:
 def keep_freed_memory() -> None:
     """Let glibc keep what is freed for the next allocation, up to 1 GiB, instead of giving it back to the kernel.
 
-    Pictures and activations are megabytes that are freed and asked for again thousands of times a minute. Getting fresh
+    Images and activations are megabytes that are freed and asked for again thousands of times a minute. Getting fresh
     pages each time made decoding in threads three times slower, and training a twentieth. Elsewhere than on glibc this
     does nothing.
     """

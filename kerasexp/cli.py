@@ -9,7 +9,16 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.arguments import CheckpointPath, DataPath, ExperimentFile, Format, Jobs, ListFormat, Overrides, RunDir
+from kerasexp.commands.options import (
+    CheckpointPath,
+    DataPath,
+    ExperimentFile,
+    Format,
+    Jobs,
+    ListFormat,
+    Overrides,
+    RunDir,
+)
 from kerasexp.errors import KerasexpError
 
 app = typer.Typer(
@@ -31,9 +40,7 @@ def run(
         bool, typer.Option("--resume", help="Go on with an unfinished run, or with a finished one for more epochs.")
     ] = False,
     jobs: Jobs = 1,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A study with fewer pictures and seeds, which it says.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A study with fewer images and seeds, which it says.")] = False,
     variants: Annotated[
         Optional[list[str]],  # noqa: UP045 (typer reads it)
         typer.Option("--variant", metavar="NAME", help="Only this variant of a study; may be given again."),
@@ -45,8 +52,8 @@ def run(
 
     Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
     """
+    from kerasexp.commands.run import run_file
     from kerasexp.console import Console
-    from kerasexp.running import run_file
 
     print(run_file(experiment, overrides or (), run_dir, resume, jobs, quick, variants or (), Console()))
 
@@ -67,8 +74,8 @@ def search(
 
     Example: python -m kerasexp search experiments/part2_search.yaml --set search.max_trials=10
     """
+    from kerasexp.commands.search import search_file
     from kerasexp.console import Console
-    from kerasexp.searching import search_file
 
     print(search_file(experiment, overrides or (), run_dir, extend, jobs, Console()))
 
@@ -88,7 +95,7 @@ def check(experiment: ExperimentFile, overrides: Overrides = None):
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
-    from kerasexp.checking import check_all
+    from kerasexp.runs.check import check_all
 
     check_all(resolved, Console())
 
@@ -116,7 +123,7 @@ def list_experiments(
 
     Example: python -m kerasexp list experiments
     """
-    from kerasexp.listing import listed
+    from kerasexp.config.catalog import listed
 
     for line in listed(folder):
         print(line)
@@ -136,7 +143,7 @@ def evaluate(
     Example: python -m kerasexp evaluate checkpoints/part2_pretrained --data digits
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.evaluation.on_source import evaluate_on, parse_source
+    from kerasexp.evaluation.checkpoint_metrics import evaluate_on, parse_source
 
     source = parse_source(data, data_path)
     import_tensorflow()
@@ -158,7 +165,7 @@ def compare(
 
     Example: python -m kerasexp compare runs/part2_random runs/part2_pretrained
     """
-    from kerasexp.comparing import compare_runs
+    from kerasexp.comparison.compare import compare_runs
 
     print(compare_runs(runs, output, format.value))
 
@@ -181,7 +188,7 @@ def diagnose(
 ):
     """Find what is wrong with a data set.
 
-    Labels (ordinary, noisy, permuted, complementary, random), classes, duplicates, odd pictures, and what to change.
+    Labels (ordinary, noisy, permuted, complementary, random), classes, duplicates, odd images, and what to change.
 
     Example: python -m kerasexp diagnose mnistTask3.zip
     """
@@ -189,7 +196,7 @@ def diagnose(
     from kerasexp.console import Console
 
     import_tensorflow()
-    from kerasexp.diagnosing import diagnose as diagnosed
+    from kerasexp.diagnosis.diagnose import diagnose as diagnosed
 
     console = Console(quiet=format is Format.json)
     print(diagnosed(source, data_path, reference, overrides or (), output, format.value, seed, console))
@@ -199,21 +206,21 @@ def diagnose(
 def predict(
     checkpoint: CheckpointPath,
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Picture files, folders or zip archives.")
+        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, folders or zip archives.")
     ],
     format: Annotated[ListFormat, typer.Option(help="How to print the answer.")] = ListFormat.table,
-    top: Annotated[int, typer.Option(min=1, help="How many classes to name for each picture.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to name for each image.")] = 3,
 ):
-    """Say which class each picture is.
+    """Say which class each image is.
 
-    Any size of picture; it is preprocessed as in training, by the checkpoint's own record.
+    Any size of image; it is preprocessed as in training, by the checkpoint's own record.
 
     Example: python -m kerasexp predict checkpoints/part1_scans my_scan.png --format json
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.prediction import picture_files, predict_files, shown
+    from kerasexp.evaluation.file_predictions import image_files, predict_files, shown
 
-    found = picture_files(images)
+    found = image_files(images)
     import_tensorflow()
     print(shown(predict_files(checkpoint, found, top), format.value), end="")
 
@@ -226,9 +233,9 @@ def export(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Folder (tf_saved_model) or file to make; default: named after the checkpoint, here."),
     ] = None,
-    pictures: Annotated[
+    images: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="IMAGE_OR_FOLDER", help="Pictures to compare it with the checkpoint on; default: digits."),
+        typer.Option(metavar="IMAGE_OR_FOLDER", help="Images to compare it with the checkpoint on; default: digits."),
     ] = None,
 ):
     """Make a checkpoint usable without Keras.
@@ -240,10 +247,10 @@ def export(
     """
     from kerasexp.backend import import_tensorflow
     from kerasexp.console import Console
-    from kerasexp.exporting import export as exported
-    from kerasexp.exporting import plan_export
+    from kerasexp.export.exporter import export as exported
+    from kerasexp.export.exporter import plan_export
 
-    plan = plan_export(checkpoint, format, output, pictures)
+    plan = plan_export(checkpoint, format, output, images)
     import_tensorflow()
     print(exported(plan, Console()))
 
@@ -251,21 +258,21 @@ def export(
 @app.command()
 def new(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Folder or zip archive with one folder of pictures per class.")
+        Path, typer.Argument(metavar="FOLDER", help="Folder or zip archive with one folder of images per class.")
     ],
     output: Annotated[Optional[Path], typer.Option(help="YAML file to write; default: NAME.yaml here.")] = None,  # noqa: UP045
 ):
-    """Write an experiment for your own pictures.
+    """Write an experiment for your own images.
 
     They are looked at first: classes, counts, sizes, colour, faults. `run` takes the experiment as it is.
 
-    Example: python -m kerasexp new my_pictures
+    Example: python -m kerasexp new my_images
     """
     from kerasexp.backend import import_tensorflow
     from kerasexp.console import Console
 
     import_tensorflow()
-    from kerasexp.starting import write_new_experiment
+    from kerasexp.data.new_experiment import write_new_experiment
 
     print(write_new_experiment(folder, output, Console()))
 
@@ -276,7 +283,7 @@ def pack(
     output: Annotated[Path, typer.Option(help="Folder to make: one CSV file per split.")],
     overrides: Overrides = None,
 ):
-    """Write preprocessed pictures as CSV.
+    """Write preprocessed images as CSV.
 
     A label and the flattened pixels a line, which `source: csv` reads.
 
@@ -288,7 +295,7 @@ def pack(
 
     resolved = load_experiment(experiment, overrides or ())
     import_tensorflow()
-    from kerasexp.packing import write_packed
+    from kerasexp.data.csv_export import write_packed
 
     print(write_packed(resolved, output, Console()))
 
@@ -316,7 +323,7 @@ def doctor():
 
     Example: python -m kerasexp doctor
     """
-    from kerasexp.doctor import findings
+    from kerasexp.commands.doctor import findings
 
     for line in findings():
         print(line)

@@ -116,7 +116,7 @@ def a_slope_for_each_of_many_places(file):
     file.replace("relu", "PReLU")
 
 
-@attack("the output of 'relu' for one picture is (60000, 60000, 4)")
+@attack("the output of 'relu' for one image is (60000, 60000, 4)")
 def a_huge_enlargement(file):
     """Keras loads it; its first prediction takes 57 GB."""
     file.replace("relu", "UpSampling2D", size=[10_000, 10_000])
@@ -124,9 +124,9 @@ def a_huge_enlargement(file):
     file.change_weights(lambda weights: resize(weights, (4, 3), data=np.ones((4, 3))))
 
 
-@attack("the output of 'pictures' for one picture is")
+@attack("the output of 'images' for one image is")
 def a_huge_input(file):
-    file.change("pictures", batch_shape=[None, 10**6, 10**6, 1])
+    file.change("images", batch_shape=[None, 10**6, 10**6, 1])
 
 
 @attack("'logits' declares 768,000,003 weights")
@@ -136,7 +136,7 @@ def a_mean_for_each_of_many_places(file):
     file.replace("norm", "Normalization", axis=[1, 2, 3], mean=0.5, variance=1.0)
 
 
-NEAREST = {"module": "kerasexp.models.nearest", "registered_name": "kerasexp>NearestNeighbours"}
+NEAREST = {"module": "kerasexp.models.nearest_neighbours", "registered_name": "kerasexp>NearestNeighbours"}
 MAPPING = {"module": "kerasexp.models.label_mapping", "registered_name": "kerasexp>LabelMapping"}
 
 
@@ -147,7 +147,7 @@ def a_billion_neighbours(file):
 
 @attack("Keras cannot build 'probabilities'")
 def votes_of_many_for_many(file):
-    """Each picture would take 64 million numbers."""
+    """Each image would take 64 million numbers."""
     file.replace("probabilities", "NearestNeighbours", **NEAREST, examples=9, neighbours=2**13, classes=2**13)
 
 

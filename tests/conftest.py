@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tiny import TINY, draw_pictures
+from tiny import TINY, draw_images
 
 from kerasexp.backend import import_tensorflow
 
@@ -59,7 +59,7 @@ def few_plots(request, monkeypatch):
     if request.node.get_closest_marker("plots") is None:
         from itertools import islice
 
-        from kerasexp.report import run_page
+        from kerasexp.runs import page as run_page
 
         every = run_page.run_plots
         monkeypatch.setattr(run_page, "run_plots", lambda judged: islice(every(judged), 1))
@@ -85,14 +85,14 @@ def cli(capsys, monkeypatch):
 
 
 @pytest.fixture
-def pictures(tmp_path) -> Path:
-    """A folder of drawn pictures in three folders."""
-    return draw_pictures(tmp_path / "pictures")
+def images(tmp_path) -> Path:
+    """A folder of drawn images in three folders."""
+    return draw_images(tmp_path / "images")
 
 
 @pytest.fixture
-def tiny_yaml(tmp_path, pictures) -> Path:
-    """An experiment on `pictures` that trains in about a second."""
+def tiny_yaml(tmp_path, images) -> Path:
+    """An experiment on `images` that trains in about a second."""
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
     return path
@@ -100,18 +100,18 @@ def tiny_yaml(tmp_path, pictures) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_runs(tmp_path_factory) -> Path:
-    """A folder with `pictures` and finished runs of the tiny experiment below `runs`; tests work on a copy.
+    """A folder with `images` and finished runs of the tiny experiment below `runs`; tests work on a copy.
 
-    `tiny/1` and `tiny/2` (another seed), `worse` (hardly trained), `larger` (pictures of another size), `elsewhere`
+    `tiny/1` and `tiny/2` (another seed), `worse` (hardly trained), `larger` (images of another size), `elsewhere`
     (another split).
     """
     from kerasexp.config import load_experiment
     from kerasexp.console import Console
-    from kerasexp.report import run_page
-    from kerasexp.workflow import run_experiment
+    from kerasexp.runs import page as run_page
+    from kerasexp.runs.run import run_experiment
 
     folder = tmp_path_factory.mktemp("finished")
-    draw_pictures(folder / "pictures")
+    draw_images(folder / "images")
     (folder / "tiny.yaml").write_text(TINY)
     watched = ["training.validate_at=[0, 2]"]
     with pytest.MonkeyPatch.context() as patch:

@@ -12,8 +12,8 @@ import h5py
 import keras
 from keras import layers
 
-from kerasexp.checkpoint import write_sidecars
 from kerasexp.config.data import Preprocessing
+from kerasexp.saving.checkpoint import write_sidecars
 
 KERNEL = "layers/dense/vars/0"
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
@@ -23,7 +23,7 @@ CLASSES = {"class_names": ["a", "b", "c"], "folders": {"a": "a", "b": "b", "c": 
 @functools.cache
 def honest() -> dict[str, bytes]:
     """The members of a small model's file, as Keras writes it."""
-    x = pictures = keras.Input((8, 8, 1), dtype="uint8", name="pictures")
+    x = images = keras.Input((8, 8, 1), dtype="uint8", name="images")
     for layer in (
         layers.Rescaling(1 / 255, name="rescaling"),
         layers.Conv2D(4, 3, name="conv"),
@@ -37,7 +37,7 @@ def honest() -> dict[str, bytes]:
         x = layer(x)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        keras.Model(pictures, x, name="honest").save(path)
+        keras.Model(images, x, name="honest").save(path)
         with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in (METADATA, CONFIG, WEIGHTS)}
 

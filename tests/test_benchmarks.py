@@ -9,7 +9,7 @@ import pytest
 
 from kerasexp.training import fit
 from kerasexp.training.precision import make_deterministic
-from kerasexp.training.state import TrainingState
+from kerasexp.training.resumable_state import TrainingState
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def as_it_was(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "small"),
     [
-        ("epoch_overhead", ["--pairs", "1", "--pictures", "200"]),
+        ("epoch_overhead", ["--pairs", "1", "--images", "200"]),
         ("gradient_flow", ["--pairs", "1", "--steps", "2"]),
         ("resumable_state", ["--pairs", "1"]),
     ],

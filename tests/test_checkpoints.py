@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kerasexp.checkpoint import load_checkpoint, write_sidecars
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Activation, Block, Cnn, Head, Mlp
 from kerasexp.errors import UserError
-from kerasexp.model_file import load_model
-from kerasexp.model_file.allowed import ACTIVATIONS, INITIALIZERS, LAYERS
-from kerasexp.model_file.graph import read_graph
 from kerasexp.models import build_model
+from kerasexp.saving.allowed_layers import ACTIVATIONS, INITIALIZERS, LAYERS
+from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
+from kerasexp.saving.model_file import load_model
+from kerasexp.saving.model_graph import read_graph
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted(p.parent for p in (ROOT / "checkpoints").glob("*/model.keras"))
@@ -56,7 +56,7 @@ def test_part2_sees_a_one_at_any_size(cli, tmp_path, size):
 
 @pytest.mark.real
 def test_part1_reads_real_scans(cli):
-    """Pictures that it was trained on among them: this shows that reading works, not how well it does on others."""
+    """Images that it was trained on among them: this shows that reading works, not how well it does on others."""
     scans = Path(os.environ["KERASEXP_DATA"]) / "trainPart1.zip"
     answer = cli(
         "evaluate",
@@ -102,8 +102,8 @@ def loads_as_with_keras(path: Path) -> keras.Model:
     assert [weight.trainable for weight in ours.weights] == [weight.trainable for weight in theirs.weights]
     for our, their in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(our, their)
-    pictures = np.random.default_rng(0).integers(0, 256, (2, *ours.input_shape[1:])).astype("uint8")
-    np.testing.assert_array_equal(ours.predict(pictures, verbose=0), theirs.predict(pictures, verbose=0))
+    images = np.random.default_rng(0).integers(0, 256, (2, *ours.input_shape[1:])).astype("uint8")
+    np.testing.assert_array_equal(ours.predict(images, verbose=0), theirs.predict(images, verbose=0))
     return ours
 
 
@@ -159,7 +159,7 @@ def test_every_precision_loads_as_with_keras(policy, family):
 
 
 def test_every_kind_of_layer_that_is_taken_loads_as_with_keras():
-    x = pictures = keras.Input((8, 8, 3), dtype="uint8")
+    x = images = keras.Input((8, 8, 3), dtype="uint8")
     conv = {
         "kernel_regularizer": keras.regularizers.L1L2(0.1, 0.1),
         "bias_constraint": "non_neg",
@@ -183,18 +183,18 @@ def test_every_kind_of_layer_that_is_taken_loads_as_with_keras():
         layers.Add, layers.Subtract, layers.Average, layers.Multiply, layers.Minimum, layers.Maximum, layers.Concatenate,
     ):  # fmt: skip
         x = merging()([x, layers.Activation("sigmoid")(x)])
-    model = keras.Model(pictures, layers.Dense(3, trainable=False)(x))
+    model = keras.Model(images, layers.Dense(3, trainable=False)(x))
     assert {type(layer).__name__ for layer in model.layers} == LAYERS | {"InputLayer"}
     loads_as_with_keras(saved(model))
 
 
 def test_every_activation_and_initializer_that_is_taken_loads_as_with_keras():
-    x = pictures = keras.Input((4, 4, 1), dtype="uint8")
+    x = images = keras.Input((4, 4, 1), dtype="uint8")
     x = layers.Flatten()(x)
     for name in sorted(INITIALIZERS):
         x = layers.Dense(8, kernel_initializer=getattr(keras.initializers, name)())(x)
     merged = layers.Add()([layers.Activation(name)(x) for name in sorted(ACTIVATIONS)])
-    loads_as_with_keras(saved(keras.Model(pictures, merged)))
+    loads_as_with_keras(saved(keras.Model(images, merged)))
 
 
 def test_a_frozen_backbone_as_a_layer_loads_as_with_keras():
@@ -202,9 +202,9 @@ def test_a_frozen_backbone_as_a_layer_loads_as_with_keras():
     x = layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(x))
     backbone = keras.Model(start, layers.Add()([start, layers.ReLU(6)(x)]), name="backbone")
     backbone.trainable = False
-    pictures = keras.Input((8, 8, 3), dtype="uint8")
-    features = backbone(layers.Rescaling(1 / 127.5, offset=-1)(pictures), training=False)
-    model = keras.Model(pictures, layers.Dense(3)(layers.GlobalAveragePooling2D()(features)))
+    images = keras.Input((8, 8, 3), dtype="uint8")
+    features = backbone(layers.Rescaling(1 / 127.5, offset=-1)(images), training=False)
+    model = keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling2D()(features)))
     loaded = loads_as_with_keras(saved(model))
     assert not loaded.get_layer("backbone").trainable and len(loaded.trainable_weights) == 2
 

@@ -59,20 +59,20 @@ def test_show_prints_an_experiment_that_loads_to_itself(cli, tiny_yaml):
     assert cli("show", "shown.yaml").out == answer.out
 
 
-def test_check_lists_every_problem_and_trains_nothing(cli, tiny_yaml, pictures):
+def test_check_lists_every_problem_and_trains_nothing(cli, tiny_yaml, images):
     assert cli("check", tiny_yaml).out.endswith("nothing wrong was found\n")
-    (pictures / "disc" / "empty.png").touch()
+    (images / "disc" / "empty.png").touch()
     answer = cli("check", tiny_yaml, "--set", "training.batch_size=5000", "--set", "data.on_corrupt=error")
     assert answer.code == 2
     assert "training.batch_size" in answer.err and "disc/empty.png" in answer.err + answer.out
     assert not Path("runs").exists()
 
 
-def test_predict_reads_any_size_and_names_what_it_cannot_read(cli, finished, pictures, tmp_path):
-    large = cv2.resize(cv2.imread(str(pictures / "disc" / "00.png")), (640, 480))
+def test_predict_reads_any_size_and_names_what_it_cannot_read(cli, finished, images, tmp_path):
+    large = cv2.resize(cv2.imread(str(images / "disc" / "00.png")), (640, 480))
     cv2.imwrite(str(tmp_path / "large.png"), large)
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    answer = cli("predict", finished, "large.png", "pictures/across", "broken.png", "--format", "json", "--top", "2")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    answer = cli("predict", finished, "large.png", "images/across", "broken.png", "--format", "json", "--top", "2")
     rows = json.loads(answer.out)
     assert answer.code == 0 and "broken.png" in answer.err
     assert len(rows) == 21 and rows[0]["file"] == "large.png"
@@ -81,7 +81,7 @@ def test_predict_reads_any_size_and_names_what_it_cannot_read(cli, finished, pic
 
 
 def test_predict_formats_agree(cli, finished):
-    table, text, rows = (cli("predict", finished, "pictures/disc", "--format", f).out for f in ("table", "csv", "json"))
+    table, text, rows = (cli("predict", finished, "images/disc", "--format", f).out for f in ("table", "csv", "json"))
     from_json = [(r["file"], r["class"]) for r in json.loads(rows)]
     assert [(r["file"], r["class"]) for r in csv.DictReader(io.StringIO(text))] == from_json
     assert [tuple(line.split()[:2]) for line in table.splitlines()] == from_json
@@ -89,9 +89,9 @@ def test_predict_formats_agree(cli, finished):
 
 def test_predict_gives_the_probabilities_of_the_run(cli, finished):
     rows = {r["file"]: r for r in csv.DictReader((finished / "predictions.csv").open())}
-    answers = json.loads(cli("predict", finished, "pictures", "--format", "json").out)
+    answers = json.loads(cli("predict", finished, "images", "--format", "json").out)
     compared = [
-        (a, rows[a["file"].removeprefix("pictures/")]) for a in answers if a["file"].removeprefix("pictures/") in rows
+        (a, rows[a["file"].removeprefix("images/")]) for a in answers if a["file"].removeprefix("images/") in rows
     ]
     assert len(compared) == len(rows)
     for answer, row in compared:
@@ -99,12 +99,12 @@ def test_predict_gives_the_probabilities_of_the_run(cli, finished):
         assert answer["probability"] == pytest.approx(float(row["probability"]), abs=2e-6)
 
 
-def test_evaluate_gives_the_figures_of_the_run(cli, finished, pictures, tmp_path):
+def test_evaluate_gives_the_figures_of_the_run(cli, finished, images, tmp_path):
     test = [row["file"] for row in csv.DictReader((finished / "predictions.csv").open())]
     for name in test:
         target = tmp_path / "held_out" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((pictures / name).read_bytes())
+        target.write_bytes((images / name).read_bytes())
     answer = cli("evaluate", finished, "--data", "image_folder", "--data-path", "held_out", "--format", "json")
     figures, run = json.loads(answer.out), json.loads((finished / "metrics.json").read_text())["test"]
     for key, value in run.items():
@@ -113,15 +113,13 @@ def test_evaluate_gives_the_figures_of_the_run(cli, finished, pictures, tmp_path
     assert "accuracy" in cli("evaluate", finished, "--data", "image_folder", "--data-path", "held_out").out
 
 
-def test_evaluate_takes_folder_names_from_the_checkpoint(cli, tiny_yaml, pictures):
+def test_evaluate_takes_folder_names_from_the_checkpoint(cli, tiny_yaml, images):
     names = "{across: -, upright: '|', disc: o}"
     run = cli("run", tiny_yaml, "--set", f"data.class_names={names}", "--set", "data.labels.select=[o, '|']").last_line
-    answer = json.loads(
-        cli("evaluate", run, "--data", "image_folder", "--data-path", "pictures", "--format", "json").out
-    )
-    assert list(answer["per_class"]) == ["o", "|"] and answer["pictures"] == 40
-    (pictures / "disc").rename(pictures / "ring")
-    refused = cli("evaluate", run, "--data", "image_folder", "--data-path", "pictures")
+    answer = json.loads(cli("evaluate", run, "--data", "image_folder", "--data-path", "images", "--format", "json").out)
+    assert list(answer["per_class"]) == ["o", "|"] and answer["images"] == 40
+    (images / "disc").rename(images / "ring")
+    refused = cli("evaluate", run, "--data", "image_folder", "--data-path", "images")
     assert refused.code == 2 and "ring" in refused.err
 
 
@@ -132,13 +130,13 @@ def test_pack_writes_csv_that_trains_to_the_same_split(cli, tiny_yaml, tmp_path)
     data = "data: {source: csv, path: packed, preprocessing: {size: [16, 16]}}"
     again.write_text(f"{data}\nmodel: {{name: mlp}}\ntraining: {{epochs: 1, batch_size: 8}}\n")
     run = Path(cli("run", again).last_line)
-    assert json.loads((run / "manifest.json").read_text())["data"]["pictures"] == {"train": 38, "val": 10, "test": 12}
+    assert json.loads((run / "manifest.json").read_text())["data"]["images"] == {"train": 38, "val": 10, "test": 12}
 
 
-def test_new_writes_an_experiment_that_runs(cli, pictures):
-    answer = cli("new", "pictures")
-    assert answer.code == 0 and answer.last_line == "pictures.yaml"
-    assert cli("run", "pictures.yaml", "--set", "training.epochs=1").code == 0
+def test_new_writes_an_experiment_that_runs(cli, images):
+    answer = cli("new", "images")
+    assert answer.code == 0 and answer.last_line == "images.yaml"
+    assert cli("run", "images.yaml", "--set", "training.epochs=1").code == 0
 
 
 def test_list_and_schema_and_doctor_answer(cli, tiny_yaml):
@@ -150,23 +148,23 @@ def test_list_and_schema_and_doctor_answer(cli, tiny_yaml):
 
 BAD = {
     "no such experiment": (["run", "none.yaml"], "none.yaml"),
-    "a folder as experiment": (["run", "pictures"], "folder"),
+    "a folder as experiment": (["run", "images"], "folder"),
     "unknown key": (["run", "tiny.yaml", "--set", "training.epoch=3"], "did you mean 'epochs'"),
     "batch of nothing": (["run", "tiny.yaml", "--set", "training.batch_size=0"], "training.batch_size"),
     "negative epochs": (["run", "tiny.yaml", "--set", "training.epochs=-1"], "training.epochs"),
-    "batch beyond the split": (["run", "tiny.yaml", "--set", "training.batch_size=39"], "38 training pictures"),
+    "batch beyond the split": (["run", "tiny.yaml", "--set", "training.batch_size=39"], "38 training images"),
     "no data": (["run", "tiny.yaml", "--set", "data.path=gone"], "gone"),
-    "empty folder": (["run", "tiny.yaml", "--set", "data.path=empty"], "holds no picture"),
+    "empty folder": (["run", "tiny.yaml", "--set", "data.path=empty"], "holds no image"),
     "one class": (["run", "tiny.yaml", "--set", "data.path=one"], "one class"),
     "unknown class": (["run", "tiny.yaml", "--set", "data.labels.select=[disk, across]"], "did you mean 'disc'"),
     "two folders, one class": (
         ["run", "tiny.yaml", "--set", "data.class_names={disc: a, across: a}"],
         "data.class_names",
     ),
-    "no checkpoint": (["predict", "pictures", "pictures"], "is no checkpoint"),
-    "missing checkpoint": (["predict", "gone", "pictures"], "no such file"),
-    "hollow checkpoint": (["predict", "hollow", "pictures"], "is no Keras model"),
-    "missing picture": (["predict", "hollow", "gone.png"], "gone.png"),
+    "no checkpoint": (["predict", "images", "images"], "is no checkpoint"),
+    "missing checkpoint": (["predict", "gone", "images"], "no such file"),
+    "hollow checkpoint": (["predict", "hollow", "images"], "is no Keras model"),
+    "missing image": (["predict", "hollow", "gone.png"], "gone.png"),
     "unknown source": (["evaluate", "hollow", "--data", "minst"], "did you mean 'mnist'"),
     "source without path": (["evaluate", "hollow", "--data", "csv"], "needs path"),
     "new on nothing": (["new", "gone"], "gone"),
@@ -177,11 +175,11 @@ BAD = {
 
 
 @pytest.mark.parametrize(("arguments", "told"), BAD.values(), ids=BAD)
-def test_a_mistake_is_told_in_one_message_and_leaves_nothing(cli, tiny_yaml, pictures, arguments, told, tmp_path):
+def test_a_mistake_is_told_in_one_message_and_leaves_nothing(cli, tiny_yaml, images, arguments, told, tmp_path):
     (tmp_path / "empty").mkdir()
     one = tmp_path / "one" / "disc"
     one.mkdir(parents=True)
-    (one / "0.png").write_bytes((pictures / "disc" / "00.png").read_bytes())
+    (one / "0.png").write_bytes((images / "disc" / "00.png").read_bytes())
     hollow = tmp_path / "hollow"
     hollow.mkdir()
     (hollow / "model.keras").write_bytes(b"PK nothing")
@@ -193,12 +191,12 @@ def test_a_mistake_is_told_in_one_message_and_leaves_nothing(cli, tiny_yaml, pic
     assert not Path("runs").exists()
 
 
-def test_pictures_are_read_as_uint8_from_16_bit_and_alpha(cli, finished, pictures, tmp_path):
-    page = cv2.imread(str(pictures / "disc" / "01.png"), cv2.IMREAD_GRAYSCALE)
+def test_images_are_read_as_uint8_from_16_bit_and_alpha(cli, finished, images, tmp_path):
+    page = cv2.imread(str(images / "disc" / "01.png"), cv2.IMREAD_GRAYSCALE)
     cv2.imwrite(str(tmp_path / "deep.png"), page.astype(np.uint16) * 257)
     transparent = np.dstack([np.zeros((*page.shape, 3), np.uint8), 255 - page])
     cv2.imwrite(str(tmp_path / "alpha.png"), transparent)
     plain, deep, alpha = json.loads(
-        cli("predict", finished, "pictures/disc/01.png", "deep.png", "alpha.png", "--format", "json").out
+        cli("predict", finished, "images/disc/01.png", "deep.png", "alpha.png", "--format", "json").out
     )
     assert plain["probability"] == deep["probability"] == pytest.approx(alpha["probability"], abs=0.02)

@@ -19,7 +19,7 @@ TWO = [Path("runs/tiny/1"), Path("runs/worse/1")]
 
 @pytest.fixture(autouse=True)
 def runs(finished_runs, tmp_path, monkeypatch):
-    """Put a copy of finished runs and their pictures into the working folder."""
+    """Put a copy of finished runs and their images into the working folder."""
     shutil.copytree(finished_runs, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "cache"))
 
@@ -28,7 +28,7 @@ def right(run: Path) -> np.ndarray:
     return np.array([int(row["correct"]) for row in csv.DictReader((run / "predictions.csv").open())])
 
 
-def test_differences_are_of_the_same_pictures(cli):
+def test_differences_are_of_the_same_images(cli):
     answer = cli("compare", *TWO, "--format", "json")
     assert (answer.code, answer.err) == (0, "")
     told = json.loads(answer.out)
@@ -74,23 +74,23 @@ def test_the_table_and_the_page_say_the_same(cli):
     assert "to 99 % of the best val accuracy" in answer.out and page.count("data:image/png;base64,") >= 3
 
 
-def test_pictures_that_only_one_gets_right_are_shown(cli):
+def test_images_that_only_one_gets_right_are_shown(cli):
     cli("compare", *TWO)
     page = Path("comparison.html").read_text()
     first, second = (right(run) for run in TWO)
     only = int(np.sum(first & (1 - second)))
-    assert only > 0 and f"Pictures that only tiny gets right: {only}" in page
+    assert only > 0 and f"Images that only tiny gets right: {only}" in page
 
 
-def test_other_test_pictures_mean_no_difference(cli):
+def test_other_test_images_mean_no_difference(cli):
     answer = cli("compare", TWO[0], "runs/elsewhere")
-    assert answer.code == 0 and "do not hold the same pictures" in answer.out and "McNemar p" not in answer.out
+    assert answer.code == 0 and "do not hold the same images" in answer.out and "McNemar p" not in answer.out
     told = json.loads(cli("compare", TWO[0], "runs/elsewhere", "--format", "json").out)
     assert told["runs"][1]["difference"] is None
-    assert "do not hold the same pictures" in Path("comparison.html").read_text()
+    assert "do not hold the same images" in Path("comparison.html").read_text()
 
 
-def test_other_preprocessing_of_the_same_pictures_is_the_same_test(cli):
+def test_other_preprocessing_of_the_same_images_is_the_same_test(cli):
     told = json.loads(cli("compare", TWO[0], "runs/larger", "--format", "json").out)
     assert told["runs"][1]["difference"] is not None
 
@@ -101,9 +101,9 @@ def test_a_folder_of_runs_means_its_newest_and_two_of_one_name_are_told_apart(cl
     assert [run["seed"] for run in told["runs"]] == [0, 1]
 
 
-def test_pictures_that_are_gone_are_told_and_the_rest_is_compared(cli):
+def test_images_that_are_gone_are_told_and_the_rest_is_compared(cli):
     experiment = TWO[0] / "experiment.yaml"
-    experiment.write_text(re.sub("path: .*pictures", "path: gone", experiment.read_text()))
+    experiment.write_text(re.sub("path: .*images", "path: gone", experiment.read_text()))
     answer = cli("compare", *TWO)
     assert answer.code == 0 and "McNemar p" in answer.out
     assert "cannot be shown" in Path("comparison.html").read_text()
@@ -115,7 +115,7 @@ def test_pictures_that_are_gone_are_told_and_the_rest_is_compared(cli):
         (["runs/tiny/1"], "two runs or more"),
         (["runs/tiny", "runs/tiny/2"], "is the same run"),
         (["runs/tiny/1", "nowhere"], "nowhere: no such run directory"),
-        (["runs/tiny/1", "pictures"], "pictures: is no run directory"),
+        (["runs/tiny/1", "images"], "images: is no run directory"),
         (["runs/tiny/1", "broken"], "broken: is not finished: its status is failed"),
         (["runs/tiny/1", "tiny.yaml"], "tiny.yaml: is no run directory"),
         (

@@ -1,4 +1,4 @@
-"""Learning from labels that say what a picture is NOT, from the YAML to the checkpoint."""
+"""Learning from labels that say what an image is NOT, from the YAML to the checkpoint."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.evaluation.complementary import complementary_metrics
+from kerasexp.evaluation.complementary_metrics import complementary_metrics
 from kerasexp.evaluation.predictions import Predictions
 
 YAML = """
@@ -41,7 +41,7 @@ def test_they_are_learned_from_and_the_estimate_holds(cli, digits_yaml, how, bar
     assert metrics["val"]["accuracy_low"] <= metrics["test"]["accuracy"] <= metrics["val"]["accuracy_high"]
     assert "estimated from complementary labels" in answer.out
     page = (run / "report.html").read_text()
-    assert "its accuracy is estimated" in page and "names a class that the picture is NOT of" in page
+    assert "its accuracy is estimated" in page and "names a class that the image is NOT of" in page
     model = keras.models.load_model(run / "checkpoint" / "model.keras")
     assert "kerasexp" not in json.dumps(model.get_config())
     np.testing.assert_allclose(model.predict(np.zeros((2, 28, 28, 1), np.uint8), verbose=0).sum(axis=1), 1, rtol=1e-5)
@@ -116,8 +116,8 @@ def test_a_second_stage_learns_from_guesses_that_are_never_the_excluded_class(cl
     assert last["val"]["accuracy_low"] <= last["test"]["accuracy"] <= last["val"]["accuracy_high"]
 
 
-def test_no_true_label_of_the_training_pictures_is_read(cli, tmp_path, monkeypatch):
-    """Shuffling which picture has which true label changes nothing, as long as the complementary ones stay."""
+def test_no_true_label_of_the_training_images_is_read(cli, tmp_path, monkeypatch):
+    """Shuffling which image has which true label changes nothing, as long as the complementary ones stay."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (60, 8, 8)).astype(np.uint8)
     labels = generator.integers(0, 3, 60)

@@ -10,8 +10,8 @@ import yaml
 
 from kerasexp.config import experiment_from, load_experiment
 from kerasexp.console import Console
-from kerasexp.report import run_page
-from kerasexp.workflow import run_experiment
+from kerasexp.runs import page as run_page
+from kerasexp.runs.run import run_experiment
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ CLASSES = 4
 
 
 def patterns(labels: np.ndarray, seed: int = 0, channels: int | None = None) -> np.ndarray:
-    """Draw pictures of 12x12 that a small network tells apart at once: a bright block whose place is the class."""
+    """Draw images of 12x12 that a small network tells apart at once: a bright block whose place is the class."""
     generator = np.random.default_rng(seed)
     images = generator.integers(0, 60, (len(labels), 12, 12)).astype(np.uint8)
     for image, label in zip(images, labels, strict=True):
@@ -71,7 +71,7 @@ def test_noise_with_its_rate_and_the_wrong_labels(told, true):
     ]
 
 
-def test_labels_of_what_pictures_are_not(told, true):
+def test_labels_of_what_images_are_not(told, true):
     wrong = (true + np.random.default_rng(1).integers(1, CLASSES, len(true))) % CLASSES
     written(Path("not.npz"), true, wrong)
     found = told("not.npz")
@@ -102,9 +102,9 @@ def test_classes_that_train_and_test_name_differently(told, true):
 
 @pytest.fixture(scope="module")
 def trained(finished_runs, tmp_path_factory) -> Path:
-    """A folder with pictures of bars and discs, an experiment on them, and a `reference` that tells them apart."""
+    """A folder with images of bars and discs, an experiment on them, and a `reference` that tells them apart."""
     folder = tmp_path_factory.mktemp("trained")
-    shutil.copytree(finished_runs / "pictures", folder / "pictures")
+    shutil.copytree(finished_runs / "images", folder / "images")
     shutil.copy(finished_runs / "tiny.yaml", folder / "reference.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -117,14 +117,14 @@ def trained(finished_runs, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def reference(trained, tmp_path) -> Path:
-    """The checkpoint, its pictures and its experiment in the working folder."""
+    """The checkpoint, its images and its experiment in the working folder."""
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     return tmp_path / "reference"
 
 
 def test_a_reference_tells_which_folders_were_exchanged_and_the_advice_puts_them_right(told, cli, reference):
     folder = Path("exchanged")
-    shutil.copytree("pictures", folder)
+    shutil.copytree("images", folder)
     for old, new in (("across", "x"), ("disc", "across"), ("x", "disc")):
         (folder / old).rename(folder / new)
     found = told("exchanged", "--reference", reference)
@@ -138,44 +138,44 @@ def test_a_reference_tells_which_folders_were_exchanged_and_the_advice_puts_them
 
 def test_an_experiment_is_diagnosed_as_it_would_see_its_data(told, tiny_yaml):
     """Its splits, its label edits and its preprocessing; a disc lies in two folders, and one class is nearly absent."""
-    shutil.copy("pictures/disc/00.png", "pictures/across/99.png")
+    shutil.copy("images/disc/00.png", "images/across/99.png")
     found = told(tiny_yaml, "--set", "data.labels.keep={upright: 3}")
-    assert found["label_edits"] == ["of class upright, train and val keep 3 pictures"]
+    assert found["label_edits"] == ["of class upright, train and val keep 3 images"]
     counts = found["splits"]["class_counts"]
     assert counts["train"]["upright"] + counts["val"]["upright"] == 3 and list(counts) == ["train", "val", "test"]
     assert found["splits"]["rare"]["train"] == ["upright"]
-    (group,) = found["pictures"]["duplicates"]
+    (group,) = found["images"]["duplicates"]
     assert {place["label"] for place in group} == {"across", "disc"}
     assert {"training": {"loss": "logit_adjusted"}} in [item["change"] for item in found["advice"]]
 
 
-def test_very_few_pictures_are_said_to_be_too_few(told, cli):
+def test_very_few_images_are_said_to_be_too_few(told, cli):
     few = np.array([0, 0, 1, 2, 2, 2])
     written(Path("few.npz"), few, few)
     found = told("few.npz")
-    assert found["verdict"] is None and "The labels are not judged: train has 6 pictures" in found["notes"][0]
+    assert found["verdict"] is None and "The labels are not judged: train has 6 images" in found["notes"][0]
     assert found["splits"]["missing"] == {"train": []}
     answer = cli("diagnose", "few.npz")
-    assert answer.code == 0 and "Fewer than 10 pictures in train: 0 (2), 1 (1), 2 (3)" in answer.out
+    assert answer.code == 0 and "Fewer than 10 images in train: 0 (2), 1 (1), 2 (3)" in answer.out
 
 
-def test_one_picture_of_each_of_many_classes(told):
+def test_one_image_of_each_of_many_classes(told):
     labels = np.arange(62) % CLASSES
     np.savez("many.npz", x_train=patterns(labels), y_train=np.arange(62))
     found = told("many.npz")
     assert found["verdict"] in ("random", "unclear") and found["labels"][0]["likely_errors"] == []
 
 
-def test_a_test_split_without_a_class_and_inverted_and_blank_pictures(told):
+def test_a_test_split_without_a_class_and_inverted_and_blank_images(told):
     true = np.repeat(np.arange(3), 6)
     images = np.pad(patterns(true), ((0, 0), (4, 4), (4, 4)))
     images[2], images[5] = 255 - images[2], 0
     np.savez("odd.npz", x_train=images, y_train=true, x_test=images[:3], y_test=true[:3])
     found = told("odd.npz")
     assert found["splits"]["missing"] == {"train": [], "test": ["1", "2"]}
-    assert [place["file"] for place in found["pictures"]["inverted"]] == ["train/00002", "test/00002"]
-    assert [place["file"] for place in found["pictures"]["blank"]] == ["train/00005"]
-    assert len(found["pictures"]["duplicates"]) == 3
+    assert [place["file"] for place in found["images"]["inverted"]] == ["train/00002", "test/00002"]
+    assert [place["file"] for place in found["images"]["blank"]] == ["train/00005"]
+    assert len(found["images"]["duplicates"]) == 3
     changes = [item["change"] for item in found["advice"]]
     assert {"data": {"preprocessing": {"invert": "auto"}}} in changes
     for change in changes:
@@ -183,7 +183,7 @@ def test_a_test_split_without_a_class_and_inverted_and_blank_pictures(told):
 
 
 def test_the_lines_and_the_page_say_the_same(cli, reference):
-    answer = cli("diagnose", "pictures", "--reference", reference, "--output", "page.html")
+    answer = cli("diagnose", "images", "--reference", reference, "--output", "page.html")
     assert answer.code == 0 and answer.last_line == "page.html"
     assert "ordinary" in answer.out and "nothing to change was found" in answer.out
     page = Path("page.html").read_text()
@@ -201,20 +201,20 @@ def test_the_lines_and_the_page_say_the_same(cli, reference):
         (["notes.txt"], "is no source; a folder, or a file that ends in"),
         (["csv"], "--data-path: csv needs a file or folder"),
         (["digits", "--data-path", "x"], "source: digits takes no path"),
-        (["pictures", "--data-path", "x"], "'pictures' is a path already"),
-        (["pictures", "--output", "page.png"], "must end in .html"),
-        (["pictures", "--output", "no/page.html"], "no such folder"),
-        (["pictures", "--set", "data.labls.noise=1"], "did you mean 'labels'?"),
-        (["pictures", "--reference", "nowhere"], "nowhere: no such file or folder"),
-        (["pictures", "--reference", ROOT / "checkpoints/part2_pretrained"], "none are the same"),
+        (["images", "--data-path", "x"], "'images' is a path already"),
+        (["images", "--output", "page.png"], "must end in .html"),
+        (["images", "--output", "no/page.html"], "no such folder"),
+        (["images", "--set", "data.labls.noise=1"], "did you mean 'labels'?"),
+        (["images", "--reference", "nowhere"], "nowhere: no such file or folder"),
+        (["images", "--reference", ROOT / "checkpoints/part2_pretrained"], "none are the same"),
         (["nowhere.yaml"], "nowhere.yaml: no such file"),
         (["one"], "only one class (only)"),
     ],
 )
-def test_mistakes_are_told(cli, pictures, given, said):
+def test_mistakes_are_told(cli, images, given, said):
     Path("notes.txt").write_text("nothing")
     Path("one/only").mkdir(parents=True)
-    shutil.copy("pictures/disc/00.png", "one/only/00.png")
+    shutil.copy("images/disc/00.png", "one/only/00.png")
     answer = cli("diagnose", *given)
     assert answer.code == 2 and said in answer.err and "Traceback" not in answer.err
     assert not Path("diagnosis.html").exists()

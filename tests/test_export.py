@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kerasexp.checkpoint import write_sidecars, write_temperature
+from kerasexp.commands.doctor import findings
 from kerasexp.config.data import DataSource, Preprocessing
 from kerasexp.config.model import Block, Cnn, Head, Mlp
 from kerasexp.data.sources.digits import load_digits
-from kerasexp.doctor import findings
+from kerasexp.environment import missing_of
 from kerasexp.export import FORMATS
+from kerasexp.export.exporter import largest_difference
 from kerasexp.export.portable import portable
-from kerasexp.exporting import largest_difference
-from kerasexp.extras import missing_of
 from kerasexp.models import ARGMAX, Decoding, build_model
+from kerasexp.saving.checkpoint import write_sidecars, write_temperature
 
 # Converters take seconds for each model.
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def noise(count: int, *shape: int) -> np.ndarray:
 
 
 def probabilities(folder: Path, images: np.ndarray) -> np.ndarray:
-    """What stock Keras gives, and that it tells the pictures apart, so that another model would be noticed."""
+    """What stock Keras gives, and that it tells the images apart, so that another model would be noticed."""
     given = keras.models.load_model(folder / "model.keras", compile=False).predict_on_batch(images)
     assert given.std(axis=0).max() > 1e-3
     return given
@@ -94,7 +94,7 @@ def test_each_format_gives_the_probabilities_and_the_description_of_the_checkpoi
     path = Path(answer.last_line)
     assert path.name == f"mine{FORMATS[format].ending}" and here() == before | {path.name}
     assert "16 of scikit-learn's digits, and on the same under more and more noise, 1 and 5 at a time" in answer.out
-    assert "(0.0001 is allowed)" in answer.out and "takes uint8 pictures [n, 12, 10, 3]" in answer.out
+    assert "(0.0001 is allowed)" in answer.out and "takes uint8 images [n, 12, 10, 3]" in answer.out
     predict, images = FORMATS[format].load(path), noise(7, 12, 10, 3)
     expected = probabilities(folder, images)
     for count in (7, 1, 2):
@@ -102,16 +102,16 @@ def test_each_format_gives_the_probabilities_and_the_description_of_the_checkpoi
     said = description(path, format)
     assert said["class_names"] == NAMES and said["temperature"] == 1.5
     assert said["preprocessing"] == json.loads((folder / "preprocessing.json").read_text())
-    assert said["pictures"] == {"dtype": "uint8", "shape": [None, 12, 10, 3], "values": "0 to 255"}
+    assert said["images"] == {"dtype": "uint8", "shape": [None, 12, 10, 3], "values": "0 to 255"}
 
 
-def test_a_run_is_exported_by_its_directory_and_compared_on_given_pictures(cli, tiny_yaml, pictures):
+def test_a_run_is_exported_by_its_directory_and_compared_on_given_images(cli, tiny_yaml, images):
     run = cli("run", tiny_yaml, "--set", "training.epochs=1").last_line
-    (pictures / "disc" / "broken.png").write_bytes(b"no picture")
-    answer = cli("export", run, "--format", "litert", "--pictures", "pictures/disc")
+    (images / "disc" / "broken.png").write_bytes(b"no image")
+    answer = cli("export", run, "--format", "litert", "--images", "images/disc")
     assert answer.code == 0 and answer.last_line == "tiny_1.tflite"
-    assert "compared on 20 of the 21 pictures of pictures/disc" in answer.out
-    assert "left out: pictures/disc/broken.png" in answer.err
+    assert "compared on 20 of the 21 images of images/disc" in answer.out
+    assert "left out: images/disc/broken.png" in answer.err
 
 
 def test_the_shipped_checkpoint_is_exported_and_nothing_else_is_printed():
@@ -134,17 +134,17 @@ def test_a_model_in_half_precision_is_exported_in_float32_and_it_is_said(cli):
 
 
 def test_what_is_exported_is_in_float32_and_without_normalizations_that_a_format_cannot_hold():
-    x = inner_pictures = keras.Input((8, 8, 3))
+    x = inner_images = keras.Input((8, 8, 3))
     for layer in (
         layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1, 2, 3]), layers.Normalization(axis=[1, 3]),
         layers.Conv2D(4, 3, activation="gelu"), layers.BatchNormalization(),
     ):  # fmt: skip
         x = layer(x)
-    inner = keras.Model(inner_pictures, x, name="backbone")
-    pictures = keras.Input((8, 8, 3), dtype="uint8")
-    features = inner(layers.Rescaling(1 / 255, dtype="float64")(pictures), training=False)
+    inner = keras.Model(inner_images, x, name="backbone")
+    images = keras.Input((8, 8, 3), dtype="uint8")
+    features = inner(layers.Rescaling(1 / 255, dtype="float64")(images), training=False)
     features = layers.Flatten()(layers.Add()([features, layers.Multiply()([features, features])]))
-    model = keras.Model(pictures, layers.Dense(3, activation="softmax", dtype="float64")(features))
+    model = keras.Model(images, layers.Dense(3, activation="softmax", dtype="float64")(features))
     generator = np.random.default_rng(0)
     model.set_weights([generator.uniform(0.5, 1, w.shape) for w in model.get_weights()])
     copy = portable(model)
@@ -168,7 +168,7 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "a folder there": ([*there, "tf_saved_model", "--output", "hollow"], "hollow: --output: is there already"),
         "wrong ending": ([*there, "litert", "--output", "new.onnx"], "must end in .tflite"),
         "no folder": ([*there, "litert", "--output", "gone/new.tflite"], "gone: --output: no such folder"),
-        "no pictures": ([*there, "litert", "--pictures", "gone"], "gone: no such file or folder"),
+        "no images": ([*there, "litert", "--images", "gone"], "gone: no such file or folder"),
     }
 
 
@@ -186,7 +186,7 @@ def test_a_mistake_is_told_before_anything_is_loaded(cli, arguments, told):
 
 
 def test_a_missing_extra_is_named_first_and_by_doctor(cli, monkeypatch):
-    monkeypatch.setattr("kerasexp.extras.find_spec", lambda package: None)
+    monkeypatch.setattr("kerasexp.environment.find_spec", lambda package: None)
     answer = cli("export", "gone", "--format", "onnx")
     assert answer.code == 2 and answer.err == (
         "error: --format: onnx needs onnx, tf2onnx, onnxruntime, which are not installed: pip install '.[onnx]'\n"
@@ -195,7 +195,7 @@ def test_a_missing_extra_is_named_first_and_by_doctor(cli, monkeypatch):
 
 
 def test_a_folder_named_as_a_package_is_no_installed_one(monkeypatch, tmp_path):
-    monkeypatch.setattr("kerasexp.extras.EXTRAS", {"some": ("exported_here", "json")})
+    monkeypatch.setattr("kerasexp.environment.EXTRAS", {"some": ("exported_here", "json")})
     (tmp_path / "exported_here").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     assert missing_of("some") == ["exported_here"]
@@ -248,8 +248,8 @@ def test_a_difference_in_the_last_odd_batch_or_a_single_nan_is_seen():
     assert np.isnan(largest_difference(lambda batch: predict(batch, np.nan), images, expected, 1))
 
 
-def test_pictures_that_are_all_broken_compare_nothing(cli):
-    Path("broken.png").write_bytes(b"no picture")
-    answer = cli("export", SHIPPED, "--format", "litert", "--pictures", "broken.png")
-    assert answer.code == 1 and "broken.png: none of the 1 pictures can be read" in answer.err
+def test_images_that_are_all_broken_compare_nothing(cli):
+    Path("broken.png").write_bytes(b"no image")
+    answer = cli("export", SHIPPED, "--format", "litert", "--images", "broken.png")
+    assert answer.code == 1 and "broken.png: none of the 1 images can be read" in answer.err
     assert here() == {"broken.png"}

@@ -11,8 +11,8 @@ from attacks import ATTACKS, Payload
 from bounds import at_once_and_in_little_memory
 from model_files import ModelFile
 
-from kerasexp.checkpoint import load_checkpoint
 from kerasexp.errors import UserError
+from kerasexp.saving.checkpoint import load_checkpoint
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def test_it_is_refused_and_nothing_in_it_is_run(hostile, name):
 
 
 @pytest.mark.parametrize("name", ["a_lambda_layer", "a_huge_dense_layer", "weights_in_another_file", "two_configs"])
-def test_the_commands_tell_it_in_one_message(cli, hostile, pictures, name):
+def test_the_commands_tell_it_in_one_message(cli, hostile, images, name):
     folder = hostile(name)
-    for command in (("predict", folder, "pictures"), ("evaluate", folder, "--data", "digits")):
+    for command in (("predict", folder, "images"), ("evaluate", folder, "--data", "digits")):
         answer = cli(*command)
         assert answer.code == 2 and ATTACKS[name][1] in answer.err and "Traceback" not in answer.err
     assert not Path("executed").exists()
@@ -60,13 +60,13 @@ def test_what_was_refused_leaves_nothing_to_be_made_later(tmp_path, hostile):
 
 
 @pytest.mark.parametrize("name", ["model.h5", "model.hdf5", "model.PKL", "model.pt", "saved", "other.keras"])
-def test_a_model_in_another_format_is_refused(cli, pictures, name):
+def test_a_model_in_another_format_is_refused(cli, images, name):
     if name == "saved":
         Path(name).mkdir()
         Path("saved/saved_model.pb").touch()
     else:
         Path(name).write_bytes(pickle.dumps(Payload()))
-    answer = cli("predict", name, "pictures")
+    answer = cli("predict", name, "images")
     assert answer.code == 2 and "a folder with model.keras, classes.json and preprocessing.json" in answer.err
     assert ("can run code of their own" in answer.err) == (name != "other.keras")
     assert not Path("executed").exists()

@@ -19,7 +19,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tiny import TINY, draw_pictures
+from tiny import TINY, draw_images
 
 KILLS = 50 if os.environ.get("KERASEXP_FULL") else 4
 CHANGES = [
@@ -87,7 +87,7 @@ def outcome(folder: Path) -> tuple[str, list[list[str]]]:
 
 def prepared(folder: Path) -> Path:
     folder.mkdir()
-    draw_pictures(folder / "pictures")
+    draw_images(folder / "images")
     (folder / "tiny.yaml").write_text(TINY)
     return folder
 

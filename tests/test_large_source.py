@@ -1,6 +1,6 @@
-"""More pictures than should lie in memory: they train within a bound that does not grow with them.
+"""More images than should lie in memory: they train within a bound that does not grow with them.
 
-KERASEXP_FULL=1 trains on 100,000 pictures of 64x64 in colour, which are 1.2 GB; else on 25,000.
+KERASEXP_FULL=1 trains on 100,000 images of 64x64 in colour, which are 1.2 GB; else on 25,000.
 """
 
 import os
@@ -16,9 +16,9 @@ import pytest
 
 FULL = bool(os.environ.get("KERASEXP_FULL"))
 # In memory, with a copy for the splits and one of TensorFlow's, they alone would take 3.5 GB, and 0.9 GB.
-PICTURES, MOST_MIB = (100_000, 2000) if FULL else (25_000, 1200)
+IMAGES, MOST_MIB = (100_000, 2000) if FULL else (25_000, 1200)
 EXPERIMENT = """
-data: {source: image_folder, path: pictures.zip, preprocessing: {size: [64, 64], channels: 3}}
+data: {source: image_folder, path: images.zip, preprocessing: {size: [64, 64], channels: 3}}
 model: {name: cnn, blocks: [{filters: 4, stride: 4}], pooling: average}
 training: {epochs: 1, batch_size: 100, optimizer: {learning_rate: 0.01}}
 """
@@ -29,12 +29,12 @@ def draw(archive: Path) -> None:
     generator = np.random.default_rng(0)
     noise = generator.integers(0, 256, (64, 64, 3)).astype(np.uint8)
     with zipfile.ZipFile(archive, "w") as file:
-        for number in range(PICTURES):
-            picture = np.roll(noise, generator.integers(0, 4096), axis=0)
-            picture = picture // 4 + 190 * (number % 3 == 0)
-            picture[-1, 0, :] = number % 256, number // 256 % 256, number // 65536  # no two are the same
+        for number in range(IMAGES):
+            image = np.roll(noise, generator.integers(0, 4096), axis=0)
+            image = image // 4 + 190 * (number % 3 == 0)
+            image[-1, 0, :] = number % 256, number // 256 % 256, number // 65536  # no two are the same
             # Hardly compressed, as that would be most of the time.
-            _, content = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 0])
+            _, content = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 0])
             file.writestr(f"{'bright' if number % 3 == 0 else 'even'}/{number:06d}.png", content.tobytes())
 
 
@@ -54,7 +54,7 @@ def peak_memory(process: subprocess.Popen) -> float:
 
 @pytest.mark.slow
 def test_peak_memory_is_bounded(tmp_path):
-    draw(tmp_path / "pictures.zip")
+    draw(tmp_path / "images.zip")
     (tmp_path / "large.yaml").write_text(EXPERIMENT)
     environment = {**os.environ, "KERASEXP_CACHE": str(tmp_path / "cache"), "TF_NUM_INTRAOP_THREADS": "2"}
     command = [sys.executable, "-m", "kerasexp", "run", "large.yaml"]
@@ -63,6 +63,6 @@ def test_peak_memory_is_bounded(tmp_path):
         peak = peak_memory(process)
     told = (tmp_path / "log").read_text()
     assert process.returncode == 0, told
-    print(f"{PICTURES:,} pictures: peak {peak:.0f} MiB")
+    print(f"{IMAGES:,} images: peak {peak:.0f} MiB")
     assert 100 < peak < MOST_MIB
     assert "test: accuracy 1.0000" in told

@@ -23,11 +23,11 @@ def readme_commands() -> list[list[str]]:
 
 
 @pytest.mark.slow
-def test_every_readme_command_does_what_it_says(cli, pictures, tmp_path, monkeypatch):
+def test_every_readme_command_does_what_it_says(cli, images, tmp_path, monkeypatch):
     for folder in ("experiments", "checkpoints"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    shutil.copytree(pictures, tmp_path / "my_pictures")
-    shutil.copytree(pictures / "disc", tmp_path / "new_pictures")
+    shutil.copytree(images, tmp_path / "my_images")
+    shutil.copytree(images / "disc", tmp_path / "new_images")
     monkeypatch.setattr("kerasexp.data.sources.mnist.URL", "http://127.0.0.1:9/mnist.npz")
     commands = readme_commands()
     assert {words[0] for words in commands} == {

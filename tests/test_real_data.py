@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Data
-from kerasexp.data.preparation import prepare
-from kerasexp.evaluation.diagnosis import cross_validation
+from kerasexp.data.prepared_data import prepare
+from kerasexp.diagnosis import cross_validation
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"
@@ -79,7 +79,7 @@ def test_groups_keep_each_writer_on_one_side():
     "reference", [[], ["--reference", CHECKPOINTS / "part2_pretrained"]], ids=["alone", "reference"]
 )
 def test_diagnose_names_the_kind_of_labels(cli, asked, kind, reference, monkeypatch):
-    """Alone, models are cross-validated, on fewer pictures here; permuted names take a shipped checkpoint to be seen."""
+    """Alone, models are cross-validated, on fewer images here; permuted names take a shipped checkpoint to be seen."""
     if not os.environ.get("KERASEXP_FULL"):
         monkeypatch.setattr(cross_validation, "MOST", 6000)
         monkeypatch.setattr(cross_validation, "SEEN", 20_000)

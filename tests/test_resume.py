@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.training.state import TrainingState, states
+from kerasexp.training.resumable_state import TrainingState, states
 
 # Nearly each of these makes whole runs.
 pytestmark = pytest.mark.slow
@@ -65,7 +65,7 @@ def stop_at(monkeypatch):
 
 
 METRIC = ["--set", "training.loss={name: cross_entropy, triplet: {}, center: {}}",
-          "--set", "training.class_batches={classes: 2, pictures: 4}"]  # fmt: skip
+          "--set", "training.class_batches={classes: 2, images: 4}"]  # fmt: skip
 RECIPES = {
     "adam": [],
     "plateau": ["--set", "training.reduce_lr_on_plateau={patience: 0, factor: 0.5}"],
@@ -158,12 +158,12 @@ def test_more_epochs_stretch_the_schedule_and_say_so(cli, tiny_yaml):
     assert answer.code == 0 and "the cosine schedule is stretched to 4 epochs" in answer.out
 
 
-def test_other_settings_or_data_are_no_resumption(cli, tiny_yaml, pictures, stop_at):
+def test_other_settings_or_data_are_no_resumption(cli, tiny_yaml, images, stop_at):
     stop_at(2)
     cli("run", tiny_yaml, "--run-dir", "here")
     other = cli("run", tiny_yaml, "--run-dir", "here", "--resume", "--set", "training.batch_size=4")
     assert other.code == 2 and "other settings, other data" in other.err
-    (pictures / "disc" / "00.png").unlink()
+    (images / "disc" / "00.png").unlink()
     assert cli("run", tiny_yaml, "--run-dir", "here", "--resume").code == 2
     Path("no_run").mkdir()
     Path("no_run/file").touch()
@@ -182,7 +182,7 @@ def test_a_damaged_state_is_left_out_for_the_one_before(cli, tiny_yaml, stop_at)
 
 
 def test_two_processes_in_one_directory(cli, tiny_yaml, stop_at):
-    from kerasexp.runs import RunDirectory
+    from kerasexp.runs.directory import RunDirectory
 
     stop_at(2)
     cli("run", tiny_yaml, "--run-dir", "here")

@@ -59,14 +59,14 @@ def test_run_leaves_exactly_the_promised_files_and_answers_with_the_directory(cl
     assert [row["epoch"] for row in history] == ["1", "2", "3"]
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["status"] == "finished" and manifest["stand_ins"] == []
-    assert manifest["data"]["pictures"] == {"train": 38, "val": 10, "test": 12}
+    assert manifest["data"]["images"] == {"train": 38, "val": 10, "test": 12}
 
 
-def test_predictions_csv_has_a_row_per_test_picture_and_agrees_with_the_metrics(cli, tiny_yaml):
+def test_predictions_csv_has_a_row_per_test_image_and_agrees_with_the_metrics(cli, tiny_yaml):
     run = Path(cli("run", tiny_yaml).last_line)
     rows = list(csv.DictReader((run / "predictions.csv").open()))
     metrics = json.loads((run / "metrics.json").read_text())["test"]
-    assert len(rows) == metrics["pictures"] == 12
+    assert len(rows) == metrics["images"] == 12
     assert np.mean([row["true"] == row["predicted"] for row in rows]) == pytest.approx(metrics["accuracy"], abs=1e-12)
     log_likelihood = [np.log(float(row[f"p_{row['true']}"])) for row in rows]
     assert -np.mean(log_likelihood) == pytest.approx(metrics["loss"], abs=1e-9)
@@ -83,9 +83,9 @@ def test_the_saved_experiment_repeats_the_run_bit_for_bit(cli, tiny_yaml):
     assert (one["val"], one["test"]) == (other["val"], other["test"])
 
 
-def test_a_run_whose_pictures_stay_on_disk_is_the_same_bit_for_bit(cli, tiny_yaml, monkeypatch):
+def test_a_run_whose_images_stay_on_disk_is_the_same_bit_for_bit(cli, tiny_yaml, monkeypatch):
     first = Path(cli("run", tiny_yaml).last_line)
-    monkeypatch.setattr("kerasexp.data.packed.IN_MEMORY", 1000)
+    monkeypatch.setattr("kerasexp.data.image_cache.IN_MEMORY", 1000)
     second = Path(cli("run", tiny_yaml).last_line)
     for one, other in zip(weights(first), weights(second), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -134,9 +134,9 @@ def test_report_is_one_file_with_the_figures(cli, tiny_yaml):
     )
 
 
-def test_a_corrupt_picture_is_named_and_left_out(cli, tiny_yaml, pictures):
-    (pictures / "disc" / "cut.png").write_bytes((pictures / "disc" / "00.png").read_bytes()[:60])
-    (pictures / "disc" / "empty.png").touch()
+def test_a_corrupt_image_is_named_and_left_out(cli, tiny_yaml, images):
+    (images / "disc" / "cut.png").write_bytes((images / "disc" / "00.png").read_bytes()[:60])
+    (images / "disc" / "empty.png").touch()
     answer = cli("run", tiny_yaml, "--set", "training.epochs=1")
     assert answer.code == 0 and "disc/cut.png" in answer.out and "disc/empty.png" in answer.out
     manifest = json.loads((Path(answer.last_line) / "manifest.json").read_text())
@@ -144,8 +144,8 @@ def test_a_corrupt_picture_is_named_and_left_out(cli, tiny_yaml, pictures):
     assert "disc/cut.png" in (Path(answer.last_line) / "report.html").read_text()
 
 
-def test_on_corrupt_error_stops_and_leaves_nothing(cli, tiny_yaml, pictures):
-    (pictures / "disc" / "empty.png").touch()
+def test_on_corrupt_error_stops_and_leaves_nothing(cli, tiny_yaml, images):
+    (images / "disc" / "empty.png").touch()
     answer = cli("run", tiny_yaml, "--set", "data.on_corrupt=error")
     assert answer.code == 1 and "disc/empty.png" in answer.err
     assert not Path("runs").exists()

@@ -4,7 +4,8 @@ import threading
 import pytest
 
 from kerasexp.errors import RunError, UserError
-from kerasexp.runs import RunDirectory, earlier_runs, write_json, write_text
+from kerasexp.runs.directory import RunDirectory, earlier_runs
+from kerasexp.storage import write_json, write_text
 
 
 def test_numbers_follow_each_other_also_between_threads(tmp_path):

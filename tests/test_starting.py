@@ -1,4 +1,4 @@
-"""`new`: an experiment written for a user's own pictures, which loads and whose data can be prepared."""
+"""`new`: an experiment written for a user's own images, which loads and whose data can be prepared."""
 
 import zipfile
 from pathlib import Path
@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 
 from kerasexp.config import load_experiment
 from kerasexp.console import Console
-from kerasexp.data.preparation import prepare
+from kerasexp.data.new_experiment import write_new_experiment
+from kerasexp.data.prepared_data import prepare
 from kerasexp.errors import UserError
-from kerasexp.starting import write_new_experiment
 
 QUIET = Console(quiet=True)
 GENERATOR = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def grey_scans(folder: str = "scans", classes: int = 3, each: int = 8, size: tup
 
 
 def photos(folder: str = "photos", classes: int = 2, each: int = 10, damaged: int = 2) -> Path:
-    """Colour pictures of mixed sizes; the first ones of the first class cannot be read."""
+    """Colour images of mixed sizes; the first ones of the first class cannot be read."""
     for number in range(classes):
         place = Path(folder, f"kind {number}")
         place.mkdir(parents=True)
@@ -57,7 +57,7 @@ def test_photos_of_mixed_sizes_keep_their_colour_and_aspect():
     assert (how.channels, how.framing, how.invert) == (3, "fit", False)
 
 
-def test_small_grey_pictures_keep_their_size():
+def test_small_grey_images_keep_their_size():
     experiment = load_experiment(write_new_experiment(grey_scans(size=(28, 28)), None, QUIET))
     assert experiment.data.preprocessing.size == [28, 28]
 
@@ -70,7 +70,7 @@ def test_what_is_written_can_be_prepared(make):
 
 
 @pytest.mark.parametrize(("classes", "each"), [(2, 3), (5, 3), (10, 4), (3, 4), (10, 5), (20, 6), (2, 200)])
-def test_every_class_is_in_every_split_however_few_pictures_there_are(classes, each):
+def test_every_class_is_in_every_split_however_few_images_there_are(classes, each):
     output = write_new_experiment(grey_scans(classes=classes, each=each, size=(8, 8)), None, QUIET)
     data = prepare(load_experiment(output).data)
     assert [len(set(split.labels)) for split in data.splits.values()] == [classes] * 3
@@ -138,9 +138,9 @@ def test_what_was_found_is_told(capsys):
     write_new_experiment(photos(damaged=2), None, Console())
     told = capsys.readouterr().out
     assert "cannot be read: kind 0/0.jpg: " in told and "cannot be read: kind 0/1.jpg: " in told
-    assert "train: 20 pictures in 2 classes, 10 to 10 a class" in told
+    assert "train: 20 images in 2 classes, 10 to 10 a class" in told
     assert "100% in colour" in told
-    assert "2 of the 20 pictures that were looked at cannot be read" in told
+    assert "2 of the 20 images that were looked at cannot be read" in told
     assert "run it with: python -m kerasexp run photos.yaml" in told
 
 
@@ -157,9 +157,9 @@ def test_an_existing_file_is_not_overwritten():
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: grey_scans(each=2), r"fewer than 3 pictures .*Sample000 \(2\), Sample001 \(2\)"),
+        (lambda: grey_scans(each=2), r"fewer than 3 images .*Sample000 \(2\), Sample001 \(2\)"),
         (lambda: grey_scans(classes=1), "only one class"),
-        (lambda: photos(each=3, damaged=1), r"fewer than 3 pictures .*kind 0 \(2\)"),
+        (lambda: photos(each=3, damaged=1), r"fewer than 3 images .*kind 0 \(2\)"),
         (lambda: Path("nowhere"), "no such file or folder"),
         (lambda: Path(__file__), "neither a folder nor a zip archive"),
     ],
@@ -172,11 +172,11 @@ def test_what_cannot_be_learned_from_is_refused_and_nothing_is_written(make, rea
     assert not Path("exp.yaml").exists()
 
 
-def test_pictures_of_which_none_can_be_read_are_refused():
+def test_images_of_which_none_can_be_read_are_refused():
     folder = grey_scans()
     for file in folder.rglob("*.png"):
-        file.write_text("no picture")
-    with pytest.raises(UserError, match="not one of its pictures can be read"):
+        file.write_text("no image")
+    with pytest.raises(UserError, match="not one of its images can be read"):
         write_new_experiment(folder, None, QUIET)
 
 

@@ -1,6 +1,6 @@
 """The experiments on STL-10, on files in its published format: support vectors, zero-shot, fine-tuning in stages.
 
-The pictures are noise and the networks small: this shows that all works, and its figures stand for nothing.
+The images are noise and the networks small: this shows that all works, and its figures stand for nothing.
 """
 
 import csv
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from stl10_files import CLASSES, written
 
-from kerasexp.checkpoint import load_checkpoint
+from kerasexp.saving.checkpoint import load_checkpoint
 
 # Each of these builds networks of keras.applications, and makes whole runs.
 pytestmark = pytest.mark.slow
@@ -62,11 +62,11 @@ def test_features_go_into_a_support_vector_machine(cli, weights_of_a_user, own):
     assert list(metrics["test"]["per_class"]) == CLASSES
     if own:
         np.testing.assert_array_equal(first_convolution(run), first)
-    predicted = cli("predict", run, *picture_files(), "--format", "json")
+    predicted = cli("predict", run, *image_files(), "--format", "json")
     assert predicted.code == 0 and {row["class"] for row in json.loads(predicted.out)} <= set(CLASSES)
 
 
-def picture_files() -> list[str]:
+def image_files() -> list[str]:
     import cv2
 
     for number in range(2):
@@ -97,9 +97,9 @@ def test_zero_shot_asks_for_a_file_with_the_layer_of_the_classes(cli, weights_of
     assert answer.code == 2 and "with its top" in answer.err and "model.weights" in answer.err
 
 
-def test_a_class_that_the_mapping_forgets_is_told(cli, pictures):
+def test_a_class_that_the_mapping_forgets_is_told(cli, images):
     mapping = "model: {name: mobilenet_v2, weights: null, head: {zero_shot: {outputs: {across: [1], dish: [2]}}}}"
-    data = "data: {source: image_folder, path: pictures, preprocessing: {size: [32, 32], channels: 3}}"
+    data = "data: {source: image_folder, path: images, preprocessing: {size: [32, 32], channels: 3}}"
     Path("forgetful.yaml").write_text(f"{data}\n{mapping}\n")
     answer = cli("check", "forgetful.yaml")
     assert answer.code == 2 and "did you mean 'disc'?" in answer.err

@@ -10,9 +10,9 @@ from bounds import at_once_and_in_little_memory
 from keras import layers
 from model_files import CLASSES, KERNEL, ModelFile
 
-from kerasexp.checkpoint import load_checkpoint
 from kerasexp.errors import UserError
-from kerasexp.model_file import weights
+from kerasexp.saving import weights_file as weights
+from kerasexp.saving.checkpoint import load_checkpoint
 
 
 def part(class_name: str, module: str = "keras", registered_name: str | None = None, **config) -> dict:
@@ -35,10 +35,10 @@ def part(class_name: str, module: str = "keras", registered_name: str | None = N
         ("conv", {"dtype": part("QuantizedDTypePolicy", name="float32")}, "conv: dtype: 'QuantizedDTypePolicy' is not"),
         ("conv", {"kernel_regularizer": "l2"}, "conv: kernel_regularizer: 'l2' stands where an object should"),
         ("conv", {"name": "other"}, "conv: its config says 'other'"),
-        ("pictures", {"batch_shape": [1, 8, 8, 1]}, "pictures: batch_shape is [1, 8, 8, 1]"),
-        ("pictures", {"batch_shape": [None, None, 8, 1]}, "pictures: batch_shape is [None, None, 8, 1]"),
-        ("pictures", {"batch_shape": None}, "pictures: batch_shape is None"),
-        ("pictures", {"dtype": "string"}, "pictures: dtype: 'string' is not taken"),
+        ("images", {"batch_shape": [1, 8, 8, 1]}, "images: batch_shape is [1, 8, 8, 1]"),
+        ("images", {"batch_shape": [None, None, 8, 1]}, "images: batch_shape is [None, None, 8, 1]"),
+        ("images", {"batch_shape": None}, "images: batch_shape is None"),
+        ("images", {"dtype": "string"}, "images: dtype: 'string' is not taken"),
         ("relu", {"activation": ["relu"]}, "relu: activation: ['relu'] is not taken"),
         ("logits", {"units": -1}, "Keras cannot build 'logits'"),
         ("rescaling", {"offset": [1, 2, 3, 4, 5]}, "Keras cannot call 'honest'"),

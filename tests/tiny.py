@@ -1,4 +1,4 @@
-"""A tiny experiment and its pictures, for tests that need them outside a fixture."""
+"""A tiny experiment and its images, for tests that need them outside a fixture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 TINY = """
 data:
   source: image_folder
-  path: pictures
+  path: images
   test: 0.2
   validation: 0.2
   preprocessing: {size: [16, 16], framing: fit, invert: auto, contrast: stretch}
@@ -24,8 +24,8 @@ reported: {val_accuracy: 0.5, note: made up}
 """
 
 
-def draw_pictures(folder: Path) -> Path:
-    """Draw 3 classes x 20 grey pictures of 60x80: a bar across, a bar upright, a disc, dark on white."""
+def draw_images(folder: Path) -> Path:
+    """Draw 3 classes x 20 grey images of 60x80: a bar across, a bar upright, a disc, dark on white."""
     generator = np.random.default_rng(0)
     for name in ("across", "upright", "disc"):
         (folder / name).mkdir(parents=True)

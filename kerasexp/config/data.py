@@ -18,7 +18,7 @@ KNOWN_SOURCES = ("stl10", "tiny_imagenet", "dogs_vs_cats")
 
 
 class Preprocessing(Section):
-    """What turns a stored picture into the model's uint8 input."""
+    """What turns a stored image into the model's uint8 input."""
 
     size: list[Annotated[int, Field(ge=4, le=2048)]] = Field(
         [28, 28], min_length=2, max_length=2, description="Height and width of the model's input, in pixels."
@@ -26,27 +26,27 @@ class Preprocessing(Section):
     channels: Literal[1, 3] = Field(1, description="1 for grey, 3 for colour.")
     framing: Literal["stretch", "fit", "window", "center"] = Field(
         "stretch",
-        description="stretch: the whole picture, whatever its aspect; fit: the whole picture with its aspect kept; window: "
-        "the same part of every picture; center: the ink's box scaled to 20/28 of the size and centred by mass, as in "
-        "MNIST. A picture that has the target size already is not framed again.",
+        description="stretch: the whole image, whatever its aspect; fit: the whole image with its aspect kept; window: "
+        "the same part of every image; center: the ink's box scaled to 20/28 of the size and centred by mass, as in "
+        "MNIST. An image that has the target size already is not framed again.",
     )
     window: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(
         None,
         min_length=4,
         max_length=4,
-        description="For `framing: window`: top, left, bottom and right as fractions of the picture.",
+        description="For `framing: window`: top, left, bottom and right as fractions of the image.",
     )
     invert: Literal["auto"] | bool = Field(
-        False, description="Make ink bright on dark; auto: invert the pictures whose border is bright."
+        False, description="Make ink bright on dark; auto: invert the images whose border is bright."
     )
     contrast: Literal["none", "stretch"] = Field(
-        "none", description="stretch: scale each picture so that its brightest pixel is 255, which thin strokes need."
+        "none", description="stretch: scale each image so that its brightest pixel is 255, which thin strokes need."
     )
 
     @model_validator(mode="after")
     def _window_fits(self) -> Preprocessing:
         if self.framing == "window" and self.window is None:
-            raise ValueError("framing: window needs window: [top, left, bottom, right], as fractions of the picture")
+            raise ValueError("framing: window needs window: [top, left, bottom, right], as fractions of the image")
         if self.window is not None:
             if self.framing != "window":
                 raise ValueError(f"window is read by framing: window only, and framing is {self.framing}")
@@ -57,25 +57,25 @@ class Preprocessing(Section):
 
 
 class Augmentation(Section):
-    """Random changes of the training pictures, drawn anew in every epoch from (seed, epoch, index)."""
+    """Random changes of the training images, drawn anew in every epoch from (seed, epoch, index)."""
 
     rotation: float = Field(0, ge=0, le=180, description="Largest angle, in degrees, either way.")
     shift: float = Field(0, ge=0, le=1, description="Largest move, as a fraction of the size, either way.")
     zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side's length, as a fraction, either way.")
     shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
-    flip: bool = Field(False, description="Mirror left and right, every second picture; not for characters.")
+    flip: bool = Field(False, description="Mirror left and right, every second image; not for characters.")
     color: float = Field(
         0,
         ge=0,
         lt=1,
-        description="Largest change of brightness, of contrast and, of pictures in colour, of saturation, as a fraction, either "
+        description="Largest change of brightness, of contrast and, of images in colour, of saturation, as a fraction, either "
         "way.",
     )
     erase: float = Field(
         0,
         ge=0,
         le=1,
-        description="Share of the pictures of which a rectangle, a fifth to half of each side, gets the picture's mean colour.",
+        description="Share of the images of which a rectangle, a fifth to half of each side, gets the image's mean colour.",
     )
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="What lies beyond the border; constant is black, the background of ink bright on dark."
@@ -94,17 +94,17 @@ class Labels(Section):
     keep: Annotated[
         dict[str, Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_names_as_text)
     ] = Field(
-        {}, description="How much to keep of a class, by class name: a number of pictures, or a fraction such as 0.01."
+        {}, description="How much to keep of a class, by class name: a number of images, or a fraction such as 0.01."
     )
-    few_shot: int | None = Field(None, ge=1, description="Keep so many pictures of every class.")
+    few_shot: int | None = Field(None, ge=1, description="Keep so many images of every class.")
     at_most: int | None = Field(
         None,
         ge=1,
-        description="Keep no more than so many pictures in all, of each class the same share, after the others.",
+        description="Keep no more than so many images in all, of each class the same share, after the others.",
     )
     noise: float = Field(0, ge=0, le=1, description="Share of the labels that are replaced by another class at random.")
     complement: bool = Field(
-        False, description="Replace every label by another class at random: labels that say what a picture is NOT."
+        False, description="Replace every label by another class at random: labels that say what an image is NOT."
     )
 
     @model_validator(mode="after")
@@ -133,7 +133,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class DataSource(Section):
-    """Where pictures and labels come from."""
+    """Where images and labels come from."""
 
     source: SourceName = Field("mnist", description="The kind of source.")
     path: str | None = Field(
@@ -157,7 +157,7 @@ class DataSource(Section):
         None,
         ge=0,
         le=9,
-        description="For stl10: train is this one of its ten published folds, 1,000 pictures each; null: all 5,000.",
+        description="For stl10: train is this one of its ten published folds, 1,000 images each; null: all 5,000.",
     )
 
     @model_validator(mode="after")
@@ -179,7 +179,7 @@ class StandIn(DataSource):
 
 
 class Data(DataSource):
-    """Everything about the pictures: source, splits, labels, preprocessing, augmentation."""
+    """Everything about the images: source, splits, labels, preprocessing, augmentation."""
 
     offline: Annotated[StandIn | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
         None,
@@ -191,29 +191,29 @@ class Data(DataSource):
     test: Annotated[Fraction | DataSource | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
         None,
         description="Part held out as test before all else, for a source without a test split of its own; null: 0.1. Or "
-        "another source, such as mnist, whose test split is taken. With either, the labelled pictures that tiny_imagenet "
+        "another source, such as mnist, whose test split is taken. With either, the labelled images that tiny_imagenet "
         "calls val, which are its test split otherwise, are left aside.",
     )
     groups: str | None = Field(
         None,
-        description="Regular expression with one group, found in each picture's name: pictures that agree in it (the "
+        description="Regular expression with one group, found in each image's name: images that agree in it (the "
         "scans of one writer) stay in one split.",
     )
     split_seed: int = Field(
         0, ge=0, description="Seed of the splits; apart from `seed`, so that several seeds share a test split."
     )
     labels: Labels = Field(Labels(), description="Edits of the labels.")
-    preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored picture to the model's input.")
-    augmentation: Augmentation | None = Field(None, description="Random changes of the training pictures.")
+    preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored image to the model's input.")
+    augmentation: Augmentation | None = Field(None, description="Random changes of the training images.")
     oversample: float = Field(
         0,
         ge=0,
         le=1,
-        description="Show the pictures of rare classes more often, each time with other random changes: with 1 as often as "
-        "those of the largest class, in between a class of n pictures n^(1 - oversample) * largest^oversample times.",
+        description="Show the images of rare classes more often, each time with other random changes: with 1 as often as "
+        "those of the largest class, in between a class of n images n^(1 - oversample) * largest^oversample times.",
     )
     on_corrupt: Literal["skip", "error"] = Field(
-        "skip", description="skip: leave out pictures that cannot be read, and name them; error: stop at them."
+        "skip", description="skip: leave out images that cannot be read, and name them; error: stop at them."
     )
 
     @field_validator("groups")

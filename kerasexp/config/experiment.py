@@ -26,7 +26,7 @@ class Init(Section):
     )
     pseudo_labels: bool = Field(
         False,
-        description="Learn from the upstream model's guesses instead of labels that say what a picture is NOT; a guess is "
+        description="Learn from the upstream model's guesses instead of labels that say what an image is NOT; a guess is "
         "never the excluded class.",
     )
     freeze: list[str] = Field([], description="Layers that are not trained, by name; `*` stands for any characters.")

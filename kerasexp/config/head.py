@@ -51,7 +51,7 @@ class LogisticRegression(Section):
 
 
 class NearestNeighbours(Section):
-    """The majority of the nearest training pictures, by Euclidean distance between scaled features."""
+    """The majority of the nearest training images, by Euclidean distance between scaled features."""
 
     k: Votes = Field([1, 5, 15], min_length=1, description=f"How many neighbours have a vote; {CHOSEN}.")
 

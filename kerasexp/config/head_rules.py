@@ -38,7 +38,7 @@ def head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
             yield f"training.{key}", f"has no part in head.{name}, which no steps train; leave it out"
     for key in ("augmentation", "oversample"):
         if getattr(experiment.data, key):
-            yield f"data.{key}", f"has no part in head.{name}, which takes each picture as it is, once; leave it out"
+            yield f"data.{key}", f"has no part in head.{name}, which takes each image as it is, once; leave it out"
     if experiment.init is not None and experiment.init.pseudo_labels:
         yield "init.pseudo_labels", f"is for networks; head.{name} takes the labels as they are"
 

@@ -12,7 +12,7 @@ from kerasexp.config.yaml_text import is_text, parse_yaml
 from kerasexp.errors import Problem, UserError
 
 # Where a section's kind changes, what belongs to the old kind goes: the keys of an mlp mean nothing to a cnn (all of
-# them), nor the path of one source to another (these only; how pictures are split and preprocessed stays).
+# them), nor the path of one source to another (these only; how images are split and preprocessed stays).
 KIND_KEYS = ("name", "source")
 SOURCE_KEYS = ("path", "class_names", "first_classes", "fold")
 # The key that a plain word stands for where a mapping may be written: `optimizer: adam` is `optimizer: {name: adam}`.

@@ -86,7 +86,7 @@ def _filled_in(blocks: list[Block]) -> list[Block]:
 
 
 class Mlp(Section):
-    """A multi-layer perceptron on the flattened picture."""
+    """A multi-layer perceptron on the flattened image."""
 
     name: Literal["mlp"] = Field("mlp", description="Family of the network.")
     units: list[Units] = Field([128], description="Width of each hidden layer.")
@@ -135,7 +135,7 @@ class ResNet18(Backbone):
     )
     stem: Literal["imagenet", "small"] = Field(
         "imagenet",
-        description="imagenet: a 7x7 convolution and a max pooling that leave a quarter of height and width, for pictures of "
+        description="imagenet: a 7x7 convolution and a max pooling that leave a quarter of height and width, for images of "
         "about 100 pixels and more; small: a 3x3 convolution that leaves all, for those of MNIST and CIFAR.",
     )
     width: int = Field(
@@ -144,7 +144,7 @@ class ResNet18(Backbone):
 
 
 class Application(Backbone):
-    """A network of keras.applications, with its own preprocessing inside; it takes pictures of three channels."""
+    """A network of keras.applications, with its own preprocessing inside; it takes images of three channels."""
 
     weights: str | None = Field(
         IMAGENET,

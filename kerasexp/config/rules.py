@@ -22,7 +22,7 @@ OPTIMIZER_KEYS = {
 }
 SCHEDULE_KEYS = {"warmup": ("cosine",), "peak": ("one_cycle",), "every": ("step",), "factor": ("step",)}
 
-# These learn from labels that say what a picture is, which metric losses need.
+# These learn from labels that say what an image is, which metric losses need.
 OF_TRUE_LABELS = ("cross_entropy", "logit_adjusted", "class_balanced", "focal", "ldam")
 LOSS_KEYS = {
     "label_smoothing": ("cross_entropy",),
@@ -38,11 +38,11 @@ BLOCK_KEYS = {"expansion": ("inverted_residual",), "shortcut": ("conv", "mobile"
 DECODE_KEYS = {"tau": ("logit_adjusted",)}
 SOURCE_KEYS = {"first_classes": ("tiny_imagenet",), "fold": ("stl10",)}
 SECTION_KEYS = {"optimizer": OPTIMIZER_KEYS, "schedule": SCHEDULE_KEYS, "loss": LOSS_KEYS, "decode": DECODE_KEYS}
-# These learn from labels that say what a picture is NOT.
+# These learn from labels that say what an image is NOT.
 COMPLEMENTARY = ("scl_nl", "scl_exp", "forward", "unbiased", "non_negative", "gradient_ascent")
 # These go by how often each class is seen.
 BY_COUNTS = ("logit_adjusted", "class_balanced", "ldam")
-# Semi-hard mining compares each pair of a batch with each picture: 64 MiB for so many.
+# Semi-hard mining compares each pair of a batch with each image: 64 MiB for so many.
 MOST_SEMI_HARD = 256
 # What files of weights end with. Of whole models in HDF5 those of keras.applications alone are read.
 WEIGHT_FILES = (".keras", ".weights.h5", ".h5")
@@ -51,7 +51,7 @@ SMALLEST_SIDE = 32
 
 
 def labels_are_complementary(training: Training) -> bool:
-    """Return whether the training takes its labels to say what a picture is NOT, and so does validation."""
+    """Return whether the training takes its labels to say what an image is NOT, and so does validation."""
     return training.loss.name in COMPLEMENTARY or training.decode.name == "argmin"
 
 
@@ -128,7 +128,7 @@ def _metric_rules(training: Training) -> Iterator[tuple[str, str]]:
         for name in metric_losses(training.loss):
             yield (
                 f"training.loss.{name}",
-                "needs to know what a picture is; decode: argmin is for labels of what it is NOT",
+                "needs to know what an image is; decode: argmin is for labels of what it is NOT",
             )
     triplet, batches = training.loss.triplet, training.class_batches
     if triplet is not None and triplet.mining == "semi_hard" and training.batch_size > MOST_SEMI_HARD:
@@ -139,11 +139,11 @@ def _metric_rules(training: Training) -> Iterator[tuple[str, str]]:
         )
     if batches is not None and not training.shuffle:
         yield "training.shuffle", "is false, and class_batches are drawn; use one of the two"
-    if batches is not None and training.batch_size != batches.classes * batches.pictures:
+    if batches is not None and training.batch_size != batches.classes * batches.images:
         yield (
             "training.batch_size",
-            f"got {training.batch_size}; class_batches of {batches.classes} classes with {batches.pictures} pictures each "
-            f"make it {batches.classes * batches.pictures}",
+            f"got {training.batch_size}; class_batches of {batches.classes} classes with {batches.images} images each "
+            f"make it {batches.classes * batches.images}",
         )
 
 
@@ -212,7 +212,7 @@ def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     if preprocessing.channels != 3:
         yield (
             "data.preprocessing.channels",
-            f"got {preprocessing.channels}; {model.name} takes 3, also of grey pictures, whose channels are then alike",
+            f"got {preprocessing.channels}; {model.name} takes 3, also of grey images, whose channels are then alike",
         )
     if min(preprocessing.size) < SMALLEST_SIDE:
         yield (
@@ -238,7 +238,7 @@ def _sizes_stay_positive(experiment: Experiment) -> Iterator[tuple[str, str]]:
         if min(sizes) < 1:
             yield (
                 f"model.blocks.{number}",
-                f"nothing is left of a {experiment.data.preprocessing.size} picture after this block; "
+                f"nothing is left of a {experiment.data.preprocessing.size} image after this block; "
                 "use fewer or smaller pools, strides or kernels, padding: same, or a larger data.preprocessing.size",
             )
             return

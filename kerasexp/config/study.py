@@ -25,7 +25,7 @@ from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.errors import Problem, UserError
 
 # What `--quick` leaves of a study.
-QUICK_SEEDS, QUICK_PICTURES = 2, 6000
+QUICK_SEEDS, QUICK_IMAGES = 2, 6000
 MOST_RUNS = 1000
 GRID = "grid"
 
@@ -127,13 +127,13 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study 
 
 
 def quickened(study: Study) -> Study:
-    """Return the study with fewer seeds and pictures: good for seeing that all works, and not for its figures."""
+    """Return the study with fewer seeds and images: good for seeing that all works, and not for its figures."""
 
     def quick(experiment: Experiment) -> Experiment:
         labels = experiment.data.labels
-        if labels.at_most is not None and labels.at_most < QUICK_PICTURES:
+        if labels.at_most is not None and labels.at_most < QUICK_IMAGES:
             return experiment
-        labels = labels.model_copy(update={"at_most": QUICK_PICTURES})
+        labels = labels.model_copy(update={"at_most": QUICK_IMAGES})
         return experiment.model_copy(update={"data": experiment.data.model_copy(update={"labels": labels})})
 
     variants = {name: quick(experiment) for name, experiment in study.variants.items()}

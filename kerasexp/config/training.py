@@ -39,16 +39,16 @@ LossName = Literal[
 
 
 class Triplet(Section):
-    """Pictures of one class closer to each other than to others by a margin (Schroff et al. 2015, Hermans et al. 2017)."""
+    """Images of one class closer to each other than to others by a margin (Schroff et al. 2015, Hermans et al. 2017)."""
 
     weight: float = Field(1.0, gt=0, description="How much it counts beside the loss that `name` says.")
     margin: float = Field(
-        0.3, gt=0, description="How much farther than one of its class a picture of another should be."
+        0.3, gt=0, description="How much farther than one of its class an image of another should be."
     )
     mining: Literal["batch_hard", "semi_hard"] = Field(
         "batch_hard",
-        description="batch_hard: each picture with the farthest of its class and the nearest of another; semi_hard: each pair "
-        "of a class with the nearest other picture that is farther than the pair, but not by the margin.",
+        description="batch_hard: each image with the farthest of its class and the nearest of another; semi_hard: each pair "
+        "of a class with the nearest other image that is farther than the pair, but not by the margin.",
     )
     normalise: bool = Field(
         True,
@@ -58,17 +58,17 @@ class Triplet(Section):
 
 
 class Center(Section):
-    """Pictures of one class close to a point that follows them (Wen et al. 2016)."""
+    """Images of one class close to a point that follows them (Wen et al. 2016)."""
 
     weight: float = Field(0.1, gt=0, description="How much it counts beside the loss that `name` says.")
-    alpha: float = Field(0.5, gt=0, le=1, description="How far each step moves a class's center to its pictures.")
+    alpha: float = Field(0.5, gt=0, le=1, description="How far each step moves a class's center to its images.")
 
 
 class ClassBatches(Section):
-    """Batches of so many classes with so many pictures each."""
+    """Batches of so many classes with so many images each."""
 
     classes: int = Field(16, ge=2, le=1_000_000, description="Classes in a batch.")
-    pictures: int = Field(4, ge=2, le=1_000_000, description="Pictures of each of them.")
+    images: int = Field(4, ge=2, le=1_000_000, description="Images of each of them.")
 
 
 class Loss(Section):
@@ -76,7 +76,7 @@ class Loss(Section):
 
     name: LossName = Field(
         "cross_entropy",
-        description="scl_nl to gradient_ascent learn from complementary labels, which say what a picture is NOT; "
+        description="scl_nl to gradient_ascent learn from complementary labels, which say what an image is NOT; "
         "logit_adjusted to ldam are for rare classes.",
     )
     label_smoothing: float = Field(
@@ -87,7 +87,7 @@ class Loss(Section):
         description="forward: how likely each label (column) is for each class (row); null: every other class alike.",
     )
     tau: float = Field(1.0, ge=0, description="logit_adjusted: strength; 1 is the balanced softmax.")
-    beta: float = Field(0.999, ge=0, le=1, description="class_balanced: 0 weighs all pictures alike, 1 by 1 / n.")
+    beta: float = Field(0.999, ge=0, le=1, description="class_balanced: 0 weighs all images alike, 1 by 1 / n.")
     gamma: float = Field(2.0, ge=0, description="focal: how much less what is right already counts.")
     scale: float = Field(1.0, gt=0, description="ldam: of the logits after the margin.")
     triplet: Triplet | None = Field(
@@ -173,16 +173,16 @@ class FineTune(Section):
 class Training(Section):
     """Everything about `fit`."""
 
-    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training pictures.")
-    batch_size: int = Field(100, ge=1, le=1_000_000, description="Pictures per step.")
+    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training images.")
+    batch_size: int = Field(100, ge=1, le=1_000_000, description="Images per step.")
     class_batches: ClassBatches | None = Field(
         None,
-        description="Each batch has so many classes with so many pictures of each, such as {classes: 16, pictures: 4} with "
-        "batch_size: 64; null: pictures come in any order.",
+        description="Each batch has so many classes with so many images of each, such as {classes: 16, images: 4} with "
+        "batch_size: 64; null: images come in any order.",
     )
     shuffle: bool = Field(
         True,
-        description="Each epoch in a random order; false: as the pictures are stored, class by class where classes are folders.",
+        description="Each epoch in a random order; false: as the images are stored, class by class where classes are folders.",
     )
     optimizer: Annotated[Optimizer, BeforeValidator(named)] = Field(Optimizer(), description="The optimizer.")
     loss: Annotated[Loss, BeforeValidator(named)] = Field(Loss(), description="The loss.")
@@ -198,7 +198,7 @@ class Training(Section):
     )
     validate_at: list[Annotated[int, Field(ge=0)]] = Field(
         [],
-        description="Steps after which the model is also judged, on at most 1,000 pictures of val; 0: before the first. "
+        description="Steps after which the model is also judged, on at most 1,000 images of val; 0: before the first. "
         "With any given, each epoch's end is one too.",
     )
     save_minutes: float = Field(

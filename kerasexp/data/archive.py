@@ -15,20 +15,20 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from kerasexp.data.cache import MODE, KnownDigest, State, state_in, state_of
-from kerasexp.data.pictures import BrokenPicture, ChangedPicture
-from kerasexp.data.threads import in_threads
+from kerasexp.data.source import BrokenImage, ChangedImage
+from kerasexp.data.thread_pool import in_threads
 from kerasexp.errors import Problem, UserError, listing
 
 MAX_MEMBER = 256 * 2**20
 MAX_RATIO = 200
-# Some 150,000 pictures. Python takes seven times as much memory for a directory, and a second for each 16 MiB.
+# Some 150,000 images. Python takes seven times as much memory for a directory, and a second for each 16 MiB.
 MAX_DIRECTORY = 16 * 2**20
 # The others (bzip2, LZMA, newer ones) are not unpacked by the byte: a thousand bytes of them can give gigabytes at once.
 METHODS = {zipfile.ZIP_STORED: "stored (0)", zipfile.ZIP_DEFLATED: "deflated (8)"}
 LOCAL_HEADER = 30
 # A pipe is opened without waiting for somebody to write to it; Windows would translate line ends.
 READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-CHANGED = "the file was changed or removed while the pictures were being read"
+CHANGED = "the file was changed or removed while the images were being read"
 DRIVE, CONTROL = re.compile("[A-Za-z]:"), re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -39,7 +39,7 @@ class Files:
     Attributes:
         origin: path of the folder or archive.
         paths: of the files in it, with `/`.
-        read: gives the content of one; raises BrokenPicture, or ChangedPicture where it is not what it was when it was listed.
+        read: gives the content of one; raises BrokenImage, or ChangedImage where it is not what it was when it was listed.
     """
 
     origin: str
@@ -80,7 +80,7 @@ def _open_folder(folder: Path) -> Files:
     def read(name: str) -> bytes:
         try:
             content = _content(f"{folder}/{name}", states[name])
-        except BrokenPicture as broken:
+        except BrokenImage as broken:
             hashes[name] = hashlib.sha256(str(broken).encode()).digest()
             unread.add(name)
             raise
@@ -89,7 +89,7 @@ def _open_folder(folder: Path) -> Files:
 
     def hashed(name: str) -> bytes:
         if name not in hashes:
-            with suppress(BrokenPicture):
+            with suppress(BrokenImage):
                 read(name)
         return name.encode("utf-8", "surrogateescape") + b"\0" + hashes[name]
 
@@ -107,17 +107,17 @@ def _content(path: str, listed: State | None) -> bytes:
     """Return what is in a file of a folder, by few calls of the system: small files take longer to open than to decode.
 
     Raises:
-        BrokenPicture: it cannot be read, is no file or too large.
-        ChangedPicture: it is no longer what was listed.
+        BrokenImage: it cannot be read, is no file or too large.
+        ChangedImage: it is no longer what was listed.
     """
     if listed is not None and not stat.S_ISREG(listed[MODE]):
-        raise BrokenPicture("is a device, a pipe or a socket")
+        raise BrokenImage("is a device, a pipe or a socket")
     try:
         file = os.open(path, READING)
         try:
             size = os.fstat(file).st_size
             if size > MAX_MEMBER:
-                raise BrokenPicture(f"is larger than {MAX_MEMBER:,} bytes, which no picture is")
+                raise BrokenImage(f"is larger than {MAX_MEMBER:,} bytes, which no image is")
             content = os.read(file, size)
             while len(content) < size and (more := os.read(file, size - len(content))):
                 content += more
@@ -127,8 +127,8 @@ def _content(path: str, listed: State | None) -> bytes:
             os.close(file)
     except OSError as error:
         if state_of(path) == listed:
-            raise BrokenPicture(f"cannot be read: {error.strerror or error}") from None
-    raise ChangedPicture(CHANGED)
+            raise BrokenImage(f"cannot be read: {error.strerror or error}") from None
+    raise ChangedImage(CHANGED)
 
 
 def _states_in(folder: Path) -> Iterator[tuple[str, State | None]]:
@@ -170,10 +170,10 @@ def _open_zip(path: Path) -> Files:
                 # Asked for all that is there, zipfile would unpack it all, whatever size is declared.
                 return member.read(archive.getinfo(name).file_size)
         except Exception as error:  # those of zipfile, of zlib and of the system have no common base
-            raise BrokenPicture(f"cannot be unpacked: {error}") from None
+            raise BrokenImage(f"cannot be unpacked: {error}") from None
         finally:
             if state_of(path) != opened:
-                raise ChangedPicture(CHANGED) from None
+                raise ChangedImage(CHANGED) from None
 
     def digest() -> tuple[str, bool]:
         with path.open("rb") as file:
@@ -279,5 +279,5 @@ def _is_hidden(parts: tuple[str, ...]) -> bool:
 
 
 def _hides(name: str) -> bool:
-    # macOS keeps a folder's picture in a file of the last name.
+    # macOS keeps a folder's image in a file of the last name.
     return name.startswith(".") or name in ("__MACOSX", "Icon\r")

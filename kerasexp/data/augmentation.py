@@ -1,4 +1,4 @@
-"""Random changes of the training pictures, as functions of (seed, epoch, index)."""
+"""Random changes of the training images, as functions of (seed, epoch, index)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from kerasexp.config.data import Augmentation
 
 # Of red, green and blue in what is seen as brightness (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
-# Shortest and longest side of a rectangle that is erased, as fractions of the picture's.
+# Shortest and longest side of a rectangle that is erased, as fractions of the image's.
 SIDES = 0.2, 0.5
 AFFINE, COLOR = 8, 3
 
 
 def random_rows(how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    """Draw the changes of each picture, as `augmented` takes them: float32 [count, 15]; the arguments are `affine_rows`'s.
+    """Draw the changes of each image, as `augmented` takes them: float32 [count, 15]; the arguments are `affine_rows`'s.
 
     What `color` and `erase` need is drawn last, and only where they are asked for.
     """
@@ -30,24 +30,24 @@ def random_rows(how: Augmentation, count: int, size: tuple[int, int], generator:
 
 
 def augmented(images: tf.Tensor, rows: tf.Tensor, how: Augmentation) -> tf.Tensor:
-    """Return the pictures changed as `random_rows` has drawn: uint8 [n, height, width, channels], as they come in.
+    """Return the images changed as `random_rows` has drawn: uint8 [n, height, width, channels], as they come in.
 
     They are moved first, then coloured, and what is erased of them, after all else, has the mean of what they are by then.
     """
-    pictures = warp(tf.cast(images, tf.float32), rows[:, :AFFINE], how.fill)
+    images = warp(tf.cast(images, tf.float32), rows[:, :AFFINE], how.fill)
     if how.color:
-        pictures = recoloured(pictures, rows[:, AFFINE : AFFINE + COLOR])
+        images = recoloured(images, rows[:, AFFINE : AFFINE + COLOR])
     if how.erase:
-        pictures = erased(pictures, rows[:, AFFINE + COLOR :])
-    return tf.cast(tf.round(pictures), tf.uint8)
+        images = erased(images, rows[:, AFFINE + COLOR :])
+    return tf.cast(tf.round(images), tf.uint8)
 
 
 def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    """Draw one random affine map per picture.
+    """Draw one random affine map per image.
 
     Args:
         how: the ranges.
-        count: number of pictures.
+        count: number of images.
         size: their height and width, in pixels.
         generator: the source of randomness; it is asked for the same numbers whatever the ranges are, but for the flip's,
             which come last.
@@ -62,7 +62,7 @@ def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator:
     zoom_x, zoom_y = 1 + how.zoom * draw[:, 2], 1 + how.zoom * draw[:, 3]
     shift_x, shift_y = how.shift * width * draw[:, 4], how.shift * height * draw[:, 5]
     cos, sin = np.cos(angle), np.sin(angle)
-    # Read backwards: undo the rotation, then the slant, then the zoom, all about the picture's middle.
+    # Read backwards: undo the rotation, then the slant, then the zoom, all about the image's middle.
     a0, a1 = (cos - slant * -sin) / zoom_x, (sin - slant * cos) / zoom_x
     b0, b1 = -sin / zoom_y, cos / zoom_y
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
@@ -78,7 +78,7 @@ def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator:
 
 
 def warp(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
-    """Apply one affine map per picture, interpolating linearly.
+    """Apply one affine map per image, interpolating linearly.
 
     Args:
         images: float32 [n, height, width, channels].
@@ -99,34 +99,34 @@ def warp(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
 
 
 def recoloured(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-    """Change brightness, contrast and, of pictures in colour, saturation.
+    """Change brightness, contrast and, of images in colour, saturation.
 
     Args:
         images: float32 [n, height, width, channels], 0 to 255.
         factors: float32 [n, 3], of each of the three; 1 changes nothing.
 
     Returns:
-        Pictures of the same shape, again 0 to 255.
+        Images of the same shape, again 0 to 255.
     """
     brightness, contrast, saturation = tf.split(factors[:, None, None, :], 3, axis=-1)
-    pictures = images * brightness
-    mean = tf.reduce_mean(pictures, axis=(1, 2, 3), keepdims=True)
-    pictures = mean + contrast * (pictures - mean)
+    images = images * brightness
+    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+    images = mean + contrast * (images - mean)
     if images.shape[-1] == 3:
-        grey = tf.reduce_sum(pictures * tf.constant(LUMA), axis=-1, keepdims=True)
-        pictures = grey + saturation * (pictures - grey)
-    return tf.clip_by_value(pictures, 0.0, 255.0)
+        grey = tf.reduce_sum(images * tf.constant(LUMA), axis=-1, keepdims=True)
+        images = grey + saturation * (images - grey)
+    return tf.clip_by_value(images, 0.0, 255.0)
 
 
 def erased(images: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
-    """Give a rectangle of each picture the picture's mean in each channel (random erasing, Zhong et al. 2020).
+    """Give a rectangle of each image the image's mean in each channel (random erasing, Zhong et al. 2020).
 
     Args:
         images: float32 [n, height, width, channels].
         boxes: float32 [n, 4]: top, left, bottom and right as fractions of the sides; a box of no size erases nothing.
 
     Returns:
-        Pictures of the same shape.
+        Images of the same shape.
     """
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     rows = (tf.cast(tf.range(height), tf.float32) + 0.5) / tf.cast(height, tf.float32)

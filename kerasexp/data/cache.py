@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kerasexp.errors import RunError
-from kerasexp.runs import write_json
+from kerasexp.storage import write_json
 
 # What a file is known by without reading it: device, inode, size, times of its content and of its entry, and mode.
 State = tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Batches of P classes with K pictures each, as losses need them that compare the pictures of a batch."""
+"""Batches of P classes with K images each, as losses need them that compare the images of a batch."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from kerasexp.config.training import ClassBatches
 
 
 def classes_in_batch(counts: list[int], batches: ClassBatches) -> int:
-    """Return P: what is asked for, or all classes that have pictures where those are fewer, as a stand-in's may be."""
+    """Return P: what is asked for, or all classes that have images where those are fewer, as a stand-in's may be."""
     return min(batches.classes, np.count_nonzero(counts))
 
 
 def steps_by_class(counts: list[int], batches: ClassBatches) -> int:
-    """Return how many batches hold each picture once, if those of a class are cut into groups of K.
+    """Return how many batches hold each image once, if those of a class are cut into groups of K.
 
     Args:
-        counts: the pictures of each class.
+        counts: the images of each class.
         batches: P and K.
     """
     return int(-(-_groups(counts, batches).sum() // classes_in_batch(counts, batches)))
 
 
 def positions_by_class(labels: np.ndarray, batches: ClassBatches, generator: np.random.Generator) -> np.ndarray:
-    """Return the positions of the pictures of an epoch, int64 [steps * P * K], batch by batch and in them class by class.
+    """Return the positions of the images of an epoch, int64 [steps * P * K], batch by batch and in them class by class.
 
-    Every batch has P different classes with K pictures each. Each picture comes once, and some once more to fill groups of
+    Every batch has P different classes with K images each. Each image comes once, and some once more to fill groups of
     K and batches of P; but a class can be in a batch only once, so that one with more groups than there are batches shows a
-    part of its pictures, drawn anew each epoch, and the other classes come more often in its stead. In a group no picture
+    part of its images, drawn anew each epoch, and the other classes come more often in its stead. In a group no image
     comes twice unless its class has fewer than K.
 
     Args:
@@ -40,18 +40,18 @@ def positions_by_class(labels: np.ndarray, batches: ClassBatches, generator: np.
     shuffled = generator.permutation(len(labels))
     members = shuffled[np.argsort(labels[shuffled], kind="stable")]
     first = np.cumsum(counts) - counts
-    # How often each class was in a batch before: there it goes on in its shuffled pictures, and begins again at their end.
+    # How often each class was in a batch before: there it goes on in its shuffled images, and begins again at their end.
     before = np.zeros_like(chosen)
     seen = np.zeros_like(counts)
     for step, classes in enumerate(chosen):
         before[step] = seen[classes]
         seen[classes] += 1
-    within = before[..., None] * batches.pictures + np.arange(batches.pictures)
+    within = before[..., None] * batches.images + np.arange(batches.images)
     return members[first[chosen][..., None] + within % counts[chosen][..., None]].ravel()
 
 
 def _groups(counts, batches: ClassBatches) -> np.ndarray:
-    return -(-np.asarray(counts) // batches.pictures)
+    return -(-np.asarray(counts) // batches.images)
 
 
 def _times_in_batches(counts: np.ndarray, batches: ClassBatches, generator: np.random.Generator) -> np.ndarray:

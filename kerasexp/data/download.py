@@ -16,7 +16,7 @@ from typing import BinaryIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from kerasexp.data.pictures import MissingData
+from kerasexp.data.source import MissingData
 
 try:
     import fcntl

@@ -10,13 +10,13 @@ import tensorflow as tf
 from kerasexp.config.data import Augmentation
 from kerasexp.config.training import ClassBatches
 from kerasexp.data.augmentation import augmented, random_rows
-from kerasexp.data.on_disk import PicturesOnDisk
-from kerasexp.data.preparation import Split
-from kerasexp.data.sampling import epoch_size, pictures_in_order
+from kerasexp.data.disk_arrays import ImagesOnDisk
+from kerasexp.data.epoch_sampling import epoch_size, images_in_order
+from kerasexp.data.prepared_data import Split
 
 # Batches that are made at once, and that lie ready: a batch takes a fraction of a step, so that few are enough.
 PARALLEL, AHEAD = 2, 4
-# Nothing is kept for gradients in an evaluation, whose batches can be larger than training's: so many pictures, and fewer
+# Nothing is kept for gradients in an evaluation, whose batches can be larger than training's: so many images, and fewer
 # where each has more pixels than this.
 MOST, PIXELS = 500, 64 * 64
 
@@ -34,20 +34,20 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Return the batches of all epochs up to `epochs - 1`, one after the other, from the epoch and step in `begin` on.
 
-    An epoch's order and its random changes are drawn at its beginning from (seed, epoch), one row per picture shown, so
+    An epoch's order and its random changes are drawn at its beginning from (seed, epoch), one row per image shown, so
     that they do not depend on what was trained before: a resumed run sees what an unbroken one would have seen.
 
     Returns:
         A dataset of (uint8 [b, height, width, channels], int64 [b]); the last batch of an epoch may be smaller. With
-        `class_batches` all have the same size, that of their classes times their pictures.
+        `class_batches` all have the same size, that of their classes times their images.
     """
-    pictures_at, labels = _reader(split.images), tf.constant(split.labels)
+    images_at, labels = _reader(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
     batch_size = epoch_size(np.bincount(split.labels).tolist(), batch_size, oversample, class_batches).batch_size
 
     def plan(epoch: np.int64) -> list[np.ndarray]:
         generator = np.random.default_rng((seed, int(epoch)))
-        shown, order = pictures_in_order(split.labels, oversample, class_batches, generator, shuffle)
+        shown, order = images_in_order(split.labels, oversample, class_batches, generator, shuffle)
         rows = [shown[order]]
         if augmentation is not None:
             rows.append(random_rows(augmentation, len(shown), (height, width), generator)[order])
@@ -62,39 +62,39 @@ def training_batches(
         return tf.data.Dataset.from_tensor_slices(tuple(rows)).batch(batch_size)
 
     def batch(order: tf.Tensor, *changes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pictures = pictures_at(order)
+        images = images_at(order)
         if changes:
-            pictures = augmented(pictures, *changes, augmentation)
-        return pictures, tf.gather(labels, order)
+            images = augmented(images, *changes, augmentation)
+        return images, tf.gather(labels, order)
 
     stream = tf.data.Dataset.range(begin[0], epochs).flat_map(one_epoch)
     return _unhurried(stream.map(batch, num_parallel_calls=PARALLEL, deterministic=True).prefetch(AHEAD))
 
 
 def evaluation_batch(shape: tuple[int, ...]) -> int:
-    """Return how many pictures of this shape, (height, width, channels), pass through a network at once."""
+    """Return how many images of this shape, (height, width, channels), pass through a network at once."""
     return max(1, min(MOST, MOST * PIXELS // (shape[0] * shape[1])))
 
 
 def evaluation_batches(
-    images: np.ndarray | PicturesOnDisk, labels: np.ndarray | None, batch_size: int
+    images: np.ndarray | ImagesOnDisk, labels: np.ndarray | None, batch_size: int
 ) -> tf.data.Dataset:
-    """Return the pictures, with their labels where they are given, in their order and in batches."""
-    if isinstance(images, PicturesOnDisk):
-        pictures_at = _reader(images)
+    """Return the images, with their labels where they are given, in their order and in batches."""
+    if isinstance(images, ImagesOnDisk):
+        images_at = _reader(images)
         positions = tf.data.Dataset.range(len(images)).batch(batch_size)
         if labels is None:
-            batches = positions.map(pictures_at)
+            batches = positions.map(images_at)
         else:
-            batches = positions.map(lambda order: (pictures_at(order), tf.gather(labels, order)))
+            batches = positions.map(lambda order: (images_at(order), tf.gather(labels, order)))
     else:
         parts = images if labels is None else (images, labels)
         batches = tf.data.Dataset.from_tensor_slices(parts).batch(batch_size)
     return _unhurried(batches.prefetch(AHEAD))
 
 
-def _reader(images: np.ndarray | PicturesOnDisk) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return what gives the pictures at positions [b]: uint8 [b, height, width, channels]."""
+def _reader(images: np.ndarray | ImagesOnDisk) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what gives the images at positions [b]: uint8 [b, height, width, channels]."""
     if isinstance(images, np.ndarray):
         held = tf.constant(images)
         return lambda positions: tf.gather(held, positions)

@@ -10,8 +10,8 @@ import numpy as np
 from zlib_ng import zlib_ng
 
 from kerasexp.backend import import_tensorflow
-from kerasexp.data.pictures import MAX_PIXELS, BrokenPicture
-from kerasexp.data.viewing import ORIENTATION, on_white, upright
+from kerasexp.data.orientation import ORIENTATION, on_white, upright
+from kerasexp.data.source import MAX_PIXELS, BrokenImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE = 0, 2, 3
@@ -22,7 +22,7 @@ DEFLATE_RATIO = 1032
 # Larger rows are inflated a piece at a time, by TensorFlow.
 MAX_INFLATED = 2**28
 STORED_BLOCK = 65535
-# Depth, colour, compression, filters and interlacing of the pictures that need nothing but filtering undone, by one of the
+# Depth, colour, compression, filters and interlacing of the images that need nothing but filtering undone, by one of the
 # filters 0 to 4 in each row.
 PLAIN, MAX_FILTER = ((8, GREY, 0, 0, 0), (8, RGB, 0, 0, 0)), 4
 SMALL = 2**18
@@ -42,13 +42,13 @@ class Header(NamedTuple):
 
 
 def decode_png(data: bytes) -> np.ndarray:
-    """Decode a PNG file. Of an animated one this gives the picture that programs show which know no animations.
+    """Decode a PNG file. Of an animated one this gives the image that programs show which know no animations.
 
     Returns:
         uint8 [height, width, 1 or 3].
 
     Raises:
-        BrokenPicture: a checksum is wrong, the file or its pixels are cut off, it breaks the specification, or it is
+        BrokenImage: a checksum is wrong, the file or its pixels are cut off, it breaks the specification, or it is
             larger than 100 megapixels.
     """
     chunks = _chunks(data)
@@ -69,7 +69,7 @@ def decode_png(data: bytes) -> np.ndarray:
 def _chunks(data: bytes) -> dict[bytes, bytes]:
     """Return the content of the first chunk of each kind up to IEND, and of all IDAT together (section 5.3)."""
     if not data.startswith(SIGNATURE):
-        raise BrokenPicture("the PNG file is damaged: its line ends were changed, as a transfer in text mode does")
+        raise BrokenImage("the PNG file is damaged: its line ends were changed, as a transfer in text mode does")
     chunks, packed, at = {}, [], len(SIGNATURE)
     while at + 12 <= len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])
@@ -77,7 +77,7 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
         if len(crc) < 4:
             break
         if _crc(kind, content) != crc:
-            raise BrokenPicture("the PNG file is damaged: a checksum is wrong")
+            raise BrokenImage("the PNG file is damaged: a checksum is wrong")
         if kind == b"IEND":
             return {**chunks, b"IDAT": b"".join(packed)}
         if kind == b"IDAT":
@@ -85,18 +85,18 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
         else:
             chunks.setdefault(kind, content)
         at += 12 + length
-    raise BrokenPicture("the PNG file is cut off")
+    raise BrokenImage("the PNG file is cut off")
 
 
 def _header(chunks: dict[bytes, bytes]) -> Header:
     content = chunks.get(b"IHDR", b"")
     if len(content) != 13:
-        raise BrokenPicture("the PNG file is damaged: it has no header")
+        raise BrokenImage("the PNG file is damaged: it has no header")
     header = Header(*struct.unpack(">IIBBBBB", content))
     if header.colour not in SAMPLES or (header.colour == PALETTE and header.depth > 8):
-        raise BrokenPicture(f"the PNG file is damaged: there is no colour type {header.colour} of {header.depth} bits")
+        raise BrokenImage(f"the PNG file is damaged: there is no colour type {header.colour} of {header.depth} bits")
     if not 0 < header.width * header.height <= MAX_PIXELS:
-        raise BrokenPicture(f"{header.width}x{header.height} pixels; a picture has 1 to {MAX_PIXELS:,}")
+        raise BrokenImage(f"{header.width}x{header.height} pixels; an image has 1 to {MAX_PIXELS:,}")
     return header
 
 
@@ -110,7 +110,7 @@ def _stored_values(header: Header, packed: bytes) -> np.ndarray:
     try:
         rows = _inflated(header, packed)
     except zlib_ng.error:
-        raise BrokenPicture(UNPACKABLE) from None
+        raise BrokenImage(UNPACKABLE) from None
     file = _alone(header, [packed] if rows is None else _uncompressed(rows))
     if rows is None or not _is_plain(header, rows):
         return _by_tensorflow(file, header.depth)
@@ -128,7 +128,7 @@ def _by_tensorflow(file: bytes, depth: int) -> np.ndarray:
             # The tensor lends its memory; `.numpy()` would copy it.
             return np.asarray(memoryview(decoded))
     except tf.errors.InvalidArgumentError:
-        raise BrokenPicture(UNPACKABLE) from None
+        raise BrokenImage(UNPACKABLE) from None
 
 
 def _inflated(header: Header, packed: bytes) -> bytes | None:
@@ -139,17 +139,17 @@ def _inflated(header: Header, packed: bytes) -> bytes | None:
     """
     size = header.height * (1 + (header.width * header.depth * SAMPLES[header.colour] + 7) // 8)
     if size > len(packed) * DEFLATE_RATIO:
-        raise zlib_ng.error("so few bytes hold no such picture, for which memory would be taken first")
+        raise zlib_ng.error("so few bytes hold no such image, for which memory would be taken first")
     if size > MAX_INFLATED:
         return None
     stream = zlib_ng.decompressobj()
     rows = stream.decompress(packed, size + 1)
-    # Anything else than these rows and their checksum can be an interlaced picture.
+    # Anything else than these rows and their checksum can be an interlaced image.
     return rows if stream.eof and len(rows) == size else None
 
 
 def _is_plain(header: Header, rows: bytes) -> bool:
-    """Whether this is a small picture in which nothing can be wrong; OpenCV reads it in 5 us, and TensorFlow in 40."""
+    """Whether this is a small image in which nothing can be wrong; OpenCV reads it in 5 us, and TensorFlow in 40."""
     return header[2:] in PLAIN and len(rows) <= SMALL and max(rows[:: len(rows) // header.height]) <= MAX_FILTER
 
 
@@ -178,7 +178,7 @@ def _colours(values: np.ndarray, header: Header, chunks: dict[bytes, bytes]) -> 
     table = np.frombuffer(chunks.get(b"PLTE", b""), np.uint8)
     indexes = values[..., 0] // (255 // (2**header.depth - 1))
     if len(table) % 3 or int(indexes.max()) >= len(table) // 3:
-        raise BrokenPicture("the PNG file is damaged: it has colours that its palette lacks")
+        raise BrokenImage("the PNG file is damaged: it has colours that its palette lacks")
     table = table.reshape(-1, 3)
     if b"tRNS" in chunks:
         alpha = np.full((len(table), 1), 255, np.uint8)
@@ -191,7 +191,7 @@ def _colours(values: np.ndarray, header: Header, chunks: dict[bytes, bytes]) -> 
 def _with_alpha(pixels: np.ndarray, header: Header, transparent: bytes) -> np.ndarray:
     """Make the one colour that tRNS names transparent (section 11.3.1.1)."""
     if len(transparent) != 2 * pixels.shape[2]:
-        raise BrokenPicture("the PNG file is damaged: what it names as its transparent colour is none")
+        raise BrokenImage("the PNG file is damaged: what it names as its transparent colour is none")
     colour = np.array(struct.unpack(f">{pixels.shape[2]}H", transparent))
     if header.depth < 8:
         colour = colour * (255 // (2**header.depth - 1))
@@ -206,7 +206,7 @@ def _orientation(exif: bytes) -> int:
     try:
         tags.load(exif)
     except (SyntaxError, ValueError, struct.error) as error:
-        raise BrokenPicture(
+        raise BrokenImage(
             f"the PNG file is damaged: its EXIF data, which may rotate it, are unreadable: {error}"
         ) from None
     return tags.get(ORIENTATION, 1)

@@ -1,4 +1,4 @@
-"""A look at a user's own pictures: classes, counts, sizes, colour, ink, faults."""
+"""A look at a user's own images: classes, counts, sizes, colour, ink, faults."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.pictures import BrokenPicture, Pictures, Source
 from kerasexp.data.preprocessing import border_means
+from kerasexp.data.source import BrokenImage, Images, Source
 from kerasexp.data.sources.image_folder import load_image_folder
-from kerasexp.data.threads import in_threads
+from kerasexp.data.thread_pool import in_threads
 
-# Statistics need no more pictures than this; counts are of all.
+# Statistics need no more images than this; counts are of all.
 SAMPLE = 2000
 # Channels that differ by more than this are colour; scanners and JPEG leave less in grey.
 COLOUR_DIFFERENCE = 24
@@ -25,14 +25,14 @@ class Survey:
     """What was found.
 
     Attributes:
-        counts: split -> class -> number of pictures.
-        looked_at: how many pictures were decoded.
+        counts: split -> class -> number of images.
+        looked_at: how many images were decoded.
         heights, widths: int [looked at without faults].
-        colour: share of pictures with colour in them.
-        bright_border: share of pictures whose border is bright.
+        colour: share of images with colour in them.
+        bright_border: share of images whose border is bright.
         ink: the window [top, left, bottom, right], in fractions, that holds what differs from the border; dust on one
             page in two hundred does not widen it.
-        faults: (name, reason) of pictures that cannot be read.
+        faults: (name, reason) of images that cannot be read.
     """
 
     counts: dict[str, dict[str, int]]
@@ -47,7 +47,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class Looked:
-    """Pictures of one split that were decoded, one entry each.
+    """Images of one split that were decoded, one entry each.
 
     Attributes:
         names: of those without faults.
@@ -68,17 +68,17 @@ class Looked:
 
 
 def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
-    """Look at a folder or zip archive of pictures in class folders.
+    """Look at a folder or zip archive of images in class folders.
 
     Raises:
-        UserError: there are fewer than two classes, or no picture can be read; as `image_folder`.
+        UserError: there are fewer than two classes, or no image can be read; as `image_folder`.
     """
     source = load_image_folder(DataSource(source="image_folder", path=str(path)))
-    return summary(source, [look(pictures, progress) for pictures in source.splits.values()])
+    return summary(source, [look(images, progress) for images in source.splits.values()])
 
 
 def summary(source: Source, looked: list[Looked]) -> Survey:
-    """Return what was found in a source, of whose splits the pictures have been looked at."""
+    """Return what was found in a source, of whose splits the images have been looked at."""
     counts = {
         split: dict(
             zip(source.class_names, np.bincount(p.labels, minlength=len(source.class_names)).tolist(), strict=True)
@@ -111,22 +111,22 @@ def together(looked: list[Looked]) -> Looked:
     )
 
 
-def look(pictures: Pictures, progress: Callable[[int, int], None]) -> Looked:
-    """Decode pictures of a split, at most `SAMPLE` that lie evenly in it."""
-    positions = np.unique(np.linspace(0, len(pictures) - 1, min(len(pictures), SAMPLE)).astype(int))
+def look(images: Images, progress: Callable[[int, int], None]) -> Looked:
+    """Decode images of a split, at most `SAMPLE` that lie evenly in it."""
+    positions = np.unique(np.linspace(0, len(images) - 1, min(len(images), SAMPLE)).astype(int))
     names, facts, faults = [], [], []
 
     def one(position: int):
         try:
-            return _facts(pictures.read(position))
-        except BrokenPicture as broken:
+            return _facts(images.read(position))
+        except BrokenImage as broken:
             return broken
 
     for done, (position, result) in enumerate(zip(positions, in_threads(one, positions), strict=True), start=1):
-        if isinstance(result, BrokenPicture):
-            faults.append((pictures.names[position], str(result)))
+        if isinstance(result, BrokenImage):
+            faults.append((images.names[position], str(result)))
         else:
-            names.append(pictures.names[position])
+            names.append(images.names[position])
             facts.append(result)
         progress(done, len(positions))
     table = np.array(facts) if facts else np.empty((0, 8))
@@ -134,12 +134,12 @@ def look(pictures: Pictures, progress: Callable[[int, int], None]) -> Looked:
     return Looked(names, *sizes.T, *flags.T, table[:, 4:8], faults)
 
 
-def _facts(picture: np.ndarray) -> tuple:
+def _facts(image: np.ndarray) -> tuple:
     """Return height, width, colour, bright border, and the window that holds the ink."""
-    height, width = picture.shape[:2]
-    spread = picture[::4, ::4].max(axis=2).astype(int) - picture[::4, ::4].min(axis=2)
-    border = border_means(picture[np.newaxis])[0]
-    ink = np.abs(picture.mean(axis=2) - border) > 64
+    height, width = image.shape[:2]
+    spread = image[::4, ::4].max(axis=2).astype(int) - image[::4, ::4].min(axis=2)
+    border = border_means(image[np.newaxis])[0]
+    ink = np.abs(image.mean(axis=2) - border) > 64
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     window = (0.5, 0.5, 0.5, 0.5)
     if len(rows):

@@ -75,7 +75,7 @@ def at_temperature(predictions: Predictions, temperature: float) -> Predictions:
 
 
 def _logits(predictions: Predictions) -> np.ndarray:
-    """Log probabilities, which differ from the logits by a constant per picture; softmax does not see it."""
+    """Log probabilities, which differ from the logits by a constant per image; softmax does not see it."""
     return np.log(np.maximum(predictions.y_score.astype(np.float64), np.finfo(np.float32).tiny))
 
 

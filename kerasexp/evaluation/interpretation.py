@@ -35,7 +35,7 @@ def _kernels(layer: keras.Layer) -> np.ndarray:
 
 
 def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what convolutions make of one picture, after norm, activation and residual sum.
+    """Return what convolutions make of one image, after norm, activation and residual sum.
 
     Args:
         model: a classifier.
@@ -56,17 +56,17 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
-    """Return where the evidence for a class lies in each picture, by Grad-CAM (Selvaraju et al., ICCV 2017).
+    """Return where the evidence for a class lies in each image, by Grad-CAM (Selvaraju et al., ICCV 2017).
 
     The gradient of the class's logit, averaged over the last convolution's maps, weighs them; what is negative is cut.
 
     Args:
         model: a classifier whose last layer with weights gives the logits.
         images: uint8 [n, height, width, channels].
-        classes: int [n], the class asked about in each picture.
+        classes: int [n], the class asked about in each image.
 
     Returns:
-        float32 [n, height, width] in 0..1, the highest of each picture being 1; None where nothing convolves, or where the
+        float32 [n, height, width] in 0..1, the highest of each image being 1; None where nothing convolves, or where the
         logits have no gradient.
     """
     import tensorflow as tf

@@ -18,12 +18,12 @@ def wilson_interval(rate: float, count: int) -> tuple[float, float]:
 
 
 def paired_interval(only_first: int, only_second: int, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of the second's accuracy less the first's on the same pictures (Bonett and Price 2012).
+    """Return the 95 % interval of the second's accuracy less the first's on the same images (Bonett and Price 2012).
 
     Args:
-        only_first: pictures that only the first gets right.
-        only_second: pictures that only the second gets right.
-        count: all pictures.
+        only_first: images that only the first gets right.
+        only_second: images that only the second gets right.
+        count: all images.
     """
     first, second = (only_first + 1) / (count + 2), (only_second + 1) / (count + 2)
     half = Z * np.sqrt((first + second - (second - first) ** 2) / (count + 2))
@@ -31,7 +31,7 @@ def paired_interval(only_first: int, only_second: int, count: int) -> tuple[floa
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the two-sided p-value of McNemar's exact test: that the two err on the same number of pictures."""
+    """Return the two-sided p-value of McNemar's exact test: that the two err on the same number of images."""
     from scipy.stats import binomtest
 
     disagreeing = only_first + only_second
@@ -50,7 +50,7 @@ def holm(p_values: list[float]) -> list[float]:
 def macro_intervals(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> dict[str, tuple[float, float]]:
     """Return the 95 % bootstrap intervals of macro recall and macro F1, over the classes that are there.
 
-    The pictures are drawn again with replacement, which is a multinomial draw over the filled cells of the confusion
+    The images are drawn again with replacement, which is a multinomial draw over the filled cells of the confusion
     matrix; the draws are seeded. A draw's average is over the classes in it.
     """
     cells, counts = np.unique(y_true * classes + y_pred, return_counts=True)

@@ -10,7 +10,7 @@ import numpy as np
 from kerasexp.evaluation.calibration import at_temperature, reliability
 from kerasexp.evaluation.intervals import macro_intervals, wilson_interval
 from kerasexp.evaluation.predictions import Predictions
-from kerasexp.evaluation.ranking import Ranking, rank
+from kerasexp.evaluation.roc import Ranking, rank
 
 TOPS = (3, 5)
 KERAS_EPSILON = 1e-7
@@ -22,7 +22,7 @@ def compute_metrics(
     """Return the figures of one split as plain numbers, ready for JSON.
 
     Keys:
-        `pictures`; `accuracy` with `accuracy_low` and `accuracy_high`, its 95 % Wilson interval.
+        `images`; `accuracy` with `accuracy_low` and `accuracy_high`, its 95 % Wilson interval.
         `loss`: cross-entropy as Keras has it, with probabilities clipped at 1e-7; `nll`: the same, not clipped so.
         `brier`: squared error of the probabilities, summed over the classes, or half of that for two classes, as is the
         custom; `ece`: expected calibration error in 15 bins.
@@ -33,7 +33,7 @@ def compute_metrics(
         `macro_auc`, `macro_average_precision`: of one class against all others; absent where no class has both.
         `majority_accuracy`: of always guessing the split's largest class.
         `per_class`: by class name, `precision`, `recall` with its 95 % Wilson interval, `f1`, `support` and
-        `predicted` (pictures of it, and taken for it), `auc` and `average_precision`, None where undefined.
+        `predicted` (images of it, and taken for it), `auc` and `average_precision`, None where undefined.
 
     Macro averages go over the classes that the split has; a class that is never predicted has precision 0.
     """
@@ -45,7 +45,7 @@ def compute_metrics(
     low, high = wilson_interval(accuracy, count)
     ranking = ranking or rank(predictions)
     result: dict[str, Any] = {
-        "pictures": count,
+        "images": count,
         "accuracy": accuracy,
         "accuracy_low": low,
         "accuracy_high": high,

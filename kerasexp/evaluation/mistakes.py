@@ -1,4 +1,4 @@
-"""Which pictures to look at: some right, some wrong, the most confident mistakes, the most confused classes."""
+"""Which images to look at: some right, some wrong, the most confident mistakes, the most confused classes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class ConfusedPair:
     """Two classes taken for each other, and where to see it.
 
     Attributes:
-        first, second: the classes; more pictures of `first` are taken for `second` than the other way round.
+        first, second: the classes; more images of `first` are taken for `second` than the other way round.
         first_as_second, second_as_first: how many.
-        right_first, right_second: positions of up to two pictures of each that are recognised.
-        confused: positions of up to four pictures of either that are taken for the other, the most confident first.
+        right_first, right_second: positions of up to two images of each that are recognised.
+        confused: positions of up to four images of either that are taken for the other, the most confident first.
     """
 
     first: int

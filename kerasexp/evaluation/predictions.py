@@ -1,4 +1,4 @@
-"""What a model says of every picture of a split, from one pass; metrics, plots and pages read only this."""
+"""What a model says of every image of a split, from one pass; metrics, plots and pages read only this."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasexp.errors import Problem, UserError
-from kerasexp.runs import csv_text
+from kerasexp.storage import csv_text
 
 if TYPE_CHECKING:
     import keras
 
-    from kerasexp.data.preparation import Split
+    from kerasexp.data.prepared_data import Split
 
 COLUMNS = ["file", "true", "predicted", "correct", "probability"]
 NONE = np.zeros(0, np.int64)
@@ -28,13 +28,13 @@ class Predictions:
     """The predictions for one split.
 
     Attributes:
-        names: file or position of each picture.
+        names: file or position of each image.
         y_true: int64 [n].
         y_score: float32 [n, classes], probabilities.
         class_names: in the order of the classes.
         seconds: how long the pass took; 0 where the predictions were read from a file.
-        sampled: int64 [s], positions of the pictures whose features were kept.
-        features: float32 [s, f], what the last layer sees of these pictures.
+        sampled: int64 [s], positions of the images whose features were kept.
+        features: float32 [s, f], what the last layer sees of these images.
     """
 
     names: list[str]
@@ -50,7 +50,7 @@ class Predictions:
 
     @cached_property
     def y_pred(self) -> np.ndarray:
-        """int64 [n]: the most likely class of each picture."""
+        """int64 [n]: the most likely class of each image."""
         return self.y_score.argmax(axis=1)
 
     @cached_property
@@ -64,12 +64,12 @@ class Predictions:
         return self.y_score.max(axis=1)
 
     def sampling(self, positions: np.ndarray) -> Predictions:
-        """Return the same with the features of these pictures alone, int64 [s], which are among those that were kept."""
+        """Return the same with the features of these images alone, int64 [s], which are among those that were kept."""
         kept = np.isin(self.sampled, positions)
         return replace(self, sampled=self.sampled[kept], features=self.features[kept])
 
     def to_csv(self) -> str:
-        """Return one line per picture: file, true and predicted class, whether they agree, and every probability.
+        """Return one line per image: file, true and predicted class, whether they agree, and every probability.
 
         Nine digits hold a float32 exactly, so figures computed from the file equal ours.
         """
@@ -105,10 +105,10 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
     """Pass a split through the model once.
 
     Args:
-        model: a classifier of uint8 pictures, which gives probabilities.
-        split: the pictures and their labels.
+        model: a classifier of uint8 images, which gives probabilities.
+        split: the images and their labels.
         class_names: in the order of the model's outputs.
-        sampled: int64 [s], ascending positions of the pictures whose features are wanted as well.
+        sampled: int64 [s], ascending positions of the images whose features are wanted as well.
     """
     import keras
 

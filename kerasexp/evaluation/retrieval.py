@@ -1,4 +1,4 @@
-"""How well the embedding alone finds pictures of the same class: what a metric loss trains it for."""
+"""How well the embedding alone finds images of the same class: what a metric loss trains it for."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ NEIGHBOURS = 5
 
 
 def retrieval_metrics(train: Predictions, test: Predictions) -> dict[str, float | int] | None:
-    """Return the figures of test pictures that are looked up by their features, by cosine similarity.
+    """Return the figures of test images that are looked up by their features, by cosine similarity.
 
     Keys:
-        `recall_at_1`, `recall_at_5`: the share of test pictures that have one of their class among the so many most similar
-        other TEST pictures; absent where no class has two of them. Pictures that are alone in their class are left out.
-        `pictures`: how many that are.
-        `knn_accuracy`: the share that has the class of the majority of the `neighbours` most similar TRAIN pictures; of
+        `recall_at_1`, `recall_at_5`: the share of test images that have one of their class among the so many most similar
+        other TEST images; absent where no class has two of them. Images that are alone in their class are left out.
+        `images`: how many that are.
+        `knn_accuracy`: the share that has the class of the majority of the `neighbours` most similar TRAIN images; of
         classes with as many votes the first one is taken.
         `neighbours`: 5, or as many as train has.
 
-    Cosine similarity for all runs, whatever the loss took, so that their figures can be compared; a picture whose features
+    Cosine similarity for all runs, whatever the loss took, so that their figures can be compared; an image whose features
     are all zeros is equally unlike all others. scikit-learn compares piece by piece, so that memory grows with the number
-    of pictures and not with its square.
+    of images and not with its square.
 
     Args:
-        train: with the features of all its pictures, which must not be changed at random.
+        train: with the features of all its images, which must not be changed at random.
         test: the same.
 
     Returns:
@@ -60,11 +60,11 @@ def _recalls(features: np.ndarray, labels: np.ndarray) -> dict[str, float | int]
     if not accompanied.any():
         return {}
     most = min(max(RECALLS), len(labels) - 1)
-    # Asked for no pictures in particular, it takes those that it knows, and none for its own neighbour.
+    # Asked for no images in particular, it takes those that it knows, and none for its own neighbour.
     nearest = NearestNeighbors(n_neighbors=most, algorithm="brute").fit(features).kneighbors(return_distance=False)
     same = (labels[nearest] == labels[:, None])[accompanied]
     found = {f"recall_at_{k}": float(same[:, :k].any(axis=1).mean()) for k in RECALLS}
-    return {**found, "pictures": int(accompanied.sum())}
+    return {**found, "images": int(accompanied.sum())}
 
 
 def _unit_length(features: np.ndarray) -> np.ndarray:

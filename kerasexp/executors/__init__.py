@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kerasexp.config.execution import ExecutionKeys
 from kerasexp.console import Console
-from kerasexp.data.threads import cores
+from kerasexp.environment import cores
 from kerasexp.executors.processes import InProcesses
 from kerasexp.executors.tasks import Ending, InThisProcess, Task
 
@@ -42,7 +42,7 @@ def executor_of(execution: ExecutionKeys, jobs: int, most: int, console: Console
         UserError: Ray is not installed, or there is no such cluster.
     """
     if execution.executor == "ray":
-        from kerasexp.executors.on_ray import OnRay
+        from kerasexp.executors.ray_cluster import OnRay
 
         return OnRay(execution.ray)
     at_once = min(jobs, most)

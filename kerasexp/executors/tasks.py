@@ -52,7 +52,7 @@ def attempt(task: Task) -> Ending:
     import_tensorflow()
     import keras
 
-    from kerasexp.workflow import run_experiment, run_trial
+    from kerasexp.runs.run import run_experiment, run_trial
 
     with task.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
         try:
@@ -84,7 +84,7 @@ class InThisProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
-        from kerasexp.data.preparation import hold
+        from kerasexp.data.prepared_data import hold
 
         # Files may have changed before this process is asked for the same data again.
         hold({})

@@ -1,6 +1,6 @@
 """The formats in which a classifier can leave Keras: one file per format, and this dict of their names.
 
-Each of them takes uint8 pictures [n, height, width, channels] by the name `pictures`, any number of them, gives float32
+Each of them takes uint8 images [n, height, width, channels] by the name `images`, any number of them, gives float32
 `probabilities` [n, classes], and carries its description (`description.py`).
 """
 
@@ -29,7 +29,7 @@ class ExportFormat:
         ending: of its files' names; the default name of a folder ends like this.
         folder: whether it is a folder.
         write: is given the model as `portable` makes it, the description, and where to.
-        load: returns the function from pictures to probabilities that a path holds.
+        load: returns the function from images to probabilities that a path holds.
         extra: the extra that it needs.
     """
 

@@ -33,10 +33,10 @@ def write_litert(model: keras.Model, description: dict[str, Any], path: Path) ->
 
 
 def load_litert(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from pictures to probabilities."""
+    """Return the function from images to probabilities."""
     import tensorflow as tf
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the interpreter will move to a package of its own
         run = tf.lite.Interpreter(str(path)).get_signature_runner("serving_default")
-    return lambda pictures: run(pictures=pictures)["probabilities"]
+    return lambda images: run(images=images)["probabilities"]

@@ -33,11 +33,11 @@ def write_onnx(model: keras.Model, description: dict[str, Any], path: Path) -> N
 
 
 def load_onnx(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from pictures to probabilities."""
+    """Return the function from images to probabilities."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda pictures: session.run(["probabilities"], {"pictures": pictures})[0]
+    return lambda images: session.run(["probabilities"], {"images": images})[0]
 
 
 def _teach_tf2onnx() -> None:

@@ -62,7 +62,7 @@ def _layers(model: keras.Model):
 
 
 def signature(model: keras.Model) -> list[keras.InputSpec]:
-    """Return what the exported model takes: any number of uint8 pictures."""
+    """Return what the exported model takes: any number of uint8 images."""
     import keras
 
-    return [keras.InputSpec(shape=model.inputs[0].shape, dtype="uint8", name="pictures")]
+    return [keras.InputSpec(shape=model.inputs[0].shape, dtype="uint8", name="images")]

@@ -26,13 +26,13 @@ def write_saved_model(model: keras.Model, description: dict[str, Any], path: Pat
 
 
 def load_saved_model(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from pictures to probabilities."""
+    """Return the function from images to probabilities."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
     serve = loaded.signatures["serving_default"]
 
-    def predict(pictures: np.ndarray, keep=loaded) -> np.ndarray:  # the signature lives only as long as what it is of
-        return serve(pictures=tf.constant(pictures))["probabilities"].numpy()
+    def predict(images: np.ndarray, keep=loaded) -> np.ndarray:  # the signature lives only as long as what it is of
+        return serve(images=tf.constant(images))["probabilities"].numpy()
 
     return predict

@@ -45,7 +45,7 @@ def build_loss(loss: Loss, counts: list[int]) -> keras.losses.Loss:
 
     Args:
         loss: as the experiment asks for it.
-        counts: the training pictures of each class, which some losses go by.
+        counts: the training images of each class, which some losses go by.
     """
     return LOSSES[loss.name](loss, counts)
 

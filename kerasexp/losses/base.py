@@ -10,9 +10,9 @@ class LogitLoss(keras.losses.Loss):
     """A loss of labels int [n] (or [n, 1]) and logits [n, classes] of any float type, computed in float32."""
 
     def call(self, y_true, y_pred):
-        """Return the loss of each picture, float32 [n]."""
+        """Return the loss of each image, float32 [n]."""
         return self.of_logits(ops.cast(ops.reshape(y_true, (-1,)), "int32"), ops.cast(y_pred, "float32"))
 
     def of_logits(self, labels, logits):
-        """Return the loss of each picture, float32 [n], from int32 labels and float32 logits."""
+        """Return the loss of each image, float32 [n], from int32 labels and float32 logits."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Center loss: the pictures of a class are drawn to a point that follows them (Wen et al., ECCV 2016)."""
+"""Center loss: the images of a class are drawn to a point that follows them (Wen et al., ECCV 2016)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from keras import ops
 
 
 class CenterLoss(keras.layers.Layer):
-    """1/2 ||f - c_y||^2, the mean over the batch, f the embedding of a picture and c_y the center of its class.
+    """1/2 ||f - c_y||^2, the mean over the batch, f the embedding of an image and c_y the center of its class.
 
     The mean and not the paper's sum, so that its weight means the same at any batch size, as with cross-entropy. Each call
-    then moves the centers, not by gradient: c_j -= alpha * sum_{y=j}(c_j - f) / (1 + n_j), n_j the batch's pictures of class
+    then moves the centers, not by gradient: c_j -= alpha * sum_{y=j}(c_j - f) / (1 + n_j), n_j the batch's images of class
     j. So it is called on the batches that are learned from, and on no others. The centers are weights that are not trained,
     and begin at 0. They and the loss are float32 whatever the embedding's type.
 
     Args:
         classes: how many.
         width: f, of the embedding.
-        alpha: how far a center moves to its pictures, of the way that 1 / (1 + n_j) leaves.
+        alpha: how far a center moves to its images, of the way that 1 / (1 + n_j) leaves.
     """
 
     def __init__(self, classes: int, width: int, alpha: float = 0.5, name: str = "center", dtype: str = "float32"):

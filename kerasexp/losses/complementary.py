@@ -1,7 +1,7 @@
-"""Losses for complementary labels, which name one class that a picture is NOT of.
+"""Losses for complementary labels, which name one class that an image is NOT of.
 
 All take labels int [n] and logits [n, classes], and compute in float32 on logits, so that probabilities of 0 and 1 have
-finite losses and gradients. With g the logits and p = softmax(g), c is the class that a picture is not of, K their number.
+finite losses and gradients. With g the logits and p = softmax(g), c is the class that an image is not of, K their number.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Forward(LogitLoss):
 class _Risk(LogitLoss):
     """Estimators of the ordinary risk from complementary labels (Ishida et al., ICML 2019).
 
-    r_j = -(K - 1) pi_j m_jj + sum_k pi_k m_kj is the part of class j, m_kj the mean of -log p_j over the batch's pictures
+    r_j = -(K - 1) pi_j m_jj + sum_k pi_k m_kj is the part of class j, m_kj the mean of -log p_j over the batch's images
     labelled "not k", and pi_k the share of that label.
 
     Args:
@@ -78,7 +78,7 @@ class _Risk(LogitLoss):
         means = ops.matmul(ops.transpose(chosen), -ops.log_softmax(logits)) / counts[:, None]
         weighted = ops.convert_to_tensor(self.shares, "float32")[:, None] * means
         parts = ops.sum(weighted, axis=0) - (logits.shape[-1] - 1) * ops.diagonal(weighted)
-        # One figure for the batch, which Keras averages over the batch: each picture is given it.
+        # One figure for the batch, which Keras averages over the batch: each image is given it.
         return self.of_parts(parts) * ops.ones_like(logits[:, 0])
 
     def of_parts(self, parts):

@@ -1,6 +1,6 @@
 """Losses for training splits in which some classes are rare; all take labels int [n] and logits [n, classes].
 
-What they share: a rare class weighs more, or has to win by more. A class with no picture at all is helped by none.
+What they share: a rare class weighs more, or has to win by more. A class with no image at all is helped by none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from keras import ops
 
 from kerasexp.losses.base import LogitLoss
 
-# Of a class without pictures: its share must have a logarithm.
+# Of a class without images: its share must have a logarithm.
 FEWEST = 0.5
 LDAM_MARGIN = 0.5
 
@@ -24,7 +24,7 @@ class LogitAdjusted(LogitLoss):
     classes that are equally frequent.
 
     Args:
-        counts: of the training pictures of each class.
+        counts: of the training images of each class.
         tau: strength; 0 is plain cross-entropy.
     """
 
@@ -42,11 +42,11 @@ class LogitAdjusted(LogitLoss):
 
 @keras.saving.register_keras_serializable("kerasexp")
 class ClassBalanced(LogitLoss):
-    """Cross-entropy times (1 - b) / (1 - b^n_c), scaled to a mean of 1 over the training pictures (Cui et al., CVPR 2019).
+    """Cross-entropy times (1 - b) / (1 - b^n_c), scaled to a mean of 1 over the training images (Cui et al., CVPR 2019).
 
     Args:
-        counts: n_c, of the training pictures of each class.
-        beta: b; 0 weighs all pictures alike, 1 weighs by 1 / n_c.
+        counts: n_c, of the training images of each class.
+        beta: b; 0 weighs all images alike, 1 weighs by 1 / n_c.
     """
 
     def __init__(self, counts: list[int], beta: float = 0.999, name: str = "class_balanced", **keywords):
@@ -89,7 +89,7 @@ class Ldam(LogitLoss):
     """Cross-entropy in which a class has to win by a margin ~ n_c^(-1/4), 0.5 for the rarest (Cao et al., NeurIPS 2019).
 
     Args:
-        counts: n_c, of the training pictures of each class.
+        counts: n_c, of the training images of each class.
         scale: of the logits after the margin.
     """
 

@@ -1,11 +1,11 @@
-"""Triplet loss: of the pictures in a batch, those of one class are drawn together and others pushed away by a margin."""
+"""Triplet loss: of the images in a batch, those of one class are drawn together and others pushed away by a margin."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
 
-# Before a root, whose gradient is infinite at 0: pictures that coincide have a distance of 1e-6 and no gradient.
+# Before a root, whose gradient is infinite at 0: images that coincide have a distance of 1e-6 and no gradient.
 EPSILON = 1e-12
 # Before the root of an embedding's own length: one of all zeros stays so, and its gradient stays below 1e4.
 LENGTH_EPSILON = 1e-8
@@ -17,7 +17,7 @@ FAR = 1e30
 class TripletLoss(keras.losses.Loss):
     """[D(anchor, positive) - D(anchor, negative) + margin]_+ over triplets of a batch, D the Euclidean distance.
 
-    `batch_hard`: each picture is an anchor once, with the farthest picture of its class and the nearest of another; the
+    `batch_hard`: each image is an anchor once, with the farthest image of its class and the nearest of another; the
     mean over the anchors (Hermans et al. 2017). `semi_hard`: each ordered pair of a class is an anchor and a positive once,
     with the nearest negative for which D(a, p) < D(a, n) < D(a, p) + margin; where there is none, with the farthest
     negative, which counts 0 if it is beyond the margin; the mean over the pairs (Schroff et al., CVPR 2015).

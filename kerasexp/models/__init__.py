@@ -11,14 +11,14 @@ from kerasexp.config.experiment import Experiment
 from kerasexp.config.head import ZeroShot
 from kerasexp.config.head_rules import head_without_steps
 from kerasexp.config.model import Application, Model
+from kerasexp.models.applications import NETWORKS, build_application, imagenet_logits
 from kerasexp.models.cnn import build_cnn
 from kerasexp.models.decoding import ARGMAX, Decoding, decoding_of
 from kerasexp.models.label_mapping import LabelMapping
 from kerasexp.models.mlp import build_mlp
-from kerasexp.models.pretrained import NETWORKS, build_application, imagenet_logits
 from kerasexp.models.resnet import build_resnet18
 
-# From uint8 pictures to features; the family rescales what it takes.
+# From uint8 images to features; the family rescales what it takes.
 MODELS: dict[str, Callable[[Model, keras.KerasTensor], keras.KerasTensor]] = {
     "mlp": build_mlp,
     "cnn": build_cnn,
@@ -32,11 +32,11 @@ def build_model(
 ) -> keras.Model:
     """Build a functional classifier.
 
-    It takes uint8 pictures [n, height, width, channels] in 0..255, rescales them itself, and gives float32
+    It takes uint8 images [n, height, width, channels] in 0..255, rescales them itself, and gives float32
     probabilities [n, classes], whatever the precision of what lies between: those of the logits after `decoding`. What is
     trained is `learner` of it.
     """
-    inputs = _pictures(preprocessing)
+    inputs = _images(preprocessing)
     features = MODELS[model.name](model, inputs)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(features)
     decoded = decoding.layer()
@@ -49,7 +49,7 @@ def classifier_of(experiment: Experiment, class_names: list[str], counts: list[i
     Args:
         experiment: resolved and validated.
         class_names: of the data.
-        counts: the training pictures of each class.
+        counts: the training images of each class.
 
     Returns:
         As `build_model`; with `head.zero_shot` its classes are the answers that this has.
@@ -65,17 +65,17 @@ def classifier_of(experiment: Experiment, class_names: list[str], counts: list[i
 def _build_zero_shot(
     model: Application, zero_shot: ZeroShot, preprocessing: Preprocessing, class_names: list[str], name: str
 ) -> keras.Model:
-    inputs = _pictures(preprocessing)
+    inputs = _images(preprocessing)
     mapping = LabelMapping(zero_shot.groups(class_names), zero_shot.combine, dtype="float32", name="logits")
     return keras.Model(inputs, _probabilities(mapping(imagenet_logits(model, inputs))), name=name)
 
 
-def _pictures(preprocessing: Preprocessing) -> keras.KerasTensor:
-    return keras.Input((*preprocessing.size, preprocessing.channels), dtype="uint8", name="pictures")
+def _images(preprocessing: Preprocessing) -> keras.KerasTensor:
+    return keras.Input((*preprocessing.size, preprocessing.channels), dtype="uint8", name="images")
 
 
 def ending_in(model: keras.Model, logits: keras.KerasTensor) -> keras.Model:
-    """Return the classifier of the same pictures whose probabilities are those of other logits, computed of its layers."""
+    """Return the classifier of the same images whose probabilities are those of other logits, computed of its layers."""
     return keras.Model(model.input, _probabilities(logits), name=model.name)
 
 
@@ -84,5 +84,5 @@ def _probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def learner(model: keras.Model) -> keras.Model:
-    """Return the part of a classifier that is trained: from pictures to logits, which losses are computed of."""
+    """Return the part of a classifier that is trained: from images to logits, which losses are computed of."""
     return keras.Model(model.input, model.get_layer("logits").output, name=model.name)

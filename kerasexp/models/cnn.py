@@ -11,9 +11,9 @@ from kerasexp.models.layers import POOLINGS, convolution, dense_head, rescale
 from kerasexp.models.mobilenet import inverted_residual, separable_convolution
 
 
-def build_cnn(model: Cnn, pictures: keras.KerasTensor) -> keras.KerasTensor:
-    """Pass uint8 pictures [n, height, width, channels] through the blocks and the head; return the features [n, f]."""
-    features = rescale(pictures)
+def build_cnn(model: Cnn, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Pass uint8 images [n, height, width, channels] through the blocks and the head; return the features [n, f]."""
+    features = rescale(images)
     for number, block in enumerate(model.blocks, start=1):
         features = _block(features, block, f"block_{number}")
     features = POOLINGS[model.pooling](name=model.pooling)(features)

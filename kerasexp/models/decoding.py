@@ -44,7 +44,7 @@ def decoding_of(decode: Decode, counts: list[int]) -> Decoding:
 
     Args:
         decode: the section of the experiment.
-        counts: the training pictures of each class.
+        counts: the training images of each class.
     """
     if decode.name == "argmin":
         return Decoding(scale=-1.0)

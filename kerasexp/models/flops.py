@@ -1,11 +1,11 @@
-"""How many floating-point operations a model takes for one picture, counted from the shapes of its layers.
+"""How many floating-point operations a model takes for one image, counted from the shapes of its layers.
 
 Counted is one forward pass as in prediction. A multiplication and the addition of its product are two operations, and so
 papers' figures of multiply-adds (which some of them call FLOPs) are half as large. By layer:
 
     convolutions, dense layers     2 for each product of a weight, 1 for each bias, 1 for each number that is activated
     activations                    1 for each number, whatever the function
-    normalisation, rescaling       2 for each number; 6 where mean and variance are those of the picture itself
+    normalisation, rescaling       2 for each number; 6 where mean and variance are those of the image itself
     pooling                        1 for each number of each window
     sums and their kin             1 for each number of each input but the first
     all others                     none: they move numbers, or do nothing in prediction
@@ -20,11 +20,11 @@ import keras
 from keras import layers
 
 from kerasexp.models.label_mapping import LabelMapping
-from kerasexp.models.nearest import NearestNeighbours
+from kerasexp.models.nearest_neighbours import NearestNeighbours
 
 
 def flops(model: keras.Model) -> int:
-    """Return the floating-point operations of one forward pass for one picture; see this module.
+    """Return the floating-point operations of one forward pass for one image; see this module.
 
     Raises:
         TypeError: it has a layer of a class that is not known here.
@@ -33,7 +33,7 @@ def flops(model: keras.Model) -> int:
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Return how often one forward pass for one picture multiplies by a weight of a convolution or a dense layer."""
+    """Return how often one forward pass for one image multiplies by a weight of a convolution or a dense layer."""
     return sum(PRODUCTS[type(layer)](layer) for layer in _flat(model) if type(layer) in PRODUCTS)
 
 
@@ -54,7 +54,7 @@ def _others(layer: keras.Layer) -> int:
 
 
 def _numbers(tensors: keras.KerasTensor | list[keras.KerasTensor]) -> int:
-    """Return how many numbers tensors hold for one picture."""
+    """Return how many numbers tensors hold for one image."""
     tensors = tensors if isinstance(tensors, list) else [tensors]
     return sum(math.prod(tensor.shape[1:]) for tensor in tensors)
 
@@ -86,7 +86,7 @@ PRODUCTS: dict[type, Callable[[keras.Layer], int]] = {
     layers.SeparableConv2D: _separable,
     layers.Conv2DTranspose: lambda layer: _numbers(layer.input) * math.prod(layer.kernel.shape[:3]),
 }
-# Those of ours: each output is looked at for each class, and each example is compared with a picture, number by number.
+# Those of ours: each output is looked at for each class, and each example is compared with an image, number by number.
 OWN: dict[type, Callable[[keras.Layer], int]] = {
     LabelMapping: lambda layer: _numbers(layer.input) * len(layer.groups),
     NearestNeighbours: lambda layer: 2 * math.prod(layer.points.shape),

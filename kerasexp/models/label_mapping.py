@@ -7,7 +7,7 @@ import numpy as np
 
 # The logit of what cannot be: its probability is 0.
 NEVER = -1e9
-# So many numbers are held for each picture of a batch, which a model file could ask for without holding them.
+# So many numbers are held for each image of a batch, which a model file could ask for without holding them.
 MOST = 2**22
 
 

@@ -11,7 +11,7 @@ from kerasexp.config.model import Activation, Block, Head
 MOVING_AVERAGE = 0.9
 # Added to the variance: Keras's own.
 EPSILON = 0.001
-# Means and standard deviations of ImageNet's channels, red first, of pictures in 0..1.
+# Means and standard deviations of ImageNet's channels, red first, of images in 0..1.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # How maps become features.
@@ -22,16 +22,16 @@ POOLINGS = {
 }
 
 
-def rescale(pictures: keras.KerasTensor) -> keras.KerasTensor:
-    """Turn uint8 pictures in 0..255 into numbers in 0..1."""
-    return keras.layers.Rescaling(1 / 255, name="rescaling")(pictures)
+def rescale(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Turn uint8 images in 0..255 into numbers in 0..1."""
+    return keras.layers.Rescaling(1 / 255, name="rescaling")(images)
 
 
-def standardise(pictures: keras.KerasTensor) -> keras.KerasTensor:
-    """Turn uint8 pictures [n, height, width, 3] into numbers that have mean 0 and deviation 1 over ImageNet's pictures."""
+def standardise(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Turn uint8 images [n, height, width, 3] into numbers that have mean 0 and deviation 1 over ImageNet's images."""
     scale = [1 / (255 * deviation) for deviation in DEVIATION]
     offset = [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)]
-    return keras.layers.Rescaling(scale, offset, name="rescaling")(pictures)
+    return keras.layers.Rescaling(scale, offset, name="rescaling")(images)
 
 
 def normalise(features: keras.KerasTensor, name: str, epsilon: float = EPSILON) -> keras.KerasTensor:

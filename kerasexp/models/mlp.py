@@ -8,9 +8,9 @@ from kerasexp.config.model import Mlp
 from kerasexp.models.layers import dense, rescale
 
 
-def build_mlp(model: Mlp, pictures: keras.KerasTensor) -> keras.KerasTensor:
-    """Flatten the pictures and pass them through the hidden layers; return the features [n, units[-1]]."""
-    features = keras.layers.Flatten(name="flatten")(rescale(pictures))
+def build_mlp(model: Mlp, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Flatten the images and pass them through the hidden layers; return the features [n, units[-1]]."""
+    features = keras.layers.Flatten(name="flatten")(rescale(images))
     for number, units in enumerate(model.units, start=1):
         features = dense(features, units, model.activation, model.batch_norm, model.dropout, f"dense_{number}")
     return features

@@ -1,6 +1,6 @@
 """ResNet18, a residual network of basic blocks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016).
 
-Padding, the epsilon of batch normalisation and the scale of the pictures are those with which the published weights of it were
+Padding, the epsilon of batch normalisation and the scale of the images are those with which the published weights of it were
 trained, in PyTorch, so that these can be loaded.
 """
 
@@ -15,14 +15,14 @@ STAGES, BLOCKS = 4, 2
 EPSILON = 1e-5
 
 
-def build_resnet18(model: ResNet18, pictures: keras.KerasTensor) -> keras.KerasTensor:
-    """Pass pictures [n, height, width, channels] through stem, four stages of two blocks, and head; return the features.
+def build_resnet18(model: ResNet18, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Pass images [n, height, width, channels] through stem, four stages of two blocks, and head; return the features.
 
     With 64 maps in the first stage and three channels it has 11,176,512 trained parameters below the classes, as published.
     Every stage but the first halves height and width in its first block. The last scale of a block begins at 1, as in the
     paper, and not at 0, as some later recipes have it.
     """
-    scaled = standardise(pictures) if pictures.shape[-1] == 3 else rescale(pictures)
+    scaled = standardise(images) if images.shape[-1] == 3 else rescale(images)
     features = _stem(scaled, model)
     for stage in range(1, STAGES + 1):
         for block in range(1, BLOCKS + 1):
@@ -32,10 +32,10 @@ def build_resnet18(model: ResNet18, pictures: keras.KerasTensor) -> keras.KerasT
     return dense_head(features, model.head)
 
 
-def _stem(pictures: keras.KerasTensor, model: ResNet18) -> keras.KerasTensor:
+def _stem(images: keras.KerasTensor, model: ResNet18) -> keras.KerasTensor:
     if model.stem == "small":
-        return activate(_convolution(pictures, model.width, 3, 1, "stem_conv"), "relu", "stem_conv_relu")
-    features = activate(_convolution(pictures, model.width, 7, 2, "stem_conv"), "relu", "stem_conv_relu")
+        return activate(_convolution(images, model.width, 3, 1, "stem_conv"), "relu", "stem_conv_relu")
+    features = activate(_convolution(images, model.width, 7, 2, "stem_conv"), "relu", "stem_conv_relu")
     # Nothing is below 0 after the activation, so that zeros are as good as nothing around it.
     features = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(features)
     return keras.layers.MaxPooling2D(3, strides=2, name="stem_pool")(features)

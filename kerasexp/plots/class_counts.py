@@ -1,4 +1,4 @@
-"""How many pictures each class has."""
+"""How many images each class has."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kerasexp.plots.names import drawable, text_width, turn, verbatim
+from kerasexp.plots.class_labels import drawable, text_width, turn, verbatim
 from kerasexp.plots.style import BLUE, MAX_NAMES, RED, new_figure, plain
 
 
 def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str]) -> Figure:
-    """Draw the pictures of each class, a row of bars per split; a red cross marks a class without any.
+    """Draw the images of each class, a row of bars per split; a red cross marks a class without any.
 
     Args:
         counts: split to int [classes].
@@ -24,16 +24,16 @@ def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str]) -> 
     rotation = turn(names, size, width - 1)
     below = text_width(names, size) if named and rotation else 0.2
     figure, rows = new_figure(width, 1.8 * len(counts) + 0.3 + below, len(counts))
-    for axes, (split, pictures) in zip(rows, counts.items(), strict=True):
-        axes.bar(range(classes), pictures, width=0.8 if named else 1, color=BLUE)
-        for empty in np.flatnonzero(pictures == 0):
+    for axes, (split, images) in zip(rows, counts.items(), strict=True):
+        axes.bar(range(classes), images, width=0.8 if named else 1, color=BLUE)
+        for empty in np.flatnonzero(images == 0):
             axes.plot(empty, 0, "x", color=RED, markersize=7, markeredgewidth=1.8, clip_on=False)
-        least, most = pictures.argmin(), pictures.argmax()
-        extremes = f"smallest class {names[least]} ({pictures[least]:,}), largest {names[most]} ({pictures[most]:,})"
-        each = f"{pictures[most]:,} of each class"
-        title = f"{split}: {pictures.sum():,} pictures; {extremes if pictures[least] < pictures[most] else each}"
+        least, most = images.argmin(), images.argmax()
+        extremes = f"smallest class {names[least]} ({images[least]:,}), largest {names[most]} ({images[most]:,})"
+        each = f"{images[most]:,} of each class"
+        title = f"{split}: {images.sum():,} images; {extremes if images[least] < images[most] else each}"
         axes.set_title(title, loc="left", fontsize=10, **verbatim(title))
-        axes.set_ylabel("pictures")
+        axes.set_ylabel("images")
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         plain(axes)

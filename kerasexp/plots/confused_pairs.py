@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasexp.plots.names import drawable
-from kerasexp.plots.pictures import GAP, LINE, PAD, draw_picture, new_sheet, write
+from kerasexp.plots.class_labels import drawable
+from kerasexp.plots.image_grid import GAP, LINE, PAD, draw_image, new_sheet, write
 from kerasexp.plots.style import nothing
 
 EXAMPLES, CONFUSED = 2, 4
-# Of a picture's place in its row, in inches.
+# Of an image's place in its row, in inches.
 WIDTH, HEIGHT = 0.95, 1.5
 Mistake = tuple[np.ndarray, int, int]
 Pair = tuple[int, int, int, int, np.ndarray, np.ndarray, list[Mistake]]
@@ -21,7 +21,7 @@ def plot_confused_pairs(pairs: list[Pair], class_names: list[str]) -> Figure:
 
     Args:
         pairs: each the two classes, how many of the first were taken for the second and of the second for the first,
-            recognised pictures of either, uint8 [0 to 2, height, width, 1 or 3], and up to 4 mistakes: picture, true and
+            recognised images of either, uint8 [0 to 2, height, width, 1 or 3], and up to 4 mistakes: image, true and
             predicted class.
         class_names: in the order of the classes.
     """
@@ -36,7 +36,7 @@ def plot_confused_pairs(pairs: list[Pair], class_names: list[str]) -> Figure:
         write(sheet, PAD, top - LINE - 1.5 * GAP, heading, WIDTH * columns - 2 * PAD, fontweight="bold")
         for first, name, examples in ((0, titles[a], right_a), (EXAMPLES, titles[b], right_b)):
             for column, image in enumerate(examples[:EXAMPLES], first):
-                draw_picture(sheet, image, column * WIDTH + PAD, top, side, name)
+                draw_image(sheet, image, column * WIDTH + PAD, top, side, name)
         for column, (image, _, predicted) in enumerate(confused, 2 * EXAMPLES):
-            draw_picture(sheet, image, column * WIDTH + PAD, top, side, f"as {titles[predicted]}", wrong=True)
+            draw_image(sheet, image, column * WIDTH + PAD, top, side, f"as {titles[predicted]}", wrong=True)
     return figure

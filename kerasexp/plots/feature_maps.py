@@ -1,4 +1,4 @@
-"""What the layers make of a picture."""
+"""What the layers make of an image."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from kerasexp.plots.class_labels import drawable
+from kerasexp.plots.image_grid import GAP, LINE, PAD, draw_image, new_sheet, write
 from kerasexp.plots.mosaic import mosaic
-from kerasexp.plots.names import drawable
-from kerasexp.plots.pictures import GAP, LINE, PAD, draw_picture, new_sheet, write
 
 CHANNELS = 8
-# In inches: the picture, a row, and from one row to the next.
+# In inches: the image, a row, and from one row to the next.
 SIDE, ACROSS, BETWEEN = 1.66, 6.71, 0.4
 
 
 def plot_feature_maps(image: np.ndarray, maps: dict[str, np.ndarray], y_true: int, class_names: list[str]) -> Figure:
-    """Draw a picture and, a row per layer, the channels that it excites most, each from its least to its largest value.
+    """Draw an image and, a row per layer, the channels that it excites most, each from its least to its largest value.
 
     Args:
         image: uint8 [height, width, 1 or 3].
         maps: layer to float [height, width, channels], from the input on.
-        y_true: class of the picture.
+        y_true: class of the image.
         class_names: in the order of the classes.
     """
     rows = [_strongest(activation) for activation in maps.values()]
     heights = [ACROSS * row.shape[0] / max(row.shape) for row in rows]
     top = LINE + GAP
     figure, sheet = new_sheet(ACROSS + 2 * PAD, top + SIDE + sum(heights) + BETWEEN * len(rows) + PAD)
-    draw_picture(sheet, image, PAD + (ACROSS - SIDE) / 2, top, SIDE, drawable(class_names)[y_true])
+    draw_image(sheet, image, PAD + (ACROSS - SIDE) / 2, top, SIDE, drawable(class_names)[y_true])
     top += SIDE
     for name, activation, row, height in zip(drawable(list(maps)), maps.values(), rows, heights, strict=True):
         top += BETWEEN
         high, wide, count = activation.shape
         write(sheet, PAD, top - GAP, f"{name}: {_channels(count)}, {high} × {wide}", ACROSS)
-        draw_picture(sheet, row, PAD, top, ACROSS)
+        draw_image(sheet, row, PAD, top, ACROSS)
         top += height
     return figure
 

@@ -8,27 +8,27 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from kerasexp.plots.class_labels import drawable, verbatim
 from kerasexp.plots.mosaic import mosaic
-from kerasexp.plots.names import drawable, verbatim
 from kerasexp.plots.style import new_figure, nothing
 
-# Kernels shown of a layer that sees the picture itself, and kernels and input channels of any other.
+# Kernels shown of a layer that sees the image itself, and kernels and input channels of any other.
 MAX_KERNELS, MAX_BLOCK = 64, 8
 SIGNED = matplotlib.colormaps["RdBu_r"]
 
 
 def plot_filters(kernels: dict[str, np.ndarray]) -> Figure:
-    """Draw the kernels of convolutions: whole ones as pictures where they see the picture itself, else by input channel.
+    """Draw the kernels of convolutions: whole ones as images where they see the image itself, else by input channel.
 
     Args:
         kernels: layer to float [height, width, input channels, kernels].
     """
     if not kernels:
         return nothing("no convolution")
-    pictures = [_colours(kernel) if kernel.shape[2] == 3 else _signed(kernel) for kernel in kernels.values()]
-    height = max(4.6 * picture.shape[0] / picture.shape[1] for picture in pictures)
+    images = [_colours(kernel) if kernel.shape[2] == 3 else _signed(kernel) for kernel in kernels.values()]
+    height = max(4.6 * image.shape[0] / image.shape[1] for image in images)
     figure, panels = new_figure(5.4 * len(kernels), min(height, 5) + 0.8, columns=len(kernels))
-    for axes, name, kernel, picture in zip(panels, drawable(list(kernels)), kernels.values(), pictures, strict=True):
+    for axes, name, kernel, image in zip(panels, drawable(list(kernels)), kernels.values(), images, strict=True):
         channels, count = kernel.shape[2:]
         title = f"{name}: {_of(count, MAX_KERNELS, 'kernel')}"
         if channels not in (1, 3):
@@ -37,7 +37,7 @@ def plot_filters(kernels: dict[str, np.ndarray]) -> Figure:
             axes.set_ylabel("kernel")
         if channels != 3:
             figure.colorbar(ScalarMappable(_scale(kernel), SIGNED), ax=axes, shrink=0.7, label="weight")
-        axes.imshow(picture)
+        axes.imshow(image)
         axes.set_title(title, fontsize=11, **verbatim(title))
         axes.set_xticks([])
         axes.set_yticks([])

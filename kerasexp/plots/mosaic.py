@@ -1,4 +1,4 @@
-"""Many small pictures in one."""
+"""Many small images in one."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ Bins = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def plot_reliability(measured: Bins, calibrated: Bins | None = None) -> Figure:
-    """Draw accuracy over confidence, with 95 % intervals, and below it how many pictures each point stands for.
+    """Draw accuracy over confidence, with 95 % intervals, and below it how many images each point stands for.
 
     Args:
         measured: of the probabilities as they are, in bins of equal width from 0 to 1: mean confidence, accuracy, low and
-            high end of its interval, float [bins] with NaN in empty bins, and pictures, int [bins].
+            high end of its interval, float [bins] with NaN in empty bins, and images, int [bins].
         calibrated: the same after temperature scaling.
     """
     figure, (diagram, histogram) = new_figure(6.5, 6.8, rows=2, heights=[3, 1])
@@ -40,6 +40,6 @@ def plot_reliability(measured: Bins, calibrated: Bins | None = None) -> Figure:
     diagram.set_ylim(-0.02, 1.02)
     diagram.set_ylabel("accuracy")
     diagram.legend(frameon=False, loc="upper left", fontsize=10)
-    histogram.set_ylabel("pictures")
+    histogram.set_ylabel("images")
     histogram.set_xlabel("confidence: probability of the predicted class")
     return figure

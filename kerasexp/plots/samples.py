@@ -1,28 +1,28 @@
-"""Pictures with what was seen in them."""
+"""Images with what was seen in them."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasexp.plots.names import drawable
-from kerasexp.plots.pictures import MAX_TITLE, draw_gallery
+from kerasexp.plots.class_labels import drawable
+from kerasexp.plots.image_grid import MAX_TITLE, draw_gallery
 
-# Runs whose answers fit over a picture.
+# Runs whose answers fit over an image.
 MAX_ANSWERS = 4
 
 
 def plot_samples(
     images: np.ndarray, y_true: np.ndarray, y_score: np.ndarray, class_names: list[str], columns: int = 4
 ) -> Figure:
-    """Draw pictures with true class, predicted class and its probability; wrong ones are titled in red.
+    """Draw images with true class, predicted class and its probability; wrong ones are titled in red.
 
     Args:
         images: uint8 [n, height, width, 1 or 3].
         y_true: int [n].
         y_score: float [n, classes].
         class_names: in the order of the classes.
-        columns: pictures per row.
+        columns: images per row.
     """
     names = drawable(class_names, MAX_TITLE)
     titles = []
@@ -36,7 +36,7 @@ def plot_samples(
 def plot_disagreements(
     images: np.ndarray, y_true: np.ndarray, y_pred: np.ndarray, confidence: np.ndarray, class_names: list[str]
 ) -> Figure:
-    """Draw pictures with their class and, a line each, what the first runs take them for.
+    """Draw images with their class and, a line each, what the first runs take them for.
 
     Args:
         images: uint8 [n, height, width, 1 or 3].

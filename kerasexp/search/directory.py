@@ -12,7 +12,8 @@ from typing import Any
 from kerasexp.config.search import Search
 from kerasexp.config.space import is_domain
 from kerasexp.errors import Problem, UserError
-from kerasexp.runs import RunDirectory, numbered_runs, write_json, write_text
+from kerasexp.runs.directory import RunDirectory, numbered_runs
+from kerasexp.storage import write_json, write_text
 
 # Settings that decide which trials are proposed; the others may change while a search goes on.
 DECISIVE = ("algorithm", "objective", "seed", "initial", "factor", "iterations", "variables")

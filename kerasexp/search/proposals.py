@@ -27,7 +27,7 @@ from sklearn.exceptions import ConvergenceWarning
 from kerasexp.config.search import OBJECTIVES, Search, SearchKeys
 from kerasexp.config.space import Domain
 from kerasexp.errors import RunError
-from kerasexp.runs import write_json
+from kerasexp.storage import write_json
 
 SCALARS = (int, float, str)
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from kerasexp.evaluation.search_results import SearchResults, Trial
-from kerasexp.runs import csv_text
+from kerasexp.search.results import SearchResults, Trial
+from kerasexp.storage import csv_text
 
 BEST = 5
 

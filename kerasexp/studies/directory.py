@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.errors import Problem, UserError
-from kerasexp.runs import RunDirectory, numbered_runs, write_json, write_text
+from kerasexp.runs.directory import RunDirectory, numbered_runs
+from kerasexp.storage import write_json, write_text
 
 
 class StudyDirectory:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kerasexp.evaluation.seeds import SeedDifference, Spread
-from kerasexp.evaluation.study_results import ACCURACIES, StudyResults, VariantResults
+from kerasexp.studies.results import ACCURACIES, StudyResults, VariantResults
+from kerasexp.studies.seed_statistics import SeedDifference, Spread
 
 HEADINGS = (
     "variant", "train", "val", "test", "reported", "test less reported", "macro F1",

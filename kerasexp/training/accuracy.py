@@ -1,4 +1,4 @@
-"""The accuracy that is shown while a model trains: measured, or estimated from labels that say what a picture is NOT."""
+"""The accuracy that is shown while a model trains: measured, or estimated from labels that say what an image is NOT."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def build_accuracy(training: Training, decoding: Decoding) -> keras.metrics.Metr
 
 
 def estimated_accuracy(y_true, y_pred):
-    """Return 1 for each picture whose excluded class is not predicted, and 2 - classes for the others, float32 [n].
+    """Return 1 for each image whose excluded class is not predicted, and 2 - classes for the others, float32 [n].
 
     Their mean estimates the accuracy; see `evaluation/complementary.py`.
     """

@@ -10,7 +10,7 @@ import keras
 
 from kerasexp.config.rules import direction
 from kerasexp.config.training import Checkpoint, Training
-from kerasexp.runs import replacing
+from kerasexp.storage import replacing
 from kerasexp.training.clock import Clock
 from kerasexp.training.devices import rate_of, steps_done
 

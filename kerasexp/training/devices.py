@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kerasexp.config import Experiment
 from kerasexp.config.rules import metric_losses
-from kerasexp.data.sampling import epoch_size
+from kerasexp.data.epoch_sampling import epoch_size
 from kerasexp.errors import Problem, UserError
 
 # Read by each copy on its own, and by everything else from the first one: all copies note the same.
@@ -26,12 +26,12 @@ def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Stra
 
     Args:
         experiment: asks for devices and a batch size.
-        counts: the training pictures of each class.
+        counts: the training images of each class.
 
     Raises:
         UserError: the environment describes a cluster of several hosts, on which Keras 3 cannot train with TensorFlow; or
             the last batch of an epoch is smaller than the number of devices, and a mean over nothing is no number; or a
-            loss compares pictures that would be on several devices.
+            loss compares images that would be on several devices.
     """
     if experiment.runtime.devices != "all":
         return tf.distribute.get_strategy()
@@ -43,7 +43,7 @@ def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Stra
     if epoch.smallest_batch < len(devices):
         raise UserError(
             Problem(
-                f"got {epoch.batch_size}: the last batch of {epoch.pictures} pictures has {epoch.smallest_batch}, too few for "
+                f"got {epoch.batch_size}: the last batch of {epoch.images} images has {epoch.smallest_batch}, too few for "
                 f"{len(devices)} devices",
                 key="training.batch_size",
             )
@@ -51,7 +51,7 @@ def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Stra
     if len(devices) > 1 and (added := metric_losses(training.loss)):
         raise UserError(
             Problem(
-                f"training.loss.{next(iter(added))} compares the pictures of a whole batch, and each of {len(devices)} devices "
+                f"training.loss.{next(iter(added))} compares the images of a whole batch, and each of {len(devices)} devices "
                 "would see its share alone; use auto, which trains on one",
                 key="runtime.devices",
             )
@@ -83,10 +83,10 @@ def names_of(strategy: tf.distribute.Strategy) -> list[str]:
     return [name.rpartition("device:")[2] for name in strategy.extended.worker_devices]
 
 
-def largest_batch(pictures: int, at_most: int) -> int:
+def largest_batch(images: int, at_most: int) -> int:
     """Return the largest size of a batch, up to `at_most`, at which every device has something of the last one too."""
     devices = tf.distribute.get_strategy().num_replicas_in_sync
-    return next(size for size in range(at_most, 0, -1) if pictures % size == 0 or pictures % size >= devices)
+    return next(size for size in range(at_most, 0, -1) if images % size == 0 or images % size >= devices)
 
 
 def compute_as_one(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:

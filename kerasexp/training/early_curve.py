@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.data.pipeline import evaluation_batches
-from kerasexp.data.preparation import Split
+from kerasexp.data.prepared_data import Split
 from kerasexp.training.clock import Clock
 from kerasexp.training.devices import steps_done
 
-# An accuracy near 0.9 is known to 0.02 from so many (95 % interval), for the price of some four steps of 100 pictures.
-PICTURES = 1000
-# Whatever the experiment's seed, so that runs on the same split are judged by the same pictures.
+# An accuracy near 0.9 is known to 0.02 from so many (95 % interval), for the price of some four steps of 100 images.
+IMAGES = 1000
+# Whatever the experiment's seed, so that runs on the same split are judged by the same images.
 SEED = 0
 
 
@@ -28,10 +28,10 @@ class EarlyCurve(keras.callbacks.Callback):
 
     Args:
         classifier: the model with its probabilities.
-        val: the split; at most `PICTURES` of it are looked at, always the same.
+        val: the split; at most `IMAGES` of it are looked at, always the same.
         batch_size: how many at once.
         at: steps, counted by the optimizer; those beyond the training's end are not reached.
-        complementary: whether the labels say what a picture is NOT, so that accuracy is estimated.
+        complementary: whether the labels say what an image is NOT, so that accuracy is estimated.
         clock: the training's.
         write: is handed all rows after each new one.
     """
@@ -48,7 +48,7 @@ class EarlyCurve(keras.callbacks.Callback):
     ):
         super().__init__()
         self._classifier = classifier
-        sample = val.take(stratified_sample(val.labels, PICTURES, SEED))
+        sample = val.take(stratified_sample(val.labels, IMAGES, SEED))
         self._labels = sample.labels
         self._batches = evaluation_batches(sample.images, None, batch_size)
         self._at, self._complementary, self._clock, self._write = set(at), complementary, clock, write
@@ -57,7 +57,7 @@ class EarlyCurve(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         # A function of its own: `evaluate` and `predict` would bring Keras's metrics and every other callback with them.
         self._probabilities = tf.function(
-            lambda pictures: self._classifier(pictures, training=False), input_signature=[self._batches.element_spec]
+            lambda images: self._classifier(images, training=False), input_signature=[self._batches.element_spec]
         )
         if 0 in self._at and not self.rows:
             self._judge(0)
@@ -71,7 +71,7 @@ class EarlyCurve(keras.callbacks.Callback):
 
     def _judge(self, step: int) -> None:
         seconds = round(self._clock.seconds(), 3)
-        scores = np.concatenate([self._probabilities(pictures).numpy() for pictures in self._batches])
+        scores = np.concatenate([self._probabilities(images).numpy() for images in self._batches])
         chosen = scores[np.arange(len(scores)), self._labels].astype(np.float64)
         hits = float((scores.argmax(axis=1) == self._labels).mean())
         likely = 1 - chosen if self._complementary else chosen
@@ -87,7 +87,7 @@ class EarlyCurve(keras.callbacks.Callback):
 
 
 def stratified_sample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Return at most `size` positions in `labels` (int64 [n]), sorted; each class has its share, give or take a picture."""
+    """Return at most `size` positions in `labels` (int64 [n]), sorted; each class has its share, give or take an image."""
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     size = min(size, len(labels))

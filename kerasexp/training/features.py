@@ -1,4 +1,4 @@
-"""What a network makes of pictures below its head, computed once and kept."""
+"""What a network makes of images below its head, computed once and kept."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 
 from kerasexp.console import Console
 from kerasexp.data.cache import cache_folder
-from kerasexp.data.on_disk import PicturesOnDisk, in_parts
+from kerasexp.data.disk_arrays import ImagesOnDisk, in_parts
 from kerasexp.data.pipeline import evaluation_batch
 
 # Part of every key: raise it when the same network gives other features than before.
 VERSION = 1
 
 
-def features_of(extractor: keras.Model, images: np.ndarray | PicturesOnDisk, console: Console) -> np.ndarray:
-    """Return the features of pictures, or read them from the cache where the same network has seen the same pictures.
+def features_of(extractor: keras.Model, images: np.ndarray | ImagesOnDisk, console: Console) -> np.ndarray:
+    """Return the features of images, or read them from the cache where the same network has seen the same images.
 
     A cache that cannot be written costs the next run its time.
 
     Args:
-        extractor: from pictures to features [n, f].
+        extractor: from images to features [n, f].
         images: uint8 [n, height, width, channels].
         console: where progress is shown.
 
@@ -47,7 +47,7 @@ def features_of(extractor: keras.Model, images: np.ndarray | PicturesOnDisk, con
     return found
 
 
-def _key(extractor: keras.Model, images: np.ndarray | PicturesOnDisk) -> str:
+def _key(extractor: keras.Model, images: np.ndarray | ImagesOnDisk) -> str:
     digest = hashlib.sha256(f"{VERSION} {images.shape} {extractor.to_json()}".encode())
     for weight in extractor.get_weights():
         digest.update(np.ascontiguousarray(weight))

@@ -10,13 +10,13 @@ from kerasexp.config.experiment import Experiment
 from kerasexp.config.rules import labels_are_complementary
 from kerasexp.config.training import Training
 from kerasexp.console import Console
+from kerasexp.data.epoch_sampling import epoch_size
 from kerasexp.data.pipeline import evaluation_batch, evaluation_batches, training_batches
-from kerasexp.data.preparation import PreparedData
-from kerasexp.data.sampling import epoch_size
+from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import RunError
 from kerasexp.losses import build_loss
 from kerasexp.models.decoding import decoding_of
-from kerasexp.runs import RunDirectory
+from kerasexp.runs.directory import RunDirectory
 from kerasexp.training.accuracy import build_accuracy
 from kerasexp.training.callbacks import REMEMBERED, AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
 from kerasexp.training.clock import Clock
@@ -29,7 +29,7 @@ from kerasexp.training.interruption import stop_requests
 from kerasexp.training.metric_learner import learner_for
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.progress import EpochProgress
-from kerasexp.training.state import TrainingState
+from kerasexp.training.resumable_state import TrainingState
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import re
 
 import keras
 
+from kerasexp.environment import missing_of
 from kerasexp.errors import Problem, UserError
-from kerasexp.extras import missing_of
 
 KEY, PRESET = "model.weights", "resnet_18_imagenet"
 # conv1_conv, conv1_bn; stack2_block0_1_conv, ..._bn, and 0 for the convolution beside the block.

@@ -17,7 +17,7 @@ def learner_for(classifier: keras.Model, loss: Loss, classes: int) -> keras.Mode
 
 
 class MetricLearner(keras.Model):
-    """From pictures to logits [n, classes] and the embedding [n, f], which is what goes into the layer `logits`.
+    """From images to logits [n, classes] and the embedding [n, f], which is what goes into the layer `logits`.
 
     The loss and the metrics that it is compiled with are those of the logits, and keep their plain names. In training the
     loss is theirs plus weight * metric loss for each that is added, and each part is told as a metric of its name. In

@@ -17,11 +17,11 @@ from kerasexp.config.files import find_file, places
 from kerasexp.config.model import IMAGENET, Backbone, Model, ResNet18
 from kerasexp.config.validation import shown
 from kerasexp.errors import Problem, UserError, listing
-from kerasexp.manifest import digest_of_file
-from kerasexp.model_file import load_model
-from kerasexp.model_file.refusal import Refused, refusing
-from kerasexp.model_file.weights import numbers_held
-from kerasexp.models.pretrained import NETWORKS, WeightFile
+from kerasexp.models.applications import NETWORKS, WeightFile
+from kerasexp.saving.model_file import load_model
+from kerasexp.saving.refusal import Refused, refusing
+from kerasexp.saving.weights_file import numbers_held
+from kerasexp.storage import digest_of_file
 from kerasexp.training.hub_weights import load_resnet18
 from kerasexp.training.initial_weights import copy_layers
 

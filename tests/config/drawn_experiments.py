@@ -120,7 +120,7 @@ def _consistent(section: type[BaseModel], raw: dict[str, Any]) -> dict[str, Any]
     if "source" in section.model_fields:
         raw.pop("path", None)
         if raw["source"] in FILE_SOURCES:
-            raw["path"] = "pictures.zip"
+            raw["path"] = "images.zip"
     if "framing" in section.model_fields and raw.pop("window", None) is not None:
         raw |= {"framing": "window", "window": [0.14, 0, 0.95, 1]}
     if section is Experiment and raw.get("model", {}).get("name") in APPLICATIONS:

@@ -104,7 +104,7 @@ def test_a_wrong_block_is_refused_under_its_key(load, blocks, key, told):
     assert list(found) == [key] and told in found[key]
 
 
-def test_words_that_leave_nothing_of_the_picture_are_refused(load):
+def test_words_that_leave_nothing_of_the_image_are_refused(load):
     assert len(load("[conv, mobile, mobile, mobile, mobile, mobile]").model.blocks) == 6
     assert list(problems(load, "[conv, conv, conv, conv, conv, conv, conv]")) == ["model.blocks.6"]
 

@@ -263,7 +263,7 @@ def test_a_data_file_in_the_data_folder_keeps_its_name(write, tmp_path, monkeypa
 # Other kinds
 
 
-def test_another_source_keeps_how_pictures_are_split_and_preprocessed(tmp_path):
+def test_another_source_keeps_how_images_are_split_and_preprocessed(tmp_path):
     base = (
         "data: {source: image_folder, path: p, class_names: {a: x, b: y}, split_seed: 3, preprocessing: {size: [8, 8]}}"
     )

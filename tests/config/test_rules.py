@@ -88,7 +88,7 @@ def test_a_rule_about_keys_says_who_has_them():
         ("[{filters: 1, stride: 8}, {filters: 1, pool: 2}]", "1"),
     ],
 )
-def test_blocks_that_leave_nothing_of_the_picture_are_refused(blocks, last):
+def test_blocks_that_leave_nothing_of_the_image_are_refused(blocks, last):
     found = broken(f"data: {{preprocessing: {{size: [7, 40]}}}}\nmodel: {{name: cnn, blocks: {blocks}}}")
     assert found.keys() == (set() if last is None else {f"model.blocks.{last}"})
 
@@ -253,9 +253,9 @@ def test_folds_and_numbers_of_classes_that_cannot_be_are_refused(keys):
             "training.loss.triplet.mining",
         ),
         ("{loss: {name: cross_entropy, triplet: {}}, batch_size: 257}", None),
-        ("{class_batches: {classes: 10, pictures: 4}, batch_size: 40}", None),
+        ("{class_batches: {classes: 10, images: 4}, batch_size: 40}", None),
         ("{class_batches: {}, batch_size: 64}", None),
-        ("{class_batches: {classes: 10, pictures: 4}}", "training.batch_size"),
+        ("{class_batches: {classes: 10, images: 4}}", "training.batch_size"),
         ("{class_batches: {}, batch_size: 64, loss: class_balanced}", "training.class_batches"),
         ("{class_batches: {}, batch_size: 64, decode: logit_adjusted}", "training.class_batches"),
     ],
@@ -266,8 +266,8 @@ def test_metric_losses_go_with_true_labels_and_class_batches_with_their_size(tra
 
 
 def test_what_belongs_to_a_metric_loss_is_told():
-    found = broken("training: {class_batches: {classes: 10, pictures: 4}}")
-    assert "got 100; class_batches of 10 classes with 4 pictures each make it 40" in found["training.batch_size"]
+    found = broken("training: {class_batches: {classes: 10, images: 4}}")
+    assert "got 100; class_batches of 10 classes with 4 images each make it 40" in found["training.batch_size"]
     assert (
         "those that have: cross_entropy"
         in broken("training: {loss: {name: scl_nl, center: {}}}")["training.loss.center"]

@@ -86,7 +86,7 @@ def test_a_resolved_study_loads_to_an_equal_one(study, tmp_path):
     assert load(tmp_path / "resolved.yaml") == found
 
 
-def test_a_quick_study_has_fewer_seeds_and_pictures_and_knows_it(study):
+def test_a_quick_study_has_fewer_seeds_and_images_and_knows_it(study):
     found = quickened(study("seeds: [0, 1, 2]\nvariants: {a: {}, b: {data: {labels: {at_most: 100}}}}"))
     assert found.quick and found.seeds == [0, 1]
     assert [v.data.labels.at_most for v in found.variants.values()] == [6000, 100]

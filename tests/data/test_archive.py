@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kerasexp.data.archive import MAX_MEMBER, open_files
-from kerasexp.data.pictures import BrokenPicture
+from kerasexp.data.source import BrokenImage
 from kerasexp.errors import UserError
 
 CONTENT = {"a/1.png": b"one", "a/10.png": b"ten", "b/2.png": b"", "b/deep/3.txt": b"three", "top.png": b"top"}
@@ -101,7 +101,7 @@ def test_links_are_followed_and_broken_ones_named_when_they_are_read(tmp_path):
     files = open_files(folder)
     assert files.paths == ["a/1.png", "a/2.png", "a/3.png", "b/4.png"]
     assert [files.read(name) for name in ("a/2.png", "b/4.png")] == [b"one", b"four"]
-    with pytest.raises(BrokenPicture, match="No such file"):
+    with pytest.raises(BrokenImage, match="No such file"):
         files.read("a/3.png")
     assert len(files.digest) == 64
 
@@ -136,25 +136,25 @@ def test_names_that_are_no_unicode_are_read(tmp_path):
     assert len(files.digest) == 64
 
 
-def test_a_file_that_vanished_is_a_broken_picture(tmp_path):
+def test_a_file_that_vanished_is_a_broken_image(tmp_path):
     files = open_files(make_folder(tmp_path / "files", CONTENT))
     (tmp_path / "files" / "a" / "1.png").unlink()
-    with pytest.raises(BrokenPicture, match="changed or removed"):
+    with pytest.raises(BrokenImage, match="changed or removed"):
         files.read("a/1.png")
     assert len(files.digest) == 64
 
 
-def test_a_member_that_unpacks_to_more_than_it_declares_is_a_broken_picture(tmp_path):
+def test_a_member_that_unpacks_to_more_than_it_declares_is_a_broken_image(tmp_path):
     path = make_zip(tmp_path / "x.zip", {"a/1.png": bytes(100_000)})
     files = open_files(patched(path, CENTRAL, 24, (1000).to_bytes(4, "little")))
-    with pytest.raises(BrokenPicture, match="cannot be unpacked"):
+    with pytest.raises(BrokenImage, match="cannot be unpacked"):
         files.read("a/1.png")
 
 
-def test_a_damaged_member_is_a_broken_picture_and_the_others_are_read(tmp_path):
+def test_a_damaged_member_is_a_broken_image_and_the_others_are_read(tmp_path):
     path = make_zip(tmp_path / "x.zip", {"a/1.png": os.urandom(1000), "b/2.png": b"two"})
     files = open_files(patched(path, b"a/1.png", 100, bytes(50)))
-    with pytest.raises(BrokenPicture, match="cannot be unpacked"):
+    with pytest.raises(BrokenImage, match="cannot be unpacked"):
         files.read("a/1.png")
     assert files.read("b/2.png") == b"two"
 
@@ -171,11 +171,11 @@ def test_an_archive_in_an_archive_is_not_opened(tmp_path):
     assert open_files(make_zip(tmp_path / "x.zip", {"a/inner.zip": inner.read_bytes()})).paths == ["a/inner.zip"]
 
 
-def test_a_file_larger_than_any_picture_is_a_broken_picture(tmp_path):
+def test_a_file_larger_than_any_image_is_a_broken_image(tmp_path):
     path = make_folder(tmp_path / "files", {"a/1.png": b"1"}) / "a" / "2.png"
     with path.open("wb") as file:
         file.truncate(MAX_MEMBER + 1)
-    with pytest.raises(BrokenPicture, match="is larger than 268,435,456 bytes"):
+    with pytest.raises(BrokenImage, match="is larger than 268,435,456 bytes"):
         open_files(tmp_path / "files").read("a/2.png")
 
 

@@ -1,4 +1,4 @@
-"""Random changes: what each does to a picture, and that no range means no change."""
+"""Random changes: what each does to an image, and that no range means no change."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_no_range_is_no_change(fill):
 
 @pytest.mark.parametrize(("draw", "turns"), [(1.0, -1), (-1.0, 1)], ids=["clockwise", "counter-clockwise"])
 def test_a_rotation_by_90_degrees_turns_the_square(draw, turns):
-    """A positive angle turns clockwise as the picture is seen."""
+    """A positive angle turns clockwise as the image is seen."""
     turned = warped(Augmentation(rotation=90), draw=draw)[0, ..., 0]
     assert turned == pytest.approx(np.rot90(SQUARE[0, ..., 0], turns), abs=0.01)
 
@@ -85,7 +85,7 @@ def test_what_lies_beyond_the_border(fill, beyond):
 
 
 def test_zoom_changes_each_sides_length():
-    """A square of 8 in a picture of 20, drawn half as long again: 12."""
+    """A square of 8 in an image of 20, drawn half as long again: 12."""
     images = np.zeros((1, 20, 20, 1), np.float32)
     images[:, 6:14, 6:14] = 255
     for draw, side in ((1.0, 12), (-1.0, 4)):
@@ -133,7 +133,7 @@ def test_a_flip_mirrors_left_and_right_after_all_else():
     assert warped(Augmentation(flip=True, **how)) == pytest.approx(mirrored, abs=0.01)
 
 
-def test_every_second_picture_is_flipped_and_all_else_is_drawn_as_without():
+def test_every_second_image_is_flipped_and_all_else_is_drawn_as_without():
     plain, flipped = (
         affine_rows(Augmentation(rotation=10, flip=flip), 2000, (28, 28), np.random.default_rng(0))
         for flip in (False, True)
@@ -163,7 +163,7 @@ def test_brightness_multiplies_and_stays_within_a_byte():
     assert recoloured_by(1.9, 1, 1).max() == 255
 
 
-def test_contrast_spreads_about_the_pictures_own_mean():
+def test_contrast_spreads_about_the_images_own_mean():
     found = recoloured_by(1, 0.5, 1)
     assert found.mean(axis=(1, 2, 3)) == pytest.approx(COLOURED.mean(axis=(1, 2, 3)), abs=1e-3)
     assert found.std(axis=(1, 2, 3)) == pytest.approx(COLOURED.std(axis=(1, 2, 3)) / 2, abs=1e-3)
@@ -175,12 +175,12 @@ def test_saturation_moves_to_grey_and_keeps_how_bright_it_is():
     assert grey_of(recoloured_by(1, 1, 0.6)) == pytest.approx(grey_of(COLOURED), abs=1e-3)
 
 
-def test_a_grey_picture_has_no_saturation():
+def test_a_grey_image_has_no_saturation():
     grey = COLOURED[..., :1]
     assert recoloured_by(1, 1, 0.2, images=grey) == pytest.approx(grey, abs=1e-3)
 
 
-def test_what_is_erased_is_the_box_and_becomes_the_pictures_mean():
+def test_what_is_erased_is_the_box_and_becomes_the_images_mean():
     found = erased(tf.constant(COLOURED[:1]), tf.constant([[0.2, 0.5, 0.6, 1.2]])).numpy()[0]
     inside = np.zeros((10, 12), bool)
     inside[2:6, 6:] = True
@@ -188,7 +188,7 @@ def test_what_is_erased_is_the_box_and_becomes_the_pictures_mean():
     assert found[inside] == pytest.approx(np.broadcast_to(COLOURED[0].mean(axis=(0, 1)), (24, 3)), abs=1e-3)
 
 
-def test_so_many_pictures_are_erased_in_rectangles_of_the_sizes_that_are_told():
+def test_so_many_images_are_erased_in_rectangles_of_the_sizes_that_are_told():
     boxes = random_rows(Augmentation(erase=0.25), 4000, (10, 12), np.random.default_rng(0))[:, 11:]
     sides = boxes[:, 2:] - boxes[:, :2]
     some = sides.any(axis=1)
@@ -217,7 +217,7 @@ def test_what_is_not_asked_for_is_neither_drawn_nor_done():
     assert np.array_equal(augmented(images, unmoved, Augmentation()), images)
 
 
-def test_all_changes_together_are_still_pictures():
+def test_all_changes_together_are_still_images():
     how = Augmentation(rotation=10, flip=True, color=0.9, erase=1)
     rows = tf.constant(random_rows(how, 4, (10, 12), np.random.default_rng(0)))
     changed = augmented(tf.constant(COLOURED.astype(np.uint8)), rows, how)

@@ -1,4 +1,4 @@
-"""Batches of P classes with K pictures each: what is in them, how often each picture comes, and that it follows from the seed."""
+"""Batches of P classes with K images each: what is in them, how often each image comes, and that it follows from the seed."""
 
 import numpy as np
 import pytest
@@ -6,20 +6,20 @@ import pytest
 from kerasexp.config.data import Augmentation
 from kerasexp.config.training import ClassBatches
 from kerasexp.data.class_batches import classes_in_batch, positions_by_class, steps_by_class
+from kerasexp.data.epoch_sampling import epoch_size
 from kerasexp.data.pipeline import training_batches
-from kerasexp.data.preparation import Split
-from kerasexp.data.sampling import epoch_size
+from kerasexp.data.prepared_data import Split
 
 COUNTS = {
     "even": [12] * 6,
     "no multiples of K": [9, 10, 11, 13, 7, 5],
-    "one of many pictures": [100, 8, 8, 8, 8],
+    "one of many images": [100, 8, 8, 8, 8],
     "fewer than K": [1, 2, 3, 12, 12, 12],
     "as many classes as a batch": [10, 20, 30],
-    "classes without pictures": [0, 8, 0, 8, 8, 8, 0],
+    "classes without images": [0, 8, 0, 8, 8, 8, 0],
     "one each": [1] * 7,
 }
-P3K4 = ClassBatches(classes=3, pictures=4)
+P3K4 = ClassBatches(classes=3, images=4)
 
 
 def labels_of(counts) -> np.ndarray:
@@ -29,12 +29,12 @@ def labels_of(counts) -> np.ndarray:
 def epoch(counts, batches=P3K4, seed=0) -> np.ndarray:
     """Positions, [steps, P, K]."""
     drawn = positions_by_class(labels_of(counts), batches, np.random.default_rng(seed))
-    return drawn.reshape(steps_by_class(counts, batches), batches.classes, batches.pictures)
+    return drawn.reshape(steps_by_class(counts, batches), batches.classes, batches.images)
 
 
 @pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
 @pytest.mark.parametrize("seed", range(3))
-def test_every_batch_has_so_many_classes_with_so_many_pictures(counts, seed):
+def test_every_batch_has_so_many_classes_with_so_many_images(counts, seed):
     labels, drawn = labels_of(counts), epoch(counts, seed=seed)
     of_class = labels[drawn]
     assert (of_class == of_class[..., :1]).all()
@@ -44,27 +44,27 @@ def test_every_batch_has_so_many_classes_with_so_many_pictures(counts, seed):
         assert len(set(group.tolist())) == min(4, counts[labels[group[0]]])
 
 
-@pytest.mark.parametrize("case", ["even", "no multiples of K", "fewer than K", "classes without pictures", "one each"])
-def test_an_epoch_shows_each_picture_at_least_once(case):
+@pytest.mark.parametrize("case", ["even", "no multiples of K", "fewer than K", "classes without images", "one each"])
+def test_an_epoch_shows_each_image_at_least_once(case):
     counts = COUNTS[case]
     assert sorted(set(epoch(counts).ravel().tolist())) == list(range(sum(counts)))
 
 
-def test_where_all_fits_each_picture_comes_exactly_once():
+def test_where_all_fits_each_image_comes_exactly_once():
     assert sorted(epoch(COUNTS["even"]).ravel().tolist()) == list(range(72))
 
 
-def test_the_pictures_of_a_class_come_equally_often_or_once_more():
+def test_the_images_of_a_class_come_equally_often_or_once_more():
     for counts in COUNTS.values():
         times = np.bincount(epoch(counts).ravel(), minlength=sum(counts))
         for label, count in enumerate(counts):
-            # A group of four has a picture of fewer twice and more.
+            # A group of four has an image of fewer twice and more.
             if count >= 4:
                 assert np.ptp(times[labels_of(counts) == label]) <= 1
 
 
 def test_a_class_too_large_for_its_place_in_each_batch_shows_a_part_that_epochs_change():
-    counts = COUNTS["one of many pictures"]
+    counts = COUNTS["one of many images"]
     steps = steps_by_class(counts, P3K4)
     assert steps == 11  # 25 + 4 * 2 groups, three a batch
     parts = [epoch(counts, seed=seed) for seed in (0, 1)]
@@ -90,13 +90,11 @@ def test_it_follows_from_the_generator_alone():
 def test_steps_are_known_beforehand(counts):
     size = epoch_size(counts, 12, 0, P3K4)
     assert (size.batch_size, size.smallest_batch) == (12, 12)
-    assert (
-        size.pictures == positions_by_class(labels_of(counts), P3K4, np.random.default_rng(0)).size == 12 * size.steps
-    )
+    assert size.images == positions_by_class(labels_of(counts), P3K4, np.random.default_rng(0)).size == 12 * size.steps
 
 
 def test_a_stand_in_with_fewer_classes_has_smaller_batches():
-    batches = ClassBatches(classes=16, pictures=4)
+    batches = ClassBatches(classes=16, images=4)
     assert classes_in_batch([5, 5, 0, 5], batches) == 3
     assert epoch_size([5, 5, 0, 5], 64, 0, batches).batch_size == 12
     labels = labels_of([5, 5, 0, 5])
@@ -124,7 +122,7 @@ def test_a_resumed_epoch_shows_what_the_unbroken_one_would_have(augmentation):
         assert np.array_equal(images, same_images) and np.array_equal(labels, same_labels)
 
 
-def test_labels_go_with_their_pictures():
+def test_labels_go_with_their_images():
     labels = labels_of(COUNTS["even"])
     split = split_of(labels)
     for images, given in training_batches(split, 12, 0, None, 1, class_batches=P3K4):

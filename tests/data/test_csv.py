@@ -7,37 +7,37 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.pictures import MissingData
+from kerasexp.data.source import MissingData
 from kerasexp.data.sources.csv import load_csv, read_csv, write_csv
 from kerasexp.errors import UserError
 
 GENERATOR = np.random.default_rng(0)
-PICTURES = GENERATOR.integers(0, 256, (12, 8, 8), np.uint8)
+IMAGES = GENERATOR.integers(0, 256, (12, 8, 8), np.uint8)
 LABELS = np.arange(12) % 3
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (4, 16, 1), (4, 4, 3), (1, 2, 1)], ids=str)
 def test_csv_that_was_written_is_read_back(shape):
-    pictures = GENERATOR.integers(0, 256, (5, *shape), np.uint8)
+    images = GENERATOR.integers(0, 256, (5, *shape), np.uint8)
     labels = ["0", "word", "with, comma", "ünï", "10"]
-    write_csv(Path("p.csv"), pictures, labels)
+    write_csv(Path("p.csv"), images, labels)
     read, read_labels = read_csv(Path("p.csv"))
-    assert np.array_equal(read, pictures) and read.dtype == np.uint8
+    assert np.array_equal(read, images) and read.dtype == np.uint8
     assert read_labels.tolist() == labels
 
 
 def test_csv_without_a_header_has_the_label_first():
     Path("p.csv").write_text("7,0,1,2,3\n8,4,5,6,255\n")
-    pictures, labels = read_csv(Path("p.csv"))
+    images, labels = read_csv(Path("p.csv"))
     assert labels.tolist() == ["7", "8"]
-    assert pictures[..., 0].tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 255]]]
+    assert images[..., 0].tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 255]]]
 
 
 def test_csv_with_a_header_has_the_label_anywhere():
     Path("p.csv").write_text("a,b,label,c,d\n0,1,cat,2,3\n0,1,dog,2,200\n")
-    pictures, labels = read_csv(Path("p.csv"))
+    images, labels = read_csv(Path("p.csv"))
     assert labels.tolist() == ["cat", "dog"]
-    assert pictures[0, ..., 0].tolist() == [[0, 1], [2, 3]]
+    assert images[0, ..., 0].tolist() == [[0, 1], [2, 3]]
 
 
 def test_csv_as_spreadsheets_write_it_is_read():
@@ -48,14 +48,14 @@ def test_csv_as_spreadsheets_write_it_is_read():
 
 def test_csv_with_numbers_as_the_names_of_its_columns_has_a_header():
     Path("p.csv").write_text("label,0,1,2,3\n7,4,5,6,7\n8,0,1,2,3\n")
-    pictures, labels = read_csv(Path("p.csv"))
-    assert labels.tolist() == ["7", "8"] and pictures[0].ravel().tolist() == [4, 5, 6, 7]
+    images, labels = read_csv(Path("p.csv"))
+    assert labels.tolist() == ["7", "8"] and images[0].ravel().tolist() == [4, 5, 6, 7]
 
 
 def test_csv_in_quotes_and_with_spaces_is_read():
     Path("p.csv").write_bytes(b'"7","0","1","2","3"\r\n"8", 4, 5, 6, 7\r\n\r\n')
-    pictures, labels = read_csv(Path("p.csv"))
-    assert labels.tolist() == ["7", "8"] and pictures[1].ravel().tolist() == [4, 5, 6, 7]
+    images, labels = read_csv(Path("p.csv"))
+    assert labels.tolist() == ["7", "8"] and images[1].ravel().tolist() == [4, 5, 6, 7]
 
 
 def test_csv_labels_as_a_table_with_gaps_has_them_are_whole_numbers():
@@ -103,7 +103,7 @@ def test_csv_of_fractions_is_brought_to_uint8():
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_csv_that_holds_no_labelled_pictures_is_refused(text, reason):
+def test_csv_that_holds_no_labelled_images_is_refused(text, reason):
     Path("p.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UserError, match=reason):
         read_csv(Path("p.csv"))
@@ -112,10 +112,10 @@ def test_csv_that_holds_no_labelled_pictures_is_refused(text, reason):
 def test_csv_folder_holds_one_file_per_split(tmp_path):
     (tmp_path / "mnist").mkdir()
     for split, part in (("train", slice(6)), ("val", slice(6, 9)), ("test", slice(9, 12))):
-        write_csv(tmp_path / "mnist" / f"{split}.csv", PICTURES[part, ..., np.newaxis], LABELS[part].astype(str))
+        write_csv(tmp_path / "mnist" / f"{split}.csv", IMAGES[part, ..., np.newaxis], LABELS[part].astype(str))
     source = load_csv(DataSource(source="csv", path="mnist"))
-    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 6, "val": 3, "test": 3}
-    assert np.array_equal(source.splits["test"].array[..., 0], PICTURES[9:])
+    assert {split: len(images) for split, images in source.splits.items()} == {"train": 6, "val": 3, "test": 3}
+    assert np.array_equal(source.splits["test"].array[..., 0], IMAGES[9:])
 
 
 def test_csv_folder_without_train_is_refused(tmp_path):

@@ -1,16 +1,16 @@
-"""JPEG, BMP and WebP are read as they should look, and what is no picture is told apart by what it is."""
+"""JPEG, BMP and WebP are read as they should look, and what is no image is told apart by what it is."""
 
 import io
 import struct
 
 import numpy as np
 import pytest
-from picture_files import as_pillow_reads, bmp, encoded, jpeg_of_size, rotated, webp, without_segment
+from image_samples import as_pillow_reads, bmp, encoded, jpeg_of_size, rotated, webp, without_segment
 from PIL import Image
 
-from kerasexp.data.decoding import EXTENSIONS, _decode_plain_jpeg, decode, is_picture_name
-from kerasexp.data.pictures import BrokenPicture
+from kerasexp.data.image_decoding import EXTENSIONS, _decode_plain_jpeg, decode, is_image_name
 from kerasexp.data.preprocessing import resize
+from kerasexp.data.source import BrokenImage
 
 GENERATOR = np.random.default_rng(0)
 GREY = GENERATOR.integers(0, 256, (20, 31), np.uint8)
@@ -22,7 +22,7 @@ SMOOTH = np.stack([np.add.outer(np.arange(40) * 3, np.arange(60) * k) for k in (
 
 
 @pytest.mark.parametrize(
-    ("picture", "mode", "kind"),
+    ("image", "mode", "kind"),
     [
         (SMOOTH, "RGB", "JPEG"),
         (SMOOTH[..., 0], "L", "JPEG"),
@@ -31,8 +31,8 @@ SMOOTH = np.stack([np.add.outer(np.arange(40) * 3, np.arange(60) * k) for k in (
         (SMOOTH, "RGB", "WEBP"),
     ],
 )
-def test_other_kinds_are_read_as_pillow_reads_them(picture, mode, kind):
-    data = encoded(picture, kind)
+def test_other_kinds_are_read_as_pillow_reads_them(image, mode, kind):
+    data = encoded(image, kind)
     assert np.array_equal(decode(data), as_pillow_reads(data, mode))
 
 
@@ -42,9 +42,9 @@ def test_other_kinds_are_read_as_pillow_reads_them(picture, mode, kind):
 def test_a_jpeg_is_decoded_no_larger_than_needed(enough, size):
     page = np.stack([np.add.outer(np.arange(400) / 4, np.arange(600) * k / 8) for k in (1, 2, 0)], axis=2)
     data = encoded(page.astype(np.uint8), "JPEG")
-    picture = decode(data, enough)
-    assert picture.shape == (*size, 3)
-    small, whole = (resize(part, 25, 25) for part in (picture, decode(data)))
+    image = decode(data, enough)
+    assert image.shape == (*size, 3)
+    small, whole = (resize(part, 25, 25) for part in (image, decode(data)))
     assert np.abs(small - whole).max() < 1
 
 
@@ -69,7 +69,7 @@ def test_a_reduced_jpeg_is_turned_and_checked_like_a_whole_one():
     page = np.add.outer(np.arange(400) / 4, np.arange(600) / 8).astype(np.uint8)
     assert decode(encoded(page, "JPEG", exif=rotated(6)), 28).shape == (75, 50, 1)
     data = encoded(page, "JPEG")
-    with pytest.raises(BrokenPicture, match="damaged or cut off"):
+    with pytest.raises(BrokenImage, match="damaged or cut off"):
         decode(data[: len(data) // 2], 28)
 
 
@@ -113,19 +113,19 @@ def test_an_animation_gives_its_first_frame():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP"])
-def test_a_picture_of_one_pixel_is_read(kind):
+def test_an_image_of_one_pixel_is_read(kind):
     assert decode(encoded(np.full((1, 1, 3), 200, np.uint8), kind)).shape == (1, 1, 3)
 
 
-def test_the_second_picture_of_a_stereo_camera_is_left_alone():
+def test_the_second_image_of_a_stereo_camera_is_left_alone():
     frames = [Image.fromarray(SMOOTH), Image.fromarray(255 - SMOOTH)]
     data = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
     assert np.array_equal(decode(data), as_pillow_reads(encoded(frames[0], "JPEG"), "RGB"))
 
 
 def test_transparent_webp_lies_on_white():
-    picture = np.dstack([RGB, np.where(np.arange(31) < 15, 0, 255) * np.ones((20, 1), np.uint8)]).astype(np.uint8)
-    decoded = decode(encoded(picture, "WEBP", lossless=True))
+    image = np.dstack([RGB, np.where(np.arange(31) < 15, 0, 255) * np.ones((20, 1), np.uint8)]).astype(np.uint8)
+    decoded = decode(encoded(image, "WEBP", lossless=True))
     assert (decoded[:, :15] == 255).all() and np.array_equal(decoded[:, 15:], RGB[:, 15:])
 
 
@@ -146,7 +146,7 @@ def test_bmp_of_run_lengths_is_read_and_found_cut():
     palette = b"".join(bytes([shade, shade, shade, 0]) for shade in range(256))
     runs = b"".join(b"".join(bytes([1, shade]) for shade in row) + b"\0\0" for row in GREY[::-1]) + b"\0\1"
     assert np.array_equal(decode(bmp((31, 20), runs, 8, 1, palette))[..., 0], GREY)
-    with pytest.raises(BrokenPicture, match="BMP file is damaged or cut off"):
+    with pytest.raises(BrokenImage, match="BMP file is damaged or cut off"):
         decode(bmp((31, 20), runs[: len(runs) // 2], 8, 1, palette))
 
 
@@ -154,36 +154,36 @@ def test_bmp_with_colours_that_its_palette_lacks_is_damage():
     image = Image.fromarray(RGB).quantize(12)
     data = bytearray(encoded(image, "BMP"))
     data[-4] = 200
-    with pytest.raises(BrokenPicture, match="BMP file is damaged"):
+    with pytest.raises(BrokenImage, match="BMP file is damaged"):
         decode(bytes(data))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_what_follows_the_picture_is_left_alone(kind):
+def test_what_follows_the_image_is_left_alone(kind):
     data = encoded(SMOOTH, kind)
     assert np.array_equal(decode(data + b"a mail program's last words"), decode(data))
 
 
-def test_a_picture_under_another_name_is_read_by_how_it_begins():
+def test_an_image_under_another_name_is_read_by_how_it_begins():
     assert all(np.array_equal(decode(encoded(RGB, kind)), RGB) for kind in ("PNG", "BMP"))
-    assert is_picture_name("a/B.PNG") and is_picture_name("a.jfif") and is_picture_name("a.TIF")
-    assert not is_picture_name("a.txt") and not is_picture_name("png") and not is_picture_name("Thumbs.db")
-    assert all(map(is_picture_name, (f"x{extension}" for extension in EXTENSIONS)))
+    assert is_image_name("a/B.PNG") and is_image_name("a.jfif") and is_image_name("a.TIF")
+    assert not is_image_name("a.txt") and not is_image_name("png") and not is_image_name("Thumbs.db")
+    assert all(map(is_image_name, (f"x{extension}" for extension in EXTENSIONS)))
 
 
-# No pictures
+# No images
 
 
-@pytest.mark.parametrize("picture", [GREY, RGB], ids=["grey", "rgb"])
+@pytest.mark.parametrize("image", [GREY, RGB], ids=["grey", "rgb"])
 @pytest.mark.parametrize(
     ("kind", "options"),
     [("JPEG", {}), ("JPEG", {"progressive": True}), ("BMP", {}), ("WEBP", {}), ("WEBP", {"lossless": True})],
     ids=["jpeg", "progressive", "bmp", "webp", "lossless"],
 )
-def test_a_file_that_is_cut_off_anywhere_is_refused(picture, kind, options):
-    data = encoded(picture[:, :28], kind, **options)  # without padding, which nobody needs
+def test_a_file_that_is_cut_off_anywhere_is_refused(image, kind, options):
+    data = encoded(image[:, :28], kind, **options)  # without padding, which nobody needs
     for length in {*range(1, len(data), 37), *range(len(data) - 5, len(data) - 2)}:
-        with pytest.raises(BrokenPicture, match="cut off|no PNG"):
+        with pytest.raises(BrokenImage, match="cut off|no PNG"):
             decode(data[:length])
 
 
@@ -194,7 +194,7 @@ def test_a_jpeg_without_its_end_is_refused_or_has_every_pixel(options):
     for data in whole:
         try:
             assert np.array_equal(decode(data[:-2]), decode(data))
-        except BrokenPicture:
+        except BrokenImage:
             refused += 1
     assert refused > len(whole) / 2
 
@@ -202,7 +202,7 @@ def test_a_jpeg_without_its_end_is_refused_or_has_every_pixel(options):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_a_copy_that_was_interrupted_and_ends_in_zeros_is_refused(kind):
     data = encoded(SMOOTH, kind)
-    with pytest.raises(BrokenPicture, match="damaged"):
+    with pytest.raises(BrokenImage, match="damaged"):
         decode(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
 
 
@@ -212,7 +212,7 @@ def test_a_copy_that_was_interrupted_and_ends_in_zeros_is_refused(kind):
     ids=["quantisation", "size and colours", "beginning of the pixels"],
 )
 def test_a_jpeg_that_lacks_a_part_is_refused(marker):
-    with pytest.raises(BrokenPicture, match="JPEG file is damaged or cut off"):
+    with pytest.raises(BrokenImage, match="JPEG file is damaged or cut off"):
         decode(without_segment(encoded(SMOOTH, "JPEG"), marker))
 
 
@@ -222,7 +222,7 @@ def test_a_jpeg_that_lacks_a_part_is_refused(marker):
 def test_a_jpeg_with_the_start_of_another_part_within_its_pixels_is_refused(marker):
     """What can be told of damage within the pixels; most of it cannot, see `decode`."""
     data = encoded(np.kron(RGB, np.ones((4, 4, 1), np.uint8)), "JPEG")
-    with pytest.raises(BrokenPicture, match="JPEG file is damaged"):
+    with pytest.raises(BrokenImage, match="JPEG file is damaged"):
         decode(data[: len(data) // 2] + marker + data[len(data) // 2 + 2 :])
 
 
@@ -251,17 +251,17 @@ def test_a_jpeg_with_the_start_of_another_part_within_its_pixels_is_refused(mark
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_picture_is_refused_with_the_reason(data, reason):
-    with pytest.raises(BrokenPicture, match=reason):
+def test_what_is_no_image_is_refused_with_the_reason(data, reason):
+    with pytest.raises(BrokenImage, match=reason):
         decode(data)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("size", [(60_000, 60_000), (12_000, 9_000), (0, 60), (60, 0)], ids=str)
-def test_a_picture_declared_huge_or_empty_is_refused_before_it_is_unpacked(size):
+def test_an_image_declared_huge_or_empty_is_refused_before_it_is_unpacked(size):
     empty = 0 in size
     for data in (jpeg_of_size(encoded(SMOOTH, "JPEG"), *size), bmp(size, SMOOTH.tobytes())):
-        with pytest.raises(BrokenPicture, match="damaged" if empty else "pixels"):
+        with pytest.raises(BrokenImage, match="damaged" if empty else "pixels"):
             decode(data)
 
 
@@ -269,22 +269,22 @@ def test_a_picture_declared_huge_or_empty_is_refused_before_it_is_unpacked(size)
 def test_a_webp_declared_huge_is_refused_before_it_is_unpacked():
     for side in (12_000, 16_383):
         bits = struct.pack("<I", (side - 1) | (side - 1) << 14)
-        with pytest.raises(BrokenPicture, match="pixels"):
+        with pytest.raises(BrokenImage, match="pixels"):
             decode(webp((b"VP8L", b"\x2f" + bits + bytes(20))))
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_jpeg_with_too_few_bytes_for_its_size_is_refused():
     """libjpeg would fill the rest with grey, and so read a hundred megapixels from a kilobyte."""
-    with pytest.raises(BrokenPicture, match="damaged or cut off"):
+    with pytest.raises(BrokenImage, match="damaged or cut off"):
         decode(jpeg_of_size(encoded(SMOOTH, "JPEG"), 9_999, 9_999))
     blank = Image.new("L", (3000, 2000), "white")
     for options in ({}, {"optimize": True}, {"progressive": True}):
         assert decode(encoded(blank, "JPEG", quality=1, **options)).shape == (2000, 3000, 1)
 
 
-def test_damage_anywhere_gives_a_picture_or_a_reason():
-    """Whatever one byte is changed to, nothing else than BrokenPicture comes out."""
+def test_damage_anywhere_gives_an_image_or_a_reason():
+    """Whatever one byte is changed to, nothing else than BrokenImage comes out."""
     palette = encoded(Image.fromarray(RGB).quantize(9), "BMP")
     for data in (encoded(GREY), encoded(RGB, "JPEG"), palette, encoded(RGB, "BMP"), encoded(RGB[:4, :4], "WEBP")):
         generator = np.random.default_rng(1)
@@ -293,6 +293,6 @@ def test_damage_anywhere_gives_a_picture_or_a_reason():
             damaged[generator.integers(min(len(data), 120))] = generator.integers(256)
             try:
                 decoded = decode(bytes(damaged))
-            except BrokenPicture:
+            except BrokenImage:
                 continue
             assert decoded.dtype == np.uint8 and decoded.ndim == 3 and decoded.shape[2] in (1, 3)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import encoded
+from image_samples import encoded
 
 from kerasexp.config.data import Data, DataSource, Preprocessing
-from kerasexp.data.pictures import MissingData
-from kerasexp.data.preparation import packed_split, prepare
+from kerasexp.data.prepared_data import packed_split, prepare
+from kerasexp.data.source import MissingData
 from kerasexp.data.sources import load_source
 from kerasexp.data.sources.dogs_vs_cats import load_dogs_vs_cats
 from kerasexp.errors import UserError
@@ -49,7 +49,7 @@ def kaggles() -> dict[str, bytes]:
 LAYOUTS = {"small": small, "Microsoft's": microsofts, "Kaggle's": kaggles}
 
 
-def zipped(files: dict[str, bytes], path: str = "pictures.zip") -> str:
+def zipped(files: dict[str, bytes], path: str = "images.zip") -> str:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
@@ -67,9 +67,9 @@ def load(path: str | None = None, **keys):
 
 
 def shades(source, split: str = "train") -> dict[str, list[int]]:
-    """Class -> shades of its pictures that can be read."""
-    pictures, kept = source.splits[split], {name: [] for name in source.class_names}
-    split, _ = packed_split(pictures, Preprocessing(size=[8, 8], channels=1))
+    """Class -> shades of its images that can be read."""
+    images, kept = source.splits[split], {name: [] for name in source.class_names}
+    split, _ = packed_split(images, Preprocessing(size=[8, 8], channels=1))
     for image, label in zip(split.images, split.labels, strict=True):
         kept[source.class_names[label]].append(round(float(image.mean())))
     return kept
@@ -102,9 +102,9 @@ def test_what_is_broken_in_microsofts_archive_is_left_out_and_named():
 def test_a_folder_test_set_is_the_test_split_where_there_is_another():
     tests = {name.replace("training_set", "test_set"): content for name, content in small().items()}
     both = load(zipped({**small(), **dict(list(tests.items())[:7])}))
-    assert {split: len(pictures) for split, pictures in both.splits.items()} == {"train": 10, "test": 7}
+    assert {split: len(images) for split, images in both.splits.items()} == {"train": 10, "test": 7}
     alone = load(zipped(tests))
-    assert {split: len(pictures) for split, pictures in alone.splits.items()} == {"train": 10}
+    assert {split: len(images) for split, images in alone.splits.items()} == {"train": 10}
 
 
 def test_classes_may_be_called_otherwise():
@@ -115,8 +115,8 @@ def test_classes_may_be_called_otherwise():
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"readme.txt": b""}, r"holds no pictures .* of cats or dogs; they are looked for as training_set/cats/"),
-        ({"train/cat.0.jpg": b"", "test1/1.jpg": b""}, "holds no pictures .* of dogs; "),
+        ({"readme.txt": b""}, r"holds no images .* of cats or dogs; they are looked for as training_set/cats/"),
+        ({"train/cat.0.jpg": b"", "test1/1.jpg": b""}, "holds no images .* of dogs; "),
         ({"birds/1.jpg": b"", "bobcats/1.jpg": b""}, "of cats or dogs"),
         (
             {"train.zip": b"", "test1.zip": b""},

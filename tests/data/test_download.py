@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kerasexp.data import download
-from kerasexp.data.pictures import MissingData
+from kerasexp.data.source import MissingData
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -12,13 +12,13 @@ from PIL import Image
 
 from kerasexp.config.data import Data, DataSource, Preprocessing
 from kerasexp.data.cache import cache_folder
-from kerasexp.data.pictures import ChangedPicture, Source
-from kerasexp.data.preparation import packed_split, prepare
+from kerasexp.data.prepared_data import packed_split, prepare
+from kerasexp.data.source import ChangedImage, Source
 from kerasexp.data.sources.image_folder import load_image_folder
 from kerasexp.errors import UserError
+from kerasexp.evaluation.file_predictions import image_files
 from kerasexp.evaluation.predictions import Predictions, read_predictions
-from kerasexp.prediction import picture_files
-from kerasexp.runs import write_text
+from kerasexp.storage import write_text
 
 HOW = Preprocessing(size=[4, 4])
 NAMES = [f"{kind}/{number:02d}.png" for kind in ("cat", "dog") for number in range(20)]
@@ -29,7 +29,7 @@ def load(path: str = "scans") -> Source:
 
 
 def shades(source: Source) -> dict[str, int]:
-    """The shade of each picture that can be read, by way of the packed cache."""
+    """The shade of each image that can be read, by way of the packed cache."""
     split, _ = packed_split(source.splits["train"], HOW)
     return dict(zip(split.names, split.images[:, 0, 0, 0].tolist(), strict=True))
 
@@ -40,7 +40,7 @@ def faults(source: Source) -> dict[str, str]:
 
 @pytest.fixture
 def scans() -> Path:
-    """Two folders of twenty 4x4 pictures, each of the shade of its number."""
+    """Two folders of twenty 4x4 images, each of the shade of its number."""
     for name in NAMES:
         file = Path("scans", name)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def test_a_kind_that_is_not_read_is_named_and_not_overlooked(scans, extension):
     assert len(shades(source)) == 40
 
 
-def test_a_picture_under_a_name_of_another_kind_is_read(scans):
+def test_an_image_under_a_name_of_another_kind_is_read(scans):
     for name in ("a.jfif", "b.jpe", "c.gif", "d.jpg"):
         Image.new("L", (4, 4), 99).save(scans / "cat" / name, "PNG")
     assert [name for name, shade in shades(load()).items() if shade == 99] == [
@@ -71,7 +71,7 @@ def test_a_picture_under_a_name_of_another_kind_is_read(scans):
     ]
 
 
-def test_a_class_of_nothing_but_another_kind_is_a_class_without_readable_pictures(scans):
+def test_a_class_of_nothing_but_another_kind_is_a_class_without_readable_images(scans):
     (scans / "emu").mkdir()
     Image.new("L", (4, 4)).save(scans / "emu" / "1.tif")
     source = load()
@@ -79,21 +79,21 @@ def test_a_class_of_nothing_but_another_kind_is_a_class_without_readable_picture
     assert list(faults(source)) == ["emu/1.tif"]
 
 
-def test_a_drawing_that_lies_elsewhere_is_no_picture_of_the_set(scans):
+def test_a_drawing_that_lies_elsewhere_is_no_image_of_the_set(scans):
     (scans / "cat" / "deep").mkdir()
     for stray in ("logo.gif", "cat/deep/x.tif"):
         Image.new("L", (4, 4)).save(scans / stray)
     assert load().splits["train"].names == NAMES
 
 
-def test_a_drawing_beside_the_splits_is_no_picture_of_the_set():
+def test_a_drawing_beside_the_splits_is_no_image_of_the_set():
     of_the_set = [f"top/{split}/{kind}/1.png" for split in ("train", "test") for kind in ("cat", "dog")]
     for place in (*of_the_set, "top/docs/shown/x.gif", "docs/train/cat/x.gif", "top/train/x.gif", "x.gif"):
         Path("a", place).parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (4, 4)).save(Path("a", place))
     source = load("a")
     assert source.class_names == ["cat", "dog"]
-    assert {split: pictures.names for split, pictures in source.splits.items()} == {
+    assert {split: images.names for split, images in source.splits.items()} == {
         "train": of_the_set[:2],
         "test": of_the_set[2:],
     }
@@ -103,7 +103,7 @@ def test_a_set_of_nothing_but_another_kind_says_which():
     for kind in ("cat", "dog"):
         Path("a", kind).mkdir(parents=True)
         Image.new("L", (4, 4)).save(Path("a", kind, "1.tif"))
-    with pytest.raises(UserError, match="none of the 2 pictures can be read; the first is cat/1.tif: the file is TIFF"):
+    with pytest.raises(UserError, match="none of the 2 images can be read; the first is cat/1.tif: the file is TIFF"):
         shades(load("a"))
 
 
@@ -139,21 +139,21 @@ def test_predict_does_not_read_from_pipes_and_devices(place):
     if place == "pipe":
         os.mkfifo(place)
     with pytest.raises(UserError, match=f"{place}: is a device, a pipe or a socket"):
-        picture_files([Path(place)])
+        image_files([Path(place)])
 
 
 @pytest.mark.parametrize("name", ["nowhere", "x" * 300, "self.png", "nowhere.zip"])
 def test_predict_names_what_is_not_there(name):
     Path("self.png").symlink_to("self.png")
     with pytest.raises(UserError, match="no such file or folder"):
-        picture_files([Path(name)])
+        image_files([Path(name)])
 
 
-def test_predict_takes_files_of_any_name_and_what_is_meant_as_a_picture_in_folders(scans):
+def test_predict_takes_files_of_any_name_and_what_is_meant_as_an_image_in_folders(scans):
     (scans / "cat" / "x.tif").write_text("x")
     (scans / "cat" / "x.txt").write_text("x")
-    assert [f.name for f in picture_files([scans / "cat" / "x.txt"])] == ["scans/cat/x.txt"]
-    assert [f.name for f in picture_files([scans])] == [
+    assert [f.name for f in image_files([scans / "cat" / "x.txt"])] == ["scans/cat/x.txt"]
+    assert [f.name for f in image_files([scans])] == [
         f"scans/{name}" for name in [*NAMES[:20], "cat/x.tif", *NAMES[20:]]
     ]
 
@@ -187,10 +187,10 @@ def test_a_file_that_changes_is_named_and_leaves_no_trace(scans, change):
     source, file = load(), scans / "dog" / "03.png"
     content, mode = file.read_bytes(), file.stat().st_mode
     change(file)
-    with pytest.raises(ChangedPicture):
+    with pytest.raises(ChangedImage):
         source.splits["train"].read(NAMES.index("dog/03.png"))
     assert list(faults(source).items()) == [
-        ("dog/03.png", "the file was changed or removed while the pictures were being read")
+        ("dog/03.png", "the file was changed or removed while the images were being read")
     ]
     assert len(shades(source)) == 39
     # As it was, it is read as it was: nothing was kept under the digest of this content.
@@ -215,7 +215,7 @@ def test_files_at_rest_are_kept(scans):
 
 
 @pytest.mark.parametrize("how", ["replaced", "written over", "removed"])
-def test_an_archive_that_changes_gives_no_pictures(scans, how):
+def test_an_archive_that_changes_gives_no_images(scans, how):
     def pack(path: str, shade: int) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             for name in NAMES:
@@ -231,7 +231,7 @@ def test_an_archive_that_changes_gives_no_pictures(scans, how):
         if how == "replaced":
             os.replace("new.zip", "scans.zip")
     with pytest.raises(
-        UserError, match="none of the 40 pictures can be read; the first is cat/00.png: the file was changed"
+        UserError, match="none of the 40 images can be read; the first is cat/00.png: the file was changed"
     ):
         shades(source)
     pack("scans.zip", 10)
@@ -264,7 +264,7 @@ def test_names_that_are_no_unicode_reach_every_file_and_come_back(scans):
     scores = np.full((len(names), 2), 0.5, np.float32)
     write_text(Path("p.csv"), Predictions(names, source.splits["train"].labels, scores, source.class_names).to_csv())
     assert read_predictions(Path("p.csv")).names == names
-    assert [file.name for file in picture_files([scans / "cat"])][-1] == f"scans/cat/{strange}"
+    assert [file.name for file in image_files([scans / "cat"])][-1] == f"scans/cat/{strange}"
 
 
 def test_a_class_whose_name_is_no_unicode_is_a_class(scans):

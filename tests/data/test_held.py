@@ -3,8 +3,8 @@
 import pytest
 
 from kerasexp.config import experiment_from
-from kerasexp.data import preparation
-from kerasexp.data.preparation import hold, key_of, prepare
+from kerasexp.data import prepared_data as preparation
+from kerasexp.data.prepared_data import hold, key_of, prepare
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from bounds import at_once_and_in_little_memory
 from test_archive import make_zip
 
 from kerasexp.data.archive import open_files
-from kerasexp.data.pictures import BrokenPicture
+from kerasexp.data.source import BrokenImage
 from kerasexp.errors import UserError
 
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
@@ -44,46 +44,46 @@ def forged(path: Path, *members: dict, before: bytes = b"", **end) -> Path:
     return path
 
 
-def picture(name: str = "a/2.png", **member) -> dict:
+def image(name: str = "a/2.png", **member) -> dict:
     return {"name": name, "content": b"two", **member}
 
 
 def deflated(size: int, **member) -> dict:
     packer = zlib.compressobj(9, wbits=-15)
-    return picture(content=packer.compress(bytes(size)) + packer.flush(), method=DEFLATED, unpacked=size, **member)
+    return image(content=packer.compress(bytes(size)) + packer.flush(), method=DEFLATED, unpacked=size, **member)
 
 
 HONEST = {"name": "a/1.png", "content": b"one"}
 REFUSED = {
-    "a folder above": ([HONEST, picture("../evil.png")], "'../evil.png' points outside the archive"),
-    "a folder above, later": ([HONEST, picture("a/../../e.png")], "'a/../../e.png' points outside the archive"),
-    "from the root": ([HONEST, picture("/etc/evil.png")], "'/etc/evil.png' points outside the archive"),
-    "a folder above on Windows": ([HONEST, picture("..\\e.png")], r"'..\\e.png' points outside the archive"),
-    "from the root on Windows": ([HONEST, picture("\\e.png")], r"'\\e.png' points outside the archive"),
-    "a drive": ([HONEST, picture("C:\\e.png")], r"'C:\\e.png' points outside the archive"),
-    "a drive's folder": ([HONEST, picture("c:e.png")], "'c:e.png' points outside the archive"),
-    "a link": ([HONEST, picture(content=b"/etc/passwd", mode=stat.S_IFLNK | 0o777)], "'a/2.png' is a link"),
+    "a folder above": ([HONEST, image("../evil.png")], "'../evil.png' points outside the archive"),
+    "a folder above, later": ([HONEST, image("a/../../e.png")], "'a/../../e.png' points outside the archive"),
+    "from the root": ([HONEST, image("/etc/evil.png")], "'/etc/evil.png' points outside the archive"),
+    "a folder above on Windows": ([HONEST, image("..\\e.png")], r"'..\\e.png' points outside the archive"),
+    "from the root on Windows": ([HONEST, image("\\e.png")], r"'\\e.png' points outside the archive"),
+    "a drive": ([HONEST, image("C:\\e.png")], r"'C:\\e.png' points outside the archive"),
+    "a drive's folder": ([HONEST, image("c:e.png")], "'c:e.png' points outside the archive"),
+    "a link": ([HONEST, image(content=b"/etc/passwd", mode=stat.S_IFLNK | 0o777)], "'a/2.png' is a link"),
     "a name twice": ([HONEST, HONEST], "'a/1.png' is there twice"),
-    "a name twice, up to a zero byte": ([HONEST, picture("a/1.png\0.txt")], "'a/1.png' is there twice"),
-    "a name that a terminal obeys": ([HONEST, picture("a/\x1b[2J.png")], r"'a/\x1b[2J.png' has control characters"),
-    "an encrypted member": ([HONEST, picture(flags=1)], "'a/2.png' is encrypted"),
-    "a method that unpacks in one go": ([HONEST, picture(method=12)], "'a/2.png' is compressed by method 12"),
+    "a name twice, up to a zero byte": ([HONEST, image("a/1.png\0.txt")], "'a/1.png' is there twice"),
+    "a name that a terminal obeys": ([HONEST, image("a/\x1b[2J.png")], r"'a/\x1b[2J.png' has control characters"),
+    "an encrypted member": ([HONEST, image(flags=1)], "'a/2.png' is encrypted"),
+    "a method that unpacks in one go": ([HONEST, image(method=12)], "'a/2.png' is compressed by method 12"),
     "a bomb": ([HONEST, deflated(2**25)], "to 33,554,432 bytes, as a zip bomb does"),
-    "a member larger than any picture": (
-        [HONEST, picture(content=bytes(2**21), method=DEFLATED, unpacked=2**28 + 1)],
+    "a member larger than any image": (
+        [HONEST, image(content=bytes(2**21), method=DEFLATED, unpacked=2**28 + 1)],
         "'a/2.png' unpacks from 2,097,152 to 268,435,457 bytes",
     ),
-    "a member declared huge": ([HONEST, picture(unpacked=4 * 10**9)], "to 4,000,000,000 bytes"),
+    "a member declared huge": ([HONEST, image(unpacked=4 * 10**9)], "to 4,000,000,000 bytes"),
     "many members declared large": (
-        [picture(f"a/{n}.png", unpacked=2**24) for n in range(100)],
+        [image(f"a/{n}.png", unpacked=2**24) for n in range(100)],
         "to 1,677,721,600 bytes, as a zip bomb does",
     ),
     "members in one place": (
         [deflated(2**23, name="a/1.png"), *(deflated(2**23, name=f"a/{n}.png", offset=0) for n in range(2, 9))],
         "'a/2.png' overlaps 'a/1.png'",
     ),
-    "a member across the next": ([{**HONEST, "packed": 40}, picture()], "'a/2.png' overlaps 'a/1.png'"),
-    "a member beyond the end": ([HONEST, picture(packed=10**6)], "'a/2.png' reaches beyond the end of the members"),
+    "a member across the next": ([{**HONEST, "packed": 40}, image()], "'a/2.png' overlaps 'a/1.png'"),
+    "a member beyond the end": ([HONEST, image(packed=10**6)], "'a/2.png' reaches beyond the end of the members"),
 }
 
 
@@ -96,7 +96,7 @@ def test_an_archive_is_refused_by_its_name_and_its_member(tmp_path, members, tol
 
 
 def test_the_honest_members_of_these_are_read(tmp_path):
-    members = HONEST, picture("b/2.png"), deflated(1000, name="b/3.png", crc=zlib.crc32(bytes(1000)))
+    members = HONEST, image("b/2.png"), deflated(1000, name="b/3.png", crc=zlib.crc32(bytes(1000)))
     files = open_files(forged(tmp_path / "x.zip", *members))
     assert [files.read(path) for path in files.paths] == [b"one", b"two", bytes(1000)]
 
@@ -129,7 +129,7 @@ def test_no_more_of_a_member_is_unpacked_than_it_declares(tmp_path):
     """zipfile alone unpacks all of it, and then keeps the first thousand bytes."""
     bomb = deflated(3 * 10**8, name="a/2.png") | {"unpacked": 1000}
     files = open_files(forged(tmp_path / "x.zip", HONEST, bomb))
-    with at_once_and_in_little_memory(), pytest.raises(BrokenPicture, match="cannot be unpacked: Bad CRC-32"):
+    with at_once_and_in_little_memory(), pytest.raises(BrokenImage, match="cannot be unpacked: Bad CRC-32"):
         files.read("a/2.png")
     assert files.read("a/1.png") == b"one"
 
@@ -144,7 +144,7 @@ def test_the_commands_tell_it_in_one_message(cli, tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == ["x.zip"]
 
 
-def test_an_archive_of_an_archive_holds_no_picture(cli, tmp_path):
+def test_an_archive_of_an_archive_holds_no_image(cli, tmp_path):
     inner = make_zip(tmp_path / "inner.zip", {"a/1.png": b"1"}).read_bytes()
     answer = cli("new", make_zip(tmp_path / "x.zip", {"inner.zip": inner}))
-    assert answer.code == 2 and "holds no picture" in answer.err
+    assert answer.code == 2 and "holds no image" in answer.err

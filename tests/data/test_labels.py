@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Data, Labels
-from kerasexp.data.labels import described, edited_labels, kept_positions
-from kerasexp.data.preparation import prepare
+from kerasexp.data.label_edits import described, edited_labels, kept_positions
+from kerasexp.data.prepared_data import prepare
 from kerasexp.errors import UserError
 
 NAMES = ["a", "b", "c"]
@@ -86,7 +86,7 @@ def test_the_test_split_keeps_its_own_labels():
 
 def test_each_edit_is_described():
     text = "; ".join(described(Labels(keep={"0": 0.01, "4": 3}, few_shot=5, noise=0.2)))
-    assert "1 % of the pictures" in text and "3 pictures" in text and "5 pictures of every" in text and "20 %" in text
+    assert "1 % of the images" in text and "3 images" in text and "5 images of every" in text and "20 %" in text
     assert "NOT" in described(Labels(complement=True))[0] and described(Labels()) == []
 
 
@@ -97,20 +97,20 @@ def test_a_class_that_is_asked_to_be_missing_is_told_with_its_ceiling(cli, tmp_p
     )
     answer = cli("run", path)
     assert answer.code == 0, answer.err
-    assert "train holds no picture of 0: no loss can teach them, and test accuracy cannot exceed 0.9" in answer.out
-    assert "labels: of class 0, train and val keep 0 pictures" in answer.out
+    assert "train holds no image of 0: no loss can teach them, and test accuracy cannot exceed 0.9" in answer.out
+    assert "labels: of class 0, train and val keep 0 images" in answer.out
     page = (Path(answer.last_line) / "report.html").read_text()
-    assert "Of class 0, train and val keep 0 pictures." in page and "Train holds no picture of 0: no loss" in page
+    assert "Of class 0, train and val keep 0 images." in page and "Train holds no image of 0: no loss" in page
 
 
-def test_the_test_split_of_another_source(cli, tmp_path, pictures):
+def test_the_test_split_of_another_source(cli, tmp_path, images):
     other = tmp_path / "other"
     for folder in ("across", "disc", "upright"):
         for split, numbers in (("train", range(10)), ("test", range(10, 20))):
             (other / split / folder).mkdir(parents=True)
             for number in numbers:
-                shutil.copy(pictures / folder / f"{number:02d}.png", other / split / folder)
-    data = Data(source="image_folder", path=str(pictures), test={"source": "image_folder", "path": str(other)})
+                shutil.copy(images / folder / f"{number:02d}.png", other / split / folder)
+    data = Data(source="image_folder", path=str(images), test={"source": "image_folder", "path": str(other)})
     splits = prepare(data).splits
     assert len(splits["test"]) == 30 and len(splits["train"]) + len(splits["val"]) == 60
     (other / "test" / "disc").rename(other / "test" / "ring")

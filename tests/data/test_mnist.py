@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.pictures import MissingData
+from kerasexp.data.source import MissingData
 from kerasexp.data.sources.mnist import load_mnist
 from kerasexp.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("nothing_is_downloaded")
 
-PICTURES = np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
 LABELS = np.arange(12) % 3
 
 
 @pytest.fixture
 def mnist_bytes() -> bytes:
     file = io.BytesIO()
-    np.savez_compressed(file, x_train=PICTURES, y_train=LABELS, x_test=PICTURES[:4], y_test=LABELS[:4])
+    np.savez_compressed(file, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:4], y_test=LABELS[:4])
     return file.getvalue()
 
 
@@ -65,14 +65,14 @@ def test_mnist_is_read_from_the_data_folder_first(mnist_bytes, monkeypatch, tmp_
     monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
     source = load_mnist(DataSource())
     assert source.origin == "MNIST from $KERASEXP_DATA"
-    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 12, "test": 4}
+    assert {split: len(images) for split, images in source.splits.items()} == {"train": 12, "test": 4}
 
 
 def test_mnist_is_read_from_the_cache_of_keras(mnist_bytes, tmp_path):
     (tmp_path / "keras" / "datasets").mkdir(parents=True)
     (tmp_path / "keras" / "datasets" / "mnist.npz").write_bytes(mnist_bytes)
     train = load_mnist(DataSource()).splits["train"]
-    assert np.array_equal([train.read(i)[..., 0] for i in range(len(train))], PICTURES)
+    assert np.array_equal([train.read(i)[..., 0] for i in range(len(train))], IMAGES)
 
 
 def test_mnist_that_is_nowhere_is_missing_at_once(tmp_path, monkeypatch):

@@ -7,50 +7,48 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.pictures import MissingData
+from kerasexp.data.source import MissingData
 from kerasexp.data.sources.npz import load_npz, read_splits
 from kerasexp.errors import UserError
 
 GENERATOR = np.random.default_rng(0)
-PICTURES = GENERATOR.integers(0, 256, (12, 8, 8), np.uint8)
+IMAGES = GENERATOR.integers(0, 256, (12, 8, 8), np.uint8)
 LABELS = np.arange(12) % 3
 LABELS_AT_5 = np.arange(12) == 5
 THE_FIFTH = LABELS_AT_5[:, None, None]
 
 
-def npz(path: Path = Path("pictures.npz"), **arrays) -> Path:
+def npz(path: Path = Path("images.npz"), **arrays) -> Path:
     np.savez_compressed(path, **arrays)
     return path
 
 
 def test_npz_of_train_and_test():
-    npz(
-        x_train=PICTURES, y_train=LABELS, x_test=PICTURES[:3], y_test=LABELS[:3], x_val=PICTURES[3:6], y_val=LABELS[3:6]
-    )
-    source = load_npz(DataSource(source="npz", path="pictures.npz"))
+    npz(x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:3], y_test=LABELS[:3], x_val=IMAGES[3:6], y_val=LABELS[3:6])
+    source = load_npz(DataSource(source="npz", path="images.npz"))
     assert list(source.splits) == ["train", "val", "test"]
     assert source.class_names == ["0", "1", "2"]
-    assert np.array_equal(source.splits["train"].array[..., 0], PICTURES)
+    assert np.array_equal(source.splits["train"].array[..., 0], IMAGES)
     assert np.array_equal(source.splits["train"].labels, LABELS)
 
 
 @pytest.mark.parametrize(
-    ("pictures", "shape"),
+    ("images", "shape"),
     [
-        (PICTURES, (12, 8, 8, 1)),
-        (PICTURES[..., np.newaxis], (12, 8, 8, 1)),
-        (np.repeat(PICTURES[..., np.newaxis], 3, axis=3), (12, 8, 8, 3)),
-        (PICTURES.astype(np.int64), (12, 8, 8, 1)),
-        (PICTURES.astype(np.float32), (12, 8, 8, 1)),
-        (PICTURES / 255, (12, 8, 8, 1)),
-        ((PICTURES / 255).astype(np.float32), (12, 8, 8, 1)),
+        (IMAGES, (12, 8, 8, 1)),
+        (IMAGES[..., np.newaxis], (12, 8, 8, 1)),
+        (np.repeat(IMAGES[..., np.newaxis], 3, axis=3), (12, 8, 8, 3)),
+        (IMAGES.astype(np.int64), (12, 8, 8, 1)),
+        (IMAGES.astype(np.float32), (12, 8, 8, 1)),
+        (IMAGES / 255, (12, 8, 8, 1)),
+        ((IMAGES / 255).astype(np.float32), (12, 8, 8, 1)),
     ],
     ids=["grey", "one channel", "colour", "int64", "float to 255", "float to 1", "float32 to 1"],
 )
-def test_npz_of_any_kind_of_number_gives_uint8(pictures, shape):
-    read, labels = read_splits(npz(x=pictures, y=LABELS))["train"]
+def test_npz_of_any_kind_of_number_gives_uint8(images, shape):
+    read, labels = read_splits(npz(x=images, y=LABELS))["train"]
     assert read.dtype == np.uint8 and read.shape == shape
-    assert np.array_equal(read[..., 0], PICTURES)
+    assert np.array_equal(read[..., 0], IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -68,38 +66,38 @@ def test_npz_of_any_kind_of_number_gives_uint8(pictures, shape):
     ids=["a column", "words", "numbers", "numbered words", "floats", "digits", "bytes", "truth"],
 )
 def test_npz_labels_are_class_names_in_natural_order(labels, names):
-    npz(x=PICTURES, y=labels)
-    assert load_npz(DataSource(source="npz", path="pictures.npz")).class_names == names
+    npz(x=IMAGES, y=labels)
+    assert load_npz(DataSource(source="npz", path="images.npz")).class_names == names
 
 
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [
         ({"x": np.array([None, "a"], dtype=object), "y": LABELS[:2]}, "cannot be read as a NumPy archive"),
-        ({"x": PICTURES, "y": np.array([{}] * 12, dtype=object)}, "cannot be read as a NumPy archive"),
-        ({"x": np.where(THE_FIFTH, np.nan, PICTURES), "y": LABELS}, "train: picture 5 holds nan; pixels are 0 to 255"),
-        ({"x": np.where(THE_FIFTH, np.inf, PICTURES), "y": LABELS}, "train: picture 5 holds inf"),
-        ({"x": np.where(THE_FIFTH, 256, PICTURES.astype(int)), "y": LABELS}, "train: picture 5 holds 256"),
-        ({"x": np.where(THE_FIFTH, -1, PICTURES.astype(int)), "y": LABELS}, "train: picture 5 holds -1"),
-        ({"x": np.where(THE_FIFTH, -0.5, PICTURES / 255), "y": LABELS}, "train: picture 5 holds -0.5"),
-        ({"x": PICTURES > 9, "y": LABELS}, "pixels of type bool"),
-        ({"x": PICTURES.astype(complex), "y": LABELS}, "numbers"),
-        ({"x": PICTURES.astype("timedelta64[s]"), "y": LABELS}, "numbers"),
-        ({"x": PICTURES.astype(str), "y": LABELS}, "numbers"),
-        ({"x": PICTURES.reshape(12, 64), "y": LABELS}, r"shape \(12, 64\)"),
-        ({"x": np.stack([PICTURES] * 2, axis=3), "y": LABELS}, r"shape \(12, 8, 8, 2\)"),
-        ({"x": PICTURES[:0], "y": LABELS[:0]}, r"shape \(0, 8, 8, 1\)"),
+        ({"x": IMAGES, "y": np.array([{}] * 12, dtype=object)}, "cannot be read as a NumPy archive"),
+        ({"x": np.where(THE_FIFTH, np.nan, IMAGES), "y": LABELS}, "train: image 5 holds nan; pixels are 0 to 255"),
+        ({"x": np.where(THE_FIFTH, np.inf, IMAGES), "y": LABELS}, "train: image 5 holds inf"),
+        ({"x": np.where(THE_FIFTH, 256, IMAGES.astype(int)), "y": LABELS}, "train: image 5 holds 256"),
+        ({"x": np.where(THE_FIFTH, -1, IMAGES.astype(int)), "y": LABELS}, "train: image 5 holds -1"),
+        ({"x": np.where(THE_FIFTH, -0.5, IMAGES / 255), "y": LABELS}, "train: image 5 holds -0.5"),
+        ({"x": IMAGES > 9, "y": LABELS}, "pixels of type bool"),
+        ({"x": IMAGES.astype(complex), "y": LABELS}, "numbers"),
+        ({"x": IMAGES.astype("timedelta64[s]"), "y": LABELS}, "numbers"),
+        ({"x": IMAGES.astype(str), "y": LABELS}, "numbers"),
+        ({"x": IMAGES.reshape(12, 64), "y": LABELS}, r"shape \(12, 64\)"),
+        ({"x": np.stack([IMAGES] * 2, axis=3), "y": LABELS}, r"shape \(12, 8, 8, 2\)"),
+        ({"x": IMAGES[:0], "y": LABELS[:0]}, r"shape \(0, 8, 8, 1\)"),
         ({"x": np.uint8(3), "y": LABELS}, r"shape \(\)"),
-        ({"x": PICTURES, "y": LABELS[:5]}, r"12 pictures and labels of shape \(5,\)"),
-        ({"x": PICTURES, "y": np.eye(12)}, r"labels of shape \(12, 12\)"),
-        ({"images": PICTURES, "labels": LABELS}, "holds images, labels; x_train and y_train"),
-        ({"x_train": PICTURES, "y_test": LABELS}, "x_train and y_train .or x and y. are needed"),
-        ({"x_test": PICTURES, "y_test": LABELS}, "x_train and y_train"),
+        ({"x": IMAGES, "y": LABELS[:5]}, r"12 images and labels of shape \(5,\)"),
+        ({"x": IMAGES, "y": np.eye(12)}, r"labels of shape \(12, 12\)"),
+        ({"images": IMAGES, "labels": LABELS}, "holds images, labels; x_train and y_train"),
+        ({"x_train": IMAGES, "y_test": LABELS}, "x_train and y_train .or x and y. are needed"),
+        ({"x_test": IMAGES, "y_test": LABELS}, "x_train and y_train"),
         ({}, "holds nothing"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_npz_that_holds_no_labelled_pictures_is_refused(arrays, reason):
+def test_npz_that_holds_no_labelled_images_is_refused(arrays, reason):
     with pytest.raises(UserError, match=reason):
         read_splits(npz(**arrays))
 
@@ -107,29 +105,29 @@ def test_npz_that_holds_no_labelled_pictures_is_refused(arrays, reason):
 @pytest.mark.parametrize(
     ("labels", "reason"),
     [
-        (np.where(LABELS_AT_5, np.nan, LABELS), "train: picture 5 has no label"),
-        (np.where(LABELS_AT_5, np.inf, LABELS), "train: picture 5 has the label inf"),
+        (np.where(LABELS_AT_5, np.nan, LABELS), "train: image 5 has no label"),
+        (np.where(LABELS_AT_5, np.inf, LABELS), "train: image 5 has the label inf"),
         (
             np.where(LABELS_AT_5, 1.5, LABELS),
-            "train: picture 5 has the label 1.5; labels are words or whole numbers from 0",
+            "train: image 5 has the label 1.5; labels are words or whole numbers from 0",
         ),
-        (np.where(LABELS_AT_5, -1, LABELS), "train: picture 5 has the label -1"),
-        (np.where(LABELS_AT_5, "", "word"), "train: picture 5 has no label"),
-        (np.where(LABELS_AT_5, "NaN", "word"), "train: picture 5 has no label"),
-        (np.where(LABELS_AT_5, "-1", "1"), "train: picture 5 has the label -1"),
+        (np.where(LABELS_AT_5, -1, LABELS), "train: image 5 has the label -1"),
+        (np.where(LABELS_AT_5, "", "word"), "train: image 5 has no label"),
+        (np.where(LABELS_AT_5, "NaN", "word"), "train: image 5 has no label"),
+        (np.where(LABELS_AT_5, "-1", "1"), "train: image 5 has the label -1"),
         (LABELS.astype(complex), "labels of type complex128"),
         (LABELS.astype("timedelta64[s]"), "labels of type"),
         (np.zeros(12, [("a", int)]), "labels of type"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_npz_labels_that_are_none_are_refused_with_the_picture(labels, reason):
+def test_npz_labels_that_are_none_are_refused_with_the_image(labels, reason):
     with pytest.raises(UserError, match=reason):
-        read_splits(npz(x=PICTURES, y=labels))
+        read_splits(npz(x=IMAGES, y=labels))
 
 
 def test_npz_that_declares_more_than_any_memory_is_refused():
-    whole = npz(x=PICTURES, y=LABELS)
+    whole = npz(x=IMAGES, y=LABELS)
     with zipfile.ZipFile(whole) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     members["x.npy"] = members["x.npy"].replace(b"(12, 8, 8), }" + b" " * 12, b"(12000000000000, 8, 8), }")
@@ -141,7 +139,7 @@ def test_npz_that_declares_more_than_any_memory_is_refused():
 
 
 def test_npz_files_that_are_none_are_refused(tmp_path):
-    whole = npz(x=PICTURES, y=LABELS).read_bytes()
+    whole = npz(x=IMAGES, y=LABELS).read_bytes()
     path = tmp_path / "file.npz"
     for content in (b"", b"hello", whole[:200], whole[:-10]):
         path.write_bytes(content)
@@ -153,7 +151,7 @@ def test_npz_files_that_are_none_are_refused(tmp_path):
 
 @pytest.mark.parametrize("at", [60, 100, 200])
 def test_a_damaged_npz_is_refused(at):
-    path = npz(x=PICTURES, y=LABELS)
+    path = npz(x=IMAGES, y=LABELS)
     content = bytearray(path.read_bytes())
     content[at : at + 20] = b"\xa5" * 20
     path.write_bytes(content)
@@ -162,17 +160,17 @@ def test_a_damaged_npz_is_refused(at):
 
 
 def test_a_single_array_is_no_archive():
-    np.save("pictures.npy", PICTURES)
+    np.save("images.npy", IMAGES)
     with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
-        read_splits(Path("pictures.npy"))
+        read_splits(Path("images.npy"))
 
 
 def test_an_archive_of_other_files_is_no_archive_of_arrays():
-    with zipfile.ZipFile("pictures.npz", "w") as archive:
+    with zipfile.ZipFile("images.npz", "w") as archive:
         archive.writestr("x", "no array")
         archive.writestr("y", "no array")
     with pytest.raises(UserError):
-        read_splits(Path("pictures.npz"))
+        read_splits(Path("images.npz"))
 
 
 def test_a_missing_npz_is_missing_data():
@@ -182,6 +180,6 @@ def test_a_missing_npz_is_missing_data():
 
 def test_npz_is_found_in_the_data_folder(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
-    npz(tmp_path / "data" / "pictures.npz", x=PICTURES, y=LABELS)
+    npz(tmp_path / "data" / "images.npz", x=IMAGES, y=LABELS)
     monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
-    assert len(load_npz(DataSource(source="npz", path="pictures.npz")).splits["train"]) == 12
+    assert len(load_npz(DataSource(source="npz", path="images.npz")).splits["train"]) == 12

@@ -1,4 +1,4 @@
-"""Pictures that stay on disk: the same ones as in memory, whichever way they are asked for."""
+"""Images that stay on disk: the same ones as in memory, whichever way they are asked for."""
 
 import pickle
 
@@ -6,25 +6,26 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.data import on_disk, packed
-from kerasexp.data.on_disk import PicturesOnDisk, PicturesWriter, in_parts
-from kerasexp.data.packed import pack
-from kerasexp.data.pictures import BrokenPicture, ChangedPicture, Pictures
+from kerasexp.data import disk_arrays as on_disk
+from kerasexp.data import image_cache as packed
+from kerasexp.data.disk_arrays import ImagesOnDisk, ImagesWriter, in_parts
+from kerasexp.data.image_cache import pack
 from kerasexp.data.pipeline import evaluation_batches, training_batches
-from kerasexp.data.preparation import Split
+from kerasexp.data.prepared_data import Split
+from kerasexp.data.source import BrokenImage, ChangedImage, Images
 
 STORED = np.random.default_rng(0).integers(0, 256, (50, 6, 5, 3)).astype(np.uint8)
 
 
 @pytest.fixture
-def pictures(tmp_path) -> PicturesOnDisk:
-    np.save(tmp_path / "pictures.npy", STORED)
-    return PicturesOnDisk(tmp_path / "pictures.npy")
+def images(tmp_path) -> ImagesOnDisk:
+    np.save(tmp_path / "images.npy", STORED)
+    return ImagesOnDisk(tmp_path / "images.npy")
 
 
 @pytest.fixture
 def little_memory(monkeypatch, tmp_path):
-    """More than ten pictures of 6x5 stay on disk, and four are decoded at a time."""
+    """More than ten images of 6x5 stay on disk, and four are decoded at a time."""
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(packed, "IN_MEMORY", 10 * 6 * 5 * 3)
     monkeypatch.setattr(packed, "AT_ONCE", 4)
@@ -44,32 +45,32 @@ def little_memory(monkeypatch, tmp_path):
     ],
     ids=["one", "the last", "neighbours", "all", "backwards", "any order, one twice", "none", "by truth"],
 )
-def test_it_is_indexed_as_an_array_is(pictures, key):
-    assert np.array_equal(pictures[key], STORED[key]) and pictures[key].dtype == np.uint8
+def test_it_is_indexed_as_an_array_is(images, key):
+    assert np.array_equal(images[key], STORED[key]) and images[key].dtype == np.uint8
 
 
-def test_some_of_them_in_an_order_of_their_own_are_taken_without_reading(pictures):
+def test_some_of_them_in_an_order_of_their_own_are_taken_without_reading(images):
     order = np.random.default_rng(1).permutation(50)[:30]
-    taken = pictures.take(order).take(np.arange(29, -1, -2))
+    taken = images.take(order).take(np.arange(29, -1, -2))
     assert taken.shape == (15, 6, 5, 3) and len(taken) == 15
     assert np.array_equal(taken[2:9], STORED[order][::-2][2:9])
     assert np.array_equal(np.asarray(taken), STORED[order][::-2])
 
 
-def test_elsewhere_it_is_an_array(pictures):
-    sent = pickle.loads(pickle.dumps(pictures.take(np.array([4, 2]))))
+def test_elsewhere_it_is_an_array(images):
+    sent = pickle.loads(pickle.dumps(images.take(np.array([4, 2]))))
     assert isinstance(sent, np.ndarray) and np.array_equal(sent, STORED[[4, 2]])
 
 
-def test_a_file_that_is_deleted_can_still_be_read(pictures, tmp_path):
-    (tmp_path / "pictures.npy").unlink()
-    assert np.array_equal(pictures[:], STORED)
+def test_a_file_that_is_deleted_can_still_be_read(images, tmp_path):
+    (tmp_path / "images.npy").unlink()
+    assert np.array_equal(images[:], STORED)
 
 
-def test_parts_are_all_of_them_in_order(pictures, monkeypatch):
+def test_parts_are_all_of_them_in_order(images, monkeypatch):
     monkeypatch.setattr(on_disk, "AT_ONCE", 7)
-    for images in (pictures, STORED):
-        parts = list(in_parts(images))
+    for stored in (images, STORED):
+        parts = list(in_parts(stored))
         assert [len(part) for part in parts] == [7] * 7 + [1]
         assert np.array_equal(np.concatenate(parts), STORED)
 
@@ -80,37 +81,37 @@ def test_parts_are_all_of_them_in_order(pictures, monkeypatch):
 def test_a_file_of_something_else_is_refused(tmp_path, content):
     np.save(tmp_path / "other.npy", content)
     with pytest.raises(ValueError):
-        PicturesOnDisk(tmp_path / "other.npy")
+        ImagesOnDisk(tmp_path / "other.npy")
 
 
-def test_a_file_that_is_cut_off_is_refused(pictures, tmp_path):
-    whole = (tmp_path / "pictures.npy").read_bytes()
+def test_a_file_that_is_cut_off_is_refused(images, tmp_path):
+    whole = (tmp_path / "images.npy").read_bytes()
     (tmp_path / "cut.npy").write_bytes(whole[:-1])
     with pytest.raises(ValueError):
-        PicturesOnDisk(tmp_path / "cut.npy")
+        ImagesOnDisk(tmp_path / "cut.npy")
 
 
 def test_fewer_may_be_written_than_there_was_room_for(tmp_path):
-    with PicturesWriter(tmp_path / "written.npy", 10**9, (6, 5, 3)) as file:
+    with ImagesWriter(tmp_path / "written.npy", 10**9, (6, 5, 3)) as file:
         file.write(STORED[:20])
         file.write(STORED[20:33, ::-1])
     assert np.array_equal(np.load(tmp_path / "written.npy")[:20], STORED[:20])
-    assert np.array_equal(PicturesOnDisk(tmp_path / "written.npy")[20:], STORED[20:33, ::-1])
+    assert np.array_equal(ImagesOnDisk(tmp_path / "written.npy")[20:], STORED[20:33, ::-1])
 
 
-def source(count: int, broken: tuple[int, ...] = (), error=BrokenPicture) -> Pictures:
+def source(count: int, broken: tuple[int, ...] = (), error=BrokenImage) -> Images:
     def read(position, enough=None):
         if position in broken:
             raise error("spoilt")
         return STORED[position]
 
-    return Pictures([f"{i:02d}" for i in range(count)], np.arange(count) % 2, read, lambda: "content")
+    return Images([f"{i:02d}" for i in range(count)], np.arange(count) % 2, read, lambda: "content")
 
 
 HOW = Preprocessing(size=[6, 5], channels=3)
 
 
-def test_many_pictures_are_packed_on_disk_and_few_in_memory(little_memory):
+def test_many_images_are_packed_on_disk_and_few_in_memory(little_memory):
     assert isinstance(pack(source(10), HOW).images, np.ndarray)
     told = []
     for _ in range(2):
@@ -119,11 +120,11 @@ def test_many_pictures_are_packed_on_disk_and_few_in_memory(little_memory):
         assert found.kept.tolist() == kept and np.array_equal(found.images[:], STORED[kept])
         assert found.faults == [("00", "spoilt"), ("05", "spoilt")]
     assert told == [(done, 11) for done in range(1, 12)]
-    assert isinstance(pack(source(12), HOW).images, PicturesOnDisk)
+    assert isinstance(pack(source(12), HOW).images, ImagesOnDisk)
 
 
-def test_nothing_is_kept_of_pictures_that_change_while_they_are_read(little_memory, tmp_path):
-    found = pack(source(12, broken=(3,), error=ChangedPicture), HOW)
+def test_nothing_is_kept_of_images_that_change_while_they_are_read(little_memory, tmp_path):
+    found = pack(source(12, broken=(3,), error=ChangedImage), HOW)
     assert np.array_equal(found.images[:], np.delete(STORED[:12], 3, axis=0))
     assert list((tmp_path / "cache" / "packed").glob("*/*")) == []
 
@@ -135,9 +136,9 @@ def test_where_nothing_can_be_written_they_are_held_in_memory(little_memory, tmp
     assert isinstance(images, np.ndarray) and np.array_equal(images, STORED[:12])
 
 
-def test_batches_from_disk_are_those_from_memory(pictures):
+def test_batches_from_disk_are_those_from_memory(images):
     labels = np.arange(50) % 3
-    splits = [Split(images, labels, [""] * 50) for images in (pictures, STORED)]
+    splits = [Split(stored, labels, [""] * 50) for stored in (images, STORED)]
     streams = [training_batches(split, 8, 0, None, 2) for split in splits]
     streams += [evaluation_batches(split.images, labels, 8) for split in splits]
     streams += [evaluation_batches(split.images, None, 8).map(lambda shown: (shown, shown)) for split in splits]

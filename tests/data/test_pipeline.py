@@ -5,7 +5,7 @@ import pytest
 
 from kerasexp.config.data import Augmentation
 from kerasexp.data.pipeline import evaluation_batches, training_batches
-from kerasexp.data.preparation import Split
+from kerasexp.data.prepared_data import Split
 
 COUNT = 23
 MILD = Augmentation(rotation=20, shift=0.2, zoom=0.1, shear=5)
@@ -13,7 +13,7 @@ MILD = Augmentation(rotation=20, shift=0.2, zoom=0.1, shear=5)
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    """Pictures of noise; the label of each is its position."""
+    """Images of noise; the label of each is its position."""
     images = np.random.default_rng(0).integers(1, 256, (COUNT, 8, 10, 1), np.uint8)
     return Split(images, np.arange(COUNT), [str(i) for i in range(COUNT)])
 
@@ -46,14 +46,14 @@ def test_epochs_differ_in_order_and_changes(split):
     stream = batches(split, 0, MILD, epochs=2)
     one, other = stream[:5], stream[5:]
     assert labels_of(one) != labels_of(other)
-    pictures = [
+    images = [
         {label: image for images, labels in epoch for image, label in zip(images, labels, strict=True)}
         for epoch in (one, other)
     ]
-    assert sum(np.array_equal(pictures[0][label], pictures[1][label]) for label in range(COUNT)) == 0
+    assert sum(np.array_equal(images[0][label], images[1][label]) for label in range(COUNT)) == 0
 
 
-def test_every_picture_comes_once_in_each_epoch(split):
+def test_every_image_comes_once_in_each_epoch(split):
     order = labels_of(batches(split, 0, MILD, epochs=3))
     for epoch in range(3):
         assert sorted(order[epoch * COUNT : (epoch + 1) * COUNT]) == list(range(COUNT))
@@ -84,13 +84,13 @@ def test_the_batch_size_changes_neither_order_nor_changes(split):
     assert labels_of(small) == labels_of(large)
 
 
-def test_without_augmentation_the_pictures_are_the_stored_ones(split):
+def test_without_augmentation_the_images_are_the_stored_ones(split):
     for images, labels in batches(split):
         assert images.dtype == np.uint8 and labels.dtype == np.int64
         assert np.array_equal(images, split.images[labels])
 
 
-def test_augmentation_changes_pictures_and_neither_labels_nor_order(split):
+def test_augmentation_changes_images_and_neither_labels_nor_order(split):
     plain, changed = batches(split), batches(split, augmentation=MILD)
     assert labels_of(plain) == labels_of(changed)
     for (stored, _), (images, _) in zip(plain, changed, strict=True):
@@ -102,8 +102,8 @@ def test_augmentation_without_any_range_changes_nothing(split):
     assert equal(batches(split, augmentation=Augmentation()), batches(split))
 
 
-def test_a_change_follows_its_picture_whatever_its_place_in_the_order(split):
-    """Row i of an epoch's draw belongs to picture i: a wider range of one kind leaves the other kinds as they were."""
+def test_a_change_follows_its_image_whatever_its_place_in_the_order(split):
+    """Row i of an epoch's draw belongs to image i: a wider range of one kind leaves the other kinds as they were."""
     shifted = batches(split, augmentation=Augmentation(shift=0.2))
     both = batches(split, augmentation=Augmentation(shift=0.2, rotation=1e-6))
     for (one, _), (other, _) in zip(shifted, both, strict=True):

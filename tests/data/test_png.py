@@ -5,13 +5,13 @@ import zlib
 
 import numpy as np
 import pytest
-from picture_files import SIGNATURE, as_pillow_reads, chunk, encoded, header, interlaced_png, png, rotated, rows
+from image_samples import SIGNATURE, as_pillow_reads, chunk, encoded, header, interlaced_png, png, rotated, rows
 from PIL import Image, PngImagePlugin
 
 from kerasexp.data import png as png_files
-from kerasexp.data.decoding import decode
-from kerasexp.data.pictures import BrokenPicture
+from kerasexp.data.image_decoding import decode
 from kerasexp.data.png import _uncompressed
+from kerasexp.data.source import BrokenImage
 
 GENERATOR = np.random.default_rng(0)
 GREY = GENERATOR.integers(0, 256, (20, 31), np.uint8)
@@ -21,18 +21,16 @@ SIZE = (31, 20)
 IEND = chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize(
-    ("picture", "mode"), [(GREY, "L"), (RGB, "RGB"), (SMOOTH, "RGB")], ids=["grey", "rgb", "smooth"]
-)
+@pytest.mark.parametrize(("image", "mode"), [(GREY, "L"), (RGB, "RGB"), (SMOOTH, "RGB")], ids=["grey", "rgb", "smooth"])
 @pytest.mark.parametrize("options", [{}, {"optimize": True}, {"dpi": (300, 300)}], ids=str)
 @pytest.mark.parametrize("inflated_by", ["zlib-ng", "TensorFlow"])
-def test_a_plain_png_is_read_exactly(picture, mode, options, inflated_by, monkeypatch):
+def test_a_plain_png_is_read_exactly(image, mode, options, inflated_by, monkeypatch):
     if inflated_by == "TensorFlow":
         monkeypatch.setattr(png_files, "MAX_INFLATED", 0)
-    decoded = decode(encoded(picture, **options))
+    decoded = decode(encoded(image, **options))
     assert decoded.dtype == np.uint8
-    assert np.array_equal(decoded, picture.reshape(*picture.shape[:2], -1))
-    assert np.array_equal(decoded, as_pillow_reads(encoded(picture), mode))
+    assert np.array_equal(decoded, image.reshape(*image.shape[:2], -1))
+    assert np.array_equal(decoded, as_pillow_reads(encoded(image), mode))
 
 
 @pytest.mark.parametrize("count", [1, 65535, 65536, 200_000])
@@ -47,7 +45,7 @@ def test_pixels_in_several_chunks_are_read(at):
     assert np.array_equal(decode(SIGNATURE + b"".join(parts))[..., 0], GREY)
 
 
-def test_what_follows_the_picture_is_left_alone():
+def test_what_follows_the_image_is_left_alone():
     assert np.array_equal(decode(encoded(RGB) + b"a mail program's last words"), RGB)
     assert np.array_equal(decode(png(SIZE, 8, 0, rows(GREY) + b"padding"))[..., 0], GREY)
     assert np.array_equal(decode(png(SIZE, 8, 0, rows(np.vstack([GREY, GREY]))))[..., 0], GREY)
@@ -57,17 +55,17 @@ def test_what_follows_the_picture_is_left_alone():
 
 
 def test_transparency_lies_on_white():
-    picture = np.dstack([RGB, np.zeros((20, 31), np.uint8)])
-    picture[:10, :, 3] = 255
-    decoded = decode(encoded(picture))
+    image = np.dstack([RGB, np.zeros((20, 31), np.uint8)])
+    image[:10, :, 3] = 255
+    decoded = decode(encoded(image))
     assert np.array_equal(decoded[:10], RGB[:10])
     assert (decoded[10:] == 255).all()
 
 
 def test_half_transparent_ink_is_grey():
-    picture = np.zeros((4, 4, 4), np.uint8)
-    picture[..., 3] = 128
-    assert (decode(encoded(picture)) == 127).all()
+    image = np.zeros((4, 4, 4), np.uint8)
+    image[..., 3] = 128
+    assert (decode(encoded(image)) == 127).all()
 
 
 def test_every_shade_at_every_transparency_is_what_arithmetic_says():
@@ -77,22 +75,22 @@ def test_every_shade_at_every_transparency_is_what_arithmetic_says():
 
 
 def test_transparent_grey_lies_on_white():
-    picture = np.dstack([GREY, np.where(np.arange(31) < 15, 0, 255) * np.ones((20, 1))]).astype(np.uint8)
-    decoded = decode(encoded(Image.fromarray(picture, "LA")))
+    image = np.dstack([GREY, np.where(np.arange(31) < 15, 0, 255) * np.ones((20, 1))]).astype(np.uint8)
+    decoded = decode(encoded(Image.fromarray(image, "LA")))
     assert (decoded[:, :15] == 255).all()
     assert np.array_equal(decoded[:, 15:, 0], GREY[:, 15:])
 
 
 @pytest.mark.parametrize("before", [0, 5000], ids=["early", "late"])
-@pytest.mark.parametrize(("picture", "colour"), [(GREY, 7), (RGB, (1, 2, 3))], ids=["grey", "rgb"])
-def test_a_colour_named_transparent_is_white(picture, colour, before):
-    picture = picture.copy()
-    picture[:10] = colour
+@pytest.mark.parametrize(("image", "colour"), [(GREY, 7), (RGB, (1, 2, 3))], ids=["grey", "rgb"])
+def test_a_colour_named_transparent_is_white(image, colour, before):
+    image = image.copy()
+    image[:10] = colour
     text = PngImagePlugin.PngInfo()
     text.add_text("Comment", "x" * before)  # the chunk that names the colour comes after it
-    expected = picture.reshape(20, 31, -1).copy()
+    expected = image.reshape(20, 31, -1).copy()
     expected[(expected == colour).all(axis=2)] = 255
-    assert np.array_equal(decode(encoded(picture, transparency=colour, pnginfo=text)), expected)
+    assert np.array_equal(decode(encoded(image, transparency=colour, pnginfo=text)), expected)
 
 
 @pytest.mark.parametrize("colours", [1, 3], ids=["grey", "rgb"])
@@ -135,7 +133,7 @@ def test_a_palette_with_transparency_lies_on_white():
 def test_a_palette_that_lacks_colours_is_damage(palette):
     indexes = np.array([[0, 1, 2, 3]], np.uint8)
     between = [] if palette is None else [chunk(b"PLTE", palette)]
-    with pytest.raises(BrokenPicture, match="palette"):
+    with pytest.raises(BrokenImage, match="palette"):
         decode(png((4, 1), 8, 3, rows(indexes), *between))
 
 
@@ -167,7 +165,7 @@ def test_an_interlaced_png_is_read_exactly():
     assert np.array_equal(decode(interlaced_png(GREY))[..., 0], GREY)
 
 
-def test_an_animation_gives_its_first_picture():
+def test_an_animation_gives_its_first_image():
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
     assert np.array_equal(decode(encoded(frames[0], save_all=True, append_images=frames[1:])), RGB)
 
@@ -181,11 +179,11 @@ def test_an_exif_rotation_is_carried_out(orientation):
 # Damage
 
 
-@pytest.mark.parametrize("picture", [GREY, np.dstack([RGB, GREY])], ids=["plain", "transparent"])
-def test_a_file_that_is_cut_off_anywhere_is_refused(picture):
-    data = encoded(picture)
+@pytest.mark.parametrize("image", [GREY, np.dstack([RGB, GREY])], ids=["plain", "transparent"])
+def test_a_file_that_is_cut_off_anywhere_is_refused(image):
+    data = encoded(image)
     for length in {*range(8, 100), *range(100, len(data), 41), *range(len(data) - 20, len(data))}:
-        with pytest.raises(BrokenPicture, match="cut off"):
+        with pytest.raises(BrokenImage, match="cut off"):
             decode(data[:length])
 
 
@@ -194,12 +192,12 @@ def test_one_changed_byte_anywhere_is_found():
     for at in {*range(4, 80), *range(80, len(data), 23), *range(len(data) - 12, len(data))}:
         damaged = bytearray(data)
         damaged[at] ^= 1
-        with pytest.raises(BrokenPicture, match="damaged|cut off"):
+        with pytest.raises(BrokenImage, match="damaged|cut off"):
             decode(bytes(damaged))
 
 
 def test_a_transfer_in_text_mode_is_told():
-    with pytest.raises(BrokenPicture, match="line ends"):
+    with pytest.raises(BrokenImage, match="line ends"):
         decode(encoded(RGB).replace(b"\r\n", b"\n"))
 
 
@@ -216,13 +214,13 @@ def test_pixels_that_are_not_all_there_are_refused_whatever_the_checksums_say(de
     content = (b"\0" + bytes((31 * samples * depth + 7) // 8)) * 20
     palette = chunk(b"PLTE", bytes(768))
     assert decode(png(SIZE, depth, colour, zlib.compress(content), palette)).shape[:2] == (20, 31)
-    with pytest.raises(BrokenPicture, match="pixels"):
+    with pytest.raises(BrokenImage, match="pixels"):
         decode(png(SIZE, depth, colour, zlib.compress(damage(content)), palette))
 
 
 @pytest.mark.parametrize("end", [b"", b"\0\0\0\0"], ids=["missing", "wrong"])
 def test_the_checksum_of_the_pixels_is_compared(end):
-    with pytest.raises(BrokenPicture, match="pixels"):
+    with pytest.raises(BrokenImage, match="pixels"):
         decode(png(SIZE, 8, 0, rows(GREY)[:-4] + end))
 
 
@@ -245,20 +243,20 @@ def test_the_checksum_of_the_pixels_is_compared(end):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_file_that_breaks_the_specification_is_refused(data, reason):
-    with pytest.raises(BrokenPicture, match=reason):
+    with pytest.raises(BrokenImage, match=reason):
         decode(data)
 
 
 @pytest.mark.parametrize("size", [(20_000, 20_000), (1, 2**31 - 1), (2**31 - 1,) * 2, (12_000, 9_000)], ids=str)
 @pytest.mark.parametrize(("depth", "colour"), [(8, 0), (8, 2), (8, 3), (16, 6), (1, 0)])
-def test_a_picture_declared_huge_is_refused_by_its_header(size, depth, colour):
-    with pytest.raises(BrokenPicture, match=f"{size[0]}x{size[1]} pixels"):
+def test_an_image_declared_huge_is_refused_by_its_header(size, depth, colour):
+    with pytest.raises(BrokenImage, match=f"{size[0]}x{size[1]} pixels"):
         decode(png(size, depth, colour, rows(GREY)))
 
 
-def test_a_picture_that_cannot_be_in_so_few_bytes_takes_no_memory(monkeypatch):
+def test_an_image_that_cannot_be_in_so_few_bytes_takes_no_memory(monkeypatch):
     monkeypatch.setattr("tensorflow.io.decode_png", None)
-    with pytest.raises(BrokenPicture, match="not all there"):
+    with pytest.raises(BrokenImage, match="not all there"):
         decode(png((10_000, 10_000), 16, 6, rows(GREY)))
 
 
@@ -267,11 +265,11 @@ def test_a_comment_that_unpacks_to_far_more_is_not_unpacked():
     assert np.array_equal(decode(png(SIZE, 8, 2, rows(RGB), comment)), RGB)
 
 
-def test_pixels_that_unpack_to_far_more_than_the_picture_has_are_not_kept(monkeypatch):
+def test_pixels_that_unpack_to_far_more_than_the_image_has_are_not_kept(monkeypatch):
     decompressed = []
     monkeypatch.setattr(png_files, "_uncompressed", decompressed.append)
-    picture = np.zeros((20, 31), np.uint8)
-    assert np.array_equal(decode(png(SIZE, 8, 0, rows(np.zeros((200_000, 31), np.uint8))))[..., 0], picture)
+    image = np.zeros((20, 31), np.uint8)
+    assert np.array_equal(decode(png(SIZE, 8, 0, rows(np.zeros((200_000, 31), np.uint8))))[..., 0], image)
     assert decompressed == []
 
 
@@ -282,5 +280,5 @@ def test_a_header_that_is_there_twice_counts_once():
 
 def test_the_length_of_a_chunk_may_be_anything():
     data = SIGNATURE + struct.pack(">I", 2**32 - 1) + encoded(GREY)[12:]
-    with pytest.raises(BrokenPicture, match="cut off"):
+    with pytest.raises(BrokenImage, match="cut off"):
         decode(data)

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Data, Labels, Preprocessing, Validation
-from kerasexp.data.preparation import prepare, select_classes
+from kerasexp.data.prepared_data import prepare, select_classes
 from kerasexp.data.sources import load_source
 from kerasexp.errors import RunError, UserError
 
 GENERATOR = np.random.default_rng(0)
-PICTURES = GENERATOR.integers(0, 256, (120, 8, 8), np.uint8)
+IMAGES = GENERATOR.integers(0, 256, (120, 8, 8), np.uint8)
 LABELS = np.repeat(["cat", "dog", "emu"], 40)
 SMALL = Preprocessing(size=[8, 8])
 
 
 @pytest.fixture
 def npz() -> dict:
-    """An archive of 120 pictures without splits, as keys of the data section."""
-    np.savez("p.npz", x=PICTURES, y=LABELS)
+    """An archive of 120 images without splits, as keys of the data section."""
+    np.savez("p.npz", x=IMAGES, y=LABELS)
     return {"source": "npz", "path": "p.npz", "preprocessing": SMALL}
 
 
@@ -28,7 +28,7 @@ def npz_with_splits() -> dict:
     order = GENERATOR.permutation(120)
     parts = {"train": order[:80], "val": order[80:100], "test": order[100:]}
     arrays = {
-        f"{kind}_{split}": {"x": PICTURES, "y": LABELS}[kind][part] for split, part in parts.items() for kind in "xy"
+        f"{kind}_{split}": {"x": IMAGES, "y": LABELS}[kind][part] for split, part in parts.items() for kind in "xy"
     }
     np.savez("p.npz", **arrays)
     return {"source": "npz", "path": "p.npz", "preprocessing": SMALL}
@@ -49,12 +49,12 @@ def test_the_test_split_is_a_tenth_by_default(npz):
     assert len(prepare(Data(**npz)).splits["test"]) == 12
 
 
-def test_pictures_keep_their_labels_and_names(npz):
+def test_images_keep_their_labels_and_names(npz):
     data = prepare(Data(**npz))
     for split in data.splits.values():
         for image, label, name in zip(split.images, split.labels, split.names, strict=True):
             position = int(name.removeprefix("train/"))
-            assert np.array_equal(image[..., 0], PICTURES[position])
+            assert np.array_equal(image[..., 0], IMAGES[position])
             assert data.class_names[label] == LABELS[position]
 
 
@@ -102,9 +102,9 @@ def test_groups_that_no_name_has_are_refused(npz):
         prepare(Data(**npz, groups=r"writer(\d+)"))
 
 
-def test_too_few_pictures_to_split_are_refused():
-    np.savez("p.npz", x=PICTURES[:6], y=np.array(["a", "b"] * 3))
-    with pytest.raises(UserError, match=r"data\.test: 6 pictures"):
+def test_too_few_images_to_split_are_refused():
+    np.savez("p.npz", x=IMAGES[:6], y=np.array(["a", "b"] * 3))
+    with pytest.raises(UserError, match=r"data\.test: 6 images"):
         prepare(Data(source="npz", path="p.npz", preprocessing=SMALL))
 
 
@@ -136,16 +136,16 @@ def test_selecting_nothing_selects_all(npz):
 
 
 @pytest.fixture
-def scans(pictures) -> dict:
-    """The pictures of the shared fixture, two of them damaged."""
-    (pictures / "disc" / "07.png").write_bytes(b"")
-    whole = (pictures / "across" / "00.png").read_bytes()
-    (pictures / "across" / "00.png").write_bytes(whole[:50])
+def scans(images) -> dict:
+    """The images of the shared fixture, two of them damaged."""
+    (images / "disc" / "07.png").write_bytes(b"")
+    whole = (images / "across" / "00.png").read_bytes()
+    (images / "across" / "00.png").write_bytes(whole[:50])
     how = Preprocessing(size=[16, 12], framing="fit", invert="auto")
-    return {"source": "image_folder", "path": str(pictures), "preprocessing": how}
+    return {"source": "image_folder", "path": str(images), "preprocessing": how}
 
 
-def test_pictures_that_cannot_be_read_are_left_out_and_named(scans):
+def test_images_that_cannot_be_read_are_left_out_and_named(scans):
     data = prepare(Data(**scans))
     assert sum(sizes(data).values()) == 58
     assert dict(data.faults).keys() == {"disc/07.png", "across/00.png"}
@@ -156,16 +156,16 @@ def test_pictures_that_cannot_be_read_are_left_out_and_named(scans):
         assert [name.split("/")[0] for name in split.names] == [data.class_names[label] for label in split.labels]
 
 
-def test_pictures_that_cannot_be_read_stop_the_run_where_that_is_asked_for(scans):
-    with pytest.raises(RunError, match=r"(?s)2 pictures cannot be read.*disc/07\.png: the file is empty"):
+def test_images_that_cannot_be_read_stop_the_run_where_that_is_asked_for(scans):
+    with pytest.raises(RunError, match=r"(?s)2 images cannot be read.*disc/07\.png: the file is empty"):
         prepare(Data(**scans, on_corrupt="error"))
 
 
-def test_when_no_picture_can_be_read_nothing_is_learned(pictures):
-    for file in pictures.rglob("*.png"):
-        file.write_text("no picture")
-    with pytest.raises(UserError, match="none of the 60 pictures can be read; the first is across/00.png"):
-        prepare(Data(source="image_folder", path=str(pictures)))
+def test_when_no_image_can_be_read_nothing_is_learned(images):
+    for file in images.rglob("*.png"):
+        file.write_text("no image")
+    with pytest.raises(UserError, match="none of the 60 images can be read; the first is across/00.png"):
+        prepare(Data(source="image_folder", path=str(images)))
 
 
 def test_splits_have_the_size_and_channels_of_the_preprocessing(scans):
@@ -187,7 +187,7 @@ def test_a_second_preparation_is_the_same_and_decodes_nothing(scans):
 # Fingerprint
 
 
-def test_the_fingerprint_is_of_pictures_labels_and_splits(npz):
+def test_the_fingerprint_is_of_images_labels_and_splits(npz):
     fingerprints = [
         prepare(Data(**npz)).fingerprint,
         prepare(Data(**npz, split_seed=1)).fingerprint,
@@ -200,9 +200,9 @@ def test_the_fingerprint_is_of_pictures_labels_and_splits(npz):
     assert prepare(Data(**npz)).fingerprint == fingerprints[0]
 
 
-def test_a_changed_picture_changes_the_fingerprint(npz):
+def test_a_changed_image_changes_the_fingerprint(npz):
     before = prepare(Data(**npz)).fingerprint
-    changed = PICTURES.copy()
+    changed = IMAGES.copy()
     changed[5, 0, 0] ^= 1
     np.savez("p.npz", x=changed, y=LABELS)
     assert prepare(Data(**npz)).fingerprint != before

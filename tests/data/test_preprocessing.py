@@ -1,4 +1,4 @@
-"""From a stored picture to the model's input: area averaging, framings, ink, channels."""
+"""From a stored image to the model's input: area averaging, framings, ink, channels."""
 
 import cv2
 import numpy as np
@@ -24,20 +24,20 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def page(height: int, width: int, box: tuple[int, int, int, int], ink: int = 255) -> np.ndarray:
-    """A picture with a filled box (top, left, bottom, right) on a page of the opposite shade."""
-    picture = np.full((height, width, 1), 255 - ink, np.uint8)
-    picture[box[0] : box[2], box[1] : box[3]] = ink
-    return picture
+    """An image with a filled box (top, left, bottom, right) on a page of the opposite shade."""
+    image = np.full((height, width, 1), 255 - ink, np.uint8)
+    image[box[0] : box[2], box[1] : box[3]] = ink
+    return image
 
 
-def box_of(picture: np.ndarray) -> tuple[int, int, int, int]:
+def box_of(image: np.ndarray) -> tuple[int, int, int, int]:
     """Top, left, bottom, right of what is brighter than mid grey."""
-    rows, columns = np.nonzero(picture[..., 0] > 127)
+    rows, columns = np.nonzero(image[..., 0] > 127)
     return rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
 
 
-def center_of_mass(picture: np.ndarray) -> np.ndarray:
-    values = picture[..., 0].astype(float)
+def center_of_mass(image: np.ndarray) -> np.ndarray:
+    values = image[..., 0].astype(float)
     return np.array(
         [(values.sum(axis=1) @ np.arange(len(values))), (values.sum(axis=0) @ np.arange(values.shape[1]))]
     ) / (values.sum())
@@ -63,44 +63,44 @@ def center_of_mass(picture: np.ndarray) -> np.ndarray:
 )
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_shrinking_is_area_averaging(shape, size, kind):
-    picture = noise(*shape).astype(kind)
-    wanted = cv2.resize(picture.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA).reshape(*size, shape[2])
-    small = resize(picture, *size)
+    image = noise(*shape).astype(kind)
+    wanted = cv2.resize(image.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA).reshape(*size, shape[2])
+    small = resize(image, *size)
     assert small.dtype == np.float32
     assert np.abs(small - wanted).max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(10, 10, 1), (8, 8, 3), (27, 28, 1), (1, 1, 3)], ids=str)
 def test_growing_is_linear(shape):
-    picture = noise(*shape)
-    wanted = cv2.resize(picture.astype(np.float32), (28, 28), interpolation=cv2.INTER_LINEAR).reshape(28, 28, -1)
-    assert np.abs(resize(picture, 28, 28) - wanted).max() < 0.01
+    image = noise(*shape)
+    wanted = cv2.resize(image.astype(np.float32), (28, 28), interpolation=cv2.INTER_LINEAR).reshape(28, 28, -1)
+    assert np.abs(resize(image, 28, 28) - wanted).max() < 0.01
 
 
 @pytest.mark.parametrize("shape", [(901, 1203, 1), (64, 64, 3), (900, 20, 1), (20, 900, 1), (12, 12, 1)], ids=str)
-def test_resizing_keeps_the_mean_of_a_flat_picture(shape):
+def test_resizing_keeps_the_mean_of_a_flat_image(shape):
     assert resize(np.full(shape, 77, np.uint8), 28, 28) == pytest.approx(77, abs=1e-3)
 
 
 @pytest.mark.parametrize("thick", [1, 4, 13])
 def test_a_thin_stroke_keeps_its_ink_wherever_it_lies(thick):
     for top in range(300, 333, 4):
-        picture = page(900, 1200, (top, 0, top + thick, 1200), ink=0)
-        assert (255 - resize(picture, 28, 28)).mean() == pytest.approx(255 * thick / 900, rel=0.01)
+        image = page(900, 1200, (top, 0, top + thick, 1200), ink=0)
+        assert (255 - resize(image, 28, 28)).mean() == pytest.approx(255 * thick / 900, rel=0.01)
 
 
 @pytest.mark.parametrize("thick", [1, 4, 13])
-def test_a_picture_that_shrinks_one_way_and_grows_the_other_is_averaged_where_it_shrinks(thick):
+def test_an_image_that_shrinks_one_way_and_grows_the_other_is_averaged_where_it_shrinks(thick):
     for top in range(300, 333, 4):
         strip = page(900, 20, (top, 0, top + thick, 20), ink=0)
-        for picture in (strip, strip.transpose(1, 0, 2)):
-            assert (255 - resize(picture, 28, 28)).mean() == pytest.approx(255 * thick / 900, rel=0.01)
+        for image in (strip, strip.transpose(1, 0, 2)):
+            assert (255 - resize(image, 28, 28)).mean() == pytest.approx(255 * thick / 900, rel=0.01)
 
 
 # Framings
 
 
-def test_stretch_shows_the_whole_picture_whatever_its_aspect():
+def test_stretch_shows_the_whole_image_whatever_its_aspect():
     small = preprocess(page(100, 200, (0, 0, 50, 200)), how())
     assert (small[:14] == 255).all() and (small[14:] == 0).all()
 
@@ -113,19 +113,19 @@ def test_fit_keeps_the_aspect_and_lies_in_the_middle():
 
 
 def test_fit_fills_with_the_shade_of_the_border():
-    picture = page(50, 100, (20, 40, 30, 60), ink=0)
-    picture[picture == 255] = 200
-    small = preprocess(picture, how(framing="fit"))
+    image = page(50, 100, (20, 40, 30, 60), ink=0)
+    image[image == 255] = 200
+    small = preprocess(image, how(framing="fit"))
     assert (small[:7] == 200).all() and (small[21:] == 200).all()
     assert small.min() < 60
 
 
-def test_fit_enlarges_a_small_picture_with_its_aspect():
+def test_fit_enlarges_a_small_image_with_its_aspect():
     small = page(7, 14, (1, 1, 6, 13))
     assert box_of(preprocess(small, how(framing="fit"))) == (9, 2, 19, 26)
 
 
-def test_window_shows_the_same_part_of_every_picture():
+def test_window_shows_the_same_part_of_every_image():
     inputs = how(framing="window", window=[0.25, 0.5, 0.75, 1.0])
     small = preprocess(page(200, 400, (50, 300, 100, 400)), inputs)
     assert box_of(small) == (0, 14, 14, 28)
@@ -140,16 +140,16 @@ def test_window_keeps_the_place_of_the_ink():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 1), (4, 4, 3)], ids=str)
 @pytest.mark.parametrize("window", [[0.9, 0.9, 1.0, 1.0], [0.0, 0.0, 0.1, 0.1], [0.6, 0.0, 0.7, 1.0]], ids=str)
-def test_a_window_of_a_tiny_picture_holds_at_least_one_pixel(shape, window):
+def test_a_window_of_a_tiny_image_holds_at_least_one_pixel(shape, window):
     small = preprocess(np.full(shape, 90, np.uint8), how(framing="window", window=window, channels=shape[2]))
     assert (small == 90).all()
 
 
 @pytest.mark.parametrize("corner", [(10, 10), (10, 500), (300, 200)])
 def test_center_puts_the_centre_of_mass_in_the_middle(corner):
-    picture = page(400, 600, (corner[0], corner[1], corner[0] + 80, corner[1] + 20))
-    picture[corner[0] : corner[0] + 16, corner[1] : corner[1] + 60] = 255  # an upside-down L: heavy at the top left
-    small = preprocess(picture, how(framing="center"))
+    image = page(400, 600, (corner[0], corner[1], corner[0] + 80, corner[1] + 20))
+    image[corner[0] : corner[0] + 16, corner[1] : corner[1] + 60] = 255  # an upside-down L: heavy at the top left
+    small = preprocess(image, how(framing="center"))
     assert center_of_mass(small) == pytest.approx([13.5, 13.5], abs=0.5)
 
 
@@ -165,18 +165,18 @@ def test_center_does_not_depend_on_place_and_scale():
 
 
 @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f["framing"])
-def test_a_picture_of_the_target_size_passes_through(framing):
-    picture = noise(28, 28, 1)
-    assert np.array_equal(preprocess(picture, how(**framing)), picture)
+def test_an_image_of_the_target_size_passes_through(framing):
+    image = noise(28, 28, 1)
+    assert np.array_equal(preprocess(image, how(**framing)), image)
 
 
 @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f["framing"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 3), (1, 500, 1), (500, 1, 3), (3, 2, 1), (300, 40, 3)], ids=str)
 def test_any_size_gives_the_models_input(framing, channels, shape):
-    for picture in (noise(*shape), np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)):
+    for image in (noise(*shape), np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)):
         for invert in (False, True, "auto"):
-            small = preprocess(picture, how(size=[20, 24], channels=channels, invert=invert, **framing))
+            small = preprocess(image, how(size=[20, 24], channels=channels, invert=invert, **framing))
             assert small.shape == (20, 24, channels) and small.dtype == np.uint8
 
 
@@ -184,17 +184,17 @@ def test_any_size_gives_the_models_input(framing, channels, shape):
 @pytest.mark.parametrize(
     ("shade", "invert", "result"), [(0, False, 0), (90, False, 90), (255, "auto", 0), (0, True, 255)]
 )
-def test_a_blank_picture_stays_blank(framing, shade, invert, result):
-    picture = np.full((100, 150, 1), shade, np.uint8)
-    assert (preprocess(picture, how(invert=invert, **framing)) == result).all()
+def test_a_blank_image_stays_blank(framing, shade, invert, result):
+    image = np.full((100, 150, 1), shade, np.uint8)
+    assert (preprocess(image, how(invert=invert, **framing)) == result).all()
 
 
-def test_preprocessing_leaves_the_stored_picture_alone():
-    picture = noise(28, 28, 1)
-    before = picture.copy()
-    preprocess(picture, how(invert=True, contrast="stretch"))
-    preprocess_array(picture[np.newaxis], how(invert=True))
-    assert np.array_equal(picture, before)
+def test_preprocessing_leaves_the_stored_image_alone():
+    image = noise(28, 28, 1)
+    before = image.copy()
+    preprocess(image, how(invert=True, contrast="stretch"))
+    preprocess_array(image[np.newaxis], how(invert=True))
+    assert np.array_equal(image, before)
 
 
 # Ink
@@ -209,9 +209,9 @@ def test_invert_auto_makes_ink_bright_whatever_the_paper(framing):
     assert one.max() == 255 and one[0, 0] == 0
 
 
-def test_invert_true_and_false_do_not_look_at_the_picture():
-    picture = page(56, 56, (20, 20, 30, 30))
-    assert np.array_equal(preprocess(picture, how(invert=True)), 255 - preprocess(picture, how()))
+def test_invert_true_and_false_do_not_look_at_the_image():
+    image = page(56, 56, (20, 20, 30, 30))
+    assert np.array_equal(preprocess(image, how(invert=True)), 255 - preprocess(image, how()))
 
 
 def test_invert_judges_by_the_border_alone():
@@ -220,11 +220,11 @@ def test_invert_judges_by_the_border_alone():
 
 
 def test_the_border_is_the_mean_of_the_four_outer_lines():
-    picture = np.zeros((2, 4, 6, 1), np.uint8)
-    picture[0, 1:-1, 1:-1] = 255
-    picture[1, 0], picture[1, -1] = 100, 100
-    picture[1, :, 0], picture[1, :, -1] = 100, 100
-    assert border_means(picture).tolist() == [0, 100]
+    image = np.zeros((2, 4, 6, 1), np.uint8)
+    image[0, 1:-1, 1:-1] = 255
+    image[1, 0], image[1, -1] = 100, 100
+    image[1, :, 0], image[1, :, -1] = 100, 100
+    assert border_means(image).tolist() == [0, 100]
 
 
 def test_contrast_stretch_brings_the_brightest_pixel_to_255():
@@ -234,7 +234,7 @@ def test_contrast_stretch_brings_the_brightest_pixel_to_255():
     assert preprocess(faint, how()).max() == 85
 
 
-def test_contrast_stretch_leaves_a_black_picture_black():
+def test_contrast_stretch_leaves_a_black_image_black():
     assert (preprocess(np.zeros((56, 56, 1), np.uint8), how(contrast="stretch")) == 0).all()
 
 
@@ -242,9 +242,9 @@ def test_contrast_stretch_leaves_a_black_picture_black():
 
 
 def test_colour_becomes_grey_by_its_luminance():
-    picture = np.zeros((28, 28, 3), np.uint8)
-    picture[:, :10, 0], picture[:, 10:20, 1], picture[:, 20:, 2] = 255, 255, 255
-    assert preprocess(picture, how())[0, [0, 10, 20], 0].tolist() == [76, 150, 29]
+    image = np.zeros((28, 28, 3), np.uint8)
+    image[:, :10, 0], image[:, 10:20, 1], image[:, 20:, 2] = 255, 255, 255
+    assert preprocess(image, how())[0, [0, 10, 20], 0].tolist() == [76, 150, 29]
 
 
 def test_grey_stays_grey_in_three_channels():
@@ -266,15 +266,15 @@ def test_grey_stored_in_three_channels_is_the_same_as_grey_stored_in_one():
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f["framing"])
 def test_many_at_once_come_out_as_one_by_one(framing, channels, invert):
-    pictures = noise(6, 28, 28, channels)
-    pictures[3:, [0, -1]], pictures[3:, :, [0, -1]] = 255, 255
+    images = noise(6, 28, 28, channels)
+    images[3:, [0, -1]], images[3:, :, [0, -1]] = 255, 255
     inputs = how(channels=channels, invert=invert, **framing)
-    one_by_one = np.stack([preprocess(picture, inputs) for picture in pictures])
-    assert np.array_equal(preprocess_array(pictures, inputs), one_by_one)
+    one_by_one = np.stack([preprocess(image, inputs) for image in images])
+    assert np.array_equal(preprocess_array(images, inputs), one_by_one)
 
 
 @pytest.mark.parametrize(
     ("shape", "keys"), [((2, 28, 29, 1), {}), ((2, 28, 28, 3), {}), ((2, 28, 28, 1), {"contrast": "stretch"})], ids=str
 )
-def test_what_needs_a_look_at_each_picture_is_not_done_at_once(shape, keys):
+def test_what_needs_a_look_at_each_image_is_not_done_at_once(shape, keys):
     assert preprocess_array(noise(*shape), how(**keys)) is None

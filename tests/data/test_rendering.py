@@ -1,4 +1,4 @@
-"""The rendered stand-in for handwritten scans: what a picture holds, and what it depends on."""
+"""The rendered stand-in for handwritten scans: what an image holds, and what it depends on."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
@@ -7,25 +7,25 @@ import cv2
 import numpy as np
 import pytest
 
-from kerasexp.data.rendering import CHARACTERS, render_character
+from kerasexp.data.handwriting import CHARACTERS, render_character
 
 
-def ink_box(picture: np.ndarray) -> tuple[int, int, int, int]:
+def ink_box(image: np.ndarray) -> tuple[int, int, int, int]:
     """Top, bottom, left and right of what is darker than mid grey."""
-    rows, columns = np.nonzero(picture[:, :, 0] < 128)
+    rows, columns = np.nonzero(image[:, :, 0] < 128)
     return rows.min(), rows.max(), columns.min(), columns.max()
 
 
-def ink_shape(picture: np.ndarray) -> np.ndarray:
+def ink_shape(image: np.ndarray) -> np.ndarray:
     """The ink in its bounding square, 32 x 32 in 0..1, whatever its place and size."""
-    top, bottom, left, right = ink_box(picture)
+    top, bottom, left, right = ink_box(image)
     half, y, x = max(bottom - top, right - left) // 2 + 1, (top + bottom) // 2, (left + right) // 2
-    ink = np.pad((picture[:, :, 0] < 128).astype(np.float32), half)
+    ink = np.pad((image[:, :, 0] < 128).astype(np.float32), half)
     return cv2.resize(ink[y : y + 2 * half, x : x + 2 * half], (32, 32), interpolation=cv2.INTER_AREA)
 
 
 @pytest.fixture(scope="module")
-def pictures() -> dict[tuple[str, int], np.ndarray]:
+def images() -> dict[tuple[str, int], np.ndarray]:
     return {(character, writer): render_character(character, writer) for character in CHARACTERS for writer in (0, 1)}
 
 
@@ -34,31 +34,31 @@ def test_there_are_62_characters_in_the_order_of_the_classes():
     assert list(CHARACTERS) == sorted(CHARACTERS)
 
 
-def test_a_picture_is_a_grey_scan_in_three_equal_channels(pictures):
-    for picture in pictures.values():
-        assert picture.shape == (900, 1200, 3)
-        assert picture.dtype == np.uint8
-        assert picture.min() == 0 and picture.max() == 255
-        assert np.array_equal(picture[..., 0], picture[..., 1]) and np.array_equal(picture[..., 0], picture[..., 2])
+def test_an_image_is_a_grey_scan_in_three_equal_channels(images):
+    for image in images.values():
+        assert image.shape == (900, 1200, 3)
+        assert image.dtype == np.uint8
+        assert image.min() == 0 and image.max() == 255
+        assert np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2])
 
 
-def test_every_character_is_drawn_inside_the_page_with_a_plausible_amount_of_ink(pictures):
-    for (character, writer), picture in pictures.items():
-        top, bottom, left, right = ink_box(picture)
+def test_every_character_is_drawn_inside_the_page_with_a_plausible_amount_of_ink(images):
+    for (character, writer), image in images.items():
+        top, bottom, left, right = ink_box(image)
         assert min(top, left) >= 20 and bottom < 880 and right < 1180, (character, writer)
         assert 130 <= max(bottom - top, right - left) <= 860, (character, writer)
-        assert 0.001 < np.mean(picture < 128) < 0.1, (character, writer)
+        assert 0.001 < np.mean(image < 128) < 0.1, (character, writer)
 
 
-def test_the_same_arguments_give_the_same_picture_also_from_threads(pictures):
+def test_the_same_arguments_give_the_same_image_also_from_threads(images):
     with ThreadPoolExecutor(4) as pool:
         again = pool.map(render_character, CHARACTERS, [0] * 62)
-        assert all(np.array_equal(picture, pictures[c, 0]) for c, picture in zip(CHARACTERS, again, strict=True))
+        assert all(np.array_equal(image, images[c, 0]) for c, image in zip(CHARACTERS, again, strict=True))
 
 
-def test_writers_and_seeds_differ(pictures):
-    assert all(not np.array_equal(pictures[c, 0], pictures[c, 1]) for c in CHARACTERS)
-    assert not np.array_equal(pictures["A", 0], render_character("A", 0, seed=1))
+def test_writers_and_seeds_differ(images):
+    assert all(not np.array_equal(images[c, 0], images[c, 1]) for c in CHARACTERS)
+    assert not np.array_equal(images["A", 0], render_character("A", 0, seed=1))
 
 
 def test_a_writer_keeps_to_one_baseline():

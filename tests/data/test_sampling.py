@@ -1,12 +1,12 @@
-"""Rare classes shown more often: how often, and which of their pictures."""
+"""Rare classes shown more often: how often, and which of their images."""
 
 import numpy as np
 import pytest
 
 from kerasexp.config.data import Augmentation
+from kerasexp.data.epoch_sampling import positions_shown, times_shown
 from kerasexp.data.pipeline import training_batches
-from kerasexp.data.preparation import Split
-from kerasexp.data.sampling import positions_shown, times_shown
+from kerasexp.data.prepared_data import Split
 
 COUNTS = [100, 7, 0, 1]
 LABELS = np.random.default_rng(1).permutation(np.repeat(np.arange(4), COUNTS))
@@ -21,7 +21,7 @@ def test_how_often_each_class_is_shown(oversample, expected):
     assert np.bincount(LABELS[shown], minlength=4).tolist() == expected
 
 
-def test_the_pictures_of_a_class_come_equally_often_or_once_more():
+def test_the_images_of_a_class_come_equally_often_or_once_more():
     shown = positions_shown(LABELS, 1, np.random.default_rng(0))
     times = np.bincount(shown)[LABELS == 1]
     assert set(times) == {14, 15}
@@ -34,9 +34,9 @@ def test_without_it_nothing_is_drawn():
     assert generator.integers(1000) == np.random.default_rng(0).integers(1000)
 
 
-def test_a_picture_that_comes_again_is_changed_in_another_way():
-    pictures = np.random.default_rng(0).integers(1, 256, (len(LABELS), 8, 8, 1), np.uint8)
-    split = Split(pictures, LABELS, [str(i) for i in range(len(LABELS))])
+def test_an_image_that_comes_again_is_changed_in_another_way():
+    images = np.random.default_rng(0).integers(1, 256, (len(LABELS), 8, 8, 1), np.uint8)
+    split = Split(images, LABELS, [str(i) for i in range(len(LABELS))])
     stream = training_batches(split, 50, 0, Augmentation(rotation=20, shift=0.2), 1, oversample=1)
     images, labels = (np.concatenate(parts) for parts in zip(*(map(np.asarray, b) for b in stream), strict=True))
     assert len(labels) == 300

@@ -1,4 +1,4 @@
-"""Where pictures and labels come from: each source, its layouts, and what is wrong with files that are none."""
+"""Where images and labels come from: each source, its layouts, and what is wrong with files that are none."""
 
 import zipfile
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from kerasexp.config.data import Data, DataSource, Labels
-from kerasexp.data.pictures import BrokenPicture, MissingData, Source
-from kerasexp.data.preparation import select_classes
-from kerasexp.data.rendering import render_character
+from kerasexp.data.handwriting import render_character
+from kerasexp.data.prepared_data import select_classes
+from kerasexp.data.source import BrokenImage, MissingData, Source
 from kerasexp.data.sources import load_source
 from kerasexp.data.sources.digits import load_digits
 from kerasexp.data.sources.image_folder import load_image_folder
@@ -20,7 +20,7 @@ from kerasexp.errors import UserError
 pytestmark = pytest.mark.usefixtures("nothing_is_downloaded")
 
 GENERATOR = np.random.default_rng(0)
-PICTURES = GENERATOR.integers(0, 256, (12, 8, 8), np.uint8)
+IMAGES = GENERATOR.integers(0, 256, (12, 8, 8), np.uint8)
 LABELS = np.arange(12) % 3
 
 
@@ -29,8 +29,8 @@ def asked(**keys) -> DataSource:
 
 
 def stored(source: Source, split: str = "train") -> np.ndarray:
-    pictures = source.splits[split]
-    return np.stack([pictures.read(i) for i in range(len(pictures))])
+    images = source.splits[split]
+    return np.stack([images.read(i) for i in range(len(images))])
 
 
 def classes_of(source: Source, split: str = "train") -> list[str]:
@@ -43,9 +43,9 @@ def classes_of(source: Source, split: str = "train") -> list[str]:
 def test_digits_are_here_without_a_download():
     source = load_digits(asked(source="digits"))
     assert source.class_names == list("0123456789")
-    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 1437, "test": 360}
-    picture = source.splits["train"].read(0)
-    assert picture.shape == (28, 28, 1) and picture.dtype == np.uint8
+    assert {split: len(images) for split, images in source.splits.items()} == {"train": 1437, "test": 360}
+    image = source.splits["train"].read(0)
+    assert image.shape == (28, 28, 1) and image.dtype == np.uint8
     frame = np.ones((28, 28), bool)
     frame[4:24, 4:24] = False
     assert (source.splits["train"].array[:, frame] == 0).all() and source.splits["train"].array.max() > 200
@@ -67,14 +67,14 @@ def test_some_of_the_digits_under_other_names():
 
 
 def folder(*paths: str, root: str = "scans") -> str:
-    """A folder with a picture at each path (1x1, its shade the path's number), and text where it is no picture."""
+    """A folder with an image at each path (1x1, its shade the path's number), and text where it is no image."""
     for shade, path in enumerate(paths):
         file = Path(root, path)
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix.lower() in (".png", ".bmp"):
             Image.new("L", (1, 1), shade).save(file)
         else:
-            file.write_text("no picture")
+            file.write_text("no image")
     return root
 
 
@@ -121,7 +121,7 @@ def test_a_folder_and_its_zip_are_the_same_source():
 def test_folders_named_as_splits_are_the_splits(top, names):
     path = folder(*(f"{top}{split}/{kind}/{n}.png" for split in names for kind in ("cat", "dog") for n in (1, 2)))
     source = load_folder(path)
-    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 4, "val": 4, "test": 4}
+    assert {split: len(images) for split, images in source.splits.items()} == {"train": 4, "val": 4, "test": 4}
     assert classes_of(source, "test") == ["cat", "cat", "dog", "dog"]
 
 
@@ -159,14 +159,14 @@ def test_a_class_map_with_an_unknown_folder_is_refused_with_the_closest():
     ("paths", "reason"),
     [
         (["cat/1.png", "cat/2.png"], r"only one class \(cat\)"),
-        (["1.png", "2.png"], "2 pictures lie beside or below"),
-        (["notes.txt"], "holds no picture"),
-        ([".hidden/1.png"], "holds no picture"),
-        (["cat/1.png", "dog/1.png", "stray.png"], r"1 pictures lie beside or below .*'stray\.png'"),
+        (["1.png", "2.png"], "2 images lie beside or below"),
+        (["notes.txt"], "holds no image"),
+        ([".hidden/1.png"], "holds no image"),
+        (["cat/1.png", "dog/1.png", "stray.png"], r"1 images lie beside or below .*'stray\.png'"),
         (["cat/1.png", "dog/deep/1.png"], r"such as 'dog/deep/1\.png'"),
         (["train/cat/1.png", "train/dog/1.png", "test/1.png"], "lie beside or below"),
     ],
-    ids=["one class", "no folders", "no pictures", "hidden", "stray", "deeper", "half split"],
+    ids=["one class", "no folders", "no images", "hidden", "stray", "deeper", "half split"],
 )
 def test_a_folder_without_class_folders_is_refused(paths, reason):
     with pytest.raises(UserError, match=reason):
@@ -175,11 +175,11 @@ def test_a_folder_without_class_folders_is_refused(paths, reason):
 
 def test_an_empty_folder_is_refused():
     Path("scans").mkdir()
-    with pytest.raises(UserError, match="holds no picture"):
+    with pytest.raises(UserError, match="holds no image"):
         load_folder("scans")
 
 
-def test_files_that_are_no_pictures_are_left_out():
+def test_files_that_are_no_images_are_left_out():
     path = folder(
         "cat/1.png", "cat/Thumbs.db", "dog/1.png", "dog/notes.txt", "labels.csv", "empty/readme.md", ".git/1.png"
     )
@@ -187,13 +187,13 @@ def test_files_that_are_no_pictures_are_left_out():
     assert source.splits["train"].names == ["cat/1.png", "dog/1.png"]
 
 
-def test_a_picture_that_cannot_be_read_is_told_when_it_is_read():
+def test_an_image_that_cannot_be_read_is_told_when_it_is_read():
     path = folder("cat/1.png", "dog/1.png")
-    Path(path, "dog", "1.png").write_text("no picture")
-    pictures = load_folder(path).splits["train"]
-    assert pictures.read(0).shape == (1, 1, 1)
-    with pytest.raises(BrokenPicture):
-        pictures.read(1)
+    Path(path, "dog", "1.png").write_text("no image")
+    images = load_folder(path).splits["train"]
+    assert images.read(0).shape == (1, 1, 1)
+    with pytest.raises(BrokenImage):
+        images.read(1)
 
 
 def test_a_missing_folder_is_missing_data():
@@ -223,8 +223,8 @@ def test_a_stand_in_for_a_file_names_the_file():
 
 
 def test_a_stand_in_is_not_used_where_the_source_is_here():
-    np.savez("pictures.npz", x=PICTURES, y=LABELS)
-    source, sentence = load_source(Data(source="npz", path="pictures.npz", offline=dict(source="digits")))
+    np.savez("images.npz", x=IMAGES, y=LABELS)
+    source, sentence = load_source(Data(source="npz", path="images.npz", offline=dict(source="digits")))
     assert sentence is None and len(source.splits["train"]) == 12
 
 
@@ -253,12 +253,12 @@ def test_a_stand_in_that_is_missing_too_is_told():
 
 def test_rendered_scans_are_62_classes_of_40_writers_in_the_folders_of_the_scans():
     source = load_rendered_scans(asked(source="rendered_scans"))
-    pictures = source.splits["train"]
+    images = source.splits["train"]
     assert len(source.class_names) == 62 and source.class_names[10] == "A"
     assert source.folders["Sample011"] == "A"
-    assert np.bincount(pictures.labels).tolist() == [40] * 62
-    assert pictures.names[0] == "Sample001/img001-001.png" and pictures.names[-1] == "Sample062/img062-040.png"
-    assert np.array_equal(pictures.read(401), render_character("A", 2))
+    assert np.bincount(images.labels).tolist() == [40] * 62
+    assert images.names[0] == "Sample001/img001-001.png" and images.names[-1] == "Sample062/img062-040.png"
+    assert np.array_equal(images.read(401), render_character("A", 2))
 
 
 def test_rendered_scans_under_a_class_map_and_selected():
@@ -268,7 +268,7 @@ def test_rendered_scans_under_a_class_map_and_selected():
     assert np.bincount(source.splits["train"].labels).tolist() == [40, 40, 40]
     selected = select_classes(source, Labels(select=["small a", "big a"]).select)
     assert selected.class_names == ["small a", "big a"]
-    pictures = selected.splits["train"]
-    of = dict(zip(pictures.names, (selected.class_names[label] for label in pictures.labels), strict=True))
+    images = selected.splits["train"]
+    of = dict(zip(images.names, (selected.class_names[label] for label in images.labels), strict=True))
     assert of["Sample037/img037-003.png"] == "small a" and of["Sample011/img011-003.png"] == "big a" and len(of) == 80
-    assert np.array_equal(pictures.read(pictures.names.index("Sample037/img037-003.png")), render_character("a", 3))
+    assert np.array_equal(images.read(images.names.index("Sample037/img037-003.png")), render_character("a", 3))

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Validation
-from kerasexp.data.splitting import groups_of, hold_out
+from kerasexp.data.hold_out import groups_of, hold_out
 from kerasexp.errors import UserError
 
 LABELS = np.repeat([0, 1, 2], [100, 50, 10])
 GROUPS = np.arange(160) % 16
 
 
-def test_every_picture_lands_on_one_side():
+def test_every_image_lands_on_one_side():
     kept, held = hold_out(LABELS, None, 0.2, 0, "data.test")
     assert sorted([*kept, *held]) == list(range(160))
     assert len(held) == 32
@@ -56,8 +56,8 @@ def test_folds_of_groups_leave_nothing_out():
 @pytest.mark.parametrize(
     ("labels", "groups", "part"),
     [
-        ([0, 0, 0, 1], None, 0.25),  # one picture of a class cannot be on both sides
-        ([0, 0, 1, 1], None, 0.25),  # one picture held out cannot be of two classes
+        ([0, 0, 0, 1], None, 0.25),  # one image of a class cannot be on both sides
+        ([0, 0, 1, 1], None, 0.25),  # one image held out cannot be of two classes
         ([0, 1, 0, 1], None, Validation(folds=3, fold=0)),
         ([0, 1, 0, 1], ["w", "w", "w", "w"], 0.5),
         ([0, 1, 0, 1], ["v", "v", "w", "w"], Validation(folds=3, fold=0)),
@@ -65,7 +65,7 @@ def test_folds_of_groups_leave_nothing_out():
         ([0], None, 0.1),
     ],
 )
-def test_too_few_pictures_are_refused_under_their_key(labels, groups, part):
+def test_too_few_images_are_refused_under_their_key(labels, groups, part):
     groups = None if groups is None else np.array(groups)
     with pytest.raises(UserError, match="cannot be split") as caught:
         hold_out(np.array(labels, dtype=np.int64), groups, part, 0, "data.validation")

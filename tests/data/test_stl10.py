@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stl10_files import CLASSES, LABELS, PICTURES, published, written
+from stl10_files import CLASSES, IMAGES, LABELS, published, written
 
 from kerasexp.config.data import Data, DataSource, Preprocessing
-from kerasexp.data.pictures import MissingData
-from kerasexp.data.preparation import prepare
+from kerasexp.data.prepared_data import prepare
 from kerasexp.data.preprocessing import preprocess
+from kerasexp.data.source import MissingData
 from kerasexp.data.sources import load_source
 from kerasexp.data.sources.stl10 import load_stl10
 from kerasexp.errors import RunError, UserError
@@ -43,11 +43,11 @@ def load(path: str | None = None, **keys):
     return load_stl10(DataSource(source="stl10", path=path, **keys))
 
 
-def test_pictures_come_upright_and_in_colour():
-    picture = np.zeros((96, 96, 3), np.uint8)
-    picture[0] = [255, 0, 0]  # the top row is red
-    picture[1:, 0] = [0, 0, 255]  # and the rest of the left column blue
-    stored = np.stack([picture, *PICTURES["train"][1:]]).transpose(0, 3, 2, 1).tobytes()
+def test_images_come_upright_and_in_colour():
+    image = np.zeros((96, 96, 3), np.uint8)
+    image[0] = [255, 0, 0]  # the top row is red
+    image[1:, 0] = [0, 0, 255]  # and the rest of the left column blue
+    stored = np.stack([image, *IMAGES["train"][1:]]).transpose(0, 3, 2, 1).tobytes()
     train = load(written(train_X=stored)).splits["train"]
     for got in (train.read(0), train.array[0]):
         assert got.shape == (96, 96, 3) and got.dtype == np.uint8
@@ -58,10 +58,10 @@ def test_pictures_come_upright_and_in_colour():
 def test_splits_and_labels_are_those_that_are_published(packed):
     source = load(archive() if packed else written())
     assert source.class_names == CLASSES
-    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 40, "test": 20}
-    for split, pictures in source.splits.items():
-        assert np.array_equal(pictures.array, PICTURES[split])
-        assert np.array_equal(pictures.labels, LABELS[split] - 1)
+    assert {split: len(images) for split, images in source.splits.items()} == {"train": 40, "test": 20}
+    for split, images in source.splits.items():
+        assert np.array_equal(images.array, IMAGES[split])
+        assert np.array_equal(images.labels, LABELS[split] - 1)
     assert source.class_names[source.splits["train"].labels[3]] == "airplane"
 
 
@@ -71,13 +71,13 @@ def test_a_folder_around_its_folder_will_do():
 
 
 @pytest.mark.parametrize("size", [96, 40])
-def test_pictures_are_preprocessed_as_any_others(size):
+def test_images_are_preprocessed_as_any_others(size):
     how = Preprocessing(size=[size, size], channels=3)
     data = prepare(Data(source="stl10", path=written(), validation=0.25, preprocessing=how))
     train = data.splits["train"]
     for position in (0, len(train) - 1):
         number = int(train.names[position].rpartition("/")[2])
-        assert np.array_equal(train.images[position], preprocess(PICTURES["train"][number], how))
+        assert np.array_equal(train.images[position], preprocess(IMAGES["train"][number], how))
     assert len(data.splits["test"]) == 20 and len(data.splits["val"]) == 10
 
 
@@ -85,7 +85,7 @@ def test_a_fold_is_the_part_of_train_that_the_list_names():
     source = load(written(), fold=3)
     train = source.splits["train"]
     assert train.names == ["train/00003", "train/00013", "train/00023", "train/00033"]
-    assert np.array_equal(train.array, PICTURES["train"][3::10]) and train.labels.tolist() == [0, 0, 0, 0]
+    assert np.array_equal(train.array, IMAGES["train"][3::10]) and train.labels.tolist() == [0, 0, 0, 0]
     assert len(source.splits["test"]) == 20 and source.origin.endswith("fold 3 of train")
 
 
@@ -138,7 +138,7 @@ def test_it_is_downloaded_where_it_is_nowhere(monkeypatch):
     assert stand_in.startswith("'digits' stands in for 'stl10': STL-10 is not at ")
 
 
-X, Y = PICTURES["train"].tobytes(), LABELS["train"].astype(np.uint8).tobytes()
+X, Y = IMAGES["train"].tobytes(), LABELS["train"].astype(np.uint8).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ X, Y = PICTURES["train"].tobytes(), LABELS["train"].astype(np.uint8).tobytes()
         ),
         (dict(train_y=Y[:-1]), {}, r"train_X\.bin: has 1,105,920 bytes; the 39 labels"),
         (dict(test_X=b"", test_y=b""), {}, r"test_X\.bin: has 0 bytes; the 0 labels"),
-        (dict(train_y=Y[:7] + b"\0" + Y[8:]), {}, r"train_y\.bin: picture 7 has the label 0; labels are 1 to 10"),
-        (dict(train_y=Y[:7] + b"\x0b" + Y[8:]), {}, "picture 7 has the label 11; labels are 1 to 10"),
+        (dict(train_y=Y[:7] + b"\0" + Y[8:]), {}, r"train_y\.bin: image 7 has the label 0; labels are 1 to 10"),
+        (dict(train_y=Y[:7] + b"\x0b" + Y[8:]), {}, "image 7 has the label 11; labels are 1 to 10"),
         (dict(class_names=b"cat\ncat\n"), {}, r"class_names\.txt: names a class twice"),
         (dict(class_names=b"\xff\xfe"), {}, r"class_names\.txt: cannot be read: "),
         (dict(fold_indices=None), dict(fold=0), r"fold_indices\.txt: cannot be read: No such file"),
         (dict(fold_indices=b"1 2\n3 4\n"), dict(fold=2), r"data\.fold: has 2 folds, and there is no 2"),
         (dict(fold_indices=b"1 2\n3 x\n"), dict(fold=1), "line 2 is no list of positions: .*'x'"),
-        (dict(fold_indices=b"1 2\n3 40\n"), dict(fold=1), "line 2 names pictures that are not there; they are 0 to 39"),
-        (dict(fold_indices=b"-1 2\n"), dict(fold=0), "line 1 names pictures that are not there"),
+        (dict(fold_indices=b"1 2\n3 40\n"), dict(fold=1), "line 2 names images that are not there; they are 0 to 39"),
+        (dict(fold_indices=b"-1 2\n"), dict(fold=0), "line 1 names images that are not there"),
     ],
 )
 def test_files_that_are_not_what_they_should_be_are_refused(changed, keys, said):
@@ -183,7 +183,7 @@ def test_links_and_paths_upwards_are_passed_over(tmp_path):
     hard.linkname = "/etc/passwd"
     above = member("../../escaped.bin", 3)
     source = load(archive((link, b""), (hard, b""), (above, b"out"), (member("fifo", kind=tarfile.FIFOTYPE), b"")))
-    assert np.array_equal(source.splits["train"].array, PICTURES["train"])
+    assert np.array_equal(source.splits["train"].array, IMAGES["train"])
     assert not list(tmp_path.parent.glob("**/escaped.bin"))
 
 

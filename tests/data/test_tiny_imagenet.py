@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import encoded
+from image_samples import encoded
 
 from kerasexp.config.data import Data, DataSource, Preprocessing
-from kerasexp.data.pictures import ChangedPicture, MissingData
-from kerasexp.data.preparation import packed_split, prepare
+from kerasexp.data.prepared_data import packed_split, prepare
+from kerasexp.data.source import ChangedImage, MissingData
 from kerasexp.data.sources import load_source
 from kerasexp.data.sources.tiny_imagenet import load_tiny_imagenet
 from kerasexp.errors import UserError
@@ -31,7 +31,7 @@ def shade(number: int, colour: bool = True) -> bytes:
 
 
 def published() -> dict[str, bytes]:
-    """The files: class 2's pictures have shade 20 to 29 in train, and 120 and 121 in val."""
+    """The files: class 2's images have shade 20 to 29 in train, and 120 and 121 in val."""
     files = {"wnids.txt": "\n".join(WNIDS).encode(), "words.txt": WORDS.encode(), "test/images/test_0.JPEG": shade(0)}
     lines, number = [], 0
     for label, wnid in enumerate(WNIDS):
@@ -67,10 +67,10 @@ def load(path: str | None = None, **keys):
 
 
 def shades(source, split: str) -> list[tuple[int, str]]:
-    """Shade and class of each picture."""
-    pictures = source.splits[split]
-    classes = [source.class_names[label] for label in pictures.labels]
-    return [(round(float(pictures.read(i).mean())), name) for i, name in enumerate(classes)]
+    """Shade and class of each image."""
+    images = source.splits[split]
+    classes = [source.class_names[label] for label in images.labels]
+    return [(round(float(images.read(i).mean())), name) for i, name in enumerate(classes)]
 
 
 @pytest.mark.parametrize("where", [written, lambda: written(""), unpacked, lambda: unpacked() + "/tiny-imagenet-200"])
@@ -87,7 +87,7 @@ def test_classes_stand_in_the_order_of_the_list_and_val_is_the_test_split(where)
 def test_the_first_classes_are_those_of_the_list_under_the_same_names():
     source = load(written(), first_classes=3)
     assert source.class_names == NAMES[:3]
-    assert {split: len(pictures) for split, pictures in source.splits.items()} == {"train": 30, "test": 6}
+    assert {split: len(images) for split, images in source.splits.items()} == {"train": 30, "test": 6}
 
 
 def test_without_words_a_class_is_called_by_its_wnid():
@@ -117,7 +117,7 @@ def test_the_test_split_may_be_that_of_another_copy():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_grey_pictures_have_the_channels_that_are_asked_for(channels):
+def test_grey_images_have_the_channels_that_are_asked_for(channels):
     train = load(written(), first_classes=2).splits["train"]
     split, faults = packed_split(train, Preprocessing(size=[64, 64], channels=channels))
     assert split.images.shape == (20, 64, 64, channels) and faults == []
@@ -129,20 +129,20 @@ def test_a_copy_with_fewer_classes_than_it_lists_says_so():
     source = load(written(changed=lacking))
     assert source.class_names == [NAMES[0], NAMES[2], NAMES[3]] and len(source.splits["test"]) == 6
     assert source.origin.endswith("which has 3 of its 5 classes")
-    with pytest.raises(UserError, match=f"holds no pictures of {WNIDS[1]} in tiny-imagenet-200/train/<class>/images"):
+    with pytest.raises(UserError, match=f"holds no images of {WNIDS[1]} in tiny-imagenet-200/train/<class>/images"):
         load(written(changed=lacking), first_classes=2)
 
 
-def test_pictures_that_are_annotated_and_missing_are_named():
+def test_images_that_are_annotated_and_missing_are_named():
     test = load(written(changed={"val/images/val_3.JPEG": None})).splits["test"]
     _, faults = packed_split(test, PRE)
     assert [name for name, _ in faults] == ["tiny-imagenet-200/val/images/val_3.JPEG"]
 
 
-def test_a_picture_that_changes_after_it_was_listed_is_told():
+def test_an_image_that_changes_after_it_was_listed_is_told():
     train = load(unpacked()).splits["train"]
     Path("unpacked", train.names[0]).write_bytes(shade(200) + b"longer")
-    with pytest.raises(ChangedPicture):
+    with pytest.raises(ChangedImage):
         train.read(0)
 
 
@@ -150,7 +150,7 @@ def test_a_picture_that_changes_after_it_was_listed_is_told():
     ("changed", "keys", "said"),
     [
         ({"wnids.txt": None}, {}, "holds no wnids.txt"),
-        ({"wnids.txt": b""}, {}, "holds no pictures of "),
+        ({"wnids.txt": b""}, {}, "holds no images of "),
         ({"wnids.txt": b"\xff"}, {}, r"wnids\.txt cannot be read: 'utf-8'"),
         ({}, {"first_classes": 6}, r"data\.first_classes: 6 are asked for, and tiny-imagenet-200/wnids\.txt has 5"),
         ({"val/val_annotations.txt": None}, {}, r"val/val_annotations\.txt cannot be read"),
@@ -196,8 +196,8 @@ def test_the_real_archive_of_the_first_50_classes():
         assert np.bincount(source.splits[split].labels).tolist() == [each] * 50
     test = source.splits["test"]
     read = [test.read(i) for i in range(300)]
-    assert {picture.shape for picture in read} == {(64, 64, 3), (64, 64, 1)}
-    grey = [i for i, picture in enumerate(read) if picture.shape[2] == 1]
+    assert {image.shape for image in read} == {(64, 64, 3), (64, 64, 1)}
+    grey = [i for i, image in enumerate(read) if image.shape[2] == 1]
     split, faults = packed_split(test.take(np.array(grey)), PRE)
     assert faults == [] and split.images.shape == (len(grey), 64, 64, 3)
     assert (split.images == np.stack([read[i] for i in grey])).all()

@@ -4,8 +4,8 @@ import pytest
 
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Cnn, Mlp
-from kerasexp.evaluation.embedding import embed, sample_positions
 from kerasexp.evaluation.interpretation import convolutions, feature_maps, first_and_last_kernels, grad_cam
+from kerasexp.evaluation.tsne import embed, sample_positions
 from kerasexp.models import build_model
 
 BLOCKS = [{"filters": 4, "batch_norm": True, "pool": 2}, {"filters": 6}]
@@ -80,7 +80,7 @@ def test_tsne_keeps_groups_apart_and_is_the_same_again():
     np.testing.assert_array_equal(points, embed(features, seed=0)[0])
 
 
-def test_few_pictures_are_laid_out_by_pca_and_two_not_at_all():
+def test_few_images_are_laid_out_by_pca_and_two_not_at_all():
     features = np.random.default_rng(0).normal(size=(10, 4))
     points, method = embed(features, seed=0)
     assert method == "PCA" and points.shape == (10, 2)

@@ -24,7 +24,7 @@ def test_mcnemar_is_the_exact_binomial_and_near_the_chi_square_one_for_many():
 
 
 def test_paired_interval_covers_the_truth_as_often_as_it_says():
-    """Both right 90 %, only the first 3 %, only the second 5 %, neither 2 %, on 400 pictures."""
+    """Both right 90 %, only the first 3 %, only the second 5 %, neither 2 %, on 400 images."""
     drawn = np.random.default_rng(0).multinomial(400, [0.9, 0.03, 0.05, 0.02], 2000)
     covered = [low <= 0.02 <= high for low, high in (paired_interval(b, c, 400) for _, b, c, _ in drawn)]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
@@ -50,7 +50,7 @@ def test_macro_intervals_agree_with_scipys_bootstrap(predictions):
 
 
 def test_macro_intervals_hold_where_a_draw_misses_classes():
-    """With two pictures of each of 62 classes nearly every draw misses some."""
+    """With two images of each of 62 classes nearly every draw misses some."""
     y_true = np.repeat(np.arange(62), 2)
     y_pred = np.where(np.arange(124) % 10 == 0, (y_true + 1) % 62, y_true)
     low, high = macro_intervals(y_true, y_pred, 62)["macro_recall"]

@@ -75,9 +75,9 @@ def test_a_class_never_predicted_has_no_precision(predictions):
     assert never["precision"] == 0 and never["predicted"] == 0 and never["support"] > 0 and never["auc"] < 1
 
 
-def test_a_split_of_one_picture(predictions):
+def test_a_split_of_one_image(predictions):
     one = compute_metrics(predictions(count=1), temperature=1.5)
-    assert one["pictures"] == 1 and one["accuracy"] in (0.0, 1.0) and one["majority_accuracy"] == 1.0
+    assert one["images"] == 1 and one["accuracy"] in (0.0, 1.0) and one["majority_accuracy"] == 1.0
     assert "macro_auc" not in one and one["nll_calibrated"] > 0
 
 

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.data.preparation import Split
+from kerasexp.data.prepared_data import Split
 from kerasexp.errors import UserError
 from kerasexp.evaluation.predictions import Predictions, predict_split, read_predictions
 

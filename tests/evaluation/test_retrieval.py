@@ -31,7 +31,7 @@ def cosines(one, other) -> np.ndarray:
     return one.astype(np.float64) @ other.astype(np.float64).T
 
 
-def test_recall_is_that_among_the_other_test_pictures():
+def test_recall_is_that_among_the_other_test_images():
     train, test = drawn(50, 0), drawn(60, 1)
     found = retrieval_metrics(train, test)
     similar = cosines(test.features, test.features)
@@ -41,10 +41,10 @@ def test_recall_is_that_among_the_other_test_pictures():
             others = [j for j in np.argsort(-similar[i]) if j != i][:k]
             hits.append(any(test.y_true[j] == label for j in others))
         assert found[f"recall_at_{k}"] == pytest.approx(np.mean(hits))
-    assert 0.4 < found["recall_at_1"] < found["recall_at_5"] and found["pictures"] == 60
+    assert 0.4 < found["recall_at_1"] < found["recall_at_5"] and found["images"] == 60
 
 
-def test_the_vote_is_that_of_the_nearest_train_pictures():
+def test_the_vote_is_that_of_the_nearest_train_images():
     train, test = drawn(80, 2), drawn(60, 3)
     found = retrieval_metrics(train, test)
     similar = cosines(test.features, train.features)
@@ -56,7 +56,7 @@ def test_the_vote_is_that_of_the_nearest_train_pictures():
     assert 0.4 < found["knn_accuracy"] < 1
 
 
-def test_a_picture_is_not_its_own_neighbour_even_among_copies():
+def test_an_image_is_not_its_own_neighbour_even_among_copies():
     alone = embedded([0, 1], [[1, 0], [1, 0]])
     assert retrieval_metrics(alone, alone) == {"knn_accuracy": 0.5, "neighbours": 2}
     copies = embedded([0, 0, 1, 2, 2, 3], np.ones((6, 2)))
@@ -65,10 +65,10 @@ def test_a_picture_is_not_its_own_neighbour_even_among_copies():
     assert retrieval_metrics(test, test)["recall_at_1"] == 1
 
 
-def test_pictures_alone_in_their_class_are_left_out():
+def test_images_alone_in_their_class_are_left_out():
     test = embedded([0, 0, 1], [[1, 0], [0.9, 0.1], [0, 1]])
     found = retrieval_metrics(drawn(9, 0), embedded(test.y_true, np.pad(test.features, ((0, 0), (0, 4)))))
-    assert (found["recall_at_1"], found["recall_at_5"], found["pictures"]) == (1, 1, 2)
+    assert (found["recall_at_1"], found["recall_at_5"], found["images"]) == (1, 1, 2)
 
 
 def test_features_of_all_zeros_are_like_nothing_and_no_error():
@@ -83,7 +83,7 @@ def test_features_that_are_no_numbers_have_no_figures():
     assert retrieval_metrics(test, broken) is None and retrieval_metrics(broken, test) is None
 
 
-def test_a_sample_of_the_features_keeps_those_of_its_pictures():
+def test_a_sample_of_the_features_keeps_those_of_its_images():
     test = drawn(20, 0)
     some = test.sampling(np.array([3, 4, 17]))
     assert some.sampled.tolist() == [3, 4, 17] and np.array_equal(some.features, test.features[[3, 4, 17]])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kerasexp.config import load
-from kerasexp.evaluation.search_results import EPOCHS, SearchResults, Trial, as_number, importance, read_trial
-from kerasexp.runs import RunDirectory
+from kerasexp.runs.directory import RunDirectory
+from kerasexp.search.results import EPOCHS, SearchResults, Trial, as_number, importance, read_trial
 
 SPACE = """
 data: {source: digits}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test, t
 
-from kerasexp.evaluation.seeds import differences_from_first, sign_flip, spread
+from kerasexp.studies.seed_statistics import differences_from_first, sign_flip, spread
 
 
 def test_the_interval_of_a_mean_is_students():

@@ -16,7 +16,7 @@ def embeddings(seed: int = 0) -> np.ndarray:
 
 
 def by_loops(labels, points, centers, alpha) -> tuple[float, np.ndarray]:
-    """The loss and the centers after it, one picture and one class after the other."""
+    """The loss and the centers after it, one image and one class after the other."""
     loss = np.mean([0.5 * np.sum((f - centers[y]) ** 2) for f, y in zip(points, labels, strict=True)])
     moved = centers.copy()
     for j in range(len(centers)):
@@ -80,7 +80,7 @@ def test_centers_are_state_that_no_gradient_moves():
 @pytest.mark.parametrize(
     ("labels", "points"),
     [([1], np.ones((1, WIDTH))), ([1, 1], np.zeros((2, WIDTH))), ([0] * 5, np.full((5, WIDTH), 1e15))],
-    ids=["one picture", "all zeros", "huge"],
+    ids=["one image", "all zeros", "huge"],
 )
 def test_no_batch_gives_a_number_that_is_none(labels, points):
     ours, variable = CenterLoss(CLASSES, WIDTH), tf.Variable(points.astype(np.float32))

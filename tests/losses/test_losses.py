@@ -24,7 +24,7 @@ def softmax(row: np.ndarray) -> np.ndarray:
 
 
 def each(rule) -> float:
-    """Mean of rule(probabilities, label, logits) over the pictures."""
+    """Mean of rule(probabilities, label, logits) over the images."""
     return np.mean([rule(softmax(row), c, row.astype(np.float64)) for row, c in zip(logits(), LABELS, strict=True)])
 
 
@@ -94,7 +94,7 @@ def test_some_part_of_the_risk_is_negative_or_the_three_could_not_be_told_apart(
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_certainty_has_a_finite_loss_and_gradient(name, dtype):
-    """Logits a thousand apart: each picture's class has probability 0, or 1."""
+    """Logits a thousand apart: each image's class has probability 0, or 1."""
     import tensorflow as tf
 
     loss = build_loss(Loss(name=name), COUNTS)
@@ -124,7 +124,7 @@ def test_a_loss_can_be_saved(case):
     assert float(again(LABELS, logits())) == float(loss(LABELS, logits()))
 
 
-def test_a_class_without_pictures_breaks_none():
+def test_a_class_without_images_breaks_none():
     for name in LOSSES:
         loss = build_loss(Loss(name=name), [2, 1, 1, 0])
         assert np.isfinite(float(loss(LABELS, logits()))), name

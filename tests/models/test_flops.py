@@ -8,9 +8,9 @@ from keras import layers
 
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Cnn, Head, Mlp
-from kerasexp.model_file.allowed import LAYERS, OWN
 from kerasexp.models import build_model
 from kerasexp.models.flops import OPERATIONS, PRODUCTS, flops, multiply_adds
+from kerasexp.saving.allowed_layers import LAYERS, OWN
 
 
 def alone(layer: layers.Layer, *shape: int) -> keras.Model:
@@ -80,7 +80,7 @@ def test_another_layer_is_told():
         flops(alone(layers.Conv1D(2, 3), 5, 1))
 
 
-def test_our_models_are_counted_for_one_picture():
+def test_our_models_are_counted_for_one_image():
     mlp = build_model(Mlp(units=[4]), Preprocessing(size=[8, 8]), 3, "mlp")
     assert multiply_adds(mlp) == 64 * 4 + 4 * 3
     assert flops(mlp) == 2 * (64 * 4 + 4 * 3) + 2 * 64 + (4 + 4) + (3 + 3)  # rescaling; biases, relu; biases, softmax
@@ -91,5 +91,5 @@ def test_our_models_are_counted_for_one_picture():
 def test_a_run_and_a_check_tell_them(cli, tiny_yaml, tmp_path):
     run = cli("run", tiny_yaml).last_line
     told = json.loads((tmp_path / run / "manifest.json").read_text())["flops"]
-    assert f"{told:,} FLOPs for one picture" in cli("check", tiny_yaml).err + cli("check", tiny_yaml).out
+    assert f"{told:,} FLOPs for one image" in cli("check", tiny_yaml).err + cli("check", tiny_yaml).out
     assert f"<td>{told:,}</td>" in (tmp_path / run / "report.html").read_text()

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.checkpoint import load_checkpoint, write_sidecars
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Cnn
 from kerasexp.evaluation.interpretation import feature_maps, first_and_last_kernels, grad_cam
 from kerasexp.models import build_model, learner
 from kerasexp.models.flops import multiply_adds
 from kerasexp.plots.filters import plot_filters
+from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 
 HOW = Preprocessing(size=[16, 12], channels=3)
 MIXED = [
@@ -39,8 +39,8 @@ def sums(model: keras.Model) -> list[str]:
     return [layer.name for layer in model.layers if isinstance(layer, keras.layers.Add)]
 
 
-def pictures(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of noise whose class is the channel that is brightest."""
+def noisy_images(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images of noise whose class is the channel that is brightest."""
     generator = np.random.default_rng(0)
     labels = np.arange(count) % 3
     images = generator.integers(0, 120, (count, 16, 12, 3))
@@ -131,13 +131,13 @@ def test_kinds_mix_in_any_order_and_a_training_lowers_the_loss():
     assert parts(model)[:2] == ["block_1_conv_1", "block_1_conv_1_relu"]
     taught = learner(model)
     taught.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    history = taught.fit(*pictures(48), batch_size=16, epochs=6, verbose=0).history["loss"]
+    history = taught.fit(*noisy_images(48), batch_size=16, epochs=6, verbose=0).history["loss"]
     assert history[-1] < history[0] / 2
 
 
 @pytest.mark.slow
 def test_a_saved_one_loads_with_keras_alone_and_as_a_checkpoint(tmp_path):
-    model, images = built(*MIXED), pictures(4)[0]
+    model, images = built(*MIXED), noisy_images(4)[0]
     scores = model.predict(images, verbose=0)
     model.save(tmp_path / "model.keras")
     np.save("images.npy", images)
@@ -169,7 +169,7 @@ def test_where_every_convolution_sees_one_pixel_these_are_shown():
 
 
 def test_feature_maps_and_grad_cam_are_of_what_next_layers_see():
-    model, (images, labels) = built(*MIXED), pictures(3)
+    model, (images, labels) = built(*MIXED), noisy_images(3)
     maps = feature_maps(model, images[0])
     last = keras.Model(model.input, model.get_layer("block_5_sum_1").output)
     expected = last.predict(images, verbose=0)

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.checkpoint import load_checkpoint, write_sidecars
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Mlp
 from kerasexp.config.training import Decode
 from kerasexp.models import build_model, learner
 from kerasexp.models.decoding import ARGMAX, decoding_of
+from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 
 LOGITS = np.array([[2.0, 1.0, -1.0]], np.float32)
 COUNTS = [90, 9, 1]
@@ -41,13 +41,13 @@ def test_a_class_of_which_nothing_was_learned_is_left_as_it_is():
 def test_the_saved_model_decodes_on_its_own(tmp_path):
     how = Preprocessing(size=[4, 4])
     model = build_model(Mlp(units=[3]), how, 3, "adjusted", decoding_of(Decode(name="logit_adjusted"), COUNTS))
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1), np.uint8)
-    logits = learner(model).predict(pictures, verbose=0)
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1), np.uint8)
+    logits = learner(model).predict(images, verbose=0)
     expected = keras.ops.softmax(logits - np.log([0.9, 0.09, 0.01]))
     model.save(tmp_path / "model.keras")
     write_sidecars(tmp_path, ["a", "b", "c"], {}, how)
     for loaded in (keras.models.load_model(tmp_path / "model.keras"), load_checkpoint(tmp_path).model):
-        np.testing.assert_allclose(loaded.predict(pictures, verbose=0), expected, rtol=1e-5)
+        np.testing.assert_allclose(loaded.predict(images, verbose=0), expected, rtol=1e-5)
 
 
 def test_most_models_have_no_layer_for_it():

@@ -42,10 +42,10 @@ def test_mlp_has_its_units_and_takes_colour():
     assert model.input_shape == (None, 8, 6, 3)
 
 
-def test_pictures_are_rescaled_inside_and_probabilities_sum_to_one():
+def test_images_are_rescaled_inside_and_probabilities_sum_to_one():
     model = build_model(Mlp(units=[4]), Preprocessing(size=[8, 8]), 3, "scaled")
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1)).astype(np.uint8)
-    scores = model.predict(pictures, verbose=0)
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1)).astype(np.uint8)
+    scores = model.predict(images, verbose=0)
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
     assert model.get_layer("rescaling").scale == pytest.approx(1 / 255)
     assert model.inputs[0].dtype == "uint8"
@@ -59,7 +59,7 @@ def test_a_block_of_plain_convolutions_has_the_names_and_first_weights_that_it_a
     """Runs of earlier versions are repeated, and their layers found by name: what is built is written out here."""
     blocks = [{"filters": 8, "kernel": 5, "stride": 2, "batch_norm": True, "pool": 2}, {"filters": 4, "dropout": 0.1}]
     keras.utils.set_random_seed(3)
-    x = pictures = keras.Input((28, 28, 1), dtype="uint8", name="pictures")
+    x = images = keras.Input((28, 28, 1), dtype="uint8", name="images")
     for layer in (
         keras.layers.Rescaling(1 / 255, name="rescaling"),
         keras.layers.Conv2D(
@@ -76,7 +76,7 @@ def test_a_block_of_plain_convolutions_has_the_names_and_first_weights_that_it_a
         keras.layers.Activation("softmax", name="probabilities"),
     ):  # fmt: skip
         x = layer(x)
-    before = keras.Model(pictures, x)
+    before = keras.Model(images, x)
     keras.utils.set_random_seed(3)
     model = build_model(Cnn(blocks=blocks), Preprocessing(), 10, "now")
     assert names(model) == names(before)
@@ -114,9 +114,9 @@ def test_a_shortcut_adds_what_came_in_projected_where_its_shape_differs():
     assert "block_2_shortcut" not in names and names.index("block_3_sum") < names.index("block_3_pool")
     shortcut = model.get_layer("block_3_shortcut")
     assert shortcut.strides == (2, 2) and shortcut.kernel_size == (1, 1)
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 9, 11, 1)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (2, 9, 11, 1)).astype(np.uint8)
     before, after, summed = (
-        keras.Model(model.input, model.get_layer(name).output).predict(pictures, verbose=0)
+        keras.Model(model.input, model.get_layer(name).output).predict(images, verbose=0)
         for name in ("block_1_conv_1_relu", "block_2_conv_2_relu", "block_2_sum")
     )
     assert np.allclose(summed, before + after, atol=1e-6)

@@ -6,9 +6,9 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from kerasexp.errors import UserError
-from kerasexp.model_file import load_model
 from kerasexp.models.label_mapping import LabelMapping
-from kerasexp.models.nearest import NearestNeighbours
+from kerasexp.models.nearest_neighbours import NearestNeighbours
+from kerasexp.saving.model_file import load_model
 
 GENERATOR = np.random.default_rng(0)
 LOGITS = GENERATOR.normal(size=(50, 6)).astype(np.float32)
@@ -40,11 +40,11 @@ def test_a_class_without_outputs_has_no_probability(combine):
 
 
 def neighbours(count: int, points: np.ndarray, labels: np.ndarray, classes: int) -> keras.Model:
-    pictures = keras.Input((2, 2, 1), dtype="uint8")
+    images = keras.Input((2, 2, 1), dtype="uint8")
     layer = NearestNeighbours(len(points), count, classes, name="logits")
-    outputs = layer(keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(pictures)))
+    outputs = layer(keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images)))
     layer.set_weights([points.T, labels])
-    return keras.Model(pictures, keras.layers.Softmax()(outputs))
+    return keras.Model(images, keras.layers.Softmax()(outputs))
 
 
 @pytest.mark.parametrize("count", [1, 4, 7])
@@ -63,9 +63,9 @@ def test_both_are_read_from_a_file_of_a_stranger(kind, tmp_path):
     if kind == "neighbours":
         model = neighbours(2, points, labels, 3)
     else:
-        pictures = keras.Input((2, 2, 1), dtype="uint8")
-        logits = keras.layers.Dense(6)(keras.layers.Flatten()(pictures))
-        model = keras.Model(pictures, LabelMapping(GROUPS, "sum")(logits))
+        images = keras.Input((2, 2, 1), dtype="uint8")
+        logits = keras.layers.Dense(6)(keras.layers.Flatten()(images))
+        model = keras.Model(images, LabelMapping(GROUPS, "sum")(logits))
     model.save(tmp_path / "model.keras")
     images = GENERATOR.integers(0, 256, (5, 2, 2, 1)).astype(np.uint8)
     expected = model.predict(images, verbose=0)
@@ -95,7 +95,7 @@ def test_a_layer_of_that_name_from_elsewhere_is_refused(tmp_path):
             return inputs
 
     Other.__name__ = "LabelMapping"
-    pictures = keras.Input((2, 2, 1), dtype="uint8")
-    keras.Model(pictures, Other()(keras.layers.Flatten()(pictures))).save(tmp_path / "model.keras")
+    images = keras.Input((2, 2, 1), dtype="uint8")
+    keras.Model(images, Other()(keras.layers.Flatten()(images))).save(tmp_path / "model.keras")
     with pytest.raises(UserError, match="only Keras's own"):
         load_model(tmp_path / "model.keras")

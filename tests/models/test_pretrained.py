@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.checkpoint import load_checkpoint, write_sidecars
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import EfficientNetV2B0, MobileNetV2, ResNet50
 from kerasexp.evaluation.interpretation import feature_maps, first_and_last_kernels, grad_cam
 from kerasexp.models import build_model
+from kerasexp.models.applications import NETWORKS
 from kerasexp.models.flops import flops
-from kerasexp.models.pretrained import NETWORKS
+from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 
 # Keras's networks take seconds to build.
 pytestmark = pytest.mark.slow
@@ -38,17 +38,17 @@ def images() -> np.ndarray:
 
 
 def preprocessed(name: str, images: np.ndarray) -> np.ndarray:
-    pictures = keras.Input((32, 32, 3), dtype="uint8")
-    return np.asarray(keras.Model(pictures, NETWORKS[name].preprocess(pictures))(images))
+    inputs = keras.Input((32, 32, 3), dtype="uint8")
+    return np.asarray(keras.Model(inputs, NETWORKS[name].preprocess(inputs))(images))
 
 
 @pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2"])
-def test_what_the_network_sees_is_what_keras_makes_of_pictures(name, images):
+def test_what_the_network_sees_is_what_keras_makes_of_images(name, images):
     expected = FAMILIES[name][2](images.astype(np.float32))
     np.testing.assert_allclose(preprocessed(name, images), expected, atol=1e-3)
 
 
-def test_efficientnet_sees_what_its_own_layers_in_keras_make_of_pictures(images):
+def test_efficientnet_sees_what_its_own_layers_in_keras_make_of_images(images):
     theirs = keras.applications.EfficientNetV2B0(weights=None, include_top=False, input_shape=(32, 32, 3))
     expected = keras.Model(theirs.input, theirs.get_layer("stem_conv").input)(images.astype(np.float32))
     np.testing.assert_allclose(preprocessed("efficientnet_v2_b0", images), np.asarray(expected), atol=1e-3)

@@ -1,4 +1,4 @@
-"""ResNet18: as published, for large pictures and for small ones, and through a whole run."""
+"""ResNet18: as published, for large images and for small ones, and through a whole run."""
 
 import json
 import math
@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.checkpoint import load_checkpoint
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Head, ResNet18
 from kerasexp.evaluation.interpretation import feature_maps, grad_cam
 from kerasexp.models import build_model
 from kerasexp.models.flops import multiply_adds
+from kerasexp.saving.checkpoint import load_checkpoint
 
 
 def built(size: int = 32, channels: int = 3, **keys) -> keras.Model:
@@ -41,7 +41,7 @@ def test_its_stages_halve_and_double_and_are_told_by_name():
     assert shortcuts == [f"stage_{stage}_block_1_shortcut" for stage in (2, 3, 4)]
 
 
-def test_the_small_stem_keeps_the_size_of_small_pictures():
+def test_the_small_stem_keeps_the_size_of_small_images():
     model = built(28, channels=1, stem="small", width=8, head=Head(units=[5]))
     assert model.get_layer("stage_1_block_1_relu").output.shape == (None, 28, 28, 8)
     assert model.get_layer("stage_4_block_2_relu").output.shape == (None, 4, 4, 64)
@@ -84,4 +84,4 @@ def test_a_run_trains_saves_explains_and_predicts(cli, tiny_yaml, tmp_path):
     assert grad_cam(ours, images, np.zeros(4, int)).shape == (4, 16, 16)
     maps = feature_maps(ours, images[0])
     assert "stem_conv" in maps and maps["stage_4_block_2_conv_2"].shape == (2, 2, 64)
-    assert cli("predict", run, "pictures").code == 0
+    assert cli("predict", run, "images").code == 0

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.collections import PathCollection
 
 from kerasexp.plots.class_counts import plot_class_counts
-from kerasexp.plots.embedding import plot_embedding
+from kerasexp.plots.feature_embedding import plot_embedding
 from kerasexp.plots.style import RED
 
 
@@ -17,16 +17,16 @@ def test_class_counts_have_a_bar_per_class_and_a_row_per_split(classes, strange,
     figure = plot_class_counts(counts, named(strange, classes))
     assert [len(axes.patches) for axes in figure.axes] == [classes] * 3
     assert figure.axes[2].get_xlabel() == ("class" if classes <= 100 else "class, by its number")
-    assert [axes.get_ylabel() for axes in figure.axes] == ["pictures"] * 3
-    assert f"val: {classes * (classes + 1) // 2:,} pictures; smallest class $x$ (1)" in texts(figure)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["images"] * 3
+    assert f"val: {classes * (classes + 1) // 2:,} images; smallest class $x$ (1)" in texts(figure)
     assert len(png(figure)) < 250_000
 
 
 @pytest.mark.parametrize("classes", [3, 200])
-def test_a_class_without_pictures_is_marked(classes, png, texts):
-    pictures = np.full(classes, 7)
-    pictures[1] = 0
-    figure = plot_class_counts({"train": pictures + 1, "test": pictures}, [f"c{k}" for k in range(classes)])
+def test_a_class_without_images_is_marked(classes, png, texts):
+    images = np.full(classes, 7)
+    images[1] = 0
+    figure = plot_class_counts({"train": images + 1, "test": images}, [f"c{k}" for k in range(classes)])
     train, test = figure.axes
     assert not train.get_lines()
     assert [(*mark.get_xydata().tolist(), mark.get_color()) for mark in test.get_lines()] == [([1, 0], RED)]
@@ -36,7 +36,7 @@ def test_a_class_without_pictures_is_marked(classes, png, texts):
 
 def test_equal_classes_are_said_to_be_equal(texts):
     figure = plot_class_counts({"train": np.array([5000, 5000]), "test": np.array([1, 1])}, ["cat", "dog"])
-    assert "train: 10,000 pictures; 5,000 of each class" in texts(figure)
+    assert "train: 10,000 images; 5,000 of each class" in texts(figure)
 
 
 def test_names_stand_only_below_the_last_split():
@@ -77,11 +77,11 @@ def test_names_in_an_embedding_do_not_cover_each_other(png):
     assert not any(overlaps)
 
 
-def test_embedding_of_one_picture_and_of_none(png, texts):
+def test_embedding_of_one_image_and_of_none(png, texts):
     one = plot_embedding(np.zeros((1, 2)), np.array([1]), np.array([False]), ["a", "b"], "PCA")
     assert [text.get_text() for text in one.axes[0].texts] == ["b"]
     assert "classified wrongly" not in texts(one)
     assert png(one)
     none = plot_embedding(np.zeros((0, 2)), np.zeros(0, int), np.zeros(0, bool), ["a", "b"], "PCA")
-    assert "no pictures" in texts(none)
+    assert "no images" in texts(none)
     assert png(none)

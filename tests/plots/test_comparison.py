@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.plots.comparison import plot_intervals, plot_learning_curves
+from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
 
 
 def curve(points: int, first: int = 1) -> dict[str, np.ndarray]:

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from kerasexp.plots.attention import plot_grad_cam
 from kerasexp.plots.confused_pairs import plot_confused_pairs
+from kerasexp.plots.grad_cam import plot_grad_cam
 from kerasexp.plots.samples import plot_disagreements, plot_samples
 from kerasexp.plots.style import RED
 
 
-def pictures(count: int, channels: int = 3, side: int = 16) -> np.ndarray:
+def images(count: int, channels: int = 3, side: int = 16) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
 
 
@@ -30,7 +30,7 @@ def assert_apart(figure) -> None:
 @pytest.mark.parametrize(("count", "channels"), [(1, 1), (8, 3), (24, 1)])
 def test_samples_are_titled_by_class_and_probability(count, channels, png):
     scores = np.tile(np.array([[0.9, 0.1]], np.float32), (count, 1))
-    figure = plot_samples(pictures(count, channels), np.arange(count) % 2, scores, ["$x$", "<script>"])
+    figure = plot_samples(images(count, channels), np.arange(count) % 2, scores, ["$x$", "<script>"])
     assert titles(figure) == ["$x$  90%" + ("\ntrue: <script>" if i % 2 else "") for i in range(count)]
     assert colours(figure) == [RED if i % 2 else "black" for i in range(count)]
     assert png(figure)
@@ -38,7 +38,7 @@ def test_samples_are_titled_by_class_and_probability(count, channels, png):
 
 def test_titles_of_strange_classes_keep_apart(strange, png):
     scores = np.eye(10)
-    figure = plot_samples(pictures(10), np.roll(np.arange(10), 1), scores, strange)
+    figure = plot_samples(images(10), np.roll(np.arange(10), 1), scores, strange)
     assert titles(figure)[2] == "#2  100%\ntrue: <script>aler…"
     png(figure)
     assert {text.get_fontsize() for text in figure.axes[0].texts} == {10}
@@ -46,14 +46,14 @@ def test_titles_of_strange_classes_keep_apart(strange, png):
 
 
 def test_a_title_that_is_too_wide_is_written_smaller(png):
-    figure = plot_samples(pictures(4), np.array([0, 1, 0, 1]), np.eye(2)[[1, 0, 0, 1]], ["W" * 13, "M" * 13])
+    figure = plot_samples(images(4), np.array([0, 1, 0, 1]), np.eye(2)[[1, 0, 0, 1]], ["W" * 13, "M" * 13])
     png(figure)
     assert 7 < max(text.get_fontsize() for text in figure.axes[0].texts) < 10
     assert_apart(figure)
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (40, 10), (9, 60)])
-def test_pictures_keep_their_shape_and_hang_from_one_line(height, width, png):
+def test_images_keep_their_shape_and_hang_from_one_line(height, width, png):
     images = np.zeros((5, height, width, 1), np.uint8)
     figure = plot_samples(images, np.zeros(5, int), np.ones((5, 1)), ["cat"])
     png(figure)
@@ -67,8 +67,8 @@ def test_pictures_keep_their_shape_and_hang_from_one_line(height, width, png):
 @pytest.mark.parametrize(
     "empty",
     [
-        lambda: plot_samples(pictures(0), np.zeros(0, int), np.zeros((0, 2)), ["a", "b"]),
-        lambda: plot_disagreements(pictures(0), np.zeros(0, int), np.zeros((0, 2), int), np.zeros((0, 2)), ["a"]),
+        lambda: plot_samples(images(0), np.zeros(0, int), np.zeros((0, 2)), ["a", "b"]),
+        lambda: plot_disagreements(images(0), np.zeros(0, int), np.zeros((0, 2), int), np.zeros((0, 2)), ["a"]),
     ],
 )
 def test_no_samples_say_so(empty, png, texts):
@@ -78,7 +78,7 @@ def test_no_samples_say_so(empty, png, texts):
 
 def test_disagreements_name_the_class_and_the_answers_of_the_runs(png, strange):
     answers, confidence = np.array([[0, 2], [2, 5], [5, 8]]), np.array([[0.5, 0.25], [1, 0.75], [0.1, 0.2]])
-    figure = plot_disagreements(pictures(3), np.array([0, 2, 5]), answers, confidence, strange)
+    figure = plot_disagreements(images(3), np.array([0, 2, 5]), answers, confidence, strange)
     assert titles(figure) == [
         "true: $x$\n$x$  50%\n#2  25%",
         "true: #2\n#2  100%\ntwo lines  75%",
@@ -89,7 +89,7 @@ def test_disagreements_name_the_class_and_the_answers_of_the_runs(png, strange):
 
 def test_of_many_runs_only_the_first_answers_are_shown(png):
     many = np.zeros((1, 9), int)
-    figure = plot_disagreements(pictures(1), np.array([0]), many, many / 9, ["cat"])
+    figure = plot_disagreements(images(1), np.array([0]), many, many / 9, ["cat"])
     assert titles(figure) == ["true: cat" + "\ncat  0%" * 4 + "\n…"]
     png(figure)
     assert_apart(figure)
@@ -98,14 +98,14 @@ def test_of_many_runs_only_the_first_answers_are_shown(png):
 def cam(count: int, channels: int = 3, names=("cat", "dog")):
     heat = np.linspace(0, 1, count * 16 * 16).reshape(count, 16, 16)
     scores = np.tile([0.25, 0.75] + [0] * (len(names) - 2), (count, 1))
-    return plot_grad_cam(pictures(count, channels), heat, heat[::-1], np.zeros(count, int), scores, list(names))
+    return plot_grad_cam(images(count, channels), heat, heat[::-1], np.zeros(count, int), scores, list(names))
 
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 3), (2, 6), (3, 6), (8, 6)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grad_cam_shows_each_mistake_in_three_cells(count, columns, channels, png):
     figure = cam(count, channels)
-    assert titles(figure) == ["picture of\ncat", "what speaks for\ndog  75%", "what speaks for\ncat  25%"] * count
+    assert titles(figure) == ["image of\ncat", "what speaks for\ndog  75%", "what speaks for\ncat  25%"] * count
     assert colours(figure)[:3] == ["black", RED, "black"]
     lefts = {image.get_extent()[0] for image in figure.axes[0].get_images()}
     assert len(lefts) == columns
@@ -131,8 +131,8 @@ def test_grad_cam_without_mistakes_and_of_strange_names(png, texts, strange):
 
 
 def pair(a: int, b: int, right_a: int, right_b: int, mistakes: int):
-    image = pictures(1, 1)[0]
-    return (a, b, 3, 2, pictures(right_a, 1), pictures(right_b, 1), [(image, a, b)] * mistakes)
+    image = images(1, 1)[0]
+    return (a, b, 3, 2, images(right_a, 1), images(right_b, 1), [(image, a, b)] * mistakes)
 
 
 def test_confused_pairs_name_both_ways(png):

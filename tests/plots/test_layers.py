@@ -4,7 +4,7 @@ from matplotlib.colors import to_rgba
 
 from kerasexp.plots.feature_maps import plot_feature_maps
 from kerasexp.plots.filters import plot_filters
-from kerasexp.plots.gradient_flow import plot_gradient_flow
+from kerasexp.plots.gradients import plot_gradient_flow
 from kerasexp.plots.mosaic import mosaic
 
 RNG = np.random.default_rng(0)
@@ -78,9 +78,9 @@ def test_signed_weights_are_coloured_around_zero():
     kernel = np.zeros((1, 1, 1, 3))
     kernel[0, 0, 0] = [-2, 0, 1]
     figure = plot_filters({"conv": kernel})
-    picture = np.asarray(figure.axes[0].get_images()[0].get_array())
-    width = picture.shape[1]
-    low, zero, high = picture[picture.shape[0] // 2, width // 6 :: width // 3]
+    image = np.asarray(figure.axes[0].get_images()[0].get_array())
+    width = image.shape[1]
+    low, zero, high = image[image.shape[0] // 2, width // 6 :: width // 3]
     assert low[2] > low[0] and high[0] > high[2]
     assert np.ptp(zero) < 0.02
     assert figure.axes[1].get_ylim() == (-2, 2)
@@ -89,8 +89,8 @@ def test_signed_weights_are_coloured_around_zero():
 def test_kernels_of_three_channels_are_colours():
     kernel = np.zeros((1, 1, 3, 2))
     kernel[0, 0, :, 0], kernel[0, 0, :, 1] = [5, -5, -5], [0, 0, 0.1]
-    picture = np.asarray(plot_filters({"conv": kernel}).axes[0].get_images()[0].get_array())
-    row = picture[picture.shape[0] // 2]
+    image = np.asarray(plot_filters({"conv": kernel}).axes[0].get_images()[0].get_array())
+    row = image[image.shape[0] // 2]
     assert row[len(row) // 4].tolist() == [1, 0, 0]
     assert row[3 * len(row) // 4].tolist() == [0, 0, 1]
 

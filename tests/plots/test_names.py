@@ -5,8 +5,8 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontEntry
 
-from kerasexp.plots import names
-from kerasexp.plots.names import add_legend, drawable, turn, verbatim
+from kerasexp.plots import class_labels as names
+from kerasexp.plots.class_labels import add_legend, drawable, turn, verbatim
 
 
 def widths(figure) -> list[float]:
@@ -87,7 +87,7 @@ def installed(path) -> FontEntry:
 
 
 def test_a_font_that_is_gone_or_has_only_an_empty_outline_is_of_no_help(monkeypatch, tmp_path):
-    # Fonts of coloured pictures are like that.
+    # Fonts of coloured images are like that.
     font = FontBuilder(1000)
     font.setupGlyphOrder([".notdef", "tube"])
     font.setupCharacterMap({ord("🧪"): "tube"})

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.plots.confusion import plot_confusion
+from kerasexp.plots.confusion_matrix import plot_confusion
 from kerasexp.plots.curves import plot_curves
 
 NAMES = ("loss", "val_loss", "accuracy", "val_accuracy", "learning_rate")

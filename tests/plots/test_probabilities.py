@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from kerasexp.plots.ranking import plot_ranking
 from kerasexp.plots.reliability import plot_reliability
+from kerasexp.plots.roc_curves import plot_ranking
 from kerasexp.plots.style import GREY
 
 
@@ -73,14 +73,14 @@ def test_where_all_sit_in_the_corner_it_is_enlarged(sharpness, times, png):
     assert png(figure)
 
 
-def test_a_class_without_pictures_has_no_curve(png, texts):
+def test_a_class_without_images_has_no_curve(png, texts):
     figure = ranking(3, ["a", "b", "c"], 1, missing=1)
     assert [label.split()[0] for label in legends(figure)[1]] == ["a", "c"]
     assert "area under the curve (undefined for 1 of 3 classes)" in texts(figure)
     assert png(figure)
 
 
-def test_pictures_of_one_class_have_no_ranking(png, texts):
+def test_images_of_one_class_have_no_ranking(png, texts):
     nan = np.full(2, np.nan)
     figure = plot_ranking([None, None], [None, None], nan, nan, ["a", "b"])
     assert "undefined" in texts(figure)
@@ -94,7 +94,7 @@ def bins(counts: list[int]):
     return (*values, counts)
 
 
-def test_reliability_has_a_point_per_bin_with_pictures(png, texts):
+def test_reliability_has_a_point_per_bin_with_images(png, texts):
     figure = plot_reliability(bins([0, 0, 4, 9, 20]))
     diagram, histogram = figure.axes
     (errorbar,) = diagram.containers
@@ -102,7 +102,7 @@ def test_reliability_has_a_point_per_bin_with_pictures(png, texts):
     assert np.allclose(points.get_data(), [[0.5, 0.7, 0.9], [0.25, 0.49, 0.81]])
     assert np.allclose([segment[:, 1] for segment in bars.get_segments()][0], [0.125, 0.5**0.5])
     assert histogram.get_yscale() == "linear"
-    assert (diagram.get_ylabel(), histogram.get_ylabel()) == ("accuracy", "pictures")
+    assert (diagram.get_ylabel(), histogram.get_ylabel()) == ("accuracy", "images")
     assert "confidence" in histogram.get_xlabel()
     assert "temperature" not in texts(figure)
     assert png(figure)
@@ -118,5 +118,5 @@ def test_reliability_after_calibration_stands_beside(png, texts):
     assert png(figure)
 
 
-def test_reliability_without_pictures_is_empty(png):
+def test_reliability_without_images_is_empty(png):
     assert png(plot_reliability(bins([0] * 10)))

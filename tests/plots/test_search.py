@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.plots.search import (
+from kerasexp.plots.search_trials import (
     plot_best_so_far,
     plot_importance,
     plot_parallel,

@@ -12,9 +12,9 @@ ODD_NAMES = ["\"double\" & 'single'", "<script>document.title = 'taken over'</sc
 
 @pytest.fixture
 def npz_run(cli, tmp_path) -> Callable[..., Path]:
-    """Return a function that trains a little on generated pictures and returns the run directory.
+    """Return a function that trains a little on generated images and returns the run directory.
 
-    Args of the function: how many classes; which of them the test split has; how many test pictures of each; names.
+    Args of the function: how many classes; which of them the test split has; how many test images of each; names.
     """
 
     def run(classes: int, tested: list[int], each: int, names: list[str] | None = None, epochs: int = 1) -> Path:

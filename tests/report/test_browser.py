@@ -1,4 +1,4 @@
-"""The pages in a real browser: nothing asked from outside, nothing to complain of, every picture there, tables sort."""
+"""The pages in a real browser: nothing asked from outside, nothing to complain of, every image there, tables sort."""
 
 import json
 import shutil
@@ -48,18 +48,18 @@ def look_at(browser, page: Path, width: int, height: int = 900) -> dict:
         "broken": browser.execute_script(
             "return [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.alt)"
         ),
-        "pictures": browser.execute_script("return document.images.length"),
+        "images": browser.execute_script("return document.images.length"),
         "without_alt": browser.execute_script("return [...document.images].filter(i => !i.alt.trim()).length"),
         "overflow": browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth"),
     }
 
 
-def assert_sound(browser, page: Path, pictures: int) -> None:
+def assert_sound(browser, page: Path, images: int) -> None:
     for width in (360, 1280):
         seen = look_at(browser, page, width)
         assert seen["complaints"] == [] and seen["outside"] == [] and seen["broken"] == []
         assert seen["files"] == [page.resolve().as_uri()]
-        assert seen["pictures"] >= pictures and seen["without_alt"] == 0
+        assert seen["images"] >= images and seen["without_alt"] == 0
         assert seen["overflow"] <= 0, f"wider than the window at {width} px"
 
 
@@ -93,8 +93,8 @@ def test_report_and_comparison_in_a_browser(browser, cli, tiny_yaml):
     before = column(browser, "class")
     assert click(browser, "class") == "ascending" and column(browser, "class") == sorted(before)
     assert click(browser, "class") == "descending" and column(browser, "class") == sorted(before, reverse=True)
-    assert click(browser, "pictures") == "ascending"
-    counts = [int(text) for text in column(browser, "pictures")]
+    assert click(browser, "images") == "ascending"
+    counts = [int(text) for text in column(browser, "images")]
     assert counts == sorted(counts)
     answer = cli("compare", first, second)
     assert answer.code == 0, answer.err
@@ -103,8 +103,8 @@ def test_report_and_comparison_in_a_browser(browser, cli, tiny_yaml):
 
 def test_diagnosis_in_a_browser(browser, cli, tiny_yaml):
     reference = Path(cli("run", tiny_yaml).last_line)
-    shutil.copytree("pictures/disc", "pictures/dish")
-    answer = cli("diagnose", "pictures", "--reference", reference)
+    shutil.copytree("images/disc", "images/dish")
+    answer = cli("diagnose", "images", "--reference", reference)
     assert answer.code == 0, answer.err
     assert_sound(browser, Path("diagnosis.html"), 3)
     assert column(browser, "class") == ["across", "disc", "dish", "upright"]

@@ -50,11 +50,11 @@ def test_strange_names_are_shown_as_they_are_and_never_as_markup(npz_run, odd_na
 
 
 @pytest.mark.plots
-def test_a_class_without_test_pictures_has_no_recall_and_is_named(npz_run):
+def test_a_class_without_test_images_has_no_recall_and_is_named(npz_run):
     page = (npz_run(4, [0, 2, 3], 4) / "report.html").read_text()
-    assert "The test split holds no picture of 1;" in page
-    number, name, pictures, predicted, precision, recall, interval, f1, auc, ap = class_table(page)["1"]
-    assert (pictures, recall, f1, auc, ap) == ("0", "–", "–", "–", "–") and interval == "&ndash;"
+    assert "The test split holds no image of 1;" in page
+    number, name, images, predicted, precision, recall, interval, f1, auc, ap = class_table(page)["1"]
+    assert (images, recall, f1, auc, ap) == ("0", "–", "–", "–", "–") and interval == "&ndash;"
     assert class_table(page)["0"][5] != "–"
 
 
@@ -69,9 +69,9 @@ def test_a_class_never_predicted_has_no_precision(npz_run):
 
 
 @pytest.mark.plots
-def test_a_test_split_of_one_picture(npz_run):
+def test_a_test_split_of_one_image(npz_run):
     page = (npz_run(3, [1], 1) / "report.html").read_text()
-    assert "on 1 picture\n" in page and "The test split holds no picture of 0, 2;" in page
+    assert "on 1 image\n" in page and "The test split holds no image of 0, 2;" in page
 
 
 @pytest.mark.plots
@@ -83,7 +83,8 @@ def test_two_hundred_classes(npz_run):
 
 
 def test_an_mlp_has_no_kernels_to_show(cli, tiny_yaml, monkeypatch):
-    from kerasexp.report import figures, run_page
+    from kerasexp.runs import page as run_page
+    from kerasexp.runs import page_plots as figures
 
     monkeypatch.setattr(run_page, "run_plots", figures.run_plots)
     answer = cli("run", tiny_yaml, "--set", "model={name: mlp, units: [8]}", "--set", "training.epochs=1")
@@ -102,11 +103,11 @@ def test_the_reported_figure_stands_in_the_first_lines(cli, tiny_yaml):
 
 
 def test_samples_and_mistakes_are_as_many_as_asked_for(cli, tiny_yaml, monkeypatch):
-    from kerasexp.report import figures
+    from kerasexp.runs import page_plots as figures
 
     asked = []
     monkeypatch.setattr(figures, "drawn", lambda predictions, count, seed: asked.append(count) or [0])
     monkeypatch.setattr(figures, "confident_mistakes", lambda predictions, count: asked.append(count) or [])
-    monkeypatch.setattr("kerasexp.report.run_page.run_plots", lambda judged: list(figures._predictions(judged))[:0])
+    monkeypatch.setattr("kerasexp.runs.page.run_plots", lambda judged: list(figures._predictions(judged))[:0])
     cli("run", tiny_yaml, "--set", "report={samples: 2, mistakes: 5}", "--set", "training.epochs=1")
     assert asked == [2, 5]

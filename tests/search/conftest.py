@@ -74,5 +74,5 @@ class MadeUp:
 def made_up(monkeypatch) -> MadeUp:
     trials = MadeUp()
     monkeypatch.setattr("kerasexp.executors.tasks.attempt", trials.attempt)
-    monkeypatch.setattr("kerasexp.search.running.MOST_BUILT", 1)
+    monkeypatch.setattr("kerasexp.search.run.MOST_BUILT", 1)
     return trials

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasexp import judging
+from kerasexp.runs import results as judging
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ import pytest
 
 from kerasexp.config import load_experiment
 from kerasexp.console import Console
-from kerasexp.data.preparation import prepare
+from kerasexp.data.prepared_data import prepare
 from kerasexp.models import build_model
-from kerasexp.runs import RunDirectory
+from kerasexp.runs.directory import RunDirectory
 from kerasexp.training.fit import Fitted, fit
 from kerasexp.training.precision import make_deterministic
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from kerasexp.data import cache
-from kerasexp.data.pictures import from_arrays
+from kerasexp.data.source import from_arrays
 from kerasexp.models import learner
 from kerasexp.training import fit as fitting
 
@@ -20,8 +20,8 @@ def operations(model: keras.Model, data) -> int:
     """Return how many operations the graph of one training step has, the functions that it calls included."""
 
     @tf.function
-    def step(pictures, labels):
-        return model.train_step((pictures, labels))
+    def step(images, labels):
+        return model.train_step((images, labels))
 
     graph = step.get_concrete_function(*data).graph.as_graph_def()
     return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
@@ -58,13 +58,13 @@ def test_a_step_has_hardly_more_operations_than_bare_keras(train, monkeypatch):
 
 
 @pytest.mark.parametrize(("settled", "second"), [(0, set()), (10**12, {1})], ids=["settled", "just written"])
-def test_a_run_opens_each_picture_once_and_a_second_one_none(cli, tiny_yaml, monkeypatch, settled, second):
+def test_a_run_opens_each_image_once_and_a_second_one_none(cli, tiny_yaml, monkeypatch, settled, second):
     """It is decoded and digested in one go, and known by its state then, unless that is too young to be relied on."""
     monkeypatch.setattr(cache, "SETTLED", settled)
     opened, listening = Counter(), [True]
 
     def note(event, arguments):
-        if listening and event == "open" and str(arguments[0]).endswith(".png") and "pictures" in str(arguments[0]):
+        if listening and event == "open" and str(arguments[0]).endswith(".png") and "images" in str(arguments[0]):
             opened[str(arguments[0])] += 1
 
     sys.addaudithook(note)  # cannot be taken out again
@@ -81,7 +81,7 @@ def test_a_run_opens_each_picture_once_and_a_second_one_none(cli, tiny_yaml, mon
         listening.clear()
 
 
-def test_no_array_is_copied_where_all_pictures_are_taken():
+def test_no_array_is_copied_where_all_images_are_taken():
     images = np.zeros((20, 8, 8, 1), np.uint8)
     source = from_arrays("here", {"train": (images, np.arange(20) % 2)}, None)
     assert np.shares_memory(source.splits["train"].array, images)

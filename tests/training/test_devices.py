@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from tiny import TINY, draw_pictures
+from tiny import TINY, draw_images
 
 TWO = """
 import sys
@@ -19,7 +19,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from kerasexp.cli import main
 main()
 """
-# 40 training pictures: five even batches of eight. Dropout is each device's own, and so left out.
+# 40 training images: five even batches of eight. Dropout is each device's own, and so left out.
 SAME = ["data.validation=0.16", "model.head.dropout=0", "training.optimizer.clip_norm=0.5", "training.batch_size=8"]
 
 
@@ -34,16 +34,16 @@ def weights_of(run):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    draw_pictures(tmp_path / "pictures")
+def images(tmp_path):
+    draw_images(tmp_path / "images")
     (tmp_path / "tiny.yaml").write_text(TINY)
     return [part for change in SAME for part in ("--set", change)]
 
 
 @pytest.mark.slow
-def test_two_devices_give_what_one_gives_and_go_on(cli, tmp_path, pictures):
-    assert cli("run", "tiny.yaml", *pictures, "--run-dir", "one").code == 0
-    on_two = run_on_two("run", "tiny.yaml", *pictures, "--set", "runtime=all", "--run-dir", "two")
+def test_two_devices_give_what_one_gives_and_go_on(cli, tmp_path, images):
+    assert cli("run", "tiny.yaml", *images, "--run-dir", "one").code == 0
+    on_two = run_on_two("run", "tiny.yaml", *images, "--set", "runtime=all", "--run-dir", "two")
     assert on_two.returncode == 0, on_two.stderr
     assert "computing in float32 on CPU:0, CPU:1" in on_two.stdout + on_two.stderr
     manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())
@@ -59,7 +59,7 @@ def test_two_devices_give_what_one_gives_and_go_on(cli, tmp_path, pictures):
         np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-4)
 
     # Stopped after an epoch and gone on with, it ends with the very weights.
-    parts = [*pictures, "--set", "runtime=all", "--run-dir", "parts"]
+    parts = [*images, "--set", "runtime=all", "--run-dir", "parts"]
     assert run_on_two("run", "tiny.yaml", *parts, "--set", "training.epochs=1").returncode == 0
     again = run_on_two("run", "tiny.yaml", *parts, "--resume")
     assert again.returncode == 0, again.stderr
@@ -68,10 +68,10 @@ def test_two_devices_give_what_one_gives_and_go_on(cli, tmp_path, pictures):
 
 
 @pytest.mark.slow
-def test_a_batch_that_leaves_a_device_without_pictures_is_refused(tmp_path, pictures):
-    answer = run_on_two("run", "tiny.yaml", *pictures, "--set", "runtime=all", "--set", "training.batch_size=39")
+def test_a_batch_that_leaves_a_device_without_images_is_refused(tmp_path, images):
+    answer = run_on_two("run", "tiny.yaml", *images, "--set", "runtime=all", "--set", "training.batch_size=39")
     assert answer.returncode == 2
-    assert "training.batch_size: got 39: the last batch of 40 pictures has 1, too few for 2 devices" in answer.stderr
+    assert "training.batch_size: got 39: the last batch of 40 images has 1, too few for 2 devices" in answer.stderr
     assert not (tmp_path / "runs").exists()
 
 
@@ -82,17 +82,15 @@ def test_a_batch_that_leaves_a_device_without_pictures_is_refused(tmp_path, pict
         ("worker: a", "TF_CONFIG is no JSON"),
     ],
 )
-def test_several_hosts_are_refused_with_what_to_do_instead(cli, tmp_path, pictures, monkeypatch, cluster, told):
+def test_several_hosts_are_refused_with_what_to_do_instead(cli, tmp_path, images, monkeypatch, cluster, told):
     monkeypatch.setenv("TF_CONFIG", cluster)
-    answer = cli("run", "tiny.yaml", *pictures, "--set", "runtime=all")
+    answer = cli("run", "tiny.yaml", *images, "--set", "runtime=all")
     assert answer.code == 2
     assert f"runtime.devices: {told}" in answer.err
     assert not (tmp_path / "runs").exists()
 
 
-def test_all_devices_of_a_machine_with_one_are_that_one(cli, pictures):
-    answer = cli(
-        "run", "tiny.yaml", *pictures, "--set", "runtime=all", "--set", "training.epochs=1", "--run-dir", "run"
-    )
+def test_all_devices_of_a_machine_with_one_are_that_one(cli, images):
+    answer = cli("run", "tiny.yaml", *images, "--set", "runtime=all", "--set", "training.epochs=1", "--run-dir", "run")
     assert answer.code == 0, answer.err
     assert "devices" not in answer.out

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config import load_experiment
-from kerasexp.data.preparation import Split
+from kerasexp.data.prepared_data import Split
 from kerasexp.errors import UserError
 from kerasexp.training import early_curve
 from kerasexp.training.clock import Clock
@@ -19,7 +19,7 @@ VAL = Split(RANDOM.integers(0, 256, (50, 4, 4, 1)).astype(np.uint8), RANDOM.inte
 
 
 class ByHand(keras.callbacks.Callback):
-    """Accuracy and loss of some pictures after every step, by `predict`."""
+    """Accuracy and loss of some images after every step, by `predict`."""
 
     def __init__(self, split):
         super().__init__()
@@ -74,7 +74,7 @@ def test_a_row_is_what_the_trained_weights_give_at_that_moment(ema):
 
 
 def test_no_more_than_a_sample_is_looked_at(monkeypatch):
-    monkeypatch.setattr(early_curve, "PICTURES", 30)
+    monkeypatch.setattr(early_curve, "IMAGES", 30)
     by_hand = ByHand(VAL.take(stratified_sample(VAL.labels, 30, early_curve.SEED)))
     rows = curve([2], [by_hand])
     assert [(row["step"], row["val_accuracy"]) for row in rows] == [(s, by_hand.figures[s][0]) for s in (2, 5, 10)]

@@ -11,12 +11,12 @@ from kerasexp.training.fused_norms import fuse_norms
 def network(fused, **norm):
     """A small network with one batch normalisation of each kind that is met, and what it is trained by."""
     keras.utils.set_random_seed(0)
-    pictures = keras.Input((6, 6, 3))
-    features = keras.layers.Conv2D(4, 3, use_bias=False)(pictures)
+    images = keras.Input((6, 6, 3))
+    features = keras.layers.Conv2D(4, 3, use_bias=False)(images)
     features = keras.layers.BatchNormalization(momentum=0.9, name="norm", **norm)(features)
     features = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(features))
     features = keras.layers.BatchNormalization(name="of_vectors")(features)
-    model = keras.Model(pictures, keras.layers.Dense(2)(features))
+    model = keras.Model(images, keras.layers.Dense(2)(features))
     if fused:
         fuse_norms(model)
     model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -26,9 +26,9 @@ def network(fused, **norm):
 def trained(fused, **norm):
     generator = np.random.default_rng(0)
     model = network(fused, **norm)
-    pictures = generator.normal(3.0, 2.0, (32, 6, 6, 3)).astype(np.float32)
-    model.fit(pictures, generator.integers(0, 2, 32), batch_size=8, epochs=3, shuffle=False, verbose=0)
-    return model, pictures
+    images = generator.normal(3.0, 2.0, (32, 6, 6, 3)).astype(np.float32)
+    model.fit(images, generator.integers(0, 2, 32), batch_size=8, epochs=3, shuffle=False, verbose=0)
+    return model, images
 
 
 def is_fused(layer):
@@ -37,16 +37,14 @@ def is_fused(layer):
 
 @pytest.mark.parametrize("norm", [{}, {"epsilon": 0.1}, {"trainable": False}, {"dtype": "mixed_bfloat16"}], ids=str)
 def test_training_gives_the_weights_and_averages_of_keras(norm):
-    ours, pictures = trained(True, **norm)
+    ours, images = trained(True, **norm)
     keras_own, _ = trained(False, **norm)
     assert is_fused(ours.get_layer("norm"))
     # Half precision has three digits, and the two round elsewhere.
     tolerance = 2e-2 if "dtype" in norm else 2e-5
     for mine, its in zip(ours.get_weights(), keras_own.get_weights(), strict=True):
         np.testing.assert_allclose(mine, its, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(
-        ours.predict(pictures, verbose=0), keras_own.predict(pictures, verbose=0), atol=tolerance
-    )
+    np.testing.assert_allclose(ours.predict(images, verbose=0), keras_own.predict(images, verbose=0), atol=tolerance)
 
 
 def test_the_same_seed_gives_the_same_weights_bit_for_bit():
@@ -57,8 +55,8 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit():
 
 @pytest.mark.parametrize("fused", [True, False])
 def test_a_training_step_holds_the_one_operation_where_it_is_asked_for(fused):
-    model, pictures = trained(fused)
-    step = tf.function(lambda *batch: model.train_step(batch)).get_concrete_function(pictures, np.zeros(32, np.int64))
+    model, images = trained(fused)
+    step = tf.function(lambda *batch: model.train_step(batch)).get_concrete_function(images, np.zeros(32, np.int64))
     kinds = {operation.type for operation in step.graph.get_operations()}
     assert ({"FusedBatchNormV3", "FusedBatchNormGradV3"} <= kinds) == fused
 
@@ -70,9 +68,9 @@ def test_what_the_operation_does_not_fit_is_left_to_keras(norm):
 
 
 def test_what_is_saved_is_kerass_own_layer(tmp_path):
-    model, pictures = trained(True)
+    model, images = trained(True)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert not is_fused(loaded.get_layer("norm"))
     assert loaded.get_layer("norm").get_config() == network(False).get_layer("norm").get_config()
-    np.testing.assert_array_equal(loaded.predict(pictures, verbose=0), model.predict(pictures, verbose=0))
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))

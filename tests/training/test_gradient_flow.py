@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kerasexp.errors import RunError
-from kerasexp.runs import RunDirectory
+from kerasexp.runs.directory import RunDirectory
 from kerasexp.training.gradient_flow import SAMPLES, GradientFlow
 from kerasexp.training.initial_weights import freeze
 from kerasexp.training.precision import make_deterministic
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 LAYERS = ["conv", "hidden", "logits"]
 LOSS = keras.losses.SparseCategoricalCrossentropy()
-PICTURES = np.random.default_rng(0).integers(0, 256, (12, 6, 6, 1)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 6, 6, 1)).astype(np.uint8)
 LABELS = np.arange(12) % 3
 
 
@@ -56,7 +56,7 @@ def observe(model, optimizer, steps=3, watch=True, wrap=lambda optimizer: optimi
     flow = GradientFlow(model, optimizer, steps, written.append) if watch else None
     model.compile(wrap(optimizer), LOSS)
     callbacks = [*callbacks, *([flow] if watch else [])]
-    batches = tf.data.Dataset.from_tensors((PICTURES, LABELS)).repeat()
+    batches = tf.data.Dataset.from_tensors((IMAGES, LABELS)).repeat()
     model.fit(batches, steps_per_epoch=steps, epochs=1, callbacks=callbacks, shuffle=False, verbose=0)
     assert not watch or written in ([flow.rows()], [])
     return flow.rows() if watch else None
@@ -95,7 +95,7 @@ def test_what_is_noted_is_what_a_gradient_tape_gives():
     rate, theirs, by_hand = 0.1, network(), []
     for step in (1, 2, 3):
         with tf.GradientTape() as tape:
-            loss = LOSS(LABELS, theirs(PICTURES, training=True))
+            loss = LOSS(LABELS, theirs(IMAGES, training=True))
         before = kernels(theirs)
         gradients = tape.gradient(loss, [variable.value for variable in theirs.trainable_variables])
         for variable, gradient in zip(theirs.trainable_variables, gradients, strict=True):

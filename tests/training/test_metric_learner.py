@@ -18,11 +18,11 @@ from kerasexp.losses.triplet import TripletLoss
 from kerasexp.models import classifier_of
 from kerasexp.training import devices
 from kerasexp.training.metric_learner import learner_for
-from kerasexp.training.state import states
+from kerasexp.training.resumable_state import states
 
 BOTH = "training.loss={name: cross_entropy, triplet: {weight: 0.5}, center: {weight: 0.2}}"
-# Ten pictures of each of three classes are learned from in batches of 3 x 4.
-BY_CLASS = ["training.class_batches={classes: 3, pictures: 4}", "training.batch_size=12"]
+# Ten images of each of three classes are learned from in batches of 3 x 4.
+BY_CLASS = ["training.class_batches={classes: 3, images: 4}", "training.batch_size=12"]
 
 
 @pytest.fixture
@@ -33,39 +33,39 @@ def learner():
     loss = Loss(triplet={"weight": 0.5}, center={"weight": 0.2})
     model = learner_for(classifier_of(experiment, ["a", "b", "c"], [10, 10, 10]), loss, 3)
     model.compile("sgd", build_loss(loss, [10, 10, 10]), metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")])
-    pictures = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1)).astype(np.uint8)
-    return model, pictures, np.repeat([0, 1, 2], 4)
+    images = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1)).astype(np.uint8)
+    return model, images, np.repeat([0, 1, 2], 4)
 
 
 def test_the_total_is_the_base_and_the_weighted_others_of_what_goes_into_the_logits(learner):
-    model, pictures, labels = learner
-    logits, embedding = model(pictures, training=False)
+    model, images, labels = learner
+    logits, embedding = model(images, training=False)
     assert embedding.shape == (12, 6)
     base = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
     triplet, center = float(TripletLoss()(labels, embedding)), float(np.square(embedding).sum(axis=1).mean() / 2)
-    total = model.compute_loss(pictures, labels, (logits, embedding), training=True)
+    total = model.compute_loss(images, labels, (logits, embedding), training=True)
     assert float(total) == pytest.approx(float(base) + 0.5 * triplet + 0.2 * center, rel=1e-6)
     assert float(model.parts["triplet"].result()) == pytest.approx(triplet) and triplet > 0.1
     assert float(model.parts["center"].result()) == pytest.approx(center)
 
 
 def test_validation_is_the_base_alone_and_moves_no_center(learner):
-    model, pictures, labels = learner
-    found = model.evaluate(pictures, labels, verbose=0, return_dict=True)
+    model, images, labels = learner
+    found = model.evaluate(images, labels, verbose=0, return_dict=True)
     assert set(found) == {"loss", "accuracy"}
-    logits, _ = model(pictures, training=False)
+    logits, _ = model(images, training=False)
     base = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
     assert found["loss"] == pytest.approx(float(base), rel=1e-5)
     assert not np.any(model.metric_losses["center"].centers.numpy())
 
 
 def test_the_embedding_is_taught_and_centers_are_not_by_gradient(learner):
-    model, pictures, labels = learner
+    model, images, labels = learner
     before = model.get_layer("head_dense_1").get_weights()[0].copy()
     classes = model.get_layer("logits")
     classes.set_weights([np.zeros_like(weight) for weight in classes.get_weights()])
     # With logits of all zeros cross-entropy has nothing to say to what lies before them.
-    model.fit(pictures, labels, batch_size=12, verbose=0)
+    model.fit(images, labels, batch_size=12, verbose=0)
     assert np.any(model.get_layer("head_dense_1").get_weights()[0] != before)
     assert np.any(model.metric_losses["center"].centers.numpy())
     assert all("center" not in variable.path for variable in model.trainable_variables)
@@ -98,7 +98,7 @@ def test_a_run_tells_the_parts_and_saves_a_plain_classifier(cli, tiny_yaml, tabl
     kept = rows[metrics["kept_epoch"] - 1]
     assert metrics["val"]["loss"] == pytest.approx(kept["val_loss"], abs=1e-5)
     assert metrics["val"]["accuracy"] == pytest.approx(kept["val_accuracy"], abs=1e-6)
-    assert set(metrics["retrieval"]) == {"recall_at_1", "recall_at_5", "pictures", "knn_accuracy", "neighbours"}
+    assert set(metrics["retrieval"]) == {"recall_at_1", "recall_at_5", "images", "knn_accuracy", "neighbours"}
     page = (run / "report.html").read_text()
     assert "<h3>Retrieval</h3>" in page and "The loss is cross_entropy alone" in page
     assert {row["layer"] for row in table(run / "gradients.csv")} >= {"block_1_conv_1", "logits"}
@@ -132,7 +132,7 @@ def test_several_devices_are_refused(monkeypatch):
     )
     training = {"loss": {"name": "cross_entropy", "triplet": {}}, "batch_size": 10}
     experiment = Experiment.model_validate({"name": "x", "runtime": "all", "training": training})
-    with pytest.raises(UserError, match="training.loss.triplet compares the pictures of a whole batch, and each of 2"):
+    with pytest.raises(UserError, match="training.loss.triplet compares the images of a whole batch, and each of 2"):
         devices.strategy_of(experiment, [10, 10])
 
 
@@ -142,8 +142,8 @@ class _Device:
 
 
 def test_more_classes_in_a_batch_than_there_are_is_refused(cli, tiny_yaml):
-    asked = ["--set", "training.class_batches={classes: 4, pictures: 2}", "--set", "training.batch_size=8"]
+    asked = ["--set", "training.class_batches={classes: 4, images: 2}", "--set", "training.batch_size=8"]
     for command in ("run", "check"):
         answer = cli(command, tiny_yaml, *asked)
         assert answer.code == 2
-        assert "training.class_batches.classes: 4 is more than the 3 classes that have training pictures" in answer.err
+        assert "training.class_batches.classes: 4 is more than the 3 classes that have training images" in answer.err

@@ -14,7 +14,7 @@ from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import EfficientNetV2B0, MobileNetV2, ResNet18, ResNet50
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
-from kerasexp.models.pretrained import NETWORKS
+from kerasexp.models.applications import NETWORKS
 from kerasexp.training import pretrained_weights
 from kerasexp.training.pretrained_weights import load_pretrained
 
@@ -193,7 +193,7 @@ def test_the_files_are_those_that_keras_itself_would_fetch(name, module, build, 
     monkeypatch.setattr(f"keras.src.applications.{module}.file_utils.get_file", ask)
     for height, width in sizes:
         if with_top and height == 64:
-            continue  # Keras has none for such pictures, and would not build it
+            continue  # Keras has none for such images, and would not build it
         with pytest.raises(Asked) as asked, pytest.warns() if height == 64 else nullcontext():
             build(weights="imagenet", include_top=with_top, input_shape=(height, width, 3))
         ours = NETWORKS[name].weights(height, width, with_top)

@@ -13,17 +13,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from kerasexp.checkpoint import load_checkpoint
 from kerasexp.config import load_experiment
 from kerasexp.console import Console
-from kerasexp.data.preparation import prepare
+from kerasexp.data.prepared_data import prepare
 from kerasexp.models import classifier_of
-from kerasexp.runs import RunDirectory
-from kerasexp.training import without_steps
+from kerasexp.runs.directory import RunDirectory
+from kerasexp.saving.checkpoint import load_checkpoint
+from kerasexp.training import classical_heads as without_steps
+from kerasexp.training.classical_heads import fit_classical
 from kerasexp.training.features import features_of
-from kerasexp.training.without_steps import fit_classical
 
-# Each of these decodes pictures and builds several models.
+# Each of these decodes images and builds several models.
 pytestmark = pytest.mark.slow
 
 HEADS = {
@@ -139,9 +139,9 @@ def test_a_whole_run_predicts_evaluates_and_exports(cli, plain_yaml):
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["epochs"] == 0 and len(metrics["cross_validation"]) == 2
     assert metrics["test"]["accuracy"] > 0.5
-    again = cli("evaluate", run, "--data", "image_folder", "--data-path", "pictures", "--format", "json")
+    again = cli("evaluate", run, "--data", "image_folder", "--data-path", "images", "--format", "json")
     assert again.code == 0, again.err
-    predicted = cli("predict", run, "pictures/disc", "--format", "json")
+    predicted = cli("predict", run, "images/disc", "--format", "json")
     assert predicted.code == 0 and len(json.loads(predicted.out)) == 20
     exported = cli("export", run, "--format", "tf_saved_model", "--output", "exported")
     assert exported.code == 0, exported.err

@@ -1,11 +1,11 @@
-"""Where pictures and labels come from: one file per source, and this dict of their names."""
+"""Where images and labels come from: one file per source, and this dict of their names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from kerasexp.config.data import Data, DataSource
-from kerasexp.data.pictures import MissingData, Source
+from kerasexp.data.source import MissingData, Source
 from kerasexp.data.sources.csv import load_csv
 from kerasexp.data.sources.digits import load_digits
 from kerasexp.data.sources.dogs_vs_cats import load_dogs_vs_cats

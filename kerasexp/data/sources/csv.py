@@ -1,4 +1,4 @@
-"""Pictures as lines of a CSV file: a label and the flattened pixels, as the reports stored them."""
+"""Images as lines of a CSV file: a label and the flattened pixels, as the reports stored them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.finding import find_given
-from kerasexp.data.on_disk import PicturesOnDisk, in_parts
-from kerasexp.data.pictures import Source, from_arrays
-from kerasexp.data.sources.values import as_labels, as_uint8
+from kerasexp.data.disk_arrays import ImagesOnDisk, in_parts
+from kerasexp.data.file_lookup import find_given
+from kerasexp.data.source import Source, from_arrays
+from kerasexp.data.sources.pixel_values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
 
-# A first line that counts 0, 1, 2, ... further than this is a header, as pandas writes it, and no picture.
+# A first line that counts 0, 1, 2, ... further than this is a header, as pandas writes it, and no image.
 MOST_COUNTED = 16
 
 
@@ -39,10 +39,10 @@ def load_csv(data: DataSource) -> Source:
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read pictures from CSV: with a header, the column `label` and the others in order; without one, the label first.
+    """Read images from CSV: with a header, the column `label` and the others in order; without one, the label first.
 
-    The pixels are those of a square grey picture, or, where the header names them `pixel_<row>_<column>` (or
-    `pixel_<row>_<column>_<channel>`), of a picture of that shape.
+    The pixels are those of a square grey image, or, where the header names them `pixel_<row>_<column>` (or
+    `pixel_<row>_<column>_<channel>`), of an image of that shape.
 
     Returns:
         uint8 [n, height, width, channels] and the labels as strings [n].
@@ -85,13 +85,13 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return as_uint8(pixels, name, place).reshape(len(rows), *shape), labels
 
 
-def write_csv(path: Path, pictures: np.ndarray | PicturesOnDisk, labels: list[str]) -> None:
-    """Write uint8 pictures [n, height, width, channels] with a header that tells their shape; `read_csv` reads them back."""
+def write_csv(path: Path, images: np.ndarray | ImagesOnDisk, labels: list[str]) -> None:
+    """Write uint8 images [n, height, width, channels] with a header that tells their shape; `read_csv` reads them back."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["label", *_pixel_names(pictures.shape[1:])])
-        for label, picture in zip(labels, chain.from_iterable(in_parts(pictures)), strict=True):
-            writer.writerow([label, *picture.ravel().tolist()])
+        writer.writerow(["label", *_pixel_names(images.shape[1:])])
+        for label, image in zip(labels, chain.from_iterable(in_parts(images)), strict=True):
+            writer.writerow([label, *image.ravel().tolist()])
 
 
 def _is_header(line: list[str]) -> bool:
@@ -109,7 +109,7 @@ def _is_number(text: str) -> bool:
 
 
 def _pixel_names(shape: tuple[int, ...]) -> list[str]:
-    """Return the columns of a picture [height, width, channels]; the channel is left out where there is only one."""
+    """Return the columns of an image [height, width, channels]; the channel is left out where there is only one."""
     height, width, channels = shape
     suffixes = [""] if channels == 1 else [f"_{channel}" for channel in range(channels)]
     return [f"pixel_{row}_{column}{suffix}" for row in range(height) for column in range(width) for suffix in suffixes]
@@ -127,6 +127,6 @@ def _shape(header: list[str] | None, count: int, name: str) -> tuple[int, int, i
         shape = (side, side, 1)
     if count == 0 or shape[0] * shape[1] * shape[2] != count:
         raise UserError(
-            Problem(f"{count} pixels a line make no square picture, nor the shape that the header tells", name)
+            Problem(f"{count} pixels a line make no square image, nor the shape that the header tells", name)
         )
     return shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.pictures import Source, from_arrays
+from kerasexp.data.source import Source, from_arrays
 
 TEST_FRACTION = 0.2
 
@@ -17,15 +17,15 @@ def load_digits(data: DataSource) -> Source:
     from sklearn.model_selection import train_test_split
 
     digits = load_sklearn_digits()
-    pictures = np.zeros((len(digits.images), 28, 28, 1), np.uint8)
-    for picture, small in zip(pictures, digits.images, strict=True):
+    images = np.zeros((len(digits.images), 28, 28, 1), np.uint8)
+    for image, small in zip(images, digits.images, strict=True):
         large = cv2.resize((small * (255 / 16)).astype(np.float32), (20, 20), interpolation=cv2.INTER_CUBIC)
-        picture[4:24, 4:24, 0] = np.rint(large.clip(0, 255))
+        image[4:24, 4:24, 0] = np.rint(large.clip(0, 255))
     train, test = train_test_split(
-        np.arange(len(pictures)), test_size=TEST_FRACTION, stratify=digits.target, random_state=0
+        np.arange(len(images)), test_size=TEST_FRACTION, stratify=digits.target, random_state=0
     )
     splits = {
-        split: (pictures[part], digits.target[part])
+        split: (images[part], digits.target[part])
         for split, part in (("train", np.sort(train)), ("test", np.sort(test)))
     }
     return from_arrays("scikit-learn's 1,797 digits", splits, data.class_names)

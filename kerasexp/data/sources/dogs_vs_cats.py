@@ -6,10 +6,10 @@ import re
 
 from kerasexp.config.data import DataSource
 from kerasexp.data.archive import Files, open_files
-from kerasexp.data.decoding import EXTENSIONS, is_picture_name
-from kerasexp.data.finding import Published, find_published
-from kerasexp.data.picture_files import from_files
-from kerasexp.data.pictures import Source
+from kerasexp.data.file_lookup import Published, find_published
+from kerasexp.data.image_decoding import EXTENSIONS, is_image_name
+from kerasexp.data.image_files import from_files
+from kerasexp.data.source import Source
 from kerasexp.errors import Problem, UserError, listing
 
 URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
@@ -22,14 +22,14 @@ BY_FILE = re.compile(r"(?:^|/)(cat|dog)\.\d+\.\w+$", re.IGNORECASE)
 
 
 def load_dogs_vs_cats(data: DataSource) -> Source:
-    """List the pictures of a folder or zip archive in any of the published layouts; they are decoded when they are read.
+    """List the images of a folder or zip archive in any of the published layouts; they are decoded when they are read.
 
-    Microsoft's archive holds files that are empty or cut off: they are left out, and named, as any others. Pictures below a
+    Microsoft's archive holds files that are empty or cut off: they are left out, and named, as any others. Images below a
     folder `test_set` are the test split where there are others beside it.
 
     Raises:
         MissingData: it is nowhere, and cannot be downloaded.
-        UserError: there are no pictures of cats, or of dogs.
+        UserError: there are no images of cats, or of dogs.
     """
     found, place = find_published(Published("Dogs vs. cats", NAMES, URL, CHECKSUM), data.path)
     files = open_files(found)
@@ -46,8 +46,8 @@ def load_dogs_vs_cats(data: DataSource) -> Source:
 
 
 def _kind(path: str) -> str | None:
-    """Return `cat` or `dog`, or None for what is no picture of either."""
-    match = is_picture_name(path) and (BY_FOLDER.search(path) or BY_FILE.search(path))
+    """Return `cat` or `dog`, or None for what is no image of either."""
+    match = is_image_name(path) and (BY_FOLDER.search(path) or BY_FILE.search(path))
     return match.group(1).lower() if match else None
 
 
@@ -56,9 +56,9 @@ def _refuse_without(members: dict[str, list[str]], files: Files) -> None:
     if not absent:
         return
     message = (
-        f"holds no pictures ({', '.join(EXTENSIONS)}) of {' or '.join(f'{kind}s' for kind in absent)}; they are looked for "
+        f"holds no images ({', '.join(EXTENSIONS)}) of {' or '.join(f'{kind}s' for kind in absent)}; they are looked for "
         "as training_set/cats/..., PetImages/Cat/... and train/cat.0.jpg"
     )
     inner = [path for path in files.paths if path.lower().endswith(".zip")]
-    hint = f". It holds other archives ({listing(inner)}): unpack the one with pictures, and name that" if inner else ""
+    hint = f". It holds other archives ({listing(inner)}): unpack the one with images, and name that" if inner else ""
     raise UserError(Problem(message + hint, files.origin))

@@ -1,4 +1,4 @@
-"""Picture files in one folder per class; the folder may be a zip archive."""
+"""Image files in one folder per class; the folder may be a zip archive."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import defaultdict
 
 from kerasexp.config.data import DataSource
 from kerasexp.data.archive import Files, open_files
-from kerasexp.data.decoding import EXTENSIONS, is_picture_name
-from kerasexp.data.finding import find_given
-from kerasexp.data.picture_files import from_files
-from kerasexp.data.pictures import Source
+from kerasexp.data.file_lookup import find_given
+from kerasexp.data.image_decoding import EXTENSIONS, is_image_name
+from kerasexp.data.image_files import from_files
+from kerasexp.data.source import Source
 from kerasexp.errors import Problem, UserError
 
 SPLIT_FOLDERS = {
@@ -24,29 +24,29 @@ SPLIT_FOLDERS = {
 
 
 def load_image_folder(data: DataSource) -> Source:
-    """List the pictures of a folder or zip archive; they are decoded when they are read.
+    """List the images of a folder or zip archive; they are decoded when they are read.
 
     A lone top folder is stepped into. Folders `train`, `val` and `test` side by side are taken as the splits.
 
     Raises:
         MissingData: there is no such folder or archive.
-        UserError: there are no class folders with pictures, or fewer than two.
+        UserError: there are no class folders with images, or fewer than two.
     """
     files = open_files(find_given(data.path))
-    return from_files(f"pictures in {files.name}", files, class_folders(files), data.class_names)
+    return from_files(f"images in {files.name}", files, class_folders(files), data.class_names)
 
 
 def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
-    """Return split -> class folder -> paths of its pictures, sorted.
+    """Return split -> class folder -> paths of its images, sorted.
 
     Raises:
-        UserError: there is no picture, or pictures lie beside the class folders or deeper than them.
+        UserError: there is no image, or images lie beside the class folders or deeper than them.
     """
-    named = [p for p in files.paths if is_picture_name(p)]
+    named = [p for p in files.paths if is_image_name(p)]
     # Files of kinds that are not read are listed beside those that are, to be named; a stray one tells of no folders.
     paths = [p for p in named if p.lower().endswith(EXTENSIONS)] or named
     if not paths:
-        raise UserError(Problem(f"holds no picture ({', '.join(EXTENSIONS)})", files.origin))
+        raise UserError(Problem(f"holds no image ({', '.join(EXTENSIONS)})", files.origin))
     parts = {path: _parts(path) for path in named}
     depth, shallowest = 0, min(len(parts[p]) for p in paths)
     while len({parts[p][depth] for p in paths}) == 1 and shallowest > depth + 2:
@@ -58,8 +58,8 @@ def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
     if misplaced:
         raise UserError(
             Problem(
-                f"{len(misplaced)} pictures lie beside or below the class folders, such as '{misplaced[0]}'; "
-                "each class is one folder, and its pictures lie in it",
+                f"{len(misplaced)} images lie beside or below the class folders, such as '{misplaced[0]}'; "
+                "each class is one folder, and its images lie in it",
                 files.origin,
             )
         )

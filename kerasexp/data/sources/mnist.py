@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.finding import Published, find_published
-from kerasexp.data.pictures import Source, from_arrays
+from kerasexp.data.file_lookup import Published, find_published
+from kerasexp.data.source import Source, from_arrays
 from kerasexp.data.sources.npz import read_splits
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"

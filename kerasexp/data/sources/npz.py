@@ -1,4 +1,4 @@
-"""NumPy archives of pictures: `x_train`, `y_train` and perhaps `x_val`, `y_val`, `x_test`, `y_test`; or just `x`, `y`."""
+"""NumPy archives of images: `x_train`, `y_train` and perhaps `x_val`, `y_val`, `x_test`, `y_test`; or just `x`, `y`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.finding import find_given
-from kerasexp.data.pictures import Source, from_arrays
-from kerasexp.data.sources.values import as_labels, as_uint8
+from kerasexp.data.file_lookup import find_given
+from kerasexp.data.source import Source, from_arrays
+from kerasexp.data.sources.pixel_values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
 
 
 def load_npz(data: DataSource) -> Source:
-    """Load an `.npz` file of uint8 pictures, or of floats in 0..1 or 0..255.
+    """Load an `.npz` file of uint8 images, or of floats in 0..1 or 0..255.
 
     Raises:
         MissingData: the file is not there.
@@ -30,7 +30,7 @@ def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return split -> (uint8 [n, height, width, 1 or 3], labels as text [n]) from an `.npz` file, without unpickling.
 
     Raises:
-        UserError: the file is unreadable, keys are missing, or shapes and values are not those of pictures and labels.
+        UserError: the file is unreadable, keys are missing, or shapes and values are not those of images and labels.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -49,23 +49,21 @@ def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         raise UserError(
             Problem(f"holds {listing(arrays) or 'nothing'}; x_train and y_train (or x and y) are needed", str(path))
         )
-    return {split: _checked(pictures, labels, f"{path}: {split}") for split, (pictures, labels) in splits.items()}
+    return {split: _checked(images, labels, f"{path}: {split}") for split, (images, labels) in splits.items()}
 
 
-def _checked(pictures: np.ndarray, labels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    if pictures.ndim == 3:
-        pictures = pictures[..., np.newaxis]
-    if pictures.ndim != 4 or pictures.shape[3] not in (1, 3) or 0 in pictures.shape:
+def _checked(images: np.ndarray, labels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
         raise UserError(
-            Problem(
-                f"pictures of shape {pictures.shape}; [n, height, width] or [n, height, width, 1 or 3] is needed", name
-            )
+            Problem(f"images of shape {images.shape}; [n, height, width] or [n, height, width, 1 or 3] is needed", name)
         )
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.shape != (len(pictures),):
-        raise UserError(Problem(f"{len(pictures)} pictures and labels of shape {labels.shape}", name))
+    if labels.shape != (len(images),):
+        raise UserError(Problem(f"{len(images)} images and labels of shape {labels.shape}", name))
 
     def place(position: int) -> str:
-        return f"picture {position}"
+        return f"image {position}"
 
-    return as_uint8(pictures, name, place), as_labels(labels, name, place)
+    return as_uint8(images, name, place), as_labels(labels, name, place)

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data import rendering
-from kerasexp.data.pictures import Pictures, Source, labelled, name_classes
-from kerasexp.data.rendering import CHARACTERS, render_character
+from kerasexp.data import handwriting as rendering
+from kerasexp.data.handwriting import CHARACTERS, render_character
+from kerasexp.data.source import Images, Source, labelled, name_classes
 
 WRITERS = 40
 
 
 def load_rendered_scans(data: DataSource) -> Source:
-    """Draw, when they are read, 40 pictures of each of 0-9, A-Z and a-z, in folders named as those of the scans."""
+    """Draw, when they are read, 40 images of each of 0-9, A-Z and a-z, in folders named as those of the scans."""
     folders = [f"Sample{number:03d}" for number in range(1, len(CHARACTERS) + 1)]
     by_folder = name_classes(folders, data.class_names or dict(zip(folders, CHARACTERS, strict=True)))
     stored = np.repeat(folders, WRITERS)
@@ -28,6 +28,6 @@ def load_rendered_scans(data: DataSource) -> Source:
         return render_character(CHARACTERS[folders.index(folder)], writer)
 
     paths = [f"{stored[i]}/img{stored[i][-3:]}-{writers[i]:03d}.png" for i in kept]
-    # The pictures are what the drawing code makes of nothing, so its text is their content.
+    # The images are what the drawing code makes of nothing, so its text is their content.
     digest = hashlib.sha256(Path(rendering.__file__).read_bytes()).hexdigest
-    return Source("characters drawn from fonts", names, by_folder, {"train": Pictures(paths, labels, read, digest)})
+    return Source("characters drawn from fonts", names, by_folder, {"train": Images(paths, labels, read, digest)})

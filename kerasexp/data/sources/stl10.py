@@ -1,4 +1,4 @@
-"""STL-10: 5,000 and 8,000 colour pictures of ten classes at 96x96, from ImageNet (Coates, Ng and Lee, AISTATS 2011)."""
+"""STL-10: 5,000 and 8,000 colour images of ten classes at 96x96, from ImageNet (Coates, Ng and Lee, AISTATS 2011)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.finding import Published, find_published
-from kerasexp.data.pictures import Source, from_arrays
+from kerasexp.data.file_lookup import Published, find_published
+from kerasexp.data.source import Source, from_arrays
 from kerasexp.data.tar import unpacked
 from kerasexp.errors import Problem, UserError
 
@@ -25,7 +25,7 @@ BYTES = 3 * SIDE * SIDE
 def load_stl10(data: DataSource) -> Source:
     """Load STL-10 from its folder `stl10_binary` or its archive, which is unpacked into the cache.
 
-    `train` is all of its pictures, or with `data.fold` those that one of the ten published folds names.
+    `train` is all of its images, or with `data.fold` those that one of the ten published folds names.
 
     Raises:
         MissingData: it is nowhere, and cannot be downloaded.
@@ -52,19 +52,19 @@ def _with_files(folder: Path) -> Path:
 
 
 def _read(folder: Path, split: str, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a split's pictures, uint8 [n, 96, 96, 3], and the names of their classes [n]."""
-    pictures, labels = _content(folder / f"{split}_X.bin"), _content(folder / f"{split}_y.bin")
-    if len(pictures) != BYTES * len(labels) or not len(labels):
+    """Return a split's images, uint8 [n, 96, 96, 3], and the names of their classes [n]."""
+    images, labels = _content(folder / f"{split}_X.bin"), _content(folder / f"{split}_y.bin")
+    if len(images) != BYTES * len(labels) or not len(labels):
         message = (
-            f"has {len(pictures):,} bytes; the {len(labels):,} labels of {split}_y.bin need {BYTES:,} for each picture"
+            f"has {len(images):,} bytes; the {len(labels):,} labels of {split}_y.bin need {BYTES:,} for each image"
         )
         raise UserError(Problem(message, str(folder / f"{split}_X.bin")))
     wrong = np.flatnonzero((labels < 1) | (labels > len(names)))
     if len(wrong):
-        message = f"picture {wrong[0]} has the label {labels[wrong[0]]}; labels are 1 to {len(names)}"
+        message = f"image {wrong[0]} has the label {labels[wrong[0]]}; labels are 1 to {len(names)}"
         raise UserError(Problem(message, str(folder / f"{split}_y.bin")))
-    # Each picture is three planes, and each plane is stored column after column.
-    return pictures.reshape(-1, 3, SIDE, SIDE).transpose(0, 3, 2, 1), names[labels.astype(int) - 1]
+    # Each image is three planes, and each plane is stored column after column.
+    return images.reshape(-1, 3, SIDE, SIDE).transpose(0, 3, 2, 1), names[labels.astype(int) - 1]
 
 
 def _content(file: Path) -> np.ndarray:
@@ -87,7 +87,7 @@ def _only_fold(source: Source, fold: int, file: Path, count: int) -> Source:
         raise UserError(Problem(f"line {fold + 1} is no list of positions: {error}", str(file))) from None
     if not wanted or min(wanted) < 0 or max(wanted) >= count:
         raise UserError(
-            Problem(f"line {fold + 1} names pictures that are not there; they are 0 to {count - 1}", str(file))
+            Problem(f"line {fold + 1} names images that are not there; they are 0 to {count - 1}", str(file))
         )
     train = source.splits["train"]
     # Names tell positions in the file, also where some classes were left out.

@@ -1,4 +1,4 @@
-"""Tiny ImageNet: 200 classes of 500 pictures at 64x64, most in colour, with ImageNet's names (Stanford's course CS231n)."""
+"""Tiny ImageNet: 200 classes of 500 images at 64x64, most in colour, with ImageNet's names (Stanford's course CS231n)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 
 from kerasexp.config.data import Data, DataSource
 from kerasexp.data.archive import Files, open_files
-from kerasexp.data.decoding import is_picture_name
-from kerasexp.data.finding import Published, find_published
-from kerasexp.data.picture_files import from_files
-from kerasexp.data.pictures import BrokenPicture, Source
+from kerasexp.data.file_lookup import Published, find_published
+from kerasexp.data.image_decoding import is_image_name
+from kerasexp.data.image_files import from_files
+from kerasexp.data.source import BrokenImage, Source
 from kerasexp.errors import Problem, UserError, listing
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -20,16 +20,16 @@ WNIDS, WORDS, ANNOTATIONS = "wnids.txt", "words.txt", "val/val_annotations.txt"
 
 
 def load_tiny_imagenet(data: DataSource) -> Source:
-    """List the pictures of Tiny ImageNet's folder or zip archive; they are decoded when they are read.
+    """List the images of Tiny ImageNet's folder or zip archive; they are decoded when they are read.
 
     The classes stand in the order of `wnids.txt`, and are called by the first word that `words.txt` has for each. The labels
-    of its own test pictures were never published, so that its val split, 50 pictures a class, is `test` here; and where
+    of its own test images were never published, so that its val split, 50 images a class, is `test` here; and where
     `data.test` asks for another test split, it is left aside. `val`, by which a model is selected, is always cut from train. A
     copy may have fewer classes than it lists, unless so many are asked for.
 
     Raises:
         MissingData: it is nowhere, and cannot be downloaded.
-        UserError: a list is missing or is none, or there are fewer classes, or fewer with pictures, than are asked for.
+        UserError: a list is missing or is none, or there are fewer classes, or fewer with images, than are asked for.
     """
     found, place = find_published(Published("Tiny ImageNet", NAMES, URL, CHECKSUM), data.path)
     files = open_files(found)
@@ -42,7 +42,7 @@ def load_tiny_imagenet(data: DataSource) -> Source:
     train = _train(files, root, asked_for)
     missing = [wnid for wnid in asked_for if wnid not in train]
     if not train or (missing and data.first_classes is not None):
-        message = f"holds no pictures of {listing(missing)} in {root}train/<class>/images"
+        message = f"holds no images of {listing(missing)} in {root}train/<class>/images"
         raise UserError(Problem(message, files.origin))
     listed = {"train": train}
     if not (isinstance(data, Data) and data.test is not None):
@@ -67,7 +67,7 @@ def _train(files: Files, root: str, wnids: list[str]) -> dict[str, list[str]]:
     result: dict[str, list[str]] = {wnid: [] for wnid in wnids}
     start = f"{root}train/"
     for path in files.paths:
-        if path.startswith(start) and is_picture_name(path):
+        if path.startswith(start) and is_image_name(path):
             wnid, *below = path.removeprefix(start).split("/")
             if wnid in result and len(below) == 2 and below[0] == "images":
                 result[wnid].append(path)
@@ -102,5 +102,5 @@ def _class_names(files: Files, root: str, wnids: list[str]) -> dict[str, str]:
 def _lines(files: Files, path: str) -> list[str]:
     try:
         return files.read(path).decode("utf-8").splitlines()
-    except (BrokenPicture, UnicodeDecodeError) as error:
+    except (BrokenImage, UnicodeDecodeError) as error:
         raise UserError(Problem(f"{path} cannot be read: {error}", files.origin)) from None

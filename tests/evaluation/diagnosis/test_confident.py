@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from kerasexp.evaluation.diagnosis.confident import find_label_errors
+from kerasexp.diagnosis.confident_learning import find_label_errors
 
 
 def test_an_example_by_hand():
-    """Thresholds are 0.6 and 0.7; the fourth picture is one of class 1 with label 0, the third of none."""
+    """Thresholds are 0.6 and 0.7; the fourth image is one of class 1 with label 0, the third of none."""
     labels = np.array([0, 0, 0, 0, 1, 1])
     score = np.array([[0.9, 0.1], [0.8, 0.2], [0.5, 0.5], [0.2, 0.8], [0.1, 0.9], [0.5, 0.5]])
     found = find_label_errors(labels, score)
     assert found.positions.tolist() == [3] and found.suggested.tolist() == [1]
-    # Of label 0 two count as 0 and one as 1, scaled to four pictures of six.
+    # Of label 0 two count as 0 and one as 1, scaled to four images of six.
     assert found.joint == pytest.approx(np.array([[2 / 3, 1 / 3], [0, 1]]) * [[4 / 6], [2 / 6]])
     assert found.rate == pytest.approx(4 / 18) and found.low <= found.rate <= found.high
 
@@ -35,7 +35,7 @@ def test_the_likeliest_come_first():
     assert find_label_errors(labels, score).positions.tolist() == [5, 3]
 
 
-def test_a_class_without_pictures_is_suggested_for_none():
+def test_a_class_without_images_is_suggested_for_none():
     labels = np.repeat([0, 1], 20)
     score = np.full((40, 3), 0.05)
     score[np.arange(40), labels] = 0.3

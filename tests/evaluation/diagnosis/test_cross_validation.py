@@ -1,11 +1,11 @@
-"""Models that judge pictures which they have not seen."""
+"""Models that judge images which they have not seen."""
 
 import numpy as np
 import pytest
 
-from kerasexp.data.preparation import Split
-from kerasexp.evaluation.diagnosis import cross_validation
-from kerasexp.evaluation.diagnosis.cross_validation import cross_validate
+from kerasexp.data.prepared_data import Split
+from kerasexp.diagnosis import cross_validation
+from kerasexp.diagnosis.cross_validation import cross_validate
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def short(monkeypatch):
 
 
 def drawn(labels: np.ndarray) -> Split:
-    """Draw pictures of one of two halves that is bright, by which they can be told, and each by its own noise."""
+    """Draw images of one of two halves that is bright, by which they can be told, and each by its own noise."""
     images = np.random.default_rng(0).integers(0, 100, (len(labels), 8, 8, 1)).astype(np.uint8)
     images[labels == 1, :4] += 150
     images[labels == 0, 4:] += 150
@@ -36,8 +36,8 @@ def test_what_can_be_told_is_told_the_same_each_time_and_every_step_is_counted()
 
 
 def test_no_model_judges_what_it_has_learned():
-    """Labels that have nothing to do with the pictures can only be learned by heart, which would show."""
+    """Labels that have nothing to do with the images can only be learned by heart, which would show."""
     labels = np.random.default_rng(2).integers(0, 2, 300)
-    pictures = drawn(np.zeros(300, int)).images
-    found = cross_validate(Split(pictures, labels, [""] * 300), {}, 2, 0, lambda *step: None)
+    images = drawn(np.zeros(300, int)).images
+    found = cross_validate(Split(images, labels, [""] * 300), {}, 2, 0, lambda *step: None)
     assert 0.35 < (found.y_score.argmax(axis=1) == labels).mean() < 0.65 and found.own_error > 0.5

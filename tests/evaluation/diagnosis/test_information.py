@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from kerasexp.evaluation.diagnosis.information import information, label_table, mutual_information
+from kerasexp.diagnosis.information import information, label_table, mutual_information
 
 
 def test_bits_are_those_of_scikit_learn():

@@ -5,10 +5,10 @@ import pytest
 
 from kerasexp.config.data import Data
 from kerasexp.config.training import Loss, Training
-from kerasexp.data.preparation import Split
-from kerasexp.evaluation.diagnosis.advice import advise
-from kerasexp.evaluation.diagnosis.diagnosis import Diagnosis, look_at
-from kerasexp.evaluation.diagnosis.judges import by_checkpoint, by_run, can_cross_validate
+from kerasexp.data.prepared_data import Split
+from kerasexp.diagnosis.advice import advise
+from kerasexp.diagnosis.label_reviews import by_checkpoint, by_run, can_cross_validate
+from kerasexp.diagnosis.results import Diagnosis, look_at
 from kerasexp.evaluation.predictions import Predictions
 
 NAMES = list("abcdef")
@@ -42,7 +42,7 @@ def kinds(judged) -> list[tuple[str, str]]:
     return [(labels.split, labels.verdict.kind) for labels in judged]
 
 
-def test_a_run_on_noisy_labels_is_unsure_of_all_pictures_and_right_on_test():
+def test_a_run_on_noisy_labels_is_unsure_of_all_images_and_right_on_test():
     found = by_run(said(NOISY, sure_of(TRUE, 0.75)), said(TRUE, sure_of(TRUE, 0.75, 1)), learned=True)
     assert kinds(found) == [("val", "noisy"), ("test", "ordinary")]
     assert found[0].verdict.rate == pytest.approx(0.2, abs=0.03)

@@ -1,10 +1,10 @@
-"""Classes and pictures of the splits."""
+"""Classes and images of the splits."""
 
 import numpy as np
 import pytest
 
-from kerasexp.data.preparation import Split
-from kerasexp.evaluation.diagnosis.splits import compare_shares, count_classes, tell_apart
+from kerasexp.data.prepared_data import Split
+from kerasexp.diagnosis.split_checks import compare_shares, count_classes, tell_apart
 
 
 def split(labels, images=None) -> Split:
@@ -31,7 +31,7 @@ def test_shares_that_differ_and_that_do_not():
     assert not compare_shares(np.array([3, 0]), np.array([4, 0])).matters
 
 
-def test_pictures_of_two_kinds_are_told_apart_and_of_one_kind_are_not():
+def test_images_of_two_kinds_are_told_apart_and_of_one_kind_are_not():
     generator = np.random.default_rng(0)
 
     def drawn(brightness):
@@ -39,7 +39,7 @@ def test_pictures_of_two_kinds_are_told_apart_and_of_one_kind_are_not():
         return split(np.zeros(150, int), images)
 
     same = tell_apart(drawn(100), drawn(100), 0)
-    assert same.low < 0.5 < same.high and not same.matters and same.pictures == 300
+    assert same.low < 0.5 < same.high and not same.matters and same.images == 300
     other = tell_apart(drawn(100), drawn(120), 0)
     assert other.auc > 0.9 and other.matters
     assert tell_apart(drawn(100), split([]), 0) is None

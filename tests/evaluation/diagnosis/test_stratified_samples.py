@@ -1,9 +1,9 @@
-"""Pictures drawn so that each class has its share."""
+"""Images drawn so that each class has its share."""
 
 import numpy as np
 
-from kerasexp.evaluation.diagnosis.reducing import reduced
-from kerasexp.evaluation.diagnosis.sampling import stratified_parts, stratified_sample
+from kerasexp.data.stratified_sampling import stratified_parts, stratified_sample
+from kerasexp.diagnosis.downsampling import reduced
 
 LABELS = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [900, 90, 9]))
 
@@ -22,7 +22,7 @@ def test_parts_are_equal_and_so_is_each_class_in_them():
     assert not np.array_equal(parts, stratified_parts(LABELS, 3, seed=1))
 
 
-def test_pictures_are_averaged_over_whole_blocks():
+def test_images_are_averaged_over_whole_blocks():
     images = np.random.default_rng(0).integers(0, 256, (3, 9, 8, 3)).astype(np.uint8)
     small = reduced(images, 4)
     assert small.shape == (3, 4, 4, 3) and small.dtype == np.uint8

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.evaluation.diagnosis.verdict import Opinion, judge_labels, kappa_error, moved_classes
+from kerasexp.diagnosis.label_verdict import Opinion, judge_labels, kappa_error, moved_classes
 
 NAMES = list("abcdefghij")
 
@@ -70,20 +70,20 @@ def test_two_of_ten_have_changed_places_and_a_fifth_of_all_is_wrong(true):
 
 
 def test_classes_that_a_model_confuses_have_not_changed_places():
-    """All of class 1 are taken for 0, and most of 0 for 1: that is a poor model of a case pair, seen with few pictures."""
+    """All of class 1 are taken for 0, and most of 0 for 1: that is a poor model of a case pair, seen with few images."""
     assert moved_classes(np.array([[4, 6, 0], [5, 5, 0], [0, 0, 10]])) == {}
     assert moved_classes(np.array([[0, 1], [1, 0]])) == {}
     assert moved_classes(np.array([[0, 30], [30, 0]])) == {0: 1, 1: 0}
 
 
-def test_labels_of_what_a_picture_is_not_by_a_model_of_what_it_is(true):
+def test_labels_of_what_an_image_is_not_by_a_model_of_what_it_is(true):
     verdict = judge_labels(opinion(complement(true), scores(true)))
     assert (verdict.kind, verdict.decode) == ("complementary", "argmax")
     assert verdict.information.beyond_chance == pytest.approx(np.log2(10 / 9), abs=0.02)
 
 
 @pytest.mark.parametrize("classes", [3, 10])
-def test_labels_of_what_a_picture_is_not_by_a_model_that_has_learned_them(classes):
+def test_labels_of_what_an_image_is_not_by_a_model_that_has_learned_them(classes):
     """It spreads its belief over all but the true class, so that its highest one says next to nothing."""
     generator = np.random.default_rng(5)
     true = generator.integers(0, classes, 4000)
@@ -114,7 +114,7 @@ def test_two_classes_changed_for_each_other_are_permuted_and_no_kind_of_compleme
     assert judge_labels(opinion(1 - true, scores(true, classes=2))).kind == "permuted"
 
 
-def test_no_pictures_and_one_class_give_no_wrong_verdict():
+def test_no_images_and_one_class_give_no_wrong_verdict():
     assert judge_labels(opinion(np.zeros(0, int), np.zeros((0, 10), np.float32))) is None
     assert judge_labels(opinion(np.zeros(50, int), scores(np.zeros(50, int)))).kind == "random"
 

@@ -1,0 +1,65 @@
+"""What is installed and found on this machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+from kerasexp.backend import import_tensorflow
+from kerasexp.config.files import data_folder
+from kerasexp.data.cache import cache_folder
+from kerasexp.environment import EXTRAS, PACKAGES, hardware, installed_version, missing_of, versions
+
+DATA_FILES = (
+    "mnist.npz",
+    "trainPart1.zip",
+    "mnistTask3.zip",
+    "stl10_binary",
+    "stl10_binary.tar.gz",
+    "tiny-imagenet-200.zip",
+    "tiny-imagenet-50.zip",
+    "dogs_vs_cats.zip",
+    "kagglecatsanddogs_5340.zip",
+)
+
+
+def findings() -> Iterator[str]:
+    """Yield one line per finding."""
+    import_tensorflow()
+    found = versions()
+    yield f"python {found['python']}, kerasexp {found['kerasexp']}"
+    for package in (*PACKAGES, "keras-tuner", "pydantic", "typer"):
+        yield f"{package} {installed_version(package) or 'is missing: pip install .'}"
+    for extra in EXTRAS:
+        missing = missing_of(extra)
+        yield f"extra '{extra}': " + (
+            f"not installed ({', '.join(missing)}); pip install '.[{extra}]'" if missing else "installed"
+        )
+    machine = hardware()
+    yield f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
+    yield "GPUs: " + (", ".join(machine["gpus"]) or "none; training runs on the CPU")
+    yield _data_line()
+    yield _cache_line()
+
+
+def _data_line() -> str:
+    folder = data_folder()
+    if folder is None:
+        return "KERASEXP_DATA is not set; sources are downloaded, or their offline stand-ins are used"
+    if not folder.is_dir():
+        return f"KERASEXP_DATA is {folder}, which is no folder"
+    there = [name for name in DATA_FILES if (folder / name).exists()]
+    return f"KERASEXP_DATA is {folder}; there: {', '.join(there) or 'none of ' + ', '.join(DATA_FILES)}"
+
+
+def _cache_line() -> str:
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        space = os.statvfs(folder)
+        return f"cache {folder}: writable, {space.f_bavail * space.f_frsize / 2**30:.1f} GiB free"
+    except OSError as error:
+        return f"cache {folder}: cannot be written ({error.strerror}); every run decodes its images anew"

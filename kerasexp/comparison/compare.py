@@ -1,0 +1,72 @@
+"""`compare`: finished runs beside each other, as a table, as JSON, and as a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from kerasexp.comparison.page import comparison_rows, write_comparison_page
+from kerasexp.comparison.results import Comparison, compare
+from kerasexp.data.prepared_data import Split, prepare
+from kerasexp.errors import KerasexpError, Problem, UserError
+from kerasexp.runs.finished import FinishedRun, read_finished
+
+MOST = 12
+COLUMN = 24
+
+
+def compare_runs(paths: list[Path], output: Path, format: str) -> str:
+    """Compare runs with the first of them, write the page, and return the table or the JSON.
+
+    Args:
+        paths: two to twelve run directories, or folders of numbered runs, of which the newest is taken.
+        output: the HTML file to write.
+        format: `table` or `json`.
+
+    Raises:
+        UserError: too few or too many runs, one of them twice, one that is not finished, or an output that is no page.
+    """
+    if not 2 <= len(paths) <= MOST:
+        raise UserError(Problem(f"got {len(paths)}; give two runs or more, and at most {MOST}", "RUN..."))
+    if output.suffix not in (".html", ".htm"):
+        raise UserError(Problem("the page's name must end in .html", str(output), "--output"))
+    if not output.parent.is_dir():
+        raise UserError(Problem("no such folder", str(output.parent), "--output"))
+    runs = [read_finished(path) for path in paths]
+    seen: dict[Path, Path] = {}
+    for path, run in zip(paths, runs, strict=True):
+        if (twice := seen.setdefault(run.directory.path.resolve(), path)) is not path:
+            raise UserError(Problem(f"is the same run as {twice}: {run.directory.path}", str(path)))
+    comparison = compare(runs)
+    images, missing = _test_images(runs[0]) if comparison.same_test else (None, None)
+    write_comparison_page(output, comparison, images, missing)
+    if format == "json":
+        return json.dumps({**comparison.to_json(), "page": str(output)}, indent=2, ensure_ascii=False, allow_nan=False)
+    return "\n".join([*_table(comparison), str(output)])
+
+
+def _test_images(run: FinishedRun) -> tuple[Split | None, str | None]:
+    """Return the run's test split, read again from its experiment; or None, and why it cannot be had."""
+    try:
+        data = prepare(run.experiment.data)
+    except KerasexpError as error:
+        return None, str(error)
+    if data.identities["test"] != run.manifest["data"]["identities"]["test"]:
+        return None, "the data have changed since the run"
+    return data.splits["test"], None
+
+
+def _table(comparison: Comparison) -> Iterator[str]:
+    yield from comparison.notes
+    yield ""
+    rows = comparison_rows(comparison)
+    first = max(len(label) for label, _ in rows)
+    width = max([COLUMN, *(len(label) for label in comparison.labels)])
+    yield f"{'':<{first}}" + "".join(f"  {label:>{width}}" for label in comparison.labels)
+    for label, cells in rows:
+        yield f"{label:<{first}}" + "".join(f"  {cell:>{width}}" for cell in cells)
+    yield ""
+    for label, difference in zip(comparison.labels[1:], comparison.differences[1:], strict=True):
+        if difference is not None:
+            yield f"{label} against {comparison.labels[0]}: {difference.verdict} (McNemar p = {difference.p_value:.2g})"

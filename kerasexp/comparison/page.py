@@ -1,0 +1,200 @@
+"""The page of a comparison, and the table that it shares with the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasexp.comparison.convergence import SHARES
+from kerasexp.comparison.results import (
+    Comparison,
+    Difference,
+    only_right,
+    settings_that_differ,
+    training_quality,
+)
+from kerasexp.data.prepared_data import Split
+from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
+from kerasexp.plots.samples import plot_disagreements
+from kerasexp.report.html import Plot, by_section, draw, render
+from kerasexp.runs.page import figure_label
+from kerasexp.storage import write_text
+
+SHOWN_ALONE = 8
+# Of the test split, in this order; those that a run lacks are left out.
+FIGURES = (
+    "macro_f1", "macro_recall", "case_insensitive_accuracy", "top_3_accuracy", "macro_auc",
+    "nll", "brier", "ece", "nll_calibrated", "ece_calibrated",
+)  # fmt: skip
+Row = tuple[str, list[str]]
+
+
+def write_comparison_page(output: Path, comparison: Comparison, images: Split | None, missing: str | None) -> None:
+    """Write the page.
+
+    Args:
+        output: the HTML file.
+        comparison: of two runs or more.
+        images: the test split that they share, or None.
+        missing: why there are none, where the runs do share a test split.
+    """
+    drawn = [draw(plot) for plot in _plots(comparison, images)]
+    content = {
+        "title": " and ".join(comparison.labels) if len(comparison.labels) < 4 else f"{len(comparison.labels)} runs",
+        "comparison": comparison,
+        "rows": comparison_rows(comparison),
+        "pace": pace(comparison),
+        "differences": [
+            (label, difference)
+            for label, difference in zip(comparison.labels, comparison.differences, strict=True)
+            if difference is not None
+        ],
+        "classes": _class_rows(comparison),
+        "settings": settings_that_differ(comparison.runs),
+        "missing": missing,
+        "sections": by_section(drawn),
+    }
+    write_text(output, render("comparison.html", content))
+
+
+def comparison_rows(comparison: Comparison) -> list[Row]:
+    """Return label and one cell per run of everything that is compared."""
+    rows = [
+        *_judged(comparison),
+        *_trained(comparison),
+        *_converged(comparison),
+    ]
+    return [(label, cells) for label, cells in rows if any(cell not in ("", "–") for cell in cells)]
+
+
+def pace(comparison: Comparison) -> list[str]:
+    """Return a sentence for each share of the best val accuracy: when each run reached it."""
+    sentences = []
+    for share in SHARES:
+        reached = [
+            f"{label} never" if at is None else f"{label} after {at[0]:,} steps ({at[1]:,.1f} s)"
+            for label, at in zip(
+                comparison.labels, (found.reached[share] for found in comparison.convergences), strict=True
+            )
+        ]
+        sentences.append(f"{100 * share:.0f} % of the best val accuracy: {', '.join(reached)}.")
+    return sentences
+
+
+def _judged(comparison: Comparison) -> Iterator[Row]:
+    tests = [run.metrics["test"] for run in comparison.runs]
+    yield "test accuracy", [f"{test['accuracy']:.4f}" for test in tests]
+    yield "95 % interval", [f"{test['accuracy_low']:.4f} to {test['accuracy_high']:.4f}" for test in tests]
+    yield "difference", [_signed(d and d.difference) for d in comparison.differences]
+    yield "its 95 % interval", [_between(d) for d in comparison.differences]
+    yield "McNemar p", ["" if d is None else f"{d.p_value:.2g}" for d in comparison.differences]
+    for key in FIGURES:
+        yield f"test {figure_label(key)}", [f"{test[key]:.4f}" if key in test else "–" for test in tests]
+    yield "val accuracy", [f"{run.metrics['val']['accuracy']:.4f}" for run in comparison.runs]
+
+
+def _trained(comparison: Comparison) -> Iterator[Row]:
+    runs = comparison.runs
+    quality = [training_quality(run) for run in runs]
+    yield "parameters", [f"{run.manifest['parameters']:,}" for run in runs]
+    yield "FLOPs", [f"{run.manifest['flops']:,}" if "flops" in run.manifest else "–" for run in runs]
+    yield "epochs", [str(run.metrics["epochs"]) for run in runs]
+    yield "best epoch", [str(q["best_epoch"]) for q in quality]
+    yield "training seconds", [f"{run.metrics['train_seconds']:,.1f}" for run in runs]
+    yield "lowest val loss", [f"{q['lowest_val_loss']:.4f}" for q in quality]
+    yield "train less val accuracy", [_signed(q["gap"]) for q in quality]
+
+
+def _converged(comparison: Comparison) -> Iterator[Row]:
+    for share in SHARES:
+        reached = [found.reached[share] for found in comparison.convergences]
+        label = f"to {100 * share:.0f} % of the best val accuracy"
+        yield label, ["not reached" if at is None else f"step {at[0]:,}, {at[1]:,.1f} s" for at in reached]
+    areas = [found.area for found in comparison.convergences]
+    yield "mean val accuracy on the way", ["–" if area is None else f"{area:.4f}" for area in areas]
+    yield "largest fall on the way", [f"{found.biggest_drop:.4f}" for found in comparison.convergences]
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.4f}".replace("-", "−")
+
+
+def _between(difference: Difference | None) -> str:
+    return "" if difference is None else f"{_signed(difference.low)} to {_signed(difference.high)}"
+
+
+def _class_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return class, images and each run's recall, where the runs were asked about the same images."""
+    if not comparison.same_test:
+        return []
+    tests = [run.metrics["test"]["per_class"] for run in comparison.runs]
+    return [
+        {"name": name, "support": first["support"], "recalls": [test[name]["recall"] for test in tests]}
+        for name, first in tests[0].items()
+        if first["support"]
+    ]
+
+
+def _plots(comparison: Comparison, images: Split | None) -> Iterator[Plot]:
+    runs, labels = comparison.runs, comparison.labels
+    tests = [run.metrics["test"] for run in runs]
+    yield Plot(
+        "Accuracy",
+        "intervals",
+        "Test accuracy with its 95 % interval"
+        + (". Runs are judged on the same images, so that their difference is known better than either." if
+           comparison.same_test else " on test sets that differ."),
+        "; ".join(f"{label} {test['accuracy']:.4f}" for label, test in zip(labels, tests, strict=True)),
+        plot_intervals(
+            labels,
+            *(np.array([test[key] for test in tests]) for key in ("accuracy", "accuracy_low", "accuracy_high")),
+            [run.experiment.reported.get("test_accuracy") for run in runs],
+        ),
+    )  # fmt: skip
+    early = all(run.early is not None for run in runs)
+    records = "1,000 images of val, early on and at each epoch's end" if early else "val at each epoch's end"
+    yield Plot(
+        "Convergence",
+        "learning_curves",
+        f"Accuracy and loss of {records}, over steps and over seconds.",
+        f"Learning curves of {len(runs)} runs; the best accuracy is {comparison.best:.4f}.",
+        plot_learning_curves(list(zip(labels, comparison.curves, strict=True))),
+    )
+    if images is not None:
+        yield from _disagreements(comparison, images)
+
+
+def _disagreements(comparison: Comparison, images: Split) -> Iterator[Plot]:
+    alone, nobody = only_right(comparison.runs)
+    for number, (label, positions) in enumerate(zip(comparison.labels, alone, strict=True)):
+        if len(positions):
+            caption = f"Images that only {label} gets right: {len(positions)}"
+            yield _picked(comparison, images, positions, f"only_{number}", caption)
+    if len(nobody):
+        yield _picked(comparison, images, nobody, "nobody", f"Images that no run gets right: {len(nobody)}")
+
+
+def _picked(comparison: Comparison, images: Split, positions: np.ndarray, name: str, caption: str) -> Plot:
+    shown = positions[:SHOWN_ALONE]
+    first = comparison.runs[0].predictions
+    asked = [first.names[i] for i in shown]
+    stored = {image: i for i, image in enumerate(images.names)}
+    answers, confidence = [], []
+    for run in comparison.runs:
+        own = {image: i for i, image in enumerate(run.predictions.names)}
+        rows = [own[image] for image in asked]
+        answers.append(run.predictions.y_pred[rows])
+        confidence.append(run.predictions.confidence[rows])
+    caption += ". Above each: its class, then what the runs take it for, in their order"
+    caption += f"; the {len(shown)} most confidently mistaken are shown." if len(positions) > len(shown) else "."
+    figure = plot_disagreements(
+        images.images[[stored[image] for image in asked]],
+        first.y_true[shown],
+        np.stack(answers, axis=1),
+        np.stack(confidence, axis=1),
+        first.class_names,
+    )
+    return Plot("Disagreement", name, caption, f"{len(shown)} images.", figure, chart=False)

@@ -1,0 +1,90 @@
+"""Which training images an epoch shows: each once, those of rare classes more often, or so many of each class a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasexp.config.training import ClassBatches
+from kerasexp.data.class_batches import classes_in_batch, positions_by_class, steps_by_class
+
+
+@dataclass(frozen=True)
+class EpochSize:
+    """How many images an epoch shows, and in batches of how many."""
+
+    images: int
+    batch_size: int
+
+    @property
+    def steps(self) -> int:
+        """How many batches that is."""
+        return -(-self.images // self.batch_size)
+
+    @property
+    def smallest_batch(self) -> int:
+        """How many images the last batch has, which may be smaller than the others."""
+        return min(self.batch_size, self.images % self.batch_size or self.batch_size)
+
+
+def epoch_size(counts: list[int], batch_size: int, oversample: float, batches: ClassBatches | None) -> EpochSize:
+    """Return the size of each epoch, which follows from the images of each class."""
+    if batches is None:
+        return EpochSize(sum(times_shown(counts, oversample)), batch_size)
+    size = classes_in_batch(counts, batches) * batches.images
+    return EpochSize(steps_by_class(counts, batches) * size, size)
+
+
+def images_in_order(
+    labels: np.ndarray,
+    oversample: float,
+    batches: ClassBatches | None,
+    generator: np.random.Generator,
+    shuffle: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which images an epoch shows, int64 positions [m] in `labels` (int64 [n]), and their order, int64 [m].
+
+    What is drawn for the images that are shown, one row each, has to be put into that order too. Without `shuffle` they
+    come as they are stored, in every epoch.
+    """
+    if batches is not None:
+        shown = positions_by_class(labels, batches, generator)
+        return shown, np.arange(len(shown))
+    shown = positions_shown(labels, oversample, generator)
+    return shown, generator.permutation(len(shown)) if shuffle else np.arange(len(shown))
+
+
+def times_shown(counts: list[int], oversample: float) -> list[int]:
+    """Return how many images of each class an epoch shows: n^(1 - oversample) * largest^oversample for a class of n.
+
+    With 1 all classes are shown as often as the largest: the oversampling that served best in Buda et al. (2018). A class
+    without images stays without.
+
+    Args:
+        counts: n, the images of each class.
+        oversample: 0 to 1.
+    """
+    counts = np.array(counts)
+    return np.round(counts ** (1 - oversample) * counts.max() ** oversample * (counts > 0)).astype(int).tolist()
+
+
+def positions_shown(labels: np.ndarray, oversample: float, generator: np.random.Generator) -> np.ndarray:
+    """Return the positions of the images that an epoch shows, int64, in no particular order.
+
+    Every image of a class comes equally often, or once more than others, which are drawn.
+
+    Args:
+        labels: int64 [n].
+        oversample: 0 to 1; see `times_shown`.
+        generator: is not drawn from where each image is shown once.
+    """
+    if not oversample:
+        return np.arange(len(labels))
+    shown = []
+    for label, times in enumerate(times_shown(np.bincount(labels).tolist(), oversample)):
+        members = np.flatnonzero(labels == label)
+        if len(members):
+            whole, rest = divmod(times, len(members))
+            shown += [np.tile(members, whole), generator.permutation(members)[:rest]]
+    return np.concatenate(shown)

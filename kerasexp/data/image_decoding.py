@@ -1,0 +1,153 @@
+"""From the bytes of a file to an image, or to the reason why it is none."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+
+import numpy as np
+import simplejpeg
+
+from kerasexp.data.orientation import ORIENTATION, on_white, upright
+from kerasexp.data.png import decode_png
+from kerasexp.data.source import MAX_PIXELS, BrokenImage
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+# Files that are called so are meant as images too: they are read where they are one of ours under another name, and named
+# as unreadable where they are not, which is better than to learn from a folder without them and say nothing.
+OTHER_EXTENSIONS = (
+    ".jpe",
+    ".jfif",
+    ".dib",
+    ".apng",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jp2",
+    ".jxl",
+)
+# How files begin, whatever their name says: ours, and what is most often found under an image's name.
+OURS = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"BM": "BMP"}
+OTHERS = {
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"\0\0\0\x0cJXL": "JPEG XL",
+    b"%PDF": "PDF",
+    b"PK\3\4": "a zip archive",
+    b"<!doctype html": "an HTML page",
+    b"<html": "an HTML page",
+    b"<svg": "an SVG drawing",
+    b"<?xml": "XML",
+    b"version https://git-lfs": "a Git LFS pointer instead of what it stands for",
+}
+# A JPEG file has one bit at least for each 8x8 pixels. Where it has fewer, libjpeg would make up the rest and say nothing.
+JPEG_RATIO = 8 * 64
+# Colour spaces of JPEG files that need no more than decoding, and what they become.
+PLAIN_JPEG = {"YCbCr": "RGB", "Gray": "GRAY"}
+JPEG_SCALES = (8, 4, 2, 1)
+
+
+def is_image_name(path: str) -> bool:
+    """Whether a file of this name is meant as an image."""
+    return path.lower().endswith(EXTENSIONS + OTHER_EXTENSIONS)
+
+
+def decode(data: bytes, enough: int | None = None) -> np.ndarray:
+    """Decode one PNG, JPEG, BMP or WebP file, told by how it begins and not by its name.
+
+    16-bit images keep their upper 8 bits, transparency lies on white, palettes and CMYK become RGB (ink stored inverted, as
+    Adobe does and all others since), an EXIF rotation is carried out, and an animation gives its first frame.
+
+    A file that is cut off before its last pixel is found in every format. Of the four, only PNG has checksums: bytes that
+    were changed within the pixels of a JPEG, BMP or WebP file can give other pixels without a sign of it.
+
+    Args:
+        data: the file.
+        enough: pixels a side that will do. A JPEG file whose sides are at least twice, four or eight times that is decoded at
+            a half, a quarter or an eighth, from the low frequencies of its blocks, which are averages over its pixels and
+            take a fraction of the time.
+
+    Returns:
+        uint8 [height, width, 1 or 3].
+
+    Raises:
+        BrokenImage: the file is empty, cut off, damaged, of another kind, or larger than 100 megapixels.
+    """
+    kind = _kind(data)
+    if kind == "PNG":
+        return decode_png(data)
+    plain = _decode_plain_jpeg(data, enough) if kind == "JPEG" else None
+    return _decode_by_pillow(data, kind, enough) if plain is None else plain
+
+
+def _kind(data: bytes) -> str:
+    """Return which of our formats a file is in."""
+    if not data:
+        raise BrokenImage("the file is empty")
+    for start, kind in OURS.items():
+        if data.startswith(start):
+            return kind
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    begin = data[:32].lstrip().lower()
+    other = next((kind for start, kind in OTHERS.items() if begin.startswith(start.lower())), None)
+    if data[4:8] == b"ftyp":
+        other = "AVIF" if data[8:11] == b"avi" else "HEIC, or a film"
+    if other is not None:
+        raise BrokenImage(f"the file is {other}, and PNG, JPEG, BMP and WebP are read")
+    if not data.strip(b"\0"):
+        raise BrokenImage("the file holds nothing but zero bytes")
+    raise BrokenImage("the file is no PNG, JPEG, BMP or WebP image")
+
+
+def _decode_plain_jpeg(data: bytes, enough: int | None) -> np.ndarray | None:
+    """Return what Pillow would in up to four times as long, or None for a file with faults or peculiarities, which it knows."""
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        pixels = height * width
+        if space not in PLAIN_JPEG or b"Exif" in data or pixels > MAX_PIXELS or pixels > len(data) * JPEG_RATIO:
+            return None
+        scale = 1
+        if enough is not None:
+            scale = next((scale for scale in JPEG_SCALES if min(height, width) // enough >= scale), 1)
+        return simplejpeg.decode_jpeg(
+            data, PLAIN_JPEG[space], min_height=math.ceil(height / scale), min_width=math.ceil(width / scale)
+        )
+    except ValueError:
+        return None
+
+
+def _decode_by_pillow(data: bytes, kind: str, enough: int | None) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=[kind]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BrokenImage(f"{image.width}x{image.height} pixels; an image has 1 to {MAX_PIXELS:,}")
+            if kind == "JPEG" and image.width * image.height > len(data) * JPEG_RATIO:
+                raise EOFError
+            if kind == "JPEG" and enough is not None:
+                image.draft(None, (enough, enough))
+            image.load()
+            return upright(_as_uint8(image), image.getexif().get(ORIENTATION, 1))
+    except Image.DecompressionBombError:  # Pillow has a limit of its own, which it looks at first
+        raise BrokenImage(f"far more pixels than {MAX_PIXELS:,}") from None
+    except (OSError, SyntaxError, ValueError, struct.error, EOFError):
+        raise BrokenImage(f"the {'WebP' if kind == 'WEBP' else kind} file is damaged or cut off") from None
+
+
+def _as_uint8(image) -> np.ndarray:
+    """Return a JPEG, BMP or WebP image of Pillow's as uint8 [height, width, 1 or 3]."""
+    if image.mode == "RGBA":
+        return on_white(np.asarray(image))
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[..., np.newaxis]
+    if image.mode == "P" and np.asarray(image).max() >= len(image.palette.palette) // len(image.palette.mode):
+        raise ValueError("colours that the palette lacks")
+    return np.asarray(image.convert("RGB"))

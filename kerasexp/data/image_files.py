@@ -1,0 +1,46 @@
+"""A source of image files, whatever their layout: they are decoded when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kerasexp.data.archive import Files
+from kerasexp.data.image_decoding import decode
+from kerasexp.data.source import Images, Source, labelled, name_classes
+
+# Split -> stored label, such as a folder -> paths of its images.
+Listed = dict[str, dict[str, list[str]]]
+
+
+def from_files(origin: str, files: Files, listed: Listed, class_names: dict[str, str] | None) -> Source:
+    """Make a source of image files.
+
+    A file that is written, replaced or removed after they were listed is a ChangedImage when it is read.
+
+    Args:
+        origin: where they come from, for people.
+        files: the folder or archive.
+        listed: which of them are images, of what.
+        class_names: the class of each stored label, in the order of the classes; those that are not named are left out.
+
+    Raises:
+        UserError: as `name_classes`.
+    """
+    folders = name_classes([label for members in listed.values() for label in members], class_names)
+    paths = {split: [p for label in folders for p in members.get(label, [])] for split, members in listed.items()}
+
+    def read(path: str, enough: int | None) -> np.ndarray:
+        return decode(files.read(path), enough)
+
+    splits, names = {}, []
+    for split, of_split in paths.items():
+        stored = np.array([label for label in folders for _ in listed[split].get(label, [])])
+        _, labels, names = labelled(stored, folders)
+        splits[split] = Images(of_split, labels, _by_position(read, of_split), lambda: files.digest)
+    return Source(origin, names, folders, splits)
+
+
+def _by_position(read: Callable[[str, int | None], np.ndarray], paths: list[str]) -> Callable[..., np.ndarray]:
+    return lambda position, enough=None: read(paths[position], enough)

@@ -1,0 +1,74 @@
+"""Edits of the labels: classes made rare, few images, wrong labels, labels that name what an image is not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kerasexp.config.data import Labels
+from kerasexp.errors import Problem, UserError, closest, listing
+
+
+def kept_positions(labels: np.ndarray, class_names: list[str], edits: Labels, seed: int) -> np.ndarray:
+    """Return the ascending positions that `keep`, `few_shot` and `at_most` leave.
+
+    Args:
+        labels: int64 [n].
+        class_names: in the order of the labels.
+        edits: what is asked for.
+        seed: of the draw.
+
+    Raises:
+        UserError: a class is unknown, or has fewer images than are to be kept.
+    """
+    wanted = _wanted(np.bincount(labels, minlength=len(class_names)), class_names, edits)
+    shuffled = np.random.default_rng((seed, 1)).permutation(len(labels))
+    kept = [shuffled[labels[shuffled] == label][:count] for label, count in enumerate(wanted)]
+    return np.sort(np.concatenate(kept))
+
+
+def edited_labels(labels: np.ndarray, classes: int, edits: Labels, seed: int) -> np.ndarray:
+    """Return the labels after `noise` or `complement`, int64 [n]; each wrong one is uniform over the other classes."""
+    generator = np.random.default_rng((seed, 2))
+    others = (labels + generator.integers(1, classes, len(labels))) % classes
+    if edits.complement:
+        return others
+    wrong = generator.permutation(len(labels))[: round(edits.noise * len(labels))]
+    result = labels.copy()
+    result[wrong] = others[wrong]
+    return result
+
+
+def described(edits: Labels) -> list[str]:
+    """Return a sentence on each edit, for people."""
+    sentences = []
+    for name, amount in edits.keep.items():
+        share = f"{100 * amount:g} % of the images" if isinstance(amount, float) else f"{amount} images"
+        sentences.append(f"of class {name}, train and val keep {share}")
+    if edits.few_shot is not None:
+        sentences.append(f"train and val keep {edits.few_shot} images of every class")
+    if edits.at_most is not None:
+        sentences.append(f"train and val keep {edits.at_most:,} images at most, of each class the same share")
+    if edits.noise:
+        sentences.append(f"{100 * edits.noise:g} % of the labels of train and val are wrong, at random")
+    if edits.complement:
+        sentences.append("every label of train and val names a class that the image is NOT of, at random")
+    return sentences
+
+
+def _wanted(counts: np.ndarray, class_names: list[str], edits: Labels) -> list[int]:
+    """Return how many images of each class are kept."""
+    for name in edits.keep:
+        if name not in class_names:
+            message = f"no class '{name}'{closest(name, class_names)}; there: {listing(class_names)}"
+            raise UserError(Problem(message, key="data.labels.keep"))
+    wanted = []
+    for name, count in zip(class_names, counts.tolist(), strict=True):
+        amount, key = edits.keep.get(name), "data.labels.keep"
+        if amount is None:
+            amount, key = (count if edits.few_shot is None else edits.few_shot), "data.labels.few_shot"
+        number = round(amount * count) if isinstance(amount, float) else amount
+        if number > count:
+            raise UserError(Problem(f"{number} of class '{name}' are to be kept, and there are {count}", key=key))
+        wanted.append(number)
+    share = 1.0 if edits.at_most is None else min(edits.at_most / max(sum(wanted), 1), 1.0)
+    return [max(round(share * number), min(number, 1)) for number in wanted]

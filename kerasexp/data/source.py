@@ -1,0 +1,153 @@
+"""What a source hands on: images as they are stored, with labels and names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kerasexp.errors import Problem, UserError, closest, listing
+
+# A larger image is refused by what its header declares, before anything of it is unpacked.
+MAX_PIXELS = 100_000_000
+
+
+class BrokenImage(Exception):
+    """One image cannot be read; the message says why."""
+
+
+class ChangedImage(BrokenImage):
+    """An image is no longer what it was when the source was loaded, so that what is read says nothing of its digest."""
+
+
+class MissingData(Exception):
+    """A source's files are not here and could not be had; the message says where they were looked for."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Stored images of one split.
+
+    Attributes:
+        names: one per image: its path in the folder or archive, or the split and position for arrays.
+        labels: int64 [n], positions in the source's class names.
+        read: gives the stored image at a position as uint8 [height, width, 1 or 3], in full or, where a second argument
+            says how many pixels a side are enough, as `decode` reduces it; raises BrokenImage.
+        digest_of: gives a hexadecimal digest of the stored content, whatever the labels. What was read needs not be read
+            again for it, so that it is best asked for when the images have been decoded.
+        array: all of them as uint8 [n, height, width, channels], where they are in memory already.
+    """
+
+    names: list[str]
+    labels: np.ndarray
+    read: Callable[..., np.ndarray]
+    digest_of: Callable[[], str]
+    array: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digest of the stored content."""
+        return self.digest_of()
+
+    def take(self, positions: np.ndarray) -> Images:
+        """Return the images at these positions, in this order."""
+        read = self.read
+        return replace(
+            self,
+            names=[self.names[i] for i in positions],
+            labels=self.labels[positions],
+            read=lambda i, enough=None: read(int(positions[i]), enough),
+            array=None if self.array is None else self._taken(positions),
+        )
+
+    def _taken(self, positions: np.ndarray) -> np.ndarray:
+        # All of them in order, which is most often asked for, needs no copy.
+        everything = len(positions) == len(self.array) and np.array_equal(positions, np.arange(len(positions)))
+        return self.array if everything else self.array[positions]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything a source knows: its splits (`train`, and perhaps `val` and `test`) and its classes.
+
+    `folders` maps a stored label, such as the folder `Sample001`, to the name of its class.
+    """
+
+    origin: str
+    class_names: list[str]
+    folders: dict[str, str]
+    splits: dict[str, Images]
+
+
+def natural_key(text: str) -> list:
+    """Sort key under which `img2` comes before `img10`."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def name_classes(stored: Sequence[str], class_names: dict[str, str] | None) -> dict[str, str]:
+    """Return which class each stored label belongs to: in the map's order, or in natural order without a map.
+
+    Raises:
+        UserError: the map names a label that is not stored, or fewer than two classes are left.
+    """
+    found = sorted(set(stored), key=natural_key)
+    if class_names is not None:
+        absent = [label for label in class_names if label not in found]
+        if absent:
+            raise UserError(
+                Problem(
+                    f"'{absent[0]}' is not in the data{closest(absent[0], found)}; there: {listing(found)}",
+                    key="data.class_names",
+                )
+            )
+        found = list(class_names)
+    if len(found) < 2:
+        raise UserError(
+            Problem(f"only one class ({listing(found)}), and telling apart needs two; each class is a folder")
+        )
+    return {label: class_names[label] if class_names else label for label in found}
+
+
+def labelled(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return the positions whose stored label has a class, their int64 labels, and the class names in order."""
+    names = list(dict.fromkeys(folders.values()))
+    index = {label: names.index(name) for label, name in folders.items()}
+    labels = np.array([index.get(str(label), -1) for label in stored], dtype=np.int64)
+    kept = np.flatnonzero(labels >= 0)
+    return kept, labels[kept], names
+
+
+def _from(images: np.ndarray) -> Callable[..., np.ndarray]:
+    return lambda position, enough=None: images[position]
+
+
+def from_arrays(
+    origin: str, splits: dict[str, tuple[np.ndarray, np.ndarray]], class_names: dict[str, str] | None
+) -> Source:
+    """Make a source of arrays in memory.
+
+    Args:
+        origin: where they come from, for people.
+        splits: name of the split -> (uint8 [n, height, width, channels], labels [n] of any type that prints).
+        class_names: as in the experiment.
+    """
+    import hashlib
+
+    stored = {split: np.asarray(labels).astype(str) for split, (_, labels) in splits.items()}
+    folders = name_classes(np.unique(np.concatenate(list(stored.values()))).tolist(), class_names)
+    result, class_list = {}, []
+    for split, (images, _) in splits.items():
+        kept, labels, class_list = labelled(stored[split], folders)
+        digest = hashlib.sha256(f"{images.shape}".encode())
+        for start in range(0, len(images), 1000):  # which, of images that lie otherwise in memory, copies few at a time
+            digest.update(np.ascontiguousarray(images[start : start + 1000]))
+        names = [f"{split}/{i:05d}" for i in range(len(images))]
+        unlabelled = np.zeros(len(images), np.int64)
+        everything = Images(names, unlabelled, _from(images), digest.hexdigest, images)
+        result[split] = replace(everything.take(kept), labels=labels)
+    return Source(origin, class_list, folders, result)

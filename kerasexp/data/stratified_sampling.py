@@ -1,0 +1,26 @@
+"""Images drawn so that each class has its share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def stratified_sample(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return ascending positions of at most `count` images, of each class by its share."""
+    order = _by_class(labels, seed)
+    if len(order) > count:
+        order = order[np.linspace(0, len(order) - 1, count).astype(np.int64)]
+    return np.sort(order)
+
+
+def stratified_parts(labels: np.ndarray, parts: int, seed: int) -> np.ndarray:
+    """Return the part, from 0, that each image belongs to: int64 [n]; each class is dealt out evenly."""
+    order = _by_class(labels, seed)
+    result = np.empty(len(labels), np.int64)
+    result[order] = np.arange(len(labels)) % parts
+    return result
+
+
+def _by_class(labels: np.ndarray, seed: int) -> np.ndarray:
+    shuffled = np.random.default_rng((seed, 3)).permutation(len(labels))
+    return shuffled[np.argsort(labels[shuffled], kind="stable")]

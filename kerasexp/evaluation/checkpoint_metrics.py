@@ -1,0 +1,94 @@
+"""A saved checkpoint on other data, with the same figures that its run had."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from kerasexp.config.data import Data, SourceName
+from kerasexp.config.validation import validated
+from kerasexp.data.prepared_data import Split, packed_split
+from kerasexp.data.source import Source
+from kerasexp.data.sources import load_source
+from kerasexp.errors import Problem, UserError, closest, listing
+from kerasexp.evaluation.metrics import compute_metrics
+from kerasexp.evaluation.predictions import predict_split
+from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
+
+
+def parse_source(name: str, path: str | None) -> Data:
+    """Return the data section for `--data` and `--data-path`.
+
+    Raises:
+        UserError: there is no such source, or the path is missing or not taken.
+    """
+    allowed = get_args(SourceName)
+    if name not in allowed:
+        raise UserError(Problem(f"got '{name}'{closest(name, allowed)}; allowed: {listing(allowed)}", "--data"))
+    return validated(Data, {"source": name} | ({"path": path} if path is not None else {}), "--data", {})
+
+
+def evaluate_on(path: Path, data: Data, format: str) -> str:
+    """Evaluate a checkpoint on a source's test split, or on all of it where it has none; return the figures as text.
+
+    Raises:
+        UserError: the checkpoint or the data cannot be used, or the data have classes that the checkpoint does not know.
+    """
+    checkpoint = load_checkpoint(path)
+    source, _ = load_source(data)
+    split_name = "test" if "test" in source.splits else "train"
+    split, faults = packed_split(source.splits[split_name], checkpoint.preprocessing)
+    aligned = align(split, source, checkpoint)
+    metrics = compute_metrics(predict_split(checkpoint.model, aligned, checkpoint.class_names), checkpoint.temperature)
+    left_out = [{"file": name, "reason": reason} for name, reason in faults]
+    if format == "json":
+        return json.dumps(
+            {"data": source.origin, "split": split_name, "left_out": left_out, **metrics}, indent=2, ensure_ascii=False
+        )
+    return "\n".join(_table(source.origin, split_name, metrics, left_out))
+
+
+def align(split: Split, source: Source, checkpoint: Checkpoint) -> Split:
+    """Give the images the checkpoint's labels, by name: the stored label's class there, or the class of the same name.
+
+    Images of a stored label that the checkpoint was trained without, by its `select`, are left out, as they were then.
+
+    Raises:
+        UserError: a class is unknown to the checkpoint, or nothing is left.
+    """
+    known = {name: index for index, name in enumerate(checkpoint.class_names)}
+    target, unknown = [], []
+    for stored in source.class_names:
+        name = checkpoint.folders.get(stored, stored)
+        if name not in known and stored not in checkpoint.folders:
+            unknown.append(stored)
+        target.append(known.get(name, -1))
+    if unknown:
+        raise UserError(
+            Problem(
+                f"the data have classes that the checkpoint does not know: {listing(unknown)}; it knows {listing(known)}",
+                "--data",
+            )
+        )
+    labels = np.array(target)[split.labels]
+    kept = np.flatnonzero(labels >= 0)
+    if len(kept) == 0:
+        raise UserError(Problem("the data have no image of a class that the checkpoint knows", "--data"))
+    taken = split.take(kept)
+    return Split(taken.images, labels[kept], taken.names)
+
+
+def _table(origin: str, split_name: str, metrics: dict[str, Any], left_out: list[dict[str, str]]):
+    yield f"{origin}, {'its test split' if split_name == 'test' else 'all of it'}"
+    for name, value in metrics.items():
+        if name != "per_class":
+            yield f"{name.replace('_', ' '):<20}{value if isinstance(value, int) else format(value, '.4f')}"
+    width = max(len(name) for name in metrics["per_class"])
+    yield f"{'class':<{max(width, 5)}}  precision  recall      F1  images"
+    for name, row in metrics["per_class"].items():
+        yield f"{name:<{max(width, 5)}}  {row['precision']:9.4f}  {row['recall']:6.4f}  {row['f1']:6.4f}  {row['support']:8d}"
+    for fault in left_out:
+        yield f"left out: {fault['file']}: {fault['reason']}"

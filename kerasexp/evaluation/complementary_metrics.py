@@ -1,0 +1,39 @@
+"""How good a model is, told from labels that say what an image is NOT: no true label is needed for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kerasexp.evaluation.intervals import wilson_interval
+from kerasexp.evaluation.predictions import Predictions
+
+EPSILON = 1e-7
+
+
+def complementary_metrics(predictions: Predictions) -> dict[str, Any]:
+    """Return `images`, the estimated `accuracy` with its 95 % interval, and `loss`, the mean of -log(1 - p_c).
+
+    A wrong prediction hits the excluded class c in one of K - 1 cases, if c is uniform over the wrong classes; so K - 1
+    times the share of hits estimates the error (Ishida et al., NeurIPS 2017), and Wilson's interval of the share its
+    uncertainty.
+
+    Args:
+        predictions: whose `y_true` holds the excluded classes.
+    """
+    count, classes = len(predictions), len(predictions.class_names)
+    hits = float(np.mean(predictions.y_pred == predictions.y_true))
+    low, high = wilson_interval(hits, count)
+    excluded = predictions.y_score[np.arange(count), predictions.y_true].astype(np.float64)
+    return {
+        "images": count,
+        "accuracy": _accuracy(hits, classes),
+        "accuracy_low": _accuracy(high, classes),
+        "accuracy_high": _accuracy(low, classes),
+        "loss": float(-np.log(np.maximum(1 - excluded, EPSILON)).mean()),
+    }
+
+
+def _accuracy(hits: float, classes: int) -> float:
+    return max(1 - (classes - 1) * hits, 0.0)

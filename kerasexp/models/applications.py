@@ -1,0 +1,127 @@
+"""Networks of keras.applications as parts of one model: each with its own preprocessing, and no model within the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+
+from kerasexp.config.model import Application
+from kerasexp.models.layers import POOLINGS, dense_head, standardise
+
+# Means of ImageNet's channels, red first, in 0..255, that the first networks in Caffe subtracted.
+CAFFE_MEAN = (123.68, 116.779, 103.939)
+SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
+# The sizes for which MobileNet v2 was trained; the others take the weights of the last.
+MOBILENET_SIZES = (96, 128, 160, 192, 224)
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file of ImageNet weights as keras.applications names it.
+
+    Attributes:
+        url: where it is.
+        md5: of its content; None where Keras has none.
+    """
+
+    url: str
+    md5: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One of the networks.
+
+    Attributes:
+        build: makes it on top of a tensor.
+        preprocess: turns uint8 images [n, height, width, 3] into what it was trained on.
+        weights: the file for images of a height and width, with or without the layer of ImageNet's classes.
+    """
+
+    build: Callable[..., keras.Model]
+    preprocess: Callable[[keras.KerasTensor], keras.KerasTensor]
+    weights: Callable[[int, int, bool], WeightFile]
+
+
+def build_application(model: Application, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Pass uint8 images [n, height, width, 3] through preprocessing, network, pooling and head; return the features.
+
+    Weights are random; `kerasexp.training.pretrained_weights` puts others in their place.
+    """
+    network = NETWORKS[model.name]
+    built = network.build(include_top=False, weights=None, input_tensor=network.preprocess(images))
+    features = POOLINGS[model.pooling](name=model.pooling)(built.output)
+    return dense_head(features, model.head)
+
+
+def imagenet_logits(model: Application, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Pass uint8 images [n, height, width, 3] through preprocessing and the whole network; return [n, 1000] logits."""
+    network = NETWORKS[model.name]
+    tensor = network.preprocess(images)
+    return network.build(include_top=True, weights=None, classifier_activation=None, input_tensor=tensor).output
+
+
+def _caffe(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Subtract the means and turn red, green, blue into blue, green, red, with layers that every Keras has.
+
+    There is none for the latter, so each channel is cut out and the three are joined; nothing of it has weights, which
+    files of weights would lack.
+    """
+    height, width, _ = images.shape[1:]
+    centred = keras.layers.Rescaling(1.0, [-mean for mean in CAFFE_MEAN], name="rescaling")(images)
+    rows = keras.layers.Reshape((height * width, 3, 1), name="channels")(centred)
+    cut = [
+        keras.layers.Cropping2D(((0, 0), (place, 2 - place)), name=name)(rows)
+        for place, name in ((2, "blue"), (1, "green"), (0, "red"))
+    ]
+    turned = keras.layers.Concatenate(axis=2, name="channels_turned")(cut)
+    return keras.layers.Reshape((height, width, 3), name="blue_green_red")(turned)
+
+
+def _minus_one_to_one(images: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.layers.Rescaling(1 / 127.5, -1.0, name="rescaling")(images)
+
+
+def _efficientnet(**arguments) -> keras.Model:
+    # Its own preprocessing has layers whose names Keras counts up from model to model.
+    return keras.applications.EfficientNetV2B0(include_preprocessing=False, **arguments)
+
+
+def _of_any_size(url: str, md5: str, md5_with_top: str) -> Callable[[int, int, bool], WeightFile]:
+    whole, below = WeightFile(f"{SERVER}/{url}.h5", md5_with_top), WeightFile(f"{SERVER}/{url}_notop.h5", md5)
+    return lambda height, width, with_top: whole if with_top else below
+
+
+def _mobilenet_weights(height: int, width: int, with_top: bool) -> WeightFile:
+    side = height if height == width and height in MOBILENET_SIZES else MOBILENET_SIZES[-1]
+    url = f"{SERVER}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{side}"
+    return WeightFile(f"{url}{'' if with_top else '_no_top'}.h5")
+
+
+NETWORKS = {
+    "resnet50": Network(
+        keras.applications.ResNet50,
+        _caffe,
+        _of_any_size(
+            "resnet/resnet50_weights_tf_dim_ordering_tf_kernels",
+            "4d473c1dd8becc155b73f8504c6f6626",
+            "2cb95161c43110f7111970584f804107",
+        ),
+    ),
+    "mobilenet_v2": Network(keras.applications.MobileNetV2, _minus_one_to_one, _mobilenet_weights),
+    "efficientnet_v2_b0": Network(
+        _efficientnet,
+        standardise,
+        _of_any_size(
+            "efficientnet_v2/efficientnetv2-b0",
+            "893217f2bb855e2983157299931e43ff",
+            "21ecbf6da12460d5c40bb2f29ceb2188",
+        ),
+    ),
+}

@@ -1,0 +1,59 @@
+"""Images that should be looked at: likely wrong labels, the same image twice, odd ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from kerasexp.plots.class_labels import drawable
+from kerasexp.plots.image_grid import MAX_TITLE, draw_gallery
+
+
+def plot_label_errors(
+    images: np.ndarray,
+    labels: np.ndarray,
+    suggested: np.ndarray,
+    probability: np.ndarray,
+    class_names: list[str],
+    columns: int = 4,
+) -> Figure:
+    """Draw images with their label, in red, and what they more likely are.
+
+    Args:
+        images: uint8 [n, height, width, 1 or 3].
+        labels: int [n].
+        suggested: int [n].
+        probability: float [n], of what is suggested.
+        class_names: in the order of the classes.
+        columns: images per row.
+    """
+    # With the word before it, a name has less room than one with a probability behind it.
+    names = drawable(class_names, MAX_TITLE - 2)
+    titles = [
+        f"label: {names[label]}\n{names[other]}  {p:.0%}"
+        for label, other, p in zip(labels, suggested, probability, strict=True)
+    ]
+    return draw_gallery(images, titles, np.ones(len(images), bool), columns)
+
+
+def plot_places(
+    images: np.ndarray,
+    splits: list[str],
+    labels: np.ndarray,
+    wrong: np.ndarray,
+    class_names: list[str],
+    columns: int = 4,
+) -> Figure:
+    """Draw images with the split that they lie in and their label.
+
+    Args:
+        images: uint8 [n, height, width, 1 or 3].
+        splits: one per image.
+        labels: int [n].
+        wrong: bool [n], whether the title is red.
+        class_names: in the order of the classes.
+        columns: images per row.
+    """
+    names = drawable(class_names, MAX_TITLE)
+    titles = [f"{split}\n{names[label]}" for split, label in zip(splits, labels, strict=True)]
+    return draw_gallery(images, titles, wrong, columns)

@@ -1,0 +1,74 @@
+"""Several runs beside each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from kerasexp.plots.class_labels import add_legend, drawable, verbatim
+from kerasexp.plots.style import BLUE, ORANGE, PALETTE, new_figure, plain
+
+STYLES = ("-", "--", "-.", ":")
+
+
+def plot_learning_curves(runs: list[tuple[str, dict[str, np.ndarray]]]) -> Figure:
+    """Draw accuracy and loss on val of each run, over the steps and over the seconds it took.
+
+    Args:
+        runs: name and curve of each; a curve has `step`, `seconds`, `val_accuracy` and `val_loss`, float [k] each.
+    """
+    figure, panels = new_figure(10.5, 7, rows=2, columns=2)
+    for axes, (metric, across) in zip(
+        panels, [(m, a) for m in ("val_accuracy", "val_loss") for a in ("step", "seconds")], strict=True
+    ):
+        lines = []
+        for k, (_, curve) in enumerate(runs):
+            look = {"linestyle": STYLES[k % len(STYLES)], "color": PALETTE[k % len(PALETTE)]}
+            # Without its points a curve of a single one would be invisible.
+            lines += axes.plot(curve[across], curve[metric], marker="." if len(curve[across]) <= 20 else None, **look)
+        plain(axes)
+        _spread(axes, [curve[across] for _, curve in runs])
+        axes.set_xlabel("training steps" if across == "step" else "seconds of training")
+        axes.set_ylabel(metric.replace("val_", "") + " on val")
+    names = drawable([name for name, _ in runs], 40)
+    add_legend(figure, lines, names, loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def plot_intervals(
+    names: list[str], rates: np.ndarray, lows: np.ndarray, highs: np.ndarray, reported: list[float | None]
+) -> Figure:
+    """Draw each run's test accuracy with its interval, and as a diamond what was reported.
+
+    Args:
+        names: of the runs, from top to bottom.
+        rates: float [runs].
+        lows: float [runs], lower ends of the 95 % intervals.
+        highs: float [runs], upper ends.
+        reported: per run, None where nothing was.
+    """
+    figure, (axes,) = new_figure(7.5, 1.5 + 0.34 * len(names))
+    places = np.arange(len(names))
+    errors = np.maximum([rates - lows, highs - rates], 0)
+    handles = [axes.errorbar(rates, places, xerr=errors, fmt="o", color=BLUE, capsize=3, markersize=5)]
+    labels = ["measured, with 95 % interval"]
+    known = [(rate, place) for place, rate in enumerate(reported) if rate is not None]
+    if known:
+        handles += axes.plot(*zip(*known, strict=True), "D", color=ORANGE, fillstyle="none", markersize=8)
+        labels.append("reported")
+    shown = drawable(names, 32)
+    axes.set_yticks(places, shown, **verbatim(*shown))
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel("test accuracy")
+    plain(axes)
+    add_legend(figure, handles, labels, loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def _spread(axes: Axes, places: list[np.ndarray]) -> None:
+    values = np.concatenate(places)
+    positive = values[values > 0]
+    if len(positive) and positive.min() < positive.max() / 50:
+        # Symmetric, because the curve may start at 0.
+        axes.set_xscale("symlog", linthresh=positive.min())

@@ -1,0 +1,116 @@
+"""What the pages share: templates, how a number is written, figures as PNG inside the page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+FOLDER = Path(__file__).parent / "templates"
+DPI = 110
+# Wider figures keep a width at which their text can be read, and scroll on a phone.
+WIDE_INCHES = 8.0
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure with its place and words on the page.
+
+    Attributes:
+        section: heading under which it stands.
+        name: its file's name, without the ending.
+        caption: what it shows and how to read it.
+        alt: what somebody who cannot see it should know.
+        figure: the drawing.
+        chart: whether it is lines and text, which a dark page may invert, and not images.
+    """
+
+    section: str
+    name: str
+    caption: str
+    alt: str
+    figure: Figure
+    chart: bool = True
+
+
+@dataclass(frozen=True)
+class DrawnPlot:
+    """A drawn plot, as the page takes it."""
+
+    plot: Plot
+    png: bytes
+
+    section = property(lambda self: self.plot.section)
+    name = property(lambda self: self.plot.name)
+    caption = property(lambda self: self.plot.caption)
+    alt = property(lambda self: self.plot.alt)
+    chart = property(lambda self: self.plot.chart)
+    wide = property(lambda self: self.plot.figure.get_figwidth() > WIDE_INCHES)
+    width = property(lambda self: round(self.plot.figure.get_figwidth() * DPI))
+    height = property(lambda self: round(self.plot.figure.get_figheight() * DPI))
+    data = property(lambda self: base64.b64encode(self.png).decode("ascii"))
+
+
+def draw(plot: Plot) -> DrawnPlot:
+    """Draw a plot as PNG."""
+    plot.figure.set_dpi(DPI)
+    canvas, out = FigureCanvasAgg(plot.figure), io.BytesIO()
+    # `savefig` would draw everything twice, and keep a channel for what shines through, of which there is nothing.
+    canvas.draw()
+    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(out, "png", compress_level=4)
+    return DrawnPlot(plot, out.getvalue())
+
+
+def by_section(images: Iterable[DrawnPlot]) -> dict[str, list[DrawnPlot]]:
+    """Return the images under their headings, in their order."""
+    sections: dict[str, list[DrawnPlot]] = {}
+    for image in images:
+        sections.setdefault(image.section, []).append(image)
+    return sections
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """Return the page of a template: one HTML text that asks for nothing outside itself and runs no script but its own."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "rate": lambda value: "–" if value is None else f"{value:.4f}",
+        "difference": lambda value: f"{value:+.4f}".replace("-", "−"),
+        "count": lambda value: f"{value:,}",
+        "seconds": lambda value: f"{value:,.1f} s",
+        "setting": lambda value: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
+        "anchor": lambda text: re.sub(r"\W+", "-", text.lower()),
+    }
+    own = {name: (FOLDER / f"page.{ending}").read_text() for name, ending in (("style", "css"), ("script", "js"))}
+    # The page's own style and script are let in by their digest; whatever else got into it would not run.
+    digests = {f"page_{name}_hash": _digest(text) for name, text in own.items()}
+    trusted = {f"page_{name}": _markup(text) for name, text in own.items()}
+    return environment.get_template(template).render({**content, **trusted, **digests})
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+def _markup(text: str):
+    from markupsafe import Markup
+
+    return Markup(text)

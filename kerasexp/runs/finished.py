@@ -1,0 +1,101 @@
+"""Finished runs, read back from their directories."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasexp.config import Experiment, load_experiment
+from kerasexp.errors import Problem, UserError
+from kerasexp.evaluation.predictions import Predictions, read_predictions
+from kerasexp.runs.directory import RunDirectory, numbered_runs
+
+Curve = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run left, apart from its checkpoint.
+
+    Attributes:
+        directory: where it lies.
+        experiment: fully resolved.
+        manifest, metrics: as they were written.
+        history: the columns of `history.csv`, float64 [epochs].
+        early: the columns of `curve.csv`, or None where the run was not asked for them.
+        predictions: of the test split.
+    """
+
+    directory: RunDirectory
+    experiment: Experiment
+    manifest: dict[str, Any]
+    metrics: dict[str, Any]
+    history: Curve
+    early: Curve | None
+    predictions: Predictions
+
+    @property
+    def name(self) -> str:
+        return self.manifest["name"]
+
+
+def read_finished(path: Path) -> FinishedRun:
+    """Read a run directory, or the newest finished run of a folder of numbered runs, such as `runs/part2_random`.
+
+    Raises:
+        UserError: there is no finished run, or a file of it is missing or damaged.
+    """
+    directory = _find(path)
+    manifest = directory.read_manifest()
+    if manifest.get("status") != "finished":
+        status = manifest.get("status", "unknown")
+        raise UserError(Problem(f"is not finished: its status is {status}; run it again", str(directory.path)))
+    metrics = _read_metrics(directory.metrics)
+    if "identities" not in manifest.get("data", {}) or "temperature" not in metrics:
+        raise UserError(Problem("was made by an older kerasexp, which left less; run it again", str(directory.path)))
+    return FinishedRun(
+        directory,
+        load_experiment(directory.experiment),
+        manifest,
+        metrics,
+        _read_columns(directory.history),
+        _read_columns(directory.curve) if directory.curve.is_file() else None,
+        read_predictions(directory.predictions),
+    )
+
+
+def _find(path: Path) -> RunDirectory:
+    if not path.exists():
+        raise UserError(Problem("no such run directory", str(path)))
+    if RunDirectory(path).manifest.is_file():
+        return RunDirectory(path)
+    runs = list(numbered_runs(path)) if path.is_dir() else []
+    for run in runs:
+        if run.read_manifest().get("status") == "finished":
+            return run
+    held = f"none of its {len(runs)} runs is finished" if runs else "is no run directory: it holds no manifest.json"
+    study = next((place for place in (path, *(run.path for run in runs)) if (place / "study.json").is_file()), None)
+    if study is not None:
+        held = f"is a study; name runs of it, such as {study}/VARIANT/0, or variants, of which the last seed counts"
+    raise UserError(Problem(held, str(path)))
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError) as error:
+        raise UserError(Problem(f"cannot be read: {error}", str(path))) from None
+
+
+def _read_columns(path: Path) -> Curve:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
+    except (OSError, ValueError, IndexError, TypeError) as error:
+        raise UserError(Problem(f"cannot be read: {error}", str(path))) from None

@@ -1,0 +1,52 @@
+"""What a run is known by: a digest of everything that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from kerasexp.config import Experiment
+from kerasexp.config.files import find_file
+from kerasexp.config.model import IMAGENET
+from kerasexp.data.prepared_data import PreparedData
+from kerasexp.storage import digest_of_file
+
+# Raise it whenever the arithmetic of training or preprocessing changes: runs of before are then other runs.
+NUMERICS_VERSION = 2
+# Keys of `training` that change no result.
+WITHOUT_EFFECT = {"validate_at", "save_minutes"}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is known by.
+
+    Attributes:
+        run: digest of all that decides the result: resolved content, data, what it starts from, and the numerics version. The
+            experiment's name, its reported metrics, what is watched and shown, and the places of files have no part in it.
+        resume: the same but for the number of epochs: a run may be resumed for more of them.
+    """
+
+    run: str
+    resume: str
+
+
+def identify(experiment: Experiment, data: PreparedData, upstream: Identity | None) -> Identity:
+    """Return the identity of an experiment with its data and the run that it starts from."""
+    upstream_key = None if upstream is None else upstream.run
+    return Identity(
+        _digest(experiment, data, upstream_key, WITHOUT_EFFECT),
+        _digest(experiment, data, upstream_key, WITHOUT_EFFECT | {"epochs"}),
+    )
+
+
+def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None, left_out: set[str]) -> str:
+    irrelevant = {"name": True, "reported": True, "report": True, "data": True, "init": True, "training": left_out}
+    content = experiment.model_dump(mode="json", exclude=irrelevant)
+    init = experiment.init.model_dump(mode="json", exclude={"experiment"}) if experiment.init else None
+    augmentation = experiment.data.model_dump(mode="json", include={"augmentation", "oversample"})
+    if (weights := content["model"].get("weights")) not in (None, IMAGENET):
+        content["model"]["weights"] = digest_of_file(find_file(weights))
+    parts = [content, init, augmentation, data.fingerprint, upstream_key, NUMERICS_VERSION]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

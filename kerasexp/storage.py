@@ -1,0 +1,114 @@
+"""Writing files: the only place that knows how a file is replaced, so that each is there whole or as it was."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kerasexp.errors import RunError
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing `path` into a word on it.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is either there whole or as it was.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
+    write_with(path, lambda file: file.write(content))
+
+
+def write_with(path: Path, write: Callable[[BinaryIO], Any], durable: bool = False) -> None:
+    """Let `write` fill a file that takes its place only when it is whole.
+
+    Args:
+        path: where to.
+        write: is handed the open file.
+        durable: whether it must outlive a loss of power as well: it is on the disk before it takes its place.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
+    with written(path):
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with replacing(path, Path(temporary), durable), os.fdopen(descriptor, "wb") as file:
+        write(file)
+        os.chmod(temporary, 0o644)
+
+
+@contextmanager
+def replacing(path: Path, temporary: Path, durable: bool) -> Iterator[None]:
+    """Let the block write `temporary`, which then takes the place of `path`; where the block fails it goes.
+
+    Nothing is replaced where the block wrote nothing.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
+    with written(path):
+        if not path.parent.is_dir():  # removed by somebody; others than us would make it again
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        try:
+            yield
+            if temporary.exists():
+                if durable:
+                    with temporary.open("rb") as file:
+                        os.fsync(file.fileno())
+                os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file; see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows of the same keys as CSV, with these as its header; see `write_bytes`."""
+    write_text(path, csv_text(list(rows[0]), (row.values() for row in rows)))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, with NaN and infinity refused; see `write_bytes`."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def csv_text(header: list[str], rows: Any) -> str:
+    """Return a CSV table as text."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def digest_of_file(path: Path | None) -> str | None:
+    """Return the SHA-256 of a file; None where it is not there."""
+    if path is None or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,62 @@
+"""The page of a study: one HTML file with the table, the curves, and a way to each run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kerasexp.plots.study_variants import plot_study_accuracies, plot_study_curves
+from kerasexp.report.html import Plot, draw, render
+from kerasexp.storage import write_bytes, write_text
+from kerasexp.studies.results import ACCURACIES, StudyResults
+from kerasexp.studies.table import HEADINGS, difference_sentences, table_row
+
+
+def write_study_page(page: Path, plots: Path, results: StudyResults) -> None:
+    """Draw the study's figures into `plots`, and write the page with them inside."""
+    images = []
+    plots.mkdir(exist_ok=True)
+    for plot in _plots(results):
+        images.append(draw(plot))
+        write_bytes(plots / f"{plot.name}.png", images[-1].png)
+    rows = [table_row(variant) for variant in results.variants]
+    columns = [k for k in range(len(HEADINGS)) if any(row[k] for row in rows)]
+    content = {
+        "results": results,
+        "headings": [HEADINGS[k] for k in columns],
+        "rows": [[row[k] for k in columns] for row in rows],
+        "differences": list(difference_sentences(results)),
+        "claims": [variant for variant in results.variants if "note" in variant.reported],
+        "images": images,
+    }
+    write_text(page, render("study.html", content))
+
+
+def _plots(results: StudyResults):
+    variants = [variant for variant in results.variants if variant.figures]
+    if not variants:
+        return
+    names, splits = [variant.name for variant in variants], dict(zip(("train", "val", "test"), ACCURACIES, strict=True))
+    measured = {
+        split: [list(variant.by_seed[figure].values()) for variant in variants] for split, figure in splits.items()
+    }
+    claims = {
+        split: [
+            claim if isinstance(claim := variant.reported.get(figure), int | float) else None for variant in variants
+        ]
+        for split, figure in splits.items()
+    }
+    yield Plot(
+        "Figures",
+        "accuracies",
+        "Accuracy of each variant: its mean, faintly each seed, and as open diamonds what was reported. Train is "
+        "measured while training, with dropout and augmentation, in the epoch that was kept.",
+        "; ".join(f"{variant.name}: test {variant.figures['test_accuracy'].mean:.4f}" for variant in variants),
+        plot_study_accuracies(names, measured, claims),
+    )
+    yield Plot(
+        "Figures",
+        "learning_curves",
+        "Accuracy and loss on val after each epoch: the mean over seeds, with a band from the lowest to the highest.",
+        f"Learning curves of {len(variants)} variants.",
+        plot_study_curves(names, [variant.histories for variant in variants]),
+    )
