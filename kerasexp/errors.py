@@ -36,8 +36,16 @@ class UserError(KerasexpError):
         super().__init__("\n".join(str(p) for p in self.problems))
 
 
+class DirectoryInUse(UserError):
+    """Another process is writing to the directory."""
+
+
 class RunError(KerasexpError):
     """What was asked for was sound, and it failed all the same: a full disk, vanished data, a NaN loss."""
+
+
+class NonFiniteLoss(RunError):
+    """The loss became NaN or infinite."""
 
 
 class Interrupted(KerasexpError):

@@ -1,4 +1,4 @@
-"""Writing files: the only place that knows how a file is replaced, so that each is there whole or as it was."""
+"""Atomic writes, digests and locks: the only place that knows how a file is replaced. A file is there whole, or as it was."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from kerasexp.errors import RunError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where two processes that want the same lock both get it
+    fcntl = None
 
 
 @contextmanager
@@ -112,3 +117,50 @@ def digest_of_file(path: Path | None) -> str | None:
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def exclusive_lock(path: Path, before_waiting: Callable[[], None] | None = None) -> Iterator[bool]:
+    """Hold a lock file for this process alone, until the end of the block or of the process; remove it then.
+
+    Args:
+        path: the lock file.
+        before_waiting: called once when another process holds the lock, which is then waited for; None to raise instead.
+
+    Yields:
+        Whether another process was waited for.
+
+    Raises:
+        BlockingIOError: another process holds the lock, and `before_waiting` is None.
+        OSError: the file cannot be made.
+    """
+    waited = False
+    while True:
+        with path.open("a") as file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if before_waiting is None:
+                        raise
+                    before_waiting()
+                    waited = True
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                except OSError:
+                    pass  # some network file systems have no locks
+            # The process that held the lock has removed its file: a lock on a removed file keeps nobody out.
+            if not _is_same_file(path, file):
+                continue
+            try:
+                yield waited
+            finally:
+                with suppress(OSError):
+                    path.unlink()
+            return
+
+
+def _is_same_file(path: Path, file: TextIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -8,8 +8,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,11 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from kerasexp.data.source import MissingData
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where two downloads of one file at once end with a checksum that differs
-    fcntl = None
+from kerasexp.storage import exclusive_lock
 
 TIMEOUT_SECONDS = 5
 # A server that gives a few bytes now and then never times out; one slower than this for so long will not be waited for.
@@ -56,7 +51,7 @@ def download(url: str, target: Path, checksum: str) -> Path:
     part = target.with_name(f"{target.name}.{expected[:12]}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(part.with_suffix(".lock")) as waited:
+        with exclusive_lock(part.with_suffix(".lock"), lambda: _announce_wait(target.parent)) as waited:
             if waited and target.is_file():
                 return target
             try:
@@ -153,34 +148,5 @@ def _kept(part: Path) -> str:
     return ""
 
 
-@contextmanager
-def _alone(lock: Path) -> Iterator[bool]:
-    """Hold a lock that lasts as long as this process at most; yield whether another one had it and was waited for."""
-    waited = False
-    while True:
-        with lock.open("a") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    waited = True
-                    Console(stderr=True).print(f"waiting for another process, which downloads to {lock.parent}")
-                    fcntl.flock(file, fcntl.LOCK_EX)
-                except OSError:
-                    pass  # some network file systems have no locks
-            # Who had it before has removed the file: it may be locked, and yet hold nobody off.
-            if not _is_still(lock, file):
-                continue
-            try:
-                yield waited
-            finally:
-                with suppress(OSError):
-                    lock.unlink()
-            return
-
-
-def _is_still(path: Path, file) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
+def _announce_wait(folder: Path) -> None:
+    Console(stderr=True).print(f"waiting for another process, which downloads to {folder}")

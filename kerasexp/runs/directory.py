@@ -1,27 +1,18 @@
-"""The run directory: the only place that knows its files' names. Every file in it is written at once or not at all."""
+"""The run directory: how it is made, locked for one process, cleaned, and numbered."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from kerasexp.errors import Problem, RunError, UserError
-from kerasexp.storage import write_rows, written
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where two processes in one directory are not told apart
-    fcntl = None
+from kerasexp.errors import DirectoryInUse, Problem, RunError, UserError
+from kerasexp.saving.run_files import RunFiles
+from kerasexp.storage import exclusive_lock, written
 
 
-class RunDirectory:
-    """One run's files."""
-
-    def __init__(self, path: Path):
-        self.path = path
+class RunDirectory(RunFiles):
+    """One run's directory: made, locked, cleaned, found again."""
 
     @classmethod
     def create(cls, name: str, where: Path | None, runs: Path = Path("runs")) -> RunDirectory:
@@ -99,59 +90,21 @@ class RunDirectory:
         """Hold the directory for this process alone, until the end of the block or of the process; leave it swept.
 
         Raises:
-            UserError: another process holds it.
+            DirectoryInUse: another process holds it.
             RunError: the disk is full, or the place cannot be written.
         """
         lock = self.path / ".lock"
-        with written(lock):
-            file = lock.open("a")
-        with file:
-            if fcntl is not None:
+        with ExitStack() as stack:
+            with written(lock):
                 try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
+                    stack.enter_context(exclusive_lock(lock))
+                except BlockingIOError:
                     message = "another process is at work in it; wait for it, or name another --run-dir"
-                    raise UserError(Problem(message, str(self.path))) from None
+                    raise DirectoryInUse(Problem(message, str(self.path))) from None
             try:
                 yield
             finally:
                 self.sweep()
-                with suppress(OSError):
-                    lock.unlink()
-
-    experiment = property(lambda self: self.path / "experiment.yaml")
-    manifest = property(lambda self: self.path / "manifest.json")
-    history = property(lambda self: self.path / "history.csv")
-    state = property(lambda self: self.path / "state")
-    curve = property(lambda self: self.path / "curve.csv")
-    gradients = property(lambda self: self.path / "gradients.csv")
-    metrics = property(lambda self: self.path / "metrics.json")
-    predictions = property(lambda self: self.path / "predictions.csv")
-    confusion = property(lambda self: self.path / "confusion.csv")
-    report = property(lambda self: self.path / "report.html")
-    plots = property(lambda self: self.path / "plots")
-    tensorboard = property(lambda self: self.path / "tensorboard")
-    checkpoint = property(lambda self: self.path / "checkpoint")
-    model = property(lambda self: self.checkpoint / "model.keras")
-
-    def write_history(self, rows: list[dict[str, float]]) -> None:
-        """Write `history.csv`: one line per epoch."""
-        write_rows(self.history, rows)
-
-    def write_curve(self, rows: list[dict[str, float]]) -> None:
-        """Write `curve.csv`: one line per look at the model between the training's start and its end."""
-        write_rows(self.curve, rows)
-
-    def write_gradients(self, rows: list[dict[str, str | int | float]]) -> None:
-        """Write `gradients.csv`: one line per sampled step and layer."""
-        write_rows(self.gradients, rows)
-
-    def read_manifest(self) -> dict[str, Any]:
-        """Return the manifest, or an empty dict where there is none that can be read."""
-        try:
-            return json.loads(self.manifest.read_text(encoding="utf-8", errors="surrogateescape"))
-        except (OSError, ValueError):
-            return {}
 
 
 def earlier_runs(name: str, runs: Path = Path("runs")) -> Iterator[RunDirectory]:

@@ -20,7 +20,7 @@ from kerasexp.data.prepared_data import PreparedData
 from kerasexp.environment import cores
 from kerasexp.models import ending_in
 from kerasexp.models.classical_layers import for_all_classes, linear_logits, neighbour_logits, rbf_logits
-from kerasexp.runs.directory import RunDirectory
+from kerasexp.saving.run_files import RunFiles
 from kerasexp.storage import replacing
 from kerasexp.training.features import features_of
 from kerasexp.training.fit import Fitted
@@ -65,7 +65,7 @@ class Method:
 
 
 def fit_classical(
-    model: keras.Model, data: PreparedData, experiment: Experiment, run: RunDirectory, console: Console
+    model: keras.Model, data: PreparedData, experiment: Experiment, run: RunFiles, console: Console
 ) -> Fitted:
     """Fit the head to the features of train, and leave the model that ends in it in `run`; nothing below it is changed.
 
@@ -109,7 +109,7 @@ def fit_classical(
 
 
 def read_as_is(
-    model: keras.Model, data: PreparedData, experiment: Experiment, run: RunDirectory, console: Console
+    model: keras.Model, data: PreparedData, experiment: Experiment, run: RunFiles, console: Console
 ) -> Fitted:
     """Leave a model that nothing is trained of in `run`; the arguments are those of `fit_classical`."""
     start = time.perf_counter()
@@ -123,7 +123,7 @@ def _saved(
     scores: dict[str, np.ndarray],
     labels: dict[str, np.ndarray],
     seconds: float,
-    run: RunDirectory,
+    run: RunFiles,
     cross_validation: Sequence[dict[str, float]] = (),
 ) -> Fitted:
     """Save a classifier, and write a history of one row from its probabilities for train and val, float32 [n, classes]."""

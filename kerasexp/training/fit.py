@@ -13,10 +13,10 @@ from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import epoch_size
 from kerasexp.data.pipeline import evaluation_batch, evaluation_batches, training_batches
 from kerasexp.data.prepared_data import PreparedData
-from kerasexp.errors import RunError
+from kerasexp.errors import NonFiniteLoss
 from kerasexp.losses import build_loss
 from kerasexp.models.decoding import decoding_of
-from kerasexp.runs.directory import RunDirectory
+from kerasexp.saving.run_files import RunFiles
 from kerasexp.training.accuracy import build_accuracy
 from kerasexp.training.callbacks import REMEMBERED, AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
 from kerasexp.training.clock import Clock
@@ -54,16 +54,14 @@ class Fitted:
     cross_validation: list[dict[str, float]] = field(default_factory=list)
 
 
-def fit(
-    classifier: keras.Model, data: PreparedData, experiment: Experiment, run: RunDirectory, console: Console
-) -> Fitted:
+def fit(classifier: keras.Model, data: PreparedData, experiment: Experiment, run: RunFiles, console: Console) -> Fitted:
     """Train `classifier`; leave the checkpoint, the history, the gradients and TensorBoard's files in `run`.
 
     Where the directory holds the state of an earlier process, the training goes on from it.
 
     Raises:
         Interrupted: the process was asked to stop; the state is saved.
-        RunError: the loss became NaN or infinite; what was best before that is in the run directory.
+        NonFiniteLoss: the loss became NaN or infinite; what was best before that is in the run directory.
     """
     training = experiment.training
     train, val = data.splits["train"], data.splits["val"]
@@ -139,14 +137,14 @@ def fit(
 
         # 5. A loss that is no number has taught the model nothing since.
         if non_finite.place is not None:
-            raise RunError(_broken(non_finite.place, flow.broke(), steps, training, run))
+            raise NonFiniteLoss(_broken(non_finite.place, flow.broke(), steps, training, run))
         state.finish()
         stop.raise_if_asked()
     return Fitted(history.rows, flow.gradients(), early.rows, checkpoint.kept, seconds)
 
 
 def _broken(
-    place: tuple[int, int], layer: tuple[str, int] | None, steps: int, training: Training, run: RunDirectory
+    place: tuple[int, int], layer: tuple[str, int] | None, steps: int, training: Training, run: RunFiles
 ) -> str:
     """Return what a user has to know of a loss that is not finite: where, which layer, and what to try."""
     epoch, step = place

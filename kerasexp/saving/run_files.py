@@ -1,0 +1,50 @@
+"""The files of a run directory: the only place that knows their names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kerasexp.storage import write_rows
+
+
+class RunFiles:
+    """Where each file of one run lies."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    experiment = property(lambda self: self.path / "experiment.yaml")
+    manifest = property(lambda self: self.path / "manifest.json")
+    history = property(lambda self: self.path / "history.csv")
+    state = property(lambda self: self.path / "state")
+    curve = property(lambda self: self.path / "curve.csv")
+    gradients = property(lambda self: self.path / "gradients.csv")
+    metrics = property(lambda self: self.path / "metrics.json")
+    predictions = property(lambda self: self.path / "predictions.csv")
+    confusion = property(lambda self: self.path / "confusion.csv")
+    report = property(lambda self: self.path / "report.html")
+    plots = property(lambda self: self.path / "plots")
+    tensorboard = property(lambda self: self.path / "tensorboard")
+    checkpoint = property(lambda self: self.path / "checkpoint")
+    model = property(lambda self: self.checkpoint / "model.keras")
+
+    def write_history(self, rows: list[dict[str, float]]) -> None:
+        """Write `history.csv`: one line per epoch."""
+        write_rows(self.history, rows)
+
+    def write_curve(self, rows: list[dict[str, float]]) -> None:
+        """Write `curve.csv`: one line per look at the model between the training's start and its end."""
+        write_rows(self.curve, rows)
+
+    def write_gradients(self, rows: list[dict[str, str | int | float]]) -> None:
+        """Write `gradients.csv`: one line per sampled step and layer."""
+        write_rows(self.gradients, rows)
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest, or an empty dict where there is none that can be read."""
+        try:
+            return json.loads(self.manifest.read_text(encoding="utf-8", errors="surrogateescape"))
+        except (OSError, ValueError):
+            return {}
