@@ -87,7 +87,7 @@ def with_run(steps: int, precision: str) -> float:
 def step_of_fit(experiment, data, precision: str) -> float:
     """Return the milliseconds of a step of `fit`, of an experiment of one epoch, with deterministic operations as in `run`."""
     from kerasexp.console import Console
-    from kerasexp.models import classifier_of
+    from kerasexp.models import build_classifier
     from kerasexp.runs.directory import RunDirectory
     from kerasexp.training import fit
     from kerasexp.training.precision import make_deterministic, use_precision
@@ -102,10 +102,10 @@ def step_of_fit(experiment, data, precision: str) -> float:
         ends.append(time.perf_counter())
 
     fit.EpochProgress.on_train_batch_end = noting
-    classifier = classifier_of(experiment, data.class_names, data.train_counts)
+    classifier = build_classifier(experiment, data.class_names, data.train_counts)
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory.create("step", Path(folder) / "run")
-        fit.fit(classifier, data, experiment, run, Console(quiet=True))
+        fit.fit_by_gradients(classifier, data, experiment, run, Console(quiet=True))
     return of_a_step(ends)
 
 

@@ -53,18 +53,6 @@ def own_world(request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(autouse=True)
-def few_plots(request, monkeypatch):
-    """Leave a run's page with the first of its figures, but in tests that ask for all of them by the marker `plots`."""
-    if request.node.get_closest_marker("plots") is None:
-        from itertools import islice
-
-        from kerasexp.runs import page as run_page
-
-        every = run_page.run_plots
-        monkeypatch.setattr(run_page, "run_plots", lambda judged: islice(every(judged), 1))
-
-
 @pytest.fixture
 def cli(capsys, monkeypatch):
     """Return a function that runs a command line in this process."""
@@ -91,10 +79,10 @@ def images(tmp_path) -> Path:
 
 
 @pytest.fixture
-def tiny_yaml(tmp_path, images) -> Path:
-    """An experiment on `images` that trains in about a second."""
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY)
+def tiny_yaml(request, tmp_path, images) -> Path:
+    """An experiment on `images` that trains in about a second; it draws plots in tests with the marker `plots`."""
+    path, is_drawn = tmp_path / "tiny.yaml", request.node.get_closest_marker("plots") is not None
+    path.write_text(TINY.replace("plots: false", "plots: true") if is_drawn else TINY)
     return path
 
 
@@ -107,7 +95,7 @@ def finished_runs(tmp_path_factory) -> Path:
     """
     from kerasexp.config import load_experiment
     from kerasexp.console import Console
-    from kerasexp.runs import page as run_page
+    from kerasexp.runs.request import RunRequest
     from kerasexp.runs.run import run_experiment
 
     folder = tmp_path_factory.mktemp("finished")
@@ -117,7 +105,6 @@ def finished_runs(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("KERASEXP_CACHE", str(folder / "cache"))
-        patch.setattr(run_page, "run_plots", lambda judged: ())
         for overrides in (
             [],
             ["seed=1"],
@@ -125,5 +112,6 @@ def finished_runs(tmp_path_factory) -> Path:
             ["name=larger", "data.preprocessing.size=[24, 24]"],
             ["name=elsewhere", "data.split_seed=7"],
         ):
-            run_experiment(load_experiment(Path("tiny.yaml"), watched + overrides), None, Console(quiet=True))
+            experiment = load_experiment(Path("tiny.yaml"), watched + overrides)
+            run_experiment(RunRequest(experiment), Console(quiet=True))
     return folder

@@ -10,7 +10,7 @@ import yaml
 
 from kerasexp.config import experiment_from, load_experiment
 from kerasexp.console import Console
-from kerasexp.runs import page as run_page
+from kerasexp.runs.request import RunRequest
 from kerasexp.runs.run import run_experiment
 
 pytestmark = pytest.mark.slow
@@ -109,9 +109,8 @@ def trained(finished_runs, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("KERASEXP_CACHE", str(folder / "cache"))
-        patch.setattr(run_page, "run_plots", lambda judged: ())
         experiment = load_experiment(Path("reference.yaml"), ["training.epochs=12"])
-        run_experiment(experiment, folder / "reference", Console(quiet=True))
+        run_experiment(RunRequest(experiment, folder / "reference"), Console(quiet=True))
     return folder
 
 

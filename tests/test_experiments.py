@@ -8,7 +8,7 @@ from stl10_files import CLASSES as STL10
 
 from kerasexp.config import Experiment, Search, Study, load, resolved_yaml
 from kerasexp.config.head_rules import head_without_steps
-from kerasexp.models import build_model, classifier_of
+from kerasexp.models import build_classifier, build_model
 
 FOLDER = Path(__file__).resolve().parent.parent / "experiments"
 EXPERIMENTS = sorted(p for p in FOLDER.rglob("*.yaml") if "_base" not in p.parts)
@@ -21,7 +21,7 @@ def test_experiment_loads_builds_and_explains_itself(path, tmp_path):
         select, names = experiment.data.labels.select, experiment.data.class_names
         classes = len(select or names or range(10))
         names = list(select or (names or {}).values() or STL10)
-        model = classifier_of(experiment, names, [1] * classes)
+        model = build_classifier(experiment, names, [1] * classes)
         zero_shot = head_without_steps(experiment) is not None and experiment.model.head.zero_shot
         assert model.output_shape == (None, len(zero_shot.answers(names)) if zero_shot else classes)
     question, expected, command, *_ = path.read_text().splitlines()

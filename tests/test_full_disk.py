@@ -121,7 +121,7 @@ def test_a_run_directory_that_is_taken_away(cli, tiny_yaml, monkeypatch):
         shutil.rmtree(run.path)
         return fitted
 
-    monkeypatch.setattr("kerasexp.runs.results.fit", fit_and_remove)
+    monkeypatch.setattr("kerasexp.training.fit.fit", fit_and_remove)
     answer = cli("run", tiny_yaml, *SETTINGS, "--run-dir", "here")
     assert answer.code == 1
     assert answer.err.startswith("error: here/checkpoint")

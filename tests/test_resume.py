@@ -108,7 +108,7 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(cli, tiny_yaml, stop_at):
     assert stopped.code == 130
     assert f"go on with: python -m kerasexp run {tiny_yaml} --set seed=3 --resume" in stopped.err
     resumed = cli("run", tiny_yaml, "--set", "seed=3", "--resume")
-    assert resumed.code == 0 and resumed.last_line == "runs/tiny/1" and "going on with runs/tiny/1" in resumed.out
+    assert resumed.code == 0 and resumed.last_line == "runs/tiny/1" and "resuming runs/tiny/1" in resumed.out
 
 
 def test_a_new_run_tells_of_the_unfinished_one_and_leaves_it(cli, tiny_yaml, stop_at):
@@ -207,7 +207,7 @@ def test_an_upstream_run_is_gone_on_with_too(cli, tiny_yaml, stop_at, tmp_path):
     stopped = cli("run", path)
     assert stopped.code == 143 and not Path("runs/down").exists()
     resumed = cli("run", path, "--resume")
-    assert resumed.code == 0 and "going on with runs/tiny/1" in resumed.out and resumed.last_line == "runs/down/1"
+    assert resumed.code == 0 and "resuming runs/tiny/1" in resumed.out and resumed.last_line == "runs/down/1"
     Path("runs").rename("broken")
     cli("run", path)
     for name in ("tiny", "down"):

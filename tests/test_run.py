@@ -121,6 +121,7 @@ def test_model_keras_is_plain_keras(cli, tiny_yaml):
     assert getattr(keras.models.load_model(run / "checkpoint" / "model.keras"), "optimizer", None) is None
 
 
+@pytest.mark.plots
 def test_report_is_one_file_with_the_figures(cli, tiny_yaml):
     run = Path(cli("run", tiny_yaml).last_line)
     page = (run / "report.html").read_text()

@@ -21,6 +21,7 @@ model:
   head: {units: [16], dropout: 0.2}
 training: {epochs: 3, batch_size: 8, optimizer: {name: adam, learning_rate: 0.01}}
 reported: {val_accuracy: 0.5, note: made up}
+report: {plots: false}
 """
 
 

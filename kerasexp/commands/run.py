@@ -55,9 +55,10 @@ def run_file(
             from kerasexp.studies.run import run_study
 
             return run_study(quickened(asked) if quick else asked, run_dir, console, jobs, only)
+        from kerasexp.runs.request import RunRequest
         from kerasexp.runs.run import run_experiment
 
-        return run_experiment(asked, run_dir, console, resume).path
+        return run_experiment(RunRequest(asked, run_dir, resume), console).path
     except Interrupted as stop:
         changes = [part for override in overrides for part in ("--set", override)]
         place = ["--run-dir", str(run_dir)] if run_dir is not None else []

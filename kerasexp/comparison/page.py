@@ -20,7 +20,7 @@ from kerasexp.data.prepared_data import Split
 from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
 from kerasexp.plots.samples import plot_disagreements
 from kerasexp.report.html import Plot, by_section, draw, render
-from kerasexp.runs.page import figure_label
+from kerasexp.runs.page import metric_label
 from kerasexp.storage import write_text
 
 SHOWN_ALONE = 8
@@ -92,7 +92,7 @@ def _judged(comparison: Comparison) -> Iterator[Row]:
     yield "its 95 % interval", [_between(d) for d in comparison.differences]
     yield "McNemar p", ["" if d is None else f"{d.p_value:.2g}" for d in comparison.differences]
     for key in FIGURES:
-        yield f"test {figure_label(key)}", [f"{test[key]:.4f}" if key in test else "–" for test in tests]
+        yield f"test {metric_label(key)}", [f"{test[key]:.4f}" if key in test else "–" for test in tests]
     yield "val accuracy", [f"{run.metrics['val']['accuracy']:.4f}" for run in comparison.runs]
 
 

@@ -37,6 +37,9 @@ class Report(Section):
 
     samples: int = Field(4, ge=1, le=24, description="Right and wrong predictions drawn at random, of each so many.")
     mistakes: int = Field(16, ge=0, le=48, description="The most confident mistakes, so many.")
+    plots: bool = Field(
+        True, description="Whether the plots are drawn; false saves some seconds a run, as in large studies."
+    )
 
 
 class Experiment(Section):

@@ -23,7 +23,7 @@ def write_packed(experiment: Experiment, folder: Path, console: Console) -> Path
     """
     if folder.exists():
         raise UserError(Problem("is there already; name another", str(folder), "--output"))
-    data, _ = prepare_data(experiment, console)
+    data = prepare_data(experiment, console)
     temporary = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

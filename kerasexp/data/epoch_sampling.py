@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasexp.config import Experiment
 from kerasexp.config.training import ClassBatches
 from kerasexp.data.class_batches import classes_in_batch, positions_by_class, steps_by_class
 
@@ -28,31 +29,40 @@ class EpochSize:
         return min(self.batch_size, self.images % self.batch_size or self.batch_size)
 
 
-def epoch_size(counts: list[int], batch_size: int, oversample: float, batches: ClassBatches | None) -> EpochSize:
-    """Return the size of each epoch, which follows from the images of each class."""
-    if batches is None:
-        return EpochSize(sum(times_shown(counts, oversample)), batch_size)
-    size = classes_in_batch(counts, batches) * batches.images
-    return EpochSize(steps_by_class(counts, batches) * size, size)
+@dataclass(frozen=True)
+class Sampling:
+    """How the images of an epoch are drawn and put into batches; see the keys of the same names."""
 
+    batch_size: int
+    oversample: float = 0
+    class_batches: ClassBatches | None = None
+    shuffle: bool = True
 
-def images_in_order(
-    labels: np.ndarray,
-    oversample: float,
-    batches: ClassBatches | None,
-    generator: np.random.Generator,
-    shuffle: bool = True,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return which images an epoch shows, int64 positions [m] in `labels` (int64 [n]), and their order, int64 [m].
+    @classmethod
+    def of(cls, experiment: Experiment) -> Sampling:
+        """Return the sampling that an experiment asks for."""
+        training = experiment.training
+        return cls(training.batch_size, experiment.data.oversample, training.class_batches, training.shuffle)
 
-    What is drawn for the images that are shown, one row each, has to be put into that order too. Without `shuffle` they
-    come as they are stored, in every epoch.
-    """
-    if batches is not None:
-        shown = positions_by_class(labels, batches, generator)
-        return shown, np.arange(len(shown))
-    shown = positions_shown(labels, oversample, generator)
-    return shown, generator.permutation(len(shown)) if shuffle else np.arange(len(shown))
+    def size(self, counts: list[int]) -> EpochSize:
+        """Return the size of each epoch, which follows from the images of each class."""
+        batches = self.class_batches
+        if batches is None:
+            return EpochSize(sum(times_shown(counts, self.oversample)), self.batch_size)
+        size = classes_in_batch(counts, batches) * batches.images
+        return EpochSize(steps_by_class(counts, batches) * size, size)
+
+    def draw(self, labels: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return which images an epoch shows, int64 positions [m] in `labels` (int64 [n]), and their order, int64 [m].
+
+        What is drawn for the images that are shown, one row each, has to be put into that order too. Without `shuffle`
+        they come as they are stored, in every epoch.
+        """
+        if self.class_batches is not None:
+            shown = positions_by_class(labels, self.class_batches, generator)
+            return shown, np.arange(len(shown))
+        shown = positions_shown(labels, self.oversample, generator)
+        return shown, generator.permutation(len(shown)) if self.shuffle else np.arange(len(shown))
 
 
 def times_shown(counts: list[int], oversample: float) -> list[int]:

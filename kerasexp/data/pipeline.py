@@ -8,10 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
-from kerasexp.config.training import ClassBatches
 from kerasexp.data.augmentation import augmented, random_rows
 from kerasexp.data.disk_arrays import ImagesOnDisk
-from kerasexp.data.epoch_sampling import epoch_size, images_in_order
+from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.prepared_data import Split
 
 # Batches that are made at once, and that lie ready: a batch takes a fraction of a step, so that few are enough.
@@ -23,14 +22,11 @@ MOST, PIXELS = 500, 64 * 64
 
 def training_batches(
     split: Split,
-    batch_size: int,
+    sampling: Sampling,
     seed: int,
     augmentation: Augmentation | None,
     epochs: int,
     begin: tuple[int, int] = (0, 0),
-    oversample: float = 0,
-    class_batches: ClassBatches | None = None,
-    shuffle: bool = True,
 ) -> tf.data.Dataset:
     """Return the batches of all epochs up to `epochs - 1`, one after the other, from the epoch and step in `begin` on.
 
@@ -43,11 +39,11 @@ def training_batches(
     """
     images_at, labels = _reader(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
-    batch_size = epoch_size(np.bincount(split.labels).tolist(), batch_size, oversample, class_batches).batch_size
+    batch_size = sampling.size(np.bincount(split.labels).tolist()).batch_size
 
     def plan(epoch: np.int64) -> list[np.ndarray]:
         generator = np.random.default_rng((seed, int(epoch)))
-        shown, order = images_in_order(split.labels, oversample, class_batches, generator, shuffle)
+        shown, order = sampling.draw(split.labels, generator)
         rows = [shown[order]]
         if augmentation is not None:
             rows.append(random_rows(augmentation, len(shown), (height, width), generator)[order])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -56,6 +56,8 @@ class PreparedData:
         edits: a sentence on each edit of the labels.
         fingerprint: hexadecimal digest of images, labels and splits.
         identities: by split, a digest of which stored images with which classes it holds, however preprocessed.
+        seconds: how long it took to prepare them.
+        pseudo_labelled: `train` and `val` with a model's predictions for labels, where those are learned from.
     """
 
     splits: dict[str, Split]
@@ -67,31 +69,49 @@ class PreparedData:
     edits: list[str]
     fingerprint: str
     identities: dict[str, str]
+    seconds: float = 0.0
+    pseudo_labelled: dict[str, Split] = field(default_factory=dict)
+
+    @property
+    def learned_from(self) -> dict[str, Split]:
+        """The splits as training sees them, pseudo-labels included; metrics are of `splits`."""
+        return {**self.splits, **self.pseudo_labelled}
 
     @property
     def train_counts(self) -> list[int]:
         """How many training images each class has."""
         return np.bincount(self.splits["train"].labels, minlength=len(self.class_names)).tolist()
 
+    @property
+    def learned_counts(self) -> list[int]:
+        """The same of the labels that training sees, pseudo-labels included."""
+        return np.bincount(self.learned_from["train"].labels, minlength=len(self.class_names)).tolist()
 
-# Data that were prepared before or elsewhere, by what they are known by.
-_held: dict[str, PreparedData] = {}
+
+class DataCache:
+    """Prepared data that are kept from one run to the next.
+
+    Args:
+        given: data prepared elsewhere, by `data_key`; they are kept as long as the cache. Of those prepared here only the
+            last are.
+    """
+
+    def __init__(self, given: Mapping[str, PreparedData] | None = None):
+        self._given, self._last = dict(given or {}), ("", None)
+
+    def get(self, data: Data) -> PreparedData | None:
+        """Return the prepared data of a section, or None where they are not kept."""
+        key, last = self._last
+        return last if key == data_key(data) else self._given.get(data_key(data))
+
+    def keep(self, data: Data, prepared: PreparedData) -> None:
+        """Keep the prepared data of a section, in place of the last ones."""
+        self._last = data_key(data), prepared
 
 
-def key_of(data: Data) -> str:
-    """Return what prepared data are known by: all of the section that decides what they are."""
+def data_key(data: Data) -> str:
+    """Return everything in the section that decides what the prepared data are."""
     return data.model_dump_json(exclude={"augmentation", "oversample"})
-
-
-def hold(prepared: dict[str, PreparedData]) -> None:
-    """Keep prepared data, and no others; `prepare` then returns them."""
-    _held.clear()
-    _held.update(prepared)
-
-
-def is_held(data: Data) -> bool:
-    """Return whether these data are kept."""
-    return key_of(data) in _held
 
 
 def prepare(
@@ -109,8 +129,6 @@ def prepare(
         UserError: the data cannot be had, or do not fit the experiment.
         RunError: an image cannot be read and `on_corrupt` is `error`.
     """
-    if hold_out_parts and is_held(data):
-        return _held[key_of(data)]
     source, stand_in = load_source(data)
     edits = data.labels
     if stand_in is not None:

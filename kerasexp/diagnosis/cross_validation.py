@@ -12,6 +12,7 @@ import numpy as np
 
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Block, Cnn, Head
+from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_parts, stratified_sample
@@ -119,6 +120,6 @@ def _start_anew(classifier: keras.Model, model: keras.Model, seed: int) -> None:
 def _learn(model: keras.Model, split: Split, epochs: int, seed: int, progress: Callable[[int], None]) -> None:
     done = count(1)
     tell = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: progress(next(done)))
-    batches = training_batches(split, BATCH, seed, None, epochs)
+    batches = training_batches(split, Sampling(BATCH), seed, None, epochs)
     steps = math.ceil(len(split) / BATCH)
     model.fit(batches, epochs=epochs, steps_per_epoch=steps, callbacks=[tell], shuffle=False, verbose=0)

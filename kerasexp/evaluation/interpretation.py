@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 
@@ -9,6 +11,48 @@ import numpy as np
 MAX_LAYERS = 6
 # What a convolution's maps go through before the next one sees them.
 FOLLOWING = (keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU, keras.layers.Add)
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """What a network has learned, and what it looks at.
+
+    Attributes:
+        predicted_heat, true_heat: of each explained image, where the evidence for its predicted and for its true class lies;
+            see `grad_cam`.
+        kernels: of the first and the last convolution, by layer name; empty where nothing convolves.
+        example: position of the image that feature maps are of.
+        maps: its feature maps by layer name.
+    """
+
+    predicted_heat: np.ndarray | None
+    true_heat: np.ndarray | None
+    kernels: dict[str, np.ndarray]
+    example: int
+    maps: dict[str, np.ndarray]
+
+
+def interpret(
+    model: keras.Model,
+    images: np.ndarray,
+    predicted: np.ndarray,
+    true: np.ndarray,
+    example_image: np.ndarray,
+    example: int,
+) -> Interpretation:
+    """Explain the predictions for some images, and show the feature maps of one.
+
+    Args:
+        model: a classifier.
+        images: uint8 [n, height, width, channels], to explain.
+        predicted, true: int [n], their classes.
+        example_image: uint8 [height, width, channels].
+        example: its position.
+    """
+    heat = grad_cam(model, np.concatenate([images, images]), np.concatenate([predicted, true]))
+    halves = (None, None) if heat is None else np.split(heat, 2)
+    kernels = first_and_last_kernels(model)
+    return Interpretation(*halves, kernels, example, feature_maps(model, example_image) if kernels else {})
 
 
 def convolutions(model: keras.Model) -> list[keras.Layer]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from kerasexp.data.prepared_data import DataCache
 from kerasexp.errors import Interrupted
 from kerasexp.executors.tasks import Ending, Task, attempt
 
@@ -121,10 +122,11 @@ def _work(pipe: Connection, cores: list[int]) -> None:
         os.setpgid(0, 0)  # Ctrl-C goes to the process that has the terminal, which asks this one to stop
     with suppress(OSError, AttributeError):
         os.sched_setaffinity(0, cores)
+    cache = DataCache()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError, Interrupted):
         while (task := pipe.recv()) is not None:
-            pipe.send(attempt(task))
+            pipe.send(attempt(task, cache))
 
 
 def _end_with_parent() -> None:

@@ -147,15 +147,15 @@ def _look_for(address: str) -> None:
 
 def data_of(experiment: Experiment) -> dict[str, Data]:
     """Return the data of an experiment and of all that it starts from, by what they are known by."""
-    from kerasexp.data.prepared_data import key_of
+    from kerasexp.data.prepared_data import data_key
 
-    found = {key_of(experiment.data): experiment.data}
+    found = {data_key(experiment.data): experiment.data}
     return found if experiment.init is None else {**data_of(experiment.init.experiment), **found}
 
 
 def _attempt_there(task: Task, folder: str, keys: list[str], *prepared: Any) -> tuple[str, str | None]:
     """Carry out a task on a node, with prepared data; return how it ended."""
-    from kerasexp.data.prepared_data import hold
+    from kerasexp.data.prepared_data import DataCache
 
     try:
         os.chdir(folder)
@@ -164,11 +164,11 @@ def _attempt_there(task: Task, folder: str, keys: list[str], *prepared: Any) -> 
         there = False
     if not there:
         return "failed", f"{os.uname().nodename} does not see {folder}: the runs lie on a disk that all nodes share"
-    hold({key: data for key, data in zip(keys, prepared, strict=True) if data is not None})
+    cache = DataCache({key: data for key, data in zip(keys, prepared, strict=True) if data is not None})
     until = time.monotonic() + LINGERING
     while True:
         try:
-            ending = attempt(task)
+            ending = attempt(task, cache)
         except Interrupted:
             return "failed", "it was asked to stop"
         # Where a node was lost, the process that held the directory may not have ended yet.

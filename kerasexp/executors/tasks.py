@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
+from kerasexp.data.prepared_data import DataCache
 from kerasexp.errors import Interrupted, KerasexpError
 
 
@@ -45,21 +46,27 @@ class Ending:
     cause: str | None = None
 
 
-def attempt(task: Task) -> Ending:
+def attempt(task: Task, cache: DataCache) -> Ending:
     """Carry out a task here; what goes wrong with it is told, not raised, but for Interrupted."""
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    from kerasexp.runs.run import run_experiment, run_trial
+    from kerasexp.runs.request import RunRequest
+    from kerasexp.runs.run import run_experiment
 
     with task.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
         try:
-            if task.trial:
-                run_trial(task.experiment, task.folder, task.parent, Console(log))
-            else:
-                run_experiment(task.experiment, task.folder, Console(log), True, task.earlier)
+            request = RunRequest(
+                task.experiment,
+                task.folder,
+                resume=True,
+                earlier=task.earlier,
+                is_trial=task.trial,
+                parent=task.parent,
+            )
+            run_experiment(request, Console(log), cache)
             return Ending(task, "finished")
         except Interrupted:
             raise
@@ -79,15 +86,14 @@ class InThisProcess:
 
     def __init__(self):
         self._task: Task | None = None
+        # Files may change before this process is asked for the same data in another study.
+        self._cache = DataCache()
 
     def __enter__(self) -> InThisProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
-        from kerasexp.data.prepared_data import hold
-
-        # Files may have changed before this process is asked for the same data again.
-        hold({})
+        pass
 
     @property
     def room(self) -> int:
@@ -98,4 +104,4 @@ class InThisProcess:
 
     def ended(self) -> Ending:
         task, self._task = self._task, None
-        return attempt(task)
+        return attempt(task, self._cache)

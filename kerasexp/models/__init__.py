@@ -43,7 +43,7 @@ def build_model(
     return keras.Model(inputs, _probabilities(logits if decoded is None else decoded(logits)), name=name)
 
 
-def classifier_of(experiment: Experiment, class_names: list[str], counts: list[int]) -> keras.Model:
+def build_classifier(experiment: Experiment, class_names: list[str], counts: list[int]) -> keras.Model:
     """Build the classifier that an experiment asks for.
 
     Args:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from kerasexp.config import Experiment, Search, Study
 from kerasexp.console import Console
-from kerasexp.data.load import misfits, prepare_data
+from kerasexp.data.fit_checks import misfits
+from kerasexp.data.load import prepare_data
 from kerasexp.errors import Problem, UserError
 
 # Activations are kept for the backward pass: their sum over one batch, in float32, is most of what training needs.
@@ -43,7 +44,7 @@ def check_all(asked: Experiment | Study | Search, console: Console) -> None:
 
 def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     """Check one experiment, its upstream first; return its model, or None where it cannot be built."""
-    from kerasexp.models import classifier_of
+    from kerasexp.models import build_classifier
     from kerasexp.models.flops import flops
     from kerasexp.training.fine_tuning import freeze_below
     from kerasexp.training.initial_weights import start_from
@@ -53,7 +54,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     try:
         # Images that cannot be read are a finding here, whatever the run would make of them.
         lenient = experiment.data.model_copy(update={"on_corrupt": "skip"})
-        data, _ = prepare_data(experiment.model_copy(update={"data": lenient}), console)
+        data = prepare_data(experiment.model_copy(update={"data": lenient}), console)
     except UserError as error:
         problems += [Problem(p.message, p.file or experiment.name, p.key) for p in error.problems]
         return None
@@ -61,7 +62,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     if data.faults and experiment.data.on_corrupt == "error":
         message = f"is error, and {len(data.faults)} images cannot be read"
         problems.append(Problem(message, experiment.name, "data.on_corrupt"))
-    model = classifier_of(experiment, data.class_names, data.train_counts)
+    model = build_classifier(experiment, data.class_names, data.train_counts)
     steps: list[Callable[[], object]] = [
         lambda: load_pretrained(model, experiment.model),
         *([lambda: start_from(model, upstream, experiment.init)] if upstream is not None else []),

@@ -32,9 +32,8 @@ class Identity:
     resume: str
 
 
-def identify(experiment: Experiment, data: PreparedData, upstream: Identity | None) -> Identity:
-    """Return the identity of an experiment with its data and the run that it starts from."""
-    upstream_key = None if upstream is None else upstream.run
+def identify(experiment: Experiment, data: PreparedData, upstream_key: str | None) -> Identity:
+    """Return the identity of an experiment with its data; `upstream_key` is that of the run that it starts from."""
     return Identity(
         _digest(experiment, data, upstream_key, WITHOUT_EFFECT),
         _digest(experiment, data, upstream_key, WITHOUT_EFFECT | {"epochs"}),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from typing import Any
 
 import numpy as np
 
 from kerasexp.config import Experiment, resolved_yaml
-from kerasexp.diagnosis.advice import advise
+from kerasexp.console import Console
 from kerasexp.diagnosis.page import diagnosis_content
-from kerasexp.evaluation.mistakes import confused_pairs
-from kerasexp.evaluation.predictions import Predictions
 from kerasexp.evaluation.retrieval import retrieval_words
 from kerasexp.report.html import by_section, draw, render
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.page_plots import DATA, Judged, run_plots
+from kerasexp.runs.page_plots import DATA, run_plots
+from kerasexp.runs.results import Results
 from kerasexp.storage import write_bytes, write_text
 
 # Names of reported figures that are measured as well, and where they lie. As in Keras, a bare name is of the training
@@ -29,46 +28,43 @@ COMPARABLE = {
     "test_loss": ("test", "loss"),
     "test_macro_f1": ("test", "macro_f1"),
 }
-LISTED_PAIRS = 20
 MOST_PLOTS = 20
 
 
-def write_report(
-    run: RunDirectory, judged: Judged, manifest: dict[str, Any], progress: Callable[[int], None] | None = None
-) -> None:
-    """Draw the run's figures into its `plots` folder, and write `report.html` with them inside.
+def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], console: Console) -> None:
+    """Draw the run's plots into its `plots` folder, and write `report.html` with them inside; compute nothing.
 
     Args:
         run: where to.
-        judged: what is shown.
-        manifest: how it was run.
-        progress: called with the number of figures drawn, of at most `MOST_PLOTS`.
+        results: what is shown.
+        manifest: how it was run; gains the seconds that this took.
+        console: where progress is shown.
     """
-    images = []
-    for plot in run_plots(judged):
-        images.append(draw(plot))
-        write_bytes(run.plots / f"{plot.name}.png", images[-1].png)
-        if progress is not None:
-            progress(len(images))
-    metrics, experiment = judged.metrics, judged.experiment
-    advice = advise(judged.diagnosis, experiment.data, judged.data.folders, experiment.training)
-    reported = reported_rows(judged.experiment, {**metrics, "train": judged.fitted.history[-1]})
+    start, drawn = time.perf_counter(), []
+    with console.bar("drawing the report", MOST_PLOTS) as bar:
+        for plot in run_plots(results) if results.experiment.report.plots else ():
+            drawn.append(draw(plot))
+            write_bytes(run.plots / f"{plot.name}.png", drawn[-1].png)
+            bar.advance(len(drawn))
+    metrics, experiment = results.metrics, results.experiment
+    reported = reported_rows(experiment, {**metrics, "train": results.fitted.history[-1]})
     content = {
-        "experiment": judged.experiment,
-        "resolved": resolved_yaml(judged.experiment),
+        "experiment": experiment,
+        "resolved": resolved_yaml(experiment),
         "manifest": manifest,
         "metrics": metrics,
         "reported": reported,
         "claim": _foremost(reported),
-        "figures": figure_rows(metrics["val"], metrics["test"]),
+        "metric_rows": metric_rows(metrics["val"], metrics["test"]),
         "retrieval": retrieval_words(metrics["retrieval"]) if "retrieval" in metrics else {},
         "classes": class_rows(metrics["test"]),
-        "confused": _confused_rows(judged.test),
-        # The section on the data has more to say than its figures.
-        "sections": {**by_section(images), DATA: by_section(images).get(DATA, [])},
-        "diagnosis": diagnosis_content(judged.diagnosis, advice),
+        "confused": _confused_rows(results),
+        # The section on the data has more to say than its plots.
+        "sections": {**by_section(drawn), DATA: by_section(drawn).get(DATA, [])},
+        "diagnosis": diagnosis_content(results.diagnosis, results.advice),
     }
     write_text(run.report, render("run.html", content))
+    manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
 
 
 def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -94,7 +90,7 @@ def _foremost(reported: list[dict[str, Any]]) -> dict[str, Any] | None:
     return None
 
 
-def figure_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str]]:
+def metric_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str]]:
     """Return label, val, test and the interval of test, written out, of every figure of a split."""
     rows = []
     for key in test:
@@ -103,7 +99,7 @@ def figure_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str
         low, high = test.get(f"{key}_low"), test.get(f"{key}_high")
         rows.append(
             {
-                "label": figure_label(key),
+                "label": metric_label(key),
                 "val": _written(val.get(key)),
                 "test": _written(test[key]),
                 "interval": "" if low is None else f"{low:.4f} to {high:.4f}",
@@ -112,7 +108,7 @@ def figure_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str
     return rows
 
 
-def figure_label(key: str) -> str:
+def metric_label(key: str) -> str:
     """Return a figure's name for people."""
     label = key.replace("_", " ")
     for short, written in (("nll", "negative log likelihood"), ("ece", "expected calibration error"), ("auc", "AUC")):
@@ -139,8 +135,8 @@ def class_rows(test: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _confused_rows(test: Predictions) -> list[dict[str, Any]]:
-    names = np.array(test.class_names, object)
+def _confused_rows(results: Results) -> list[dict[str, Any]]:
+    names = np.array(results.test.class_names, object)
     return [
         {
             "first": names[pair.first],
@@ -149,5 +145,5 @@ def _confused_rows(test: Predictions) -> list[dict[str, Any]]:
             "first_as_second": pair.first_as_second,
             "second_as_first": pair.second_as_first,
         }
-        for pair in confused_pairs(test, LISTED_PAIRS)
+        for pair in results.pairs
     ]

@@ -1,28 +1,15 @@
-"""The figures of a run's page: what each is computed from, and the words that go with it."""
+"""The plots of a run's page, each with its caption; all of them draw what is in the results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasexp.config import Experiment
 from kerasexp.config.head_rules import head_without_steps
-from kerasexp.config.rules import labels_are_complementary, metric_losses
-from kerasexp.data.prepared_data import PreparedData
-from kerasexp.diagnosis.label_reviews import by_run
+from kerasexp.config.rules import metric_losses
 from kerasexp.diagnosis.page_plots import counts_plot, image_plots, label_plots
-from kerasexp.diagnosis.results import Diagnosis, look_at
-from kerasexp.evaluation.calibration import at_temperature, reliability
-from kerasexp.evaluation.mistakes import confident_mistakes, confused_pairs, confusion, drawn
-from kerasexp.evaluation.predictions import Predictions
-from kerasexp.evaluation.roc import Ranking
-from kerasexp.evaluation.tsne import embed
 from kerasexp.plots.confused_pairs import plot_confused_pairs
 from kerasexp.plots.confusion_matrix import MAX_NUMBERS, plot_confusion
 from kerasexp.plots.cross_validation_scores import plot_cross_validation
@@ -37,69 +24,27 @@ from kerasexp.plots.reliability import plot_reliability
 from kerasexp.plots.roc_curves import plot_ranking
 from kerasexp.plots.samples import plot_samples
 from kerasexp.report.html import Plot
+from kerasexp.runs.results import Results
 
-if TYPE_CHECKING:
-    import keras
-
-    from kerasexp.training.fit import Fitted
-
-PAIRS, EXPLAINED, GALLERY_COLUMNS = 6, 8, 4
+PAIRS, GALLERY_COLUMNS = 6, 4
 DATA = "Data"
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A finished training and what came out of the one pass over each split."""
-
-    experiment: Experiment
-    data: PreparedData
-    model: keras.Model
-    fitted: Fitted
-    predictions: dict[str, Predictions]
-    ranking: Ranking
-    metrics: dict[str, Any]
-
-    @property
-    def test(self) -> Predictions:
-        return self.predictions["test"]
-
-    @cached_property
-    def diagnosis(self) -> Diagnosis:
-        """What is odd about the data, and about val's labels, which the model has not learned from."""
-        experiment, names = self.experiment, self.data.class_names
-        guesses = experiment.init is not None and experiment.init.pseudo_labels
-        learned = not labels_are_complementary(experiment.training) and not guesses
-        labels = by_run(self.predictions["val"], self.test, learned)
-        return Diagnosis(look_at(self.data.splits, names, experiment.seed), labels)
-
-    def images(self, positions: np.ndarray) -> np.ndarray:
-        """Return the test images at these positions."""
-        return self.data.splits["test"].images[positions]
+def run_plots(results: Results) -> Iterator[Plot]:
+    """Draw the plots one after the other, in the page's order; those that have nothing to show are left out."""
+    for plots in PLOTS:
+        yield from plots(results)
 
 
-def run_plots(judged: Judged) -> Iterator[Plot]:
-    """Draw the figures one after the other, in the page's order; those that have nothing to show are left out."""
-    # The embedding takes as long as most of the drawing, and hardly needs Python's lock.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        embedded = thread.submit(embed, judged.test.features, judged.experiment.seed)
-        yield from _training(judged)
-        yield from _predictions(judged)
-        yield from _classes(judged)
-        yield from _probabilities(judged)
-        yield from _network(judged)
-        yield from _embedding(judged, embedded.result())
-        yield from _data(judged)
-
-
-def _training(judged: Judged) -> Iterator[Plot]:
-    if (head := head_without_steps(judged.experiment)) is not None:
-        yield from _cross_validation(judged, head[0])
+def _training(results: Results) -> Iterator[Plot]:
+    if (head := head_without_steps(results.experiment)) is not None:
+        yield from _cross_validation(results, head[0])
         return
-    history, flow, early = judged.fitted.history, judged.fitted.gradients, judged.fitted.early
+    history, flow, early = results.fitted.history, results.fitted.gradients, results.fitted.early
     last = history[-1]
     note = ""
-    if added := metric_losses(judged.experiment.training.loss):
-        name = judged.experiment.training.loss.name
+    if added := metric_losses(results.experiment.training.loss):
+        name = results.experiment.training.loss.name
         history = [{**row, "loss": row[name]} for row in history]
         note = f" The loss is {name} alone, on train as on val; train minimises {' and '.join(added)} loss as well."
     yield Plot(
@@ -109,7 +54,7 @@ def _training(judged: Judged) -> Iterator[Plot]:
         f"augmentation; those of val come after it.{note}",
         f"Curves over {len(history)} epochs; at the end the accuracy is {last['accuracy']:.4f} on train and "
         f"{last['val_accuracy']:.4f} on val.",
-        plot_curves(history, majority=judged.metrics["val"].get("majority_accuracy"), kept=judged.fitted.kept),
+        plot_curves(history, majority=results.metrics["val"].get("majority_accuracy"), kept=results.fitted.kept),
     )
     if early:
         curve = {name: np.array([row[name] for row in early]) for name in early[0]}
@@ -119,7 +64,7 @@ def _training(judged: Judged) -> Iterator[Plot]:
             "The start of the learning curve: accuracy and loss on up to 1,000 images of val, by step and by second.",
             f"Val accuracy {early[0]['val_accuracy']:.4f} at step {early[0]['step']}, and {early[-1]['val_accuracy']:.4f} at "
             f"step {early[-1]['step']}.",
-            plot_learning_curves([(judged.experiment.name, curve)]),
+            plot_learning_curves([(results.experiment.name, curve)]),
         )
     if len(flow.steps) and flow.layers:
         yield Plot(
@@ -133,8 +78,8 @@ def _training(judged: Judged) -> Iterator[Plot]:
         )
 
 
-def _cross_validation(judged: Judged, name: str) -> Iterator[Plot]:
-    rows = judged.fitted.cross_validation
+def _cross_validation(results: Results, name: str) -> Iterator[Plot]:
+    rows = results.fitted.cross_validation
     if rows:
         key = next(iter(rows[0]))
         best = max(rows, key=lambda row: row["accuracy"])
@@ -149,20 +94,18 @@ def _cross_validation(judged: Judged, name: str) -> Iterator[Plot]:
         )
 
 
-def _predictions(judged: Judged) -> Iterator[Plot]:
-    test, names = judged.test, judged.test.class_names
-    wanted = judged.experiment.report
-    shown = drawn(test, wanted.samples, judged.experiment.seed)
+def _predictions(results: Results) -> Iterator[Plot]:
+    test, names = results.test, results.test.class_names
+    shown, mistakes = results.samples, results.mistakes
     right = int(test.correct[shown].sum())
     yield Plot(
         "Predictions",
         "samples",
         "Right and wrong predictions, drawn at random from the test split, with the probability of the predicted class.",
         f"{right} right and {len(shown) - right} wrong predictions.",
-        _gallery(judged, shown),
+        _gallery(results, shown),
         chart=False,
     )
-    mistakes = confident_mistakes(test, wanted.mistakes)
     if len(mistakes):
         yield Plot(
             "Predictions",
@@ -170,10 +113,10 @@ def _predictions(judged: Judged) -> Iterator[Plot]:
             "The most confident mistakes: they tell most about the model, or about the label.",
             f"{len(mistakes)} mistakes; the first takes {names[test.y_true[mistakes[0]]]} for "
             f"{names[test.y_pred[mistakes[0]]]} with probability {test.confidence[mistakes[0]]:.2f}.",
-            _gallery(judged, mistakes),
+            _gallery(results, mistakes),
             chart=False,
         )
-    if pairs := confused_pairs(test, PAIRS):
+    if pairs := results.pairs[:PAIRS]:
         first = pairs[0]
         yield Plot(
             "Predictions",
@@ -181,34 +124,36 @@ def _predictions(judged: Judged) -> Iterator[Plot]:
             "The classes most often taken for each other: two that are recognised of each, then those that are not.",
             f"{len(pairs)} pairs; most often {names[first.first]} and {names[first.second]}, "
             f"{first.first_as_second + first.second_as_first} times.",
-            plot_confused_pairs([_drawable_pair(judged, pair) for pair in pairs], names),
+            plot_confused_pairs([_drawable_pair(results, pair) for pair in pairs], names),
             chart=False,
         )
-    yield from _attention(judged, mistakes[:EXPLAINED])
 
 
-def _attention(judged: Judged, mistakes: np.ndarray) -> Iterator[Plot]:
-    from kerasexp.evaluation.interpretation import grad_cam
-
-    test, images = judged.test, judged.images(mistakes)
-    asked = np.concatenate([test.y_pred[mistakes], test.y_true[mistakes]])
-    heat = grad_cam(judged.model, np.concatenate([images, images]), asked)
-    if heat is None:
+def _attention(results: Results) -> Iterator[Plot]:
+    test, found = results.test, results.interpretation
+    if found.predicted_heat is None:
         return
+    mistakes = results.mistakes[: len(found.predicted_heat)]
     yield Plot(
         "Predictions",
         "grad_cam",
         "What the network looks at in its most confident mistakes (Grad-CAM): where the evidence for the predicted and for "
         "the true class lies.",
         f"Heat maps over {len(mistakes)} misclassified images.",
-        plot_grad_cam(images, *np.split(heat, 2), test.y_true[mistakes], test.y_score[mistakes], test.class_names),
+        plot_grad_cam(
+            results.images(mistakes),
+            found.predicted_heat,
+            found.true_heat,
+            test.y_true[mistakes],
+            test.y_score[mistakes],
+            test.class_names,
+        ),
         chart=False,
     )
 
 
-def _classes(judged: Judged) -> Iterator[Plot]:
-    test, ranking = judged.test, judged.ranking
-    counts = confusion(test)
+def _classes(results: Results) -> Iterator[Plot]:
+    test, ranking, counts = results.test, results.ranking, results.confusion
     yield Plot(
         "Classes",
         "confusion",
@@ -242,9 +187,9 @@ def _recall(counts: np.ndarray) -> np.ndarray:
         return np.diag(counts) / counts.sum(axis=1)
 
 
-def _probabilities(judged: Judged) -> Iterator[Plot]:
-    temperature = judged.metrics["temperature"]
-    before, after = reliability(judged.test), reliability(at_temperature(judged.test, temperature))
+def _probabilities(results: Results) -> Iterator[Plot]:
+    temperature = results.metrics["temperature"]
+    before, after = results.reliability
     bins = [(r.confidence, r.accuracy, r.low, r.high, r.counts) for r in (before, after)]
     yield Plot(
         "Probabilities",
@@ -256,63 +201,74 @@ def _probabilities(judged: Judged) -> Iterator[Plot]:
     )
 
 
-def _network(judged: Judged) -> Iterator[Plot]:
-    from kerasexp.evaluation.interpretation import feature_maps, first_and_last_kernels
-
-    if kernels := first_and_last_kernels(judged.model):
+def _network(results: Results) -> Iterator[Plot]:
+    found, test = results.interpretation, results.test
+    if found.kernels:
         yield Plot(
             "Inside the network",
             "filters",
             "What the first and the last convolution have learned.",
-            f"Kernels of {' and '.join(kernels)}.",
-            plot_filters(kernels),
+            f"Kernels of {' and '.join(found.kernels)}.",
+            plot_filters(found.kernels),
         )
-        position = int(drawn(judged.test, 1, judged.experiment.seed)[0])
-        image, label = judged.images(position), judged.test.y_true[position]
+        label = int(test.y_true[found.example])
         yield Plot(
             "Inside the network",
             "feature_maps",
             "What the convolutions make of one image: the strongest maps of each.",
-            f"Feature maps of an image of {judged.test.class_names[label]}.",
-            plot_feature_maps(image, feature_maps(judged.model, image), int(label), judged.test.class_names),
+            f"Feature maps of an image of {test.class_names[label]}.",
+            plot_feature_maps(results.images(found.example), found.maps, label, test.class_names),
             chart=False,
         )
 
 
-def _embedding(judged: Judged, embedded: tuple[np.ndarray, str] | None) -> Iterator[Plot]:
-    if embedded is not None:
-        points, method = embedded
-        sampled = judged.test.sampled
+def _embedding(results: Results) -> Iterator[Plot]:
+    if results.embedding is not None:
+        points, method = results.embedding
+        sampled = results.test.sampled
         yield Plot(
             "Inside the network",
             "embedding",
             f"{len(points)} test images as the last layer sees them, laid out by {method}; wrong predictions are marked.",
             f"{method} of the features before the last layer, coloured by class.",
             plot_embedding(
-                points, judged.test.y_true[sampled], ~judged.test.correct[sampled], judged.test.class_names, method
+                points, results.test.y_true[sampled], ~results.test.correct[sampled], results.test.class_names, method
             ),
         )
 
 
-def _data(judged: Judged) -> Iterator[Plot]:
-    look = judged.diagnosis.look
+def _data(results: Results) -> Iterator[Plot]:
+    look = results.diagnosis.look
     yield counts_plot(look, DATA)
-    for labels in judged.diagnosis.labels:
+    for labels in results.diagnosis.labels:
         # Those of test are in the confusion matrix and among the confident mistakes.
         if labels.split == "val":
             yield from label_plots(labels, look, DATA)
     yield from image_plots(look, DATA)
 
 
-def _gallery(judged: Judged, positions: np.ndarray) -> Figure:
-    test = judged.test
+def _gallery(results: Results, positions: np.ndarray) -> Figure:
+    test = results.test
     return plot_samples(
-        judged.images(positions), test.y_true[positions], test.y_score[positions], test.class_names, GALLERY_COLUMNS
+        results.images(positions), test.y_true[positions], test.y_score[positions], test.class_names, GALLERY_COLUMNS
     )
 
 
-def _drawable_pair(judged: Judged, pair) -> tuple:
-    test = judged.test
-    confused = [(judged.images(i), int(test.y_true[i]), int(test.y_pred[i])) for i in pair.confused]
-    right = judged.images(pair.right_first), judged.images(pair.right_second)
+def _drawable_pair(results: Results, pair) -> tuple:
+    test = results.test
+    confused = [(results.images(i), int(test.y_true[i]), int(test.y_pred[i])) for i in pair.confused]
+    right = results.images(pair.right_first), results.images(pair.right_second)
     return pair.first, pair.second, pair.first_as_second, pair.second_as_first, *right, confused
+
+
+# The plots of the page, in its order: each yields those that it has of a run's results.
+PLOTS: tuple[Callable[[Results], Iterator[Plot]], ...] = (
+    _training,
+    _predictions,
+    _attention,
+    _classes,
+    _probabilities,
+    _network,
+    _embedding,
+    _data,
+)

@@ -1,157 +1,223 @@
-"""The second half of a run: a model is trained and then judged, on all splits with a report, or on `val` alone."""
+"""Everything that a run's page shows: each number computed once, from what was saved."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from kerasexp.config import Experiment
-from kerasexp.config.head_rules import head_without_steps
 from kerasexp.config.rules import labels_are_complementary, metric_losses
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import PreparedData
-from kerasexp.evaluation.calibration import fit_temperature
+from kerasexp.diagnosis.advice import Advice, advise
+from kerasexp.diagnosis.label_reviews import by_run
+from kerasexp.diagnosis.results import Diagnosis, look_at
+from kerasexp.evaluation.calibration import Reliability, at_temperature, fit_temperature, reliability
 from kerasexp.evaluation.complementary_metrics import complementary_metrics
+from kerasexp.evaluation.interpretation import Interpretation, interpret
 from kerasexp.evaluation.metrics import compute_metrics
-from kerasexp.evaluation.mistakes import confusion
+from kerasexp.evaluation.mistakes import ConfusedPair, confident_mistakes, confused_pairs, confusion, drawn
 from kerasexp.evaluation.predictions import Predictions, predict_split
 from kerasexp.evaluation.retrieval import retrieval_metrics, retrieval_words
-from kerasexp.evaluation.roc import rank
-from kerasexp.evaluation.tsne import sample_positions
+from kerasexp.evaluation.roc import Ranking, rank
+from kerasexp.evaluation.tsne import embed, sample_positions
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.page import MOST_PLOTS, write_report
-from kerasexp.runs.page_plots import Judged
-from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars, write_temperature
+from kerasexp.saving.checkpoint import load_checkpoint, write_temperature
 from kerasexp.storage import csv_text, write_json, write_text
-from kerasexp.training.classical_heads import FITS
-from kerasexp.training.fit import Fitted, fit
-from kerasexp.training.precision import what_computes
+from kerasexp.training.fitted import Fitted
+
+EXPLAINED, LISTED_PAIRS = 8, 20
 
 
 @dataclass(frozen=True)
-class Ready:
-    """All that a training begins with.
+class Results:
+    """A finished training, and what came of the one pass over each split.
 
     Attributes:
-        experiment: what is run.
-        data: as they are; figures are of these.
-        taught: what is learned from, which may have other labels.
-        model: built and initialised.
-        run: the directory, whose files are written.
-        manifest: gains the seconds that each part took.
-        console: where progress is shown.
+        experiment, data, fitted: what was run.
+        predictions: of `val` and `test`.
+        metrics: the content of `metrics.json`.
+        confusion: int64 [classes, classes] of test, a row per true class.
+        ranking: of test, one class against all others.
+        reliability: of test, before and after temperature scaling.
+        samples: positions of right and wrong test images drawn at random, the right ones first.
+        mistakes: positions of the most confident mistakes, the most confident first.
+        pairs: of classes with the most mistakes between them, the most first.
+        interpretation: what the network has learned and looks at.
+        embedding: test features in the plane, float [n, 2], and the method's name; None where there are too few.
+        diagnosis: what is odd about the data, and about the labels of val, which the model has not learned from.
+        advice: what to change in the experiment.
     """
 
     experiment: Experiment
     data: PreparedData
-    taught: PreparedData
-    model: Any
-    run: RunDirectory
-    manifest: dict[str, Any]
-    console: Console
+    fitted: Fitted
+    predictions: dict[str, Predictions]
+    metrics: dict[str, Any]
+    confusion: np.ndarray
+    ranking: Ranking
+    reliability: tuple[Reliability, Reliability]
+    samples: np.ndarray
+    mistakes: np.ndarray
+    pairs: list[ConfusedPair]
+    interpretation: Interpretation
+    embedding: tuple[np.ndarray, str] | None
+    diagnosis: Diagnosis
+    advice: list[Advice]
 
     @property
-    def is_complementary(self) -> bool:
-        """Whether labels say what an image is NOT; then they cannot tell how sure a prediction should be."""
-        return labels_are_complementary(self.experiment.training) or self.taught is not self.data
+    def test(self) -> Predictions:
+        return self.predictions["test"]
+
+    def images(self, positions: np.ndarray) -> np.ndarray:
+        """Return the test images at these positions."""
+        return self.data.splits["test"].images[positions]
 
 
-def train_and_judge(ready: Ready) -> None:
-    """Train, evaluate on val and test, draw and report."""
-    experiment, data, run, manifest = ready.experiment, ready.data, ready.run, ready.manifest
-    # 4. Training.
-    fitted = _trained(ready)
+def validate(
+    run: RunDirectory,
+    experiment: Experiment,
+    data: PreparedData,
+    fitted: Fitted,
+    manifest: dict[str, Any],
+    console: Console,
+) -> None:
+    """Evaluate on val alone, and write `metrics.json`: what chooses must not see the test split."""
+    val = predict_split(load_checkpoint(run.checkpoint).model, data.splits["val"], data.class_names)
+    metrics = complementary_metrics(val) if _is_complementary(experiment, data) else compute_metrics(val)
+    write_json(run.metrics, {"val": metrics, **_of_training(fitted)})
+    manifest["times"] |= {"train_seconds": round(fitted.seconds, 3)}
+    console.line(f"val: accuracy {metrics['accuracy']:.4f}  loss {metrics['loss']:.4f}")
 
-    # 5. Evaluation of what was saved, not of what is in memory; the test split is read here and nowhere before.
+
+def evaluate(
+    run: RunDirectory,
+    experiment: Experiment,
+    data: PreparedData,
+    fitted: Fitted,
+    manifest: dict[str, Any],
+    console: Console,
+) -> Results:
+    """Evaluate the saved checkpoint on val and test, write metrics and predictions, and return everything that is shown.
+
+    Raises:
+        RunError: the disk is full.
+    """
     start = time.perf_counter()
-    best = load_checkpoint(run.checkpoint).model
-    val = predict_split(best, data.splits["val"], data.class_names)
-    retrieves, count = _is_for_retrieval(ready), len(data.splits["test"])
+    model = load_checkpoint(run.checkpoint).model
+    complementary, retrieves = _is_complementary(experiment, data), _is_for_retrieval(experiment, data)
+    count = len(data.splits["test"])
     sampled = sample_positions(count, experiment.seed)
-    test = predict_split(best, data.splits["test"], data.class_names, np.arange(count) if retrieves else sampled)
-    temperature, ranking = 1.0 if ready.is_complementary else fit_temperature(val), rank(test)
+    val = predict_split(model, data.splits["val"], data.class_names)
+    test = predict_split(model, data.splits["test"], data.class_names, np.arange(count) if retrieves else sampled)
+    temperature, ranking = 1.0 if complementary else fit_temperature(val), rank(test)
     metrics = {
-        "val": complementary_metrics(val) if ready.is_complementary else compute_metrics(val, temperature),
+        "val": complementary_metrics(val) if complementary else compute_metrics(val, temperature),
         "test": compute_metrics(test, temperature, ranking),
         "temperature": temperature,
-        **_of_training(fitted, experiment),
+        **_of_training(fitted),
     }
-    if retrieves and (retrieval := _retrieval(ready, best, test)) is not None:
+    if retrieves and (retrieval := _retrieval(model, data, test)) is not None:
         metrics["retrieval"] = retrieval
     test = test.sampling(sampled)
+    table = confusion(test)
     write_temperature(run.checkpoint, temperature)
     write_text(run.predictions, test.to_csv())
-    write_text(run.confusion, csv_text(["true", *data.class_names], _named_rows(confusion(test), data.class_names)))
+    rows = ([name, *row.tolist()] for name, row in zip(data.class_names, table, strict=True))
+    write_text(run.confusion, csv_text(["true", *data.class_names], rows))
     write_json(run.metrics, metrics)
+    _announce(metrics, console)
+    results = _shown(model, experiment, data, fitted, {"val": val, "test": test}, metrics, table, ranking)
     manifest["times"] |= {
         "train_seconds": metrics["train_seconds"],
         "evaluate_seconds": round(time.perf_counter() - start, 3),
     }
-    for name in ("val", "test"):
-        m = metrics[name]
-        ready.console.line(
-            f"{name}: accuracy {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
-            f"loss {m['loss']:.4f}  "
-            + (f"macro F1 {m['macro_f1']:.4f}  " if "macro_f1" in m else "estimated from complementary labels  ")
-            + f"({m['images']} images)"
+    return results
+
+
+def _shown(
+    model: keras.Model,
+    experiment: Experiment,
+    data: PreparedData,
+    fitted: Fitted,
+    predictions: dict[str, Predictions],
+    metrics: dict[str, Any],
+    table: np.ndarray,
+    ranking: Ranking,
+) -> Results:
+    """Compute what a page shows beside the metrics."""
+    test, images = predictions["test"], data.splits["test"].images
+    mistakes = confident_mistakes(test, experiment.report.mistakes)
+    samples = drawn(test, experiment.report.samples, experiment.seed)
+    explained, example = mistakes[:EXPLAINED], int(drawn(test, 1, experiment.seed)[0])
+    # The embedding takes as long as all the rest, and hardly needs Python's lock.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        embedding = thread.submit(embed, test.features, experiment.seed)
+        diagnosis = Diagnosis(
+            look_at(data.splits, data.class_names, experiment.seed),
+            by_run(predictions["val"], test, learned=not _is_complementary(experiment, data)),
         )
-    if "retrieval" in metrics:
-        ready.console.line(
-            "retrieval by features: "
-            + ", ".join(f"{word} {value:.4f}" for word, value in retrieval_words(metrics["retrieval"]).items())
+        interpretation = interpret(
+            model, images[explained], test.y_pred[explained], test.y_true[explained], images[example], example
         )
-
-    # 6. Plots and the page.
-    start = time.perf_counter()
-    judged = Judged(experiment, data, best, fitted, {"val": val, "test": test}, ranking, metrics)
-    with ready.console.bar("drawing the report", MOST_PLOTS) as bar:
-        write_report(run, judged, manifest, bar.advance)
-    manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
-
-
-def train_and_validate(ready: Ready) -> None:
-    """Train, and evaluate on val alone: what is chosen by its figures must not see the test split."""
-    fitted = _trained(ready)
-    val = predict_split(load_checkpoint(ready.run.checkpoint).model, ready.data.splits["val"], ready.data.class_names)
-    figures = complementary_metrics(val) if ready.is_complementary else compute_metrics(val)
-    write_json(ready.run.metrics, {"val": figures, **_of_training(fitted, ready.experiment)})
-    ready.manifest["times"] |= {"train_seconds": round(fitted.seconds, 3)}
-    ready.console.line(f"val: accuracy {figures['accuracy']:.4f}  loss {figures['loss']:.4f}")
-
-
-def _trained(ready: Ready) -> Fitted:
-    experiment, data, run, manifest = ready.experiment, ready.data, ready.run, ready.manifest
-    write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
-    ready.console.line(what_computes(manifest["precision"], experiment.training.precision, manifest["devices"]))
-    with ready.model.distribute_strategy.scope():
-        head = head_without_steps(experiment)
-        train = fit if head is None else FITS[head[0]]
-        return train(ready.model, ready.taught, experiment, run, ready.console)
+    return Results(
+        experiment,
+        data,
+        fitted,
+        predictions,
+        metrics,
+        table,
+        ranking,
+        (reliability(test), reliability(at_temperature(test, metrics["temperature"]))),
+        samples,
+        mistakes,
+        confused_pairs(test, LISTED_PAIRS),
+        interpretation,
+        embedding.result(),
+        diagnosis,
+        advise(diagnosis, experiment.data, data.folders, experiment.training),
+    )
 
 
-def _is_for_retrieval(ready: Ready) -> bool:
+def _is_complementary(experiment: Experiment, data: PreparedData) -> bool:
+    """Whether labels of val say what an image is NOT; then they cannot tell how sure a prediction should be."""
+    return labels_are_complementary(experiment.training) or bool(data.pseudo_labelled)
+
+
+def _is_for_retrieval(experiment: Experiment, data: PreparedData) -> bool:
     # Batches of so many images of each class are for losses that compare images, and for what these are compared with.
-    training = ready.experiment.training
-    return not ready.is_complementary and bool(metric_losses(training.loss) or training.class_batches)
+    training = experiment.training
+    return not _is_complementary(experiment, data) and bool(metric_losses(training.loss) or training.class_batches)
 
 
-def _retrieval(ready: Ready, model: Any, test: Predictions) -> dict[str, Any] | None:
-    train = ready.taught.splits["train"]
-    return retrieval_metrics(predict_split(model, train, ready.data.class_names, np.arange(len(train))), test)
+def _retrieval(model: keras.Model, data: PreparedData, test: Predictions) -> dict[str, Any] | None:
+    train = data.learned_from["train"]
+    return retrieval_metrics(predict_split(model, train, data.class_names, np.arange(len(train))), test)
 
 
-def _of_training(fitted: Fitted, experiment: Experiment) -> dict[str, Any]:
-    # A head without steps has one row of history, and has seen no epoch.
+def _of_training(fitted: Fitted) -> dict[str, Any]:
     return {
-        "epochs": len(fitted.history) if head_without_steps(experiment) is None else 0,
+        "epochs": fitted.epochs,
         "kept_epoch": fitted.kept,
         "train_seconds": round(fitted.seconds, 3),
         **({"cross_validation": fitted.cross_validation} if fitted.cross_validation else {}),
     }
 
 
-def _named_rows(matrix, names: list[str]):
-    return ([name, *row.tolist()] for name, row in zip(names, matrix, strict=True))
+def _announce(metrics: dict[str, Any], console: Console) -> None:
+    for name in ("val", "test"):
+        m = metrics[name]
+        console.line(
+            f"{name}: accuracy {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
+            f"loss {m['loss']:.4f}  "
+            + (f"macro F1 {m['macro_f1']:.4f}  " if "macro_f1" in m else "estimated from complementary labels  ")
+            + f"({m['images']} images)"
+        )
+    if "retrieval" in metrics:
+        words = (f"{word} {value:.4f}" for word, value in retrieval_words(metrics["retrieval"]).items())
+        console.line(f"retrieval by features: {', '.join(words)}")

@@ -1,65 +1,53 @@
-"""Unfinished runs: finding the one that an experiment may go on with, and opening it again."""
+"""Runs that are there already: the finished one that will do, or the unfinished one to continue."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from kerasexp.config import Experiment, load_experiment
 from kerasexp.console import Console
-from kerasexp.environment import now
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.directory import RunDirectory, earlier_runs
 from kerasexp.runs.identity import Identity
+from kerasexp.runs.request import RunRequest
 from kerasexp.storage import written
+
+
+def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDirectory | None:
+    """Return the run that a request means, finished or to be continued, and say so; None where a new one is to be made.
+
+    Raises:
+        UserError: `run_dir` holds something else, or a run of fewer epochs is asked for than were done.
+    """
+    name, run_dir = request.experiment.name, request.run_dir
+    if request.is_upstream:
+        done = next((run for run in earlier_runs(name) if is_finished(run, identity)), None)
+        if done is not None:
+            console.line(f"starting from {done.path}, which has run before")
+            return done
+        console.line(f"running {name} first, to start from it")
+    if run_dir is not None and not run_dir.exists():
+        same = next((path for path in request.earlier if is_finished(RunDirectory(path), identity)), None)
+        if same is not None:
+            copy_run(same, run_dir)
+    if run_dir is not None and not request.resume:
+        return None
+    found = _unfinished_run(request.experiment, identity, run_dir)
+    is_done = found is not None and is_finished(found, identity)
+    if found is not None and not request.resume:
+        if not is_done:
+            console.line(f"{found.path} holds the same run, unfinished; --resume continues it")
+        return None
+    if is_done:
+        console.line(f"{found.path} has finished already")
+    return found
 
 
 def is_finished(run: RunDirectory, identity: Identity) -> bool:
     """Return whether this very run has been done, and its model is there."""
     manifest = run.read_manifest()
     return manifest.get("status") == "finished" and manifest.get("key") == identity.run and run.model.is_file()
-
-
-def unfinished_run(experiment: Experiment, identity: Identity, run_dir: Path | None) -> RunDirectory | None:
-    """Return the run to go on with: the one in `run_dir`, or the newest that differs in the number of epochs at most.
-
-    A finished run with as many epochs is found as well; one that failed is, too: its last state is from before.
-
-    Raises:
-        UserError: `run_dir` holds something else, or a run of fewer epochs is asked for than were done.
-    """
-    if run_dir is None:
-        runs = (
-            run for run in earlier_runs(experiment.name) if run.read_manifest().get("resume_key") == identity.resume
-        )
-        return next((run for run in runs if _may_go_on(run, experiment, identity)), None)
-    if not run_dir.exists():
-        return None
-    run = RunDirectory(run_dir)
-    manifest = run.read_manifest()
-    if run.is_barely_begun():
-        return run
-    if not manifest:
-        raise UserError(Problem("holds no run: it has no manifest.json", str(run_dir), "--resume"))
-    if manifest.get("resume_key") != identity.resume:
-        message = (
-            "holds a run of other settings, other data or another version of kerasexp; `compare` tells what differs"
-        )
-        raise UserError(Problem(message, str(run_dir), "--resume"))
-    if not _may_go_on(run, experiment, identity):
-        epochs = load_experiment(run.experiment).training.epochs
-        message = f"got {experiment.training.epochs}, and the run there has finished {epochs}; give more"
-        raise UserError(Problem(message, str(run_dir), "training.epochs"))
-    return run
-
-
-def copy_finished(identity: Identity, runs: Sequence[Path], to: Path) -> None:
-    """Copy to `to` the first of these runs that is finished and has these identity, if there is one."""
-    found = next((path for path in runs if is_finished(RunDirectory(path), identity)), None)
-    if found is not None:
-        copy_run(found, to)
 
 
 def copy_run(run: Path, to: Path) -> None:
@@ -71,29 +59,38 @@ def copy_run(run: Path, to: Path) -> None:
         temporary.rename(to)
 
 
-def reopen(run: RunDirectory, experiment: Experiment, manifest: dict[str, Any], console: Console) -> None:
-    """Make ready to go on: the folders, what the old manifest knows of the beginning, and a word on what changes."""
-    run.make_folders()
-    run.sweep()
-    before = run.read_manifest()
-    if not before:
-        return
-    manifest["times"]["started"] = before["times"]["started"]
-    manifest["resumed"] = [*before.get("resumed", []), now()]
-    console.line(f"going on with {run.path}")
-    epochs, planned = experiment.training.epochs, load_experiment(run.experiment).training.epochs
-    schedule = experiment.training.schedule
-    if epochs != planned:
-        console.line(f"{planned} epochs become {epochs}")
-        if schedule.name in ("cosine", "one_cycle"):
-            console.line(
-                f"the {schedule.name} schedule is stretched to {epochs} epochs: the learning rate goes on at the place where "
-                "it would be in a training of that length, and what was done at the old rates stays done"
-            )
+def _unfinished_run(experiment: Experiment, identity: Identity, run_dir: Path | None) -> RunDirectory | None:
+    """Return the run to continue: the one in `run_dir`, or the newest that differs in the number of epochs at most.
+
+    A finished run with as many epochs is found as well. So is one that failed: its last state is from before.
+    """
+    if run_dir is None:
+        runs = (
+            run for run in earlier_runs(experiment.name) if run.read_manifest().get("resume_key") == identity.resume
+        )
+        return next((run for run in runs if _can_continue(run, experiment, identity)), None)
+    if not run_dir.exists():
+        return None
+    run = RunDirectory(run_dir)
+    manifest = run.read_manifest()
+    if run.is_barely_begun():
+        return run
+    if not manifest:
+        raise UserError(Problem("holds no run: it has no manifest.json", str(run_dir), "--resume"))
+    if manifest.get("resume_key") != identity.resume:
+        message = (
+            "holds a run of other settings, other data or another version of kerasexp; `compare` shows what differs"
+        )
+        raise UserError(Problem(message, str(run_dir), "--resume"))
+    if not _can_continue(run, experiment, identity):
+        epochs = load_experiment(run.experiment).training.epochs
+        message = f"got {experiment.training.epochs}, and the run there has finished {epochs}; give more"
+        raise UserError(Problem(message, str(run_dir), "training.epochs"))
+    return run
 
 
-def _may_go_on(run: RunDirectory, experiment: Experiment, identity: Identity) -> bool:
-    """An unfinished run may, and a finished one that has done as many epochs or fewer."""
+def _can_continue(run: RunDirectory, experiment: Experiment, identity: Identity) -> bool:
+    """Whether a run is unfinished, or has finished with as many epochs or fewer."""
     if run.read_manifest().get("status") != "finished" or is_finished(run, identity):
         return True
     return load_experiment(run.experiment).training.epochs < experiment.training.epochs

@@ -11,7 +11,7 @@ from kerasexp.config import Experiment, Search, Study, resolved_yaml
 from kerasexp.config.search import OBJECTIVES, corner_problems
 from kerasexp.config.study import with_seed
 from kerasexp.console import Console
-from kerasexp.data.load import fitting_data
+from kerasexp.data.load import load_data
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import RunError, UserError
 from kerasexp.executors import Executor, executor_of
@@ -207,7 +207,7 @@ def _most_trials(search: Search) -> int:
 
 def check_corners(search: Search, console: Console) -> None:
     """Prepare the data and build the models of some corners of the space; raise UserError with all that cannot be."""
-    from kerasexp.models import classifier_of
+    from kerasexp.models import build_classifier
 
     prepared: dict[str, PreparedData] = {}
     built = 0
@@ -218,10 +218,10 @@ def check_corners(search: Search, console: Console) -> None:
             [experiment.data.model_dump(mode="json", exclude={"augmentation"}), experiment.training.batch_size]
         )
         if key not in prepared:
-            prepared[key], _ = fitting_data(experiment, console if not prepared else Console(quiet=True))
+            prepared[key] = load_data(experiment, console if not prepared else Console(quiet=True))
         if built < MOST_BUILT:
             built += 1
-            classifier_of(experiment, prepared[key].class_names, prepared[key].train_counts)
+            build_classifier(experiment, prepared[key].class_names, prepared[key].train_counts)
 
     if problems := corner_problems(search, try_out):
         raise UserError(*problems)

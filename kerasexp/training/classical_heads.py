@@ -23,7 +23,7 @@ from kerasexp.models.classical_layers import for_all_classes, linear_logits, nei
 from kerasexp.saving.run_files import RunFiles
 from kerasexp.storage import replacing
 from kerasexp.training.features import features_of
-from kerasexp.training.fit import Fitted
+from kerasexp.training.fitted import Fitted
 from kerasexp.training.gradient_flow import NO_GRADIENTS
 
 FOLDS, MOST_STEPS = 5, 2000
@@ -84,8 +84,8 @@ def fit_classical(
     method, start = METHODS[name], time.perf_counter()
     tensor = model.get_layer("logits").input
     extractor = keras.Model(model.input, tensor, name="features")
-    features = {split: features_of(extractor, data.splits[split].images, console) for split in ("train", "val")}
-    labels = {split: data.splits[split].labels for split in features}
+    features = {split: features_of(extractor, data.learned_from[split].images, console) for split in ("train", "val")}
+    labels = {split: data.learned_from[split].labels for split in features}
 
     # 1. What cross-validation on train chooses.
     values = sorted(set(getattr(head, method.key)))
@@ -113,8 +113,8 @@ def read_as_is(
 ) -> Fitted:
     """Leave a model that nothing is trained of in `run`; the arguments are those of `fit_classical`."""
     start = time.perf_counter()
-    scores = {split: features_of(model, data.splits[split].images, console) for split in ("train", "val")}
-    labels = {split: data.splits[split].labels for split in scores}
+    scores = {split: features_of(model, data.learned_from[split].images, console) for split in ("train", "val")}
+    labels = {split: data.learned_from[split].labels for split in scores}
     return _saved(model, scores, labels, time.perf_counter() - start, run)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kerasexp.config import Experiment
 from kerasexp.config.rules import metric_losses
-from kerasexp.data.epoch_sampling import epoch_size
+from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.errors import Problem, UserError
 
 # Read by each copy on its own, and by everything else from the first one: all copies note the same.
@@ -39,7 +39,7 @@ def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Stra
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     devices = [device.name for device in tf.config.list_logical_devices(kind)]
     training = experiment.training
-    epoch = epoch_size(counts, training.batch_size, experiment.data.oversample, training.class_batches)
+    epoch = Sampling.of(experiment).size(counts)
     if epoch.smallest_batch < len(devices):
         raise UserError(
             Problem(

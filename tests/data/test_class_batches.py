@@ -6,7 +6,7 @@ import pytest
 from kerasexp.config.data import Augmentation
 from kerasexp.config.training import ClassBatches
 from kerasexp.data.class_batches import classes_in_batch, positions_by_class, steps_by_class
-from kerasexp.data.epoch_sampling import epoch_size
+from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 
@@ -88,7 +88,7 @@ def test_it_follows_from_the_generator_alone():
 
 @pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
 def test_steps_are_known_beforehand(counts):
-    size = epoch_size(counts, 12, 0, P3K4)
+    size = Sampling(12, class_batches=P3K4).size(counts)
     assert (size.batch_size, size.smallest_batch) == (12, 12)
     assert size.images == positions_by_class(labels_of(counts), P3K4, np.random.default_rng(0)).size == 12 * size.steps
 
@@ -96,9 +96,9 @@ def test_steps_are_known_beforehand(counts):
 def test_a_stand_in_with_fewer_classes_has_smaller_batches():
     batches = ClassBatches(classes=16, images=4)
     assert classes_in_batch([5, 5, 0, 5], batches) == 3
-    assert epoch_size([5, 5, 0, 5], 64, 0, batches).batch_size == 12
+    assert Sampling(64, class_batches=batches).size([5, 5, 0, 5]).batch_size == 12
     labels = labels_of([5, 5, 0, 5])
-    stream = training_batches(split_of(labels), 64, 0, None, 1, class_batches=batches)
+    stream = training_batches(split_of(labels), Sampling(64, class_batches=batches), 0, None, 1)
     assert [sorted(np.bincount(batch, minlength=4).tolist()) for _, batch in stream] == [[0, 4, 4, 4]] * 2
 
 
@@ -112,11 +112,11 @@ def test_a_resumed_epoch_shows_what_the_unbroken_one_would_have(augmentation):
     split = split_of(labels_of(COUNTS["no multiples of K"]))
 
     def stream(begin):
-        batches = training_batches(split, 12, 7, augmentation, 3, begin, class_batches=P3K4)
+        batches = training_batches(split, Sampling(12, class_batches=P3K4), 7, augmentation, 3, begin)
         return [(images.numpy(), labels.numpy()) for images, labels in batches]
 
     whole, rest = stream((0, 0)), stream((1, 2))
-    steps = epoch_size(COUNTS["no multiples of K"], 12, 0, P3K4).steps
+    steps = Sampling(12, class_batches=P3K4).size(COUNTS["no multiples of K"]).steps
     assert len(whole) == 3 * steps and len(rest) == 2 * steps - 2
     for (images, labels), (same_images, same_labels) in zip(whole[steps + 2 :], rest, strict=True):
         assert np.array_equal(images, same_images) and np.array_equal(labels, same_labels)
@@ -125,7 +125,7 @@ def test_a_resumed_epoch_shows_what_the_unbroken_one_would_have(augmentation):
 def test_labels_go_with_their_images():
     labels = labels_of(COUNTS["even"])
     split = split_of(labels)
-    for images, given in training_batches(split, 12, 0, None, 1, class_batches=P3K4):
+    for images, given in training_batches(split, Sampling(12, class_batches=P3K4), 0, None, 1):
         for image, label in zip(images.numpy(), given.numpy(), strict=True):
             found = np.flatnonzero((split.images == image).all(axis=(1, 2, 3)))
             assert label in labels[found]

@@ -1,32 +1,27 @@
-"""Data that another process has prepared are taken as they are."""
+"""Prepared data that are kept from one run to the next."""
 
-import pytest
+import numpy as np
 
-from kerasexp.config import experiment_from
-from kerasexp.data import prepared_data as preparation
-from kerasexp.data.prepared_data import hold, key_of, prepare
+from kerasexp.config.data import Augmentation, Data
+from kerasexp.data.prepared_data import DataCache, data_key, prepare
 
-
-@pytest.fixture(autouse=True)
-def nothing_held_after():
-    yield
-    hold({})
+DIGITS = Data(source="digits")
 
 
-def test_held_data_are_not_prepared_again(monkeypatch):
-    data = experiment_from({"name": "x", "data": {"source": "digits"}}).data
-    prepared = prepare(data)
-    hold({key_of(data): prepared})
-    monkeypatch.setattr(preparation, "load_source", lambda data: pytest.fail("read again"))
-    assert prepare(data) is prepared
-    turned = experiment_from({"name": "x", "data": {"source": "digits", "augmentation": {"rotation": 5}}}).data
-    assert prepare(turned) is prepared and preparation.is_held(turned)
+def test_what_was_prepared_last_is_kept_and_augmentation_has_no_part_in_it():
+    cache, prepared = DataCache(), prepare(DIGITS)
+    assert cache.get(DIGITS) is None
+    cache.keep(DIGITS, prepared)
+    assert cache.get(DIGITS.model_copy(update={"augmentation": Augmentation(rotation=5), "oversample": 1})) is prepared
+    other = DIGITS.model_copy(update={"split_seed": 1})
+    assert cache.get(other) is None
+    cache.keep(other, prepare(other))
+    assert cache.get(DIGITS) is None
+    assert not np.array_equal(cache.get(other).splits["test"].labels, cache.get(other).splits["val"].labels)
 
 
-def test_other_data_are():
-    data = experiment_from({"name": "x", "data": {"source": "digits"}}).data
-    hold({key_of(data): prepare(data)})
-    other = experiment_from({"name": "x", "data": {"source": "digits", "validation": 0.3}}).data
-    assert len(prepare(other).splits["val"]) > len(prepare(data).splits["val"])
-    hold({})
-    assert prepare(data) is not prepare(data)
+def test_what_was_given_stays():
+    prepared = prepare(DIGITS)
+    cache, other = DataCache({data_key(DIGITS): prepared}), DIGITS.model_copy(update={"split_seed": 1})
+    cache.keep(other, prepare(other))
+    assert cache.get(DIGITS) is prepared and cache.get(other) is not None

@@ -9,6 +9,7 @@ from kerasexp.config.data import Preprocessing
 from kerasexp.data import disk_arrays as on_disk
 from kerasexp.data import image_cache as packed
 from kerasexp.data.disk_arrays import ImagesOnDisk, ImagesWriter, in_parts
+from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.image_cache import pack
 from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.prepared_data import Split
@@ -139,7 +140,7 @@ def test_where_nothing_can_be_written_they_are_held_in_memory(little_memory, tmp
 def test_batches_from_disk_are_those_from_memory(images):
     labels = np.arange(50) % 3
     splits = [Split(stored, labels, [""] * 50) for stored in (images, STORED)]
-    streams = [training_batches(split, 8, 0, None, 2) for split in splits]
+    streams = [training_batches(split, Sampling(8), 0, None, 2) for split in splits]
     streams += [evaluation_batches(split.images, labels, 8) for split in splits]
     streams += [evaluation_batches(split.images, None, 8).map(lambda shown: (shown, shown)) for split in splits]
     for ours, theirs in zip(streams[::2], streams[1::2], strict=True):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Augmentation
+from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.prepared_data import Split
 
@@ -19,7 +20,7 @@ def split() -> Split:
 
 
 def batches(split, seed=0, augmentation=None, first=0, epochs=1, batch_size=5) -> list[tuple[np.ndarray, np.ndarray]]:
-    stream = training_batches(split, batch_size, seed, augmentation, epochs, (first, 0))
+    stream = training_batches(split, Sampling(batch_size), seed, augmentation, epochs, (first, 0))
     return [(images.numpy(), labels.numpy()) for images, labels in stream]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Augmentation
-from kerasexp.data.epoch_sampling import positions_shown, times_shown
+from kerasexp.data.epoch_sampling import Sampling, positions_shown, times_shown
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 
@@ -37,7 +37,7 @@ def test_without_it_nothing_is_drawn():
 def test_an_image_that_comes_again_is_changed_in_another_way():
     images = np.random.default_rng(0).integers(1, 256, (len(LABELS), 8, 8, 1), np.uint8)
     split = Split(images, LABELS, [str(i) for i in range(len(LABELS))])
-    stream = training_batches(split, 50, 0, Augmentation(rotation=20, shift=0.2), 1, oversample=1)
+    stream = training_batches(split, Sampling(50, oversample=1), 0, Augmentation(rotation=20, shift=0.2), 1)
     images, labels = (np.concatenate(parts) for parts in zip(*(map(np.asarray, b) for b in stream), strict=True))
     assert len(labels) == 300
     lone = images[labels == 3].reshape(100, -1)
@@ -46,12 +46,12 @@ def test_an_image_that_comes_again_is_changed_in_another_way():
 
 def test_a_resumed_epoch_shows_what_the_unbroken_one_would_have():
     split = Split(np.zeros((len(LABELS), 4, 4, 1), np.uint8), LABELS, [str(i) for i in range(len(LABELS))])
-    whole = [labels.numpy().tolist() for _, labels in training_batches(split, 50, 0, None, 2, oversample=1)]
-    rest = [labels.numpy().tolist() for _, labels in training_batches(split, 50, 0, None, 2, (1, 3), oversample=1)]
+    whole = [labels.numpy().tolist() for _, labels in training_batches(split, Sampling(50, 1), 0, None, 2)]
+    rest = [labels.numpy().tolist() for _, labels in training_batches(split, Sampling(50, 1), 0, None, 2, (1, 3))]
     assert len(whole) == 12 and whole[9:] == rest
 
 
 def test_without_shuffling_every_epoch_is_as_stored():
     split = Split(np.zeros((len(LABELS), 4, 4, 1), np.uint8), LABELS, [str(i) for i in range(len(LABELS))])
-    stream = training_batches(split, 50, 0, Augmentation(rotation=5), 2, shuffle=False)
+    stream = training_batches(split, Sampling(50, shuffle=False), 0, Augmentation(rotation=5), 2)
     assert np.concatenate([labels for _, labels in stream]).tolist() == [*LABELS, *LABELS]

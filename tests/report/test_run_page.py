@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from kerasexp.config import load_experiment
+from kerasexp.console import Console
+from kerasexp.runs.request import RunRequest
+
 # Nearly each of these trains, or draws a whole page.
 pytestmark = pytest.mark.slow
 
@@ -82,11 +86,8 @@ def test_two_hundred_classes(npz_run):
     assert (run / "report.html").stat().st_size < 5_000_000
 
 
-def test_an_mlp_has_no_kernels_to_show(cli, tiny_yaml, monkeypatch):
-    from kerasexp.runs import page as run_page
-    from kerasexp.runs import page_plots as figures
-
-    monkeypatch.setattr(run_page, "run_plots", figures.run_plots)
+@pytest.mark.plots
+def test_an_mlp_has_no_kernels_to_show(cli, tiny_yaml):
     answer = cli("run", tiny_yaml, "--set", "model={name: mlp, units: [8]}", "--set", "training.epochs=1")
     assert answer.code == 0, answer.err
     drawn = {p.stem for p in (Path(answer.last_line) / "plots").iterdir()}
@@ -102,12 +103,21 @@ def test_the_reported_figure_stands_in_the_first_lines(cli, tiny_yaml):
     assert f"{val - 0.5:+.4f}".replace("-", "−") in lead and "made up" in page
 
 
-def test_samples_and_mistakes_are_as_many_as_asked_for(cli, tiny_yaml, monkeypatch):
-    from kerasexp.runs import page_plots as figures
+def test_samples_and_mistakes_are_as_many_as_asked_for(tiny_yaml, monkeypatch):
+    from kerasexp.runs import run
 
-    asked = []
-    monkeypatch.setattr(figures, "drawn", lambda predictions, count, seed: asked.append(count) or [0])
-    monkeypatch.setattr(figures, "confident_mistakes", lambda predictions, count: asked.append(count) or [])
-    monkeypatch.setattr("kerasexp.runs.page.run_plots", lambda judged: list(figures._predictions(judged))[:0])
-    cli("run", tiny_yaml, "--set", "report={samples: 2, mistakes: 5}", "--set", "training.epochs=1")
-    assert asked == [2, 5]
+    shown = []
+    monkeypatch.setattr("kerasexp.runs.page.write_report", lambda run, results, *rest: shown.append(results))
+    experiment = load_experiment(tiny_yaml, ["report={samples: 2, mistakes: 3}", "training.epochs=1"])
+    run.run_experiment(RunRequest(experiment), Console(quiet=True))
+    (results,) = shown
+    correct = results.test.correct
+    assert correct[results.samples].tolist() == [True] * min(2, correct.sum()) + [False] * min(2, (~correct).sum())
+    assert len(results.mistakes) == min(3, (~correct).sum())
+
+
+def test_without_plots_the_page_has_its_tables_alone(cli, tiny_yaml):
+    run = Path(cli("run", tiny_yaml, "--set", "training.epochs=1").last_line)
+    page = (run / "report.html").read_text()
+    assert "data:image/png" not in page and list((run / "plots").iterdir()) == []
+    assert "Expected calibration error".lower() in page.lower() and "<pre>" in page

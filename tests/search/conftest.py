@@ -43,7 +43,7 @@ class MadeUp:
         self.fails: dict[str, str] = {}
         self.stops: int | None = None
 
-    def attempt(self, task):
+    def attempt(self, task, cache):
         from kerasexp.executors.tasks import Ending
 
         self.begun.append(task.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasexp.runs import results as judging
+from kerasexp.training import fit as training
 
 pytestmark = pytest.mark.slow
 
@@ -35,13 +35,13 @@ def study(tmp_path) -> Path:
 @pytest.fixture
 def trained(monkeypatch) -> list[str]:
     """The directories of the runs that have really been trained."""
-    made, fit = [], judging.fit
+    made, fit = [], training.fit
 
     def noted(model, data, experiment, run, console):
         made.append(str(run.path))
         return fit(model, data, experiment, run, console)
 
-    monkeypatch.setattr(judging, "fit", noted)
+    monkeypatch.setattr(training, "fit", noted)
     return made
 
 
@@ -110,7 +110,7 @@ def test_a_failed_variant_does_not_stop_the_others(cli, study):
 def test_an_interrupted_study_goes_on_where_it_stopped(cli, study, trained, monkeypatch):
     whole = cli("run", study, "--run-dir", "whole")
     assert whole.code == 0
-    original, calls = judging.train_and_judge, []
+    original, calls = training.fit, []
 
     def stopped(*arguments):
         calls.append(1)
@@ -118,7 +118,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(cli, study, trained, monk
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(judging, "train_and_judge", stopped)
+    monkeypatch.setattr(training, "fit", stopped)
     answer = cli("run", study, "--run-dir", "stopped")
     assert answer.code == 130
     assert answer.err.endswith(f"; go on with: python -m kerasexp run {study} --run-dir stopped\n")

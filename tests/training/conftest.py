@@ -14,7 +14,8 @@ from kerasexp.console import Console
 from kerasexp.data.prepared_data import prepare
 from kerasexp.models import build_model
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.training.fit import Fitted, fit
+from kerasexp.training.fit import fit_by_gradients
+from kerasexp.training.fitted import Fitted
 from kerasexp.training.precision import make_deterministic
 
 
@@ -37,7 +38,7 @@ def train(tiny_yaml):
         make_deterministic()
         model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
         run = RunDirectory.create(experiment.name, None)
-        return Trained(model, fit(model, data, experiment, run, Console(quiet=True)), run)
+        return Trained(model, fit_by_gradients(model, data, experiment, run, Console(quiet=True)), run)
 
     return trained
 

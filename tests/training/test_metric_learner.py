@@ -15,7 +15,7 @@ from kerasexp.config.training import Loss
 from kerasexp.errors import UserError
 from kerasexp.losses import build_loss
 from kerasexp.losses.triplet import TripletLoss
-from kerasexp.models import classifier_of
+from kerasexp.models import build_classifier
 from kerasexp.training import devices
 from kerasexp.training.metric_learner import learner_for
 from kerasexp.training.resumable_state import states
@@ -31,7 +31,7 @@ def learner():
     experiment = Experiment.model_validate({"name": "tiny", **yaml.safe_load("model: {name: cnn, head: {units: [6]}}")})
     keras.utils.set_random_seed(0)
     loss = Loss(triplet={"weight": 0.5}, center={"weight": 0.2})
-    model = learner_for(classifier_of(experiment, ["a", "b", "c"], [10, 10, 10]), loss, 3)
+    model = learner_for(build_classifier(experiment, ["a", "b", "c"], [10, 10, 10]), loss, 3)
     model.compile("sgd", build_loss(loss, [10, 10, 10]), metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")])
     images = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1)).astype(np.uint8)
     return model, images, np.repeat([0, 1, 2], 4)

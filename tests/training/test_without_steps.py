@@ -16,7 +16,7 @@ from sklearn.svm import SVC, LinearSVC
 from kerasexp.config import load_experiment
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import prepare
-from kerasexp.models import classifier_of
+from kerasexp.models import build_classifier
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.training import classical_heads as without_steps
@@ -53,7 +53,7 @@ def test_the_saved_layers_say_what_scikit_learn_says(plain_yaml, head, classes):
     experiment = load_experiment(plain_yaml, [f"model.head={{{head}}}", *CLASSES[classes]])
     data, run = prepare(experiment.data), RunDirectory.create("fitted", None)
     keras.utils.set_random_seed(0)
-    model = classifier_of(experiment, data.class_names, data.train_counts)
+    model = build_classifier(experiment, data.class_names, data.train_counts)
     fitted = fit_classical(model, data, experiment, run, Console(quiet=True))
     assert not fitted.cross_validation and fitted.kept == 1
 
@@ -85,7 +85,7 @@ def test_cross_validation_chooses_on_train_alone(plain_yaml, monkeypatch):
     # Labels of val and test are of no consequence.
     data.splits["val"].labels[:] = 0
     keras.utils.set_random_seed(0)
-    model = classifier_of(experiment, data.class_names, data.train_counts)
+    model = build_classifier(experiment, data.class_names, data.train_counts)
     rows = fit_classical(model, data, experiment, run, Console(quiet=True)).cross_validation
     assert [row["C"] for row in rows] == [0.000001, 0.1, 100]
     assert all(0 <= row["accuracy"] <= 1 and row["deviation"] >= 0 for row in rows)
@@ -105,7 +105,7 @@ def test_features_are_extracted_once(plain_yaml, monkeypatch):
 
     def extractor(seed: int) -> keras.Model:
         keras.utils.set_random_seed(seed)
-        model = classifier_of(experiment, data.class_names, data.train_counts)
+        model = build_classifier(experiment, data.class_names, data.train_counts)
         return keras.Model(model.input, model.get_layer("logits").input, name="features")
 
     first = extractor(0)
@@ -121,7 +121,7 @@ def test_features_are_extracted_once(plain_yaml, monkeypatch):
 def test_damaged_features_are_extracted_again(plain_yaml, tmp_path):
     experiment = load_experiment(plain_yaml)
     data = prepare(experiment.data)
-    model = classifier_of(experiment, data.class_names, data.train_counts)
+    model = build_classifier(experiment, data.class_names, data.train_counts)
     extractor = keras.Model(model.input, model.get_layer("logits").input, name="features")
     images = data.splits["val"].images
     found = features_of(extractor, images, Console(quiet=True))
@@ -183,6 +183,6 @@ def test_it_is_said_that_a_machine_has_not_converged(plain_yaml, monkeypatch, ca
     monkeypatch.setattr(without_steps, "MOST_STEPS", 1)
     experiment = load_experiment(plain_yaml, ["model.head={svm: {C: 10}}"])
     data = prepare(experiment.data)
-    model = classifier_of(experiment, data.class_names, data.train_counts)
+    model = build_classifier(experiment, data.class_names, data.train_counts)
     fit_classical(model, data, experiment, RunDirectory.create("fitted", None), Console())
     assert "head.svm has not converged after 1 iterations" in capsys.readouterr().out

@@ -1,0 +1,138 @@
+"""The manifest of a run: what it is, what it was made of, how far it has come, and how it ended."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kerasexp.config import Experiment, load_experiment, resolved_yaml
+from kerasexp.console import Console
+from kerasexp.data.fit_checks import absence
+from kerasexp.data.prepared_data import PreparedData
+from kerasexp.environment import hardware, now, versions
+from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
+from kerasexp.models.flops import flops
+from kerasexp.runs.directory import RunDirectory
+from kerasexp.runs.identity import NUMERICS_VERSION, Identity
+from kerasexp.storage import write_json, write_text
+from kerasexp.training.initial_model import InitialModel
+
+if TYPE_CHECKING:
+    from kerasexp.runs.run import Upstream
+
+
+def describe(
+    experiment: Experiment, identity: Identity, data: PreparedData, upstream: Upstream | None, model: InitialModel
+) -> dict[str, Any]:
+    """Return the manifest of a run that is about to begin, as plain JSON values."""
+    init = {"run": str(upstream.run.path), "key": upstream.key, "layers": model.copied} if upstream else None
+    return {
+        "status": "running",
+        "stand_ins": [*([data.stand_in] if data.stand_in else []), *(upstream.stand_ins if upstream else [])],
+        "name": experiment.name,
+        "key": identity.run,
+        "resume_key": identity.resume,
+        "numerics_version": NUMERICS_VERSION,
+        "seed": experiment.seed,
+        "precision": model.precision,
+        "devices": model.devices,
+        "parameters": model.classifier.count_params(),
+        "flops": flops(model.classifier),
+        "data": {
+            "origin": data.origin,
+            "fingerprint": data.fingerprint,
+            "identities": data.identities,
+            "label_edits": data.edits,
+            "absence": absence(data),
+            "class_names": data.class_names,
+            "images": {name: len(split) for name, split in data.splits.items()},
+            "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
+        },
+        "weights": model.weights,
+        "init": init,
+        "versions": versions(),
+        "hardware": hardware(),
+        "times": {"started": now(), "data_seconds": round(data.seconds, 3)},
+    }
+
+
+@contextmanager
+def recorded(
+    run: RunDirectory, manifest: dict[str, Any], experiment: Experiment, console: Console, is_resumed: bool
+) -> Iterator[None]:
+    """Hold the run's directory for the block, and keep the manifest there true to what happens in it.
+
+    Raises:
+        DirectoryInUse: another process is at work in it.
+        RunError, Interrupted: what the block raised, in a user's words; a bug is raised as it is.
+    """
+    with run.held():
+        if is_resumed:
+            _continue(run, manifest, experiment, console)
+        write_text(run.experiment, resolved_yaml(experiment))
+        write_json(run.manifest, manifest)
+        try:
+            yield
+            manifest["status"] = "finished"
+        except BaseException as error:
+            explained = _explained(error, experiment)
+            manifest["status"] = "interrupted" if isinstance(explained, Interrupted) else "failed"
+            manifest["cause"] = str(explained) or type(explained).__name__
+            if explained is error:
+                raise
+            raise explained from None
+        finally:
+            manifest["times"]["finished"] = now()
+            _write_last(run, manifest)
+
+
+def _continue(run: RunDirectory, manifest: dict[str, Any], experiment: Experiment, console: Console) -> None:
+    """Make an unfinished run's directory ready, take over when it began, and say what changes."""
+    run.make_folders()
+    run.sweep()
+    before = run.read_manifest()
+    if not before:
+        return
+    manifest["times"]["started"] = before["times"]["started"]
+    manifest["resumed"] = [*before.get("resumed", []), now()]
+    console.line(f"resuming {run.path}")
+    epochs, planned = experiment.training.epochs, load_experiment(run.experiment).training.epochs
+    schedule = experiment.training.schedule
+    if epochs != planned:
+        console.line(f"{planned} epochs become {epochs}")
+        if schedule.name in ("cosine", "one_cycle"):
+            console.line(
+                f"the {schedule.name} schedule is stretched to {epochs} epochs: from here on the learning rate is that of a "
+                "training of this length; the epochs done so far keep the rates that they had"
+            )
+
+
+def _explained(error: BaseException, experiment: Experiment) -> BaseException:
+    """Return a system's error as one of ours, with what to do about it; others are returned as they are."""
+    import tensorflow as tf
+
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted(signal.SIGINT)
+    if isinstance(error, tf.errors.OpError) and "Summary" in error.message:
+        reason = error.message.partition("}} ")[2].partition("\n")[0]
+        return RunError(f"TensorBoard's files cannot be written: {reason}")
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        batch = experiment.training.batch_size
+        return RunError(f"the memory is used up at training.batch_size {batch}; try half of it, or smaller images")
+    if isinstance(error, UserError):
+        # The request was right when the run began: since then its files have been removed or damaged.
+        return RunError(str(error))
+    if isinstance(error, OSError):
+        return RunError(f"{error.filename or 'a file'}: {error.strerror or error}")
+    return error
+
+
+def _write_last(run: RunDirectory, manifest: dict[str, Any]) -> None:
+    try:
+        write_json(run.manifest, manifest)
+    except KerasexpError:
+        # What stopped the run may be a full disk, whose error must not be hidden by this one.
+        if manifest["status"] == "finished":
+            raise
