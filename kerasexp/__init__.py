@@ -1,3 +1,3 @@
 """Image-classification experiments as YAML files, trained with Keras 3."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,14 +1,20 @@
-"""What a person reads while a command runs: plain lines, and on a terminal a live bar."""
+"""What is printed while a command runs: plain lines, and on a terminal a live progress bar."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from types import TracebackType
 from typing import TextIO
 
 
+def command_line(*arguments: object) -> str:
+    """Return what a user types to run a kerasexp command with these arguments."""
+    return shlex.join(["python", "-m", "kerasexp", *map(str, arguments)])
+
+
 class Bar:
-    """A live bar on a terminal; nothing elsewhere, where each redrawing would be a line of its own."""
+    """A live progress bar on a terminal; nothing elsewhere, where each update would be a new line."""
 
     def __init__(self, title: str, total: int | None, live: bool):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -37,13 +43,13 @@ class Bar:
             self._progress.update(self._task, completed=done, text=text)
 
     def progress(self, done: int, total: int) -> None:
-        """As `advance`, where the total becomes known only on the way."""
+        """As `advance`, with a total that was not known at the start."""
         if self._live:
             self._progress.update(self._task, completed=done, total=total)
 
 
 class Console:
-    """Writes to standard output, whose last line is left to the command's answer, or to a file."""
+    """Prints lines to standard output or to a file; the last line of standard output is left to the command's answer."""
 
     def __init__(self, file: TextIO | None = None, quiet: bool = False):
         self._file, self._quiet = file, quiet
@@ -55,5 +61,5 @@ class Console:
             print(text, file=self._file, flush=True)
 
     def bar(self, title: str, total: int | None) -> Bar:
-        """Return a bar of `total` units, None where nobody knows yet, to be used in a `with` block."""
+        """Return a bar of `total` units, None where it is not known yet; use it in a `with` block."""
         return Bar(title, total, self._live)

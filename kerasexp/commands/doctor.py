@@ -1,4 +1,4 @@
-"""What is installed and found on this machine."""
+"""`doctor`: what is installed and found on this machine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 
-from kerasexp.backend import import_tensorflow
 from kerasexp.config.files import data_folder
-from kerasexp.data.cache import cache_folder
 from kerasexp.environment import EXTRAS, PACKAGES, hardware, installed_version, missing_of, versions
 
 DATA_FILES = (
@@ -24,8 +22,21 @@ DATA_FILES = (
 )
 
 
+def doctor():
+    """Report what is installed and found here.
+
+    Versions, devices, data and cache.
+
+    Example: python -m kerasexp doctor
+    """
+    for line in findings():
+        print(line)
+
+
 def findings() -> Iterator[str]:
     """Yield one line per finding."""
+    from kerasexp.backend import import_tensorflow
+
     import_tensorflow()
     found = versions()
     yield f"python {found['python']}, kerasexp {found['kerasexp']}"
@@ -54,6 +65,8 @@ def _data_line() -> str:
 
 
 def _cache_line() -> str:
+    from kerasexp.data.cache import cache_folder
+
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,52 +1,50 @@
-"""`run`: an experiment or a study from its file, and how to go on with it when it is stopped."""
+"""`run`: one experiment or a study."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Annotated, Optional
 
-from kerasexp.config import Search, Study, load
-from kerasexp.config.study import quickened
-from kerasexp.console import Console
+import typer
+
+from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, interrupted, option
 from kerasexp.errors import Interrupted, Problem, UserError, listing
 
 
-def run_file(
-    file: Path,
-    overrides: Sequence[str],
-    run_dir: Path | None,
-    resume: bool,
-    jobs: int,
-    quick: bool,
-    only: Sequence[str],
-    console: Console,
-) -> Path:
-    """Run the experiment or the study of a YAML file, and return its directory.
+def run(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    run_dir: RunDir = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an unfinished run, or a finished one for more epochs.")
+    ] = False,
+    jobs: Jobs = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="A study with fewer images and seeds.")] = False,
+    variants: Annotated[
+        Optional[list[str]],  # noqa: UP045 (typer reads it)
+        typer.Option("--variant", metavar="NAME", help="Only this variant of a study; may be repeated."),
+    ] = None,
+):
+    """Train, evaluate, plot and report.
 
-    Args:
-        file: the YAML file.
-        overrides: `dotted.key=value` strings.
-        run_dir: the directory to make; None for the next number below `runs/<name>`.
-        resume: go on with an unfinished run; a study is gone on with in any case.
-        jobs: how many runs of a study at once.
-        quick: whether a study is cut down to be quick.
-        only: the variants of a study to run; none for all.
-        console: where progress is shown.
+    The last line printed is the directory of the run or the study. Ctrl-C ends the step, saves, and prints the command that
+    continues.
 
-    Raises:
-        UserError: the file or what it asks for is wrong.
-        RunError: the run, or one of the study's, failed.
-        Interrupted: the process was asked to stop; the message holds the command to go on with.
+    Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
     """
-    asked = load(file, overrides)
+    from kerasexp.config import Search, Study, load
+    from kerasexp.config.study import quickened
+    from kerasexp.console import Console, command_line
+
+    overrides, variants = overrides or [], variants or []
+    asked = load(experiment, overrides)
     if isinstance(asked, Search):
         domains = listing(asked.space.domains, 3)
-        message = f"holds a space to search through ({domains}): python -m kerasexp search {shlex.quote(str(file))}"
-        raise UserError(Problem(message, str(file)))
-    if not isinstance(asked, Study) and (jobs > 1 or quick or only):
-        option = "--jobs" if jobs > 1 else "--quick" if quick else "--variant"
-        raise UserError(Problem("is for studies, which have `variants` or `seeds`; this is one run", str(file), option))
+        message = f"holds domains ({domains}), which `search` searches: {command_line('search', experiment)}"
+        raise UserError(Problem(message, str(experiment)))
+    if not isinstance(asked, Study) and (jobs > 1 or quick or variants):
+        given = "--jobs" if jobs > 1 else "--quick" if quick else "--variant"
+        message = "is for studies, which have `variants` or `seeds`; this is one experiment"
+        raise UserError(Problem(message, str(experiment), given))
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
@@ -54,17 +52,16 @@ def run_file(
         if isinstance(asked, Study):
             from kerasexp.studies.run import run_study
 
-            return run_study(quickened(asked) if quick else asked, run_dir, console, jobs, only)
-        from kerasexp.runs.request import RunRequest
-        from kerasexp.runs.run import run_experiment
+            study = quickened(asked) if quick else asked
+            print(run_study(study, run_dir, Console(), jobs, variants))
+        else:
+            from kerasexp.runs.request import RunRequest
+            from kerasexp.runs.run import run_experiment
 
-        return run_experiment(RunRequest(asked, run_dir, resume), console).path
+            print(run_experiment(RunRequest(asked, run_dir, resume), Console()).path)
     except Interrupted as stop:
-        changes = [part for override in overrides for part in ("--set", override)]
-        place = ["--run-dir", str(run_dir)] if run_dir is not None else []
         how = ["--resume"]
         if isinstance(asked, Study):
-            how = [*(["--jobs", str(jobs)] if jobs > 1 else []), *(["--quick"] if quick else [])]
-            how += [part for name in only for part in ("--variant", name)]
-        command = shlex.join(["python", "-m", "kerasexp", "run", str(file), *changes, *place, *how])
-        raise Interrupted(stop.signal, f"; go on with: {command}") from None
+            how = [*option("--jobs", jobs, 1), *(["--quick"] if quick else [])]
+            how += [part for name in variants for part in ("--variant", name)]
+        raise interrupted(stop, "run", experiment, overrides, *option("--run-dir", run_dir), *how) from None

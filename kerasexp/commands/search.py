@@ -1,51 +1,48 @@
-"""`search`: the space of a YAML file looked through, and how to go on with it when it is stopped."""
+"""`search`: the best values of an experiment's domains."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Annotated
 
-from kerasexp.config import Search, load
-from kerasexp.console import Console
+import typer
+
+from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, interrupted, option
 from kerasexp.errors import Interrupted, Problem, UserError
 
 
-def search_file(
-    file: Path, overrides: Sequence[str], run_dir: Path | None, extend: bool, jobs: int, console: Console
-) -> Path:
-    """Search the space of a YAML file, and return the search's directory.
+def search(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    run_dir: RunDir = None,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Continue a random or bayesian search whose domains were narrower.")
+    ] = False,
+    jobs: Jobs = 1,
+):
+    """Search for the best values of an experiment's domains.
 
-    Args:
-        file: the YAML file.
-        overrides: `dotted.key=value` strings.
-        run_dir: the directory to make or to go on with; None for one below `runs/<name>`.
-        extend: go on with a search whose domains were narrower.
-        jobs: how many trials at once.
-        console: where progress is shown.
+    The same command continues a search that was stopped. The last line printed is its directory, with best.yaml in it.
 
-    Raises:
-        UserError: the file or what it asks for is wrong.
-        RunError: no trial could be trained.
-        Interrupted: the process was asked to stop; the message holds the command to go on with.
+    Example: python -m kerasexp search experiments/part2_search.yaml --set search.max_trials=10
     """
-    asked = load(file, overrides)
+    from kerasexp.config import Search, load
+    from kerasexp.console import Console
+
+    overrides = overrides or []
+    asked = load(experiment, overrides)
     if not isinstance(asked, Search):
         message = (
-            "has nothing to search for; write domains in place of values, such as "
+            "has no domain to search; write domains in place of values, such as "
             "learning_rate: {float: [0.0001, 0.01], sampling: log}"
         )
-        raise UserError(Problem(message, str(file)))
+        raise UserError(Problem(message, str(experiment)))
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
     from kerasexp.search.run import run_search
 
     try:
-        return run_search(asked, run_dir, extend, jobs, console)
+        print(run_search(asked, run_dir, extend, jobs, Console()))
     except Interrupted as stop:
-        changes = [part for override in overrides for part in ("--set", override)]
-        place = ["--run-dir", str(run_dir)] if run_dir is not None else []
-        at_once = ["--jobs", str(jobs)] if jobs > 1 else []
-        command = shlex.join(["python", "-m", "kerasexp", "search", str(file), *changes, *place, *at_once])
-        raise Interrupted(stop.signal, f"; go on with: {command}") from None
+        given = [*option("--run-dir", run_dir), *option("--jobs", jobs, 1)]
+        raise interrupted(stop, "search", experiment, overrides, *given) from None

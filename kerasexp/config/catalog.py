@@ -8,7 +8,7 @@ from pathlib import Path
 from kerasexp.errors import Problem, UserError
 
 
-def listed(folder: Path) -> Iterator[str]:
+def experiment_lines(folder: Path) -> Iterator[str]:
     """Yield one line per experiment: its path and the first line of its comment. Folders that begin with _ hold bases.
 
     Raises:

@@ -1,0 +1,30 @@
+"""`check`: everything that is wrong with an experiment, without training."""
+
+from __future__ import annotations
+
+from kerasexp.commands.options import ExperimentFile, Overrides
+
+
+def check(experiment: ExperimentFile, overrides: Overrides = None):
+    """Find what is wrong without training.
+
+    Keys, ranges, files, classes, shapes and memory are checked, and every problem is listed.
+
+    Example: python -m kerasexp check experiments/part1_scans.yaml
+    """
+    from kerasexp.config import Search, load
+    from kerasexp.console import Console
+
+    resolved = load(experiment, overrides or ())
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
+    if isinstance(resolved, Search):
+        from kerasexp.search.check import check_corners
+
+        check_corners(resolved, Console())
+        print(f"{resolved.name}: no problem was found at the corners of the space")
+    else:
+        from kerasexp.runs.check import check_all
+
+        check_all(resolved, Console())

@@ -1,0 +1,29 @@
+"""`compare`: finished runs beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasexp.commands.options import Format
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Run directories, or folders of numbered runs: the newest is taken."),
+    ],
+    output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("comparison.html"),
+    format: Annotated[Format, typer.Option(help="How to print the comparison.")] = Format.table,
+):
+    """Compare runs, and say which differences are significant.
+
+    The others are compared with the first: metrics with intervals, McNemar's test, convergence, disagreements.
+
+    Example: python -m kerasexp compare runs/part2_random runs/part2_pretrained
+    """
+    from kerasexp.comparison.compare import compare_runs
+
+    print(compare_runs(runs, output, format.value))

@@ -1,0 +1,41 @@
+"""`diagnose`: what is wrong with a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from kerasexp.commands.options import DataPath, Format, Overrides
+
+
+def diagnose(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="Source such as mnist, folder, archive, CSV, or an experiment's YAML."),
+    ],
+    data_path: DataPath = None,
+    reference: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="CHECKPOINT", help="Assess the labels by this checkpoint instead of by cross-validation."),
+    ] = None,
+    overrides: Overrides = None,
+    output: Annotated[Path, typer.Option("--output", "--out", help="HTML file to write.")] = Path("diagnosis.html"),
+    format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.table,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of samples and of cross-validated models.")] = 0,
+):
+    """Find what is wrong with a dataset.
+
+    Labels (ordinary, noisy, permuted, complementary, random), classes, duplicates, unusual images, and what to change.
+
+    Example: python -m kerasexp diagnose mnistTask3.zip
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.console import Console
+
+    import_tensorflow()
+    from kerasexp.diagnosis.diagnose import diagnose as diagnosed
+
+    console = Console(quiet=format is Format.json)
+    print(diagnosed(source, data_path, reference, overrides or (), output, format.value, seed, console))

@@ -1,0 +1,29 @@
+"""`evaluate`: a checkpoint on other data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kerasexp.commands.options import CheckpointPath, DataPath, Format
+
+
+def evaluate(
+    checkpoint: CheckpointPath,
+    data: Annotated[str, typer.Option(metavar="SOURCE", help="Kind of source, such as mnist or image_folder.")],
+    data_path: DataPath = None,
+    format: Annotated[Format, typer.Option(help="How to print the metrics.")] = Format.table,
+):
+    """Evaluate a saved checkpoint on other data.
+
+    The source's test split is used, or all of it where it has none.
+
+    Example: python -m kerasexp evaluate checkpoints/part2_pretrained --data digits
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.evaluation.checkpoint_metrics import evaluate_on, parse_source
+
+    source = parse_source(data, data_path)
+    import_tensorflow()
+    print(evaluate_on(checkpoint, source, format.value))

@@ -1,0 +1,39 @@
+"""`export`: a checkpoint for programs without Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from kerasexp.commands.options import CheckpointPath
+
+
+def export(
+    checkpoint: CheckpointPath,
+    format: Annotated[str, typer.Option(metavar="FORMAT", help="tf_saved_model, litert or onnx.")],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder (tf_saved_model) or file to make; default: named after the checkpoint, here."),
+    ] = None,
+    images: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="IMAGE_OR_FOLDER", help="Images to compare it with the checkpoint on; default: digits."),
+    ] = None,
+):
+    """Export a checkpoint for programs without Keras.
+
+    The export is loaded again and compared with the checkpoint; it is kept only if the probabilities agree. The last line
+    printed is its path.
+
+    Example: python -m kerasexp export checkpoints/part2_pretrained --format litert
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.console import Console
+    from kerasexp.export.exporter import export as exported
+    from kerasexp.export.exporter import plan_export
+
+    plan = plan_export(checkpoint, format, output, images)
+    import_tensorflow()
+    print(exported(plan, Console()))

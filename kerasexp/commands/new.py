@@ -1,0 +1,29 @@
+"""`new`: an experiment for a user's own images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def new(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder or zip archive with one folder of images per class.")
+    ],
+    output: Annotated[Optional[Path], typer.Option(help="YAML file to write; default: NAME.yaml here.")] = None,  # noqa: UP045
+):
+    """Write an experiment for your own images.
+
+    It follows from their classes, counts, sizes, colour and faults. `run` takes the experiment as it is.
+
+    Example: python -m kerasexp new my_images
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.console import Console
+
+    import_tensorflow()
+    from kerasexp.data.new_experiment import write_new_experiment
+
+    print(write_new_experiment(folder, output, Console()))

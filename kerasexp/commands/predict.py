@@ -1,0 +1,32 @@
+"""`predict`: the classes of image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasexp.commands.options import CheckpointPath, ListFormat
+
+
+def predict(
+    checkpoint: CheckpointPath,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, folders or zip archives.")
+    ],
+    format: Annotated[ListFormat, typer.Option(help="How to print the predictions.")] = ListFormat.table,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to print for each image.")] = 3,
+):
+    """Predict the classes of image files.
+
+    Images of any size are preprocessed as in training, by the checkpoint's own record.
+
+    Example: python -m kerasexp predict checkpoints/part1_scans my_scan.png --format json
+    """
+    from kerasexp.backend import import_tensorflow
+    from kerasexp.evaluation.file_predictions import image_files, predict_files, shown
+
+    found = image_files(images)
+    import_tensorflow()
+    print(shown(predict_files(checkpoint, found, top), format.value), end="")
