@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -77,14 +78,49 @@ def replacing(path: Path, temporary: Path, durable: bool) -> Iterator[None]:
         try:
             yield
             if temporary.exists():
-                if durable:
-                    with temporary.open("rb") as file:
-                        os.fsync(file.fileno())
-                os.replace(temporary, path)
+                replace_file(path, temporary, durable)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def replace_file(path: Path, temporary: Path, durable: bool = False) -> None:
+    """Move a finished file to `path`, over whatever is there; `durable` as for `write_with`."""
+    if durable:
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+@contextmanager
+def temporary_folder(parent: Path, name: str = "") -> Iterator[Path]:
+    """Yield a new hidden folder in `parent`, which is created as needed; remove it at the end unless it was renamed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}."))
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `target`; rename it to `target` when the block succeeds, else remove it.
+
+    Raises:
+        OSError: the folder cannot be created, or `target` already exists and is not empty.
+    """
+    with temporary_folder(target.parent, target.name) as temporary:
+        yield temporary
+        temporary.chmod(0o755)
+        os.rename(temporary, target)
+
+
+def replace_folder(target: Path, temporary: Path) -> None:
+    """Rename a finished folder to `target`, which is removed first; raise OSError if another process is faster."""
+    shutil.rmtree(target, ignore_errors=True)
+    os.rename(temporary, target)
 
 
 def write_text(path: Path, text: str) -> None:

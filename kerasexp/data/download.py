@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from kerasexp.data.source import MissingData
-from kerasexp.storage import exclusive_lock
+from kerasexp.storage import exclusive_lock, replace_file
 
 TIMEOUT_SECONDS = 5
 # A server that gives a few bytes now and then never times out; one slower than this for so long will not be waited for.
@@ -56,7 +56,7 @@ def download(url: str, target: Path, checksum: str) -> Path:
                 return target
             try:
                 _complete(url, part, algorithm or "sha256", expected)
-                os.replace(part, target)
+                replace_file(target, part)
             finally:
                 if part.exists() and part.stat().st_size == 0:
                     part.unlink()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.config.files import data_folder, find_file, is_there, places
 from kerasexp.data.download import download
 from kerasexp.data.source import MissingData
+from kerasexp.environment import keras_home
 from kerasexp.errors import listing
 
 
@@ -54,7 +54,7 @@ def find_published(wanted: Published, path: str | None) -> tuple[Path, str]:
     if path is not None:
         found = find_given(path)
         return found, found.name
-    cache = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
+    cache = keras_home() / "datasets"
     folders = {"$KERASEXP_DATA": data_folder(), "Keras's cache": cache}
     usual = {folder / name: place for place, folder in folders.items() if folder for name in wanted.files}
     found = next((file for file in usual if is_there(file)), None)

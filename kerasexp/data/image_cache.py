@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +17,8 @@ from kerasexp.data.disk_arrays import AT_ONCE, IN_MEMORY, ImagesOnDisk, ImagesWr
 from kerasexp.data.preprocessing import enough_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
 from kerasexp.data.thread_pool import in_threads
+from kerasexp.errors import RunError
+from kerasexp.storage import replace_folder, temporary_folder, write_text
 
 # Part of every key: raise it when decoding or preprocessing gives other pixels than before.
 VERSION = 4
@@ -111,7 +110,7 @@ def _pack_on_disk(
 ) -> Packed | None:
     """Decode into a file, some images at a time; return None where it cannot be written."""
     kept, faults, all_at_rest = [], [], True
-    with suppress(OSError), _made_in(group) as temporary:
+    with suppress(OSError), temporary_folder(group) as temporary:
         with ImagesWriter(temporary / IMAGES, len(images), (*how.size, how.channels)) as file:
             for first in range(0, len(images), AT_ONCE):
                 positions = range(first, min(first + AT_ONCE, len(images)))
@@ -142,27 +141,13 @@ def _read(folder: Path, count: int, shape: tuple[int, ...]) -> Packed | None:
 
 
 def _write(group: Path, images: Images, packed: Packed) -> None:
-    with suppress(OSError), _made_in(group) as temporary:
+    with suppress(OSError), temporary_folder(group) as temporary:
         np.save(temporary / IMAGES, packed.images, allow_pickle=False)
         _put(temporary, group, images, packed)
 
 
 def _put(temporary: Path, group: Path, images: Images, packed: Packed) -> None:
     """Say what the images in a temporary folder are, and give it its name."""
-    with suppress(OSError, UnicodeEncodeError):  # another process was first, or the disk is full
-        meta = {"kept": packed.kept.tolist(), "faults": packed.faults}
-        (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
-        folder = group / _content(images)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(temporary, folder)
-
-
-@contextmanager
-def _made_in(group: Path) -> Iterator[Path]:
-    """Make a folder that is to be a pack of this group, and delete it if it still has its first name at the end."""
-    group.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=group, prefix="."))
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with suppress(OSError, RunError):  # another process was first, or the disk is full
+        write_text(temporary / META, json.dumps({"kept": packed.kept.tolist(), "faults": packed.faults}))
+        replace_folder(group / _content(images), temporary)

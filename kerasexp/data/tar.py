@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import shutil
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +13,7 @@ from rich.console import Console
 from kerasexp.data.archive import MAX_MEMBER
 from kerasexp.data.cache import cache_folder, state_of
 from kerasexp.errors import Problem, RunError, UserError, listing
+from kerasexp.storage import new_folder
 
 # STL-10 unpacks to 3.1 GB.
 MAX_UNPACKED = 8 * 2**30
@@ -36,22 +34,13 @@ def unpacked(archive: Path, wanted: Iterable[str]) -> Path:
     folder = cache_folder() / "unpacked" / key
     if folder.is_dir():
         return folder
-    temporary = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{key}."))
-        _unpack(archive, set(wanted), temporary)
-        try:
-            os.rename(temporary, folder)
-        except OSError:
-            if not folder.is_dir():  # and so another process was not first
-                raise
+        with new_folder(folder) as temporary:
+            _unpack(archive, set(wanted), temporary)
     except OSError as error:
-        message = f"{archive} cannot be unpacked into {folder.parent}: {error.strerror or error}"
-        raise RunError(f"{message}; make room, or unpack it elsewhere and name its folder in data.path") from None
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        if not folder.is_dir():  # otherwise another process was faster
+            message = f"{archive} cannot be unpacked into {folder.parent}: {error.strerror or error}"
+            raise RunError(f"{message}; make room, or unpack it elsewhere and name its folder in data.path") from None
     return folder
 
 

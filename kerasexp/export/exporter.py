@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ from kerasexp.export import FORMATS, ExportFormat
 from kerasexp.export.description import describe
 from kerasexp.export.portable import HALF_BOUND, bound_of, portable
 from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from kerasexp.storage import written
+from kerasexp.storage import temporary_folder, written
 
 # How many images the two are compared on, and how many of them at once: the last batch of five is an odd one.
 COMPARED, BATCHES = 32, (1, 5)
@@ -92,9 +90,7 @@ def export(plan: Plan, console: Console) -> Path:
     """
     checkpoint = load_checkpoint(plan.checkpoint)
     images, what = _images(plan, checkpoint.preprocessing)
-    with written(plan.output):
-        temporary = Path(tempfile.mkdtemp(dir=plan.output.parent, prefix=f".{plan.output.name}."))
-    try:
+    with written(plan.output), temporary_folder(plan.output.parent, plan.output.name) as temporary:
         unfinished = temporary / plan.output.name
         difference = _written_and_compared(plan, checkpoint, images, unfinished)
         bound = bound_of(checkpoint.model)
@@ -102,10 +98,7 @@ def export(plan: Plan, console: Console) -> Path:
         if not difference <= bound:
             raise RunError(f"{plan.checkpoint}: {told}; nothing was written")
         console.line(told)
-        with written(plan.output):
-            os.rename(unfinished, plan.output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        os.rename(unfinished, plan.output)
     shape, classes = ", ".join(map(str, checkpoint.model.input_shape[1:])), len(checkpoint.class_names)
     console.line(f"takes uint8 images [n, {shape}] in 0..255, gives float32 probabilities [n, {classes}]")
     return plan.output
