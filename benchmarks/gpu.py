@@ -26,7 +26,7 @@ SIDE, PRODUCTS = 8192, 20
 NETWORKS = {
     "resnet18": "model: {name: resnet18, weights: null}",
     "resnet50": "model: {name: resnet50, weights: null}",
-    "cnn": f"base: {ROOT}/experiments/_base/report_cnn.yaml",
+    "cnn": f"base: {ROOT}/experiments/_base/midas_cnn.yaml",
 }
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
