@@ -1,34 +1,26 @@
-"""All that can be found wrong with an experiment without training it."""
+"""Every problem of an experiment that can be found without training."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from kerasexp.config import Experiment, Search, Study
+from kerasexp.config import Experiment, Study
 from kerasexp.console import Console
 from kerasexp.data.fit_checks import misfits
 from kerasexp.data.load import prepare_data
 from kerasexp.errors import Problem, UserError
 
-# Activations are kept for the backward pass: their sum over one batch, in float32, is most of what training needs.
+# The activations of one batch, kept in float32 for the backward pass, are most of the memory that training needs.
 BYTES = 4
 
 
-def check_all(asked: Experiment | Study | Search, console: Console) -> None:
-    """Prepare the data and build the model of an experiment and its upstream, of each variant of a study, or of some corners
-    of a search's space.
-
-    What was found is printed.
+def check_all(asked: Experiment | Study, console: Console) -> None:
+    """Prepare the data and build the model of an experiment and its upstream, or of each variant of a study.
 
     Raises:
         UserError: with every problem.
     """
-    if isinstance(asked, Search):
-        from kerasexp.search.run import check_corners
-
-        check_corners(asked, console)
-        console.line(f"{asked.name}: nothing wrong was found at the corners of the space")
-        return
     variants = asked.variants if isinstance(asked, Study) else {None: asked}
     problems: dict[Problem, None] = {}
     for name, experiment in variants.items():
@@ -39,11 +31,11 @@ def check_all(asked: Experiment | Study | Search, console: Console) -> None:
         problems |= dict.fromkeys(found)
     if problems:
         raise UserError(*problems)
-    console.line(f"{asked.name}: nothing wrong was found")
+    console.line(f"{asked.name}: no problem was found")
 
 
 def _check(experiment: Experiment, console: Console, problems: list[Problem]):
-    """Check one experiment, its upstream first; return its model, or None where it cannot be built."""
+    """Check one experiment, its upstream first; return its model, or None if it cannot be built."""
     from kerasexp.models import build_classifier
     from kerasexp.models.flops import flops
     from kerasexp.training.fine_tuning import freeze_below
@@ -52,7 +44,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
 
     upstream = None if experiment.init is None else _check(experiment.init.experiment, console, problems)
     try:
-        # Images that cannot be read are a finding here, whatever the run would make of them.
+        # Here images that cannot be read are listed, and do not stop the check.
         lenient = experiment.data.model_copy(update={"on_corrupt": "skip"})
         data = prepare_data(experiment.model_copy(update={"data": lenient}), console)
     except UserError as error:
@@ -82,7 +74,4 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
 
 
 def _size(layer) -> int:
-    size = 1
-    for side in layer.output.shape[1:]:
-        size *= side or 1
-    return size
+    return math.prod(side or 1 for side in layer.output.shape[1:])

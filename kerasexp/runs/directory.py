@@ -42,7 +42,7 @@ class RunDirectory(RunFiles):
             raise UserError(Problem(f"cannot be made: {error.strerror or error}", str(where or runs / name))) from None
 
     def make_folders(self) -> None:
-        """Make the folders that a run fills; those that an unfinished run has made already stay.
+        """Make the folders of a run; those of an unfinished run stay.
 
         Raises:
             RunError: the disk is full, or the place cannot be written.
@@ -52,7 +52,7 @@ class RunDirectory(RunFiles):
                 folder.mkdir(exist_ok=True)
 
     def remove_folders(self) -> None:
-        """Remove the directory and its folders as far as they are empty."""
+        """Remove the directory and its folders if they are empty."""
         for folder in (*self._folders(), self.path):
             with suppress(OSError):
                 folder.rmdir()
@@ -61,12 +61,12 @@ class RunDirectory(RunFiles):
         return self.plots, self.checkpoint, self.tensorboard
 
     def is_barely_begun(self) -> bool:
-        """Whether a run was killed here before it could say what it is: it holds no file but the first one."""
+        """Whether a run was killed here before its manifest was written: there is no file but the experiment."""
         held = [path.name for path in self.path.rglob("*") if not path.is_dir() and not path.name.startswith(".")]
         return self.path.is_dir() and set(held) <= {self.experiment.name}
 
     def sweep(self) -> None:
-        """Remove what a process that was killed, or found no more room, had not finished writing."""
+        """Remove temporary files that a killed process, or a full disk, has left."""
         for path in self.path.rglob(".*"):
             if path.is_file() and path.name != ".lock":
                 with suppress(OSError):
@@ -74,23 +74,22 @@ class RunDirectory(RunFiles):
 
     @staticmethod
     def refuse_occupied(where: Path) -> None:
-        """Raise UserError where a run cannot go because something is there already."""
+        """Raise UserError if the directory is not empty."""
         if where.exists() and not (where.is_dir() and not any(where.iterdir())):
             status = RunDirectory(where).read_manifest().get("status")
             advice = (
                 "is there already and is not an empty folder; name another --run-dir, or remove it"
                 if status in (None, "finished")
-                else f"holds a run that is not finished (its status is {status}); go on with it by --resume, "
-                "or name another --run-dir"
+                else f"holds an unfinished run (status: {status}); continue it by --resume, or name another --run-dir"
             )
             raise UserError(Problem(advice, str(where)))
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the directory for this process alone, until the end of the block or of the process; leave it swept.
+    def locked(self) -> Iterator[None]:
+        """Lock the directory for this process until the end of the block or of the process; remove temporary files then.
 
         Raises:
-            DirectoryInUse: another process holds it.
+            DirectoryInUse: another process has locked it.
             RunError: the disk is full, or the place cannot be written.
         """
         lock = self.path / ".lock"
@@ -99,7 +98,7 @@ class RunDirectory(RunFiles):
                 try:
                     stack.enter_context(exclusive_lock(lock))
                 except BlockingIOError:
-                    message = "another process is at work in it; wait for it, or name another --run-dir"
+                    message = "another process is writing to it; wait for it, or name another --run-dir"
                     raise DirectoryInUse(Problem(message, str(self.path))) from None
             try:
                 yield

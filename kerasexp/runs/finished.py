@@ -1,4 +1,4 @@
-"""Finished runs, read back from their directories."""
+"""Finished runs, loaded from their directories."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class FinishedRun:
     """What a run left, apart from its checkpoint.
 
     Attributes:
-        directory: where it lies.
+        directory: its files.
         experiment: fully resolved.
         manifest, metrics: as they were written.
         history: the columns of `history.csv`, float64 [epochs].
-        early: the columns of `curve.csv`, or None where the run was not asked for them.
+        early: the columns of `curve.csv`; None without `training.validate_at`.
         predictions: of the test split.
     """
 
@@ -48,16 +48,16 @@ def read_finished(path: Path) -> FinishedRun:
     """Read a run directory, or the newest finished run of a folder of numbered runs, such as `runs/part2_random`.
 
     Raises:
-        UserError: there is no finished run, or a file of it is missing or damaged.
+        UserError: there is no finished run, or one of its files is missing or damaged.
     """
-    directory = _find(path)
+    directory = _locate(path)
     manifest = directory.read_manifest()
     if manifest.get("status") != "finished":
         status = manifest.get("status", "unknown")
         raise UserError(Problem(f"is not finished: its status is {status}; run it again", str(directory.path)))
+    if "numerics_version" not in manifest:
+        raise UserError(Problem("is a run of kerasexp 0.1, which is not read; run it again", str(directory.path)))
     metrics = _read_metrics(directory.metrics)
-    if "identities" not in manifest.get("data", {}) or "temperature" not in metrics:
-        raise UserError(Problem("was made by an older kerasexp, which left less; run it again", str(directory.path)))
     return FinishedRun(
         directory,
         load_experiment(directory.experiment),
@@ -69,7 +69,7 @@ def read_finished(path: Path) -> FinishedRun:
     )
 
 
-def _find(path: Path) -> RunDirectory:
+def _locate(path: Path) -> RunDirectory:
     if not path.exists():
         raise UserError(Problem("no such run directory", str(path)))
     if RunDirectory(path).manifest.is_file():
@@ -78,11 +78,13 @@ def _find(path: Path) -> RunDirectory:
     for run in runs:
         if run.read_manifest().get("status") == "finished":
             return run
-    held = f"none of its {len(runs)} runs is finished" if runs else "is no run directory: it holds no manifest.json"
+    message = f"none of its {len(runs)} runs is finished" if runs else "is no run directory: it holds no manifest.json"
     study = next((place for place in (path, *(run.path for run in runs)) if (place / "study.json").is_file()), None)
     if study is not None:
-        held = f"is a study; name runs of it, such as {study}/VARIANT/0, or variants, of which the last seed counts"
-    raise UserError(Problem(held, str(path)))
+        message = (
+            f"is a study; name its runs, such as {study}/VARIANT/0, or its variants, of which the last seed is taken"
+        )
+    raise UserError(Problem(message, str(path)))
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

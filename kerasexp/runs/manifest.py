@@ -43,7 +43,7 @@ def describe(
         "data": {
             "origin": data.origin,
             "fingerprint": data.fingerprint,
-            "identities": data.identities,
+            "identities": data.split_digests,
             "label_edits": data.edits,
             "absence": absence(data),
             "class_names": data.class_names,
@@ -65,10 +65,10 @@ def recorded(
     """Hold the run's directory for the block, and keep the manifest there true to what happens in it.
 
     Raises:
-        DirectoryInUse: another process is at work in it.
+        DirectoryInUse: another process writes to it.
         RunError, Interrupted: what the block raised, in a user's words; a bug is raised as it is.
     """
-    with run.held():
+    with run.locked():
         if is_resumed:
             _continue(run, manifest, experiment, console)
         write_text(run.experiment, resolved_yaml(experiment))

@@ -83,9 +83,9 @@ class SearchDirectory:
         """Return the run of one trial."""
         return RunDirectory(self.path / f"trial_{trial}" / "run")
 
-    def held(self) -> AbstractContextManager[None]:
-        """Hold the directory for this process alone; see `RunDirectory.held`."""
-        return RunDirectory(self.path).held()
+    def locked(self) -> AbstractContextManager[None]:
+        """Lock the directory for this process; see `RunDirectory.locked`."""
+        return RunDirectory(self.path).locked()
 
     def read(self) -> dict[str, Any]:
         """Return what `search.json` says, or an empty dict where there is none that can be read."""

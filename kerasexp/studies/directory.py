@@ -1,4 +1,4 @@
-"""The study directory: its runs by variant and seed, and what stands beside them."""
+"""The study directory: its runs by variant and seed, and the files beside them."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from kerasexp.storage import write_json, write_text
 
 
 class StudyDirectory:
-    """One study's files."""
+    """The files of one study."""
 
     def __init__(self, path: Path):
         self.path = path
 
     @classmethod
     def find_or_create(cls, name: str, key: str, where: Path | None, runs: Path = Path("runs")) -> StudyDirectory:
-        """Return the directory that holds the study of this key, or else a new one.
+        """Return the directory of the study with this key, or a new one.
 
         Args:
             name: of the study.
             key: digest of its content.
-            where: the directory; None for the newest such below `runs/<name>`, or else the next number there.
+            where: the directory; None for the newest match below `runs/<name>`, or else the next number there.
             runs: the folder of all runs.
 
         Raises:
-            UserError: `where` holds something else, or no directory can be made.
+            UserError: `where` holds something else, or the directory cannot be created.
         """
         candidates = [where] if where is not None else [run.path for run in numbered_runs(runs / name)]
         for path in candidates:
             if cls(path)._key() == key:
                 return cls(path)
         if where is not None and cls(where)._key() is not None:
-            message = "holds another study, or this one with other settings; name another --run-dir"
+            message = "holds another study, or this one with other settings; use another --run-dir"
             raise UserError(Problem(message, str(where)))
-        made = RunDirectory.create_place(name, where, runs)
-        write_json(made / "study.json", {"name": name, "key": key, "status": "unfinished"})
-        return cls(made)
+        created = RunDirectory.create_place(name, where, runs)
+        write_json(created / "study.json", {"name": name, "key": key, "status": "unfinished"})
+        return cls(created)
 
     study = property(lambda self: self.path / "study.json")
     table = property(lambda self: self.path / "table.md")
@@ -52,12 +52,12 @@ class StudyDirectory:
         """Return the directory of one run; `variant` is the name of its folder."""
         return self.path / variant / str(seed)
 
-    def held(self) -> AbstractContextManager[None]:
-        """Hold the directory for this process alone; see `RunDirectory.held`."""
+    def lock(self) -> AbstractContextManager[None]:
+        """Lock the directory for this process; see `RunDirectory.held`."""
         return RunDirectory(self.path).held()
 
     def earlier(self) -> Iterator[StudyDirectory]:
-        """Yield the other numbered directories of the same study, the newest first."""
+        """Yield the other numbered directories of the same study, newest first."""
         if self.path.name.isdigit():
             yield from (StudyDirectory(run.path) for run in numbered_runs(self.path.parent) if run.path != self.path)
 

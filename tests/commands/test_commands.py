@@ -60,7 +60,7 @@ def test_show_prints_an_experiment_that_loads_to_itself(cli, tiny_yaml):
 
 
 def test_check_lists_every_problem_and_trains_nothing(cli, tiny_yaml, images):
-    assert cli("check", tiny_yaml).out.endswith("nothing wrong was found\n")
+    assert cli("check", tiny_yaml).out.endswith("no problem was found\n")
     (images / "disc" / "empty.png").touch()
     answer = cli("check", tiny_yaml, "--set", "training.batch_size=5000", "--set", "data.on_corrupt=error")
     assert answer.code == 2

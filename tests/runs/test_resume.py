@@ -186,9 +186,9 @@ def test_two_processes_in_one_directory(cli, tiny_yaml, stop_at):
 
     stop_at(2)
     cli("run", tiny_yaml, "--run-dir", "here")
-    with RunDirectory(Path("here")).held():
+    with RunDirectory(Path("here")).locked():
         second = cli("run", tiny_yaml, "--run-dir", "here", "--resume")
-    assert second.code == 2 and "here: another process is at work in it" in second.err
+    assert second.code == 2 and "here: another process is writing to it" in second.err
     assert cli("run", tiny_yaml, "--run-dir", "here", "--resume").code == 0
     assert not Path("here/.lock").exists()
 

@@ -85,7 +85,7 @@ def test_the_saved_experiment_repeats_the_run_bit_for_bit(cli, tiny_yaml):
 
 def test_a_run_whose_images_stay_on_disk_is_the_same_bit_for_bit(cli, tiny_yaml, monkeypatch):
     first = Path(cli("run", tiny_yaml).last_line)
-    monkeypatch.setattr("kerasexp.data.image_cache.IN_MEMORY", 1000)
+    monkeypatch.setattr("kerasexp.data.image_cache.MAX_IN_MEMORY", 1000)
     second = Path(cli("run", tiny_yaml).last_line)
     for one, other in zip(weights(first), weights(second), strict=True):
         np.testing.assert_array_equal(one, other)
