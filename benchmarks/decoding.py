@@ -242,12 +242,12 @@ def with_torch(images: ImageSet) -> float:
 
 def with_us(images: ImageSet) -> float:
     """Return the seconds until our images are ready, by way of the packed cache."""
-    from kerasexp.data.image_cache import pack
+    from kerasexp.data.image_cache import decode_cached
     from kerasexp.data.sources.image_folder import load_image_folder
 
     start = time.perf_counter()
     source = load_image_folder(DataSource(source="image_folder", path=str(images.folder)))
-    pack(
+    decode_cached(
         source.splits["train"],
         Preprocessing(size=[images.size, images.size], channels=images.channels, framing="stretch"),
     )

@@ -48,6 +48,14 @@ def keras_home() -> Path:
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
+def cache_folder() -> Path:
+    """Return the folder of kerasexp's own cache: $KERASEXP_CACHE, or `kerasexp` in the user's cache folder."""
+    own = os.environ.get("KERASEXP_CACHE")
+    if own:
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kerasexp"
+
+
 def now() -> str:
     """Return the time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -65,7 +65,7 @@ def _data_line() -> str:
 
 
 def _cache_line() -> str:
-    from kerasexp.data.cache import cache_folder
+    from kerasexp.environment import cache_folder
 
     folder = cache_folder()
     try:

@@ -27,6 +27,6 @@ def pack(
 
     resolved = load_experiment(experiment, overrides or ())
     import_tensorflow()
-    from kerasexp.data.csv_export import write_packed
+    from kerasexp.data.csv_export import export_csv
 
-    print(write_packed(resolved, output, Console()))
+    print(export_csv(resolved, output, Console()))

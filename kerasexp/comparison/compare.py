@@ -52,7 +52,7 @@ def _test_images(run: FinishedRun) -> tuple[Split | None, str | None]:
         data = prepare(run.experiment.data)
     except KerasexpError as error:
         return None, str(error)
-    if data.identities["test"] != run.manifest["data"]["identities"]["test"]:
+    if data.split_digests["test"] != run.manifest["data"]["identities"]["test"]:
         return None, "the data have changed since the run"
     return data.splits["test"], None
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from kerasexp.data.cache import MODE, KnownDigest, State, state_in, state_of
+from kerasexp.data.digest_cache import MODE, DigestCache, FileState, file_state, state_from_stat
 from kerasexp.data.source import BrokenImage, ChangedImage
-from kerasexp.data.thread_pool import in_threads
+from kerasexp.data.thread_pool import map_threads
 from kerasexp.errors import Problem, UserError, listing
 
 MAX_MEMBER = 256 * 2**20
@@ -75,7 +75,7 @@ def open_files(path: Path) -> Files:
 
 def _open_folder(folder: Path) -> Files:
     states = dict(sorted(_states_in(folder)))
-    known, hashes, unread = KnownDigest(str(folder), list(states.items())), {}, set()
+    known, hashes, unread = DigestCache(str(folder), list(states.items())), {}, set()
 
     def read(name: str) -> bytes:
         try:
@@ -95,15 +95,15 @@ def _open_folder(folder: Path) -> Files:
 
     def digest() -> tuple[str, bool]:
         total = hashlib.sha256()
-        for part in in_threads(hashed, list(states)):
+        for part in map_threads(hashed, list(states)):
             total.update(part)
         # What cannot be read now may be so the next time, and look the same.
         return total.hexdigest(), not unread
 
-    return Files(str(folder), list(states), read, lambda: known.found_or(digest))
+    return Files(str(folder), list(states), read, lambda: known.get_or_compute(digest))
 
 
-def _content(path: str, listed: State | None) -> bytes:
+def _content(path: str, listed: FileState | None) -> bytes:
     """Return what is in a file of a folder, by few calls of the system: small files take longer to open than to decode.
 
     Raises:
@@ -121,17 +121,17 @@ def _content(path: str, listed: State | None) -> bytes:
             content = os.read(file, size)
             while len(content) < size and (more := os.read(file, size - len(content))):
                 content += more
-            if state_in(os.fstat(file)) == listed:
+            if state_from_stat(os.fstat(file)) == listed:
                 return content
         finally:
             os.close(file)
     except OSError as error:
-        if state_of(path) == listed:
+        if file_state(path) == listed:
             raise BrokenImage(f"cannot be read: {error.strerror or error}") from None
     raise ChangedImage(CHANGED)
 
 
-def _states_in(folder: Path) -> Iterator[tuple[str, State | None]]:
+def _states_in(folder: Path) -> Iterator[tuple[str, FileState | None]]:
     """Yield all that is in a folder and the folders in it, links to folders too, but for what is hidden; with its state.
 
     A folder to which several links lead is read once: links that lead in a circle would have no end. What is no file (a link
@@ -151,7 +151,7 @@ def _states_in(folder: Path) -> Iterator[tuple[str, State | None]]:
         for name in sorted(names):
             if _hides(name):
                 continue
-            state = state_of(f"{folder}/{within}{name}")
+            state = file_state(f"{folder}/{within}{name}")
             if state is not None and stat.S_ISDIR(state[MODE]):
                 waiting.append(f"{within}{name}/")
             else:
@@ -159,8 +159,8 @@ def _states_in(folder: Path) -> Iterator[tuple[str, State | None]]:
 
 
 def _open_zip(path: Path) -> Files:
-    opened = state_of(path)
-    known, archive = KnownDigest(str(path), [("", opened)]), open_zip(path)
+    opened = file_state(path)
+    known, archive = DigestCache(str(path), [("", opened)]), open_zip(path)
     members = (m for m in archive.infolist() if not m.is_dir())
     paths = sorted(m.filename for m in members if not _is_hidden(PurePosixPath(m.filename).parts))
 
@@ -172,14 +172,14 @@ def _open_zip(path: Path) -> Files:
         except Exception as error:  # those of zipfile, of zlib and of the system have no common base
             raise BrokenImage(f"cannot be unpacked: {error}") from None
         finally:
-            if state_of(path) != opened:
+            if file_state(path) != opened:
                 raise ChangedImage(CHANGED) from None
 
     def digest() -> tuple[str, bool]:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest(), True
 
-    return Files(str(path), paths, read, lambda: known.found_or(digest))
+    return Files(str(path), paths, read, lambda: known.get_or_compute(digest))
 
 
 def open_zip(path: Path, directory: int = MAX_DIRECTORY, member: int = MAX_MEMBER) -> zipfile.ZipFile:

@@ -14,12 +14,14 @@ SIDES = 0.2, 0.5
 AFFINE, COLOR = 8, 3
 
 
-def random_rows(how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    """Draw the changes of each image, as `augmented` takes them: float32 [count, 15]; the arguments are `affine_rows`'s.
+def draw_augmentations(
+    how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator
+) -> np.ndarray:
+    """Draw the changes of each image, as `augmented` takes them: float32 [count, 15]; the arguments are `draw_affine_maps`'s.
 
     What `color` and `erase` need is drawn last, and only where they are asked for.
     """
-    parts = [affine_rows(how, count, size, generator), np.ones((count, COLOR)), np.zeros((count, 4))]
+    parts = [draw_affine_maps(how, count, size, generator), np.ones((count, COLOR)), np.zeros((count, 4))]
     if how.color:
         parts[1] = 1 + how.color * generator.uniform(-1, 1, (count, COLOR))
     if how.erase:
@@ -29,20 +31,22 @@ def random_rows(how: Augmentation, count: int, size: tuple[int, int], generator:
     return np.hstack(parts).astype(np.float32)
 
 
-def augmented(images: tf.Tensor, rows: tf.Tensor, how: Augmentation) -> tf.Tensor:
-    """Return the images changed as `random_rows` has drawn: uint8 [n, height, width, channels], as they come in.
+def augment(images: tf.Tensor, rows: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    """Return the images changed as `draw_augmentations` has drawn: uint8 [n, height, width, channels], as they come in.
 
     They are moved first, then coloured, and what is erased of them, after all else, has the mean of what they are by then.
     """
-    images = warp(tf.cast(images, tf.float32), rows[:, :AFFINE], how.fill)
+    images = warp_affine(tf.cast(images, tf.float32), rows[:, :AFFINE], how.fill)
     if how.color:
-        images = recoloured(images, rows[:, AFFINE : AFFINE + COLOR])
+        images = change_colour(images, rows[:, AFFINE : AFFINE + COLOR])
     if how.erase:
-        images = erased(images, rows[:, AFFINE + COLOR :])
+        images = erase_boxes(images, rows[:, AFFINE + COLOR :])
     return tf.cast(tf.round(images), tf.uint8)
 
 
-def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
+def draw_affine_maps(
+    how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator
+) -> np.ndarray:
     """Draw one random affine map per image.
 
     Args:
@@ -77,12 +81,12 @@ def affine_rows(how: Augmentation, count: int, size: tuple[int, int], generator:
     return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1).astype(np.float32)
 
 
-def warp(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
+def warp_affine(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
     """Apply one affine map per image, interpolating linearly.
 
     Args:
         images: float32 [n, height, width, channels].
-        affine: float32 [n, 8], see `affine_rows`.
+        affine: float32 [n, 8], see `draw_affine_maps`.
         fill: what lies beyond the border.
 
     Returns:
@@ -98,7 +102,7 @@ def warp(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
     )
 
 
-def recoloured(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+def change_colour(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     """Change brightness, contrast and, of images in colour, saturation.
 
     Args:
@@ -118,7 +122,7 @@ def recoloured(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(images, 0.0, 255.0)
 
 
-def erased(images: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
+def erase_boxes(images: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
     """Give a rectangle of each image the image's mean in each channel (random erasing, Zhong et al. 2020).
 
     Args:

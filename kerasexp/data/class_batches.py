@@ -7,22 +7,22 @@ import numpy as np
 from kerasexp.config.training import ClassBatches
 
 
-def classes_in_batch(counts: list[int], batches: ClassBatches) -> int:
+def classes_per_batch(counts: list[int], batches: ClassBatches) -> int:
     """Return P: what is asked for, or all classes that have images where those are fewer, as a stand-in's may be."""
     return min(batches.classes, np.count_nonzero(counts))
 
 
-def steps_by_class(counts: list[int], batches: ClassBatches) -> int:
+def class_batch_steps(counts: list[int], batches: ClassBatches) -> int:
     """Return how many batches hold each image once, if those of a class are cut into groups of K.
 
     Args:
         counts: the images of each class.
         batches: P and K.
     """
-    return int(-(-_groups(counts, batches).sum() // classes_in_batch(counts, batches)))
+    return int(-(-_groups(counts, batches).sum() // classes_per_batch(counts, batches)))
 
 
-def positions_by_class(labels: np.ndarray, batches: ClassBatches, generator: np.random.Generator) -> np.ndarray:
+def draw_class_batches(labels: np.ndarray, batches: ClassBatches, generator: np.random.Generator) -> np.ndarray:
     """Return the positions of the images of an epoch, int64 [steps * P * K], batch by batch and in them class by class.
 
     Every batch has P different classes with K images each. Each image comes once, and some once more to fill groups of
@@ -36,7 +36,9 @@ def positions_by_class(labels: np.ndarray, batches: ClassBatches, generator: np.
         generator: what the epoch is drawn from.
     """
     counts = np.bincount(labels)
-    chosen = _classes_drawn(_times_in_batches(counts, batches, generator), classes_in_batch(counts, batches), generator)
+    chosen = _classes_drawn(
+        _times_in_batches(counts, batches, generator), classes_per_batch(counts, batches), generator
+    )
     shuffled = generator.permutation(len(labels))
     members = shuffled[np.argsort(labels[shuffled], kind="stable")]
     first = np.cumsum(counts) - counts
@@ -56,9 +58,9 @@ def _groups(counts, batches: ClassBatches) -> np.ndarray:
 
 def _times_in_batches(counts: np.ndarray, batches: ClassBatches, generator: np.random.Generator) -> np.ndarray:
     """Return in how many of the epoch's batches each class is, int64 [classes]: no more than there are, in all P a batch."""
-    steps = steps_by_class(counts, batches)
+    steps = class_batch_steps(counts, batches)
     times = np.minimum(_groups(counts, batches), steps)
-    while missing := steps * classes_in_batch(counts, batches) - times.sum():
+    while missing := steps * classes_per_batch(counts, batches) - times.sum():
         open_classes = np.flatnonzero((counts > 0) & (times < steps))
         times[generator.permutation(open_classes)[:missing]] += 1
     return times

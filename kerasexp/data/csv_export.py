@@ -12,7 +12,7 @@ from kerasexp.errors import Problem, UserError
 from kerasexp.storage import new_folder, written
 
 
-def write_packed(experiment: Experiment, folder: Path, console: Console) -> Path:
+def export_csv(experiment: Experiment, folder: Path, console: Console) -> Path:
     """Write `train.csv`, `val.csv` and `test.csv` into a new folder and return it.
 
     Raises:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 # Images of so many bytes, and no more, are held in memory. Copies of the splits, and TensorFlow's own, come to that.
-IN_MEMORY = 256 * 2**20
+MAX_IN_MEMORY = 256 * 2**20
 # So many are looked at or written at a time.
-AT_ONCE = 1000
+CHUNK_IMAGES = 1000
 
 
 class ImagesOnDisk:
@@ -83,10 +83,10 @@ class ImagesOnDisk:
         return found
 
 
-def in_parts(images: np.ndarray | ImagesOnDisk) -> Iterator[np.ndarray]:
+def chunks(images: np.ndarray | ImagesOnDisk) -> Iterator[np.ndarray]:
     """Yield images, some at a time, in their order."""
-    for first in range(0, len(images), AT_ONCE):
-        yield images[first : first + AT_ONCE]
+    for first in range(0, len(images), CHUNK_IMAGES):
+        yield images[first : first + CHUNK_IMAGES]
 
 
 class ImagesWriter:

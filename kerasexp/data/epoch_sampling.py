@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasexp.config import Experiment
 from kerasexp.config.training import ClassBatches
-from kerasexp.data.class_batches import classes_in_batch, positions_by_class, steps_by_class
+from kerasexp.data.class_batches import class_batch_steps, classes_per_batch, draw_class_batches
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Sampling:
         """Return the size of each epoch, which follows from the images of each class."""
         batches = self.class_batches
         if batches is None:
-            return EpochSize(sum(times_shown(counts, self.oversample)), self.batch_size)
-        size = classes_in_batch(counts, batches) * batches.images
-        return EpochSize(steps_by_class(counts, batches) * size, size)
+            return EpochSize(sum(oversampled_counts(counts, self.oversample)), self.batch_size)
+        size = classes_per_batch(counts, batches) * batches.images
+        return EpochSize(class_batch_steps(counts, batches) * size, size)
 
     def draw(self, labels: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return which images an epoch shows, int64 positions [m] in `labels` (int64 [n]), and their order, int64 [m].
@@ -59,13 +59,13 @@ class Sampling:
         they come as they are stored, in every epoch.
         """
         if self.class_batches is not None:
-            shown = positions_by_class(labels, self.class_batches, generator)
+            shown = draw_class_batches(labels, self.class_batches, generator)
             return shown, np.arange(len(shown))
-        shown = positions_shown(labels, self.oversample, generator)
+        shown = oversampled_positions(labels, self.oversample, generator)
         return shown, generator.permutation(len(shown)) if self.shuffle else np.arange(len(shown))
 
 
-def times_shown(counts: list[int], oversample: float) -> list[int]:
+def oversampled_counts(counts: list[int], oversample: float) -> list[int]:
     """Return how many images of each class an epoch shows: n^(1 - oversample) * largest^oversample for a class of n.
 
     With 1 all classes are shown as often as the largest: the oversampling that served best in Buda et al. (2018). A class
@@ -79,20 +79,20 @@ def times_shown(counts: list[int], oversample: float) -> list[int]:
     return np.round(counts ** (1 - oversample) * counts.max() ** oversample * (counts > 0)).astype(int).tolist()
 
 
-def positions_shown(labels: np.ndarray, oversample: float, generator: np.random.Generator) -> np.ndarray:
+def oversampled_positions(labels: np.ndarray, oversample: float, generator: np.random.Generator) -> np.ndarray:
     """Return the positions of the images that an epoch shows, int64, in no particular order.
 
     Every image of a class comes equally often, or once more than others, which are drawn.
 
     Args:
         labels: int64 [n].
-        oversample: 0 to 1; see `times_shown`.
+        oversample: 0 to 1; see `oversampled_counts`.
         generator: is not drawn from where each image is shown once.
     """
     if not oversample:
         return np.arange(len(labels))
     shown = []
-    for label, times in enumerate(times_shown(np.bincount(labels).tolist(), oversample)):
+    for label, times in enumerate(oversampled_counts(np.bincount(labels).tolist(), oversample)):
         members = np.flatnonzero(labels == label)
         if len(members):
             whole, rest = divmod(times, len(members))

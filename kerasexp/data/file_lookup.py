@@ -13,7 +13,7 @@ from kerasexp.errors import listing
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedDataset:
     """A data set that has one address, and one name wherever it lies.
 
     Attributes:
@@ -29,7 +29,7 @@ class Published:
     checksum: str
 
 
-def find_given(path: str) -> Path:
+def find_data_path(path: str) -> Path:
     """Return the file or folder that an experiment names.
 
     Raises:
@@ -41,7 +41,7 @@ def find_given(path: str) -> Path:
     return found
 
 
-def find_published(wanted: Published, path: str | None) -> tuple[Path, str]:
+def find_dataset(wanted: PublishedDataset, path: str | None) -> tuple[Path, str]:
     """Return a data set's file or folder, and in words where that is; it is downloaded into Keras's cache where it is nowhere.
 
     Args:
@@ -52,7 +52,7 @@ def find_published(wanted: Published, path: str | None) -> tuple[Path, str]:
         MissingData: it is not at `path`; or there is none, and it is at no usual place and cannot be downloaded.
     """
     if path is not None:
-        found = find_given(path)
+        found = find_data_path(path)
         return found, found.name
     cache = keras_home() / "datasets"
     folders = {"$KERASEXP_DATA": data_folder(), "Keras's cache": cache}

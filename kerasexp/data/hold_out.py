@@ -45,7 +45,7 @@ def hold_out(
     raise AssertionError("a splitter gives as many folds as it was asked for")
 
 
-def groups_of(names: list[str], pattern: str | None) -> np.ndarray | None:
+def match_groups(names: list[str], pattern: str | None) -> np.ndarray | None:
     """Return what `pattern`'s group matches in each name, or None without a pattern.
 
     Raises:

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.data.cache import cache_folder
-from kerasexp.data.disk_arrays import AT_ONCE, IN_MEMORY, ImagesOnDisk, ImagesWriter
-from kerasexp.data.preprocessing import enough_for, preprocess
+from kerasexp.data.disk_arrays import CHUNK_IMAGES, MAX_IN_MEMORY, ImagesOnDisk, ImagesWriter
+from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
-from kerasexp.data.thread_pool import in_threads
+from kerasexp.data.thread_pool import map_threads
+from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
 from kerasexp.storage import replace_folder, temporary_folder, write_text
 
@@ -26,7 +26,7 @@ IMAGES, META = "images.npy", "meta.json"
 
 
 @dataclass(frozen=True)
-class Packed:
+class DecodedImages:
     """Preprocessed images.
 
     Attributes:
@@ -40,7 +40,9 @@ class Packed:
     faults: list[tuple[str, str]]
 
 
-def pack(images: Images, how: Preprocessing, progress: Callable[[int, int], None] | None = None) -> Packed:
+def decode_cached(
+    images: Images, how: Preprocessing, progress: Callable[[int, int], None] | None = None
+) -> DecodedImages:
     """Decode and preprocess images, or read them from the cache where that was done before.
 
     A cache that cannot be written costs the next run its time, and this one nothing but memory. Nothing is kept where an
@@ -66,7 +68,7 @@ def pack(images: Images, how: Preprocessing, progress: Callable[[int, int], None
 
 def is_large(count: int, how: Preprocessing) -> bool:
     """Return whether so many preprocessed images stay on disk."""
-    return count * how.size[0] * how.size[1] * how.channels > IN_MEMORY
+    return count * how.size[0] * how.size[1] * how.channels > MAX_IN_MEMORY
 
 
 def _group(images: Images, how: Preprocessing) -> str:
@@ -81,19 +83,19 @@ def _content(images: Images) -> str:
 
 def _decoded(
     images: Images, how: Preprocessing, positions: range, progress: Callable[[int, int], None] | None
-) -> tuple[Packed, bool]:
+) -> tuple[DecodedImages, bool]:
     """Return all at these positions that can be read, and whether everything was as it is in the digest."""
-    decoded, enough = np.empty((len(positions), *how.size, how.channels), np.uint8), enough_for(how)
+    decoded, min_side = np.empty((len(positions), *how.size, how.channels), np.uint8), min_side_for(how)
 
     def one(position: int) -> BrokenImage | None:
         try:
-            decoded[position - positions.start] = preprocess(images.read(position, enough), how)
+            decoded[position - positions.start] = preprocess(images.read(position, min_side), how)
         except BrokenImage as broken:
             return broken
         return None
 
     faults, kept, at_rest = [], [], True
-    for position, fault in zip(positions, in_threads(one, positions), strict=True):
+    for position, fault in zip(positions, map_threads(one, positions), strict=True):
         if fault is None:
             kept.append(position)
         else:
@@ -102,51 +104,51 @@ def _decoded(
         if progress is not None:
             progress(position + 1, len(images))
     kept = np.array(kept, dtype=np.int64)
-    return Packed(decoded[kept - positions.start] if faults else decoded, kept, faults), at_rest
+    return DecodedImages(decoded[kept - positions.start] if faults else decoded, kept, faults), at_rest
 
 
 def _pack_on_disk(
     group: Path, images: Images, how: Preprocessing, progress: Callable[[int, int], None] | None
-) -> Packed | None:
+) -> DecodedImages | None:
     """Decode into a file, some images at a time; return None where it cannot be written."""
     kept, faults, all_at_rest = [], [], True
     with suppress(OSError), temporary_folder(group) as temporary:
         with ImagesWriter(temporary / IMAGES, len(images), (*how.size, how.channels)) as file:
-            for first in range(0, len(images), AT_ONCE):
-                positions = range(first, min(first + AT_ONCE, len(images)))
+            for first in range(0, len(images), CHUNK_IMAGES):
+                positions = range(first, min(first + CHUNK_IMAGES, len(images)))
                 part, at_rest = _decoded(images, how, positions, progress)
                 file.write(part.images)
                 kept.append(part.kept)
                 faults += part.faults
                 all_at_rest = all_at_rest and at_rest
-        found = Packed(ImagesOnDisk(temporary / IMAGES), np.concatenate(kept), faults)
+        found = DecodedImages(ImagesOnDisk(temporary / IMAGES), np.concatenate(kept), faults)
         if all_at_rest:
             _put(temporary, group, images, found)
         return found
     return None
 
 
-def _read(folder: Path, count: int, shape: tuple[int, ...]) -> Packed | None:
+def _read(folder: Path, count: int, shape: tuple[int, ...]) -> DecodedImages | None:
     try:
         meta = json.loads((folder / META).read_text(encoding="utf-8"))
         kept = np.array(meta["kept"], dtype=np.int64)
-        large = len(kept) * int(np.prod(shape)) > IN_MEMORY
+        large = len(kept) * int(np.prod(shape)) > MAX_IN_MEMORY
         images = ImagesOnDisk(folder / IMAGES) if large else np.load(folder / IMAGES, allow_pickle=False)
         right = images.dtype == np.uint8 and images.shape == (len(kept), *shape)
         if right and (len(kept) == 0 or (kept.min() >= 0 and kept.max() < count)):
-            return Packed(images, kept, [tuple(fault) for fault in meta["faults"]])
+            return DecodedImages(images, kept, [tuple(fault) for fault in meta["faults"]])
     except Exception:
         pass  # not there, or damaged in any of the ways that NumPy and json have words for: it is made anew
     return None
 
 
-def _write(group: Path, images: Images, packed: Packed) -> None:
+def _write(group: Path, images: Images, packed: DecodedImages) -> None:
     with suppress(OSError), temporary_folder(group) as temporary:
         np.save(temporary / IMAGES, packed.images, allow_pickle=False)
         _put(temporary, group, images, packed)
 
 
-def _put(temporary: Path, group: Path, images: Images, packed: Packed) -> None:
+def _put(temporary: Path, group: Path, images: Images, packed: DecodedImages) -> None:
     """Say what the images in a temporary folder are, and give it its name."""
     with suppress(OSError, RunError):  # another process was first, or the disk is full
         write_text(temporary / META, json.dumps({"kept": packed.kept.tolist(), "faults": packed.faults}))

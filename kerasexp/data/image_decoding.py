@@ -58,7 +58,7 @@ def is_image_name(path: str) -> bool:
     return path.lower().endswith(EXTENSIONS + OTHER_EXTENSIONS)
 
 
-def decode(data: bytes, enough: int | None = None) -> np.ndarray:
+def decode_image(data: bytes, min_side: int | None = None) -> np.ndarray:
     """Decode one PNG, JPEG, BMP or WebP file, told by how it begins and not by its name.
 
     16-bit images keep their upper 8 bits, transparency lies on white, palettes and CMYK become RGB (ink stored inverted, as
@@ -69,7 +69,7 @@ def decode(data: bytes, enough: int | None = None) -> np.ndarray:
 
     Args:
         data: the file.
-        enough: pixels a side that will do. A JPEG file whose sides are at least twice, four or eight times that is decoded at
+        min_side: pixels a side that will do. A JPEG file whose sides are at least twice, four or eight times that is decoded at
             a half, a quarter or an eighth, from the low frequencies of its blocks, which are averages over its pixels and
             take a fraction of the time.
 
@@ -82,8 +82,8 @@ def decode(data: bytes, enough: int | None = None) -> np.ndarray:
     kind = _kind(data)
     if kind == "PNG":
         return decode_png(data)
-    plain = _decode_plain_jpeg(data, enough) if kind == "JPEG" else None
-    return _decode_by_pillow(data, kind, enough) if plain is None else plain
+    plain = _decode_plain_jpeg(data, min_side) if kind == "JPEG" else None
+    return _decode_by_pillow(data, kind, min_side) if plain is None else plain
 
 
 def _kind(data: bytes) -> str:
@@ -106,7 +106,7 @@ def _kind(data: bytes) -> str:
     raise BrokenImage("the file is no PNG, JPEG, BMP or WebP image")
 
 
-def _decode_plain_jpeg(data: bytes, enough: int | None) -> np.ndarray | None:
+def _decode_plain_jpeg(data: bytes, min_side: int | None) -> np.ndarray | None:
     """Return what Pillow would in up to four times as long, or None for a file with faults or peculiarities, which it knows."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
@@ -114,8 +114,8 @@ def _decode_plain_jpeg(data: bytes, enough: int | None) -> np.ndarray | None:
         if space not in PLAIN_JPEG or b"Exif" in data or pixels > MAX_PIXELS or pixels > len(data) * JPEG_RATIO:
             return None
         scale = 1
-        if enough is not None:
-            scale = next((scale for scale in JPEG_SCALES if min(height, width) // enough >= scale), 1)
+        if min_side is not None:
+            scale = next((scale for scale in JPEG_SCALES if min(height, width) // min_side >= scale), 1)
         return simplejpeg.decode_jpeg(
             data, PLAIN_JPEG[space], min_height=math.ceil(height / scale), min_width=math.ceil(width / scale)
         )
@@ -123,7 +123,7 @@ def _decode_plain_jpeg(data: bytes, enough: int | None) -> np.ndarray | None:
         return None
 
 
-def _decode_by_pillow(data: bytes, kind: str, enough: int | None) -> np.ndarray:
+def _decode_by_pillow(data: bytes, kind: str, min_side: int | None) -> np.ndarray:
     from PIL import Image
 
     try:
@@ -132,8 +132,8 @@ def _decode_by_pillow(data: bytes, kind: str, enough: int | None) -> np.ndarray:
                 raise BrokenImage(f"{image.width}x{image.height} pixels; an image has 1 to {MAX_PIXELS:,}")
             if kind == "JPEG" and image.width * image.height > len(data) * JPEG_RATIO:
                 raise EOFError
-            if kind == "JPEG" and enough is not None:
-                image.draft(None, (enough, enough))
+            if kind == "JPEG" and min_side is not None:
+                image.draft(None, (min_side, min_side))
             image.load()
             return upright(_as_uint8(image), image.getexif().get(ORIENTATION, 1))
     except Image.DecompressionBombError:  # Pillow has a limit of its own, which it looks at first

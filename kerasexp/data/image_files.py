@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 from kerasexp.data.archive import Files
-from kerasexp.data.image_decoding import decode
-from kerasexp.data.source import Images, Source, labelled, name_classes
+from kerasexp.data.image_decoding import decode_image
+from kerasexp.data.source import Images, Source, assign_labels, resolve_classes
 
 # Split -> stored label, such as a folder -> paths of its images.
-Listed = dict[str, dict[str, list[str]]]
+FileLists = dict[str, dict[str, list[str]]]
 
 
-def from_files(origin: str, files: Files, listed: Listed, class_names: dict[str, str] | None) -> Source:
+def source_from_files(origin: str, files: Files, listed: FileLists, class_names: dict[str, str] | None) -> Source:
     """Make a source of image files.
 
     A file that is written, replaced or removed after they were listed is a ChangedImage when it is read.
@@ -26,21 +26,21 @@ def from_files(origin: str, files: Files, listed: Listed, class_names: dict[str,
         class_names: the class of each stored label, in the order of the classes; those that are not named are left out.
 
     Raises:
-        UserError: as `name_classes`.
+        UserError: as `resolve_classes`.
     """
-    folders = name_classes([label for members in listed.values() for label in members], class_names)
+    folders = resolve_classes([label for members in listed.values() for label in members], class_names)
     paths = {split: [p for label in folders for p in members.get(label, [])] for split, members in listed.items()}
 
-    def read(path: str, enough: int | None) -> np.ndarray:
-        return decode(files.read(path), enough)
+    def read(path: str, min_side: int | None) -> np.ndarray:
+        return decode_image(files.read(path), min_side)
 
     splits, names = {}, []
     for split, of_split in paths.items():
         stored = np.array([label for label in folders for _ in listed[split].get(label, [])])
-        _, labels, names = labelled(stored, folders)
+        _, labels, names = assign_labels(stored, folders)
         splits[split] = Images(of_split, labels, _by_position(read, of_split), lambda: files.digest)
     return Source(origin, names, folders, splits)
 
 
 def _by_position(read: Callable[[str, int | None], np.ndarray], paths: list[str]) -> Callable[..., np.ndarray]:
-    return lambda position, enough=None: read(paths[position], enough)
+    return lambda position, min_side=None: read(paths[position], min_side)

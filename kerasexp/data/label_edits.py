@@ -8,7 +8,7 @@ from kerasexp.config.data import Labels
 from kerasexp.errors import Problem, UserError, closest, listing
 
 
-def kept_positions(labels: np.ndarray, class_names: list[str], edits: Labels, seed: int) -> np.ndarray:
+def subsample(labels: np.ndarray, class_names: list[str], edits: Labels, seed: int) -> np.ndarray:
     """Return the ascending positions that `keep`, `few_shot` and `at_most` leave.
 
     Args:
@@ -26,7 +26,7 @@ def kept_positions(labels: np.ndarray, class_names: list[str], edits: Labels, se
     return np.sort(np.concatenate(kept))
 
 
-def edited_labels(labels: np.ndarray, classes: int, edits: Labels, seed: int) -> np.ndarray:
+def corrupt_labels(labels: np.ndarray, classes: int, edits: Labels, seed: int) -> np.ndarray:
     """Return the labels after `noise` or `complement`, int64 [n]; each wrong one is uniform over the other classes."""
     generator = np.random.default_rng((seed, 2))
     others = (labels + generator.integers(1, classes, len(labels))) % classes
@@ -38,7 +38,7 @@ def edited_labels(labels: np.ndarray, classes: int, edits: Labels, seed: int) ->
     return result
 
 
-def described(edits: Labels) -> list[str]:
+def describe_edits(edits: Labels) -> list[str]:
     """Return a sentence on each edit, for people."""
     sentences = []
     for name, amount in edits.keep.items():

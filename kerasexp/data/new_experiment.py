@@ -89,12 +89,12 @@ def _described(found: Survey) -> list[str]:
     )
     if len(found.faults):
         lines.append(
-            f"{len(found.faults)} of the {found.looked_at} images that were looked at cannot be read; `run` leaves them out"
+            f"{len(found.faults)} of the {found.examined} images that were looked at cannot be read; `run` leaves them out"
         )
     return lines
 
 
-def preprocessing_for(found: Survey) -> Choice:
+def suggest_preprocessing(found: Survey) -> Choice:
     """Return the preprocessing that suits such images."""
     side = int(np.median(np.minimum(found.heights, found.widths)))
     one_size = len(set(found.heights)) == 1 and len(set(found.widths)) == 1
@@ -134,7 +134,7 @@ def _augmentation(preprocessing: dict) -> Choice:
 def _written(found: Survey, folder: Path, output: Path) -> str:
     counts = found.counts["train"]
     total, smallest = sum(counts.values()), min(counts.values())
-    preprocessing, parent = preprocessing_for(found), output.resolve().parent
+    preprocessing, parent = suggest_preprocessing(found), output.resolve().parent
     path = folder.resolve()
     augmentation = _augmentation(preprocessing.value)
     # A stratified split needs one image of each class on either side.

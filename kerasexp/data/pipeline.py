@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
-from kerasexp.data.augmentation import augmented, random_rows
+from kerasexp.data.augmentation import augment, draw_augmentations
 from kerasexp.data.disk_arrays import ImagesOnDisk
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.prepared_data import Split
@@ -46,7 +46,7 @@ def training_batches(
         shown, order = sampling.draw(split.labels, generator)
         rows = [shown[order]]
         if augmentation is not None:
-            rows.append(random_rows(augmentation, len(shown), (height, width), generator)[order])
+            rows.append(draw_augmentations(augmentation, len(shown), (height, width), generator)[order])
         return [row[begin[1] * batch_size :] for row in rows] if epoch == begin[0] else rows
 
     kinds = [(tf.int64, (None,)), (tf.float32, (None, None))][: 1 if augmentation is None else 2]
@@ -60,14 +60,14 @@ def training_batches(
     def batch(order: tf.Tensor, *changes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = images_at(order)
         if changes:
-            images = augmented(images, *changes, augmentation)
+            images = augment(images, *changes, augmentation)
         return images, tf.gather(labels, order)
 
     stream = tf.data.Dataset.range(begin[0], epochs).flat_map(one_epoch)
     return _unhurried(stream.map(batch, num_parallel_calls=PARALLEL, deterministic=True).prefetch(AHEAD))
 
 
-def evaluation_batch(shape: tuple[int, ...]) -> int:
+def evaluation_batch_size(shape: tuple[int, ...]) -> int:
     """Return how many images of this shape, (height, width, channels), pass through a network at once."""
     return max(1, min(MOST, MOST * PIXELS // (shape[0] * shape[1])))
 

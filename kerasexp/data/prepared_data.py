@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from kerasexp.config.data import Data, DataSource, Labels, Preprocessing
-from kerasexp.data.disk_arrays import ImagesOnDisk, in_parts
-from kerasexp.data.hold_out import groups_of, hold_out
-from kerasexp.data.image_cache import Packed, is_large, pack
-from kerasexp.data.label_edits import described, edited_labels, kept_positions
+from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
+from kerasexp.data.hold_out import hold_out, match_groups
+from kerasexp.data.image_cache import DecodedImages, decode_cached, is_large
+from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Images, Source
 from kerasexp.data.sources import load_source
@@ -55,7 +55,7 @@ class PreparedData:
         faults: (name, reason) of each image that was left out.
         edits: a sentence on each edit of the labels.
         fingerprint: hexadecimal digest of images, labels and splits.
-        identities: by split, a digest of which stored images with which classes it holds, however preprocessed.
+        split_digests: by split, a digest of which stored images with which classes it holds, however preprocessed.
         seconds: how long it took to prepare them.
         pseudo_labelled: `train` and `val` with a model's predictions for labels, where those are learned from.
     """
@@ -68,12 +68,12 @@ class PreparedData:
     faults: list[tuple[str, str]]
     edits: list[str]
     fingerprint: str
-    identities: dict[str, str]
+    split_digests: dict[str, str]
     seconds: float = 0.0
     pseudo_labelled: dict[str, Split] = field(default_factory=dict)
 
     @property
-    def learned_from(self) -> dict[str, Split]:
+    def training_splits(self) -> dict[str, Split]:
         """The splits as training sees them, pseudo-labels included; metrics are of `splits`."""
         return {**self.splits, **self.pseudo_labelled}
 
@@ -83,9 +83,9 @@ class PreparedData:
         return np.bincount(self.splits["train"].labels, minlength=len(self.class_names)).tolist()
 
     @property
-    def learned_counts(self) -> list[int]:
+    def training_counts(self) -> list[int]:
         """The same of the labels that training sees, pseudo-labels included."""
-        return np.bincount(self.learned_from["train"].labels, minlength=len(self.class_names)).tolist()
+        return np.bincount(self.training_splits["train"].labels, minlength=len(self.class_names)).tolist()
 
 
 class DataCache:
@@ -115,14 +115,14 @@ def data_key(data: Data) -> str:
 
 
 def prepare(
-    data: Data, progress: Callable[[int, int], None] | None = None, hold_out_parts: bool = True
+    data: Data, progress: Callable[[int, int], None] | None = None, hold_out_missing: bool = True
 ) -> PreparedData:
     """Load, split and preprocess what an experiment learns from.
 
     Args:
         data: the section of the experiment.
         progress: called with (done, all) while images are decoded.
-        hold_out_parts: whether `val` and `test` are made of `train` where the source has none, as a run needs them; else
+        hold_out_missing: whether `val` and `test` are made of `train` where the source has none, as a run needs them; else
             the splits are those of the source.
 
     Raises:
@@ -138,18 +138,18 @@ def prepare(
             data = data.model_copy(update={"test": None})
     source = select_classes(source, edits.select)
     if isinstance(data.test, DataSource):
-        source = with_test_of(source, data.test)
+        source = add_test_split(source, data.test)
     packed, faults = {}, []
     for name, images in source.splits.items():
-        packed[name], broken = packed_split(images, data.preprocessing, progress)
+        packed[name], broken = decode_split(images, data.preprocessing, progress)
         faults += broken
     if faults and data.on_corrupt == "error":
         shown = [Problem(reason, name) for name, reason in faults[:10]]
         raise RunError(
             "\n".join([f"{len(faults)} images cannot be read, and data.on_corrupt is error:", *map(str, shown)])
         )
-    make_splits = split_all if hold_out_parts else edited_splits
-    splits = make_splits(packed, data, edits, source.class_names)
+    split_up = make_splits if hold_out_missing else source_splits
+    splits = split_up(packed, data, edits, source.class_names)
     return PreparedData(
         splits,
         source.class_names,
@@ -157,13 +157,13 @@ def prepare(
         source.origin,
         stand_in,
         faults,
-        described(edits),
+        describe_edits(edits),
         _fingerprint(splits, source.class_names),
-        _identities(splits, source),
+        _split_digests(splits, source),
     )
 
 
-def with_test_of(source: Source, other: DataSource) -> Source:
+def add_test_split(source: Source, other: DataSource) -> Source:
     """Take the test split of another source, whose classes have the same names.
 
     Raises:
@@ -208,7 +208,7 @@ def select_classes(source: Source, wanted: list[str] | None) -> Source:
     return replace(source, class_names=list(wanted), splits=splits)
 
 
-def packed_split(
+def decode_split(
     images: Images, how: Preprocessing, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Split, list[tuple[str, str]]]:
     """Preprocess stored images: at once where they are arrays of the right size and not many, else through the
@@ -218,7 +218,11 @@ def packed_split(
         UserError: not one of them can be read.
     """
     at_once = _as_array(images, how)
-    packed = Packed(at_once, np.arange(len(at_once)), []) if at_once is not None else pack(images, how, progress)
+    packed = (
+        DecodedImages(at_once, np.arange(len(at_once)), [])
+        if at_once is not None
+        else decode_cached(images, how, progress)
+    )
     if len(images) and len(packed.kept) == 0:
         name, reason = packed.faults[0]
         raise UserError(f"none of the {len(images)} images can be read; the first is {name}: {reason}")
@@ -232,7 +236,7 @@ def _as_array(images: Images, how: Preprocessing) -> np.ndarray | None:
     return preprocess_array(images.array, how)
 
 
-def split_all(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
+def make_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
     """Make `train`, `val` and `test` of what the source gives; a split that it has is taken as it is.
 
     The test split is set aside before the labels are edited, and keeps its own.
@@ -245,11 +249,11 @@ def split_all(given: dict[str, Split], data: Data, edits: Labels, class_names: l
         raise UserError(Problem("the source has a test split of its own; leave this key out", key="data.test"))
     if test is None:
         part = data.test if data.test is not None else DEFAULT_TEST
-        kept, held = hold_out(train.labels, groups_of(train.names, data.groups), part, data.split_seed, "data.test")
+        kept, held = hold_out(train.labels, match_groups(train.names, data.groups), part, data.split_seed, "data.test")
         train, test = train.take(kept), train.take(held)
     train = _edited(train, data, edits, class_names)
     if val is None:
-        groups = groups_of(train.names, data.groups)
+        groups = match_groups(train.names, data.groups)
         kept, held = hold_out(train.labels, groups, data.validation, data.split_seed, "data.validation")
         train, val = train.take(kept), train.take(held)
     else:
@@ -257,7 +261,7 @@ def split_all(given: dict[str, Split], data: Data, edits: Labels, class_names: l
     return {"train": train, "val": val, "test": test}
 
 
-def edited_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
+def source_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
     """Return the splits that the source has; the labels of `train` and `val` are edited."""
     there = {name: given[name] for name in ("train", "val", "test") if name in given}
     return {
@@ -267,9 +271,9 @@ def edited_splits(given: dict[str, Split], data: Data, edits: Labels, class_name
 
 def _edited(split: Split, data: Data, edits: Labels, class_names: list[str]) -> Split:
     if edits.keep or edits.few_shot is not None or edits.at_most is not None:
-        split = split.take(kept_positions(split.labels, class_names, edits, data.split_seed))
+        split = split.take(subsample(split.labels, class_names, edits, data.split_seed))
     if edits.noise or edits.complement:
-        split = replace(split, labels=edited_labels(split.labels, len(class_names), edits, data.split_seed))
+        split = replace(split, labels=corrupt_labels(split.labels, len(class_names), edits, data.split_seed))
     return split
 
 
@@ -277,13 +281,13 @@ def _fingerprint(splits: dict[str, Split], class_names: list[str]) -> str:
     total = hashlib.sha256("\0".join(class_names).encode("utf-8", "surrogateescape"))
     for name, split in splits.items():
         total.update(f"{name} {split.images.shape}".encode())
-        for images in in_parts(split.images):
+        for images in chunks(split.images):
             total.update(np.ascontiguousarray(images))
         total.update(np.ascontiguousarray(split.labels))
     return total.hexdigest()
 
 
-def _identities(splits: dict[str, Split], source: Source) -> dict[str, str]:
+def _split_digests(splits: dict[str, Split], source: Source) -> dict[str, str]:
     """Digest what is stored, and the names and classes of the images in each split, in any order."""
     stored = {name: images.digest for name, images in source.splits.items()}
     identities = {}

@@ -49,7 +49,7 @@ def preprocess(image: np.ndarray, how: Preprocessing) -> np.ndarray:
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
-def enough_for(how: Preprocessing) -> int | None:
+def min_side_for(how: Preprocessing) -> int | None:
     """Return how many pixels a side of a whole stored image is reduced to at least; None where parts of it are cut out."""
     return max(how.size) if how.framing in ("stretch", "fit") else None
 

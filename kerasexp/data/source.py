@@ -34,8 +34,8 @@ class Images:
         names: one per image: its path in the folder or archive, or the split and position for arrays.
         labels: int64 [n], positions in the source's class names.
         read: gives the stored image at a position as uint8 [height, width, 1 or 3], in full or, where a second argument
-            says how many pixels a side are enough, as `decode` reduces it; raises BrokenImage.
-        digest_of: gives a hexadecimal digest of the stored content, whatever the labels. What was read needs not be read
+            says how many pixels a side are min_side, as `decode` reduces it; raises BrokenImage.
+        compute_digest: gives a hexadecimal digest of the stored content, whatever the labels. What was read needs not be read
             again for it, so that it is best asked for when the images have been decoded.
         array: all of them as uint8 [n, height, width, channels], where they are in memory already.
     """
@@ -43,7 +43,7 @@ class Images:
     names: list[str]
     labels: np.ndarray
     read: Callable[..., np.ndarray]
-    digest_of: Callable[[], str]
+    compute_digest: Callable[[], str]
     array: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class Images:
     @property
     def digest(self) -> str:
         """Hexadecimal digest of the stored content."""
-        return self.digest_of()
+        return self.compute_digest()
 
     def take(self, positions: np.ndarray) -> Images:
         """Return the images at these positions, in this order."""
@@ -61,7 +61,7 @@ class Images:
             self,
             names=[self.names[i] for i in positions],
             labels=self.labels[positions],
-            read=lambda i, enough=None: read(int(positions[i]), enough),
+            read=lambda i, min_side=None: read(int(positions[i]), min_side),
             array=None if self.array is None else self._taken(positions),
         )
 
@@ -89,7 +89,7 @@ def natural_key(text: str) -> list:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
 
 
-def name_classes(stored: Sequence[str], class_names: dict[str, str] | None) -> dict[str, str]:
+def resolve_classes(stored: Sequence[str], class_names: dict[str, str] | None) -> dict[str, str]:
     """Return which class each stored label belongs to: in the map's order, or in natural order without a map.
 
     Raises:
@@ -113,7 +113,7 @@ def name_classes(stored: Sequence[str], class_names: dict[str, str] | None) -> d
     return {label: class_names[label] if class_names else label for label in found}
 
 
-def labelled(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def assign_labels(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return the positions whose stored label has a class, their int64 labels, and the class names in order."""
     names = list(dict.fromkeys(folders.values()))
     index = {label: names.index(name) for label, name in folders.items()}
@@ -123,10 +123,10 @@ def labelled(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarray, n
 
 
 def _from(images: np.ndarray) -> Callable[..., np.ndarray]:
-    return lambda position, enough=None: images[position]
+    return lambda position, min_side=None: images[position]
 
 
-def from_arrays(
+def source_from_arrays(
     origin: str, splits: dict[str, tuple[np.ndarray, np.ndarray]], class_names: dict[str, str] | None
 ) -> Source:
     """Make a source of arrays in memory.
@@ -139,10 +139,10 @@ def from_arrays(
     import hashlib
 
     stored = {split: np.asarray(labels).astype(str) for split, (_, labels) in splits.items()}
-    folders = name_classes(np.unique(np.concatenate(list(stored.values()))).tolist(), class_names)
+    folders = resolve_classes(np.unique(np.concatenate(list(stored.values()))).tolist(), class_names)
     result, class_list = {}, []
     for split, (images, _) in splits.items():
-        kept, labels, class_list = labelled(stored[split], folders)
+        kept, labels, class_list = assign_labels(stored[split], folders)
         digest = hashlib.sha256(f"{images.shape}".encode())
         for start in range(0, len(images), 1000):  # which, of images that lie otherwise in memory, copies few at a time
             digest.update(np.ascontiguousarray(images[start : start + 1000]))

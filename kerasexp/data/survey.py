@@ -12,7 +12,7 @@ from kerasexp.config.data import DataSource
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.source import BrokenImage, Images, Source
 from kerasexp.data.sources.image_folder import load_image_folder
-from kerasexp.data.thread_pool import in_threads
+from kerasexp.data.thread_pool import map_threads
 
 # Statistics need no more images than this; counts are of all.
 SAMPLE = 2000
@@ -26,7 +26,7 @@ class Survey:
 
     Attributes:
         counts: split -> class -> number of images.
-        looked_at: how many images were decoded.
+        examined: how many images were decoded.
         heights, widths: int [looked at without faults].
         colour: share of images with colour in them.
         bright_border: share of images whose border is bright.
@@ -36,7 +36,7 @@ class Survey:
     """
 
     counts: dict[str, dict[str, int]]
-    looked_at: int
+    examined: int
     heights: np.ndarray
     widths: np.ndarray
     colour: float
@@ -46,7 +46,7 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class Looked:
+class ImageStatistics:
     """Images of one split that were decoded, one entry each.
 
     Attributes:
@@ -74,10 +74,10 @@ def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
         UserError: there are fewer than two classes, or no image can be read; as `image_folder`.
     """
     source = load_image_folder(DataSource(source="image_folder", path=str(path)))
-    return summary(source, [look(images, progress) for images in source.splits.values()])
+    return summarize(source, [image_statistics(images, progress) for images in source.splits.values()])
 
 
-def summary(source: Source, looked: list[Looked]) -> Survey:
+def summarize(source: Source, looked: list[ImageStatistics]) -> Survey:
     """Return what was found in a source, of whose splits the images have been looked at."""
     counts = {
         split: dict(
@@ -85,11 +85,11 @@ def summary(source: Source, looked: list[Looked]) -> Survey:
         )
         for split, p in source.splits.items()
     }
-    every = together(looked)
+    every = merge_statistics(looked)
     found = len(every.names)
     return Survey(
         counts=counts,
-        looked_at=found + len(every.faults),
+        examined=found + len(every.faults),
         heights=every.heights,
         widths=every.widths,
         colour=float(every.colour.mean()) if found else 0.0,
@@ -101,17 +101,17 @@ def summary(source: Source, looked: list[Looked]) -> Survey:
     )
 
 
-def together(looked: list[Looked]) -> Looked:
+def merge_statistics(looked: list[ImageStatistics]) -> ImageStatistics:
     """Return what was seen in several splits as one."""
     arrays = ("heights", "widths", "colour", "bright_border", "ink")
-    return Looked(
+    return ImageStatistics(
         names=[name for part in looked for name in part.names],
         **{field: np.concatenate([getattr(part, field) for part in looked]) for field in arrays},
         faults=[fault for part in looked for fault in part.faults],
     )
 
 
-def look(images: Images, progress: Callable[[int, int], None]) -> Looked:
+def image_statistics(images: Images, progress: Callable[[int, int], None]) -> ImageStatistics:
     """Decode images of a split, at most `SAMPLE` that lie evenly in it."""
     positions = np.unique(np.linspace(0, len(images) - 1, min(len(images), SAMPLE)).astype(int))
     names, facts, faults = [], [], []
@@ -122,7 +122,7 @@ def look(images: Images, progress: Callable[[int, int], None]) -> Looked:
         except BrokenImage as broken:
             return broken
 
-    for done, (position, result) in enumerate(zip(positions, in_threads(one, positions), strict=True), start=1):
+    for done, (position, result) in enumerate(zip(positions, map_threads(one, positions), strict=True), start=1):
         if isinstance(result, BrokenImage):
             faults.append((images.names[position], str(result)))
         else:
@@ -131,7 +131,7 @@ def look(images: Images, progress: Callable[[int, int], None]) -> Looked:
         progress(done, len(positions))
     table = np.array(facts) if facts else np.empty((0, 8))
     sizes, flags = table[:, :2].astype(int), table[:, 2:4].astype(bool)
-    return Looked(names, *sizes.T, *flags.T, table[:, 4:8], faults)
+    return ImageStatistics(names, *sizes.T, *flags.T, table[:, 4:8], faults)
 
 
 def _facts(image: np.ndarray) -> tuple:

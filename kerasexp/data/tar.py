@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from rich.console import Console
 
 from kerasexp.data.archive import MAX_MEMBER
-from kerasexp.data.cache import cache_folder, state_of
+from kerasexp.data.digest_cache import file_state
+from kerasexp.environment import cache_folder
 from kerasexp.errors import Problem, RunError, UserError, listing
 from kerasexp.storage import new_folder
 
@@ -20,7 +21,7 @@ MAX_UNPACKED = 8 * 2**30
 CHUNK = 2**20
 
 
-def unpacked(archive: Path, wanted: Iterable[str]) -> Path:
+def unpack_tar(archive: Path, wanted: Iterable[str]) -> Path:
     """Return a folder with the wanted files of a tar.gz archive, whichever folder of the archive they lie in.
 
     Links, devices and files of other names are passed over.
@@ -30,7 +31,7 @@ def unpacked(archive: Path, wanted: Iterable[str]) -> Path:
             the archive unpacks to more than 8 GiB.
         RunError: the cache cannot be written.
     """
-    key = hashlib.sha256(f"{archive.resolve()} {state_of(archive)} {sorted(wanted)}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{archive.resolve()} {file_state(archive)} {sorted(wanted)}".encode()).hexdigest()[:32]
     folder = cache_folder() / "unpacked" / key
     if folder.is_dir():
         return folder

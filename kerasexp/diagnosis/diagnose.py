@@ -15,13 +15,13 @@ from kerasexp.config import Experiment, experiment_from, load_experiment
 from kerasexp.config.data import FILE_SOURCES, Preprocessing, SourceName
 from kerasexp.config.files import find_file, places
 from kerasexp.console import Console
-from kerasexp.data.new_experiment import preprocessing_for
+from kerasexp.data.new_experiment import suggest_preprocessing
 from kerasexp.data.prepared_data import PreparedData, Split, prepare
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
 from kerasexp.data.stratified_sampling import stratified_sample
-from kerasexp.data.survey import look, summary, together
+from kerasexp.data.survey import image_statistics, merge_statistics, summarize
 from kerasexp.diagnosis.advice import advise
 from kerasexp.diagnosis.image_checks import Stored, find_odd_files
 from kerasexp.diagnosis.label_reviews import by_cross_validation, can_cross_validate
@@ -158,22 +158,22 @@ def _look_at_files(asked: Asked, console: Console) -> tuple[Stored | None, Prepr
     """Look at images as they are stored; return what is odd and how to read them: as asked for, or as suits them."""
     source: Source = load_source(asked.experiment.data)[0]
     with console.bar("looking at the images", 1) as bar:
-        looked = [look(images, bar.progress) for images in source.splits.values() if len(images)]
+        looked = [image_statistics(images, bar.progress) for images in source.splits.values() if len(images)]
     how = asked.experiment.data.preprocessing
     if not looked or not any(len(part.names) for part in looked):
         return None, how
     if not asked.from_file and how == Preprocessing():
         # Read as they are, so that what is inverted is seen; the models are given one polarity afterwards.
-        suited = {**preprocessing_for(summary(source, looked)).value, "invert": False, "contrast": "none"}
+        suited = {**suggest_preprocessing(summarize(source, looked)).value, "invert": False, "contrast": "none"}
         how = Preprocessing.model_validate(suited)
-    return find_odd_files(together(looked)), how
+    return find_odd_files(merge_statistics(looked)), how
 
 
 def _read(asked: Asked, how: Preprocessing, console: Console) -> PreparedData:
     """Return the splits of a user's experiment as a run has them, those of a bare source as they are stored."""
     section = asked.experiment.data.model_copy(update={"preprocessing": how})
     with console.bar("decoding images", 1) as bar:
-        data = prepare(section, bar.progress, hold_out_parts=asked.from_file)
+        data = prepare(section, bar.progress, hold_out_missing=asked.from_file)
     if data.stand_in:
         console.line(f"STAND-IN: {data.stand_in}")
     for name, reason in data.faults:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasexp.data.disk_arrays import in_parts
+from kerasexp.data.disk_arrays import chunks
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.preprocessing import border_means
-from kerasexp.data.survey import Looked
+from kerasexp.data.survey import ImageStatistics
 
 # Less contrast than this, of 255, shows nothing.
 BLANK = 8
@@ -80,7 +80,7 @@ def find_duplicates(splits: Mapping[str, Split]) -> Duplicates:
     """Find images that are there more than once, by a digest of their pixels; blank ones are counted elsewhere."""
     places = [(name, i) for name, split in splits.items() for i in range(len(split))]
     digests = np.frombuffer(
-        b"".join(_digests(part) for split in splits.values() for part in in_parts(split.images)), "V16"
+        b"".join(_digests(part) for split in splits.values() for part in chunks(split.images)), "V16"
     )
     blank = np.concatenate([np.zeros(0, bool), *(_each(is_blank, split) for split in splits.values())])
     labels = np.concatenate([split.labels for split in splits.values()]) if splits else np.zeros(0, np.int64)
@@ -106,7 +106,7 @@ def find_duplicates(splits: Mapping[str, Split]) -> Duplicates:
 
 def _each(figure: Callable[[np.ndarray], np.ndarray], split: Split) -> np.ndarray:
     """Return a figure of each image of a split, some of which are looked at at a time."""
-    found = [figure(part) for part in in_parts(split.images)]
+    found = [figure(part) for part in chunks(split.images)]
     return np.concatenate(found) if found else np.zeros(0, bool)
 
 
@@ -144,7 +144,7 @@ def _border_spread(images: np.ndarray) -> np.ndarray:
     return lines.std(axis=1, dtype=np.float32).max(axis=1)
 
 
-def find_odd_files(looked: Looked) -> Stored | None:
+def find_odd_files(looked: ImageStatistics) -> Stored | None:
     """Find files of another size or kind of colour than the usual one; None where none was looked at."""
     if len(looked.names) == 0:
         return None

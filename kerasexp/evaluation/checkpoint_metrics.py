@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasexp.config.data import Data, SourceName
 from kerasexp.config.validation import validated
-from kerasexp.data.prepared_data import Split, packed_split
+from kerasexp.data.prepared_data import Split, decode_split
 from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
 from kerasexp.errors import Problem, UserError, closest, listing
@@ -40,7 +40,7 @@ def evaluate_on(path: Path, data: Data, format: str) -> str:
     checkpoint = load_checkpoint(path)
     source, _ = load_source(data)
     split_name = "test" if "test" in source.splits else "train"
-    split, faults = packed_split(source.splits[split_name], checkpoint.preprocessing)
+    split, faults = decode_split(source.splits[split_name], checkpoint.preprocessing)
     aligned = align(split, source, checkpoint)
     metrics = compute_metrics(predict_split(checkpoint.model, aligned, checkpoint.class_names), checkpoint.temperature)
     left_out = [{"file": name, "reason": reason} for name, reason in faults]

@@ -15,10 +15,10 @@ import numpy as np
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.files import is_there
 from kerasexp.data.archive import open_files
-from kerasexp.data.image_decoding import EXTENSIONS, decode, is_image_name
-from kerasexp.data.preprocessing import enough_for, preprocess
+from kerasexp.data.image_decoding import EXTENSIONS, decode_image, is_image_name
+from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
-from kerasexp.data.thread_pool import in_threads
+from kerasexp.data.thread_pool import map_threads
 from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.storage import csv_text
@@ -72,12 +72,12 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
         UserError: the checkpoint is none.
         RunError: not one of the files can be read.
     """
-    from kerasexp.data.pipeline import evaluation_batch, evaluation_batches
+    from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches
 
     loaded = load_checkpoint(checkpoint)
     answers, broken = [], 0
     shape = (*loaded.preprocessing.size, loaded.preprocessing.channels)
-    size = evaluation_batch(shape)
+    size = evaluation_batch_size(shape)
     count = max(PORTION // math.prod(shape), size)
     for start in range(0, len(files), count):
         portion = files[start : start + count]
@@ -102,13 +102,13 @@ def preprocessed(files: Sequence[ImageFile], how: Preprocessing) -> Iterator[np.
 
     def one(file: ImageFile) -> np.ndarray | BrokenImage:
         try:
-            return preprocess(decode(file.read(), enough_for(how)), how)
+            return preprocess(decode_image(file.read(), min_side_for(how)), how)
         except BrokenImage as broken:
             return broken
         except OSError as error:
             return BrokenImage(f"cannot be read: {error.strerror or error}")
 
-    yield from in_threads(one, files)
+    yield from map_threads(one, files)
 
 
 def _answers(names: list[str], scores: np.ndarray, class_names: list[str], top: int) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a model says of every image of a split, from one pass; metrics, plots and pages read only this."""
+"""The predictions for every image of a split, from one pass; all metrics and plots are computed from them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasexp.errors import Problem, UserError
+from kerasexp.evaluation.calibration import at_temperature
+from kerasexp.evaluation.intervals import macro_intervals
+from kerasexp.evaluation.roc import OneVsRestCurves, one_vs_rest_curves
 from kerasexp.storage import csv_text
 
 if TYPE_CHECKING:
@@ -25,16 +28,17 @@ NONE = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictions for one split.
+    """The predictions for one split, and what several metrics share, computed once.
 
     Attributes:
         names: file or position of each image.
         y_true: int64 [n].
         y_score: float32 [n, classes], probabilities.
         class_names: in the order of the classes.
-        seconds: how long the pass took; 0 where the predictions were read from a file.
+        seconds: duration of the pass; 0 where the predictions were read from a file.
         sampled: int64 [s], positions of the images whose features were kept.
-        features: float32 [s, f], what the last layer sees of these images.
+        features: float32 [s, f], inputs of the last layer with weights for these images.
+        temperature: fitted on val, for calibrated probabilities; None where there is none.
     """
 
     names: list[str]
@@ -44,6 +48,7 @@ class Predictions:
     seconds: float = 0.0
     sampled: np.ndarray = field(default_factory=NONE.copy)
     features: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    temperature: float | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,29 +68,52 @@ class Predictions:
         """float32 [n]: the probability of the most likely class."""
         return self.y_score.max(axis=1)
 
+    @cached_property
+    def class_scores(self) -> np.ndarray:
+        """float64 [4, classes]: precision, recall, F1 and number of images of each class; 0 where undefined."""
+        from sklearn.metrics import precision_recall_fscore_support
+
+        labels = np.arange(len(self.class_names))
+        return np.stack(precision_recall_fscore_support(self.y_true, self.y_pred, labels=labels, zero_division=0))
+
+    @cached_property
+    def one_vs_rest(self) -> OneVsRestCurves:
+        """ROC and precision-recall curves of each class against the rest."""
+        return one_vs_rest_curves(self.y_true, self.y_score)
+
+    @cached_property
+    def macro_intervals(self) -> dict[str, tuple[float, float]]:
+        """95 % bootstrap intervals of macro recall and macro F1."""
+        return macro_intervals(self.y_true, self.y_pred, len(self.class_names))
+
+    @cached_property
+    def calibrated(self) -> Predictions | None:
+        """The predictions after temperature scaling; None without a temperature."""
+        return None if self.temperature is None else at_temperature(self, self.temperature)
+
     def sampling(self, positions: np.ndarray) -> Predictions:
-        """Return the same with the features of these images alone, int64 [s], which are among those that were kept."""
+        """Return the predictions with the features of these images alone: int64 [s], a subset of `sampled`."""
         kept = np.isin(self.sampled, positions)
         return replace(self, sampled=self.sampled[kept], features=self.features[kept])
 
     def to_csv(self) -> str:
-        """Return one line per image: file, true and predicted class, whether they agree, and every probability.
+        """Return one line per image: file, true and predicted class, whether they are equal, and every probability.
 
-        Nine digits hold a float32 exactly, so figures computed from the file equal ours.
+        Nine digits hold a float32 exactly, so metrics computed from the file equal ours.
         """
         rows = []
         for i, name in enumerate(self.names):
             true, predicted, scores = self.y_true[i], self.y_pred[i], self.y_score[i]
-            verdict = [self.class_names[true], self.class_names[predicted], int(true == predicted)]
-            rows.append([name, *verdict, *(f"{p:.9g}" for p in (scores[predicted], *scores))])
+            classes = [self.class_names[true], self.class_names[predicted], int(true == predicted)]
+            rows.append([name, *classes, *(f"{p:.9g}" for p in (scores[predicted], *scores))])
         return csv_text([*COLUMNS, *(f"p_{name}" for name in self.class_names)], rows)
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read what `to_csv` wrote.
+    """Load a file that `to_csv` made.
 
     Raises:
-        UserError: the file is missing or is no such table.
+        UserError: the file is missing or has another format.
     """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -105,16 +133,16 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
     """Pass a split through the model once.
 
     Args:
-        model: a classifier of uint8 images, which gives probabilities.
+        model: a classifier from uint8 images to probabilities.
         split: the images and their labels.
         class_names: in the order of the model's outputs.
-        sampled: int64 [s], ascending positions of the images whose features are wanted as well.
+        sampled: int64 [s], ascending positions of the images whose features to keep.
     """
     import keras
 
-    from kerasexp.data.pipeline import evaluation_batch
+    from kerasexp.data.pipeline import evaluation_batch_size
 
-    start, size = time.perf_counter(), evaluation_batch(split.images.shape[1:])
+    start, size = time.perf_counter(), evaluation_batch_size(split.images.shape[1:])
     last = next(layer for layer in reversed(model.layers) if layer.weights)
     inside = keras.Model(model.input, [model.output, last.input])
     scores, features = [], []

@@ -196,7 +196,7 @@ def _is_for_retrieval(experiment: Experiment, data: PreparedData) -> bool:
 
 
 def _retrieval(model: keras.Model, data: PreparedData, test: Predictions) -> dict[str, Any] | None:
-    train = data.learned_from["train"]
+    train = data.training_splits["train"]
     return retrieval_metrics(predict_split(model, train, data.class_names, np.arange(len(train))), test)
 
 

@@ -18,7 +18,7 @@ from kerasexp.console import Console
 from kerasexp.data.pipeline import MOST
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.environment import cores
-from kerasexp.models import ending_in
+from kerasexp.models import with_logits
 from kerasexp.models.classical_layers import for_all_classes, linear_logits, neighbour_logits, rbf_logits
 from kerasexp.saving.run_files import RunFiles
 from kerasexp.storage import replacing
@@ -84,8 +84,8 @@ def fit_classical(
     method, start = METHODS[name], time.perf_counter()
     tensor = model.get_layer("logits").input
     extractor = keras.Model(model.input, tensor, name="features")
-    features = {split: features_of(extractor, data.learned_from[split].images, console) for split in ("train", "val")}
-    labels = {split: data.learned_from[split].labels for split in features}
+    features = {split: features_of(extractor, data.training_splits[split].images, console) for split in ("train", "val")}
+    labels = {split: data.training_splits[split].labels for split in features}
 
     # 1. What cross-validation on train chooses.
     values = sorted(set(getattr(head, method.key)))
@@ -100,7 +100,7 @@ def fit_classical(
     learned = _learned(method, head, chosen, features["train"], labels["train"], len(data.class_names), experiment.seed)
     if np.max(getattr(learned.estimator, "n_iter_", 0)) >= MOST_STEPS:
         console.line(f"head.{name} has not converged after {MOST_STEPS} iterations; a smaller {method.key} does sooner")
-    classifier = ending_in(model, method.logits(tensor, learned))
+    classifier = with_logits(model, method.logits(tensor, learned))
 
     # 3. What it says of the features that are at hand.
     on_features = keras.Model(tensor, classifier.output)
@@ -113,8 +113,8 @@ def read_as_is(
 ) -> Fitted:
     """Leave a model that nothing is trained of in `run`; the arguments are those of `fit_classical`."""
     start = time.perf_counter()
-    scores = {split: features_of(model, data.learned_from[split].images, console) for split in ("train", "val")}
-    labels = {split: data.learned_from[split].labels for split in scores}
+    scores = {split: features_of(model, data.training_splits[split].images, console) for split in ("train", "val")}
+    labels = {split: data.training_splits[split].labels for split in scores}
     return _saved(model, scores, labels, time.perf_counter() - start, run)
 
 

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 
 from kerasexp.console import Console
-from kerasexp.data.cache import cache_folder
-from kerasexp.data.disk_arrays import ImagesOnDisk, in_parts
-from kerasexp.data.pipeline import evaluation_batch
+from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
+from kerasexp.data.pipeline import evaluation_batch_size
+from kerasexp.environment import cache_folder
 
 # Part of every key: raise it when the same network gives other features than before.
 VERSION = 1
@@ -38,7 +38,7 @@ def features_of(extractor: keras.Model, images: np.ndarray | ImagesOnDisk, conso
     found = _read(file, shape)
     if found is not None:
         return found
-    found, size = np.empty(shape, np.float32), evaluation_batch(images.shape[1:])
+    found, size = np.empty(shape, np.float32), evaluation_batch_size(images.shape[1:])
     with console.bar("extracting features", len(images)) as bar:
         for first in range(0, len(images), size):
             found[first : first + size] = extractor.predict_on_batch(images[first : first + size])
@@ -51,7 +51,7 @@ def _key(extractor: keras.Model, images: np.ndarray | ImagesOnDisk) -> str:
     digest = hashlib.sha256(f"{VERSION} {images.shape} {extractor.to_json()}".encode())
     for weight in extractor.get_weights():
         digest.update(np.ascontiguousarray(weight))
-    for part in in_parts(images):
+    for part in chunks(images):
         digest.update(np.ascontiguousarray(part))
     return digest.hexdigest()[:32]
 

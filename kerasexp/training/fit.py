@@ -12,7 +12,7 @@ from kerasexp.config.rules import labels_are_complementary
 from kerasexp.config.training import Training
 from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.pipeline import evaluation_batch, evaluation_batches, training_batches
+from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches, training_batches
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import NonFiniteLoss
 from kerasexp.losses import build_loss
@@ -61,8 +61,8 @@ def fit_by_gradients(
     Where the directory holds the state of an earlier process, the training goes on from it. Raises as `fit`.
     """
     training = experiment.training
-    train, val = data.learned_from["train"], data.learned_from["val"]
-    counts, sampling = data.learned_counts, Sampling.of(experiment)
+    train, val = data.training_splits["train"], data.training_splits["val"]
+    counts, sampling = data.training_counts, Sampling.of(experiment)
 
     # 1. What is minimised, and how.
     steps = sampling.size(counts).steps
@@ -80,7 +80,7 @@ def fit_by_gradients(
         batches = training_batches(
             train, sampling, experiment.seed, experiment.data.augmentation, training.epochs, state.begin
         )
-        at_once = largest_batch(len(val), evaluation_batch(val.images.shape[1:]))
+        at_once = largest_batch(len(val), evaluation_batch_size(val.images.shape[1:]))
         validation = evaluation_batches(val.images, val.labels, at_once)
 
         # 4. The training itself.
@@ -149,7 +149,7 @@ def _watched(
     history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
     flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
     compute_as_one(model, optimizer)
-    at_once, complementary = evaluation_batch(val.images.shape[1:]), labels_are_complementary(training)
+    at_once, complementary = evaluation_batch_size(val.images.shape[1:]), labels_are_complementary(training)
     early = EarlyCurve(classifier, val, at_once, training.validate_at, complementary, clock, run.write_curve)
     plateau = plateau_callbacks(training)
     callbacks = [

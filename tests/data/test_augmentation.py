@@ -5,7 +5,15 @@ import pytest
 import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
-from kerasexp.data.augmentation import SIDES, affine_rows, augmented, erased, random_rows, recoloured, warp
+from kerasexp.data.augmentation import (
+    SIDES,
+    augment,
+    change_colour,
+    draw_affine_maps,
+    draw_augmentations,
+    erase_boxes,
+    warp_affine,
+)
 
 SQUARE = np.random.default_rng(0).integers(0, 256, (1, 6, 6, 1)).astype(np.float32)
 
@@ -21,8 +29,8 @@ class Extreme:
 
 
 def warped(how: Augmentation, images: np.ndarray = SQUARE, draw: float = 1.0) -> np.ndarray:
-    rows = affine_rows(how, len(images), images.shape[1:3], Extreme(draw))
-    return warp(tf.constant(images), tf.constant(rows), how.fill).numpy()
+    rows = draw_affine_maps(how, len(images), images.shape[1:3], Extreme(draw))
+    return warp_affine(tf.constant(images), tf.constant(rows), how.fill).numpy()
 
 
 def only(column: int, value: float, how: Augmentation) -> np.ndarray:
@@ -34,18 +42,18 @@ def only(column: int, value: float, how: Augmentation) -> np.ndarray:
             draw[:, column] = value
             return draw
 
-    return affine_rows(how, 1, SQUARE.shape[1:3], One())
+    return draw_affine_maps(how, 1, SQUARE.shape[1:3], One())
 
 
 def at(row: np.ndarray, fill: str = "constant") -> np.ndarray:
-    return warp(tf.constant(SQUARE), tf.constant(row), fill).numpy()[0, ..., 0]
+    return warp_affine(tf.constant(SQUARE), tf.constant(row), fill).numpy()[0, ..., 0]
 
 
 @pytest.mark.parametrize("fill", ["constant", "nearest", "reflect", "wrap"])
 def test_no_range_is_no_change(fill):
     images = np.random.default_rng(1).integers(0, 256, (5, 7, 9, 3)).astype(np.float32)
-    rows = affine_rows(Augmentation(), 5, (7, 9), np.random.default_rng(2))
-    assert np.array_equal(warp(tf.constant(images), tf.constant(rows), fill), images)
+    rows = draw_affine_maps(Augmentation(), 5, (7, 9), np.random.default_rng(2))
+    assert np.array_equal(warp_affine(tf.constant(images), tf.constant(rows), fill), images)
 
 
 @pytest.mark.parametrize(("draw", "turns"), [(1.0, -1), (-1.0, 1)], ids=["clockwise", "counter-clockwise"])
@@ -71,7 +79,7 @@ def test_a_shift_moves_by_pixels_right_and_down():
 
 def test_a_shift_is_a_fraction_of_each_side():
     how = Augmentation(shift=0.5)
-    row = affine_rows(how, 1, (10, 20), Extreme(1.0))[0]
+    row = draw_affine_maps(how, 1, (10, 20), Extreme(1.0))[0]
     assert (row[2], row[5]) == pytest.approx((-10, -5))
 
 
@@ -114,13 +122,13 @@ def test_the_same_numbers_are_drawn_whatever_the_ranges_are():
     states = []
     for how in (Augmentation(), Augmentation(rotation=20, shift=0.1, zoom=0.1, shear=5)):
         generator = np.random.default_rng(0)
-        affine_rows(how, 7, (28, 28), generator)
+        draw_affine_maps(how, 7, (28, 28), generator)
         states.append(generator.random())
     assert states[0] == states[1]
 
 
 def test_ranges_are_kept():
-    rows = affine_rows(Augmentation(rotation=10), 2000, (28, 28), np.random.default_rng(0))
+    rows = draw_affine_maps(Augmentation(rotation=10), 2000, (28, 28), np.random.default_rng(0))
     angles = np.rad2deg(np.arctan2(rows[:, 1], rows[:, 0]))
     assert 9.9 < np.abs(angles).max() <= 10.001 and abs(angles.mean()) < 0.5
 
@@ -135,7 +143,7 @@ def test_a_flip_mirrors_left_and_right_after_all_else():
 
 def test_every_second_image_is_flipped_and_all_else_is_drawn_as_without():
     plain, flipped = (
-        affine_rows(Augmentation(rotation=10, flip=flip), 2000, (28, 28), np.random.default_rng(0))
+        draw_affine_maps(Augmentation(rotation=10, flip=flip), 2000, (28, 28), np.random.default_rng(0))
         for flip in (False, True)
     )
     same = np.isclose(plain[:, 0], flipped[:, 0])
@@ -147,7 +155,7 @@ COLOURED = np.random.default_rng(3).integers(40, 160, (4, 10, 12, 3)).astype(np.
 
 
 def recoloured_by(*factors: float, images: np.ndarray = COLOURED) -> np.ndarray:
-    return recoloured(tf.constant(images), tf.constant([factors] * len(images), tf.float32)).numpy()
+    return change_colour(tf.constant(images), tf.constant([factors] * len(images), tf.float32)).numpy()
 
 
 def grey_of(images: np.ndarray) -> np.ndarray:
@@ -181,7 +189,7 @@ def test_a_grey_image_has_no_saturation():
 
 
 def test_what_is_erased_is_the_box_and_becomes_the_images_mean():
-    found = erased(tf.constant(COLOURED[:1]), tf.constant([[0.2, 0.5, 0.6, 1.2]])).numpy()[0]
+    found = erase_boxes(tf.constant(COLOURED[:1]), tf.constant([[0.2, 0.5, 0.6, 1.2]])).numpy()[0]
     inside = np.zeros((10, 12), bool)
     inside[2:6, 6:] = True
     assert np.array_equal(found[~inside], COLOURED[0][~inside])
@@ -189,7 +197,7 @@ def test_what_is_erased_is_the_box_and_becomes_the_images_mean():
 
 
 def test_so_many_images_are_erased_in_rectangles_of_the_sizes_that_are_told():
-    boxes = random_rows(Augmentation(erase=0.25), 4000, (10, 12), np.random.default_rng(0))[:, 11:]
+    boxes = draw_augmentations(Augmentation(erase=0.25), 4000, (10, 12), np.random.default_rng(0))[:, 11:]
     sides = boxes[:, 2:] - boxes[:, :2]
     some = sides.any(axis=1)
     assert 0.23 < some.mean() < 0.27
@@ -199,7 +207,7 @@ def test_so_many_images_are_erased_in_rectangles_of_the_sizes_that_are_told():
 
 
 def test_factors_of_colour_keep_their_range():
-    factors = random_rows(Augmentation(color=0.3), 2000, (10, 12), np.random.default_rng(0))[:, 8:11]
+    factors = draw_augmentations(Augmentation(color=0.3), 2000, (10, 12), np.random.default_rng(0))[:, 8:11]
     assert 0.7 <= factors.min() < 0.705 and 1.295 < factors.max() <= 1.3
     assert len(np.unique(factors)) > 5000, "each of its own"
 
@@ -207,19 +215,19 @@ def test_factors_of_colour_keep_their_range():
 def test_what_is_not_asked_for_is_neither_drawn_nor_done():
     """So that a run without them sees what it saw before there were any."""
     plain, both = (
-        random_rows(Augmentation(rotation=10, flip=True, **more), 50, (10, 12), np.random.default_rng(0))
+        draw_augmentations(Augmentation(rotation=10, flip=True, **more), 50, (10, 12), np.random.default_rng(0))
         for more in ({}, {"color": 0.4, "erase": 0.5})
     )
     assert np.array_equal(plain[:, :8], both[:, :8])
     assert (plain[:, 8:11] == 1).all() and not plain[:, 11:].any()
     images = tf.constant(COLOURED.astype(np.uint8))
-    unmoved = tf.constant(random_rows(Augmentation(), 4, (10, 12), np.random.default_rng(0)))
-    assert np.array_equal(augmented(images, unmoved, Augmentation()), images)
+    unmoved = tf.constant(draw_augmentations(Augmentation(), 4, (10, 12), np.random.default_rng(0)))
+    assert np.array_equal(augment(images, unmoved, Augmentation()), images)
 
 
 def test_all_changes_together_are_still_images():
     how = Augmentation(rotation=10, flip=True, color=0.9, erase=1)
-    rows = tf.constant(random_rows(how, 4, (10, 12), np.random.default_rng(0)))
-    changed = augmented(tf.constant(COLOURED.astype(np.uint8)), rows, how)
+    rows = tf.constant(draw_augmentations(how, 4, (10, 12), np.random.default_rng(0)))
+    changed = augment(tf.constant(COLOURED.astype(np.uint8)), rows, how)
     assert changed.dtype == tf.uint8 and changed.shape == COLOURED.shape
     assert not np.array_equal(changed, COLOURED.astype(np.uint8))

@@ -5,7 +5,7 @@ import pytest
 
 from kerasexp.config.data import Augmentation
 from kerasexp.config.training import ClassBatches
-from kerasexp.data.class_batches import classes_in_batch, positions_by_class, steps_by_class
+from kerasexp.data.class_batches import class_batch_steps, classes_per_batch, draw_class_batches
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
@@ -28,8 +28,8 @@ def labels_of(counts) -> np.ndarray:
 
 def epoch(counts, batches=P3K4, seed=0) -> np.ndarray:
     """Positions, [steps, P, K]."""
-    drawn = positions_by_class(labels_of(counts), batches, np.random.default_rng(seed))
-    return drawn.reshape(steps_by_class(counts, batches), batches.classes, batches.images)
+    drawn = draw_class_batches(labels_of(counts), batches, np.random.default_rng(seed))
+    return drawn.reshape(class_batch_steps(counts, batches), batches.classes, batches.images)
 
 
 @pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
@@ -65,7 +65,7 @@ def test_the_images_of_a_class_come_equally_often_or_once_more():
 
 def test_a_class_too_large_for_its_place_in_each_batch_shows_a_part_that_epochs_change():
     counts = COUNTS["one of many images"]
-    steps = steps_by_class(counts, P3K4)
+    steps = class_batch_steps(counts, P3K4)
     assert steps == 11  # 25 + 4 * 2 groups, three a batch
     parts = [epoch(counts, seed=seed) for seed in (0, 1)]
     shown = [set(part[labels_of(counts)[part] == 0].tolist()) for part in parts]
@@ -90,12 +90,12 @@ def test_it_follows_from_the_generator_alone():
 def test_steps_are_known_beforehand(counts):
     size = Sampling(12, class_batches=P3K4).size(counts)
     assert (size.batch_size, size.smallest_batch) == (12, 12)
-    assert size.images == positions_by_class(labels_of(counts), P3K4, np.random.default_rng(0)).size == 12 * size.steps
+    assert size.images == draw_class_batches(labels_of(counts), P3K4, np.random.default_rng(0)).size == 12 * size.steps
 
 
 def test_a_stand_in_with_fewer_classes_has_smaller_batches():
     batches = ClassBatches(classes=16, images=4)
-    assert classes_in_batch([5, 5, 0, 5], batches) == 3
+    assert classes_per_batch([5, 5, 0, 5], batches) == 3
     assert Sampling(64, class_batches=batches).size([5, 5, 0, 5]).batch_size == 12
     labels = labels_of([5, 5, 0, 5])
     stream = training_batches(split_of(labels), Sampling(64, class_batches=batches), 0, None, 1)

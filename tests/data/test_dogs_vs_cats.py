@@ -8,7 +8,7 @@ import pytest
 from image_samples import encoded
 
 from kerasexp.config.data import Data, DataSource, Preprocessing
-from kerasexp.data.prepared_data import packed_split, prepare
+from kerasexp.data.prepared_data import decode_split, prepare
 from kerasexp.data.source import MissingData
 from kerasexp.data.sources import load_source
 from kerasexp.data.sources.dogs_vs_cats import load_dogs_vs_cats
@@ -69,7 +69,7 @@ def load(path: str | None = None, **keys):
 def shades(source, split: str = "train") -> dict[str, list[int]]:
     """Class -> shades of its images that can be read."""
     images, kept = source.splits[split], {name: [] for name in source.class_names}
-    split, _ = packed_split(images, Preprocessing(size=[8, 8], channels=1))
+    split, _ = decode_split(images, Preprocessing(size=[8, 8], channels=1))
     for image, label in zip(split.images, split.labels, strict=True):
         kept[source.class_names[label]].append(round(float(image.mean())))
     return kept
@@ -147,6 +147,6 @@ def test_the_real_archive_of_1000_each():
     train = source.splits["train"]
     assert np.bincount(train.labels).tolist() == [1000, 1000]
     some = train.take(np.array([0, 1, 1998, 1999]))
-    split, faults = packed_split(some, Preprocessing(size=[64, 64], channels=3))
+    split, faults = decode_split(some, Preprocessing(size=[64, 64], channels=3))
     assert split.images.shape == (4, 64, 64, 3) and split.labels.tolist() == [0, 0, 1, 1] and faults == []
     assert some.names[0].startswith("training_set/cats/cat.") and some.read(0).shape[2] == 3

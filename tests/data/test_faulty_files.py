@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from kerasexp.config.data import Data, DataSource, Preprocessing
-from kerasexp.data.cache import cache_folder
-from kerasexp.data.prepared_data import packed_split, prepare
+from kerasexp.data.prepared_data import decode_split, prepare
 from kerasexp.data.source import ChangedImage, Source
 from kerasexp.data.sources.image_folder import load_image_folder
+from kerasexp.environment import cache_folder
 from kerasexp.errors import UserError
 from kerasexp.evaluation.file_predictions import image_files
 from kerasexp.evaluation.predictions import Predictions, read_predictions
@@ -30,12 +30,12 @@ def load(path: str = "scans") -> Source:
 
 def shades(source: Source) -> dict[str, int]:
     """The shade of each image that can be read, by way of the packed cache."""
-    split, _ = packed_split(source.splits["train"], HOW)
+    split, _ = decode_split(source.splits["train"], HOW)
     return dict(zip(split.names, split.images[:, 0, 0, 0].tolist(), strict=True))
 
 
 def faults(source: Source) -> dict[str, str]:
-    return dict(packed_split(source.splits["train"], HOW)[1])
+    return dict(decode_split(source.splits["train"], HOW)[1])
 
 
 @pytest.fixture

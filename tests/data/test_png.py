@@ -9,7 +9,7 @@ from image_samples import SIGNATURE, as_pillow_reads, chunk, encoded, header, in
 from PIL import Image, PngImagePlugin
 
 from kerasexp.data import png as png_files
-from kerasexp.data.image_decoding import decode
+from kerasexp.data.image_decoding import decode_image
 from kerasexp.data.png import _uncompressed
 from kerasexp.data.source import BrokenImage
 
@@ -27,7 +27,7 @@ IEND = chunk(b"IEND", b"")
 def test_a_plain_png_is_read_exactly(image, mode, options, inflated_by, monkeypatch):
     if inflated_by == "TensorFlow":
         monkeypatch.setattr(png_files, "MAX_INFLATED", 0)
-    decoded = decode(encoded(image, **options))
+    decoded = decode_image(encoded(image, **options))
     assert decoded.dtype == np.uint8
     assert np.array_equal(decoded, image.reshape(*image.shape[:2], -1))
     assert np.array_equal(decoded, as_pillow_reads(encoded(image), mode))
@@ -42,13 +42,13 @@ def test_the_uncompressed_stream_is_zlib(count):
 @pytest.mark.parametrize("at", [3, 9])
 def test_pixels_in_several_chunks_are_read(at):
     parts = header(SIZE, 8, 0), *(chunk(b"IDAT", part) for part in (rows(GREY)[:at], b"", rows(GREY)[at:])), IEND
-    assert np.array_equal(decode(SIGNATURE + b"".join(parts))[..., 0], GREY)
+    assert np.array_equal(decode_image(SIGNATURE + b"".join(parts))[..., 0], GREY)
 
 
 def test_what_follows_the_image_is_left_alone():
-    assert np.array_equal(decode(encoded(RGB) + b"a mail program's last words"), RGB)
-    assert np.array_equal(decode(png(SIZE, 8, 0, rows(GREY) + b"padding"))[..., 0], GREY)
-    assert np.array_equal(decode(png(SIZE, 8, 0, rows(np.vstack([GREY, GREY]))))[..., 0], GREY)
+    assert np.array_equal(decode_image(encoded(RGB) + b"a mail program's last words"), RGB)
+    assert np.array_equal(decode_image(png(SIZE, 8, 0, rows(GREY) + b"padding"))[..., 0], GREY)
+    assert np.array_equal(decode_image(png(SIZE, 8, 0, rows(np.vstack([GREY, GREY]))))[..., 0], GREY)
 
 
 # Transparency
@@ -57,7 +57,7 @@ def test_what_follows_the_image_is_left_alone():
 def test_transparency_lies_on_white():
     image = np.dstack([RGB, np.zeros((20, 31), np.uint8)])
     image[:10, :, 3] = 255
-    decoded = decode(encoded(image))
+    decoded = decode_image(encoded(image))
     assert np.array_equal(decoded[:10], RGB[:10])
     assert (decoded[10:] == 255).all()
 
@@ -65,18 +65,18 @@ def test_transparency_lies_on_white():
 def test_half_transparent_ink_is_grey():
     image = np.zeros((4, 4, 4), np.uint8)
     image[..., 3] = 128
-    assert (decode(encoded(image)) == 127).all()
+    assert (decode_image(encoded(image)) == 127).all()
 
 
 def test_every_shade_at_every_transparency_is_what_arithmetic_says():
     shade, alpha = np.mgrid[0:256, 0:256]
-    decoded = decode(encoded(Image.fromarray(np.dstack([shade, alpha]).astype(np.uint8), "LA")))
+    decoded = decode_image(encoded(Image.fromarray(np.dstack([shade, alpha]).astype(np.uint8), "LA")))
     assert np.abs(decoded[..., 0] - (shade * alpha + 255.0 * (255 - alpha)) / 255).max() <= 0.5
 
 
 def test_transparent_grey_lies_on_white():
     image = np.dstack([GREY, np.where(np.arange(31) < 15, 0, 255) * np.ones((20, 1))]).astype(np.uint8)
-    decoded = decode(encoded(Image.fromarray(image, "LA")))
+    decoded = decode_image(encoded(Image.fromarray(image, "LA")))
     assert (decoded[:, :15] == 255).all()
     assert np.array_equal(decoded[:, 15:, 0], GREY[:, 15:])
 
@@ -90,7 +90,7 @@ def test_a_colour_named_transparent_is_white(image, colour, before):
     text.add_text("Comment", "x" * before)  # the chunk that names the colour comes after it
     expected = image.reshape(20, 31, -1).copy()
     expected[(expected == colour).all(axis=2)] = 255
-    assert np.array_equal(decode(encoded(image, transparency=colour, pnginfo=text)), expected)
+    assert np.array_equal(decode_image(encoded(image, transparency=colour, pnginfo=text)), expected)
 
 
 @pytest.mark.parametrize("colours", [1, 3], ids=["grey", "rgb"])
@@ -99,7 +99,7 @@ def test_a_16_bit_colour_named_transparent_is_told_by_all_16_bits(colours):
     values[0, 1] = 0x1235
     values[0, 2] = 0xFF00
     transparent = chunk(b"tRNS", values[0, 0].tobytes())
-    assert decode(png((3, 1), 16, 0 if colours == 1 else 2, rows(values), transparent))[0, :, 0].tolist() == [
+    assert decode_image(png((3, 1), 16, 0 if colours == 1 else 2, rows(values), transparent))[0, :, 0].tolist() == [
         255,
         18,
         255,
@@ -108,9 +108,9 @@ def test_a_16_bit_colour_named_transparent_is_told_by_all_16_bits(colours):
 
 @pytest.mark.parametrize(("depth", "packed"), [(1, 0b01000000), (2, 0b00011011), (4, 0x01)])
 def test_a_shade_of_few_bits_named_transparent_is_white(depth, packed):
-    decoded = decode(png((2, 1), depth, 0, zlib.compress(bytes([0, packed])), chunk(b"tRNS", b"\0\1")))
+    decoded = decode_image(png((2, 1), depth, 0, zlib.compress(bytes([0, packed])), chunk(b"tRNS", b"\0\1")))
     assert decoded[..., 0].tolist() == [[0, 255]]
-    decoded = decode(png((2, 1), depth, 0, zlib.compress(bytes([0, packed])), chunk(b"tRNS", b"\0\0")))
+    decoded = decode_image(png((2, 1), depth, 0, zlib.compress(bytes([0, packed])), chunk(b"tRNS", b"\0\0")))
     assert decoded[..., 0].tolist() == [[255, 255 // (2**depth - 1)]]
 
 
@@ -120,13 +120,16 @@ def test_a_shade_of_few_bits_named_transparent_is_white(depth, packed):
 @pytest.mark.parametrize("colours", [2, 3, 16, 200])
 def test_a_palette_becomes_rgb(colours):
     data = encoded(Image.fromarray(RGB).quantize(colours))
-    assert np.array_equal(decode(data), as_pillow_reads(data, "RGB"))
+    assert np.array_equal(decode_image(data), as_pillow_reads(data, "RGB"))
 
 
 def test_a_palette_with_transparency_lies_on_white():
     image = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8), "P")
     image.putpalette([10, 20, 30, 40, 50, 60])
-    assert decode(encoded(image, transparency=1)).tolist() == [[[10, 20, 30], [255] * 3], [[255] * 3, [10, 20, 30]]]
+    assert decode_image(encoded(image, transparency=1)).tolist() == [
+        [[10, 20, 30], [255] * 3],
+        [[255] * 3, [10, 20, 30]],
+    ]
 
 
 @pytest.mark.parametrize("palette", [None, bytes(range(9)), bytes(13)], ids=["none", "short", "odd"])
@@ -134,12 +137,12 @@ def test_a_palette_that_lacks_colours_is_damage(palette):
     indexes = np.array([[0, 1, 2, 3]], np.uint8)
     between = [] if palette is None else [chunk(b"PLTE", palette)]
     with pytest.raises(BrokenImage, match="palette"):
-        decode(png((4, 1), 8, 3, rows(indexes), *between))
+        decode_image(png((4, 1), 8, 3, rows(indexes), *between))
 
 
 def test_16_bits_keep_their_upper_8():
     values = GENERATOR.integers(0, 65536, (20, 31)).astype(np.uint16)
-    assert np.array_equal(decode(encoded(values))[..., 0], values >> 8)
+    assert np.array_equal(decode_image(encoded(values))[..., 0], values >> 8)
 
 
 @pytest.mark.parametrize(("colour", "samples"), [(2, 3), (4, 2), (6, 4)])
@@ -148,32 +151,32 @@ def test_16_bits_of_any_colour_keep_their_upper_8(colour, samples):
     if samples in (2, 4):
         values[..., -1] = 65535
     assert np.array_equal(
-        decode(png((4, 3), 16, colour, rows(values))), (values >> 8)[..., : samples - 1 + samples % 2]
+        decode_image(png((4, 3), 16, colour, rows(values))), (values >> 8)[..., : samples - 1 + samples % 2]
     )
 
 
 def test_1_bit_is_black_and_white():
     bits = GREY > 127
-    assert np.array_equal(decode(encoded(Image.fromarray(bits)))[..., 0], np.where(bits, 255, 0))
+    assert np.array_equal(decode_image(encoded(Image.fromarray(bits)))[..., 0], np.where(bits, 255, 0))
 
 
 def test_4_bit_grey_reaches_white():
-    assert decode(png((2, 1), 4, 0, zlib.compress(b"\0\x0f"))).tolist() == [[[0], [255]]]
+    assert decode_image(png((2, 1), 4, 0, zlib.compress(b"\0\x0f"))).tolist() == [[[0], [255]]]
 
 
 def test_an_interlaced_png_is_read_exactly():
-    assert np.array_equal(decode(interlaced_png(GREY))[..., 0], GREY)
+    assert np.array_equal(decode_image(interlaced_png(GREY))[..., 0], GREY)
 
 
 def test_an_animation_gives_its_first_image():
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
-    assert np.array_equal(decode(encoded(frames[0], save_all=True, append_images=frames[1:])), RGB)
+    assert np.array_equal(decode_image(encoded(frames[0], save_all=True, append_images=frames[1:])), RGB)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_exif_rotation_is_carried_out(orientation):
     data = encoded(SMOOTH, exif=rotated(orientation))
-    assert np.array_equal(decode(data), as_pillow_reads(data, "RGB"))
+    assert np.array_equal(decode_image(data), as_pillow_reads(data, "RGB"))
 
 
 # Damage
@@ -184,7 +187,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(image):
     data = encoded(image)
     for length in {*range(8, 100), *range(100, len(data), 41), *range(len(data) - 20, len(data))}:
         with pytest.raises(BrokenImage, match="cut off"):
-            decode(data[:length])
+            decode_image(data[:length])
 
 
 def test_one_changed_byte_anywhere_is_found():
@@ -193,12 +196,12 @@ def test_one_changed_byte_anywhere_is_found():
         damaged = bytearray(data)
         damaged[at] ^= 1
         with pytest.raises(BrokenImage, match="damaged|cut off"):
-            decode(bytes(damaged))
+            decode_image(bytes(damaged))
 
 
 def test_a_transfer_in_text_mode_is_told():
     with pytest.raises(BrokenImage, match="line ends"):
-        decode(encoded(RGB).replace(b"\r\n", b"\n"))
+        decode_image(encoded(RGB).replace(b"\r\n", b"\n"))
 
 
 @pytest.mark.parametrize(
@@ -213,15 +216,15 @@ def test_pixels_that_are_not_all_there_are_refused_whatever_the_checksums_say(de
     samples = png_files.SAMPLES[colour]
     content = (b"\0" + bytes((31 * samples * depth + 7) // 8)) * 20
     palette = chunk(b"PLTE", bytes(768))
-    assert decode(png(SIZE, depth, colour, zlib.compress(content), palette)).shape[:2] == (20, 31)
+    assert decode_image(png(SIZE, depth, colour, zlib.compress(content), palette)).shape[:2] == (20, 31)
     with pytest.raises(BrokenImage, match="pixels"):
-        decode(png(SIZE, depth, colour, zlib.compress(damage(content)), palette))
+        decode_image(png(SIZE, depth, colour, zlib.compress(damage(content)), palette))
 
 
 @pytest.mark.parametrize("end", [b"", b"\0\0\0\0"], ids=["missing", "wrong"])
 def test_the_checksum_of_the_pixels_is_compared(end):
     with pytest.raises(BrokenImage, match="pixels"):
-        decode(png(SIZE, 8, 0, rows(GREY)[:-4] + end))
+        decode_image(png(SIZE, 8, 0, rows(GREY)[:-4] + end))
 
 
 @pytest.mark.parametrize(
@@ -244,41 +247,41 @@ def test_the_checksum_of_the_pixels_is_compared(end):
 )
 def test_a_file_that_breaks_the_specification_is_refused(data, reason):
     with pytest.raises(BrokenImage, match=reason):
-        decode(data)
+        decode_image(data)
 
 
 @pytest.mark.parametrize("size", [(20_000, 20_000), (1, 2**31 - 1), (2**31 - 1,) * 2, (12_000, 9_000)], ids=str)
 @pytest.mark.parametrize(("depth", "colour"), [(8, 0), (8, 2), (8, 3), (16, 6), (1, 0)])
 def test_an_image_declared_huge_is_refused_by_its_header(size, depth, colour):
     with pytest.raises(BrokenImage, match=f"{size[0]}x{size[1]} pixels"):
-        decode(png(size, depth, colour, rows(GREY)))
+        decode_image(png(size, depth, colour, rows(GREY)))
 
 
 def test_an_image_that_cannot_be_in_so_few_bytes_takes_no_memory(monkeypatch):
     monkeypatch.setattr("tensorflow.io.decode_png", None)
     with pytest.raises(BrokenImage, match="not all there"):
-        decode(png((10_000, 10_000), 16, 6, rows(GREY)))
+        decode_image(png((10_000, 10_000), 16, 6, rows(GREY)))
 
 
 def test_a_comment_that_unpacks_to_far_more_is_not_unpacked():
     comment = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8)))
-    assert np.array_equal(decode(png(SIZE, 8, 2, rows(RGB), comment)), RGB)
+    assert np.array_equal(decode_image(png(SIZE, 8, 2, rows(RGB), comment)), RGB)
 
 
 def test_pixels_that_unpack_to_far_more_than_the_image_has_are_not_kept(monkeypatch):
     decompressed = []
     monkeypatch.setattr(png_files, "_uncompressed", decompressed.append)
     image = np.zeros((20, 31), np.uint8)
-    assert np.array_equal(decode(png(SIZE, 8, 0, rows(np.zeros((200_000, 31), np.uint8))))[..., 0], image)
+    assert np.array_equal(decode_image(png(SIZE, 8, 0, rows(np.zeros((200_000, 31), np.uint8))))[..., 0], image)
     assert decompressed == []
 
 
 def test_a_header_that_is_there_twice_counts_once():
     smaller = header((5, 5), 8, 0)
-    assert np.array_equal(decode(png(SIZE, 8, 0, rows(GREY), smaller))[..., 0], GREY)
+    assert np.array_equal(decode_image(png(SIZE, 8, 0, rows(GREY), smaller))[..., 0], GREY)
 
 
 def test_the_length_of_a_chunk_may_be_anything():
     data = SIGNATURE + struct.pack(">I", 2**32 - 1) + encoded(GREY)[12:]
     with pytest.raises(BrokenImage, match="cut off"):
-        decode(data)
+        decode_image(data)

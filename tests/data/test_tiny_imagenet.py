@@ -9,7 +9,7 @@ import pytest
 from image_samples import encoded
 
 from kerasexp.config.data import Data, DataSource, Preprocessing
-from kerasexp.data.prepared_data import packed_split, prepare
+from kerasexp.data.prepared_data import decode_split, prepare
 from kerasexp.data.source import ChangedImage, MissingData
 from kerasexp.data.sources import load_source
 from kerasexp.data.sources.tiny_imagenet import load_tiny_imagenet
@@ -119,7 +119,7 @@ def test_the_test_split_may_be_that_of_another_copy():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grey_images_have_the_channels_that_are_asked_for(channels):
     train = load(written(), first_classes=2).splits["train"]
-    split, faults = packed_split(train, Preprocessing(size=[64, 64], channels=channels))
+    split, faults = decode_split(train, Preprocessing(size=[64, 64], channels=channels))
     assert split.images.shape == (20, 64, 64, channels) and faults == []
     assert train.read(10).shape == (64, 64, 1) and abs(split.images[10].astype(int) - 10).max() <= 1
 
@@ -135,7 +135,7 @@ def test_a_copy_with_fewer_classes_than_it_lists_says_so():
 
 def test_images_that_are_annotated_and_missing_are_named():
     test = load(written(changed={"val/images/val_3.JPEG": None})).splits["test"]
-    _, faults = packed_split(test, PRE)
+    _, faults = decode_split(test, PRE)
     assert [name for name, _ in faults] == ["tiny-imagenet-200/val/images/val_3.JPEG"]
 
 
@@ -198,6 +198,6 @@ def test_the_real_archive_of_the_first_50_classes():
     read = [test.read(i) for i in range(300)]
     assert {image.shape for image in read} == {(64, 64, 3), (64, 64, 1)}
     grey = [i for i, image in enumerate(read) if image.shape[2] == 1]
-    split, faults = packed_split(test.take(np.array(grey)), PRE)
+    split, faults = decode_split(test.take(np.array(grey)), PRE)
     assert faults == [] and split.images.shape == (len(grey), 64, 64, 3)
     assert (split.images == np.stack([read[i] for i in grey])).all()

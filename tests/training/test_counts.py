@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasexp.data import cache
-from kerasexp.data.source import from_arrays
-from kerasexp.models import learner
+from kerasexp.data import digest_cache as cache
+from kerasexp.data.source import source_from_arrays
+from kerasexp.models import logits_model
 from kerasexp.training import fit as fitting
 
 
@@ -46,7 +46,7 @@ def test_a_step_has_hardly_more_operations_than_bare_keras(train, monkeypatch):
     """What is noted of the gradients comes to a fixed number per layer, in branches that most steps leave out."""
     models, original = [], fitting.learner_for
     monkeypatch.setattr(fitting, "learner_for", lambda *given: models.append(original(*given)) or models[-1])
-    bare = learner(train("training.epochs=1").model)
+    bare = logits_model(train("training.epochs=1").model)
     (ours,) = models
     bare.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     bare.optimizer.build(bare.trainable_variables)
@@ -83,7 +83,7 @@ def test_a_run_opens_each_image_once_and_a_second_one_none(cli, tiny_yaml, monke
 
 def test_no_array_is_copied_where_all_images_are_taken():
     images = np.zeros((20, 8, 8, 1), np.uint8)
-    source = from_arrays("here", {"train": (images, np.arange(20) % 2)}, None)
+    source = source_from_arrays("here", {"train": (images, np.arange(20) % 2)}, None)
     assert np.shares_memory(source.splits["train"].array, images)
 
 

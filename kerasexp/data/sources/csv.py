@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.disk_arrays import ImagesOnDisk, in_parts
-from kerasexp.data.file_lookup import find_given
-from kerasexp.data.source import Source, from_arrays
+from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
+from kerasexp.data.file_lookup import find_data_path
+from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.pixel_values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
 
@@ -26,7 +26,7 @@ def load_csv(data: DataSource) -> Source:
         MissingData: there is no such file or folder.
         UserError: see `read_csv`.
     """
-    found = find_given(data.path)
+    found = find_data_path(data.path)
     if found.is_dir():
         files = {
             split: found / f"{split}.csv" for split in ("train", "val", "test") if (found / f"{split}.csv").is_file()
@@ -35,7 +35,9 @@ def load_csv(data: DataSource) -> Source:
             raise UserError(Problem("holds no train.csv", str(found)))
     else:
         files = {"train": found}
-    return from_arrays(f"CSV {found.name}", {split: read_csv(path) for split, path in files.items()}, data.class_names)
+    return source_from_arrays(
+        f"CSV {found.name}", {split: read_csv(path) for split, path in files.items()}, data.class_names
+    )
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +92,7 @@ def write_csv(path: Path, images: np.ndarray | ImagesOnDisk, labels: list[str]) 
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["label", *_pixel_names(images.shape[1:])])
-        for label, image in zip(labels, chain.from_iterable(in_parts(images)), strict=True):
+        for label, image in zip(labels, chain.from_iterable(chunks(images)), strict=True):
             writer.writerow([label, *image.ravel().tolist()])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.source import Source, from_arrays
+from kerasexp.data.source import Source, source_from_arrays
 
 TEST_FRACTION = 0.2
 
@@ -28,4 +28,4 @@ def load_digits(data: DataSource) -> Source:
         split: (images[part], digits.target[part])
         for split, part in (("train", np.sort(train)), ("test", np.sort(test)))
     }
-    return from_arrays("scikit-learn's 1,797 digits", splits, data.class_names)
+    return source_from_arrays("scikit-learn's 1,797 digits", splits, data.class_names)

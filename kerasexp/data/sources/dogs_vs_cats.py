@@ -6,9 +6,9 @@ import re
 
 from kerasexp.config.data import DataSource
 from kerasexp.data.archive import Files, open_files
-from kerasexp.data.file_lookup import Published, find_published
+from kerasexp.data.file_lookup import PublishedDataset, find_dataset
 from kerasexp.data.image_decoding import EXTENSIONS, is_image_name
-from kerasexp.data.image_files import from_files
+from kerasexp.data.image_files import source_from_files
 from kerasexp.data.source import Source
 from kerasexp.errors import Problem, UserError, listing
 
@@ -31,7 +31,7 @@ def load_dogs_vs_cats(data: DataSource) -> Source:
         MissingData: it is nowhere, and cannot be downloaded.
         UserError: there are no images of cats, or of dogs.
     """
-    found, place = find_published(Published("Dogs vs. cats", NAMES, URL, CHECKSUM), data.path)
+    found, place = find_dataset(PublishedDataset("Dogs vs. cats", NAMES, URL, CHECKSUM), data.path)
     files = open_files(found)
     listed: dict[str, dict[str, list[str]]] = {}
     for path in files.paths:
@@ -42,7 +42,7 @@ def load_dogs_vs_cats(data: DataSource) -> Source:
     if "train" not in listed:
         listed = {"train": listed.get("test", {})}
     _refuse_without(listed["train"], files)
-    return from_files(f"dogs and cats from {place}", files, listed, data.class_names)
+    return source_from_files(f"dogs and cats from {place}", files, listed, data.class_names)
 
 
 def _kind(path: str) -> str | None:

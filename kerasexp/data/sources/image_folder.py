@@ -6,9 +6,9 @@ from collections import defaultdict
 
 from kerasexp.config.data import DataSource
 from kerasexp.data.archive import Files, open_files
-from kerasexp.data.file_lookup import find_given
+from kerasexp.data.file_lookup import find_data_path
 from kerasexp.data.image_decoding import EXTENSIONS, is_image_name
-from kerasexp.data.image_files import from_files
+from kerasexp.data.image_files import source_from_files
 from kerasexp.data.source import Source
 from kerasexp.errors import Problem, UserError
 
@@ -32,8 +32,8 @@ def load_image_folder(data: DataSource) -> Source:
         MissingData: there is no such folder or archive.
         UserError: there are no class folders with images, or fewer than two.
     """
-    files = open_files(find_given(data.path))
-    return from_files(f"images in {files.name}", files, class_folders(files), data.class_names)
+    files = open_files(find_data_path(data.path))
+    return source_from_files(f"images in {files.name}", files, class_folders(files), data.class_names)
 
 
 def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.file_lookup import Published, find_published
-from kerasexp.data.source import Source, from_arrays
+from kerasexp.data.file_lookup import PublishedDataset, find_dataset
+from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.npz import read_splits
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -18,5 +18,5 @@ def load_mnist(data: DataSource) -> Source:
         MissingData: it is in neither place, and the download fails.
         UserError: the file is there and damaged.
     """
-    found, place = find_published(Published("MNIST", ("mnist.npz",), URL, f"sha256:{SHA256}"), data.path)
-    return from_arrays(f"MNIST from {place}", read_splits(found), data.class_names)
+    found, place = find_dataset(PublishedDataset("MNIST", ("mnist.npz",), URL, f"sha256:{SHA256}"), data.path)
+    return source_from_arrays(f"MNIST from {place}", read_splits(found), data.class_names)

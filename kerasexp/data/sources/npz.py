@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.file_lookup import find_given
-from kerasexp.data.source import Source, from_arrays
+from kerasexp.data.file_lookup import find_data_path
+from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.pixel_values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
 
@@ -22,8 +22,8 @@ def load_npz(data: DataSource) -> Source:
         MissingData: the file is not there.
         UserError: it is no such archive; see `read_splits`.
     """
-    found = find_given(data.path)
-    return from_arrays(f"npz file {found.name}", read_splits(found), data.class_names)
+    found = find_data_path(data.path)
+    return source_from_arrays(f"npz file {found.name}", read_splits(found), data.class_names)
 
 
 def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

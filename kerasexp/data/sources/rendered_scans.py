@@ -10,7 +10,7 @@ import numpy as np
 from kerasexp.config.data import DataSource
 from kerasexp.data import handwriting as rendering
 from kerasexp.data.handwriting import CHARACTERS, render_character
-from kerasexp.data.source import Images, Source, labelled, name_classes
+from kerasexp.data.source import Images, Source, assign_labels, resolve_classes
 
 WRITERS = 40
 
@@ -18,12 +18,12 @@ WRITERS = 40
 def load_rendered_scans(data: DataSource) -> Source:
     """Draw, when they are read, 40 images of each of 0-9, A-Z and a-z, in folders named as those of the scans."""
     folders = [f"Sample{number:03d}" for number in range(1, len(CHARACTERS) + 1)]
-    by_folder = name_classes(folders, data.class_names or dict(zip(folders, CHARACTERS, strict=True)))
+    by_folder = resolve_classes(folders, data.class_names or dict(zip(folders, CHARACTERS, strict=True)))
     stored = np.repeat(folders, WRITERS)
-    kept, labels, names = labelled(stored, by_folder)
+    kept, labels, names = assign_labels(stored, by_folder)
     writers = np.tile(np.arange(1, WRITERS + 1), len(folders))
 
-    def read(position: int, enough: int | None = None) -> np.ndarray:
+    def read(position: int, min_side: int | None = None) -> np.ndarray:
         folder, writer = str(stored[kept[position]]), int(writers[kept[position]])
         return render_character(CHARACTERS[folders.index(folder)], writer)
 

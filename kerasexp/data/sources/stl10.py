@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.file_lookup import Published, find_published
-from kerasexp.data.source import Source, from_arrays
-from kerasexp.data.tar import unpacked
+from kerasexp.data.file_lookup import PublishedDataset, find_dataset
+from kerasexp.data.source import Source, source_from_arrays
+from kerasexp.data.tar import unpack_tar
 from kerasexp.errors import Problem, UserError
 
 URL = "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"
@@ -32,16 +32,16 @@ def load_stl10(data: DataSource) -> Source:
         UserError: a file is missing, of a wrong size, or holds labels that are none.
         RunError: the archive cannot be unpacked into the cache.
     """
-    known = Published("STL-10", ("stl10_binary", "stl10_binary.tar.gz"), URL, CHECKSUM)
-    found, place = find_published(known, data.path)
-    folder = _with_files(found) if found.is_dir() else unpacked(found, FILES)
+    known = PublishedDataset("STL-10", ("stl10_binary", "stl10_binary.tar.gz"), URL, CHECKSUM)
+    found, place = find_dataset(known, data.path)
+    folder = _with_files(found) if found.is_dir() else unpack_tar(found, FILES)
     names = _lines(folder / CLASSES)
     if len(set(names)) < len(names):
         raise UserError(Problem("names a class twice", str(folder / CLASSES)))
     splits = {split: _read(folder, split, np.array(names)) for split in ("train", "test")}
     there = {name for _, labels in splits.values() for name in np.unique(labels).tolist()}
     class_names = data.class_names or {name: name for name in names if name in there}
-    source = from_arrays(f"STL-10 from {place}", splits, class_names)
+    source = source_from_arrays(f"STL-10 from {place}", splits, class_names)
     return source if data.fold is None else _only_fold(source, data.fold, folder / FOLDS, len(splits["train"][1]))
 
 

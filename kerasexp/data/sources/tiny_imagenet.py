@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 
 from kerasexp.config.data import Data, DataSource
 from kerasexp.data.archive import Files, open_files
-from kerasexp.data.file_lookup import Published, find_published
+from kerasexp.data.file_lookup import PublishedDataset, find_dataset
 from kerasexp.data.image_decoding import is_image_name
-from kerasexp.data.image_files import from_files
+from kerasexp.data.image_files import source_from_files
 from kerasexp.data.source import BrokenImage, Source
 from kerasexp.errors import Problem, UserError, listing
 
@@ -31,7 +31,7 @@ def load_tiny_imagenet(data: DataSource) -> Source:
         MissingData: it is nowhere, and cannot be downloaded.
         UserError: a list is missing or is none, or there are fewer classes, or fewer with images, than are asked for.
     """
-    found, place = find_published(Published("Tiny ImageNet", NAMES, URL, CHECKSUM), data.path)
+    found, place = find_dataset(PublishedDataset("Tiny ImageNet", NAMES, URL, CHECKSUM), data.path)
     files = open_files(found)
     root = _root(files)
     wnids = list(dict.fromkeys(line.strip() for line in _lines(files, root + WNIDS) if line.strip()))
@@ -49,7 +49,7 @@ def load_tiny_imagenet(data: DataSource) -> Source:
         listed["test"] = _annotated(files, root, set(train))
     names = _class_names(files, root, wnids)
     part = f", which has {len(train)} of its {len(asked_for)} classes" if missing else ""
-    return from_files(
+    return source_from_files(
         f"Tiny ImageNet from {place}{part}", files, listed, data.class_names or {wnid: names[wnid] for wnid in train}
     )
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from kerasexp.data.prepared_data import Split
-from kerasexp.data.survey import Looked
+from kerasexp.data.survey import ImageStatistics
 from kerasexp.diagnosis.image_checks import find_duplicates, find_odd, find_odd_files
 
 
@@ -56,11 +56,11 @@ def test_photographs_have_no_polarity():
     assert find_odd({"train": split(photographs)}).inverted == []
 
 
-def looked(sizes, colour) -> Looked:
+def looked(sizes, colour) -> ImageStatistics:
     heights, widths = np.array(sizes).T
     count = len(sizes)
     names = [f"p{i}" for i in range(count)]
-    return Looked(names, heights, widths, np.array(colour), np.zeros(count, bool), np.zeros((count, 4)), [])
+    return ImageStatistics(names, heights, widths, np.array(colour), np.zeros(count, bool), np.zeros((count, 4)), [])
 
 
 def test_odd_sizes_and_colours_among_what_is_usual():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Augmentation
-from kerasexp.data.epoch_sampling import Sampling, positions_shown, times_shown
+from kerasexp.data.epoch_sampling import Sampling, oversampled_counts, oversampled_positions
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 
@@ -16,21 +16,23 @@ LABELS = np.random.default_rng(1).permutation(np.repeat(np.arange(4), COUNTS))
     ("oversample", "expected"), [(0, COUNTS), (1, [100, 100, 0, 100]), (0.5, [100, 26, 0, 10])], ids=str
 )
 def test_how_often_each_class_is_shown(oversample, expected):
-    assert times_shown(COUNTS, oversample) == expected
-    shown = positions_shown(LABELS, oversample, np.random.default_rng(0))
+    assert oversampled_counts(COUNTS, oversample) == expected
+    shown = oversampled_positions(LABELS, oversample, np.random.default_rng(0))
     assert np.bincount(LABELS[shown], minlength=4).tolist() == expected
 
 
 def test_the_images_of_a_class_come_equally_often_or_once_more():
-    shown = positions_shown(LABELS, 1, np.random.default_rng(0))
+    shown = oversampled_positions(LABELS, 1, np.random.default_rng(0))
     times = np.bincount(shown)[LABELS == 1]
     assert set(times) == {14, 15}
-    assert not np.array_equal(times, np.bincount(positions_shown(LABELS, 1, np.random.default_rng(3)))[LABELS == 1])
+    assert not np.array_equal(
+        times, np.bincount(oversampled_positions(LABELS, 1, np.random.default_rng(3)))[LABELS == 1]
+    )
 
 
 def test_without_it_nothing_is_drawn():
     generator = np.random.default_rng(0)
-    assert positions_shown(LABELS, 0, generator).tolist() == list(range(len(LABELS)))
+    assert oversampled_positions(LABELS, 0, generator).tolist() == list(range(len(LABELS)))
     assert generator.integers(1000) == np.random.default_rng(0).integers(1000)
 
 

@@ -8,7 +8,7 @@ import pytest
 from image_samples import as_pillow_reads, bmp, encoded, jpeg_of_size, rotated, webp, without_segment
 from PIL import Image
 
-from kerasexp.data.image_decoding import EXTENSIONS, _decode_plain_jpeg, decode, is_image_name
+from kerasexp.data.image_decoding import EXTENSIONS, _decode_plain_jpeg, decode_image, is_image_name
 from kerasexp.data.preprocessing import resize
 from kerasexp.data.source import BrokenImage
 
@@ -33,18 +33,18 @@ SMOOTH = np.stack([np.add.outer(np.arange(40) * 3, np.arange(60) * k) for k in (
 )
 def test_other_kinds_are_read_as_pillow_reads_them(image, mode, kind):
     data = encoded(image, kind)
-    assert np.array_equal(decode(data), as_pillow_reads(data, mode))
+    assert np.array_equal(decode_image(data), as_pillow_reads(data, mode))
 
 
 @pytest.mark.parametrize(
-    ("enough", "size"), [(None, (400, 600)), (401, (400, 600)), (201, (400, 600)), (200, (200, 300)), (28, (50, 75))]
+    ("min_side", "size"), [(None, (400, 600)), (401, (400, 600)), (201, (400, 600)), (200, (200, 300)), (28, (50, 75))]
 )
-def test_a_jpeg_is_decoded_no_larger_than_needed(enough, size):
+def test_a_jpeg_is_decoded_no_larger_than_needed(min_side, size):
     page = np.stack([np.add.outer(np.arange(400) / 4, np.arange(600) * k / 8) for k in (1, 2, 0)], axis=2)
     data = encoded(page.astype(np.uint8), "JPEG")
-    image = decode(data, enough)
+    image = decode_image(data, min_side)
     assert image.shape == (*size, 3)
-    small, whole = (resize(part, 25, 25) for part in (image, decode(data)))
+    small, whole = (resize(part, 25, 25) for part in (image, decode_image(data)))
     assert np.abs(small - whole).max() < 1
 
 
@@ -52,35 +52,35 @@ def test_a_jpeg_is_decoded_no_larger_than_needed(enough, size):
     "options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 100}, {"optimize": True}]
 )
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-@pytest.mark.parametrize("enough", [None, 30, 100])
-def test_the_quick_way_gives_what_pillow_gives(options, mode, enough):
+@pytest.mark.parametrize("min_side", [None, 30, 100])
+def test_the_quick_way_gives_what_pillow_gives(options, mode, min_side):
     pixels = np.random.default_rng(0).integers(0, 256, (251, 333, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(resize(pixels[::8, ::8], 251, 333).astype(np.uint8)).convert(mode).save(file, "JPEG", **options)
     with Image.open(file) as image:
-        if enough is not None:
-            image.draft(None, (enough, enough))
+        if min_side is not None:
+            image.draft(None, (min_side, min_side))
         expected = np.asarray(image)
-    assert _decode_plain_jpeg(file.getvalue(), enough) is not None
-    assert np.array_equal(decode(file.getvalue(), enough).squeeze(), expected)
+    assert _decode_plain_jpeg(file.getvalue(), min_side) is not None
+    assert np.array_equal(decode_image(file.getvalue(), min_side).squeeze(), expected)
 
 
 def test_a_reduced_jpeg_is_turned_and_checked_like_a_whole_one():
     page = np.add.outer(np.arange(400) / 4, np.arange(600) / 8).astype(np.uint8)
-    assert decode(encoded(page, "JPEG", exif=rotated(6)), 28).shape == (75, 50, 1)
+    assert decode_image(encoded(page, "JPEG", exif=rotated(6)), 28).shape == (75, 50, 1)
     data = encoded(page, "JPEG")
     with pytest.raises(BrokenImage, match="damaged or cut off"):
-        decode(data[: len(data) // 2], 28)
+        decode_image(data[: len(data) // 2], 28)
 
 
 def test_a_progressive_jpeg_is_read():
     data = encoded(SMOOTH, "JPEG", progressive=True)
-    assert np.array_equal(decode(data), as_pillow_reads(data, "RGB"))
+    assert np.array_equal(decode_image(data), as_pillow_reads(data, "RGB"))
 
 
 def test_cmyk_becomes_rgb():
     data = encoded(Image.fromarray(SMOOTH).convert("CMYK"), "JPEG")
-    decoded = decode(data)
+    decoded = decode_image(data)
     assert np.array_equal(decoded, as_pillow_reads(data, "RGB"))
     assert np.abs(decoded.astype(int) - SMOOTH).mean() < 10
 
@@ -90,64 +90,64 @@ def test_ycck_becomes_rgb():
     ink = 255 - np.asarray(Image.fromarray(255 - SMOOTH).convert("YCbCr"))
     data = bytearray(encoded(Image.fromarray(np.dstack([ink, np.zeros_like(ink[..., 0])]), "CMYK"), "JPEG", quality=95))
     data[data.find(b"Adobe") + 11] = 2
-    assert np.abs(decode(bytes(data)).astype(int) - SMOOTH).mean() < 3
+    assert np.abs(decode_image(bytes(data)).astype(int) - SMOOTH).mean() < 3
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_exif_rotation_is_carried_out(kind, orientation):
     data = encoded(SMOOTH, kind, exif=rotated(orientation))
-    decoded = decode(data)
+    decoded = decode_image(data)
     assert decoded.shape[:2] == ((40, 60) if orientation < 5 else (60, 40))
     assert np.array_equal(decoded, as_pillow_reads(data, "RGB"))
 
 
 def test_an_orientation_that_does_not_exist_turns_nothing():
-    assert decode(encoded(SMOOTH, "JPEG", exif=rotated(99))).shape == (40, 60, 3)
+    assert decode_image(encoded(SMOOTH, "JPEG", exif=rotated(99))).shape == (40, 60, 3)
 
 
 def test_an_animation_gives_its_first_frame():
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("black", "white")]
     data = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
-    assert (decode(data) == 0).all()
+    assert (decode_image(data) == 0).all()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP"])
 def test_an_image_of_one_pixel_is_read(kind):
-    assert decode(encoded(np.full((1, 1, 3), 200, np.uint8), kind)).shape == (1, 1, 3)
+    assert decode_image(encoded(np.full((1, 1, 3), 200, np.uint8), kind)).shape == (1, 1, 3)
 
 
 def test_the_second_image_of_a_stereo_camera_is_left_alone():
     frames = [Image.fromarray(SMOOTH), Image.fromarray(255 - SMOOTH)]
     data = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
-    assert np.array_equal(decode(data), as_pillow_reads(encoded(frames[0], "JPEG"), "RGB"))
+    assert np.array_equal(decode_image(data), as_pillow_reads(encoded(frames[0], "JPEG"), "RGB"))
 
 
 def test_transparent_webp_lies_on_white():
     image = np.dstack([RGB, np.where(np.arange(31) < 15, 0, 255) * np.ones((20, 1), np.uint8)]).astype(np.uint8)
-    decoded = decode(encoded(image, "WEBP", lossless=True))
+    decoded = decode_image(encoded(image, "WEBP", lossless=True))
     assert (decoded[:, :15] == 255).all() and np.array_equal(decoded[:, 15:], RGB[:, 15:])
 
 
 def test_bmp_of_32_bits_has_no_transparency_unless_it_says_where():
     """The fourth byte of each pixel means nothing, and most programs write 0."""
     pixels = np.dstack([RGB[..., ::-1], np.zeros((20, 31), np.uint8)])
-    assert np.array_equal(decode(bmp((31, -20), pixels.tobytes(), 32)), RGB)
+    assert np.array_equal(decode_image(bmp((31, -20), pixels.tobytes(), 32)), RGB)
 
 
 def test_bmp_of_few_colours_is_read():
     image = Image.fromarray(RGB).quantize(12)
-    assert np.array_equal(decode(encoded(image, "BMP")), np.asarray(image.convert("RGB")))
+    assert np.array_equal(decode_image(encoded(image, "BMP")), np.asarray(image.convert("RGB")))
     bits = Image.fromarray(GREY > 127)
-    assert np.array_equal(decode(encoded(bits, "BMP"))[..., 0], np.where(GREY > 127, 255, 0))
+    assert np.array_equal(decode_image(encoded(bits, "BMP"))[..., 0], np.where(GREY > 127, 255, 0))
 
 
 def test_bmp_of_run_lengths_is_read_and_found_cut():
     palette = b"".join(bytes([shade, shade, shade, 0]) for shade in range(256))
     runs = b"".join(b"".join(bytes([1, shade]) for shade in row) + b"\0\0" for row in GREY[::-1]) + b"\0\1"
-    assert np.array_equal(decode(bmp((31, 20), runs, 8, 1, palette))[..., 0], GREY)
+    assert np.array_equal(decode_image(bmp((31, 20), runs, 8, 1, palette))[..., 0], GREY)
     with pytest.raises(BrokenImage, match="BMP file is damaged or cut off"):
-        decode(bmp((31, 20), runs[: len(runs) // 2], 8, 1, palette))
+        decode_image(bmp((31, 20), runs[: len(runs) // 2], 8, 1, palette))
 
 
 def test_bmp_with_colours_that_its_palette_lacks_is_damage():
@@ -155,17 +155,17 @@ def test_bmp_with_colours_that_its_palette_lacks_is_damage():
     data = bytearray(encoded(image, "BMP"))
     data[-4] = 200
     with pytest.raises(BrokenImage, match="BMP file is damaged"):
-        decode(bytes(data))
+        decode_image(bytes(data))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 def test_what_follows_the_image_is_left_alone(kind):
     data = encoded(SMOOTH, kind)
-    assert np.array_equal(decode(data + b"a mail program's last words"), decode(data))
+    assert np.array_equal(decode_image(data + b"a mail program's last words"), decode_image(data))
 
 
 def test_an_image_under_another_name_is_read_by_how_it_begins():
-    assert all(np.array_equal(decode(encoded(RGB, kind)), RGB) for kind in ("PNG", "BMP"))
+    assert all(np.array_equal(decode_image(encoded(RGB, kind)), RGB) for kind in ("PNG", "BMP"))
     assert is_image_name("a/B.PNG") and is_image_name("a.jfif") and is_image_name("a.TIF")
     assert not is_image_name("a.txt") and not is_image_name("png") and not is_image_name("Thumbs.db")
     assert all(map(is_image_name, (f"x{extension}" for extension in EXTENSIONS)))
@@ -184,7 +184,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(image, kind, options):
     data = encoded(image[:, :28], kind, **options)  # without padding, which nobody needs
     for length in {*range(1, len(data), 37), *range(len(data) - 5, len(data) - 2)}:
         with pytest.raises(BrokenImage, match="cut off|no PNG"):
-            decode(data[:length])
+            decode_image(data[:length])
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=str)
@@ -193,7 +193,7 @@ def test_a_jpeg_without_its_end_is_refused_or_has_every_pixel(options):
     refused = 0
     for data in whole:
         try:
-            assert np.array_equal(decode(data[:-2]), decode(data))
+            assert np.array_equal(decode_image(data[:-2]), decode_image(data))
         except BrokenImage:
             refused += 1
     assert refused > len(whole) / 2
@@ -203,7 +203,7 @@ def test_a_jpeg_without_its_end_is_refused_or_has_every_pixel(options):
 def test_a_copy_that_was_interrupted_and_ends_in_zeros_is_refused(kind):
     data = encoded(SMOOTH, kind)
     with pytest.raises(BrokenImage, match="damaged"):
-        decode(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+        decode_image(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_copy_that_was_interrupted_and_ends_in_zeros_is_refused(kind):
 )
 def test_a_jpeg_that_lacks_a_part_is_refused(marker):
     with pytest.raises(BrokenImage, match="JPEG file is damaged or cut off"):
-        decode(without_segment(encoded(SMOOTH, "JPEG"), marker))
+        decode_image(without_segment(encoded(SMOOTH, "JPEG"), marker))
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_jpeg_with_the_start_of_another_part_within_its_pixels_is_refused(mark
     """What can be told of damage within the pixels; most of it cannot, see `decode`."""
     data = encoded(np.kron(RGB, np.ones((4, 4, 1), np.uint8)), "JPEG")
     with pytest.raises(BrokenImage, match="JPEG file is damaged"):
-        decode(data[: len(data) // 2] + marker + data[len(data) // 2 + 2 :])
+        decode_image(data[: len(data) // 2] + marker + data[len(data) // 2 + 2 :])
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_jpeg_with_the_start_of_another_part_within_its_pixels_is_refused(mark
 )
 def test_what_is_no_image_is_refused_with_the_reason(data, reason):
     with pytest.raises(BrokenImage, match=reason):
-        decode(data)
+        decode_image(data)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -262,7 +262,7 @@ def test_an_image_declared_huge_or_empty_is_refused_before_it_is_unpacked(size):
     empty = 0 in size
     for data in (jpeg_of_size(encoded(SMOOTH, "JPEG"), *size), bmp(size, SMOOTH.tobytes())):
         with pytest.raises(BrokenImage, match="damaged" if empty else "pixels"):
-            decode(data)
+            decode_image(data)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -270,17 +270,17 @@ def test_a_webp_declared_huge_is_refused_before_it_is_unpacked():
     for side in (12_000, 16_383):
         bits = struct.pack("<I", (side - 1) | (side - 1) << 14)
         with pytest.raises(BrokenImage, match="pixels"):
-            decode(webp((b"VP8L", b"\x2f" + bits + bytes(20))))
+            decode_image(webp((b"VP8L", b"\x2f" + bits + bytes(20))))
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_jpeg_with_too_few_bytes_for_its_size_is_refused():
     """libjpeg would fill the rest with grey, and so read a hundred megapixels from a kilobyte."""
     with pytest.raises(BrokenImage, match="damaged or cut off"):
-        decode(jpeg_of_size(encoded(SMOOTH, "JPEG"), 9_999, 9_999))
+        decode_image(jpeg_of_size(encoded(SMOOTH, "JPEG"), 9_999, 9_999))
     blank = Image.new("L", (3000, 2000), "white")
     for options in ({}, {"optimize": True}, {"progressive": True}):
-        assert decode(encoded(blank, "JPEG", quality=1, **options)).shape == (2000, 3000, 1)
+        assert decode_image(encoded(blank, "JPEG", quality=1, **options)).shape == (2000, 3000, 1)
 
 
 def test_damage_anywhere_gives_an_image_or_a_reason():
@@ -292,7 +292,7 @@ def test_damage_anywhere_gives_an_image_or_a_reason():
             damaged = bytearray(data)
             damaged[generator.integers(min(len(data), 120))] = generator.integers(256)
             try:
-                decoded = decode(bytes(damaged))
+                decoded = decode_image(bytes(damaged))
             except BrokenImage:
                 continue
             assert decoded.dtype == np.uint8 and decoded.ndim == 3 and decoded.shape[2] in (1, 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Validation
-from kerasexp.data.hold_out import groups_of, hold_out
+from kerasexp.data.hold_out import hold_out, match_groups
 from kerasexp.errors import UserError
 
 LABELS = np.repeat([0, 1, 2], [100, 50, 10])
@@ -74,11 +74,11 @@ def test_too_few_images_are_refused_under_their_key(labels, groups, part):
 
 def test_groups_are_read_from_names():
     names = ["Sample001/img001-007.png", "Sample002/img002-011.png"]
-    assert groups_of(names, r"-(\d+)\.").tolist() == ["007", "011"]
-    assert groups_of(names, None) is None
+    assert match_groups(names, r"-(\d+)\.").tolist() == ["007", "011"]
+    assert match_groups(names, None) is None
 
 
 @pytest.mark.parametrize("pattern", [r"-(\d+)\.", r"^(\d+)?"], ids=["no match", "empty group"])
 def test_a_name_without_a_group_is_refused(pattern):
     with pytest.raises(UserError, match=r"data\.groups: .*'cat\.png'"):
-        groups_of(["1-2.png", "cat.png"], pattern)
+        match_groups(["1-2.png", "cat.png"], pattern)

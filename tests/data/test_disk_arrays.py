@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.data import disk_arrays as on_disk
-from kerasexp.data import image_cache as packed
-from kerasexp.data.disk_arrays import ImagesOnDisk, ImagesWriter, in_parts
+from kerasexp.data import disk_arrays
+from kerasexp.data import image_cache
+from kerasexp.data.disk_arrays import ImagesOnDisk, ImagesWriter, chunks
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.image_cache import pack
+from kerasexp.data.image_cache import decode_cached
 from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
@@ -28,8 +28,8 @@ def images(tmp_path) -> ImagesOnDisk:
 def little_memory(monkeypatch, tmp_path):
     """More than ten images of 6x5 stay on disk, and four are decoded at a time."""
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(packed, "IN_MEMORY", 10 * 6 * 5 * 3)
-    monkeypatch.setattr(packed, "AT_ONCE", 4)
+    monkeypatch.setattr(image_cache, "MAX_IN_MEMORY", 10 * 6 * 5 * 3)
+    monkeypatch.setattr(image_cache, "CHUNK_IMAGES", 4)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_a_file_that_is_deleted_can_still_be_read(images, tmp_path):
 
 
 def test_parts_are_all_of_them_in_order(images, monkeypatch):
-    monkeypatch.setattr(on_disk, "AT_ONCE", 7)
+    monkeypatch.setattr(disk_arrays, "CHUNK_IMAGES", 7)
     for stored in (images, STORED):
-        parts = list(in_parts(stored))
+        parts = list(chunks(stored))
         assert [len(part) for part in parts] == [7] * 7 + [1]
         assert np.array_equal(np.concatenate(parts), STORED)
 
@@ -101,7 +101,7 @@ def test_fewer_may_be_written_than_there_was_room_for(tmp_path):
 
 
 def source(count: int, broken: tuple[int, ...] = (), error=BrokenImage) -> Images:
-    def read(position, enough=None):
+    def read(position, min_side=None):
         if position in broken:
             raise error("spoilt")
         return STORED[position]
@@ -113,19 +113,19 @@ HOW = Preprocessing(size=[6, 5], channels=3)
 
 
 def test_many_images_are_packed_on_disk_and_few_in_memory(little_memory):
-    assert isinstance(pack(source(10), HOW).images, np.ndarray)
+    assert isinstance(decode_cached(source(10), HOW).images, np.ndarray)
     told = []
     for _ in range(2):
-        found = pack(source(11, broken=(0, 5)), HOW, lambda *done: told.append(done))
+        found = decode_cached(source(11, broken=(0, 5)), HOW, lambda *done: told.append(done))
         kept = [1, 2, 3, 4, 6, 7, 8, 9, 10]
         assert found.kept.tolist() == kept and np.array_equal(found.images[:], STORED[kept])
         assert found.faults == [("00", "spoilt"), ("05", "spoilt")]
     assert told == [(done, 11) for done in range(1, 12)]
-    assert isinstance(pack(source(12), HOW).images, ImagesOnDisk)
+    assert isinstance(decode_cached(source(12), HOW).images, ImagesOnDisk)
 
 
 def test_nothing_is_kept_of_images_that_change_while_they_are_read(little_memory, tmp_path):
-    found = pack(source(12, broken=(3,), error=ChangedImage), HOW)
+    found = decode_cached(source(12, broken=(3,), error=ChangedImage), HOW)
     assert np.array_equal(found.images[:], np.delete(STORED[:12], 3, axis=0))
     assert list((tmp_path / "cache" / "packed").glob("*/*")) == []
 
@@ -133,7 +133,7 @@ def test_nothing_is_kept_of_images_that_change_while_they_are_read(little_memory
 def test_where_nothing_can_be_written_they_are_held_in_memory(little_memory, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "file"))
-    images = pack(source(12), HOW).images
+    images = decode_cached(source(12), HOW).images
     assert isinstance(images, np.ndarray) and np.array_equal(images, STORED[:12])
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.data.cache import cache_folder
-from kerasexp.data.image_cache import pack
+from kerasexp.data.image_cache import decode_cached
 from kerasexp.data.source import BrokenImage, Images
+from kerasexp.environment import cache_folder
 
 HOW = Preprocessing(size=[8, 8])
 
@@ -23,7 +23,7 @@ class Stored:
         self.broken = broken
         self.images = Images(list(names), np.arange(4), self.read, lambda: digest)
 
-    def read(self, position: int, enough: int | None) -> np.ndarray:
+    def read(self, position: int, min_side: int | None) -> np.ndarray:
         self.reads += 1
         if position == self.broken:
             raise BrokenImage("a hole in it \udcff")
@@ -47,9 +47,9 @@ def shades(packed) -> list[int]:
 
 def test_images_are_decoded_once():
     stored = Stored()
-    first = pack(stored.images, HOW)
+    first = decode_cached(stored.images, HOW)
     assert stored.reads == 4
-    again = pack(stored.images, HOW)
+    again = decode_cached(stored.images, HOW)
     assert stored.reads == 4
     assert np.array_equal(first.images, again.images)
     assert first.images.shape == (4, 8, 8, 1) and first.images.dtype == np.uint8
@@ -59,9 +59,9 @@ def test_images_are_decoded_once():
 
 def test_progress_is_told_while_decoding_and_not_from_the_cache():
     told = []
-    pack(Stored().images, HOW, lambda done, total: told.append((done, total)))
+    decode_cached(Stored().images, HOW, lambda done, total: told.append((done, total)))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    pack(Stored().images, HOW, lambda done, total: told.append((done, total)))
+    decode_cached(Stored().images, HOW, lambda done, total: told.append((done, total)))
     assert len(told) == 4
 
 
@@ -71,29 +71,29 @@ def test_progress_is_told_while_decoding_and_not_from_the_cache():
     ids=str,
 )
 def test_another_preprocessing_is_decoded_anew(change):
-    pack(Stored().images, HOW)
+    decode_cached(Stored().images, HOW)
     stored = Stored()
-    pack(stored.images, HOW.model_copy(update=change))
+    decode_cached(stored.images, HOW.model_copy(update=change))
     assert stored.reads == 4
 
 
 @pytest.mark.parametrize("other", [{"digest": "other content"}, {"names": "abce"}], ids=str)
 def test_other_content_is_decoded_anew(other):
-    pack(Stored().images, HOW)
+    decode_cached(Stored().images, HOW)
     stored = Stored(**other)
-    pack(stored.images, HOW)
+    decode_cached(stored.images, HOW)
     assert stored.reads == 4
 
 
 def test_some_of_the_images_are_not_mistaken_for_all():
     stored = Stored()
-    pack(stored.images, HOW)
-    assert shades(pack(stored.images.take(np.array([3, 1])), HOW)) == [150, 50]
+    decode_cached(stored.images, HOW)
+    assert shades(decode_cached(stored.images.take(np.array([3, 1])), HOW)) == [150, 50]
 
 
 def test_faults_are_remembered():
     stored = Stored(broken=2)
-    first, again = pack(stored.images, HOW), pack(stored.images, HOW)
+    first, again = decode_cached(stored.images, HOW), decode_cached(stored.images, HOW)
     assert stored.reads == 4
     for packed in (first, again):
         assert packed.kept.tolist() == [0, 1, 3]
@@ -102,24 +102,24 @@ def test_faults_are_remembered():
 
 
 def test_nothing_readable_is_remembered_too():
-    def broken(position: int, enough: int | None):
+    def broken(position: int, min_side: int | None):
         raise BrokenImage("no")
 
     images = Images(["a", "b"], np.arange(2), broken, lambda: "content")
     for _ in range(2):
-        packed = pack(images, HOW)
+        packed = decode_cached(images, HOW)
         assert len(packed.images) == len(packed.kept) == 0 and len(packed.faults) == 2
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["images.npy", "meta.json"])
 def test_a_cut_off_file_is_made_anew(cache, name, share):
-    pack(Stored().images, HOW)
+    decode_cached(Stored().images, HOW)
     file = entry(cache) / name
     content = file.read_bytes()
     file.write_bytes(content[: int(len(content) * share)])
     stored = Stored()
-    assert shades(pack(stored.images, HOW)) == [0, 50, 100, 150]
+    assert shades(decode_cached(stored.images, HOW)) == [0, 50, 100, 150]
     assert stored.reads == 4
     assert file.read_bytes() == content
 
@@ -147,32 +147,32 @@ def test_a_cut_off_file_is_made_anew(cache, name, share):
     ids=str,
 )
 def test_a_damaged_file_is_made_anew(cache, name, content):
-    pack(Stored().images, HOW)
+    decode_cached(Stored().images, HOW)
     (entry(cache) / name).write_bytes(content)
     stored = Stored()
-    assert shades(pack(stored.images, HOW)) == [0, 50, 100, 150]
+    assert shades(decode_cached(stored.images, HOW)) == [0, 50, 100, 150]
     assert stored.reads == 4
 
 
 def test_images_of_another_shape_are_made_anew(cache):
-    pack(Stored().images, HOW)
+    decode_cached(Stored().images, HOW)
     np.save(entry(cache) / "images.npy", np.zeros((4, 2, 2), np.float64))
-    assert pack(Stored().images, HOW).images.shape == (4, 8, 8, 1)
+    assert decode_cached(Stored().images, HOW).images.shape == (4, 8, 8, 1)
 
 
 @pytest.mark.parametrize("name", ["images.npy", "meta.json"])
 def test_a_missing_file_is_made_anew(cache, name):
-    pack(Stored().images, HOW)
+    decode_cached(Stored().images, HOW)
     (entry(cache) / name).unlink()
-    assert shades(pack(Stored().images, HOW)) == [0, 50, 100, 150]
+    assert shades(decode_cached(Stored().images, HOW)) == [0, 50, 100, 150]
     assert (entry(cache) / name).exists()
 
 
 def test_nothing_is_left_beside_the_entry(cache):
     for _ in range(2):
-        pack(Stored().images, HOW)
+        decode_cached(Stored().images, HOW)
         (entry(cache) / "meta.json").write_text("damaged")
-    pack(Stored(broken=0).images, HOW)
+    decode_cached(Stored(broken=0).images, HOW)
     assert sorted(path.name for path in entry(cache).iterdir()) == ["images.npy", "meta.json"]
     assert len(json.loads((entry(cache) / "meta.json").read_text())["kept"]) == 3
 
@@ -182,9 +182,9 @@ def test_objects_in_a_forged_cache_are_not_unpickled(cache, tmp_path):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "sprung"),)
 
-    pack(Stored().images, HOW)
+    decode_cached(Stored().images, HOW)
     np.save(entry(cache) / "images.npy", np.array([Trap()] * 4, dtype=object), allow_pickle=True)
-    assert shades(pack(Stored().images, HOW)) == [0, 50, 100, 150]
+    assert shades(decode_cached(Stored().images, HOW)) == [0, 50, 100, 150]
     assert not (tmp_path / "sprung").exists()
 
 
@@ -195,7 +195,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, place):
     blocked.write_text("a file where a folder should be")
     for _ in range(2):
         stored = Stored(broken=1)
-        assert shades(pack(stored.images, HOW)) == [0, 100, 150]
+        assert shades(decode_cached(stored.images, HOW)) == [0, 100, 150]
         assert stored.reads == 4
     assert blocked.read_text() == "a file where a folder should be"
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kerasexp.data import archive, cache
+from kerasexp.data import archive, digest_cache
 from kerasexp.data.archive import open_files
-from kerasexp.data.cache import KnownDigest, cache_folder, state_of
+from kerasexp.data.digest_cache import DigestCache, file_state
+from kerasexp.environment import cache_folder
 
 LONG_AGO, NEVER = 0, 10**15
 
@@ -18,7 +19,7 @@ LONG_AGO, NEVER = 0, 10**15
 def folder(tmp_path, monkeypatch) -> Path:
     """A folder of three files, an empty cache, and files that count as settled at once."""
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "SETTLED", LONG_AGO)
+    monkeypatch.setattr(digest_cache, "SETTLED", LONG_AGO)
     made = tmp_path / "files"
     for name in ("a/1.png", "a/2.png", "b/1.png"):
         (made / name).parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +84,7 @@ def test_every_change_gives_another_digest(folder, change):
 
 
 def test_a_file_so_young_that_it_could_be_written_again_unseen_is_read_again(folder, read, monkeypatch):
-    monkeypatch.setattr(cache, "SETTLED", NEVER)
+    monkeypatch.setattr(digest_cache, "SETTLED", NEVER)
     for times in (1, 2):
         open_files(folder).digest  # noqa: B018
         assert len(read) == 3 * times
@@ -128,6 +129,6 @@ def test_an_archive_is_known_too(folder, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(archive.hashlib, "file_digest", None)
         assert open_files(path).digest == first
-    assert KnownDigest(str(path), [("", state_of(path))]).found() == first
+    assert DigestCache(str(path), [("", file_state(path))]).get() == first
     written_over(path)
-    assert KnownDigest(str(path), [("", state_of(path))]).found() is None
+    assert DigestCache(str(path), [("", file_state(path))]).get() is None

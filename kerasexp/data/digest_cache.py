@@ -10,39 +10,32 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
 from kerasexp.storage import write_json
 
 # What a file is known by without reading it: device, inode, size, times of its content and of its entry, and mode.
-State = tuple[int, ...]
+FileState = tuple[int, ...]
 # Nanoseconds. Clocks of file systems tick every few milliseconds, every two seconds at worst: a file that is younger than
 # that could be written again and look the same.
 SETTLED = 2 * 10**9
 ENTRY_TIME, MODE = 4, 5
 
 
-def cache_folder() -> Path:
-    """Return the folder of the cache: $KERASEXP_CACHE, or `kerasexp` in the user's cache folder."""
-    own = os.environ.get("KERASEXP_CACHE")
-    if own:
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kerasexp"
-
-
-def state_of(file: Path | str) -> State | None:
+def file_state(file: Path | str) -> FileState | None:
     """Return what is no longer the same when a file has been written or replaced; None where there is none."""
     try:
-        return state_in(os.stat(file))
+        return state_from_stat(os.stat(file))
     except OSError:
         return None
 
 
-def state_in(found: os.stat_result) -> State:
+def state_from_stat(found: os.stat_result) -> FileState:
     """Return the state of a file that was looked at."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
 
 
-class KnownDigest:
+class DigestCache:
     """The digest of files as it was found before, as long as all of them are in the state in which they were then.
 
     As git does with its index, files are trusted by their state and not read again. The time of a file's entry is part of
@@ -54,23 +47,23 @@ class KnownDigest:
         states: each file's name and state, in a fixed order; None for what is no file. Taken before anything is read.
     """
 
-    def __init__(self, origin: str, states: Sequence[tuple[str, State | None]]):
+    def __init__(self, origin: str, states: Sequence[tuple[str, FileState | None]]):
         name = hashlib.sha256(os.path.abspath(origin).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._file = cache_folder() / "digests" / f"{name}.json"
         self._states = hashlib.sha256(repr(states).encode("utf-8", "surrogateescape")).hexdigest()
         youngest = max((state[ENTRY_TIME] for _, state in states if state is not None), default=0)
         self._settled = youngest < time.time_ns() - SETTLED
 
-    def found_or(self, digest: Callable[[], tuple[str, bool]]) -> str:
+    def get_or_compute(self, digest: Callable[[], tuple[str, bool]]) -> str:
         """Return the digest where it is known, or else what `digest` gives, with whether that may be kept for the next time."""
-        found = self.found()
+        found = self.get()
         if found is None:
             found, may_be_kept = digest()
             if may_be_kept and self._settled:
-                self._remember(found)
+                self._save(found)
         return found
 
-    def found(self) -> str | None:
+    def get(self) -> str | None:
         """Return the digest, or None where it is not known."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             known = json.loads(self._file.read_text(encoding="utf-8"))
@@ -78,7 +71,7 @@ class KnownDigest:
                 return known["digest"]
         return None
 
-    def _remember(self, digest: str) -> None:
+    def _save(self, digest: str) -> None:
         with suppress(OSError, RunError):  # a cache that cannot be written costs the next run its time
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._file, {"states": self._states, "digest": digest})

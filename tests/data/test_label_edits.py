@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Data, Labels
-from kerasexp.data.label_edits import described, edited_labels, kept_positions
+from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.prepared_data import prepare
 from kerasexp.errors import UserError
 
@@ -16,7 +16,7 @@ LABELS = np.repeat([0, 1, 2], [100, 60, 40])
 
 
 def kept(edits: Labels, seed: int = 0) -> np.ndarray:
-    return np.bincount(LABELS[kept_positions(LABELS, NAMES, edits, seed)], minlength=3)
+    return np.bincount(LABELS[subsample(LABELS, NAMES, edits, seed)], minlength=3)
 
 
 def test_keep_takes_numbers_and_fractions_of_the_named_classes():
@@ -34,10 +34,10 @@ def test_at_most_takes_the_same_share_of_each_class_and_loses_none():
 
 
 def test_the_draw_follows_the_seed():
-    first = kept_positions(LABELS, NAMES, Labels(few_shot=9), 0)
+    first = subsample(LABELS, NAMES, Labels(few_shot=9), 0)
     assert (np.diff(first) > 0).all()
-    assert first.tolist() == kept_positions(LABELS, NAMES, Labels(few_shot=9), 0).tolist()
-    assert first.tolist() != kept_positions(LABELS, NAMES, Labels(few_shot=9), 1).tolist()
+    assert first.tolist() == subsample(LABELS, NAMES, Labels(few_shot=9), 0).tolist()
+    assert first.tolist() != subsample(LABELS, NAMES, Labels(few_shot=9), 1).tolist()
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_the_draw_follows_the_seed():
 )
 def test_what_cannot_be_kept_is_told(edits, said):
     with pytest.raises(UserError, match=said):
-        kept_positions(LABELS, NAMES, edits, 0)
+        subsample(LABELS, NAMES, edits, 0)
 
 
 def test_complementary_labels_are_never_the_true_one_and_uniform_over_the_others():
     labels = np.repeat(np.arange(10), 3000)
-    wrong = edited_labels(labels, 10, Labels(complement=True), 0)
+    wrong = corrupt_labels(labels, 10, Labels(complement=True), 0)
     table = np.zeros((10, 10), int)
     np.add.at(table, (labels, wrong), 1)
     assert (np.diag(table) == 0).all()
@@ -65,16 +65,16 @@ def test_complementary_labels_are_never_the_true_one_and_uniform_over_the_others
 
 def test_noise_changes_the_share_that_it_names():
     labels = np.repeat(np.arange(4), 500)
-    noisy = edited_labels(labels, 4, Labels(noise=0.2), 0)
+    noisy = corrupt_labels(labels, 4, Labels(noise=0.2), 0)
     assert np.sum(noisy != labels) == 400
-    assert edited_labels(labels, 4, Labels(), 0).tolist() == labels.tolist()
+    assert corrupt_labels(labels, 4, Labels(), 0).tolist() == labels.tolist()
 
 
 def test_the_test_split_keeps_its_own_labels():
     plain = prepare(Data(source="digits"))
     edited = prepare(Data(source="digits", labels=Labels(complement=True, keep={"0": 0.1})))
     np.testing.assert_array_equal(plain.splits["test"].labels, edited.splits["test"].labels)
-    assert plain.identities["test"] == edited.identities["test"] and plain.fingerprint != edited.fingerprint
+    assert plain.split_digests["test"] == edited.split_digests["test"] and plain.fingerprint != edited.fingerprint
     true = dict(zip(plain.splits["train"].names, plain.splits["train"].labels, strict=True))
     true |= dict(zip(plain.splits["val"].names, plain.splits["val"].labels, strict=True))
     for split in ("train", "val"):
@@ -85,9 +85,9 @@ def test_the_test_split_keeps_its_own_labels():
 
 
 def test_each_edit_is_described():
-    text = "; ".join(described(Labels(keep={"0": 0.01, "4": 3}, few_shot=5, noise=0.2)))
+    text = "; ".join(describe_edits(Labels(keep={"0": 0.01, "4": 3}, few_shot=5, noise=0.2)))
     assert "1 % of the images" in text and "3 images" in text and "5 images of every" in text and "20 %" in text
-    assert "NOT" in described(Labels(complement=True))[0] and described(Labels()) == []
+    assert "NOT" in describe_edits(Labels(complement=True))[0] and describe_edits(Labels()) == []
 
 
 def test_a_class_that_is_asked_to_be_missing_is_told_with_its_ceiling(cli, tmp_path):
