@@ -22,8 +22,8 @@ def evaluate(
     Example: python -m kerasexp evaluate checkpoints/part2_pretrained --data digits
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.evaluation.checkpoint_metrics import evaluate_on, parse_source
+    from kerasexp.evaluation.checkpoint_metrics import evaluate_checkpoint, parse_source
 
     source = parse_source(data, data_path)
     import_tensorflow()
-    print(evaluate_on(checkpoint, source, format.value))
+    print(evaluate_checkpoint(checkpoint, source, format.value))

@@ -25,8 +25,8 @@ def predict(
     Example: python -m kerasexp predict checkpoints/part1_scans my_scan.png --format json
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.evaluation.file_predictions import image_files, predict_files, shown
+    from kerasexp.evaluation.file_predictions import format_predictions, image_files, predict_files
 
     found = image_files(images)
     import_tensorflow()
-    print(shown(predict_files(checkpoint, found, top), format.value), end="")
+    print(format_predictions(predict_files(checkpoint, found, top), format.value), end="")

@@ -1,1 +1,1 @@
-"""One pass over a split, and everything that is computed from it."""
+"""Predictions from one pass over a split, and everything computed from them: numbers only."""

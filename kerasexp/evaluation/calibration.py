@@ -1,16 +1,19 @@
-"""Whether probabilities mean what they say: reliability, expected calibration error, temperature scaling."""
+"""Calibration of probabilities: reliability, expected calibration error, temperature scaling."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasexp.evaluation.intervals import wilson_interval
-from kerasexp.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from kerasexp.evaluation.predictions import Predictions
 
 BINS = 15
-# A temperature beyond these says that the model knows nothing, or that val is too small to tell.
+# A temperature outside these bounds means that the model has learned nothing, or that val is too small to fit one.
 COLDEST, HOTTEST = 0.05, 20.0
 
 
@@ -20,8 +23,8 @@ class Reliability:
 
     Attributes:
         confidence: mean probability of the predicted class.
-        accuracy: share of right predictions, with `low` and `high`, its 95 % Wilson interval.
-        counts: int64 [bins], predictions in the bin.
+        accuracy: share of correct predictions, with `low` and `high`, its 95 % Wilson interval.
+        counts: int64 [bins], predictions in each bin.
         error: the expected calibration error, |accuracy - confidence| weighted by the counts (Guo et al., ICML 2017).
     """
 
@@ -51,7 +54,7 @@ def reliability(predictions: Predictions) -> Reliability:
 def fit_temperature(predictions: Predictions) -> float:
     """Return the temperature T that minimises the negative log likelihood of softmax(log p / T); fit it on val only.
 
-    Where no prediction is wrong it is 1: the likelihood would then ask for certainty, of which nothing is known.
+    It is 1 where every prediction is correct: the likelihood would then grow without end as the temperature falls.
     """
     from scipy.optimize import minimize_scalar
 
@@ -75,7 +78,7 @@ def at_temperature(predictions: Predictions, temperature: float) -> Predictions:
 
 
 def _logits(predictions: Predictions) -> np.ndarray:
-    """Log probabilities, which differ from the logits by a constant per image; softmax does not see it."""
+    """Return log probabilities: the logits up to a constant per image, which softmax ignores."""
     return np.log(np.maximum(predictions.y_score.astype(np.float64), np.finfo(np.float32).tiny))
 
 

@@ -1,8 +1,9 @@
-"""A saved checkpoint on other data, with the same figures that its run had."""
+"""`evaluate`: the metrics of a saved checkpoint on other data."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,7 +24,7 @@ def parse_source(name: str, path: str | None) -> Data:
     """Return the data section for `--data` and `--data-path`.
 
     Raises:
-        UserError: there is no such source, or the path is missing or not taken.
+        UserError: there is no such source, or its path is missing, or it takes none.
     """
     allowed = get_args(SourceName)
     if name not in allowed:
@@ -31,18 +32,19 @@ def parse_source(name: str, path: str | None) -> Data:
     return validated(Data, {"source": name} | ({"path": path} if path is not None else {}), "--data", {})
 
 
-def evaluate_on(path: Path, data: Data, format: str) -> str:
-    """Evaluate a checkpoint on a source's test split, or on all of it where it has none; return the figures as text.
+def evaluate_checkpoint(path: Path, data: Data, format: str) -> str:
+    """Evaluate a checkpoint on a source's test split, or on all of it where it has none; return the metrics as text.
 
     Raises:
-        UserError: the checkpoint or the data cannot be used, or the data have classes that the checkpoint does not know.
+        UserError: the checkpoint or the data cannot be used, or the data have classes that the checkpoint does not have.
     """
     checkpoint = load_checkpoint(path)
     source, _ = load_source(data)
     split_name = "test" if "test" in source.splits else "train"
     split, faults = decode_split(source.splits[split_name], checkpoint.preprocessing)
-    aligned = align(split, source, checkpoint)
-    metrics = compute_metrics(predict_split(checkpoint.model, aligned, checkpoint.class_names), checkpoint.temperature)
+    split = with_checkpoint_labels(split, source, checkpoint)
+    predictions = predict_split(checkpoint.model, split, checkpoint.class_names)
+    metrics = compute_metrics(replace(predictions, temperature=checkpoint.temperature))
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
     if format == "json":
         return json.dumps(
@@ -51,32 +53,32 @@ def evaluate_on(path: Path, data: Data, format: str) -> str:
     return "\n".join(_table(source.origin, split_name, metrics, left_out))
 
 
-def align(split: Split, source: Source, checkpoint: Checkpoint) -> Split:
-    """Give the images the checkpoint's labels, by name: the stored label's class there, or the class of the same name.
+def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint) -> Split:
+    """Return the images with the checkpoint's labels: the class of the stored label there, or the class of the same name.
 
-    Images of a stored label that the checkpoint was trained without, by its `select`, are left out, as they were then.
+    Images of a stored label that the checkpoint's training left out by `select` are left out here as well.
 
     Raises:
-        UserError: a class is unknown to the checkpoint, or nothing is left.
+        UserError: the checkpoint does not have a class, or no image is left.
     """
-    known = {name: index for index, name in enumerate(checkpoint.class_names)}
+    outputs = {name: index for index, name in enumerate(checkpoint.class_names)}
     target, unknown = [], []
     for stored in source.class_names:
         name = checkpoint.folders.get(stored, stored)
-        if name not in known and stored not in checkpoint.folders:
+        if name not in outputs and stored not in checkpoint.folders:
             unknown.append(stored)
-        target.append(known.get(name, -1))
+        target.append(outputs.get(name, -1))
     if unknown:
         raise UserError(
             Problem(
-                f"the data have classes that the checkpoint does not know: {listing(unknown)}; it knows {listing(known)}",
+                f"the data have classes that the checkpoint does not have: {listing(unknown)}; it has {listing(outputs)}",
                 "--data",
             )
         )
     labels = np.array(target)[split.labels]
     kept = np.flatnonzero(labels >= 0)
     if len(kept) == 0:
-        raise UserError(Problem("the data have no image of a class that the checkpoint knows", "--data"))
+        raise UserError(Problem("the data have no image of a class of the checkpoint", "--data"))
     taken = split.take(kept)
     return Split(taken.images, labels[kept], taken.names)
 

@@ -1,4 +1,4 @@
-"""How good a model is, told from labels that say what an image is NOT: no true label is needed for it."""
+"""Metrics estimated from complementary labels, which name a class that the image is NOT."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ EPSILON = 1e-7
 def complementary_metrics(predictions: Predictions) -> dict[str, Any]:
     """Return `images`, the estimated `accuracy` with its 95 % interval, and `loss`, the mean of -log(1 - p_c).
 
-    A wrong prediction hits the excluded class c in one of K - 1 cases, if c is uniform over the wrong classes; so K - 1
-    times the share of hits estimates the error (Ishida et al., NeurIPS 2017), and Wilson's interval of the share its
+    A wrong prediction equals the excluded class c in one of K - 1 cases if c is uniform over the wrong classes. So K - 1
+    times the share of hits estimates the error (Ishida et al., NeurIPS 2017); Wilson's interval of the share gives its
     uncertainty.
 
     Args:
-        predictions: whose `y_true` holds the excluded classes.
+        predictions: with the excluded classes as `y_true`.
     """
     count, classes = len(predictions), len(predictions.class_names)
     hits = float(np.mean(predictions.y_pred == predictions.y_true))

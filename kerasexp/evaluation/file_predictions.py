@@ -1,4 +1,4 @@
-"""Classes of raw image files, by a checkpoint and its own record of the preprocessing."""
+"""`predict`: classification of image files by a checkpoint, with the preprocessing saved in it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,23 @@ from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.storage import csv_text
 
-# Images are decoded and classified in portions of at most so many bytes of input, so that a folder of any size fits into
-# memory.
+# Most bytes of model input decoded at a time, so that memory does not depend on the number of images.
 PORTION = 2**26
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One file to classify, and how to get its bytes."""
+    """One file to classify, and the function that reads its bytes."""
 
     name: str
     read: Any
 
 
 def image_files(paths: Sequence[Path]) -> list[ImageFile]:
-    """Return the images that are meant by files, folders (with all that is below them) and zip archives.
+    """Return the images in files, folders (with their subfolders) and zip archives.
 
     Raises:
-        UserError: a path is not there, is neither a file nor a folder, or holds no image.
+        UserError: a path does not exist, is neither a file nor a folder, or has no image.
     """
     files, problems = [], []
     for path in paths:
@@ -65,17 +64,17 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
     """Classify image files.
 
     Returns:
-        For each file that can be read: `file`, `class`, `probability`, and `top`, a list of classes with probabilities.
-        The others are named on standard error.
+        For each readable file: `file`, `class`, `probability`, and `top`, a list of classes with probabilities. Unreadable
+        files are listed on standard error.
 
     Raises:
-        UserError: the checkpoint is none.
-        RunError: not one of the files can be read.
+        UserError: the checkpoint is invalid.
+        RunError: none of the files can be read.
     """
     from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches
 
     loaded = load_checkpoint(checkpoint)
-    answers, broken = [], 0
+    predictions, broken = [], 0
     shape = (*loaded.preprocessing.size, loaded.preprocessing.channels)
     size = evaluation_batch_size(shape)
     count = max(PORTION // math.prod(shape), size)
@@ -91,14 +90,14 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
                 readable.append(file.name)
         if images:
             scores = loaded.model.predict(evaluation_batches(np.stack(images), None, size), verbose=0)
-            answers += _answers(readable, scores, loaded.class_names, top)
-    if broken and not answers:
+            predictions += _top_classes(readable, scores, loaded.class_names, top)
+    if broken and not predictions:
         raise RunError(f"none of the {broken} images can be read")
-    return answers
+    return predictions
 
 
 def preprocessed(files: Sequence[ImageFile], how: Preprocessing) -> Iterator[np.ndarray | BrokenImage]:
-    """Yield each image as the model takes it, uint8 [height, width, channels], or why it cannot be read."""
+    """Yield each image as model input, uint8 [height, width, channels], or the reason why it cannot be read."""
 
     def one(file: ImageFile) -> np.ndarray | BrokenImage:
         try:
@@ -111,7 +110,7 @@ def preprocessed(files: Sequence[ImageFile], how: Preprocessing) -> Iterator[np.
     yield from map_threads(one, files)
 
 
-def _answers(names: list[str], scores: np.ndarray, class_names: list[str], top: int) -> Iterator[dict[str, Any]]:
+def _top_classes(names: list[str], scores: np.ndarray, class_names: list[str], top: int) -> Iterator[dict[str, Any]]:
     order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     best = np.take_along_axis(scores, order, axis=1).astype(float)
     for name, classes, probabilities in zip(names, order.tolist(), best.tolist(), strict=True):
@@ -122,22 +121,25 @@ def _answers(names: list[str], scores: np.ndarray, class_names: list[str], top: 
         yield {"file": name, **listed[0], "top": listed}
 
 
-def shown(answers: list[dict[str, Any]], format: str) -> str:
-    """Return the answers as a table for people, as CSV, or as JSON."""
+def format_predictions(predictions: list[dict[str, Any]], format: str) -> str:
+    """Return the predictions as a text table, CSV or JSON."""
     if format == "json":
-        return json.dumps(answers, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(predictions, indent=2, ensure_ascii=False) + "\n"
     if format == "csv":
-        count = max((len(a["top"]) for a in answers), default=0)
+        count = max((len(p["top"]) for p in predictions), default=0)
         header = [
             "file",
             "class",
             "probability",
             *(f"{key}_{k}" for k in range(1, count + 1) for key in ("class", "probability")),
         ]
-        rows = ([a["file"], a["class"], a["probability"], *(v for t in a["top"] for v in t.values())] for a in answers)
+        rows = (
+            [p["file"], p["class"], p["probability"], *(v for t in p["top"] for v in t.values())] for p in predictions
+        )
         return csv_text(header, rows)
-    width = max((len(a["file"]) for a in answers), default=0)
+    width = max((len(p["file"]) for p in predictions), default=0)
     lines = (
-        f"{a['file']:<{width}}  " + "  ".join(f"{t['class']} {t['probability']:.3f}" for t in a["top"]) for a in answers
+        f"{p['file']:<{width}}  " + "  ".join(f"{t['class']} {t['probability']:.3f}" for t in p["top"])
+        for p in predictions
     )
     return "".join(line + "\n" for line in lines)

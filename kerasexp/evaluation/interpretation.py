@@ -1,4 +1,4 @@
-"""What a convolutional network has learned and looks at: kernels, feature maps, Grad-CAM. An MLP has none of it."""
+"""Interpretation of convolutional networks: kernels, feature maps, Grad-CAM. An MLP has none of them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-# Feature maps are shown of at most so many layers.
+# Most layers whose feature maps are shown.
 MAX_LAYERS = 6
-# What a convolution's maps go through before the next one sees them.
+# Layers that follow a convolution and belong to its output, as the next one sees it.
 FOLLOWING = (keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU, keras.layers.Add)
 
 
 @dataclass(frozen=True)
 class Interpretation:
-    """What a network has learned, and what it looks at.
+    """Heat maps, kernels and feature maps of a network.
 
     Attributes:
-        predicted_heat, true_heat: of each explained image, where the evidence for its predicted and for its true class lies;
-            see `grad_cam`.
-        kernels: of the first and the last convolution, by layer name; empty where nothing convolves.
-        example: position of the image that feature maps are of.
+        predicted_heat, true_heat: Grad-CAM of each explained image for its predicted and its true class; see `grad_cam`.
+        kernels: of the first and the last convolution, by layer name; empty without convolutions.
+        example: position of the image that the feature maps belong to.
         maps: its feature maps by layer name.
     """
 
@@ -63,8 +62,8 @@ def convolutions(model: keras.Model) -> list[keras.Layer]:
 def first_and_last_kernels(model: keras.Model) -> dict[str, np.ndarray]:
     """Return the kernels of the first and of the last convolution by layer name: float32 [height, width, in, out].
 
-    One pixel shows nothing, so that 1x1 convolutions count only where there are no others. A depthwise kernel sees one map:
-    its `in` is 1, and its `out` as many as it has maps.
+    A 1x1 kernel shows no pattern, so that 1x1 convolutions count only where there are no others. A depthwise kernel sees one
+    map: its `in` is 1, its `out` the number of maps.
     """
     layers = convolutions(model)
     wide = [layer for layer in layers if max(layer.weights[0].shape[:2]) > 1] or layers
@@ -79,15 +78,15 @@ def _kernels(layer: keras.Layer) -> np.ndarray:
 
 
 def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what convolutions make of one image, after norm, activation and residual sum.
+    """Return the outputs of convolutions for one image, after normalisation, activation and residual sum.
 
     Args:
         model: a classifier.
         image: uint8 [height, width, channels].
 
     Returns:
-        float32 [h, w, channels] by layer name, of at most six layers, the first and the last among them. Maps of one pixel,
-        such as those by which squeeze and excitation weighs maps, are left out where there are larger ones.
+        float32 [h, w, channels] by layer name, of at most six layers, including the first and the last. Maps of one pixel, such
+        as those of squeeze and excitation, are left out where there are larger ones.
     """
     layers = convolutions(model)
     if not layers:
@@ -95,23 +94,23 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]
     layers = [layer for layer in layers if max(layer.output.shape[1:3]) > 1] or layers
     chosen = np.unique(np.linspace(0, len(layers) - 1, min(MAX_LAYERS, len(layers))).round().astype(int))
     outputs = {layers[i].name: _activated(model, layers[i]).output for i in chosen}
-    answers = keras.Model(model.input, outputs)(image[np.newaxis], training=False)
-    return {name: keras.ops.convert_to_numpy(answers[name][0]).astype(np.float32) for name in outputs}
+    maps = keras.Model(model.input, outputs)(image[np.newaxis], training=False)
+    return {name: keras.ops.convert_to_numpy(maps[name][0]).astype(np.float32) for name in outputs}
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
-    """Return where the evidence for a class lies in each image, by Grad-CAM (Selvaraju et al., ICCV 2017).
+    """Return the heat map of a class in each image, by Grad-CAM (Selvaraju et al., ICCV 2017).
 
-    The gradient of the class's logit, averaged over the last convolution's maps, weighs them; what is negative is cut.
+    The maps of the last convolution are weighted by the mean gradient of the class's logit; negative sums become 0.
 
     Args:
         model: a classifier whose last layer with weights gives the logits.
         images: uint8 [n, height, width, channels].
-        classes: int [n], the class asked about in each image.
+        classes: int [n], the class to explain in each image.
 
     Returns:
-        float32 [n, height, width] in 0..1, the highest of each image being 1; None where nothing convolves, or where the
-        logits have no gradient.
+        float32 [n, height, width] in 0..1, with maximum 1 in each image; None without convolutions, or where the logits
+        have no gradient.
     """
     import tensorflow as tf
 
@@ -121,12 +120,12 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
     logits = next(layer for layer in reversed(model.layers) if layer.weights)
     inside = keras.Model(model.input, [_activated(model, layers[-1]).output, logits.output])
     with tf.GradientTape() as tape:
-        # A tape follows what depends on something watched; frozen weights are not, unless one says so.
+        # The tape follows only what depends on watched variables; frozen weights are not watched by default.
         tape.watch([weight.value for weight in inside.weights])
         maps, scores = inside(tf.constant(images), training=False)
-        asked = tf.gather(scores, tf.constant(classes, tf.int64), batch_dims=1)
-    gradient = tape.gradient(asked, maps)
-    if gradient is None:  # votes of neighbours have none
+        logit = tf.gather(scores, tf.constant(classes, tf.int64), batch_dims=1)
+    gradient = tape.gradient(logit, maps)
+    if gradient is None:  # the votes of k nearest neighbours have none
         return None
     weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
@@ -135,7 +134,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
 
 
 def _activated(model: keras.Model, layer: keras.Layer) -> keras.Layer:
-    """Return the layer after which `layer`'s maps are normalised, activated, summed: what next layers see."""
+    """Return the layer whose output is that of `layer` after normalisation, activation and residual sum."""
     position = model.layers.index(layer)
     for following in model.layers[position + 1 :]:
         if not isinstance(following, FOLLOWING):

@@ -1,4 +1,4 @@
-"""How far chance alone may have moved a figure: intervals of rates, of differences, and of averages over classes."""
+"""Confidence intervals and tests: of rates, of differences, and of averages over classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ RESAMPLES = 1000
 
 
 def wilson_interval(rate: float, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a rate observed in `count` trials (Wilson 1927); unlike the normal one it stays in 0..1."""
+    """Return the 95 % interval of a rate observed in `count` trials (Wilson 1927), which stays in 0..1."""
     if count == 0:
         return 0.0, 1.0
     middle = (rate + Z * Z / (2 * count)) / (1 + Z * Z / count)
@@ -21,9 +21,9 @@ def paired_interval(only_first: int, only_second: int, count: int) -> tuple[floa
     """Return the 95 % interval of the second's accuracy less the first's on the same images (Bonett and Price 2012).
 
     Args:
-        only_first: images that only the first gets right.
-        only_second: images that only the second gets right.
-        count: all images.
+        only_first: number of images that only the first classifies correctly.
+        only_second: number of images that only the second classifies correctly.
+        count: number of all images.
     """
     first, second = (only_first + 1) / (count + 2), (only_second + 1) / (count + 2)
     half = Z * np.sqrt((first + second - (second - first) ** 2) / (count + 2))
@@ -31,7 +31,7 @@ def paired_interval(only_first: int, only_second: int, count: int) -> tuple[floa
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the two-sided p-value of McNemar's exact test: that the two err on the same number of images."""
+    """Return the two-sided p-value of McNemar's exact test: null hypothesis: both err on equally many images."""
     from scipy.stats import binomtest
 
     disagreeing = only_first + only_second
@@ -39,7 +39,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Return the p-values adjusted for their number (Holm 1979)."""
+    """Return the p-values, corrected for multiple tests (Holm 1979)."""
     adjusted, highest = [0.0] * len(p_values), 0.0
     for rank, position in enumerate(np.argsort(p_values, kind="stable")):
         highest = max(highest, min((len(p_values) - rank) * p_values[position], 1.0))
@@ -48,20 +48,20 @@ def holm(p_values: list[float]) -> list[float]:
 
 
 def macro_intervals(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> dict[str, tuple[float, float]]:
-    """Return the 95 % bootstrap intervals of macro recall and macro F1, over the classes that are there.
+    """Return the 95 % bootstrap intervals of macro recall and macro F1, over the classes with images.
 
-    The images are drawn again with replacement, which is a multinomial draw over the filled cells of the confusion
-    matrix; the draws are seeded. A draw's average is over the classes in it.
+    Resampling images with replacement is a multinomial draw over the filled cells of the confusion matrix. The draws are
+    seeded. The average of a resample is over the classes in it.
     """
     cells, counts = np.unique(y_true * classes + y_pred, return_counts=True)
     true, predicted = cells // classes, cells % classes
-    drawn = np.random.default_rng(0).multinomial(len(y_true), counts / len(y_true), RESAMPLES)
+    resamples = np.random.default_rng(0).multinomial(len(y_true), counts / len(y_true), RESAMPLES)
     unit = np.eye(classes)
-    support, guessed = drawn @ unit[true], drawn @ unit[predicted]
-    right = drawn @ (unit[true] * (true == predicted)[:, np.newaxis])
-    drawn_classes = (support > 0).sum(axis=1)
-    recall = (right / np.maximum(support, 1)).sum(axis=1) / drawn_classes
-    f1 = (2 * right / np.maximum(support + guessed, 1)).sum(axis=1) / drawn_classes
+    support, guessed = resamples @ unit[true], resamples @ unit[predicted]
+    correct = resamples @ (unit[true] * (true == predicted)[:, np.newaxis])
+    present = (support > 0).sum(axis=1)
+    recall = (correct / np.maximum(support, 1)).sum(axis=1) / present
+    f1 = (2 * correct / np.maximum(support + guessed, 1)).sum(axis=1) / present
     return {
         name: tuple(float(v) for v in np.quantile(values, (0.025, 0.975)))
         for name, values in (("macro_recall", recall), ("macro_f1", f1))

@@ -1,4 +1,4 @@
-"""Which images to look at: some right, some wrong, the most confident mistakes, the most confused classes."""
+"""Images to inspect: random predictions, the most confident mistakes, the most confused pairs of classes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ EXAMPLES, CONFUSED = 2, 4
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """Two classes taken for each other, and where to see it.
+    """Two classes that are confused with each other, and examples.
 
     Attributes:
-        first, second: the classes; more images of `first` are taken for `second` than the other way round.
-        first_as_second, second_as_first: how many.
-        right_first, right_second: positions of up to two images of each that are recognised.
-        confused: positions of up to four images of either that are taken for the other, the most confident first.
+        first, second: the classes; more images of `first` are predicted as `second` than the other way round.
+        first_as_second, second_as_first: numbers of these images.
+        correct_first, correct_second: positions of up to two correctly classified images of each.
+        confused: positions of up to four images of either class predicted as the other, the most confident first.
     """
 
     first: int
     second: int
     first_as_second: int
     second_as_first: int
-    right_first: np.ndarray
-    right_second: np.ndarray
+    correct_first: np.ndarray
+    correct_second: np.ndarray
     confused: np.ndarray
 
 
@@ -38,24 +38,21 @@ def confusion(predictions: Predictions) -> np.ndarray:
     return confusion_matrix(predictions.y_true, predictions.y_pred, labels=np.arange(len(predictions.class_names)))
 
 
-def drawn(predictions: Predictions, count: int, seed: int) -> np.ndarray:
-    """Return positions of `count` right and `count` wrong predictions, drawn at random; the right ones come first."""
+def sample_predictions(predictions: Predictions, count: int, seed: int) -> np.ndarray:
+    """Return positions of up to `count` correct, then up to `count` wrong predictions, each at random and ascending."""
     generator = np.random.default_rng(seed)
-    parts = [np.flatnonzero(predictions.correct), np.flatnonzero(~predictions.correct)]
-    return np.concatenate([np.sort(generator.permutation(part)[:count]) for part in parts])
+    groups = [np.flatnonzero(predictions.correct), np.flatnonzero(~predictions.correct)]
+    return np.concatenate([np.sort(generator.permutation(group)[:count]) for group in groups])
 
 
 def confident_mistakes(predictions: Predictions, count: int) -> np.ndarray:
-    """Return positions of the wrong predictions with the highest probability, the highest first.
-
-    They tell most: about the model, or about the label.
-    """
+    """Return positions of the wrong predictions with the highest probability, the highest first."""
     wrong = np.flatnonzero(~predictions.correct)
     return wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:count]
 
 
 def confused_pairs(predictions: Predictions, count: int) -> list[ConfusedPair]:
-    """Return the pairs of classes with the most mistakes between them, the most first."""
+    """Return the pairs of classes with the most mistakes between them, in descending order."""
     classes = len(predictions.class_names)
     mistakes = confident_mistakes(predictions, len(predictions))
     true, predicted = predictions.y_true[mistakes], predictions.y_pred[mistakes]
@@ -72,11 +69,11 @@ def confused_pairs(predictions: Predictions, count: int) -> list[ConfusedPair]:
         )
         found.append(
             ConfusedPair(
-                first, second, *counts, _right(predictions, first), _right(predictions, second), inside[:CONFUSED]
+                first, second, *counts, _correct(predictions, first), _correct(predictions, second), inside[:CONFUSED]
             )
         )
     return found
 
 
-def _right(predictions: Predictions, label: int) -> np.ndarray:
+def _correct(predictions: Predictions, label: int) -> np.ndarray:
     return np.flatnonzero(predictions.correct & (predictions.y_true == label))[:EXAMPLES]

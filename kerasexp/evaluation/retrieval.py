@@ -1,4 +1,4 @@
-"""How well the embedding alone finds images of the same class: what a metric loss trains it for."""
+"""Retrieval metrics of the features: whether the most similar images are of the same class."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ NEIGHBOURS = 5
 
 
 def retrieval_metrics(train: Predictions, test: Predictions) -> dict[str, float | int] | None:
-    """Return the figures of test images that are looked up by their features, by cosine similarity.
+    """Return the metrics of nearest-neighbour search by cosine similarity of the features.
 
     Keys:
-        `recall_at_1`, `recall_at_5`: the share of test images that have one of their class among the so many most similar
-        other TEST images; absent where no class has two of them. Images that are alone in their class are left out.
-        `images`: how many that are.
-        `knn_accuracy`: the share that has the class of the majority of the `neighbours` most similar TRAIN images; of
-        classes with as many votes the first one is taken.
-        `neighbours`: 5, or as many as train has.
+        `recall_at_1`, `recall_at_5`: share of test images with an image of their class among the k most similar other TEST
+        images; absent where no class has two. Images that are alone in their class are left out.
+        `images`: number of test images that recall is averaged over.
+        `knn_accuracy`: accuracy of the majority vote of the `neighbours` most similar TRAIN images; the first class wins a
+        tie.
+        `neighbours`: 5, or the number of train images if lower.
 
-    Cosine similarity for all runs, whatever the loss took, so that their figures can be compared; an image whose features
-    are all zeros is equally unlike all others. scikit-learn compares piece by piece, so that memory grows with the number
-    of images and not with its square.
+    All runs use cosine similarity, whatever their loss uses, so that their metrics are comparable. An image whose features
+    are all zeros is equally dissimilar to all others. scikit-learn works in chunks, so that memory grows linearly with the
+    number of images.
 
     Args:
-        train: with the features of all its images, which must not be changed at random.
-        test: the same.
+        train: with the features of all its images, without augmentation.
+        test: with the features of all its images.
 
     Returns:
-        None where features are no numbers.
+        None where features are not finite.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    known, asked = _unit_length(train.features), _unit_length(test.features)
-    if not (np.isfinite(known).all() and np.isfinite(asked).all()):
+    reference, queries = _unit_length(train.features), _unit_length(test.features)
+    if not (np.isfinite(reference).all() and np.isfinite(queries).all()):
         return None
-    neighbours = min(NEIGHBOURS, len(known))
-    classifier = KNeighborsClassifier(neighbours, algorithm="brute").fit(known, train.y_true)
+    neighbours = min(NEIGHBOURS, len(reference))
+    classifier = KNeighborsClassifier(neighbours, algorithm="brute").fit(reference, train.y_true)
     return {
-        **_recalls(asked, test.y_true),
-        "knn_accuracy": float(np.mean(classifier.predict(asked) == test.y_true)),
+        **_recalls(queries, test.y_true),
+        "knn_accuracy": float(np.mean(classifier.predict(queries) == test.y_true)),
         "neighbours": neighbours,
     }
 
 
-def retrieval_words(retrieval: dict[str, float | int]) -> dict[str, float]:
-    """Return the figures by what they are called for people."""
-    words = {f"recall_at_{k}": f"recall@{k} within test" for k in RECALLS}
-    words["knn_accuracy"] = f"accuracy of the {retrieval['neighbours']} nearest of train"
-    return {word: retrieval[key] for key, word in words.items() if key in retrieval}
+def retrieval_labels(retrieval: dict[str, float | int]) -> dict[str, float]:
+    """Return the metrics by their names in tables."""
+    labels = {f"recall_at_{k}": f"recall@{k} within test" for k in RECALLS}
+    labels["knn_accuracy"] = f"accuracy of the {retrieval['neighbours']} nearest neighbours in train"
+    return {label: retrieval[key] for key, label in labels.items() if key in retrieval}
 
 
 def _recalls(features: np.ndarray, labels: np.ndarray) -> dict[str, float | int]:
@@ -60,7 +60,7 @@ def _recalls(features: np.ndarray, labels: np.ndarray) -> dict[str, float | int]
     if not accompanied.any():
         return {}
     most = min(max(RECALLS), len(labels) - 1)
-    # Asked for no images in particular, it takes those that it knows, and none for its own neighbour.
+    # Without an argument, `kneighbors` queries the fitted images and excludes each from its own neighbours.
     nearest = NearestNeighbors(n_neighbors=most, algorithm="brute").fit(features).kneighbors(return_distance=False)
     same = (labels[nearest] == labels[:, None])[accompanied]
     found = {f"recall_at_{k}": float(same[:, :k].any(axis=1).mean()) for k in RECALLS}
@@ -68,6 +68,6 @@ def _recalls(features: np.ndarray, labels: np.ndarray) -> dict[str, float | int]
 
 
 def _unit_length(features: np.ndarray) -> np.ndarray:
-    """Return float32 [n, f] scaled to length 1, of which Euclidean distances have the order of cosine similarities."""
+    """Return float32 [n, f] of length 1: their Euclidean distances rank as the cosine similarities do."""
     lengths = np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
     return (features / np.where(lengths > 0, lengths, 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""One class against all others: ROC and precision-recall curves, and the areas below them; scikit-learn's."""
+"""One class against the rest: ROC and precision-recall curves, and the areas under them; scikit-learn's."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasexp.evaluation.predictions import Predictions
-
 Curve = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """How well each class's probability ranks the images.
+class OneVsRestCurves:
+    """Curves of each class's probability against the rest; undefined for a class that has all or none of the images.
 
     Attributes:
-        roc: per class, false and true positive rates; None for a class that has all or none of the images.
-        pr: per class, recall and precision; None likewise.
-        auc: float64 [classes], area below the ROC curve; NaN where there is none.
-        average_precision: float64 [classes]; NaN likewise.
+        roc: per class, false and true positive rates; None where undefined.
+        pr: per class, recall and precision; None where undefined.
+        auc: float64 [classes], area under the ROC curve; NaN where undefined.
+        average_precision: float64 [classes]; NaN where undefined.
     """
 
     roc: list[Curve | None]
@@ -28,23 +26,28 @@ class Ranking:
     average_precision: np.ndarray
 
 
-def rank(predictions: Predictions) -> Ranking:
-    """Compute the curves of every class."""
+def one_vs_rest_curves(y_true: np.ndarray, y_score: np.ndarray) -> OneVsRestCurves:
+    """Compute the curves of every class.
+
+    Args:
+        y_true: int64 [n].
+        y_score: float [n, classes].
+    """
     from sklearn.metrics import auc as area
     from sklearn.metrics import precision_recall_curve, roc_curve
 
-    classes = len(predictions.class_names)
+    classes = y_score.shape[1]
     roc: list[Curve | None] = [None] * classes
     pr: list[Curve | None] = [None] * classes
     auc, average_precision = np.full(classes, np.nan), np.full(classes, np.nan)
     for label in range(classes):
-        here, score = predictions.y_true == label, predictions.y_score[:, label]
-        if here.all() or not here.any():
+        positive, score = y_true == label, y_score[:, label]
+        if positive.all() or not positive.any():
             continue
-        false_positive, true_positive, _ = roc_curve(here, score)
-        precision, recall, _ = precision_recall_curve(here, score)
+        false_positive, true_positive, _ = roc_curve(positive, score)
+        precision, recall, _ = precision_recall_curve(positive, score)
         roc[label], pr[label] = (false_positive, true_positive), (recall, precision)
-        # As scikit-learn's own scores have it, which would sort the images once more for each.
+        # Equal to scikit-learn's own scores, which would sort the images once more for each.
         auc[label] = area(false_positive, true_positive)
         average_precision[label] = -np.sum(np.diff(recall) * precision[:-1])
-    return Ranking(roc, pr, auc, average_precision)
+    return OneVsRestCurves(roc, pr, auc, average_precision)

@@ -1,4 +1,4 @@
-"""Images as points in a plane, near each other where the network finds them alike."""
+"""Projection of features to two dimensions by t-SNE or PCA."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 
-# t-SNE takes about 1 s for so many images; more of them, or more iterations, make the plot no clearer.
+# t-SNE takes about 1 s with these; more images or iterations make the plot no clearer.
 IMAGES, ITERATIONS = 1000, 500
-# Fewer points have no neighbourhoods to keep.
+# With fewer distinct points t-SNE has no neighbourhoods to preserve.
 FEWEST_FOR_TSNE, PERPLEXITY, COMPONENTS = 60, 20, 50
 
 
@@ -18,13 +18,13 @@ def sample_positions(count: int, seed: int) -> np.ndarray:
 
 
 def embed(features: np.ndarray, seed: int) -> tuple[np.ndarray, str] | None:
-    """Lay out features [n, f] in the plane.
+    """Project features, float [n, f], to two dimensions.
 
-    t-SNE (van der Maaten and Hinton, JMLR 2008) on the first 50 principal components; PCA alone for few images, or where
-    few differ.
+    t-SNE (van der Maaten and Hinton, JMLR 2008) on the first 50 principal components; PCA alone where few
+    images are distinct.
 
     Returns:
-        float [n, 2] and the method's name, or None for fewer than three images, or features that are no numbers.
+        float [n, 2] and the method's name, or None for fewer than three images, or features that are not finite.
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
@@ -34,13 +34,13 @@ def embed(features: np.ndarray, seed: int) -> tuple[np.ndarray, str] | None:
     if count < 3 or width < 2 or not np.isfinite(features).all():
         return None
     distinct = len(np.unique(features, axis=0))
-    # Its iterations are so short that threads wait for each other: where another process needs a core, for 20 s and more.
+    # t-SNE's iterations are so short that its threads wait for each other: 20 s and more beside another busy process.
     with warnings.catch_warnings(), threadpool_limits(1):
-        # Features that are all alike have no variance to explain; the plot then shows one point.
+        # scikit-learn warns of equal features, which have no variance; the plot then shows one point.
         warnings.filterwarnings("ignore", category=RuntimeWarning)
-        # scikit-learn's t-SNE crashes the process where all points are one.
+        # scikit-learn's t-SNE crashes the process where all points are equal.
         if distinct < FEWEST_FOR_TSNE:
             return PCA(2, random_state=seed).fit_transform(features), "PCA"
-        reduced = PCA(min(COMPONENTS, width, count), random_state=seed).fit_transform(features)
+        components = PCA(min(COMPONENTS, width, count), random_state=seed).fit_transform(features)
         layout = TSNE(2, perplexity=PERPLEXITY, init="pca", max_iter=ITERATIONS, random_state=seed)
-        return layout.fit_transform(reduced), "t-SNE"
+        return layout.fit_transform(components), "t-SNE"

@@ -10,7 +10,7 @@ import numpy as np
 from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
 from kerasexp.diagnosis.page import diagnosis_content
-from kerasexp.evaluation.retrieval import retrieval_words
+from kerasexp.evaluation.retrieval import retrieval_labels
 from kerasexp.report.html import by_section, draw, render
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.page_plots import DATA, run_plots
@@ -56,7 +56,7 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
         "reported": reported,
         "claim": _foremost(reported),
         "metric_rows": metric_rows(metrics["val"], metrics["test"]),
-        "retrieval": retrieval_words(metrics["retrieval"]) if "retrieval" in metrics else {},
+        "retrieval": retrieval_labels(metrics["retrieval"]) if "retrieval" in metrics else {},
         "classes": class_rows(metrics["test"]),
         "confused": _confused_rows(results),
         # The section on the data has more to say than its plots.

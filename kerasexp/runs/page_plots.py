@@ -153,7 +153,7 @@ def _attention(results: Results) -> Iterator[Plot]:
 
 
 def _classes(results: Results) -> Iterator[Plot]:
-    test, ranking, counts = results.test, results.ranking, results.confusion
+    test, ranking, counts = results.test, results.one_vs_rest, results.confusion
     yield Plot(
         "Classes",
         "confusion",
@@ -257,7 +257,7 @@ def _gallery(results: Results, positions: np.ndarray) -> Figure:
 def _drawable_pair(results: Results, pair) -> tuple:
     test = results.test
     confused = [(results.images(i), int(test.y_true[i]), int(test.y_pred[i])) for i in pair.confused]
-    right = results.images(pair.right_first), results.images(pair.right_second)
+    right = results.images(pair.correct_first), results.images(pair.correct_second)
     return pair.first, pair.second, pair.first_as_second, pair.second_as_first, *right, confused
 
 

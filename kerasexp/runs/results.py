@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -17,14 +17,14 @@ from kerasexp.data.prepared_data import PreparedData
 from kerasexp.diagnosis.advice import Advice, advise
 from kerasexp.diagnosis.label_reviews import by_run
 from kerasexp.diagnosis.results import Diagnosis, look_at
-from kerasexp.evaluation.calibration import Reliability, at_temperature, fit_temperature, reliability
+from kerasexp.evaluation.calibration import Reliability, fit_temperature, reliability
 from kerasexp.evaluation.complementary_metrics import complementary_metrics
 from kerasexp.evaluation.interpretation import Interpretation, interpret
 from kerasexp.evaluation.metrics import compute_metrics
-from kerasexp.evaluation.mistakes import ConfusedPair, confident_mistakes, confused_pairs, confusion, drawn
+from kerasexp.evaluation.mistakes import ConfusedPair, confident_mistakes, confused_pairs, confusion, sample_predictions
 from kerasexp.evaluation.predictions import Predictions, predict_split
-from kerasexp.evaluation.retrieval import retrieval_metrics, retrieval_words
-from kerasexp.evaluation.roc import Ranking, rank
+from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
+from kerasexp.evaluation.roc import OneVsRestCurves
 from kerasexp.evaluation.tsne import embed, sample_positions
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.saving.checkpoint import load_checkpoint, write_temperature
@@ -43,7 +43,7 @@ class Results:
         predictions: of `val` and `test`.
         metrics: the content of `metrics.json`.
         confusion: int64 [classes, classes] of test, a row per true class.
-        ranking: of test, one class against all others.
+        one_vs_rest: curves of each class of test against the rest.
         reliability: of test, before and after temperature scaling.
         samples: positions of right and wrong test images drawn at random, the right ones first.
         mistakes: positions of the most confident mistakes, the most confident first.
@@ -60,7 +60,7 @@ class Results:
     predictions: dict[str, Predictions]
     metrics: dict[str, Any]
     confusion: np.ndarray
-    ranking: Ranking
+    one_vs_rest: OneVsRestCurves
     reliability: tuple[Reliability, Reliability]
     samples: np.ndarray
     mistakes: np.ndarray
@@ -115,16 +115,17 @@ def evaluate(
     sampled = sample_positions(count, experiment.seed)
     val = predict_split(model, data.splits["val"], data.class_names)
     test = predict_split(model, data.splits["test"], data.class_names, np.arange(count) if retrieves else sampled)
-    temperature, ranking = 1.0 if complementary else fit_temperature(val), rank(test)
+    temperature = 1.0 if complementary else fit_temperature(val)
+    val, test = (replace(predictions, temperature=temperature) for predictions in (val, test))
     metrics = {
-        "val": complementary_metrics(val) if complementary else compute_metrics(val, temperature),
-        "test": compute_metrics(test, temperature, ranking),
+        "val": complementary_metrics(val) if complementary else compute_metrics(val),
+        "test": compute_metrics(test),
         "temperature": temperature,
         **_of_training(fitted),
     }
     if retrieves and (retrieval := _retrieval(model, data, test)) is not None:
         metrics["retrieval"] = retrieval
-    test = test.sampling(sampled)
+    test, one_vs_rest = test.sampling(sampled), test.one_vs_rest
     table = confusion(test)
     write_temperature(run.checkpoint, temperature)
     write_text(run.predictions, test.to_csv())
@@ -132,7 +133,7 @@ def evaluate(
     write_text(run.confusion, csv_text(["true", *data.class_names], rows))
     write_json(run.metrics, metrics)
     _announce(metrics, console)
-    results = _shown(model, experiment, data, fitted, {"val": val, "test": test}, metrics, table, ranking)
+    results = _shown(model, experiment, data, fitted, {"val": val, "test": test}, metrics, table, one_vs_rest)
     manifest["times"] |= {
         "train_seconds": metrics["train_seconds"],
         "evaluate_seconds": round(time.perf_counter() - start, 3),
@@ -148,13 +149,13 @@ def _shown(
     predictions: dict[str, Predictions],
     metrics: dict[str, Any],
     table: np.ndarray,
-    ranking: Ranking,
+    one_vs_rest: OneVsRestCurves,
 ) -> Results:
     """Compute what a page shows beside the metrics."""
     test, images = predictions["test"], data.splits["test"].images
     mistakes = confident_mistakes(test, experiment.report.mistakes)
-    samples = drawn(test, experiment.report.samples, experiment.seed)
-    explained, example = mistakes[:EXPLAINED], int(drawn(test, 1, experiment.seed)[0])
+    samples = sample_predictions(test, experiment.report.samples, experiment.seed)
+    explained, example = mistakes[:EXPLAINED], int(sample_predictions(test, 1, experiment.seed)[0])
     # The embedding takes as long as all the rest, and hardly needs Python's lock.
     with ThreadPoolExecutor(max_workers=1) as thread:
         embedding = thread.submit(embed, test.features, experiment.seed)
@@ -172,8 +173,8 @@ def _shown(
         predictions,
         metrics,
         table,
-        ranking,
-        (reliability(test), reliability(at_temperature(test, metrics["temperature"]))),
+        one_vs_rest,
+        (reliability(test), reliability(test.calibrated)),
         samples,
         mistakes,
         confused_pairs(test, LISTED_PAIRS),
@@ -219,5 +220,5 @@ def _announce(metrics: dict[str, Any], console: Console) -> None:
             + f"({m['images']} images)"
         )
     if "retrieval" in metrics:
-        words = (f"{word} {value:.4f}" for word, value in retrieval_words(metrics["retrieval"]).items())
+        words = (f"{word} {value:.4f}" for word, value in retrieval_labels(metrics["retrieval"]).items())
         console.line(f"retrieval by features: {', '.join(words)}")

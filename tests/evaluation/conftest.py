@@ -1,4 +1,4 @@
-"""Predictions to compute figures from."""
+"""Predictions to compute metrics from."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from kerasexp.evaluation.predictions import Predictions
 
 @pytest.fixture
 def predictions():
-    """Return a function that makes predictions of which about two in three are right."""
+    """Return a function that makes predictions of which about two in three are correct."""
 
     def make(count=200, classes=6, absent=None, never=None, seed=0, names=None) -> Predictions:
         generator = np.random.default_rng(seed)

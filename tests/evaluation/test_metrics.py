@@ -1,17 +1,20 @@
+"""Metrics of a split."""
+
 import csv
 import io
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from kerasexp.evaluation.metrics import compute_metrics
+from kerasexp.evaluation.metrics import METRICS, compute_metrics
 from kerasexp.evaluation.predictions import Predictions
 
 
 def table(made: Predictions):
-    """Return what somebody reads from predictions.csv: true and predicted labels, and probabilities."""
+    """Return true labels, predicted labels and probabilities as read from predictions.csv."""
     rows = list(csv.DictReader(io.StringIO(made.to_csv())))
     position = {name: k for k, name in enumerate(made.class_names)}
     true, predicted = ([position[row[key]] for row in rows] for key in ("true", "predicted"))
@@ -19,7 +22,7 @@ def table(made: Predictions):
 
 
 @pytest.mark.parametrize(("count", "classes"), [(200, 6), (500, 62), (600, 200), (50, 2)])
-def test_figures_equal_scikit_learns_on_the_csv(predictions, count, classes):
+def test_metrics_equal_scikit_learns_on_the_csv(predictions, count, classes):
     made = predictions(count, classes)
     true, predicted, score = table(made)
     ours, labels, present = compute_metrics(made), np.arange(classes), np.unique(true)
@@ -51,7 +54,7 @@ def test_figures_equal_scikit_learns_on_the_csv(predictions, count, classes):
     assert [row["auc"] for row in ours["per_class"].values() if row["auc"] is not None] == pytest.approx(auc, abs=1e-9)
 
 
-def test_macro_auc_is_that_of_scikit_learn_where_every_class_is_there(predictions):
+def test_macro_auc_is_that_of_scikit_learn_where_every_class_has_images(predictions):
     made = predictions()
     true, _, score = table(made)
     score /= score.sum(axis=1, keepdims=True)
@@ -62,12 +65,12 @@ def test_macro_auc_is_that_of_scikit_learn_where_every_class_is_there(prediction
 
 def test_a_class_missing_from_the_split_is_left_out_of_averages(predictions):
     made = predictions(absent=2)
-    figures = compute_metrics(made)
-    missing = figures["per_class"]["c2"]
+    metrics = compute_metrics(made)
+    missing = metrics["per_class"]["c2"]
     assert (missing["support"], missing["recall"], missing["auc"], missing["average_precision"]) == (0, 0, None, None)
     assert missing["predicted"] == np.sum(made.y_pred == 2)
-    others = [row["recall"] for name, row in figures["per_class"].items() if name != "c2"]
-    assert figures["macro_recall"] == pytest.approx(np.mean(others))
+    others = [row["recall"] for name, row in metrics["per_class"].items() if name != "c2"]
+    assert metrics["macro_recall"] == pytest.approx(np.mean(others))
 
 
 def test_a_class_never_predicted_has_no_precision(predictions):
@@ -76,7 +79,7 @@ def test_a_class_never_predicted_has_no_precision(predictions):
 
 
 def test_a_split_of_one_image(predictions):
-    one = compute_metrics(predictions(count=1), temperature=1.5)
+    one = compute_metrics(replace(predictions(count=1), temperature=1.5))
     assert one["images"] == 1 and one["accuracy"] in (0.0, 1.0) and one["majority_accuracy"] == 1.0
     assert "macro_auc" not in one and one["nll_calibrated"] > 0
 
@@ -85,12 +88,30 @@ def test_case_insensitive_accuracy_only_where_names_differ_in_case(predictions):
     assert "case_insensitive_accuracy" not in compute_metrics(predictions(classes=3, names=["a", "b", "B1"]))
     score = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.1, 0.3, 0.6]], np.float32)
     made = Predictions(["x", "y", "z"], np.array([1, 2, 1]), score, ["o", "O", "b"])
-    figures = compute_metrics(made)
-    assert figures["accuracy"] == 0 and figures["case_insensitive_accuracy"] == pytest.approx(1 / 3)
+    metrics = compute_metrics(made)
+    assert metrics["accuracy"] == 0 and metrics["case_insensitive_accuracy"] == pytest.approx(1 / 3)
 
 
-def test_every_figure_is_a_plain_number(predictions):
-    figures = compute_metrics(predictions(classes=7, absent=1), temperature=0.8)
-    per_class = figures.pop("per_class")
-    assert {type(value) for value in figures.values()} == {int, float}
+def test_every_metric_is_a_plain_number(predictions):
+    metrics = compute_metrics(replace(predictions(classes=7, absent=1), temperature=0.8))
+    per_class = metrics.pop("per_class")
+    assert {type(value) for value in metrics.values()} == {int, float}
     assert {type(value) for row in per_class.values() for value in row.values()} == {int, float, type(None)}
+
+
+def test_a_metric_is_one_function_and_one_line_of_the_registry(predictions, monkeypatch):
+    monkeypatch.setitem(METRICS, "top_1_error", lambda made: float(np.mean(~made.correct)))
+    monkeypatch.setitem(METRICS, "undefined", lambda made: None)
+    metrics = compute_metrics(predictions())
+    assert metrics["top_1_error"] == pytest.approx(1 - metrics["accuracy"]) and "undefined" not in metrics
+    assert list(metrics)[-1] == "per_class"
+
+
+def test_the_order_of_the_metrics_is_fixed(predictions):
+    names = [*"abcdef", "A"]
+    metrics = compute_metrics(replace(predictions(classes=7, names=names), temperature=1.2))
+    assert list(metrics) == [*METRICS, "per_class"]
+    assert list(metrics)[:10] == [
+        "images", "accuracy", "accuracy_low", "accuracy_high", "top_3_accuracy", "top_5_accuracy",
+        "case_insensitive_accuracy", "majority_accuracy", "loss", "nll",
+    ]  # fmt: skip
