@@ -105,7 +105,7 @@ def a_bomb_of_a_config(file):
     file.pack = functools.partial(write_zip, compression=zipfile.ZIP_DEFLATED)
 
 
-@attack("the member 'config.json' is there twice")
+@attack("the member 'config.json' appears twice")
 def two_configs(file):
     file.others = [(CONFIG, b"{}")]
 
@@ -130,7 +130,7 @@ def a_damaged_config(file):
     file.pack = patched(b"PK\x01\x02", 16, bytes(4), which=1)
 
 
-@attack("begins with something else; its first member 'metadata.json' is at byte 25")
+@attack("has data before its first member, 'metadata.json', which is at byte 25")
 def an_archive_behind_a_program(file):
     def pack(path, members):
         write_zip(path, members)

@@ -1,1 +1,1 @@
-"""From a source to arrays: sources, label edits, splits, preprocessing, packed cache, tf.data."""
+"""Datasets: sources, label edits, splits, preprocessing, image cache, augmentation, tf.data pipeline."""

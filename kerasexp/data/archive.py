@@ -1,4 +1,4 @@
-"""Files in a folder or in a zip archive, which is read without unpacking it."""
+"""The files of a folder or of a zip archive; an archive is read without unpacking it to disk."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from kerasexp.errors import Problem, UserError, listing
 
 MAX_MEMBER = 256 * 2**20
 MAX_RATIO = 200
-# Some 150,000 images. Python takes seven times as much memory for a directory, and a second for each 16 MiB.
+# Largest central directory in bytes: about 150,000 images. Python needs seven times as much memory, and 1 s per 16 MiB.
 MAX_DIRECTORY = 16 * 2**20
-# The others (bzip2, LZMA, newer ones) are not unpacked by the byte: a thousand bytes of them can give gigabytes at once.
+# Other methods (bzip2, LZMA, newer ones) cannot be unpacked in bounded steps: 1,000 bytes may give gigabytes at once.
 METHODS = {zipfile.ZIP_STORED: "stored (0)", zipfile.ZIP_DEFLATED: "deflated (8)"}
-LOCAL_HEADER = 30
-# A pipe is opened without waiting for somebody to write to it; Windows would translate line ends.
-READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+LOCAL_HEADER_BYTES = 30
+# O_NONBLOCK: opening a pipe must not wait for a writer. O_BINARY: Windows would translate line ends.
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 CHANGED = "the file was changed or removed while the images were being read"
 DRIVE, CONTROL = re.compile("[A-Za-z]:"), re.compile("[\x00-\x1f\x7f-\x9f]")
 
@@ -38,8 +38,8 @@ class Files:
 
     Attributes:
         origin: path of the folder or archive.
-        paths: of the files in it, with `/`.
-        read: gives the content of one; raises BrokenImage, or ChangedImage where it is not what it was when it was listed.
+        paths: paths of the files inside it, separated by `/`.
+        read: returns the content of one file; raises BrokenImage, or ChangedImage if the file changed since it was listed.
     """
 
     origin: str
@@ -49,20 +49,20 @@ class Files:
 
     @property
     def name(self) -> str:
-        """The last part of the path, for people."""
+        """Name of the folder or archive, for messages."""
         return Path(self.origin).name
 
     @cached_property
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of everything that is in them; files are read for it, but for those that were read already."""
+        """Hexadecimal SHA-256 of all content. Files that were not read before are read for it."""
         return self._digest()
 
 
 def open_files(path: Path) -> Files:
-    """List a folder (with what its links lead to) or a zip archive.
+    """List a folder, following links, or a zip archive.
 
     Raises:
-        UserError: it is neither, it cannot be read, or the archive is unsafe; see `open_zip`.
+        UserError: the path is neither, cannot be read, or is an unsafe archive; see `open_zip`.
     """
     if path.is_dir():
         return _open_folder(path)
@@ -74,12 +74,12 @@ def open_files(path: Path) -> Files:
 
 
 def _open_folder(folder: Path) -> Files:
-    states = dict(sorted(_states_in(folder)))
+    states = dict(sorted(_list_folder(folder)))
     known, hashes, unread = DigestCache(str(folder), list(states.items())), {}, set()
 
     def read(name: str) -> bytes:
         try:
-            content = _content(f"{folder}/{name}", states[name])
+            content = _read_file(f"{folder}/{name}", states[name])
         except BrokenImage as broken:
             hashes[name] = hashlib.sha256(str(broken).encode()).digest()
             unread.add(name)
@@ -97,27 +97,27 @@ def _open_folder(folder: Path) -> Files:
         total = hashlib.sha256()
         for part in map_threads(hashed, list(states)):
             total.update(part)
-        # What cannot be read now may be so the next time, and look the same.
+        # An unreadable file may become readable without any change in its state, so such a digest is not cached.
         return total.hexdigest(), not unread
 
     return Files(str(folder), list(states), read, lambda: known.get_or_compute(digest))
 
 
-def _content(path: str, listed: FileState | None) -> bytes:
-    """Return what is in a file of a folder, by few calls of the system: small files take longer to open than to decode.
+def _read_file(path: str, listed: FileState | None) -> bytes:
+    """Return a file's content with few system calls: opening a small file takes longer than decoding it.
 
     Raises:
-        BrokenImage: it cannot be read, is no file or too large.
-        ChangedImage: it is no longer what was listed.
+        BrokenImage: the file cannot be read, is not a regular file, or is too large.
+        ChangedImage: the file changed since it was listed.
     """
     if listed is not None and not stat.S_ISREG(listed[MODE]):
         raise BrokenImage("is a device, a pipe or a socket")
     try:
-        file = os.open(path, READING)
+        file = os.open(path, OPEN_FLAGS)
         try:
             size = os.fstat(file).st_size
             if size > MAX_MEMBER:
-                raise BrokenImage(f"is larger than {MAX_MEMBER:,} bytes, which no image is")
+                raise BrokenImage(f"is larger than {MAX_MEMBER:,} bytes, too large for an image")
             content = os.read(file, size)
             while len(content) < size and (more := os.read(file, size - len(content))):
                 content += more
@@ -131,11 +131,11 @@ def _content(path: str, listed: FileState | None) -> bytes:
     raise ChangedImage(CHANGED)
 
 
-def _states_in(folder: Path) -> Iterator[tuple[str, FileState | None]]:
-    """Yield all that is in a folder and the folders in it, links to folders too, but for what is hidden; with its state.
+def _list_folder(folder: Path) -> Iterator[tuple[str, FileState | None]]:
+    """Yield the path and state of each visible entry of a folder and its subfolders; links to folders are followed.
 
-    A folder to which several links lead is read once: links that lead in a circle would have no end. What is no file (a link
-    to nowhere, a pipe) is listed as well; it has its name to be told when it is read.
+    A folder that several links lead to is listed once, so circular links end. Entries that are not regular files (a dangling
+    link, a pipe) are listed too, so that reading them reports their name.
     """
     waiting, seen = [""], set()
     while waiting:
@@ -144,12 +144,12 @@ def _states_in(folder: Path) -> Iterator[tuple[str, FileState | None]]:
             found = os.stat(folder / within)
             names = os.listdir(folder / within)
         except OSError as error:
-            raise UserError(Problem(f"cannot be listed: {error.strerror}", str(folder / within))) from None
+            raise UserError(Problem(f"the folder cannot be listed: {error.strerror}", str(folder / within))) from None
         if (found.st_dev, found.st_ino) in seen:
             continue
         seen.add((found.st_dev, found.st_ino))
         for name in sorted(names):
-            if _hides(name):
+            if _is_hidden_name(name):
                 continue
             state = file_state(f"{folder}/{within}{name}")
             if state is not None and stat.S_ISDIR(state[MODE]):
@@ -167,9 +167,9 @@ def _open_zip(path: Path) -> Files:
     def read(name: str) -> bytes:
         try:
             with archive.open(name) as member:
-                # Asked for all that is there, zipfile would unpack it all, whatever size is declared.
+                # Without a size, zipfile would unpack everything, whatever size the directory declares.
                 return member.read(archive.getinfo(name).file_size)
-        except Exception as error:  # those of zipfile, of zlib and of the system have no common base
+        except Exception as error:  # errors of zipfile, zlib and the system have no common base class
             raise BrokenImage(f"cannot be unpacked: {error}") from None
         finally:
             if file_state(path) != opened:
@@ -182,60 +182,60 @@ def _open_zip(path: Path) -> Files:
     return Files(str(path), paths, read, lambda: known.get_or_compute(digest))
 
 
-def open_zip(path: Path, directory: int = MAX_DIRECTORY, member: int = MAX_MEMBER) -> zipfile.ZipFile:
-    """Open a zip archive, of which no more than the directory is read.
+def open_zip(path: Path, max_directory: int = MAX_DIRECTORY, max_member: int = MAX_MEMBER) -> zipfile.ZipFile:
+    """Open a zip archive after checking its directory; no member is read.
 
     Args:
         path: the archive.
-        directory: how many bytes its directory may have.
-        member: how many bytes each member may unpack to.
+        max_directory: largest size of its central directory, in bytes.
+        max_member: largest unpacked size of a member, in bytes.
 
     Raises:
-        UserError: it cannot be read, or it is unsafe: a member outside the archive's own folder, a link, a name given
-            twice or with control characters, an encrypted or oddly compressed member, one that unpacks to far more than
-            is there, members that overlap, or something else before the first of them.
+        UserError: the archive is unreadable or unsafe: a path that leaves the archive, a link, a duplicate name, control
+            characters in a name, encryption, an unsupported compression method, an implausible compression ratio,
+            overlapping members, or data before the first member.
     """
     try:
-        file = _Wary(io.FileIO(path), directory)
+        file = _LimitedReader(io.FileIO(path), max_directory)
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UserError(Problem(f"is not a readable zip archive: {error}", str(path))) from None
-    file.most = member
-    if fault := next(_faults(archive, path.stat().st_size, member), None):
-        raise UserError(Problem(f"{fault}; such an archive is not read", str(path)))
+    file.limit = max_member
+    if fault := next(_faults(archive, path.stat().st_size, max_member), None):
+        raise UserError(Problem(f"{fault}; unsafe archives are refused", str(path)))
     return archive
 
 
-class _Wary(io.BufferedReader):
-    """A file of which at most so many bytes are read at once; zipfile asks for all of a directory, however large."""
+class _LimitedReader(io.BufferedReader):
+    """A file that refuses reads of more than `limit` bytes; zipfile reads a whole directory at once, however large."""
 
-    def __init__(self, raw: io.FileIO, most: int):
+    def __init__(self, raw: io.FileIO, limit: int):
         super().__init__(raw)
-        self.most = most
+        self.limit = limit
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > self.most:
-            raise zipfile.BadZipFile(f"its directory has {size:,} bytes, and no more than {self.most:,} are read")
+        if size is not None and size > self.limit:
+            raise zipfile.BadZipFile(f"its directory has {size:,} bytes; at most {self.limit:,} are allowed")
         return super().read(size)
 
     def __del__(self):
         self.close()
 
 
-def _faults(archive: zipfile.ZipFile, size: int, most: int) -> Iterator[str]:
-    """Yield what makes an archive of `size` bytes unsafe, going by its directory alone.
+def _faults(archive: zipfile.ZipFile, size: int, max_member: int) -> Iterator[str]:
+    """Yield what makes an archive of `size` bytes unsafe, from its directory alone.
 
-    Names that differ in case, or in how Unicode composes an accent, are different ones: nothing is unpacked to a disk
-    that could take them for one, and `A` and `a` are two classes.
+    Names that differ only in case or in Unicode composition count as different: nothing is unpacked to a file system that
+    could confuse them, and `A` and `a` are two classes.
     """
     seen = set()
     for member in archive.infolist():
         if member.is_dir():
             continue
-        if reason := _fault(member, most):
-            yield f"the member {_shown(member)} {reason}"
+        if reason := _member_fault(member, max_member):
+            yield f"the member {_quoted(member)} {reason}"
         if member.filename in seen:
-            yield f"the member {_shown(member)} is there twice"
+            yield f"the member {_quoted(member)} appears twice"
         seen.add(member.filename)
     unpacked = sum(m.file_size for m in archive.infolist())
     if unpacked > 2**30 and unpacked > MAX_RATIO * size:
@@ -243,41 +243,41 @@ def _faults(archive: zipfile.ZipFile, size: int, most: int) -> Iterator[str]:
     last, end = None, 0
     for member in sorted(archive.infolist(), key=lambda m: m.header_offset):
         if last is None and member.header_offset != 0:
-            yield f"begins with something else; its first member {_shown(member)} is at byte {member.header_offset:,}"
+            yield f"has data before its first member, {_quoted(member)}, which is at byte {member.header_offset:,}"
         elif member.header_offset < end:
-            yield f"the member {_shown(member)} overlaps {_shown(last)}, as in a zip bomb"
-        last, end = member, member.header_offset + LOCAL_HEADER + member.compress_size
+            yield f"the member {_quoted(member)} overlaps {_quoted(last)}, as in a zip bomb"
+        last, end = member, member.header_offset + LOCAL_HEADER_BYTES + member.compress_size
     if end > archive.start_dir:
-        yield f"the member {_shown(last)} reaches beyond the end of the members"
+        yield f"the member {_quoted(last)} reaches into the directory"
 
 
-def _fault(member: zipfile.ZipInfo, most: int) -> str | None:
+def _member_fault(member: zipfile.ZipInfo, max_member: int) -> str | None:
     name = member.filename
     if ".." in name.replace("\\", "/").split("/") or name.startswith(("/", "\\")) or DRIVE.match(name):
         return "points outside the archive"
     if CONTROL.search(name) and not _is_hidden(PurePosixPath(name).parts):
-        return "has control characters in its name, which a terminal would obey"
+        return "has control characters in its name"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a link"
     if member.flag_bits & 1:
         return "is encrypted"
     if member.compress_type not in METHODS:
-        return f"is compressed by method {member.compress_type}; those that are read are {listing(METHODS.values())}"
-    if member.file_size > most or member.file_size > max(MAX_RATIO * member.compress_size, 2**24):
+        return f"is compressed by method {member.compress_type}; supported methods: {listing(METHODS.values())}"
+    if member.file_size > max_member or member.file_size > max(MAX_RATIO * member.compress_size, 2**24):
         return f"unpacks from {member.compress_size:,} to {member.file_size:,} bytes, as a zip bomb does"
     return None
 
 
-def _shown(member: zipfile.ZipInfo) -> str:
-    """Return a member's name for a message: in quotes, what a terminal would obey escaped, cut when it is long."""
+def _quoted(member: zipfile.ZipInfo) -> str:
+    """Return a member's name for a message: quoted, control characters escaped, cut after 100 characters."""
     name = member.filename
     return repr(name if len(name) <= 100 else f"{name[:100]}...")
 
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:
-    return any(map(_hides, parts))
+    return any(map(_is_hidden_name, parts))
 
 
-def _hides(name: str) -> bool:
-    # macOS keeps a folder's image in a file of the last name.
+def _is_hidden_name(name: str) -> bool:
+    # macOS stores a folder's icon in `Icon\r`.
     return name.startswith(".") or name in ("__MACOSX", "Icon\r")

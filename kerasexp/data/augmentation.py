@@ -1,4 +1,4 @@
-"""Random changes of the training images, as functions of (seed, epoch, index)."""
+"""Random augmentation of training images, a function of (seed, epoch, index)."""
 
 from __future__ import annotations
 
@@ -7,73 +7,73 @@ import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
 
-# Of red, green and blue in what is seen as brightness (ITU-R BT.601).
+# Weights of red, green and blue in perceived brightness (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
-# Shortest and longest side of a rectangle that is erased, as fractions of the image's.
-SIDES = 0.2, 0.5
+# Shortest and longest side of an erased rectangle, as fractions of the image side.
+ERASED_SIDES = 0.2, 0.5
+# Parameters per image of the affine map and of the colour change.
 AFFINE, COLOR = 8, 3
 
 
 def draw_augmentations(
-    how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator
+    config: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator
 ) -> np.ndarray:
-    """Draw the changes of each image, as `augmented` takes them: float32 [count, 15]; the arguments are `draw_affine_maps`'s.
+    """Draw the parameters of `augment` for each image: float32 [count, 15]. Arguments as for `draw_affine_maps`.
 
-    What `color` and `erase` need is drawn last, and only where they are asked for.
+    Parameters of `color` and `erase` are drawn last, and only if these are on.
     """
-    parts = [draw_affine_maps(how, count, size, generator), np.ones((count, COLOR)), np.zeros((count, 4))]
-    if how.color:
-        parts[1] = 1 + how.color * generator.uniform(-1, 1, (count, COLOR))
-    if how.erase:
-        is_erased = generator.uniform(0, 1, (count, 1)) < how.erase
-        middle, side = generator.uniform(0, 1, (count, 2)), generator.uniform(*SIDES, (count, 2))
+    parts = [draw_affine_maps(config, count, size, generator), np.ones((count, COLOR)), np.zeros((count, 4))]
+    if config.color:
+        parts[1] = 1 + config.color * generator.uniform(-1, 1, (count, COLOR))
+    if config.erase:
+        is_erased = generator.uniform(0, 1, (count, 1)) < config.erase
+        middle, side = generator.uniform(0, 1, (count, 2)), generator.uniform(*ERASED_SIDES, (count, 2))
         parts[2] = np.where(is_erased, np.hstack([middle - side / 2, middle + side / 2]), 0)
     return np.hstack(parts).astype(np.float32)
 
 
-def augment(images: tf.Tensor, rows: tf.Tensor, how: Augmentation) -> tf.Tensor:
-    """Return the images changed as `draw_augmentations` has drawn: uint8 [n, height, width, channels], as they come in.
+def augment(images: tf.Tensor, rows: tf.Tensor, config: Augmentation) -> tf.Tensor:
+    """Apply the drawn parameters to images, uint8 [n, height, width, channels]; return the same shape and dtype.
 
-    They are moved first, then coloured, and what is erased of them, after all else, has the mean of what they are by then.
+    Order: affine map, colour, erasing. An erased rectangle gets the mean of the image after the first two.
     """
-    images = warp_affine(tf.cast(images, tf.float32), rows[:, :AFFINE], how.fill)
-    if how.color:
+    images = warp_affine(tf.cast(images, tf.float32), rows[:, :AFFINE], config.fill)
+    if config.color:
         images = change_colour(images, rows[:, AFFINE : AFFINE + COLOR])
-    if how.erase:
+    if config.erase:
         images = erase_boxes(images, rows[:, AFFINE + COLOR :])
     return tf.cast(tf.round(images), tf.uint8)
 
 
 def draw_affine_maps(
-    how: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator
+    config: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator
 ) -> np.ndarray:
     """Draw one random affine map per image.
 
     Args:
-        how: the ranges.
+        config: the ranges.
         count: number of images.
-        size: their height and width, in pixels.
-        generator: the source of randomness; it is asked for the same numbers whatever the ranges are, but for the flip's,
-            which come last.
+        size: height and width of the images, in pixels.
+        generator: the source of randomness. The same numbers are drawn whatever the ranges; those of the flip come last.
 
     Returns:
-        float32 [count, 8]: rows (a0, a1, a2, b0, b1, b2, 0, 0) as ImageProjectiveTransformV3 takes them; output pixel (x, y)
-        is read at (a0 x + a1 y + a2, b0 x + b1 y + b2).
+        float32 [count, 8]: rows (a0, a1, a2, b0, b1, b2, 0, 0) for ImageProjectiveTransformV3; output pixel (x, y) is read
+        at (a0 x + a1 y + a2, b0 x + b1 y + b2).
     """
     height, width = size
     draw = generator.uniform(-1, 1, (count, 6))
-    angle, slant = np.deg2rad(how.rotation) * draw[:, 0], np.tan(np.deg2rad(how.shear) * draw[:, 1])
-    zoom_x, zoom_y = 1 + how.zoom * draw[:, 2], 1 + how.zoom * draw[:, 3]
-    shift_x, shift_y = how.shift * width * draw[:, 4], how.shift * height * draw[:, 5]
+    angle, slant = np.deg2rad(config.rotation) * draw[:, 0], np.tan(np.deg2rad(config.shear) * draw[:, 1])
+    zoom_x, zoom_y = 1 + config.zoom * draw[:, 2], 1 + config.zoom * draw[:, 3]
+    shift_x, shift_y = config.shift * width * draw[:, 4], config.shift * height * draw[:, 5]
     cos, sin = np.cos(angle), np.sin(angle)
-    # Read backwards: undo the rotation, then the slant, then the zoom, all about the image's middle.
+    # The map goes from output to input: undo rotation, then slant, then zoom, about the image centre.
     a0, a1 = (cos - slant * -sin) / zoom_x, (sin - slant * cos) / zoom_x
     b0, b1 = -sin / zoom_y, cos / zoom_y
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     a2 = middle_x - a0 * (middle_x + shift_x) - a1 * (middle_y + shift_y)
     b2 = middle_y - b0 * (middle_x + shift_x) - b1 * (middle_y + shift_y)
-    if how.flip:
-        # Mirrored after all else: what is read for the pixel x is what would be for the one opposite.
+    if config.flip:
+        # Mirroring comes last: output pixel x reads what the opposite pixel would have read.
         mirrored = generator.uniform(-1, 1, count) > 0
         a2, b2 = np.where(mirrored, a2 + a0 * (width - 1), a2), np.where(mirrored, b2 + b0 * (width - 1), b2)
         a0, b0 = np.where(mirrored, -a0, a0), np.where(mirrored, -b0, b0)
@@ -82,12 +82,12 @@ def draw_affine_maps(
 
 
 def warp_affine(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
-    """Apply one affine map per image, interpolating linearly.
+    """Apply one affine map per image with bilinear interpolation.
 
     Args:
         images: float32 [n, height, width, channels].
         affine: float32 [n, 8], see `draw_affine_maps`.
-        fill: what lies beyond the border.
+        fill: how pixels beyond the border are filled: constant, nearest, reflect or wrap.
 
     Returns:
         float32 [n, height, width, channels].
@@ -103,14 +103,14 @@ def warp_affine(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
 
 
 def change_colour(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-    """Change brightness, contrast and, of images in colour, saturation.
+    """Change brightness, contrast and, if there are three channels, saturation.
 
     Args:
         images: float32 [n, height, width, channels], 0 to 255.
-        factors: float32 [n, 3], of each of the three; 1 changes nothing.
+        factors: float32 [n, 3], one for each of the three; 1 changes nothing.
 
     Returns:
-        Images of the same shape, again 0 to 255.
+        Images of the same shape, clipped to 0..255.
     """
     brightness, contrast, saturation = tf.split(factors[:, None, None, :], 3, axis=-1)
     images = images * brightness
@@ -123,11 +123,11 @@ def change_colour(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
 
 
 def erase_boxes(images: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
-    """Give a rectangle of each image the image's mean in each channel (random erasing, Zhong et al. 2020).
+    """Fill a rectangle of each image with the mean of each channel (random erasing, Zhong et al. 2020).
 
     Args:
         images: float32 [n, height, width, channels].
-        boxes: float32 [n, 4]: top, left, bottom and right as fractions of the sides; a box of no size erases nothing.
+        boxes: float32 [n, 4]: top, left, bottom and right as fractions of the sides; an empty box erases nothing.
 
     Returns:
         Images of the same shape.

@@ -1,4 +1,4 @@
-"""Preprocessed images as CSV, for programs that read nothing else."""
+"""Preprocessed images as CSV, for programs that read no other format."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def export_csv(experiment: Experiment, folder: Path, console: Console) -> Path:
     """Write `train.csv`, `val.csv` and `test.csv` into a new folder and return it.
 
     Raises:
-        UserError: the folder is there already, or the data cannot be prepared.
-        RunError: the disk is full.
+        UserError: the folder already exists, or the data cannot be prepared.
+        RunError: the folder cannot be written.
     """
     if folder.exists():
-        raise UserError(Problem("is there already; name another", str(folder), "--output"))
+        raise UserError(Problem("already exists; choose another folder", str(folder), "--output"))
     data = prepare_data(experiment, console)
     with written(folder), new_folder(folder) as temporary:
         for name, split in data.splits.items():

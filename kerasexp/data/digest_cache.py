@@ -1,4 +1,4 @@
-"""The user's cache: where it is, and the digests of files that have been read before."""
+"""Digests of files, cached for as long as the files do not change."""
 
 from __future__ import annotations
 
@@ -14,57 +14,57 @@ from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
 from kerasexp.storage import write_json
 
-# What a file is known by without reading it: device, inode, size, times of its content and of its entry, and mode.
+# What identifies a version of a file without reading it: device, inode, size, mtime, ctime, mode.
 FileState = tuple[int, ...]
-# Nanoseconds. Clocks of file systems tick every few milliseconds, every two seconds at worst: a file that is younger than
-# that could be written again and look the same.
+# Nanoseconds. Timestamps of file systems have a resolution of a few milliseconds, at worst 2 s: a younger file could be
+# written again without a change in its state.
 SETTLED = 2 * 10**9
-ENTRY_TIME, MODE = 4, 5
+CTIME, MODE = 4, 5
 
 
 def file_state(file: Path | str) -> FileState | None:
-    """Return what is no longer the same when a file has been written or replaced; None where there is none."""
+    """Return a state that changes when the file is written or replaced; None if there is no file."""
     try:
         return state_from_stat(os.stat(file))
     except OSError:
         return None
 
 
-def state_from_stat(found: os.stat_result) -> FileState:
-    """Return the state of a file that was looked at."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
+def state_from_stat(result: os.stat_result) -> FileState:
+    """Return the state of a file from its `stat` result."""
+    return result.st_dev, result.st_ino, result.st_size, result.st_mtime_ns, result.st_ctime_ns, result.st_mode
 
 
 class DigestCache:
-    """The digest of files as it was found before, as long as all of them are in the state in which they were then.
+    """The digest of a folder or archive, computed once and valid as long as the state of every file is unchanged.
 
-    As git does with its index, files are trusted by their state and not read again. The time of a file's entry is part of
-    it, which moves whenever the file is written and, other than the time of its content, cannot be set. (Windows has none:
-    there a file that is written over with one of the same size and date is taken for the same.)
+    Like git's index, the cache trusts the state and does not read the files again. The state includes the ctime, which moves
+    at every write and, unlike the mtime, cannot be set. (Windows has no ctime: a file overwritten with one of the same size
+    and date counts as unchanged.)
 
     Args:
         origin: the folder or archive.
-        states: each file's name and state, in a fixed order; None for what is no file. Taken before anything is read.
+        states: name and state of each file, in a fixed order, taken before any file is read; None if it is not a file.
     """
 
     def __init__(self, origin: str, states: Sequence[tuple[str, FileState | None]]):
         name = hashlib.sha256(os.path.abspath(origin).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._file = cache_folder() / "digests" / f"{name}.json"
         self._states = hashlib.sha256(repr(states).encode("utf-8", "surrogateescape")).hexdigest()
-        youngest = max((state[ENTRY_TIME] for _, state in states if state is not None), default=0)
+        youngest = max((state[CTIME] for _, state in states if state is not None), default=0)
         self._settled = youngest < time.time_ns() - SETTLED
 
     def get_or_compute(self, digest: Callable[[], tuple[str, bool]]) -> str:
-        """Return the digest where it is known, or else what `digest` gives, with whether that may be kept for the next time."""
+        """Return the cached digest, or compute it with `digest`, which returns it and whether it may be cached."""
         found = self.get()
         if found is None:
-            found, may_be_kept = digest()
-            if may_be_kept and self._settled:
+            found, may_be_cached = digest()
+            if may_be_cached and self._settled:
                 self._save(found)
         return found
 
     def get(self) -> str | None:
-        """Return the digest, or None where it is not known."""
+        """Return the cached digest, or None."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             known = json.loads(self._file.read_text(encoding="utf-8"))
             if known["states"] == self._states and isinstance(known["digest"], str):
@@ -72,6 +72,6 @@ class DigestCache:
         return None
 
     def _save(self, digest: str) -> None:
-        with suppress(OSError, RunError):  # a cache that cannot be written costs the next run its time
+        with suppress(OSError, RunError):  # without a writable cache, the next run computes it again
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._file, {"states": self._states, "digest": digest})

@@ -1,4 +1,4 @@
-"""Images that stay on disk, where they are more than should lie in memory."""
+"""Arrays of images that stay on disk because they are too large for memory."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from typing import Any
 
 import numpy as np
 
-# Images of so many bytes, and no more, are held in memory. Copies of the splits, and TensorFlow's own, come to that.
+# Up to this many bytes of images are held in memory; copies for the splits and for TensorFlow come on top.
 MAX_IN_MEMORY = 256 * 2**20
-# So many are looked at or written at a time.
+# Images read or written at a time.
 CHUNK_IMAGES = 1000
 
 
 class ImagesOnDisk:
-    """uint8 [n, height, width, channels] of an `.npy` file, indexed as an array is, and read where they are asked for.
+    """Images of an `.npy` file, uint8 [n, height, width, channels]: indexed like an array, read when indexed.
 
-    It is no memory map, whose pages count as this process's memory once they have been read. The file is held open, so that
-    whoever deletes it takes nothing away. In another process, such as one of another machine, it is an array.
+    Not a memory map: its pages would count as memory of this process once read. The file stays open, so deleting it does no
+    harm. Pickling, as for a process on another machine, turns it into an array.
 
     Args:
-        file: holds uint8 images; version 1.0 of NumPy's format.
-        positions: int64 [n], which of them, in this order; None for all.
+        file: uint8 images in version 1.0 of NumPy's format.
 
     Raises:
-        ValueError: the file is something else, or cut off.
-        OSError: it cannot be read.
+        ValueError: the file is not such an array, or is cut off.
+        OSError: the file cannot be read.
     """
 
     dtype = np.dtype(np.uint8)
@@ -41,9 +40,9 @@ class ImagesOnDisk:
         self._begin, self._each = self._file.tell(), stored[1:]
         size = self._begin + int(np.prod(stored))
         if dtype != self.dtype or in_columns or len(stored) != 4 or file.stat().st_size != size:
-            raise ValueError(f"{file} holds no images")
+            raise ValueError(f"{file} is not an array of uint8 images")
         self._positions = np.arange(stored[0])
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,41 +72,41 @@ class ImagesOnDisk:
         found = np.empty((len(wanted), *self._each), np.uint8)
         size = int(np.prod(self._each))
         rows = found.reshape(len(wanted), size)
-        # Neighbours in the file are read at once.
+        # Adjacent images are read together.
         starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
-        with self._one_at_a_time:
+        with self._lock:
             for start, end in pairwise([*starts, len(wanted)]):
                 self._file.seek(self._begin + int(wanted[start]) * size)
                 if self._file.readinto(rows[start:end]) != (end - start) * size:
-                    raise OSError(f"{self._file.name} is shorter than it was")
+                    raise OSError(f"{self._file.name} was cut off while it was in use")
         return found
 
 
 def chunks(images: np.ndarray | ImagesOnDisk) -> Iterator[np.ndarray]:
-    """Yield images, some at a time, in their order."""
+    """Yield the images in order, up to `CHUNK_IMAGES` at a time."""
     for first in range(0, len(images), CHUNK_IMAGES):
         yield images[first : first + CHUNK_IMAGES]
 
 
 class ImagesWriter:
-    """Writes images to an `.npy` file whose number is known only at the end; used in a `with` block.
+    """Writes images to an `.npy` file when their number is known only at the end; use it in a `with` block.
 
-    It writes in a thread of its own, so that the next ones are decoded meanwhile; what fails is raised by the next call, or
-    at the end of the block.
+    A thread of its own writes while the next images are decoded. An error is raised by the next call or at the end of the
+    block.
 
     Args:
-        file: to make.
-        most: how many there are at most.
-        each: height, width and channels.
+        file: the file to create.
+        max_count: upper bound on the number of images.
+        shape: height, width and channels of an image.
     """
 
-    def __init__(self, file: Path, most: int, each: tuple[int, ...]):
-        self._file, self._count, self._each = file.open("wb"), 0, each
+    def __init__(self, file: Path, max_count: int, shape: tuple[int, ...]):
+        self._file, self._count, self._shape = file.open("wb"), 0, shape
         self._thread, self._last = ThreadPoolExecutor(max_workers=1), None
-        self._header(most)
+        self._write_header(max_count)
 
     def write(self, images: np.ndarray) -> None:
-        """Append images, uint8 [n, height, width, channels], which must not be changed afterwards."""
+        """Append images, uint8 [n, height, width, channels], which must not be modified afterwards."""
         self._wait()
         self._last = self._thread.submit(self._file.write, np.ascontiguousarray(images))
         self._count += len(images)
@@ -123,10 +122,10 @@ class ImagesWriter:
         with self._file, self._thread:
             if error[0] is None:
                 self._wait()
-                # NumPy's header has room for any number, so that it stays as long as it was.
+                # NumPy pads the header, so its length does not depend on the count.
                 self._file.seek(0)
-                self._header(self._count)
+                self._write_header(self._count)
 
-    def _header(self, count: int) -> None:
-        described = {"descr": "|u1", "fortran_order": False, "shape": (count, *self._each)}
-        np.lib.format.write_array_header_1_0(self._file, described)
+    def _write_header(self, count: int) -> None:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *self._shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)

@@ -122,7 +122,7 @@ def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
         return may(path)
 
     monkeypatch.setattr(os, "listdir", may_not)
-    with pytest.raises(UserError, match="files/a.*: cannot be listed: Permission denied"):
+    with pytest.raises(UserError, match="files/a.*: the folder cannot be listed: Permission denied"):
         open_files(folder)
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kerasexp.config.data import Augmentation
 from kerasexp.data.augmentation import (
-    SIDES,
+    ERASED_SIDES,
     augment,
     change_colour,
     draw_affine_maps,
@@ -201,7 +201,7 @@ def test_so_many_images_are_erased_in_rectangles_of_the_sizes_that_are_told():
     sides = boxes[:, 2:] - boxes[:, :2]
     some = sides.any(axis=1)
     assert 0.23 < some.mean() < 0.27
-    assert SIDES[0] <= sides[some].min() + 1e-6 and sides[some].max() - 1e-6 <= SIDES[1]
+    assert ERASED_SIDES[0] <= sides[some].min() + 1e-6 and sides[some].max() - 1e-6 <= ERASED_SIDES[1]
     middles = (boxes[some, 2:] + boxes[some, :2]) / 2
     assert middles.min() < 0.02 and middles.max() > 0.98
 

@@ -30,8 +30,8 @@ def folder(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def read(monkeypatch) -> list[str]:
     """The files that are read."""
-    seen, content = [], archive._content
-    monkeypatch.setattr(archive, "_content", lambda path, state: seen.append(Path(path).name) or content(path, state))
+    seen, content = [], archive._read_file
+    monkeypatch.setattr(archive, "_read_file", lambda path, state: seen.append(Path(path).name) or content(path, state))
     return seen
 
 
