@@ -1,4 +1,4 @@
-"""Which training images an epoch shows: each once, those of rare classes more often, or so many of each class a batch."""
+"""Which training images an epoch shows, and in what order: each once, oversampled, or K images of P classes per batch."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from kerasexp.data.class_batches import class_batch_steps, classes_per_batch, dr
 
 @dataclass(frozen=True)
 class EpochSize:
-    """How many images an epoch shows, and in batches of how many."""
+    """Number of images in an epoch, and the batch size."""
 
     images: int
     batch_size: int
 
     @property
     def steps(self) -> int:
-        """How many batches that is."""
+        """Number of batches per epoch."""
         return -(-self.images // self.batch_size)
 
     @property
     def smallest_batch(self) -> int:
-        """How many images the last batch has, which may be smaller than the others."""
+        """Number of images in the last batch, which may be smaller than the others."""
         return min(self.batch_size, self.images % self.batch_size or self.batch_size)
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the images of an epoch are drawn and put into batches; see the keys of the same names."""
+    """How the images of an epoch are drawn and batched; see the keys of the same names."""
 
     batch_size: int
     oversample: float = 0
@@ -40,12 +40,12 @@ class Sampling:
 
     @classmethod
     def of(cls, experiment: Experiment) -> Sampling:
-        """Return the sampling that an experiment asks for."""
+        """Return the sampling of an experiment."""
         training = experiment.training
         return cls(training.batch_size, experiment.data.oversample, training.class_batches, training.shuffle)
 
     def size(self, counts: list[int]) -> EpochSize:
-        """Return the size of each epoch, which follows from the images of each class."""
+        """Return the size of each epoch from the number of images of each class."""
         batches = self.class_batches
         if batches is None:
             return EpochSize(sum(oversampled_counts(counts, self.oversample)), self.batch_size)
@@ -55,8 +55,8 @@ class Sampling:
     def draw(self, labels: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return which images an epoch shows, int64 positions [m] in `labels` (int64 [n]), and their order, int64 [m].
 
-        What is drawn for the images that are shown, one row each, has to be put into that order too. Without `shuffle`
-        they come as they are stored, in every epoch.
+        Random parameters drawn per shown image must be permuted by the same order. Without `shuffle`, every epoch shows
+        the images in stored order.
         """
         if self.class_batches is not None:
             shown = draw_class_batches(labels, self.class_batches, generator)
@@ -68,11 +68,11 @@ class Sampling:
 def oversampled_counts(counts: list[int], oversample: float) -> list[int]:
     """Return how many images of each class an epoch shows: n^(1 - oversample) * largest^oversample for a class of n.
 
-    With 1 all classes are shown as often as the largest: the oversampling that served best in Buda et al. (2018). A class
-    without images stays without.
+    With 1, every class is shown as often as the largest, which worked best in Buda et al. (2018). A class without images
+    stays at 0.
 
     Args:
-        counts: n, the images of each class.
+        counts: number of images of each class.
         oversample: 0 to 1.
     """
     counts = np.array(counts)
@@ -82,12 +82,12 @@ def oversampled_counts(counts: list[int], oversample: float) -> list[int]:
 def oversampled_positions(labels: np.ndarray, oversample: float, generator: np.random.Generator) -> np.ndarray:
     """Return the positions of the images that an epoch shows, int64, in no particular order.
 
-    Every image of a class comes equally often, or once more than others, which are drawn.
+    Within a class, every image is shown equally often; a random subset is shown once more to reach the count.
 
     Args:
         labels: int64 [n].
         oversample: 0 to 1; see `oversampled_counts`.
-        generator: is not drawn from where each image is shown once.
+        generator: the source of randomness; unused if `oversample` is 0.
     """
     if not oversample:
         return np.arange(len(labels))

@@ -1,4 +1,4 @@
-"""Where the files of a data set are: where the experiment says, in $KERASEXP_DATA, in Keras's cache, or on the net."""
+"""Where the files of a dataset are: at the experiment's path, in $KERASEXP_DATA, in Keras's cache, or on the web."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from kerasexp.errors import listing
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """A data set that has one address, and one name wherever it lies.
+    """A public dataset with a download address.
 
     Attributes:
-        name: for people.
-        files: names of its folder and archives, the best first.
+        name: for messages.
+        files: names of its folder and archives, in order of preference.
         url: address of an archive.
-        checksum: of that archive, as `download` takes it.
+        checksum: checksum of that archive, as `download` takes it.
     """
 
     name: str
@@ -33,7 +33,7 @@ def find_data_path(path: str) -> Path:
     """Return the file or folder that an experiment names.
 
     Raises:
-        MissingData: it is at none of the places where it is looked for.
+        MissingData: it is in none of the places that are searched.
     """
     found = find_file(path)
     if found is None:
@@ -42,14 +42,14 @@ def find_data_path(path: str) -> Path:
 
 
 def find_dataset(wanted: PublishedDataset, path: str | None) -> tuple[Path, str]:
-    """Return a data set's file or folder, and in words where that is; it is downloaded into Keras's cache where it is nowhere.
+    """Return the file or folder of a dataset and a description of the place; download it to Keras's cache if needed.
 
     Args:
-        wanted: the data set.
-        path: where the experiment says that it is, or None.
+        wanted: the dataset.
+        path: the experiment's `data.path`, or None to search the usual places.
 
     Raises:
-        MissingData: it is not at `path`; or there is none, and it is at no usual place and cannot be downloaded.
+        MissingData: it is not at `path`; or without a path, it is in no usual place and cannot be downloaded.
     """
     if path is not None:
         found = find_data_path(path)

@@ -14,11 +14,13 @@ from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import Console
 from kerasexp.data.survey import Survey, survey
 from kerasexp.errors import Problem, UserError, listing
-from kerasexp.storage import write_text
+from kerasexp.storage import safe_name, write_text
 
 # Train and test need one image of each class, and so does val.
 FEWEST = 3
 MARGIN = 0.02
+# Of an experiment whose folder has no name that can be used.
+DEFAULT_NAME = "my_images"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
     Raises:
         UserError: the images cannot be learned from, or the file is there already.
     """
-    output = output or Path(f"{_name_for(folder.resolve().stem)}.yaml")
+    output = output or Path(f"{safe_name(folder.resolve().stem, DEFAULT_NAME)}.yaml")
     if output.exists():
         raise UserError(Problem("is there already; name another --output, or remove it", str(output)))
     if not folder.exists():
@@ -55,12 +57,6 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
     load_experiment(output)
     console.line(f"run it with: python -m kerasexp run {output}")
     return output
-
-
-def _name_for(stem: str) -> str:
-    """Return an experiment's name: ASCII letters, digits, `.`, `_` and `-`, the first a letter or digit, 100 at most."""
-    safe = "".join(c if c.isascii() and c.isalnum() or c in "._-" else "_" for c in stem)
-    return safe.strip("._-")[:100] or "my_images"
 
 
 def _refuse_hopeless(found: Survey, folder: Path) -> None:
@@ -135,7 +131,7 @@ def _written(found: Survey, folder: Path, output: Path) -> str:
     counts = found.counts["train"]
     total, smallest = sum(counts.values()), min(counts.values())
     preprocessing, parent = suggest_preprocessing(found), output.resolve().parent
-    path = folder.resolve()
+    path, name = folder.resolve(), safe_name(output.stem, DEFAULT_NAME)
     augmentation = _augmentation(preprocessing.value)
     # A stratified split needs one image of each class on either side.
     splits: dict = {}
@@ -153,7 +149,7 @@ def _written(found: Survey, folder: Path, output: Path) -> str:
     parts = [
         f"# Which of {len(counts)} classes is it?  Written by `kerasexp new` for {total:,} training images ({smallest:,} to "
         f"{max(counts.values()):,} a class).\n#   python -m kerasexp run {output}",
-        *([dump_yaml({"name": _name_for(output.stem)}).rstrip()] if _name_for(output.stem) != output.stem else []),
+        *([dump_yaml({"name": name}).rstrip()] if name != output.stem else []),
         dump_yaml({"seed": 0}).rstrip(),
         dump_yaml({"data": {"source": "image_folder", "path": shown, **splits}}).rstrip(),
         f"  # {preprocessing.reason}",

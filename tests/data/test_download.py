@@ -102,7 +102,7 @@ def test_a_whole_download_is_there(address, tmp_path):
         ("silent", "timed out"),
         ("dripping", "bytes in 1 s"),
         ("other", "SHA-256 differs"),
-        ("broken", "SHA-256 differs|IncompleteRead|more expected"),
+        ("broken", "SHA-256 differs|IncompleteRead|bytes missing"),
     ],
 )
 def test_what_goes_wrong_is_told_soon_and_leaves_nothing(address, tmp_path, path, said):
@@ -140,7 +140,7 @@ def test_the_checksum_may_be_of_either_kind(address, tmp_path, checksum):
 
 def test_a_download_that_broke_off_goes_on_from_there(address, tmp_path):
     with pytest.raises(
-        MissingData, match="72,400 bytes more expected.*; 30,000 bytes of it are kept, and the next try"
+        MissingData, match="72,400 bytes missing.*; 30,000 bytes are kept, and the next try"
     ):
         download.download(f"{address}/parts", tmp_path / "file", SHA256)
     assert names(tmp_path) == [PART]
@@ -174,14 +174,14 @@ def test_a_part_that_is_whole_already_needs_no_server(tmp_path):
 
 def test_a_part_stays_while_there_is_no_connection(tmp_path):
     (tmp_path / PART).write_bytes(CONTENT[:1000])
-    with pytest.raises(MissingData, match="refused.*; 1,000 bytes of it are kept"):
+    with pytest.raises(MissingData, match="refused.*; 1,000 bytes are kept"):
         download.download("http://127.0.0.1:9/file", tmp_path / "file", SHA256)
     assert (tmp_path / PART).read_bytes() == CONTENT[:1000] and names(tmp_path) == [PART]
 
 
 def test_a_file_that_never_ends_is_given_up(address, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "LARGEST", 20_000)
-    with pytest.raises(MissingData, match=r"\(it has more than 20,000 bytes\)$"):
+    monkeypatch.setattr(download, "MAX_BYTES", 20_000)
+    with pytest.raises(MissingData, match=r"\(more than 20,000 bytes\)$"):
         download.download(f"{address}/parts", tmp_path / "file", SHA256)
     assert names(tmp_path) == []
 

@@ -97,10 +97,10 @@ def test_a_class_that_is_asked_to_be_missing_is_told_with_its_ceiling(cli, tmp_p
     )
     answer = cli("run", path)
     assert answer.code == 0, answer.err
-    assert "train holds no image of 0: no loss can teach them, and test accuracy cannot exceed 0.9" in answer.out
+    assert "train has no image of 0: no loss can make up for that, and test accuracy cannot exceed 0.9" in answer.out
     assert "labels: of class 0, train and val keep 0 images" in answer.out
     page = (Path(answer.last_line) / "report.html").read_text()
-    assert "Of class 0, train and val keep 0 images." in page and "Train holds no image of 0: no loss" in page
+    assert "Of class 0, train and val keep 0 images." in page and "Train has no image of 0: no loss" in page
 
 
 def test_the_test_split_of_another_source(cli, tmp_path, images):

@@ -38,6 +38,6 @@ def test_before_training_it_is_said_that_nothing_helps_a_class_without_images(cl
     Path("rare.yaml").write_text(EXPERIMENT)
     answer = cli("run", "rare.yaml", *(part for change in changes for part in ("--set", change)))
     assert answer.code == 0, answer.err
-    said = "train holds no image of 0, 4, 7: no loss can teach them, and test accuracy cannot exceed 0.7"
+    said = "train has no image of 0, 4, 7: no loss can make up for that, and test accuracy cannot exceed 0.7"
     assert answer.out.index(said) < answer.out.index("epoch 1/1")
     assert said in json.loads((Path(answer.last_line) / "manifest.json").read_text())["data"]["absence"]
