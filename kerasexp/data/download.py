@@ -84,9 +84,7 @@ def _complete(url: str, part: Path, algorithm: str, expected: str) -> None:
             _append(url, part.stem, file, digest)
         if digest.hexdigest() != expected:
             file.truncate(0)
-            raise MissingData(
-                f"{url} does not give the expected file: its {ALGORITHMS[algorithm]} differs"
-            )
+            raise MissingData(f"{url} does not give the expected file: its {ALGORITHMS[algorithm]} differs")
 
 
 def _append(url: str, name: str, file: BinaryIO, digest: hashlib._Hash) -> None:

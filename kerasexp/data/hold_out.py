@@ -1,4 +1,4 @@
-"""Seeded splits: stratified by class, or by groups that must not be torn apart."""
+"""Seeded hold-out splits: stratified by class, or by groups that stay together."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def hold_out(
     """Split positions into (kept, held out), both sorted.
 
     Args:
-        labels: int64 [n], by which the split is stratified where there are no groups.
-        groups: [n] or None; images of one group end on one side.
-        part: a fraction, or one fold of several.
-        seed: of the shuffle before the split.
-        key: the experiment's key, for the error.
+        labels: int64 [n]; without groups, the split is stratified by them.
+        groups: [n] or None; all images of a group are on the same side.
+        part: what to hold out: a fraction, or one fold of several.
+        seed: seed of the shuffle before the split.
+        key: the experiment's key, for error messages.
 
     Raises:
-        UserError: there are too few images, or too few of a class or group, for such a split.
+        UserError: there are too few images, or too few of a class or group, for this split.
     """
     from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
@@ -40,21 +40,21 @@ def hold_out(
     except ValueError as error:
         smallest = np.bincount(labels).min() if len(labels) else 0
         raise UserError(
-            Problem(f"{len(labels)} images, {smallest} in the smallest class, cannot be split so: {error}", key=key)
+            Problem(f"cannot split {len(labels)} images, {smallest} in the smallest class: {error}", key=key)
         ) from None
-    raise AssertionError("a splitter gives as many folds as it was asked for")
+    raise AssertionError("the splitter gave fewer folds than requested")
 
 
 def match_groups(names: list[str], pattern: str | None) -> np.ndarray | None:
-    """Return what `pattern`'s group matches in each name, or None without a pattern.
+    """Return the text that the group of `pattern` matches in each name; None without a pattern.
 
     Raises:
-        UserError: a name does not match.
+        UserError: `pattern` does not match a name.
     """
     if pattern is None:
         return None
     matches = [re.search(pattern, name) for name in names]
     unmatched = next((name for name, match in zip(names, matches, strict=True) if not (match and match.group(1))), None)
     if unmatched is not None:
-        raise UserError(Problem(f"'{pattern}' is not found in the name '{unmatched}'", key="data.groups"))
+        raise UserError(Problem(f"'{pattern}' does not match the name '{unmatched}'", key="data.groups"))
     return np.array([match.group(1) for match in matches])

@@ -1,4 +1,4 @@
-"""Images decoded and preprocessed once, packed as uint8, and kept under a key of their content."""
+"""Decoded and preprocessed images, cached under a key of their content and their preprocessing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
 from kerasexp.storage import replace_folder, temporary_folder, write_text
 
-# Part of every key: raise it when decoding or preprocessing gives other pixels than before.
+# Part of every key: raise it whenever decoding or preprocessing gives different pixels.
 VERSION = 4
 IMAGES, META = "images.npy", "meta.json"
 
@@ -30,8 +30,8 @@ class DecodedImages:
     """Preprocessed images.
 
     Attributes:
-        images: uint8 [n, height, width, channels]; on disk where they are many.
-        kept: int64 [n], the position of each in what was packed; those that are missing could not be read.
+        images: uint8 [n, height, width, channels]; on disk if they are many.
+        kept: int64 [n], position of each among the stored images; those left out could not be read.
         faults: (name, reason) of each image that could not be read.
     """
 
@@ -41,94 +41,94 @@ class DecodedImages:
 
 
 def decode_cached(
-    images: Images, how: Preprocessing, progress: Callable[[int, int], None] | None = None
+    images: Images, config: Preprocessing, progress: Callable[[int, int], None] | None = None
 ) -> DecodedImages:
-    """Decode and preprocess images, or read them from the cache where that was done before.
+    """Decode and preprocess images, or load them from the cache.
 
-    A cache that cannot be written costs the next run its time, and this one nothing but memory. Nothing is kept where an
-    image changed while it was read: the key is a digest of what was there before.
+    If the cache cannot be written, the images stay in memory and the next run decodes them again. Nothing is cached if an
+    image changed while it was read, because the key is a digest of the content before.
 
     Args:
-        images: what to pack.
-        how: the preprocessing.
-        progress: called with (done, all) as images are decoded; not called when they come from the cache.
+        images: the stored images.
+        config: the preprocessing.
+        progress: called with (done, total) while images are decoded; not called if they come from the cache.
     """
-    group, found = cache_folder() / "packed" / _group(images, how), None
-    # Where none of these names was packed before, nothing needs to be read for a digest first, and then once more.
+    group, found = cache_folder() / "images" / _request_key(images, config), None
+    # The digest reads all files. It is needed first only if a set of images with these names was cached before.
     if group.is_dir():
-        found = _read(group / _content(images), len(images), (*how.size, how.channels))
-    if found is None and is_large(len(images), how):
-        found = _pack_on_disk(group, images, how, progress)
+        found = _load(group / _content_key(images), len(images), (*config.size, config.channels))
+    if found is None and is_large(len(images), config):
+        found = _decode_to_disk(group, images, config, progress)
     if found is None:
-        found, at_rest = _decoded(images, how, range(len(images)), progress)
-        if at_rest:
-            _write(group, images, found)
+        found, unchanged = _decode(images, config, range(len(images)), progress)
+        if unchanged:
+            _save(group, images, found)
     return found
 
 
-def is_large(count: int, how: Preprocessing) -> bool:
-    """Return whether so many preprocessed images stay on disk."""
-    return count * how.size[0] * how.size[1] * how.channels > MAX_IN_MEMORY
+def is_large(count: int, config: Preprocessing) -> bool:
+    """Return whether this many preprocessed images stay on disk."""
+    return count * config.size[0] * config.size[1] * config.channels > MAX_IN_MEMORY
 
 
-def _group(images: Images, how: Preprocessing) -> str:
-    """Return what is known of a pack before any image is read."""
-    told = json.dumps([VERSION, how.model_dump(mode="json"), images.names])
-    return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+def _request_key(images: Images, config: Preprocessing) -> str:
+    """Return a key of what is known before any image is read: version, preprocessing and names."""
+    text = json.dumps([VERSION, config.model_dump(mode="json"), images.names])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _content(images: Images) -> str:
+def _content_key(images: Images) -> str:
     return hashlib.sha256(images.digest.encode()).hexdigest()[:32]
 
 
-def _decoded(
-    images: Images, how: Preprocessing, positions: range, progress: Callable[[int, int], None] | None
+def _decode(
+    images: Images, config: Preprocessing, positions: range, progress: Callable[[int, int], None] | None
 ) -> tuple[DecodedImages, bool]:
-    """Return all at these positions that can be read, and whether everything was as it is in the digest."""
-    decoded, min_side = np.empty((len(positions), *how.size, how.channels), np.uint8), min_side_for(how)
+    """Decode the readable images at these positions; also return whether none of them changed since the digest."""
+    decoded, min_side = np.empty((len(positions), *config.size, config.channels), np.uint8), min_side_for(config)
 
     def one(position: int) -> BrokenImage | None:
         try:
-            decoded[position - positions.start] = preprocess(images.read(position, min_side), how)
+            decoded[position - positions.start] = preprocess(images.read(position, min_side), config)
         except BrokenImage as broken:
             return broken
         return None
 
-    faults, kept, at_rest = [], [], True
+    faults, kept, unchanged = [], [], True
     for position, fault in zip(positions, map_threads(one, positions), strict=True):
         if fault is None:
             kept.append(position)
         else:
             faults.append((images.names[position], str(fault)))
-            at_rest = at_rest and not isinstance(fault, ChangedImage)
+            unchanged = unchanged and not isinstance(fault, ChangedImage)
         if progress is not None:
             progress(position + 1, len(images))
     kept = np.array(kept, dtype=np.int64)
-    return DecodedImages(decoded[kept - positions.start] if faults else decoded, kept, faults), at_rest
+    return DecodedImages(decoded[kept - positions.start] if faults else decoded, kept, faults), unchanged
 
 
-def _pack_on_disk(
-    group: Path, images: Images, how: Preprocessing, progress: Callable[[int, int], None] | None
+def _decode_to_disk(
+    group: Path, images: Images, config: Preprocessing, progress: Callable[[int, int], None] | None
 ) -> DecodedImages | None:
-    """Decode into a file, some images at a time; return None where it cannot be written."""
-    kept, faults, all_at_rest = [], [], True
+    """Decode into a file, some images at a time; return None if it cannot be written."""
+    kept, faults, all_unchanged = [], [], True
     with suppress(OSError), temporary_folder(group) as temporary:
-        with ImagesWriter(temporary / IMAGES, len(images), (*how.size, how.channels)) as file:
+        with ImagesWriter(temporary / IMAGES, len(images), (*config.size, config.channels)) as file:
             for first in range(0, len(images), CHUNK_IMAGES):
                 positions = range(first, min(first + CHUNK_IMAGES, len(images)))
-                part, at_rest = _decoded(images, how, positions, progress)
+                part, unchanged = _decode(images, config, positions, progress)
                 file.write(part.images)
                 kept.append(part.kept)
                 faults += part.faults
-                all_at_rest = all_at_rest and at_rest
+                all_unchanged = all_unchanged and unchanged
         found = DecodedImages(ImagesOnDisk(temporary / IMAGES), np.concatenate(kept), faults)
-        if all_at_rest:
-            _put(temporary, group, images, found)
+        if all_unchanged:
+            _move_into_cache(temporary, group, images, found)
         return found
     return None
 
 
-def _read(folder: Path, count: int, shape: tuple[int, ...]) -> DecodedImages | None:
+def _load(folder: Path, count: int, shape: tuple[int, ...]) -> DecodedImages | None:
     try:
         meta = json.loads((folder / META).read_text(encoding="utf-8"))
         kept = np.array(meta["kept"], dtype=np.int64)
@@ -138,18 +138,20 @@ def _read(folder: Path, count: int, shape: tuple[int, ...]) -> DecodedImages | N
         if right and (len(kept) == 0 or (kept.min() >= 0 and kept.max() < count)):
             return DecodedImages(images, kept, [tuple(fault) for fault in meta["faults"]])
     except Exception:
-        pass  # not there, or damaged in any of the ways that NumPy and json have words for: it is made anew
+        pass  # missing or damaged, for which NumPy and json raise many types: decode again
     return None
 
 
-def _write(group: Path, images: Images, packed: DecodedImages) -> None:
+def _save(group: Path, images: Images, decoded_images: DecodedImages) -> None:
     with suppress(OSError), temporary_folder(group) as temporary:
-        np.save(temporary / IMAGES, packed.images, allow_pickle=False)
-        _put(temporary, group, images, packed)
+        np.save(temporary / IMAGES, decoded_images.images, allow_pickle=False)
+        _move_into_cache(temporary, group, images, decoded_images)
 
 
-def _put(temporary: Path, group: Path, images: Images, packed: DecodedImages) -> None:
-    """Say what the images in a temporary folder are, and give it its name."""
-    with suppress(OSError, RunError):  # another process was first, or the disk is full
-        write_text(temporary / META, json.dumps({"kept": packed.kept.tolist(), "faults": packed.faults}))
-        replace_folder(group / _content(images), temporary)
+def _move_into_cache(temporary: Path, group: Path, images: Images, decoded_images: DecodedImages) -> None:
+    """Add the metadata to a temporary folder of images and move it into the cache."""
+    with suppress(OSError, RunError):  # another process was faster, or the disk is full
+        write_text(
+            temporary / META, json.dumps({"kept": decoded_images.kept.tolist(), "faults": decoded_images.faults})
+        )
+        replace_folder(group / _content_key(images), temporary)

@@ -1,4 +1,4 @@
-"""From the bytes of a file to an image, or to the reason why it is none."""
+"""From the bytes of a file to an image, or to the reason why it cannot be decoded."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kerasexp.data.png import decode_png
 from kerasexp.data.source import MAX_PIXELS, BrokenImage
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-# Files that are called so are meant as images too: they are read where they are one of ours under another name, and named
-# as unreadable where they are not, which is better than to learn from a folder without them and say nothing.
+# Other extensions of images. Such a file is decoded if its content is in a supported format, and otherwise reported as
+# unreadable, which is better than silently training without it.
 OTHER_EXTENSIONS = (
     ".jpe",
     ".jfif",
@@ -30,9 +30,9 @@ OTHER_EXTENSIONS = (
     ".jp2",
     ".jxl",
 )
-# How files begin, whatever their name says: ours, and what is most often found under an image's name.
-OURS = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"BM": "BMP"}
-OTHERS = {
+# First bytes of supported formats, and of the files most often found under the name of an image.
+FORMATS = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"BM": "BMP"}
+OTHER_FORMATS = {
     b"GIF8": "GIF",
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
@@ -44,40 +44,40 @@ OTHERS = {
     b"<html": "an HTML page",
     b"<svg": "an SVG drawing",
     b"<?xml": "XML",
-    b"version https://git-lfs": "a Git LFS pointer instead of what it stands for",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself",
 }
-# A JPEG file has one bit at least for each 8x8 pixels. Where it has fewer, libjpeg would make up the rest and say nothing.
+# Pixels per byte: a JPEG file has at least one bit per 8x8 pixels. If it has fewer, libjpeg silently invents the rest.
 JPEG_RATIO = 8 * 64
-# Colour spaces of JPEG files that need no more than decoding, and what they become.
+# Colour spaces of JPEG files that need no special treatment, and what they are decoded to.
 PLAIN_JPEG = {"YCbCr": "RGB", "Gray": "GRAY"}
 JPEG_SCALES = (8, 4, 2, 1)
 
 
 def is_image_name(path: str) -> bool:
-    """Whether a file of this name is meant as an image."""
+    """Return whether the extension is that of an image."""
     return path.lower().endswith(EXTENSIONS + OTHER_EXTENSIONS)
 
 
 def decode_image(data: bytes, min_side: int | None = None) -> np.ndarray:
-    """Decode one PNG, JPEG, BMP or WebP file, told by how it begins and not by its name.
+    """Decode one PNG, JPEG, BMP or WebP file, recognized by its first bytes, not by its name.
 
-    16-bit images keep their upper 8 bits, transparency lies on white, palettes and CMYK become RGB (ink stored inverted, as
-    Adobe does and all others since), an EXIF rotation is carried out, and an animation gives its first frame.
+    16-bit images keep their upper 8 bits. Transparency is blended on white. Palettes and CMYK become RGB (with the ink
+    inverted, as Adobe and all others since store it). The EXIF orientation is applied. An animation gives its first frame.
 
-    A file that is cut off before its last pixel is found in every format. Of the four, only PNG has checksums: bytes that
-    were changed within the pixels of a JPEG, BMP or WebP file can give other pixels without a sign of it.
+    A file that is cut off before its last pixel is detected in every format. Only PNG has checksums: changed bytes within
+    the pixels of a JPEG, BMP or WebP file can give different pixels undetected.
 
     Args:
-        data: the file.
-        min_side: pixels a side that will do. A JPEG file whose sides are at least twice, four or eight times that is decoded at
-            a half, a quarter or an eighth, from the low frequencies of its blocks, which are averages over its pixels and
-            take a fraction of the time.
+        data: content of the file.
+        min_side: shortest side that suffices, in pixels. A JPEG file whose sides are at least two, four or eight times as
+            long is decoded at a half, a quarter or an eighth, from the low frequencies of its blocks: these are averages
+            over its pixels and take a fraction of the time.
 
     Returns:
         uint8 [height, width, 1 or 3].
 
     Raises:
-        BrokenImage: the file is empty, cut off, damaged, of another kind, or larger than 100 megapixels.
+        BrokenImage: the file is empty, cut off, damaged, of another format, or larger than 100 megapixels.
     """
     kind = _kind(data)
     if kind == "PNG":
@@ -87,27 +87,27 @@ def decode_image(data: bytes, min_side: int | None = None) -> np.ndarray:
 
 
 def _kind(data: bytes) -> str:
-    """Return which of our formats a file is in."""
+    """Return the format of a file."""
     if not data:
         raise BrokenImage("the file is empty")
-    for start, kind in OURS.items():
+    for start, kind in FORMATS.items():
         if data.startswith(start):
             return kind
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
     begin = data[:32].lstrip().lower()
-    other = next((kind for start, kind in OTHERS.items() if begin.startswith(start.lower())), None)
+    other = next((kind for start, kind in OTHER_FORMATS.items() if begin.startswith(start.lower())), None)
     if data[4:8] == b"ftyp":
-        other = "AVIF" if data[8:11] == b"avi" else "HEIC, or a film"
+        other = "AVIF" if data[8:11] == b"avi" else "HEIC or a video"
     if other is not None:
-        raise BrokenImage(f"the file is {other}, and PNG, JPEG, BMP and WebP are read")
+        raise BrokenImage(f"the file is {other}; supported formats: PNG, JPEG, BMP, WebP")
     if not data.strip(b"\0"):
-        raise BrokenImage("the file holds nothing but zero bytes")
-    raise BrokenImage("the file is no PNG, JPEG, BMP or WebP image")
+        raise BrokenImage("the file consists of zero bytes only")
+    raise BrokenImage("the file is not a PNG, JPEG, BMP or WebP image")
 
 
 def _decode_plain_jpeg(data: bytes, min_side: int | None) -> np.ndarray | None:
-    """Return what Pillow would in up to four times as long, or None for a file with faults or peculiarities, which it knows."""
+    """Decode up to four times as fast as Pillow, to the same pixels; None for unusual or damaged files, left to Pillow."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
         pixels = height * width
@@ -136,18 +136,18 @@ def _decode_by_pillow(data: bytes, kind: str, min_side: int | None) -> np.ndarra
                 image.draft(None, (min_side, min_side))
             image.load()
             return upright(_as_uint8(image), image.getexif().get(ORIENTATION, 1))
-    except Image.DecompressionBombError:  # Pillow has a limit of its own, which it looks at first
-        raise BrokenImage(f"far more pixels than {MAX_PIXELS:,}") from None
+    except Image.DecompressionBombError:  # Pillow checks a limit of its own first
+        raise BrokenImage(f"far more than {MAX_PIXELS:,} pixels") from None
     except (OSError, SyntaxError, ValueError, struct.error, EOFError):
         raise BrokenImage(f"the {'WebP' if kind == 'WEBP' else kind} file is damaged or cut off") from None
 
 
 def _as_uint8(image) -> np.ndarray:
-    """Return a JPEG, BMP or WebP image of Pillow's as uint8 [height, width, 1 or 3]."""
+    """Return a Pillow image of a JPEG, BMP or WebP file as uint8 [height, width, 1 or 3]."""
     if image.mode == "RGBA":
         return on_white(np.asarray(image))
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))[..., np.newaxis]
     if image.mode == "P" and np.asarray(image).max() >= len(image.palette.palette) // len(image.palette.mode):
-        raise ValueError("colours that the palette lacks")
+        raise ValueError("colours are missing from the palette")
     return np.asarray(image.convert("RGB"))

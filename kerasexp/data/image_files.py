@@ -1,4 +1,4 @@
-"""A source of image files, whatever their layout: they are decoded when they are read."""
+"""Sources of image files in any layout; a file is decoded when it is read."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from kerasexp.data.archive import Files
 from kerasexp.data.image_decoding import decode_image
 from kerasexp.data.source import Images, Source, assign_labels, resolve_classes
 
-# Split -> stored label, such as a folder -> paths of its images.
+# Split -> stored label, such as a folder name -> paths of its images.
 FileLists = dict[str, dict[str, list[str]]]
 
 
 def source_from_files(origin: str, files: Files, listed: FileLists, class_names: dict[str, str] | None) -> Source:
     """Make a source of image files.
 
-    A file that is written, replaced or removed after they were listed is a ChangedImage when it is read.
+    Reading a file that was modified or removed after the listing raises ChangedImage.
 
     Args:
-        origin: where they come from, for people.
+        origin: where the images come from, for messages.
         files: the folder or archive.
-        listed: which of them are images, of what.
-        class_names: the class of each stored label, in the order of the classes; those that are not named are left out.
+        listed: the image files of each split and stored label.
+        class_names: stored label -> class, in the order of the classes; other labels are left out.
 
     Raises:
-        UserError: as `resolve_classes`.
+        UserError: see `resolve_classes`.
     """
     folders = resolve_classes([label for members in listed.values() for label in members], class_names)
     paths = {split: [p for label in folders for p in members.get(label, [])] for split, members in listed.items()}

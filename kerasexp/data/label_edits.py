@@ -1,4 +1,4 @@
-"""Edits of the labels: classes made rare, few images, wrong labels, labels that name what an image is not."""
+"""Edits of the labels: rare classes, fewer images, label noise, complementary labels."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from kerasexp.errors import Problem, UserError, closest, listing
 
 
 def subsample(labels: np.ndarray, class_names: list[str], edits: Labels, seed: int) -> np.ndarray:
-    """Return the ascending positions that `keep`, `few_shot` and `at_most` leave.
+    """Return the ascending positions of the images that `keep`, `few_shot` and `at_most` leave.
 
     Args:
         labels: int64 [n].
-        class_names: in the order of the labels.
-        edits: what is asked for.
-        seed: of the draw.
+        class_names: class names in the order of the labels.
+        edits: the section `data.labels`.
+        seed: seed of the random choice.
 
     Raises:
-        UserError: a class is unknown, or has fewer images than are to be kept.
+        UserError: a class is unknown, or has fewer images than it should keep.
     """
-    wanted = _wanted(np.bincount(labels, minlength=len(class_names)), class_names, edits)
+    wanted = _images_to_keep(np.bincount(labels, minlength=len(class_names)), class_names, edits)
     shuffled = np.random.default_rng((seed, 1)).permutation(len(labels))
     kept = [shuffled[labels[shuffled] == label][:count] for label, count in enumerate(wanted)]
     return np.sort(np.concatenate(kept))
 
 
 def corrupt_labels(labels: np.ndarray, classes: int, edits: Labels, seed: int) -> np.ndarray:
-    """Return the labels after `noise` or `complement`, int64 [n]; each wrong one is uniform over the other classes."""
+    """Return the labels after `noise` or `complement`, int64 [n]; wrong labels are uniform over the other classes."""
     generator = np.random.default_rng((seed, 2))
     others = (labels + generator.integers(1, classes, len(labels))) % classes
     if edits.complement:
@@ -39,7 +39,7 @@ def corrupt_labels(labels: np.ndarray, classes: int, edits: Labels, seed: int) -
 
 
 def describe_edits(edits: Labels) -> list[str]:
-    """Return a sentence on each edit, for people."""
+    """Return a sentence about each edit."""
     sentences = []
     for name, amount in edits.keep.items():
         share = f"{100 * amount:g} % of the images" if isinstance(amount, float) else f"{amount} images"
@@ -47,19 +47,19 @@ def describe_edits(edits: Labels) -> list[str]:
     if edits.few_shot is not None:
         sentences.append(f"train and val keep {edits.few_shot} images of every class")
     if edits.at_most is not None:
-        sentences.append(f"train and val keep {edits.at_most:,} images at most, of each class the same share")
+        sentences.append(f"train and val keep at most {edits.at_most:,} images, the same share of each class")
     if edits.noise:
-        sentences.append(f"{100 * edits.noise:g} % of the labels of train and val are wrong, at random")
+        sentences.append(f"{100 * edits.noise:g} % of the labels of train and val are replaced by a random wrong one")
     if edits.complement:
-        sentences.append("every label of train and val names a class that the image is NOT of, at random")
+        sentences.append("every label of train and val names a random class that the image is NOT of")
     return sentences
 
 
-def _wanted(counts: np.ndarray, class_names: list[str], edits: Labels) -> list[int]:
-    """Return how many images of each class are kept."""
+def _images_to_keep(counts: np.ndarray, class_names: list[str], edits: Labels) -> list[int]:
+    """Return how many images of each class to keep."""
     for name in edits.keep:
         if name not in class_names:
-            message = f"no class '{name}'{closest(name, class_names)}; there: {listing(class_names)}"
+            message = f"no class '{name}'{closest(name, class_names)}; classes: {listing(class_names)}"
             raise UserError(Problem(message, key="data.labels.keep"))
     wanted = []
     for name, count in zip(class_names, counts.tolist(), strict=True):
@@ -68,7 +68,7 @@ def _wanted(counts: np.ndarray, class_names: list[str], edits: Labels) -> list[i
             amount, key = (count if edits.few_shot is None else edits.few_shot), "data.labels.few_shot"
         number = round(amount * count) if isinstance(amount, float) else amount
         if number > count:
-            raise UserError(Problem(f"{number} of class '{name}' are to be kept, and there are {count}", key=key))
+            raise UserError(Problem(f"cannot keep {number} images of class '{name}', which has {count}", key=key))
         wanted.append(number)
     share = 1.0 if edits.at_most is None else min(edits.at_most / max(sum(wanted), 1), 1.0)
     return [max(round(share * number), min(number, 1)) for number in wanted]

@@ -1,4 +1,4 @@
-"""An experiment's data: prepared, announced on the console, and checked against what the experiment asks for."""
+"""Loading the data of an experiment: prepare them, report them on the console, check that the experiment fits."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from kerasexp.errors import UserError
 
 
 def load_data(experiment: Experiment, console: Console, cache: DataCache | None = None) -> PreparedData:
-    """Return the data of an experiment, which fits them.
+    """Return the prepared data of an experiment after checking that the experiment fits them.
 
     Args:
         experiment: resolved and validated.
-        console: where is shown what is used, what stands in, and what was left out.
-        cache: asked first, and keeps what was prepared.
+        console: where the data, a stand-in and images left out are reported.
+        cache: searched first; keeps the prepared data.
 
     Raises:
-        UserError: the data cannot be had, or the experiment does not fit them.
-        RunError: an image cannot be read, and `data.on_corrupt` is error.
+        UserError: the data are not available, or the experiment does not fit them.
+        RunError: an image cannot be read, and `data.on_corrupt` is `error`.
     """
     data = prepare_data(experiment, console, cache)
     if problems := misfits(experiment, data):
@@ -33,7 +33,7 @@ def load_data(experiment: Experiment, console: Console, cache: DataCache | None 
 
 
 def prepare_data(experiment: Experiment, console: Console, cache: DataCache | None = None) -> PreparedData:
-    """As `load_data`, without the check that the experiment fits."""
+    """Return the prepared data as `load_data` does, without the check."""
     start = time.perf_counter()
     data = None if cache is None else cache.get(experiment.data)
     if data is None:
@@ -42,11 +42,11 @@ def prepare_data(experiment: Experiment, console: Console, cache: DataCache | No
         if cache is not None:
             cache.keep(experiment.data, data)
     data = replace(data, seconds=time.perf_counter() - start)
-    _announce(experiment, data, console)
+    _report(experiment, data, console)
     return data
 
 
-def _announce(experiment: Experiment, data: PreparedData, console: Console) -> None:
+def _report(experiment: Experiment, data: PreparedData, console: Console) -> None:
     if data.stand_in:
         console.line(f"STAND-IN: {data.stand_in}")
     counts = ", ".join(f"{len(split)} {name}" for name, split in data.splits.items())

@@ -81,7 +81,7 @@ def test_each_kind_of_damage_has_its_reason(made):
     for name, reason in prepared(path).faults:
         reasons.setdefault(expected.broken[name], set()).add(reason)
     assert reasons["empty.png"] == {"the file is empty"}
-    assert reasons["a web page.jpg"] == {"the file is an HTML page, and PNG, JPEG, BMP and WebP are read"}
+    assert reasons["a web page.jpg"] == {"the file is an HTML page; supported formats: PNG, JPEG, BMP, WebP"}
     assert reasons["cut.png"] == {"the PNG file is cut off"}
     assert reasons["changed pixels.png"] == {"the PNG file is damaged: a checksum is wrong"}
     assert reasons["cut.jpg"] == {"the JPEG file is damaged or cut off"}

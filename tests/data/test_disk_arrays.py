@@ -127,7 +127,7 @@ def test_many_images_are_packed_on_disk_and_few_in_memory(little_memory):
 def test_nothing_is_kept_of_images_that_change_while_they_are_read(little_memory, tmp_path):
     found = decode_cached(source(12, broken=(3,), error=ChangedImage), HOW)
     assert np.array_equal(found.images[:], np.delete(STORED[:12], 3, axis=0))
-    assert list((tmp_path / "cache" / "packed").glob("*/*")) == []
+    assert list((tmp_path / "cache" / "images").glob("*/*")) == []
 
 
 def test_where_nothing_can_be_written_they_are_held_in_memory(little_memory, tmp_path, monkeypatch):

@@ -139,9 +139,7 @@ def test_the_checksum_may_be_of_either_kind(address, tmp_path, checksum):
 
 
 def test_a_download_that_broke_off_goes_on_from_there(address, tmp_path):
-    with pytest.raises(
-        MissingData, match="72,400 bytes missing.*; 30,000 bytes are kept, and the next try"
-    ):
+    with pytest.raises(MissingData, match="72,400 bytes missing.*; 30,000 bytes are kept, and the next try"):
         download.download(f"{address}/parts", tmp_path / "file", SHA256)
     assert names(tmp_path) == [PART]
     download.download(f"{address}/parts", tmp_path / "file", SHA256)

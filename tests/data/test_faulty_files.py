@@ -56,7 +56,7 @@ def test_a_kind_that_is_not_read_is_named_and_not_overlooked(scans, extension):
     other = scans / "dog" / f"x.{extension}"
     Image.new("L", (4, 4)).save(other, "GIF")
     source = load()
-    assert faults(source) == {f"dog/x.{extension}": "the file is GIF, and PNG, JPEG, BMP and WebP are read"}
+    assert faults(source) == {f"dog/x.{extension}": "the file is GIF; supported formats: PNG, JPEG, BMP, WebP"}
     assert len(shades(source)) == 40
 
 
@@ -211,7 +211,7 @@ def test_what_changed_before_the_source_is_loaded_is_read_as_it_is(scans):
 
 def test_files_at_rest_are_kept(scans):
     shades(load())
-    assert len(list((cache_folder() / "packed").glob("*/*"))) == 1
+    assert len(list((cache_folder() / "images").glob("*/*"))) == 1
 
 
 @pytest.mark.parametrize("how", ["replaced", "written over", "removed"])

@@ -67,7 +67,7 @@ def test_folds_of_groups_leave_nothing_out():
 )
 def test_too_few_images_are_refused_under_their_key(labels, groups, part):
     groups = None if groups is None else np.array(groups)
-    with pytest.raises(UserError, match="cannot be split") as caught:
+    with pytest.raises(UserError, match="cannot split") as caught:
         hold_out(np.array(labels, dtype=np.int64), groups, part, 0, "data.validation")
     assert caught.value.problems[0].key == "data.validation"
 

@@ -33,7 +33,7 @@ class Stored:
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "packed"
+    return tmp_path / "cache" / "images"
 
 
 def entry(cache: Path) -> Path:
@@ -188,7 +188,7 @@ def test_objects_in_a_forged_cache_are_not_unpickled(cache, tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("place", ["cache", "cache/packed"])
+@pytest.mark.parametrize("place", ["cache", "cache/images"])
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, place):
     blocked = tmp_path / place
     blocked.parent.mkdir(exist_ok=True)

@@ -44,8 +44,8 @@ def test_the_draw_follows_the_seed():
     ("edits", "said"),
     [
         (Labels(keep={"bb": 1}), "data.labels.keep: no class 'bb'; did you mean 'b'"),
-        (Labels(keep={"b": 61}), "data.labels.keep: 61 of class 'b' are to be kept, and there are 60"),
-        (Labels(few_shot=41), "data.labels.few_shot: 41 of class 'c'"),
+        (Labels(keep={"b": 61}), "data.labels.keep: cannot keep 61 images of class 'b', which has 60"),
+        (Labels(few_shot=41), "data.labels.few_shot: cannot keep 41 images of class 'c'"),
     ],
 )
 def test_what_cannot_be_kept_is_told(edits, said):

@@ -98,13 +98,13 @@ def test_groups_stay_together_in_test_and_val(npz):
 
 
 def test_groups_that_no_name_has_are_refused(npz):
-    with pytest.raises(UserError, match=r"data\.groups: .* is not found in the name 'train/0"):
+    with pytest.raises(UserError, match=r"data\.groups: .* does not match the name 'train/0"):
         prepare(Data(**npz, groups=r"writer(\d+)"))
 
 
 def test_too_few_images_to_split_are_refused():
     np.savez("p.npz", x=IMAGES[:6], y=np.array(["a", "b"] * 3))
-    with pytest.raises(UserError, match=r"data\.test: 6 images"):
+    with pytest.raises(UserError, match=r"data\.test: cannot split 6 images"):
         prepare(Data(source="npz", path="p.npz", preprocessing=SMALL))
 
 
