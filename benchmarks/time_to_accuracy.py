@@ -50,7 +50,7 @@ def main() -> None:
         seconds.append(ratio.ours)
     fewest = min(seconds)
     told(
-        f"seconds to more than the report's {REPORT_ACCURACY:.2%} / the report's {REPORT_SECONDS:,} s",
+        f"seconds to more than the MIDAS report's {REPORT_ACCURACY:.2%} / its {REPORT_SECONDS:,} s",
         f"{fewest / REPORT_SECONDS:.4f}: {fewest:.1f} s, {REPORT_SECONDS / fewest:.0f} times faster (another machine)",
         fewest * 100 <= REPORT_SECONDS,
         "at most 0.01",

@@ -1,0 +1,46 @@
+"""The pages fit the code: links lead somewhere, YAML blocks are experiments, the reference is the generated one."""
+
+import re
+import shutil
+
+import pytest
+from doc_pages import PAGES, ROOT, blocks, name_of
+
+from kerasexp.config import load
+from kerasexp.config.reference import experiment_reference
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files_and_headings(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" not in target:
+            file, _, anchor = target.partition("#")
+            other = page.parent / file if file else page
+            assert other.exists(), target
+            assert not anchor or anchor in anchors(other.read_text()), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_of_the_project_that_a_page_names_exist(page):
+    named = re.findall(r"`((?:kerasexp|tests|docs|experiments|benchmarks|checkpoints)/[\w./-]*)`", page.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=name_of)
+def test_yaml_blocks_are_experiments(page, tmp_path):
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    for number, text in enumerate(blocks(page, "yaml")):
+        file = tmp_path / "experiments" / f"block{number}.yaml"
+        file.write_text(text)
+        load(file)
+
+
+def test_the_reference_of_the_experiment_file_is_the_generated_one():
+    page = ROOT / "docs" / "experiment-file.md"
+    assert page.read_text() == experiment_reference(), f"python -m kerasexp schema --format markdown > {page}"
