@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -121,6 +122,31 @@ def replace_folder(target: Path, temporary: Path) -> None:
     """Rename a finished folder to `target`, which is removed first; raise OSError if another process is faster."""
     shutil.rmtree(target, ignore_errors=True)
     os.rename(temporary, target)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder; `target` is created or replaced only when the copy is complete.
+
+    Raises:
+        RunError: the disk is full, or the place cannot be written.
+    """
+    copy, old = (target.with_name(f".{target.name}.{ending}") for ending in ("copy", "old"))
+    with written(target):
+        for folder in (copy, old):  # of a process that was killed
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(source, copy)
+        if target.exists():
+            target.rename(old)
+        copy.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def safe_name(text: str, fallback: str) -> str:
+    """Return `text` as a name for files and experiments: ASCII letters, digits, `.`, `_` and `-`, at most 100 characters.
+
+    Other characters become `_`; punctuation at the ends is removed. If nothing remains, return `fallback`.
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text).strip("._-")[:100] or fallback
 
 
 def write_text(path: Path, text: str) -> None:

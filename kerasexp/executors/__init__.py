@@ -1,4 +1,4 @@
-"""By what the runs of a study and the trials of a search are carried out: this process, several of them, or a Ray cluster."""
+"""Executors run the tasks of a study or a search: in this process, in several processes, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -10,54 +10,56 @@ from typing import Protocol
 from kerasexp.config.execution import ExecutionKeys
 from kerasexp.console import Console
 from kerasexp.environment import cores
-from kerasexp.executors.processes import InProcesses
-from kerasexp.executors.tasks import Ending, InThisProcess, Task
+from kerasexp.executors.processes import ProcessPool
+from kerasexp.executors.tasks import Task, TaskResult, ThisProcess
 
 
 class Executor(Protocol):
-    """Carries out tasks; used in a `with` block, at whose end what still runs is asked to save and stop."""
+    """Runs tasks within a `with` block; at its end, running tasks are asked to save and stop."""
 
     @property
-    def room(self) -> int:
-        """How many more tasks can begin now."""
+    def free_slots(self) -> int:
+        """How many more tasks can start now."""
 
     def start(self, task: Task) -> None:
-        """Begin a task, for which there is room."""
+        """Start a task; there must be a free slot."""
 
-    def ended(self) -> Ending:
-        """Wait until one of those that have begun ends, and return how; raises Interrupted where the process is asked to."""
+    def wait_for_one(self) -> TaskResult:
+        """Wait until one of the started tasks ends. Raises Interrupted if this process is asked to stop."""
 
 
-def executor_of(execution: ExecutionKeys, jobs: int, most: int, console: Console) -> AbstractContextManager[Executor]:
-    """Return what carries out tasks.
+def make_executor(
+    execution: ExecutionKeys, jobs: int, task_count: int, console: Console
+) -> AbstractContextManager[Executor]:
+    """Return the executor that was asked for.
 
     Args:
-        execution: by what; Ray decides itself how many it carries out at once.
-        jobs: how many at once in processes of this machine; there are no more than cores, for which they would only wait,
-            each with the seconds and the memory that a process takes to start.
-        most: how many tasks there are at most.
-        console: where it is said that they are fewer than was asked for.
+        execution: which one. Ray decides itself how many tasks run at once.
+        jobs: how many tasks run at once in processes of this machine: at most one per core, because more would only wait,
+            and each process takes seconds to start and needs memory.
+        task_count: how many tasks there are at most.
+        console: where a lower number of jobs is announced.
 
     Raises:
         UserError: Ray is not installed, or there is no such cluster.
     """
     if execution.executor == "ray":
-        from kerasexp.executors.ray_cluster import OnRay
+        from kerasexp.executors.ray_cluster import RayCluster
 
-        return OnRay(execution.ray)
-    at_once = min(jobs, most)
+        return RayCluster(execution.ray)
+    at_once = min(jobs, task_count)
     if at_once > cores():
-        console.line(f"{cores()} of {jobs} jobs at once, one for each core")
+        console.line(f"running {cores()} jobs at once instead of {jobs}: one per core")
         at_once = cores()
-    return InProcesses(at_once) if at_once > 1 else InThisProcess()
+    return ProcessPool(at_once) if at_once > 1 else ThisProcess()
 
 
-def execute(tasks: list[Task], executor: Executor) -> Iterator[Ending]:
-    """Carry out all tasks, and yield how each ended, as they end."""
+def run_all(tasks: list[Task], executor: Executor) -> Iterator[TaskResult]:
+    """Run all tasks, and yield the result of each when it ends."""
     waiting, running = deque(tasks), 0
     while waiting or running:
-        while waiting and executor.room:
+        while waiting and executor.free_slots:
             executor.start(waiting.popleft())
             running += 1
-        yield executor.ended()
+        yield executor.wait_for_one()
         running -= 1

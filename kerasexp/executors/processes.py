@@ -12,16 +12,17 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from kerasexp.data.prepared_data import DataCache
+from kerasexp.environment import available_cores
 from kerasexp.errors import Interrupted
-from kerasexp.executors.tasks import Ending, Task, attempt
+from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, run_task
 
-# A worker that was asked to stop ends its step and saves; after so many seconds it is ended as it is.
-PATIENCE = 60
+# A worker that is asked to stop finishes its step and saves; after this many seconds it is killed.
+STOP_SECONDS = 60
 
 
 @dataclass(eq=False)
 class _Worker:
-    """A process that carries out tasks, and this side of the pipe to it."""
+    """A process that runs tasks, and our end of the pipe to it."""
 
     cores: list[int]
     task: Task | None = None
@@ -31,8 +32,8 @@ class _Worker:
     def __post_init__(self):
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=_work, args=(other, self.cores))
-        # Libraries read the number of their threads when they are loaded.
+        self.process = context.Process(target=_serve, args=(other, self.cores))
+        # Libraries read their number of threads when they are loaded.
         threads = {name: str(len(self.cores)) for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")}
         before = dict(os.environ)
         os.environ.update(threads)
@@ -43,12 +44,12 @@ class _Worker:
             os.environ.update(before)
         other.close()
 
-    def give(self, task: Task) -> None:
+    def start(self, task: Task) -> None:
         self.task = task
         self.pipe.send(task)
 
-    def ending(self) -> Ending:
-        """Return how its task ended, which it has just told, or has died of."""
+    def result(self) -> TaskResult:
+        """Return the result of its task, which is in the pipe unless the process died."""
         task, self.task = self.task, None
         try:
             return self.pipe.recv()
@@ -56,12 +57,11 @@ class _Worker:
             self.process.join()
             code = self.process.exitcode
             how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-            return Ending(
-                task, "failed", f"its process ended {how}, as when the memory is used up; {task.log} has more"
-            )
+            cause = f"its process ended {how}, possibly out of memory; see {task.log}"
+            return TaskResult(task, Failure(FailureKind.OTHER, cause))
 
-    def dismiss(self) -> None:
-        """Let it go: at once where it has nothing to do, else after its step."""
+    def stop(self) -> None:
+        """Ask it to end: now if it is idle, else after the current step."""
         with suppress(OSError):
             if self.task is None:
                 self.pipe.send(None)
@@ -69,67 +69,66 @@ class _Worker:
                 self.process.terminate()
 
 
-class InProcesses:
-    """Carries out as many tasks at once as there are jobs, each in a process with its share of the cores.
+class ProcessPool:
+    """Runs `jobs` tasks at once, each in a process with its share of the cores.
 
-    There is nothing else that a process waits for: two runs of one thread each do more than one of two, which small
-    networks cannot keep busy.
+    Nothing but tasks needs the cores: two runs of one thread each do more than one run of two threads, which small networks
+    cannot keep busy.
     """
 
     def __init__(self, jobs: int):
-        self._shares, self._workers = _shares(jobs), []
+        self._unused_cores, self._workers = _shares(jobs), []
 
-    def __enter__(self) -> InProcesses:
+    def __enter__(self) -> ProcessPool:
         return self
 
     def __exit__(self, *error: object) -> None:
         for worker in self._workers:
-            worker.dismiss()
+            worker.stop()
         for worker in self._workers:
-            worker.process.join(PATIENCE)
+            worker.process.join(STOP_SECONDS)
             worker.process.kill()
 
     @property
-    def room(self) -> int:
-        return len(self._shares) + sum(worker.task is None for worker in self._workers)
+    def free_slots(self) -> int:
+        return len(self._unused_cores) + sum(worker.task is None for worker in self._workers)
 
     def start(self, task: Task) -> None:
         idle = next((worker for worker in self._workers if worker.task is None), None)
         if idle is None:
-            idle = _Worker(self._shares.pop(0))
+            idle = _Worker(self._unused_cores.pop(0))
             self._workers.append(idle)
-        idle.give(task)
+        idle.start(task)
 
-    def ended(self) -> Ending:
+    def wait_for_one(self) -> TaskResult:
         busy = {worker.pipe: worker for worker in self._workers if worker.task}
         worker = busy[wait(list(busy))[0]]
-        ending = worker.ending()
+        result = worker.result()
         if not worker.process.is_alive():
             self._workers.remove(worker)
-            self._shares.append(worker.cores)
-        return ending
+            self._unused_cores.append(worker.cores)
+        return result
 
 
 def _shares(jobs: int) -> list[list[int]]:
-    """Return the cores of each job; there is one for each at least."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    return [cores[number::jobs] for number in range(jobs)]
+    """Return the cores of each job."""
+    return [available_cores()[number::jobs] for number in range(jobs)]
 
 
-def _work(pipe: Connection, cores: list[int]) -> None:
-    """Carry out what comes through the pipe, until nothing more does or the process is asked to stop."""
+def _serve(pipe: Connection, cores: list[int]) -> None:
+    """Run the tasks that come through the pipe, until None comes, the pipe closes, or the process is asked to stop."""
     with suppress(OSError, AttributeError):
-        os.setpgid(0, 0)  # Ctrl-C goes to the process that has the terminal, which asks this one to stop
+        os.setpgid(0, 0)  # Ctrl-C reaches only the process of the terminal, which asks this one to stop
     with suppress(OSError, AttributeError):
         os.sched_setaffinity(0, cores)
     cache = DataCache()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
     with suppress(EOFError, OSError, Interrupted):
         while (task := pipe.recv()) is not None:
-            pipe.send(attempt(task, cache))
+            pipe.send(run_task(task, cache))
 
 
-def _end_with_parent() -> None:
-    """Ask this process to stop when the one that started it has died: nobody would read what it does."""
+def _stop_with_parent() -> None:
+    """Ask this process to stop when its parent has died: nobody would read its results."""
     multiprocessing.parent_process().join()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Tasks on a Ray cluster, which schedules them, and begins them again where a node is lost."""
+"""Tasks on a Ray cluster, which schedules them and starts them again when a node is lost."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from kerasexp.config import Experiment
 from kerasexp.config.data import Data
 from kerasexp.config.execution import Ray
 from kerasexp.errors import Interrupted, KerasexpError, Problem, UserError
-from kerasexp.executors.tasks import Ending, Task, attempt
+from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, run_task
 
-# So often a task is begun again whose node or process is lost; it goes on from its last state.
-RETRIES = 3
-# Seconds. A worker that was asked to stop ends its step and saves; a process of a lost node may live on for a moment.
-PATIENCE, LINGERING = 60, 30
-# How long a signal waits until it is seen, and how long a cluster may take to answer.
-LOOK, ANSWER = 0.5, 10
+# A task whose node or process is lost is started again this many times; it resumes from its last saved state.
+MAX_RETRIES = 3
+# Seconds. A worker that is asked to stop finishes its step and saves; a process of a lost node may live on for a while.
+STOP_SECONDS, LOST_NODE_SECONDS = 60, 30
+# Seconds between checks for signals, and until a cluster counts as unreachable.
+POLL_SECONDS, CONNECT_SECONDS = 0.5, 10
 
 
-class OnRay:
-    """Carries out as many tasks at once as the cluster has room for.
+class RayCluster:
+    """Runs as many tasks at once as fit on the cluster.
 
-    The data are prepared here, once, and Ray brings them to each node, once. The run directories lie on a disk that all
-    nodes share.
+    The data are prepared once, in this process; Ray copies them once to each node. The run directories must be on a disk
+    that all nodes share.
 
     Args:
-        asked: which cluster, and what each task has of it.
+        asked: which cluster, and the resources of each task.
 
     Raises:
         UserError: Ray is not installed.
@@ -40,15 +40,15 @@ class OnRay:
         try:
             import ray
         except ImportError:
-            message = "is ray, which is not installed: pip install '.[ray]'"
+            message = "got 'ray', which is not installed: pip install '.[ray]'"
             raise UserError(Problem(message, key="executor")) from None
         self._ray, self._asked = ray, asked
         self._running: dict[Any, Task] = {}
         self._data: dict[str, Any] = {}
 
-    def __enter__(self) -> OnRay:
+    def __enter__(self) -> RayCluster:
         try:
-            _look_for(self._asked.address)
+            _check_reachable(self._asked.address)
             self._ray.init(
                 address=None if self._asked.address == "local" else self._asked.address,
                 log_to_driver=False,
@@ -57,8 +57,8 @@ class OnRay:
             )
         except (OSError, RuntimeError, ValueError) as error:
             message = (
-                f"got '{self._asked.address}', and there is no such cluster ({str(error).splitlines()[0]}); begin one with "
-                "`ray start --head`, or write local for one on this machine alone"
+                f"got '{self._asked.address}', and there is no such cluster ({str(error).splitlines()[0]}); start one with "
+                "`ray start --head`, or write local for one on this machine only"
             )
             raise UserError(Problem(message, key="ray.address")) from None
         resources = self._ray.cluster_resources()
@@ -66,7 +66,7 @@ class OnRay:
             wanted, most = getattr(self._asked, key), self._largest(name)
             if wanted > most:
                 self._ray.shutdown()
-                message = f"got {wanted:g}, and no node of the cluster has more than {most:g} ({resources.get(name, 0):g} in all)"
+                message = f"got {wanted:g}, and no node of the cluster has more than {most:g} ({resources.get(name, 0):g} in total)"
                 raise UserError(Problem(message, key=f"ray.{key}"))
         threads = str(max(int(self._asked.cpus), 1))
         variables = {
@@ -76,10 +76,10 @@ class OnRay:
             "TF_FORCE_GPU_ALLOW_GROWTH": "true",
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
-        self._remote = self._ray.remote(_attempt_there).options(
+        self._remote = self._ray.remote(_run_on_node).options(
             num_cpus=self._asked.cpus,
             num_gpus=self._asked.gpus,
-            max_retries=RETRIES,
+            max_retries=MAX_RETRIES,
             runtime_env={"env_vars": variables},
         )
         return self
@@ -88,11 +88,11 @@ class OnRay:
         for reference in self._running:
             self._ray.cancel(reference)
         if self._running:
-            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=PATIENCE)
+            self._ray.wait(list(self._running), num_returns=len(self._running), timeout=STOP_SECONDS)
         self._ray.shutdown()
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
         resources = self._ray.cluster_resources()
         slots = int(resources.get("CPU", 0) / self._asked.cpus)
         if self._asked.gpus:
@@ -100,28 +100,27 @@ class OnRay:
         return max(max(slots, 1) - len(self._running), 0)
 
     def start(self, task: Task) -> None:
-        given = {key: self._put(key, data) for key, data in data_of(task.experiment).items()}
-        there = replace(
+        given = {key: self._put(key, data) for key, data in _data_of(task.experiment).items()}
+        absolute = replace(
             task,
             folder=task.folder.absolute(),
             log=task.log.absolute(),
             earlier=[path.absolute() for path in task.earlier],
             parent=None if task.parent is None else task.parent.absolute(),
         )
-        reference = self._remote.remote(there, str(Path.cwd()), list(given), *given.values())
+        reference = self._remote.remote(absolute, str(Path.cwd()), list(given), *given.values())
         self._running[reference] = task
 
-    def ended(self) -> Ending:
+    def wait_for_one(self) -> TaskResult:
         done: list[Any] = []
         while not done:
-            done, _ = self._ray.wait(list(self._running), timeout=LOOK)
+            done, _ = self._ray.wait(list(self._running), timeout=POLL_SECONDS)
         task = self._running.pop(done[0])
         try:
-            status, cause = self._ray.get(done[0])
+            return TaskResult(task, self._ray.get(done[0]))
         except self._ray.exceptions.RayError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
-            return Ending(task, "failed", f"{lines[-1].strip()}; {task.log} may have more")
-        return Ending(task, status, cause)
+            return TaskResult(task, Failure(FailureKind.OTHER, f"{lines[-1].strip()}; see {task.log}"))
 
     def _put(self, key: str, data: Data) -> Any:
         from kerasexp.data.prepared_data import prepare
@@ -130,7 +129,7 @@ class OnRay:
             try:
                 self._data[key] = self._ray.put(prepare(data))
             except KerasexpError:
-                # The task will say so, in its own words.
+                # The task itself fails with this error.
                 self._data[key] = self._ray.put(None)
         return self._data[key]
 
@@ -138,40 +137,44 @@ class OnRay:
         return max((node["Resources"].get(resource, 0) for node in self._ray.nodes() if node["Alive"]), default=0)
 
 
-def _look_for(address: str) -> None:
-    """Raise OSError where nobody answers at HOST:PORT; Ray itself would try for minutes."""
+def _check_reachable(address: str) -> None:
+    """Raise OSError if nothing answers at HOST:PORT; Ray itself would try for minutes."""
     host, colon, port = address.rpartition(":")
     if colon and port.isdigit() and "/" not in host:
-        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
-def data_of(experiment: Experiment) -> dict[str, Data]:
-    """Return the data of an experiment and of all that it starts from, by what they are known by."""
+def _data_of(experiment: Experiment) -> dict[str, Data]:
+    """Return the data sections of an experiment and of its upstream experiments, by their key in the cache."""
     from kerasexp.data.prepared_data import data_key
 
     found = {data_key(experiment.data): experiment.data}
-    return found if experiment.init is None else {**data_of(experiment.init.experiment), **found}
+    return found if experiment.init is None else {**_data_of(experiment.init.experiment), **found}
 
 
-def _attempt_there(task: Task, folder: str, keys: list[str], *prepared: Any) -> tuple[str, str | None]:
-    """Carry out a task on a node, with prepared data; return how it ended."""
+def _run_on_node(task: Task, folder: str, keys: list[str], *prepared: Any) -> Failure | None:
+    """Run a task on a node, with prepared data; return its failure, or None."""
     from kerasexp.data.prepared_data import DataCache
 
     try:
         os.chdir(folder)
-        there = task.folder.parent.is_dir()
+        is_shared = task.folder.parent.is_dir()
     except OSError:
-        there = False
-    if not there:
-        return "failed", f"{os.uname().nodename} does not see {folder}: the runs lie on a disk that all nodes share"
+        is_shared = False
+    if not is_shared:
+        cause = (
+            f"{os.uname().nodename} cannot access {folder}; the run directories must be on a disk that all nodes share"
+        )
+        return Failure(FailureKind.OTHER, cause)
     cache = DataCache({key: data for key, data in zip(keys, prepared, strict=True) if data is not None})
-    until = time.monotonic() + LINGERING
+    deadline = time.monotonic() + LOST_NODE_SECONDS
     while True:
         try:
-            ending = attempt(task, cache)
+            failure = run_task(task, cache).failure
         except Interrupted:
-            return "failed", "it was asked to stop"
-        # Where a node was lost, the process that held the directory may not have ended yet.
-        if ending.cause is None or "another process is at work" not in ending.cause or time.monotonic() > until:
-            return ending.status, ending.cause
+            return Failure(FailureKind.OTHER, "it was asked to stop")
+        # The process of a lost node may still hold the directory.
+        is_held = failure is not None and failure.kind is FailureKind.DIRECTORY_IN_USE
+        if not is_held or time.monotonic() > deadline:
+            return failure
         time.sleep(1)

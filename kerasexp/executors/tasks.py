@@ -1,29 +1,30 @@
-"""One run of a study or trial of a search as a task: carried out here, with its words in a file of its own."""
+"""Tasks: one run of a study, or one trial of a search. What a task prints goes to its own log file."""
 
 from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import DataCache
-from kerasexp.errors import Interrupted, KerasexpError
+from kerasexp.errors import DirectoryInUse, Interrupted, KerasexpError, NonFiniteLoss
 
 
 @dataclass(frozen=True)
 class Task:
-    """One run to be made, or to be gone on with, in `folder`; what it says goes to `log`.
+    """One run to make or to resume in `folder`.
 
     Attributes:
-        name: of the variant, or of the trial.
-        seed: the experiment's.
-        experiment: what is run.
-        folder: the run's directory.
-        log: the file beside it.
-        earlier: runs of which one that is the same is copied.
-        trial: whether it is judged on `val` alone, without a report, and goes on from where `parent` ended.
+        name: of the variant or the trial.
+        seed: of the experiment.
+        experiment: what to run.
+        folder: the run directory.
+        log: the file beside it that takes the output.
+        earlier: directories of earlier runs; one that is this very run is copied.
+        trial: whether this is a trial of a search: evaluated on `val` only, without a report, continuing `parent`.
         parent: the directory of a trial of fewer epochs.
     """
 
@@ -37,17 +38,36 @@ class Task:
     parent: Path | None = None
 
 
+class FailureKind(StrEnum):
+    """The failures that callers handle differently."""
+
+    DIRECTORY_IN_USE = "directory in use"
+    NON_FINITE_LOSS = "not finite"
+    OTHER = "failed"
+
+
 @dataclass(frozen=True)
-class Ending:
-    """How a task ended: `finished`, or `failed` for a cause."""
+class Failure:
+    """Why a task failed: the kind, and the message for the user."""
+
+    kind: FailureKind
+    cause: str
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """A task that has ended, and its failure if it failed. Can be sent between processes."""
 
     task: Task
-    status: str
-    cause: str | None = None
+    failure: Failure | None = None
+
+    @property
+    def cause(self) -> str | None:
+        return None if self.failure is None else self.failure.cause
 
 
-def attempt(task: Task, cache: DataCache) -> Ending:
-    """Carry out a task here; what goes wrong with it is told, not raised, but for Interrupted."""
+def run_task(task: Task, cache: DataCache) -> TaskResult:
+    """Run a task in this process. Its errors are returned, except for Interrupted, which is raised."""
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
@@ -67,41 +87,48 @@ def attempt(task: Task, cache: DataCache) -> Ending:
                 parent=task.parent,
             )
             run_experiment(request, Console(log), cache)
-            return Ending(task, "finished")
+            return TaskResult(task)
         except Interrupted:
             raise
         except KerasexpError as error:
             print(f"error: {error}", file=log)
-            return Ending(task, "failed", str(error))
-        except Exception as error:  # a bug of ours or of a library: the other runs need not suffer for it
+            return TaskResult(task, Failure(_kind_of(error), str(error)))
+        except Exception as error:  # a bug in kerasexp or in a library must not end the other runs
             traceback.print_exc(file=log)
-            return Ending(task, "failed", f"{type(error).__name__}: {error}; {task.log} has more")
+            cause = f"{type(error).__name__}: {error}; the traceback is in {task.log}"
+            return TaskResult(task, Failure(FailureKind.OTHER, cause))
         finally:
-            # The graphs of a run that is over would stay in memory until the process ends.
+            # Keras keeps the graphs of finished runs in memory until this.
             keras.backend.clear_session()
 
 
-class InThisProcess:
-    """Carries out one task at a time here, on all cores."""
+def _kind_of(error: KerasexpError) -> FailureKind:
+    if isinstance(error, DirectoryInUse):
+        return FailureKind.DIRECTORY_IN_USE
+    return FailureKind.NON_FINITE_LOSS if isinstance(error, NonFiniteLoss) else FailureKind.OTHER
+
+
+class ThisProcess:
+    """Runs one task at a time in this process, on all cores."""
 
     def __init__(self):
         self._task: Task | None = None
-        # Files may change before this process is asked for the same data in another study.
+        # Files may change before this process loads the same data for another study.
         self._cache = DataCache()
 
-    def __enter__(self) -> InThisProcess:
+    def __enter__(self) -> ThisProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
         pass
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
         return 0 if self._task else 1
 
     def start(self, task: Task) -> None:
         self._task = task
 
-    def ended(self) -> Ending:
+    def wait_for_one(self) -> TaskResult:
         task, self._task = self._task, None
-        return attempt(task, self._cache)
+        return run_task(task, self._cache)

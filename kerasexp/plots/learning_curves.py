@@ -1,4 +1,4 @@
-"""Several runs beside each other."""
+"""Several runs side by side: learning curves, and accuracies with their intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STYLES = ("-", "--", "-.", ":")
 
 
 def plot_learning_curves(runs: list[tuple[str, dict[str, np.ndarray]]]) -> Figure:
-    """Draw accuracy and loss on val of each run, over the steps and over the seconds it took.
+    """Draw accuracy and loss on val of each run, over training steps and over seconds.
 
     Args:
         runs: name and curve of each; a curve has `step`, `seconds`, `val_accuracy` and `val_loss`, float [k] each.
@@ -25,7 +25,7 @@ def plot_learning_curves(runs: list[tuple[str, dict[str, np.ndarray]]]) -> Figur
         lines = []
         for k, (_, curve) in enumerate(runs):
             look = {"linestyle": STYLES[k % len(STYLES)], "color": PALETTE[k % len(PALETTE)]}
-            # Without its points a curve of a single one would be invisible.
+            # A curve with a single point would be invisible without a marker.
             lines += axes.plot(curve[across], curve[metric], marker="." if len(curve[across]) <= 20 else None, **look)
         plain(axes)
         _spread(axes, [curve[across] for _, curve in runs])
@@ -39,14 +39,14 @@ def plot_learning_curves(runs: list[tuple[str, dict[str, np.ndarray]]]) -> Figur
 def plot_intervals(
     names: list[str], rates: np.ndarray, lows: np.ndarray, highs: np.ndarray, reported: list[float | None]
 ) -> Figure:
-    """Draw each run's test accuracy with its interval, and as a diamond what was reported.
+    """Draw the test accuracy of each run with its interval, and the paper's value as a diamond.
 
     Args:
         names: of the runs, from top to bottom.
         rates: float [runs].
         lows: float [runs], lower ends of the 95 % intervals.
         highs: float [runs], upper ends.
-        reported: per run, None where nothing was.
+        reported: the paper's accuracy per run, or None.
     """
     figure, (axes,) = new_figure(7.5, 1.5 + 0.34 * len(names))
     places = np.arange(len(names))
@@ -56,7 +56,7 @@ def plot_intervals(
     known = [(rate, place) for place, rate in enumerate(reported) if rate is not None]
     if known:
         handles += axes.plot(*zip(*known, strict=True), "D", color=ORANGE, fillstyle="none", markersize=8)
-        labels.append("reported")
+        labels.append("paper")
     shown = drawable(names, 32)
     axes.set_yticks(places, shown, **verbatim(*shown))
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -70,5 +70,5 @@ def _spread(axes: Axes, places: list[np.ndarray]) -> None:
     values = np.concatenate(places)
     positive = values[values > 0]
     if len(positive) and positive.min() < positive.max() / 50:
-        # Symmetric, because the curve may start at 0.
+        # symlog, because the curve may start at 0.
         axes.set_xscale("symlog", linthresh=positive.min())

@@ -1,4 +1,4 @@
-"""The trials of a search: over time, by epoch, by their values, and what these matter."""
+"""The trials of a search: over time, by epoch, by their values, and how important these are."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ COLOURS = "viridis"
 
 
 def plot_best_so_far(minutes: list[float], scores: list[float], best: list[float], objective: str) -> Figure:
-    """Draw each trial's score where it ended, and the best one so far.
+    """Draw the score of each trial when it ended, and the best score so far.
 
     Args:
-        minutes: of search after which each trial ended.
-        scores: of the same trials, nan where there is none.
-        best: after each of them.
-        objective: its name.
+        minutes: when each trial ended, in minutes since the search started.
+        scores: of the same trials; NaN for those without one.
+        best: best score after each trial.
+        objective: name of the score.
     """
     figure, (axes,) = new_figure(7, 3.6)
     dots = axes.plot(minutes, scores, "o", color=GREY, alpha=0.6, markersize=5)
@@ -29,18 +29,18 @@ def plot_best_so_far(minutes: list[float], scores: list[float], best: list[float
     axes.set_xlabel("minutes of search")
     axes.set_ylabel(objective)
     plain(axes)
-    add_legend(figure, dots + line, ["a trial", "best so far"], loc="outside upper center", ncols=2, frameon=False)
+    add_legend(figure, dots + line, ["trial", "best so far"], loc="outside upper center", ncols=2, frameon=False)
     return figure
 
 
-def plot_trial_curves(curves: list[list[float]], best: int, cut: list[bool], quantity: str) -> Figure:
-    """Draw what each trial reached after each epoch; a cross where one ended for good before the best did.
+def plot_trial_curves(curves: list[list[float]], best: int, ended_early: list[bool], quantity: str) -> Figure:
+    """Draw the curve of each trial over its epochs, with a cross at the end of those that ended early.
 
     Args:
-        curves: one per trial, by epoch.
+        curves: one value per epoch, for each trial.
         best: position of the best trial.
-        cut: which trials were trained for fewer epochs than they might have been.
-        quantity: that is drawn.
+        ended_early: for each trial, whether it was trained for fewer epochs than the longest and not continued.
+        quantity: name of the values.
     """
     figure, (axes,) = new_figure(7, 3.8)
     others = crosses = []
@@ -50,14 +50,14 @@ def plot_trial_curves(curves: list[list[float]], best: int, cut: list[bool], qua
             others = axes.plot(
                 epochs, curve, color=GREY, alpha=0.5, linewidth=1, marker="." if len(curve) == 1 else None
             )
-        if cut[k] and curve:
+        if ended_early[k] and curve:
             crosses = axes.plot(epochs[-1], curve[-1], "x", color=RED, markersize=6)
     top = axes.plot(np.arange(1, len(curves[best]) + 1), curves[best], color=BLUE, linewidth=2)
     plain(axes)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity)
-    names = ["the best trial", *(["the others"] if others else []), *(["ended here"] if crosses else [])]
+    names = ["best trial", *(["other trials"] if others else []), *(["ended early"] if crosses else [])]
     add_legend(figure, top + others + crosses, names, loc="outside upper center", ncols=3, frameon=False)
     return figure
 
@@ -69,8 +69,8 @@ def plot_parallel(
 
     Args:
         names: of the axes.
-        ticks: for each axis, places from 0 to 1 with what they mean.
-        places: float [trials, axes], from 0 to 1; -1 where an axis does not count, at which the line is broken.
+        ticks: for each axis, positions from 0 to 1 and their labels.
+        places: float [trials, axes], from 0 to 1; -1 where the domain is not active, which interrupts the line.
         scores: float [trials], higher is better.
     """
     figure, (axes,) = new_figure(max(6.0, 1.35 * len(names)), 4.6)
@@ -100,7 +100,7 @@ def plot_parallel(
 
 
 def plot_importance(names: list[str], means: np.ndarray, sds: np.ndarray) -> Figure:
-    """Draw how much each domain matters, with a standard deviation to each side.
+    """Draw the importance of each domain, with one standard deviation to each side.
 
     Args:
         names: of the domains, from top to bottom.
@@ -111,7 +111,7 @@ def plot_importance(names: list[str], means: np.ndarray, sds: np.ndarray) -> Fig
     axes.barh(places, means, xerr=sds, color=BLUE, ecolor=ORANGE, height=0.6)
     axes.set_yticks(places, shown, **verbatim(*shown))
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlabel("fall of R² where these values are shuffled")
+    axes.set_xlabel("fall of R² when the values are shuffled")
     plain(axes)
     return figure
 
@@ -124,15 +124,15 @@ def plot_slices(
     scores: list[list[float]],
     objective: str,
 ) -> Figure:
-    """Draw the score against each domain's value, the trials in which it counted.
+    """Draw the score against the value of each domain, over the trials in which it is active.
 
     Args:
         names: of the domains.
-        values: for each domain, one per trial; positions of choices.
+        values: for each domain, one per trial; for choices, their positions.
         ticks: for each domain, the names of its choices; None for numbers.
-        logs: the ends of a domain that is drawn from by order of magnitude; None for the others.
-        scores: for each domain, of the same trials.
-        objective: its name.
+        logs: for each domain, its ends if the sampling is logarithmic; None for the others.
+        scores: for each domain, the scores of the same trials.
+        objective: name of the score.
     """
     if not names:
         return nothing("no trial has a score")

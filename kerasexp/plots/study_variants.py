@@ -1,4 +1,4 @@
-"""The variants of a study beside each other, over seeds."""
+"""The variants of a study side by side, over seeds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MARKERS = {"train": ("s", GREY, -0.22), "val": ("^", ORANGE, 0.0), "test": ("o",
 def plot_study_accuracies(
     names: list[str], measured: dict[str, list[list[float]]], reported: dict[str, list[float | None]]
 ) -> Figure:
-    """Draw train, val and test accuracy of each variant: the mean, faintly each seed, and as a diamond what was reported.
+    """Draw train, val and test accuracy of each variant: the mean, each seed (faint), and the paper's value (diamond).
 
     Args:
         names: of the variants, from top to bottom.
-        measured: for `train`, `val` and `test`, the figures of each variant's seeds.
-        reported: for the same, one per variant, None where nothing was.
+        measured: for `train`, `val` and `test`, the accuracy of each seed of each variant.
+        reported: for the same splits, the paper's accuracy of each variant, or None.
     """
     figure, (axes,) = new_figure(7.5, 1.6 + 0.5 * len(names))
     places, handles, labels = np.arange(len(names)), [], []
@@ -31,12 +31,12 @@ def plot_study_accuracies(
         for place, values in zip(places, measured[split], strict=True):
             axes.plot(values, [place + shift] * len(values), marker, color=colour, alpha=0.35, markersize=4)
         known = [
-            (claim, place + shift) for place, claim in zip(places, reported[split], strict=True) if claim is not None
+            (value, place + shift) for place, value in zip(places, reported[split], strict=True) if value is not None
         ]
         if known:
             line = axes.plot(*zip(*known, strict=True), "D", color=colour, fillstyle="none", markersize=8)
-            if "reported" not in labels:
-                handles, labels = [*handles, *line], [*labels, "reported"]
+            if "paper" not in labels:
+                handles, labels = [*handles, *line], [*labels, "paper"]
     shown = drawable(names, 32)
     axes.set_yticks(places, shown, **verbatim(*shown))
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -49,11 +49,11 @@ def plot_study_accuracies(
 def plot_study_curves(names: list[str], curves: list[list[dict[str, np.ndarray]]]) -> Figure:
     """Draw accuracy and loss on val after each epoch: each variant's mean over seeds, with a band from lowest to highest.
 
-    Where seeds stopped at different epochs, an epoch's mean is of those that reached it.
+    If seeds stop at different epochs, the mean of an epoch is over those that reached it.
 
     Args:
         names: of the variants.
-        curves: for each variant the histories of its seeds, with `epoch`, `val_accuracy` and `val_loss`, float [epochs].
+        curves: for each variant, the histories of its seeds, with `epoch`, `val_accuracy` and `val_loss`, float [epochs].
     """
     figure, panels = new_figure(10.5, 4.2 + 0.18 * len(names), columns=2)
     for axes, metric in zip(panels, ("val_accuracy", "val_loss"), strict=True):
@@ -64,7 +64,7 @@ def plot_study_curves(names: list[str], curves: list[list[dict[str, np.ndarray]]
             values = np.full((max(len(histories), 1), len(epochs)), np.nan)
             for row, history in zip(values, histories, strict=False):
                 row[: len(history[metric])] = history[metric]
-            # A seed that has stopped is left out of the later epochs; one at least reached each.
+            # Seeds that stopped earlier are left out. At least one reached each epoch.
             mean, low, high = (f(values, axis=0) if histories else epochs for f in (np.nanmean, np.nanmin, np.nanmax))
             marker = "." if len(epochs) <= 20 else None
             lines += axes.plot(epochs, mean, color=colour, linestyle=style, marker=marker)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from kerasexp.config import Experiment, load_experiment
@@ -11,7 +10,7 @@ from kerasexp.errors import Problem, UserError
 from kerasexp.runs.directory import RunDirectory, earlier_runs
 from kerasexp.runs.identity import Identity
 from kerasexp.runs.request import RunRequest
-from kerasexp.storage import written
+from kerasexp.storage import copy_folder
 
 
 def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDirectory | None:
@@ -30,7 +29,7 @@ def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDi
     if run_dir is not None and not run_dir.exists():
         same = next((path for path in request.earlier if is_finished(RunDirectory(path), identity)), None)
         if same is not None:
-            copy_run(same, run_dir)
+            copy_folder(same, run_dir)
     if run_dir is not None and not request.resume:
         return None
     found = _unfinished_run(request.experiment, identity, run_dir)
@@ -48,15 +47,6 @@ def is_finished(run: RunDirectory, identity: Identity) -> bool:
     """Return whether this very run has been done, and its model is there."""
     manifest = run.read_manifest()
     return manifest.get("status") == "finished" and manifest.get("key") == identity.run and run.model.is_file()
-
-
-def copy_run(run: Path, to: Path) -> None:
-    """Copy a run's directory to a place where nothing is, all at once."""
-    temporary = to.with_name(f".{to.name}.copy")
-    with written(to):
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.copytree(run, temporary)
-        temporary.rename(to)
 
 
 def _unfinished_run(experiment: Experiment, identity: Identity, run_dir: Path | None) -> RunDirectory | None:

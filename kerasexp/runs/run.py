@@ -11,8 +11,9 @@ from kerasexp.data.prepared_data import DataCache
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.identity import identify
 from kerasexp.runs.request import RunRequest
-from kerasexp.runs.resume import copy_run, find_run, is_finished
-from kerasexp.training.interruption import interruption_is_an_error
+from kerasexp.runs.resume import find_run, is_finished
+from kerasexp.storage import copy_folder
+from kerasexp.training.interruption import interruption_as_error
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def run_experiment(request: RunRequest, console: Console, cache: DataCache | Non
     if request.run_dir is not None and not request.resume:
         RunDirectory.refuse_occupied(request.run_dir)
     if request.parent is not None and not request.run_dir.exists():
-        copy_run(request.parent, request.run_dir)
-    with interruption_is_an_error():
+        copy_folder(request.parent, request.run_dir)
+    with interruption_as_error():
         return _run(request, console, cache)
 
 

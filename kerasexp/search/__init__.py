@@ -1,1 +1,1 @@
-"""Searches: trials that keras-tuner proposes, their results, and the winner's confirmation."""
+"""Searches: trials that keras-tuner proposes, their results, and the confirmation of the winner."""

@@ -1,4 +1,4 @@
-"""The search directory: keras-tuner's files, each trial's run, and what stands beside them."""
+"""The search directory: keras-tuner's files, the run of each trial, and the files beside them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from kerasexp.config.search import Search
 from kerasexp.config.space import is_domain
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.directory import RunDirectory, numbered_runs
-from kerasexp.storage import write_json, write_text
+from kerasexp.storage import copy_folder, write_json, write_text
 
-# Settings that decide which trials are proposed; the others may change while a search goes on.
+# Settings that decide which trials are proposed; the others may change when a search is resumed.
 DECISIVE = ("algorithm", "objective", "seed", "initial", "factor", "iterations", "variables")
-# These propose whatever the space is at the moment; the others go through one that was laid out at the beginning.
+# These algorithms propose from the current space; the others lay out their trials at the start.
 EXTENDABLE = ("random", "bayesian")
 
 
 class SearchDirectory:
-    """One search's files."""
+    """The files of one search."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -31,33 +31,32 @@ class SearchDirectory:
     def find(
         cls, search: Search, where: Path | None, extend: bool, runs: Path = Path("runs")
     ) -> SearchDirectory | None:
-        """Return the directory that holds this search, or None where there is none.
+        """Return the directory that holds this search, or None if there is none.
 
         Args:
-            search: what is searched for.
-            where: the directory; None for the newest below `runs/<name>` that holds it.
-            extend: whether one whose domains were narrower will do.
+            search: what to look for.
+            where: the directory; None for the newest match below `runs/<name>`.
+            extend: whether to accept a search with narrower domains.
             runs: the folder of all runs.
 
         Raises:
-            UserError: `where` holds something else; or `extend` is asked for where a search cannot be gone on with.
+            UserError: `where` holds something else, or there is no search that can be extended.
         """
         identity = identity_of(search)
-        there = [where] if where is not None else [run.path for run in numbered_runs(runs / search.name)]
-        held = [(cls(path), found) for path in there if (found := cls(path).read().get("identity")) is not None]
-        for directory, found in held:
-            if found == identity:
+        paths = [where] if where is not None else [run.path for run in numbered_runs(runs / search.name)]
+        found = [(cls(path), held) for path in paths if (held := cls(path).read().get("identity")) is not None]
+        for directory, held in found:
+            if held == identity:
                 return directory
-        if held and (extend or where is not None):
-            directory, found = held[0]
-            lines = differences(found, identity)
-            if extend and may_extend(found, identity):
+        if found and (extend or where is not None):
+            directory, held = found[0]
+            if extend and may_extend(held, identity):
                 return directory
-            reason = (
-                "and --extend only takes wider domains, in a random or bayesian search" if extend else "see --extend"
+            advice = (
+                "--extend accepts only wider domains, in a random or bayesian search" if extend else "or see --extend"
             )
-            message = "holds a search of other settings; name another --run-dir, " + "; ".join([reason, *lines])
-            raise UserError(Problem(message, str(directory.path)))
+            message = "holds a search with other settings; use another --run-dir"
+            raise UserError(Problem("; ".join([message, advice, *differences(held, identity)]), str(directory.path)))
         if extend:
             raise UserError(Problem("there is no search to extend", str(where or runs / search.name), "--extend"))
         if where is not None:
@@ -66,7 +65,7 @@ class SearchDirectory:
 
     @classmethod
     def create(cls, search: Search, where: Path | None, runs: Path = Path("runs")) -> SearchDirectory:
-        """Make the directory `where`, or else the next number below `runs/<name>`; raises UserError where that cannot be."""
+        """Create the directory `where`, or else the next number below `runs/<name>`; raise UserError if that fails."""
         return cls(RunDirectory.create_place(search.name, where, runs))
 
     summary = property(lambda self: self.path / "search.json")
@@ -88,53 +87,46 @@ class SearchDirectory:
         return RunDirectory(self.path).locked()
 
     def read(self) -> dict[str, Any]:
-        """Return what `search.json` says, or an empty dict where there is none that can be read."""
+        """Return the content of `search.json`, or an empty dict if it cannot be read."""
         with suppress(OSError, ValueError):
             content = json.loads(self.summary.read_text(encoding="utf-8", errors="surrogateescape"))
             return content if isinstance(content, dict) else {}
         return {}
 
     def write(self, search: Search, content: dict[str, Any]) -> None:
-        """Write `search.json`, which says what this is a search of."""
+        """Write `search.json`: the search's identity and `content`."""
         write_json(self.summary, {"name": search.name, "identity": identity_of(search), **content})
 
     def drop_weights(self, trial: str) -> None:
-        """Delete the weights of one trial; its figures stay."""
+        """Delete the weights of one trial; its metrics stay."""
         run = self.run(trial)
         run.model.unlink(missing_ok=True)
         shutil.rmtree(run.state, ignore_errors=True)
 
     def keep_best(self, trial: str, text: str) -> None:
-        """Write `best.yaml`, and put the checkpoint of a trial beside it."""
+        """Write `best.yaml`, and copy the checkpoint of the best trial beside it."""
         write_text(self.best, text)
-        fresh, old = self.path / ".checkpoint.new", self.path / ".checkpoint.old"
-        for folder in (fresh, old):
-            shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.run(trial).checkpoint, fresh)
-        if self.checkpoint.exists():
-            self.checkpoint.rename(old)
-        fresh.rename(self.checkpoint)
-        shutil.rmtree(old, ignore_errors=True)
+        copy_folder(self.run(trial).checkpoint, self.checkpoint)
 
 
 def identity_of(search: Search) -> dict[str, Any]:
-    """Return what decides which trials a search has, in JSON's terms."""
+    """Return everything that decides which trials are proposed, as JSON values."""
     settings = search.settings.model_dump(mode="json", include=set(DECISIVE))
     return json.loads(json.dumps({"keys": search.space.raw, "search": settings}))
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return what differs between two identities, a line each."""
+    """Return the differences between two identities, one line each."""
     old, new = dict(_leaves(before)), dict(_leaves(now))
     return [
-        f"{key}: {_told(old, key)} there, and now {_told(new, key)}"
+        f"{key}: {_shown(old, key)} there, {_shown(new, key)} here"
         for key in dict.fromkeys([*old, *new])
         if old.get(key, ...) != new.get(key, ...)
     ]
 
 
 def may_extend(before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether trials of one identity are trials of the other: nothing differs but domains, which are wider now."""
+    """Return whether a search may continue another: they differ at most in domains that are wider now."""
     old, new = dict(_leaves(before)), dict(_leaves(now))
     if now["search"]["algorithm"] not in EXTENDABLE or set(old) != set(new):
         return False
@@ -152,7 +144,7 @@ def _is_wider(old: Any, new: Any) -> bool:
 
 
 def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted key and value of everything that is no mapping of further keys; a domain is a value."""
+    """Yield the dotted key and the value of every leaf; a domain is a leaf."""
     if isinstance(node, dict) and not is_domain(node):
         for key, value in node.items():
             yield from _leaves(value, f"{path}.{key}" if path else str(key))
@@ -163,5 +155,5 @@ def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, node
 
 
-def _told(leaves: dict[str, Any], key: str) -> str:
-    return json.dumps(leaves[key], ensure_ascii=False) if key in leaves else "nothing"
+def _shown(leaves: dict[str, Any], key: str) -> str:
+    return json.dumps(leaves[key], ensure_ascii=False) if key in leaves else "not set"

@@ -9,7 +9,7 @@ from kerasexp.search.table import value_text
 
 
 def write_hparams(folder: Path, trial: Trial, results: SearchResults) -> None:
-    """Write a trial's values, its score and its curve; what was there of it before goes."""
+    """Write the values, the score and the curve of a trial; earlier files of the trial are removed."""
     import shutil
 
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""What the trials of a search gave, and which of the searched values it hung on."""
+"""The results of a search's trials, and how important each searched value is."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import numpy as np
 
 from kerasexp.config import Search
 from kerasexp.config.space import Domain
+from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
 
-# A forest of fewer trials knows nothing.
-LEAST_FOR_IMPORTANCE = 12
+# With fewer trials, a random forest learns nothing.
+MIN_TRIALS_FOR_IMPORTANCE = 12
 TREES, REPEATS = 100, 10
-NOT_FINITE, EPOCHS = "not finite", "epochs"
+EPOCHS = "epochs"
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,18 @@ class Trial:
 
     Attributes:
         id: keras-tuner's.
-        values: by the names of the domains, those that counted.
-        status: `finished`, `repeated` (its experiment is that of an earlier trial), `not finite` (the loss was NaN or
+        values: the active values, by domain name.
+        status: `finished`, `repeated` (its experiment equals that of an earlier trial), `not finite` (the loss was NaN or
             infinite) or `failed`.
-        score: the objective on `val`; None where there is none.
-        epochs: of the model, those of the trial that it went on from among them.
-        trained: of these, its own.
-        seconds: how long it trained.
-        ended: seconds of search after which it had ended.
+        score: the objective on `val`, or None.
+        epochs: of the model, including those of the trial that it continued.
+        trained: epochs of this trial alone.
+        seconds: of training.
+        ended: when it ended, in seconds since the search started.
         parameters: of the model.
-        curve: the objective after each epoch.
+        curve: accuracy or loss on `val` after each epoch.
         cause: of its failure.
-        parent: id of the trial that it went on from, or that it repeats.
+        parent: id of the trial that it continued or repeats.
     """
 
     id: str
@@ -54,8 +55,16 @@ class Trial:
     cause: str | None = None
     parent: str | None = None
 
+    @property
+    def failure(self) -> Failure | None:
+        """Why it has no score, or None if it has one."""
+        if self.score is not None:
+            return None
+        is_not_finite = self.status == FailureKind.NON_FINITE_LOSS
+        return Failure(FailureKind.NON_FINITE_LOSS if is_not_finite else FailureKind.OTHER, self.cause)
+
     def repeated(self, id: str, values: dict[str, Any], ended: float) -> Trial:
-        """Return this one as the result of another trial that would be the same."""
+        """Return the result of another trial with the same experiment."""
         return replace(
             self, id=id, values=values, ended=ended, status="repeated", parent=self.id, trained=0, seconds=0.0
         )
@@ -63,12 +72,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Importance:
-    """How much of the differences between trials hangs on each searched value.
+    """How important each searched value is for the score.
 
     Attributes:
-        names: of the domains, and `epochs` where these differ, the most important first.
-        means, sds: by how much R² falls where a domain's values are shuffled, and its standard deviation over shuffles.
-        r2: of a random forest on trials that each of its trees has not seen; near or below 0 it has learned nothing.
+        names: of the domains, and `epochs` if trials differ in these; the most important first.
+        means, sds: fall of R² when a domain's values are shuffled: mean and standard deviation over shuffles.
+        r2: out-of-bag R² of the random forest; at 0 or below it has learned nothing.
     """
 
     names: list[str]
@@ -79,11 +88,11 @@ class Importance:
 
 @dataclass
 class SearchResults:
-    """All trials that have ended, in the order in which they did.
+    """All trials that have ended, in the order of their ends.
 
     Attributes:
         search: what was searched for.
-        objective: which figure of `val`, and `max` or `min`.
+        objective: a metric of `val`, and `max` or `min`.
         trials: the trials.
     """
 
@@ -93,13 +102,13 @@ class SearchResults:
 
     @property
     def ranked(self) -> list[Trial]:
-        """The trials that finished, the best first; of equal ones the earlier, and no repeated ones."""
+        """The finished trials, best first and ties in their order; repeated trials are left out."""
         sign = -1 if self.objective[1] == "max" else 1
         return sorted((t for t in self.trials if t.status == "finished"), key=lambda trial: sign * trial.score)
 
     @property
     def best(self) -> Trial | None:
-        """The best trial, or None where none has finished."""
+        """The best trial, or None if none has finished."""
         return next(iter(self.ranked), None)
 
     def best_so_far(self) -> list[float | None]:
@@ -117,32 +126,34 @@ def read_trial(
     id: str,
     values: dict[str, Any],
     objective: tuple[str, str],
-    cause: str | None,
+    failure: Failure | None,
     ended: float,
     parent: tuple[str, int] | None,
 ) -> Trial:
-    """Return what a trial's run left.
+    """Read the result of a trial from its run.
 
     Args:
         run: its directory.
         id: of the trial.
-        values: of the domains.
-        objective: which figure of `val`, and its direction.
-        cause: why it failed; None where it has not.
-        ended: seconds of search after which it had ended.
-        parent: the trial that it went on from, and how many epochs that had.
+        values: the active values, by domain name.
+        objective: a metric of `val`, and its direction.
+        failure: why it failed, or None.
+        ended: when it ended, in seconds since the search started.
+        parent: id and epochs of the trial that it continued, or None.
     """
     curve: list[float] = []
     with suppress(OSError, ValueError, KeyError), run.history.open(encoding="utf-8") as file:
         curve = [float(row[_column(objective[0])]) for row in csv.DictReader(file)]
     score, epochs, seconds = None, len(curve), 0.0
-    if cause is None:
+    if failure is None:
         try:
             metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
             score, epochs, seconds = metrics["val"][objective[0]], metrics["epochs"], metrics["train_seconds"]
         except (OSError, ValueError, KeyError) as error:
-            cause = f"its figures cannot be read: {error}"
-    status = "finished" if cause is None else NOT_FINITE if "not finite" in cause else "failed"
+            failure = Failure(FailureKind.OTHER, f"its metrics cannot be read: {error}")
+    status = "finished" if failure is None else "failed"
+    if failure is not None and failure.kind is FailureKind.NON_FINITE_LOSS:
+        status = failure.kind.value
     return Trial(
         id,
         values,
@@ -154,26 +165,26 @@ def read_trial(
         ended,
         run.read_manifest().get("parameters"),
         [value for value in curve if np.isfinite(value)],
-        cause,
+        None if failure is None else failure.cause,
         parent[0] if parent else None,
     )
 
 
 def importance(results: SearchResults) -> Importance | None:
-    """Return the permutation importance of each domain for a random forest's guess of the score (Breiman 2001).
+    """Return the permutation importance of each domain for a random forest that predicts the score (Breiman 2001).
 
-    None where too few trials have a score, or all have the same.
+    None if too few trials have a score, or all have the same one.
     """
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.inspection import permutation_importance
 
     trials = [trial for trial in results.trials if trial.status == "finished"]
     scores = np.array([trial.score for trial in trials])
-    if len(trials) < LEAST_FOR_IMPORTANCE or np.ptp(scores) == 0:
+    if len(trials) < MIN_TRIALS_FOR_IMPORTANCE or np.ptp(scores) == 0:
         return None
     domains = list(results.search.space.domains.values())
     columns = {domain.name: [as_number(domain, trial.values) for trial in trials] for domain in domains}
-    # Hyperband gives most trials few epochs, which must not be taken for a fault of their values.
+    # Hyperband trains most trials for few epochs. The forest must not blame their values for the low score.
     if len({trial.epochs for trial in trials}) > 1:
         columns[EPOCHS] = [float(trial.epochs) for trial in trials]
     table = np.array(list(columns.values())).T
@@ -185,7 +196,7 @@ def importance(results: SearchResults) -> Importance | None:
 
 
 def as_number(domain: Domain, values: Mapping[str, Any]) -> float:
-    """Return a domain's value as a place from 0 to 1 on its axis; -1 where it does not count."""
+    """Return the position of a domain's value on its axis, from 0 to 1; -1 if the domain is not active."""
     if domain.name not in values:
         return -1.0
     value = values[domain.name]
@@ -196,6 +207,6 @@ def as_number(domain: Domain, values: Mapping[str, Any]) -> float:
     return float((value - low) / (high - low))
 
 
-def _column(figure: str) -> str:
-    # Macro F1 is not followed from epoch to epoch; the accuracy is.
-    return "val_loss" if figure == "loss" else "val_accuracy"
+def _column(metric: str) -> str:
+    # The history has no macro F1; its curve is the accuracy.
+    return "val_loss" if metric == "loss" else "val_accuracy"

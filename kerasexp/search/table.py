@@ -1,4 +1,4 @@
-"""A search's trials as lines of text and as CSV."""
+"""The trials of a search as lines of text and as CSV."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 from kerasexp.search.results import SearchResults, Trial
 from kerasexp.storage import csv_text
 
-BEST = 5
+# Trials that are listed at the end of a search.
+LISTED = 5
 
 
 def trials_csv(results: SearchResults) -> str:
-    """Return one row per trial, in the order in which they ended, with a column for each domain."""
+    """Return one row per trial, in the order of their ends, with a column for each domain."""
     domains = list(results.search.space.domains)
     header = ["trial", "status", results.search.settings.objective, "epochs", "seconds", "ended_at", "parameters"]
     rows = (
@@ -35,33 +36,33 @@ def trials_csv(results: SearchResults) -> str:
 
 
 def trial_line(trial: Trial, results: SearchResults) -> str:
-    """Return a line on a trial that has just ended."""
+    """Return a line about a trial that has just ended."""
     begin = f"{len(results.trials):>4}  trial {trial.id}: "
     values, best = values_text(trial.values), results.best
     if trial.score is None:
         return f"{begin}{trial.status}: {trial.cause}; {values}"
     if trial.status == "repeated":
-        return f"{begin}the same as trial {trial.parent}"
-    told = f"{results.search.settings.objective} {trial.score:.4f}, {trial.epochs} epochs, {trial.seconds:.0f} s"
-    # The values of the others are in trials.csv.
-    return f"{begin}{told}; the best so far: {values}" if best is not None and best.id == trial.id else begin + told
+        return f"{begin}the same experiment as trial {trial.parent}"
+    scored = f"{results.search.settings.objective} {trial.score:.4f}, {trial.epochs} epochs, {trial.seconds:.0f} s"
+    # The values of the other trials are in trials.csv.
+    return f"{begin}{scored}; the best so far: {values}" if best is not None and best.id == trial.id else begin + scored
 
 
 def best_lines(results: SearchResults) -> Iterator[str]:
-    """Yield lines on the best trials."""
+    """Yield lines about the best trials."""
     name, ranked = results.search.settings.objective, results.ranked
     yield f"the best of {len(results.trials)} trials:"
-    for trial in ranked[:BEST]:
+    for trial in ranked[:LISTED]:
         yield f"  {name} {trial.score:.4f}  trial {trial.id}: {values_text(trial.values)}"
 
 
 def values_text(values: dict[str, Any]) -> str:
-    """Return the values of a trial on one line, each with the last part of its key."""
+    """Return the values of a trial on one line, with short names."""
     return ", ".join(f"{short_names(values)[name]} {value_text(value)}" for name, value in values.items())
 
 
 def short_names(names) -> dict[str, str]:
-    """Return for each dotted key as many of its last parts as tell it from the others."""
+    """Return for each dotted key as few of its last parts as identify it among the others."""
     found = {}
     for name in names:
         parts = name.split(".")
@@ -74,7 +75,7 @@ def short_names(names) -> dict[str, str]:
 
 
 def value_text(value: Any) -> str:
-    """Return a value in few characters."""
+    """Return a short text for a value."""
     if isinstance(value, bool) or value is None or isinstance(value, list | dict):
         return json.dumps(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

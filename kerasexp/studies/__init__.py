@@ -1,1 +1,1 @@
-"""Studies: many runs one after the other or side by side, and their table."""
+"""Studies: several runs, one after the other or at once, and their table."""

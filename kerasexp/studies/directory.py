@@ -52,9 +52,9 @@ class StudyDirectory:
         """Return the directory of one run; `variant` is the name of its folder."""
         return self.path / variant / str(seed)
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Lock the directory for this process; see `RunDirectory.held`."""
-        return RunDirectory(self.path).held()
+    def locked(self) -> AbstractContextManager[None]:
+        """Lock the directory for this process; see `RunDirectory.locked`."""
+        return RunDirectory(self.path).locked()
 
     def earlier(self) -> Iterator[StudyDirectory]:
         """Yield the other numbered directories of the same study, newest first."""

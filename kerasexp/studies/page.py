@@ -1,4 +1,4 @@
-"""The page of a study: one HTML file with the table, the curves, and a way to each run."""
+"""The page of a study: one HTML file with the table, the curves, and a link to each run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kerasexp.studies.table import HEADINGS, difference_sentences, table_row
 
 
 def write_study_page(page: Path, plots: Path, results: StudyResults) -> None:
-    """Draw the study's figures into `plots`, and write the page with them inside."""
+    """Draw the plots of a study into the folder `plots`, and write the page with them embedded."""
     images = []
     plots.mkdir(exist_ok=True)
     for plot in _plots(results):
@@ -25,36 +25,36 @@ def write_study_page(page: Path, plots: Path, results: StudyResults) -> None:
         "headings": [HEADINGS[k] for k in columns],
         "rows": [[row[k] for k in columns] for row in rows],
         "differences": list(difference_sentences(results)),
-        "claims": [variant for variant in results.variants if "note" in variant.reported],
+        "paper_notes": [variant for variant in results.variants if "note" in variant.reported],
         "images": images,
     }
     write_text(page, render("study.html", content))
 
 
 def _plots(results: StudyResults):
-    variants = [variant for variant in results.variants if variant.figures]
+    variants = [variant for variant in results.variants if variant.metrics]
     if not variants:
         return
     names, splits = [variant.name for variant in variants], dict(zip(("train", "val", "test"), ACCURACIES, strict=True))
     measured = {
-        split: [list(variant.by_seed[figure].values()) for variant in variants] for split, figure in splits.items()
+        split: [list(variant.by_seed[metric].values()) for variant in variants] for split, metric in splits.items()
     }
-    claims = {
+    reported = {
         split: [
-            claim if isinstance(claim := variant.reported.get(figure), int | float) else None for variant in variants
+            value if isinstance(value := variant.reported.get(metric), int | float) else None for variant in variants
         ]
-        for split, figure in splits.items()
+        for split, metric in splits.items()
     }
     yield Plot(
-        "Figures",
+        "Results",
         "accuracies",
-        "Accuracy of each variant: its mean, faintly each seed, and as open diamonds what was reported. Train is "
-        "measured while training, with dropout and augmentation, in the epoch that was kept.",
-        "; ".join(f"{variant.name}: test {variant.figures['test_accuracy'].mean:.4f}" for variant in variants),
-        plot_study_accuracies(names, measured, claims),
+        "Accuracy of each variant: the mean, each seed (faint), and the paper's value (open diamond). Train accuracy is "
+        "measured during training, with dropout and augmentation, in the epoch whose weights were kept.",
+        "; ".join(f"{variant.name}: test {variant.metrics['test_accuracy'].mean:.4f}" for variant in variants),
+        plot_study_accuracies(names, measured, reported),
     )
     yield Plot(
-        "Figures",
+        "Results",
         "learning_curves",
         "Accuracy and loss on val after each epoch: the mean over seeds, with a band from the lowest to the highest.",
         f"Learning curves of {len(variants)} variants.",

@@ -1,20 +1,21 @@
-"""A study's finished runs, gathered by variant: figures over seeds, differences from the first variant, what failed."""
+"""The results of a study by variant: metrics over seeds, differences from the first variant, failures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from kerasexp.comparison.notes import Note, warning
 from kerasexp.config import Experiment, Study
 from kerasexp.runs.finished import Curve, FinishedRun
 from kerasexp.studies.seed_statistics import SeedDifference, Spread, differences_from_first, spread
 
-# Shown side by side, and claimed by reports under the same names; as in Keras, a bare name is of the training images.
+# Shown side by side; papers' metrics have the same names. As in Keras, a name without a split is of the training images.
 ACCURACIES = ("accuracy", "val_accuracy", "test_accuracy")
-FIGURES = (*ACCURACIES, "test_macro_recall", "test_macro_f1", "epochs", "train_seconds")
+METRICS = (*ACCURACIES, "test_macro_recall", "test_macro_f1", "epochs", "train_seconds")
 COMPARED = ("test_accuracy", "val_accuracy")
 
 
@@ -25,8 +26,8 @@ class Outcome:
     Attributes:
         variant, seed: which run.
         folder: its directory, relative to the study's.
-        status: finished, failed, interrupted, or waiting where it has not begun.
-        cause: what made it fail or stop.
+        status: finished, failed, interrupted, or waiting if it has not started.
+        cause: why it failed.
     """
 
     variant: str
@@ -38,23 +39,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class VariantResults:
-    """One variant's runs.
+    """The runs of one variant.
 
     Attributes:
         name: of the variant.
-        experiment: as it was run, with the first seed.
+        experiment: with the first seed.
         outcomes: one per seed.
-        figures: those of `FIGURES` that its finished runs have, over the seeds; empty where none has finished.
-        by_seed: the same, one by one.
-        histories: the columns of each finished run's `history.csv`.
-        parameters, flops: of the network; None where no run has finished.
-        differences: for each of `COMPARED`, this variant less the first one; None for the first and without pairs.
+        metrics: those of `METRICS`, over the seeds that have finished; empty if none has.
+        by_seed: the same metrics by name and seed.
+        histories: the columns of `history.csv` of each finished run.
+        parameters, flops: of the network; None if no run has finished.
+        differences: for each of `COMPARED`, this variant minus the first; None for the first, and without common seeds.
     """
 
     name: str
     experiment: Experiment
     outcomes: list[Outcome]
-    figures: dict[str, Spread]
+    metrics: dict[str, Spread]
     by_seed: dict[str, dict[int, float]]
     histories: list[Curve]
     parameters: int | None
@@ -63,27 +64,28 @@ class VariantResults:
 
     @property
     def reported(self) -> dict[str, float | str]:
+        """The metrics of the paper."""
         return self.experiment.reported
 
-    def off_reported(self, figure: str) -> float | None:
-        """Return the mean of a figure less what is reported, or None where either is missing."""
-        claimed, measured = self.reported.get(figure), self.figures.get(figure)
-        return None if measured is None or not isinstance(claimed, int | float) else measured.mean - claimed
+    def difference_from_paper(self, metric: str) -> float | None:
+        """Return the mean of a metric minus the paper's value, or None if either is missing."""
+        reported, measured = self.reported.get(metric), self.metrics.get(metric)
+        return None if measured is None or not isinstance(reported, int | float) else measured.mean - reported
 
 
 @dataclass(frozen=True)
 class StudyResults:
-    """Everything that a study's table and page show.
+    """Everything that the table and the page of a study show.
 
     Attributes:
         study: what was run.
-        variants: in its order.
-        notes: what a reader has to know before believing a figure.
+        variants: in the order of the study.
+        notes: what a reader has to know before trusting the metrics.
     """
 
     study: Study
     variants: list[VariantResults]
-    notes: list[str]
+    notes: list[Note]
 
     @property
     def failed(self) -> list[Outcome]:
@@ -91,35 +93,35 @@ class StudyResults:
 
     @property
     def unfinished(self) -> int:
-        """How many runs have not finished, for whatever cause."""
+        """The number of runs that have not finished."""
         return sum(outcome.status != "finished" for variant in self.variants for outcome in variant.outcomes)
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as plain JSON."""
+        """Return everything as plain JSON values."""
         return {
             "name": self.study.name,
             "status": "failed" if self.failed else "unfinished" if self.unfinished else "finished",
             "quick": self.study.quick,
             "seeds": self.study.seeds,
             "reference": self.variants[0].name,
-            "notes": self.notes,
+            "notes": [note.text for note in self.notes],
             "variants": [_variant_json(variant) for variant in self.variants],
         }
 
 
 def gather(study: Study, outcomes: Iterable[Outcome], finished: dict[tuple[str, int], FinishedRun]) -> StudyResults:
-    """Return a study's results so far.
+    """Return the results of a study so far.
 
     Args:
         study: what is being run.
-        outcomes: of all its runs.
-        finished: by variant and seed, those that have ended well.
+        outcomes: one per run.
+        finished: the runs that have finished, by variant and seed.
     """
     outcomes = list(outcomes)
-    figures = {name: _by_seed(name, finished) for name in study.variants}
+    metrics = {name: _metrics_by_seed(name, finished) for name in study.variants}
     compared = {
-        figure: differences_from_first({name: of.get(figure, {}) for name, of in figures.items()})
-        for figure in COMPARED
+        metric: differences_from_first({name: found.get(metric, {}) for name, found in metrics.items()})
+        for metric in COMPARED
     }
     variants = []
     for name, experiment in study.variants.items():
@@ -129,27 +131,27 @@ def gather(study: Study, outcomes: Iterable[Outcome], finished: dict[tuple[str, 
                 name,
                 experiment,
                 [outcome for outcome in outcomes if outcome.variant == name],
-                {figure: spread(list(values.values())) for figure, values in figures[name].items()},
-                figures[name],
+                {metric: spread(list(values.values())) for metric, values in metrics[name].items()},
+                metrics[name],
                 [run.history for run in runs],
                 runs[0].manifest["parameters"] if runs else None,
                 runs[0].manifest.get("flops") if runs else None,
-                {figure: differences[name] for figure, differences in compared.items()},
+                {metric: differences[name] for metric, differences in compared.items()},
             )
         )
     return StudyResults(study, variants, list(_notes(study, outcomes, list(finished.values()))))
 
 
-def _by_seed(name: str, finished: dict[tuple[str, int], FinishedRun]) -> dict[str, dict[int, float]]:
+def _metrics_by_seed(name: str, finished: dict[tuple[str, int], FinishedRun]) -> dict[str, dict[int, float]]:
     found: dict[str, dict[int, float]] = {}
     for (variant, seed), run in sorted(finished.items(), key=lambda item: item[0][1]):
         if variant == name:
-            for figure, value in _figures(run).items():
-                found.setdefault(figure, {})[seed] = value
+            for metric, value in _metrics(run).items():
+                found.setdefault(metric, {})[seed] = value
     return found
 
 
-def _figures(run: FinishedRun) -> dict[str, float]:
+def _metrics(run: FinishedRun) -> dict[str, float]:
     metrics, history = run.metrics, run.history
     kept = int(np.searchsorted(history["epoch"], metrics["kept_epoch"]))
     return {
@@ -163,21 +165,21 @@ def _figures(run: FinishedRun) -> dict[str, float]:
     }
 
 
-def _notes(study: Study, outcomes: list[Outcome], finished: list[FinishedRun]):
+def _notes(study: Study, outcomes: list[Outcome], finished: list[FinishedRun]) -> Iterator[Note]:
     for sentence in sorted({sentence for run in finished for sentence in run.manifest["stand_ins"]}):
-        yield f"Stand-in: {sentence}"
+        yield warning(f"Stand-in: {sentence}")
     if study.quick:
         images = max((run.manifest["data"]["images"]["train"] for run in finished), default=0)
-        yield (
-            f"A quick look ({len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}, at most {images:,} training "
-            "images): it shows that all works, and its figures stand for nothing else."
+        yield warning(
+            f"A quick study ({len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}, at most {images:,} training "
+            "images): it only checks that everything works. Do not use its metrics."
         )
     if missing := sum(outcome.status != "finished" for outcome in outcomes):
-        yield f"{missing} of {len(outcomes)} runs have not finished."
+        yield warning(f"{missing} of {len(outcomes)} runs have not finished.")
     for sentence in sorted({run.manifest["data"]["absence"] for run in finished} - {None}):
-        yield f"{sentence[0].upper()}{sentence[1:]}."
+        yield warning(f"{sentence[0].upper()}{sentence[1:]}.")
     if len({run.manifest["data"]["identities"]["test"] for run in finished}) > 1:
-        yield "The test sets of the runs are not the same."
+        yield warning("The runs have different test sets.")
 
 
 def _variant_json(variant: VariantResults) -> dict[str, Any]:
@@ -186,12 +188,12 @@ def _variant_json(variant: VariantResults) -> dict[str, Any]:
         "reported": variant.reported,
         "parameters": variant.parameters,
         "flops": variant.flops,
-        "figures": {figure: asdict(found) for figure, found in variant.figures.items()},
+        "figures": {metric: asdict(found) for metric, found in variant.metrics.items()},
         "differences": {
-            figure: None if found is None else asdict(found) for figure, found in variant.differences.items()
+            metric: None if found is None else asdict(found) for metric, found in variant.differences.items()
         },
         "runs": [
-            {**asdict(outcome), **{figure: values.get(outcome.seed) for figure, values in variant.by_seed.items()}}
+            {**asdict(outcome), **{metric: values.get(outcome.seed) for metric, values in variant.by_seed.items()}}
             for outcome in variant.outcomes
         ],
     }

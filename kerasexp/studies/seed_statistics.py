@@ -1,4 +1,4 @@
-"""What several seeds say: the spread of a figure, and whether two variants really differ."""
+"""Statistics over seeds: the spread of a metric, and whether two variants differ."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 
 from kerasexp.evaluation.intervals import holm
 
-# Up to so many pairs all flips of sign are tried; beyond, so many drawn ones.
+# Up to this many pairs all sign flips are tried; with more pairs, this many random ones.
 EXACT_PAIRS, FLIPS = 14, 20_000
 LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over seeds.
+    """A metric over seeds.
 
     Attributes:
         mean: of the values.
-        sd: their standard deviation, n - 1 below; None for a single value.
+        sd: their standard deviation, with n - 1 in the denominator; None for a single value.
         low: lower end of the mean's 95 % interval (Student's t); None for a single value.
         high: its upper end.
-        count: how many values there are.
+        count: the number of values.
     """
 
     mean: float
@@ -36,12 +36,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class SeedDifference:
-    """One variant's figure less the first one's, by seeds that both have.
+    """A variant's metric minus that of the first variant, over the seeds that both have.
 
     Attributes:
         spread: of the differences.
-        p_value: of the sign-flip test, adjusted for the number of variants (Holm 1979); None without pairs.
-        verdict: what the numbers carry, in words.
+        p_value: of the sign-flip test, adjusted for the number of variants (Holm 1979).
+        verdict: the conclusion, in words.
     """
 
     spread: Spread
@@ -50,7 +50,7 @@ class SeedDifference:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return mean, standard deviation and the mean's 95 % interval of one value or more."""
+    """Return mean, standard deviation and the 95 % interval of the mean."""
     from scipy.stats import t
 
     mean, count = float(np.mean(values)), len(values)
@@ -62,11 +62,11 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def sign_flip(differences: Sequence[float]) -> float:
-    """Return the two-sided p-value of the sign-flip test: that paired differences are as likely positive as negative.
+    """Return the two-sided p-value of the sign-flip test.
 
-    Under that hypothesis each difference could as well have had the other sign; p is the share of all flips of sign (of
-    `FLIPS` seeded ones for many pairs) whose mean is as far from 0. With n pairs it cannot be below 2 / 2^n, so that fewer
-    than 6 never reach 0.05.
+    Null hypothesis: each paired difference is as likely positive as negative. p is the share of all sign flips (for many
+    pairs, of `FLIPS` seeded random ones) whose mean is at least as far from 0. With n pairs p is at least 2 / 2^n: fewer
+    than 6 pairs never reach 0.05.
     """
     values = np.asarray(differences, np.float64)
     if len(values) <= EXACT_PAIRS:
@@ -74,22 +74,22 @@ def sign_flip(differences: Sequence[float]) -> float:
     else:
         drawn = np.random.default_rng(0).choice((1, -1), (FLIPS, len(values)))
         signs = np.vstack([np.ones(len(values)), drawn])
-    # Sums that are equal on paper differ in their last digits.
+    # Sums that are mathematically equal differ in their last digits.
     return float((np.abs(signs @ values) >= abs(values.sum()) * (1 - 1e-9)).mean())
 
 
-def differences_from_first(figures: dict[str, dict[int, float]]) -> dict[str, SeedDifference | None]:
+def differences_from_first(metrics: dict[str, dict[int, float]]) -> dict[str, SeedDifference | None]:
     """Compare each variant with the first, seed by seed.
 
     Args:
-        figures: by variant and seed, a figure of which more is better.
+        metrics: by variant and seed, a metric of which more is better.
 
     Returns:
-        By variant; None for the first, and where no seed has both.
+        By variant; None for the first, and for a variant that has no seed in common with it.
     """
-    first, *others = figures
+    first, *others = metrics
     pairs = {
-        name: [figures[name][seed] - figures[first][seed] for seed in figures[name] if seed in figures[first]]
+        name: [metrics[name][seed] - metrics[first][seed] for seed in metrics[name] if seed in metrics[first]]
         for name in others
     }
     compared = [name for name in others if pairs[name]]
@@ -105,13 +105,13 @@ def differences_from_first(figures: dict[str, dict[int, float]]) -> dict[str, Se
 def _verdict(differences: list[float], p_value: float, comparisons: int) -> str:
     count = len(differences)
     if count == 1:
-        return "one seed cannot tell a difference from chance"
+        return "one seed cannot distinguish a difference from chance"
     if p_value < LEVEL:
         return f"{'better' if np.mean(differences) > 0 else 'worse'}, by the sign-flip test over {count} seeds"
     claimed = f"no difference can be claimed at {count} seeds"
     if count < 3 or 2 * comparisons / 2**count < LEVEL:
         return claimed
-    # So few seeds could not have passed that test. Whether normal spread would carry a claim is worth a word.
+    # With so few seeds the sign-flip test cannot reach the level, so the t-test is worth a mention.
     from scipy.stats import ttest_1samp
 
     same = bool(np.ptp(differences) < 1e-12)
@@ -119,6 +119,6 @@ def _verdict(differences: list[float], p_value: float, comparisons: int) -> str:
     if p_normal * comparisons < LEVEL:
         way = "above" if np.mean(differences) > 0 else "below"
         return (
-            f"{claimed} by the sign-flip test, which needs more; {way} by a t-test, which takes the spread for normal"
+            f"{claimed} by the sign-flip test, which needs more; {way} by a t-test, which assumes a normal distribution"
         )
     return claimed

@@ -1,4 +1,4 @@
-"""A study's table in Markdown, which reads well in a terminal too."""
+"""A study's table in Markdown, which is readable in a terminal too."""
 
 from __future__ import annotations
 
@@ -8,46 +8,47 @@ from kerasexp.studies.results import ACCURACIES, StudyResults, VariantResults
 from kerasexp.studies.seed_statistics import SeedDifference, Spread
 
 HEADINGS = (
-    "variant", "train", "val", "test", "reported", "test less reported", "macro F1",
+    "variant", "train", "val", "test", "paper", "test minus paper", "macro F1",
     "parameters", "MFLOPs", "epochs", "seconds", "seeds",
 )  # fmt: skip
 
 
 def markdown(results: StudyResults) -> str:
-    """Return the table of figures, the differences from the first variant, what failed, and the notes."""
-    parts = [*results.notes, "", _table(HEADINGS, [table_row(variant) for variant in results.variants]), ""]
+    """Return the notes, the table of metrics, the differences from the first variant, and the failures."""
+    notes = [note.text for note in results.notes]
+    parts = [*notes, "", _table(HEADINGS, [table_row(variant) for variant in results.variants]), ""]
     parts += [f"- {sentence}" for sentence in difference_sentences(results)]
     parts += [f"- {o.variant}, seed {o.seed} FAILED: {o.cause}" for o in results.failed]
     return "\n".join(parts).strip() + "\n"
 
 
 def table_row(variant: VariantResults) -> list[str]:
-    """Return one variant's cells, in the order of `HEADINGS`."""
-    figures = variant.figures
+    """Return the cells of one variant, in the order of `HEADINGS`."""
+    metrics = variant.metrics
     finished = sum(outcome.status == "finished" for outcome in variant.outcomes)
-    off = variant.off_reported("test_accuracy")
+    difference = variant.difference_from_paper("test_accuracy")
     return [
         variant.name,
-        *(with_spread(figures.get(name)) for name in ACCURACIES),
+        *(with_spread(metrics.get(name)) for name in ACCURACIES),
         _reported(variant),
-        "" if off is None else f"{off:+.4f}",
-        with_spread(figures.get("test_macro_f1")),
+        "" if difference is None else f"{difference:+.4f}",
+        with_spread(metrics.get("test_macro_f1")),
         "" if variant.parameters is None else f"{variant.parameters:,}",
-        "" if variant.flops is None else f"{variant.flops / 1e6:,.2f}",
-        *(f"{figures[name].mean:,.4g}" if name in figures else "" for name in ("epochs", "train_seconds")),
+        "" if variant.parameters is None else "–" if variant.flops is None else f"{variant.flops / 1e6:,.2f}",
+        *(f"{metrics[name].mean:,.4g}" if name in metrics else "" for name in ("epochs", "train_seconds")),
         str(finished) if finished == len(variant.outcomes) else f"{finished} of {len(variant.outcomes)}",
     ]
 
 
 def with_spread(found: Spread | None) -> str:
-    """Return the mean, and the standard deviation where there are several seeds."""
+    """Return the mean, and the standard deviation if there are several seeds."""
     if found is None:
         return ""
     return f"{found.mean:.4f}" if found.sd is None else f"{found.mean:.4f} ± {found.sd:.4f}"
 
 
 def difference_sentences(results: StudyResults) -> Iterator[str]:
-    """Yield for each other variant how far its test accuracy is from the first one's, and what may be concluded."""
+    """Yield for each other variant its difference in test accuracy from the first, and the conclusion."""
     first = results.variants[0].name
     for variant in results.variants[1:]:
         found = variant.differences["test_accuracy"]
@@ -62,12 +63,12 @@ def _difference(found: SeedDifference) -> str:
 
 
 def _reported(variant: VariantResults) -> str:
-    claims = [variant.reported.get(name) for name in ACCURACIES]
-    return " / ".join("–" if claim is None else f"{claim:g}" for claim in claims) if any(claims) else ""
+    values = [variant.reported.get(name) for name in ACCURACIES]
+    return " / ".join("–" if value is None else f"{value:g}" for value in values) if any(values) else ""
 
 
 def _table(headings: tuple[str, ...], rows: list[list[str]]) -> str:
-    """Return a Markdown table of aligned columns; those without a single cell are left out."""
+    """Return a Markdown table with aligned columns; columns without any cell are left out."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     kept = [k for k in range(len(headings)) if any(row[k] for row in cells)]
     widths = {k: max(len(headings[k]), *(len(row[k]) for row in cells)) for k in kept}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kerasexp.executors.tasks import Failure, TaskResult
+
 SPACE = """
 data: {source: digits, preprocessing: {size: [14, 14]}}
 model:
@@ -27,31 +29,29 @@ def search_yaml(tmp_path) -> Path:
     return path
 
 
-class MadeUp:
-    """Trials whose score follows from their learning rate and filters; some may fail.
+class FakeTrials:
+    """Trials whose score is a function of learning rate and filters; some may fail.
 
     Attributes:
-        begun: the names of the trials, as often as they were begun.
-        fails: by name, the cause of which a trial dies.
-        stops: before which trial, counted from 1, the process is asked to stop.
+        started: the names of the trials, once per start.
+        failures: by name, how a trial fails.
+        stops: at the start of which trial, counted from 1, the process is asked to stop.
     """
 
     def __init__(self):
-        self.begun: list[str] = []
+        self.started: list[str] = []
         self.parents: dict[str, Path | None] = {}
         self.epochs: dict[str, int] = {}
-        self.fails: dict[str, str] = {}
+        self.failures: dict[str, Failure] = {}
         self.stops: int | None = None
 
-    def attempt(self, task, cache):
-        from kerasexp.executors.tasks import Ending
-
-        self.begun.append(task.name)
+    def run_task(self, task, cache):
+        self.started.append(task.name)
         self.parents[task.name] = task.parent
-        if self.stops == len(self.begun):
+        if self.stops == len(self.started):
             raise KeyboardInterrupt
-        if task.name in self.fails:
-            return Ending(task, "failed", self.fails[task.name])
+        if task.name in self.failures:
+            return TaskResult(task, self.failures[task.name])
         experiment, epochs = task.experiment, task.experiment.training.epochs
         self.epochs[task.name] = epochs
         score = (
@@ -67,12 +67,12 @@ class MadeUp:
         (task.folder / "history.csv").write_text("epoch,val_accuracy,val_loss\n" + rows)
         val = {"accuracy": score, "loss": 1 - score, "macro_f1": score / 2}
         (task.folder / "metrics.json").write_text(json.dumps({"val": val, "epochs": epochs, "train_seconds": 0.5}))
-        return Ending(task, "finished")
+        return TaskResult(task)
 
 
 @pytest.fixture
-def made_up(monkeypatch) -> MadeUp:
-    trials = MadeUp()
-    monkeypatch.setattr("kerasexp.executors.tasks.attempt", trials.attempt)
-    monkeypatch.setattr("kerasexp.search.run.MOST_BUILT", 1)
+def fake_trials(monkeypatch) -> FakeTrials:
+    trials = FakeTrials()
+    monkeypatch.setattr("kerasexp.executors.tasks.run_task", trials.run_task)
+    monkeypatch.setattr("kerasexp.search.check.MAX_MODELS", 1)
     return trials

@@ -1,4 +1,4 @@
-"""A search that is killed again and again ends like one that was not; its trials are trained for real."""
+"""A search that is killed several times ends like one that was not; its trials are really trained."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ def trials(folder: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("algorithm", ["random", "hyperband"])
-def test_a_killed_search_ends_like_one_that_was_not(algorithm, capsys):
+def test_a_killed_search_ends_like_an_uninterrupted_one(algorithm, capsys):
     Path("space.yaml").write_text(
         SPACE.replace("ALGORITHM", algorithm).replace("EPOCHS", str(EPOCHS)).replace("TRIALS", str(TRIALS))
     )
@@ -39,10 +39,10 @@ def test_a_killed_search_ends_like_one_that_was_not(algorithm, capsys):
     generator, killed, ended_before = random.Random(0), 0, []
     for _ in range(4 * KILLS):
         process = subprocess.Popen([*command, "killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        begun = time.time()
-        # Now and then before the first trial, else at some moment of the trials.
+        start = time.time()
+        # Sometimes before the first trial, else during the trials.
         patience = generator.uniform(0, 6) if generator.random() < 0.2 else 60
-        while process.poll() is None and time.time() - begun < patience and not has_trained_since(begun):
+        while process.poll() is None and time.time() - start < patience and not has_trained_since(start):
             time.sleep(0.05)
         with suppress(subprocess.TimeoutExpired):
             process.wait(generator.uniform(0, 3))
@@ -60,14 +60,14 @@ def test_a_killed_search_ends_like_one_that_was_not(algorithm, capsys):
     assert done.stdout.rstrip().endswith("killed")
     assert trials("killed") == trials("whole")
     histories = [
-        {name: figures(path) for name, path in runs("killed")},
-        {name: figures(path) for name, path in runs("whole")},
+        {name: history(path) for name, path in runs("killed")},
+        {name: history(path) for name, path in runs("whole")},
     ]
     assert histories[0] == histories[1]
-    # An interrupted trial went on, and says so; one that had ended was not begun again.
-    begun = [json.loads((path / "manifest.json").read_text()).get("resumed", []) for _, path in runs("killed")]
+    # An interrupted trial was resumed, and its manifest says so; trials that had ended were not started again.
+    resumed = [json.loads((path / "manifest.json").read_text()).get("resumed", []) for _, path in runs("killed")]
     with capsys.disabled():
-        print(f"\n{algorithm}: {killed} kills; {sum(map(len, begun))} trials went on from their last state")
+        print(f"\n{algorithm}: {killed} kills; {sum(map(len, resumed))} trials resumed from their last state")
     assert killed == KILLS
 
 
@@ -79,6 +79,6 @@ def runs(folder: str) -> list[tuple[str, Path]]:
     return [(path.parent.name, path) for path in sorted(Path(folder).glob("trial_*/run"))]
 
 
-def figures(run: Path) -> list[dict[str, str]]:
+def history(run: Path) -> list[dict[str, str]]:
     with (run / "history.csv").open() as file:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]

@@ -1,4 +1,4 @@
-"""keras-tuner's oracles: a process that ends after any step changes nothing that is proposed."""
+"""keras-tuner's oracles: a process that ends after any step does not change what is proposed."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ import pytest
 
 from kerasexp.config import load
 from kerasexp.errors import RunError
+from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.search.proposals import Proposals
 
 # Fitting a Gaussian process takes half a second each time.
@@ -27,21 +28,21 @@ def score(proposal) -> float:
     return 1 - proposal.values["training.optimizer.learning_rate"] + (proposal.epochs or 0) / 100
 
 
-def propose(search, folder: Path, again_each_time: bool, trials: int = TRIALS) -> list:
+def propose(search, folder: Path, restart: bool, trials: int = TRIALS) -> list:
     folder.mkdir(exist_ok=True)
     proposals, made = Proposals(search, folder), []
     assert proposals.restore() == []
     for _ in range(trials):
-        if again_each_time:
+        if restart:
             proposals = Proposals(search, folder)
             assert proposals.restore() == []
         proposal = proposals.next()
         if proposal is None:
             break
-        if again_each_time:
+        if restart:
             proposals = Proposals(search, folder)
-            (begun,) = proposals.restore()
-            assert vars(begun) == vars(proposal)
+            (started,) = proposals.restore()
+            assert vars(started) == vars(proposal)
         proposals.end(proposal.id, score(proposal), 1)
         made.append(proposal)
     return [vars(proposal) for proposal in made]
@@ -70,7 +71,7 @@ def test_a_grid_is_every_combination_once(search_yaml):
     assert len(values) == len(set(values)) == 2 * 2 * 2 * (1 + 3)
 
 
-def test_hyperband_goes_on_from_the_best_of_a_round(search_yaml):
+def test_hyperband_continues_the_best_of_a_round(search_yaml):
     made = propose(search_of(search_yaml, "hyperband"), Path("band"), False, 200)
     by_id = {p["id"]: p for p in made}
     children = [p for p in made if p["parent"] is not None]
@@ -90,9 +91,9 @@ def test_a_kill_between_two_files_leaves_the_oracle_as_it_was(search_yaml):
     proposals.end(first.id, 0.5, 1)
     (folder / "oracle.json").write_text(before)
     again = Proposals(search, folder)
-    (begun,) = again.restore()
-    assert begun.id == first.id
-    # And one that the oracle knows nothing of.
+    (started,) = again.restore()
+    assert started.id == first.id
+    # And one that the oracle does not list.
     shutil.copytree(folder / "trial_0000", folder / "trial_0007")
     again = Proposals(search, folder)
     again.restore()
@@ -107,10 +108,10 @@ def test_failed_trials_do_not_end_a_search(search_yaml):
     proposals = Proposals(search, folder)
     proposals.restore()
     for _ in range(6):
-        proposals.end(proposals.next().id, None, cause="no reason")
+        proposals.end(proposals.next().id, None, failure=Failure(FailureKind.NON_FINITE_LOSS, "no reason"))
     again = Proposals(search, folder)
     assert again.restore() == [] and again.next() is not None
-    assert [cause for _, cause in again.ended()] == ["no reason"] * 6
+    assert [failure for _, failure in again.ended()] == [Failure(FailureKind.NON_FINITE_LOSS, "no reason")] * 6
 
 
 @pytest.mark.parametrize(
@@ -133,8 +134,8 @@ def test_keras_tuner_reads_the_directory(search_yaml, algorithm, tuner):
 
 
 @pytest.mark.parametrize("damage", ["", "{}", "[]", '{"start_order": ["0009"]}'])
-def test_files_that_cannot_be_taken_up_are_told(search_yaml, damage):
+def test_damaged_files_are_an_error(search_yaml, damage):
     propose(load(search_yaml), Path("s"), False, 2)
     Path("s/oracle.json").write_text(damage)
-    with pytest.raises(RunError, match=r"s/oracle.json: cannot be taken up"):
+    with pytest.raises(RunError, match=r"s/oracle.json: cannot be loaded"):
         Proposals(load(search_yaml), Path("s")).restore()

@@ -31,13 +31,13 @@ variants:
   large: {model: {name: mlp, units: [32]}}
 executor: EXECUTOR
 """
-# As the tasks on the cluster have one: another number of threads gives other last bits.
+# Like the tasks on the cluster: another number of threads gives different last bits.
 ONE_THREAD = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head that carries out nothing, and two nodes of one core."""
+    """A head that runs no tasks, and two nodes of one core."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
@@ -71,7 +71,7 @@ def written(name: str, text: str, executor: str) -> str:
     return f"{name}_{executor}.yaml"
 
 
-def test_a_study_on_ray_gives_the_local_figures(on_ray):
+def test_a_study_on_ray_gives_the_local_metrics(on_ray):
     on_ray("run", written("study", STUDY, "local"), "here")
     on_ray("run", written("study", STUDY, "ray"), "there")
     found = [json.loads(Path(folder, "study.json").read_text()) for folder in ("here", "there")]
@@ -100,10 +100,10 @@ def test_a_search_on_ray_loses_a_node_and_nothing_else(on_ray, cluster, capsys):
     manifests = [json.loads(path.read_text()) for path in Path("there").glob("trial_*/run/manifest.json")]
     assert [manifest["status"] for manifest in manifests] == ["finished"] * 4
     with capsys.disabled():
-        print(f"\n{sum(len(m.get('resumed', [])) for m in manifests)} trials went on on another node")
+        print(f"\n{sum(len(m.get('resumed', [])) for m in manifests)} trials resumed on another node")
 
 
-def test_no_cluster_and_too_much_of_one_are_told(cli, cluster):
+def test_a_missing_cluster_and_too_large_a_request_are_errors(cli, cluster):
     file = written("study", STUDY, "ray")
     answer = cli("run", file, "--set", "ray.address=127.0.0.1:1")
     assert answer.code == 2 and "ray.address: got '127.0.0.1:1', and there is no such cluster" in answer.err

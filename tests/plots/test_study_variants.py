@@ -13,28 +13,28 @@ def history(epochs: int) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("count", [1, 4, 30])
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_accuracies_show_each_seed_and_what_was_reported(count, seeds, png):
+def test_accuracies_show_each_seed_and_the_papers_value(count, seeds, png):
     names = [f"variant {k}" for k in range(count)]
     measured = {split: [[0.5 + 0.01 * s for s in range(seeds)]] * count for split in SPLITS}
-    claims = {"train": [None] * count, "val": [None] * count, "test": [0.6] + [None] * (count - 1)}
-    figure = plot_study_accuracies(names, measured, claims)
+    reported = {"train": [None] * count, "val": [None] * count, "test": [0.6] + [None] * (count - 1)}
+    figure = plot_study_accuracies(names, measured, reported)
     (axes,) = figure.axes
     # Of each split a line of means and one per variant; and the diamond.
     assert len(axes.get_lines()) == 3 * (1 + count) + 1
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "train, mean", "val, mean", "test, mean", "reported",
+        "train, mean", "val, mean", "test, mean", "paper",
     ]  # fmt: skip
     assert png(figure)
 
 
-def test_without_reported_figures_there_is_no_diamond(png):
+def test_without_a_papers_value_there_is_no_diamond(png):
     figure = plot_study_accuracies(["a"], {s: [[0.5]] for s in SPLITS}, {s: [None] for s in SPLITS})
     assert len(figure.legends[0].get_texts()) == 3
     assert png(figure)
 
 
 @pytest.mark.parametrize("count", [1, 5, 30])
-def test_curves_tell_all_variants_apart(count, png):
+def test_curves_have_a_style_per_variant(count, png):
     figure = plot_study_curves([f"v{k}" for k in range(count)], [[history(8), history(8)]] * count)
     looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].get_lines()}
     assert len(looks) == count

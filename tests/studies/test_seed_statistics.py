@@ -1,4 +1,4 @@
-"""What several seeds say."""
+"""Statistics over seeds."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_few_pairs_cannot_reach_a_low_p(pairs, lowest):
     assert sign_flip([0.1] * pairs) == lowest
 
 
-def test_many_pairs_are_flipped_at_random_and_alike_each_time():
+def test_many_pairs_are_flipped_at_random_with_a_fixed_seed():
     differences = np.random.default_rng(0).normal(0.5, 1, 40)
     assert 0 < sign_flip(differences) == sign_flip(differences) < 0.05
     assert sign_flip(np.zeros(20)) == 1
@@ -61,16 +61,16 @@ def test_differences_are_paired_by_seed():
             "no difference can be claimed at 3 seeds by the sign-flip test, which needs more; above by",
         ),
         ([0.5, 0.5, 0.5], "no difference can be claimed at 3 seeds"),
-        ([0.9], "one seed cannot tell a difference from chance"),
+        ([0.9], "one seed cannot distinguish a difference from chance"),
     ],
 )
-def test_the_verdict_claims_what_the_numbers_carry(other, verdict):
+def test_the_verdict_follows_from_the_tests(other, verdict):
     found = differences_from_first({"a": seeds(*[0.5] * len(other)), "b": seeds(*other)})["b"]
     assert found.verdict.startswith(verdict)
     assert found.verdict == verdict or "which needs more" in verdict
 
 
-def test_many_comparisons_need_more():
+def test_more_comparisons_need_smaller_p_values():
     better = seeds(*[0.9 + 0.001 * k for k in range(6)])
     one = differences_from_first({"a": seeds(*[0.5] * 6), "b": better})
     many = differences_from_first({"a": seeds(*[0.5] * 6), **{str(k): better for k in range(4)}})

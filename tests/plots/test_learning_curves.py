@@ -50,7 +50,7 @@ def test_runs_of_strange_names(png, strange):
     assert png(plot_intervals(strange, ones, ones - 0.1, ones + 0.1, [None] * len(strange)))
 
 
-def test_intervals_show_what_was_measured_and_what_was_reported(png, texts):
+def test_intervals_show_the_measured_and_the_papers_accuracy(png, texts):
     figure = plot_intervals(
         ["one", "two"], np.array([0.9, 0.8]), np.array([0.88, 0.7]), np.array([0.91, 0.85]), [None, 0.83]
     )
@@ -63,11 +63,11 @@ def test_intervals_show_what_was_measured_and_what_was_reported(png, texts):
     assert axes.get_xlabel() == "test accuracy"
     # The first run stands at the top.
     assert axes.get_ylim() == (1.5, -0.5)
-    assert "reported" in texts(figure)
+    assert "paper" in texts(figure)
     assert png(figure)
 
 
-def test_intervals_without_a_reported_figure_have_no_diamond(png, texts):
+def test_intervals_without_a_papers_value_have_no_diamond(png, texts):
     figure = plot_intervals(["one"], np.array([1.0]), np.array([0.9]), np.array([1.0]), [None])
-    assert "reported" not in texts(figure)
+    assert "paper" not in texts(figure)
     assert png(figure)

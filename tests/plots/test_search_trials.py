@@ -13,7 +13,7 @@ NAMES = ["units", "<b>$x$", "a name that is much too long for any axis of a figu
 
 
 @pytest.mark.parametrize("count", [1, 50])
-def test_the_best_so_far_is_a_stair(count, png):
+def test_the_best_so_far_is_a_step_function(count, png):
     scores = [0.5] * count
     figure = plot_best_so_far(
         list(range(count)), [np.nan, *scores[1:]] if count > 1 else scores, scores, "val_accuracy"
@@ -24,14 +24,14 @@ def test_the_best_so_far_is_a_stair(count, png):
 
 def test_curves_show_the_best_and_where_others_ended(png):
     figure = plot_trial_curves([[0.1], [0.2, 0.5, 0.9], []], 1, [True, False, False], "accuracy on val")
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["the best trial", "the others", "ended here"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["best trial", "other trials", "ended early"]
     assert png(figure)
     assert png(plot_trial_curves([[0.1]], 0, [False], "loss on val"))
 
 
 @pytest.mark.parametrize("trials", [2, 60])
 @pytest.mark.parametrize("axes", [1, 3])
-def test_parallel_coordinates_break_where_a_value_does_not_count(trials, axes, png):
+def test_parallel_coordinates_break_where_a_domain_is_not_active(trials, axes, png):
     places = np.random.default_rng(0).uniform(0, 1, (trials, axes))
     places[0, -1] = -1
     scores = np.linspace(0, 1, trials)

@@ -1,4 +1,4 @@
-"""Studies from the YAML to the page: what is run, what is not run again, what fails."""
+"""Studies from the YAML to the page: which runs are made, which are not made again, which fail."""
 
 import json
 import os
@@ -78,11 +78,11 @@ def test_a_study_leaves_its_runs_its_table_and_its_page(cli, study, trained):
         )
 
 
-def test_what_has_finished_is_not_trained_again(cli, study, trained):
+def test_finished_runs_are_not_trained_again(cli, study, trained):
     assert cli("run", study).code == 0
     assert cli("run", study).last_line == "runs/study/1"
     assert len(trained) == 4
-    # Another variant makes it another study; the runs of the first are taken over.
+    # With another variant it is another study, which copies the runs of the first.
     study.write_text(STUDY + "  wide: {model.units: [24]}\n")
     answer = cli("run", study)
     assert answer.code == 0 and answer.last_line == "runs/study/2"
@@ -107,7 +107,7 @@ def test_a_failed_variant_does_not_stop_the_others(cli, study):
     assert "failed: study: training.batch_size: 5000 is more than" in Path("runs/study/1/study.html").read_text()
 
 
-def test_an_interrupted_study_goes_on_where_it_stopped(cli, study, trained, monkeypatch):
+def test_an_interrupted_study_is_resumed(cli, study, trained, monkeypatch):
     whole = cli("run", study, "--run-dir", "whole")
     assert whole.code == 0
     original, calls = training.fit, []
@@ -121,7 +121,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(cli, study, trained, monk
     monkeypatch.setattr(training, "fit", stopped)
     answer = cli("run", study, "--run-dir", "stopped")
     assert answer.code == 130
-    assert answer.err.endswith(f"; go on with: python -m kerasexp run {study} --run-dir stopped\n")
+    assert answer.err.endswith(f"; continue with: python -m kerasexp run {study} --run-dir stopped\n")
     statuses = [run["status"] for v in results("stopped")["variants"] for run in v["runs"]]
     assert statuses == ["finished", "interrupted", "finished", "waiting"]
     del trained[:]
@@ -153,7 +153,7 @@ def test_a_quick_study_says_that_it_is_one(cli, study):
         "run", study, "--quick", "--set", "training.epochs=1", "--set", "variants.plain.data.labels.at_most=200"
     )
     assert answer.code == 0, answer.err
-    assert "A quick look (2 seeds, at most" in answer.out and results("runs/study/1")["quick"]
+    assert "A quick study (2 seeds, at most" in answer.out and results("runs/study/1")["quick"]
     assert cli("run", study, "--set", "training.epochs=1").last_line == "runs/study/2"
 
 
@@ -169,7 +169,7 @@ def test_one_variant_at_a_time(cli, study, trained):
 
 
 @pytest.mark.parametrize("option", [["--jobs", "2"], ["--quick"], ["--variant", "plain"]])
-def test_one_experiment_has_no_use_for_the_options_of_studies(cli, tiny_yaml, option):
+def test_options_of_studies_are_refused_for_one_experiment(cli, tiny_yaml, option):
     answer = cli("run", tiny_yaml, *option)
     assert answer.code == 2 and f"{option[0]}: is for studies" in answer.err
 
@@ -183,7 +183,7 @@ def test_show_and_check_take_studies(cli, study):
     assert wrong.code == 2 and wrong.err.count("5000 is more than") == 1
 
 
-def test_two_jobs_are_killed_and_go_on_and_nothing_is_lost_or_done_twice(study):
+def test_two_jobs_that_are_killed_lose_and_repeat_nothing(study):
     """Real processes, killed each time another run has finished: once in the tests, five times with KERASEXP_FULL."""
     command = [
         sys.executable,

@@ -1,4 +1,4 @@
-"""Searches from the YAML to the directory: what is tried, what is not tried again, what fails."""
+"""Searches from the YAML to the directory: which trials run, which do not run again, which fail."""
 
 import csv
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kerasexp.config import Experiment, load
+from kerasexp.executors.tasks import Failure, FailureKind
 
 FOLDER = Path("runs/space/1")
 
@@ -20,12 +21,12 @@ def without_times(folder: Path = FOLDER) -> list[dict[str, str]]:
     return [{key: value for key, value in row.items() if key != "ended_at"} for row in trials(folder)]
 
 
-def test_a_search_leaves_its_trials_the_best_and_a_page(cli, search_yaml, made_up):
+def test_a_search_leaves_its_trials_the_best_and_a_page(cli, search_yaml, fake_trials):
     answer = cli("search", search_yaml)
     assert answer.code == 0, answer.err
     assert answer.last_line == str(FOLDER)
     rows = trials()
-    assert [row["trial"] for row in rows] == [f"{k:04d}" for k in range(6)] == made_up.begun
+    assert [row["trial"] for row in rows] == [f"{k:04d}" for k in range(6)] == fake_trials.started
     best = max(rows, key=lambda row: float(row["val_accuracy"]))
     found = load(FOLDER / "best.yaml")
     assert isinstance(found, Experiment)
@@ -39,14 +40,14 @@ def test_a_search_leaves_its_trials_the_best_and_a_page(cli, search_yaml, made_u
     assert answer.out.count("; the best so far: depth") >= 1 and "the best of 6 trials:" in answer.out
 
 
-def test_the_same_command_makes_nothing_twice(cli, search_yaml, made_up):
+def test_the_same_command_runs_no_trial_twice(cli, search_yaml, fake_trials):
     assert cli("search", search_yaml).code == 0
     before = trials()
     assert cli("search", search_yaml).last_line == str(FOLDER)
-    assert len(made_up.begun) == 6 and trials() == before
-    # A larger budget goes on.
+    assert len(fake_trials.started) == 6 and trials() == before
+    # A larger budget continues it.
     assert cli("search", search_yaml, "--set", "search.max_trials=9").last_line == str(FOLDER)
-    assert made_up.begun == [f"{k:04d}" for k in range(9)] and trials()[:6] == before
+    assert fake_trials.started == [f"{k:04d}" for k in range(9)] and trials()[:6] == before
 
 
 @pytest.mark.parametrize(
@@ -58,22 +59,25 @@ def test_the_same_command_makes_nothing_twice(cli, search_yaml, made_up):
         *(pytest.param("bayesian", stop, marks=pytest.mark.slow) for stop in (1, 3, 6)),
     ],
 )
-def test_an_interrupted_search_goes_on_where_it_stopped(cli, search_yaml, made_up, algorithm, stop):
+def test_an_interrupted_search_is_resumed(cli, search_yaml, fake_trials, algorithm, stop):
     given = (search_yaml, "--set", f"search.algorithm={algorithm}", "--set", "search.initial=2", "--run-dir")
     assert cli("search", *given, "whole").code == 0
-    made_up.begun.clear()
-    made_up.stops = stop
+    fake_trials.started.clear()
+    fake_trials.stops = stop
     answer = cli("search", *given, "stopped")
-    assert answer.code == 130 and "go on with: python -m kerasexp search" in answer.err
+    assert answer.code == 130 and "continue with: python -m kerasexp search" in answer.err
     assert json.loads(Path("stopped/search.json").read_text())["status"] == "unfinished"
     assert cli("search", *given, "stopped").code == 0
-    # The one that was interrupted was begun twice, and no other.
-    assert sorted(made_up.begun) == sorted([*(row["trial"] for row in trials(Path("whole"))), f"{stop - 1:04d}"])
+    # Only the interrupted trial was started twice.
+    assert sorted(fake_trials.started) == sorted([*(row["trial"] for row in trials(Path("whole"))), f"{stop - 1:04d}"])
     assert without_times(Path("stopped")) == without_times(Path("whole"))
 
 
-def test_a_trial_that_fails_or_diverges_is_told_apart(cli, search_yaml, made_up):
-    made_up.fails = {"0001": "the memory is used up", "0003": "the loss is not finite (NaN or infinite) in epoch 1"}
+def test_failures_and_divergence_have_a_status_each(cli, search_yaml, fake_trials):
+    fake_trials.failures = {
+        "0001": Failure(FailureKind.OTHER, "the memory is used up; its weights were not finite"),
+        "0003": Failure(FailureKind.NON_FINITE_LOSS, "the loss became NaN in epoch 1"),
+    }
     answer = cli("search", search_yaml)
     assert answer.code == 0, answer.err
     assert [row["status"] for row in trials()] == [
@@ -84,31 +88,31 @@ def test_a_trial_that_fails_or_diverges_is_told_apart(cli, search_yaml, made_up)
         "finished",
         "finished",
     ]
-    assert trials()[1]["cause"] == "the memory is used up" and trials()[1]["val_accuracy"] == ""
+    assert trials()[1]["cause"].startswith("the memory is used up") and trials()[1]["val_accuracy"] == ""
     assert "trial 0001: failed: the memory is used up" in answer.out
-    assert "not finite: the loss" in (FOLDER / "search.html").read_text()
+    assert "not finite: the loss became NaN in epoch 1" in (FOLDER / "search.html").read_text()
 
 
-def test_a_search_of_which_nothing_can_be_trained_gives_up(cli, search_yaml, made_up):
-    made_up.fails = {f"{k:04d}": "no" for k in range(30)}
+def test_a_search_in_which_every_trial_fails_stops(cli, search_yaml, fake_trials):
+    fake_trials.failures = {f"{k:04d}": Failure(FailureKind.OTHER, "no") for k in range(30)}
     answer = cli("search", search_yaml, "--set", "search.max_trials=30")
     assert answer.code == 1 and "the first 10 trials have all failed; the first: no" in answer.err
-    assert len(made_up.begun) == 10
+    assert len(fake_trials.started) == 10
 
 
-def test_equal_experiments_are_one_trial(cli, search_yaml, made_up):
+def test_equal_experiments_are_one_trial(cli, search_yaml, fake_trials):
     text = search_yaml.read_text().replace("variables: {", "variables: {unused: {choice: [a, b, c]}, ")
     search_yaml.write_text(text.replace("{float: [0.0001, 0.03], sampling: log}", "0.01"))
     answer = cli("search", search_yaml, "--set", "search.algorithm=grid", "--set", "search.max_trials=null")
     assert answer.code == 0, answer.err
     status = [row["status"] for row in trials()]
-    assert (status.count("finished"), status.count("repeated")) == (16, 32) and len(made_up.begun) == 16
-    assert "the same as trial" in answer.out
+    assert (status.count("finished"), status.count("repeated")) == (16, 32) and len(fake_trials.started) == 16
+    assert "the same experiment as trial" in answer.out
     scores = {row["trial"]: row["val_accuracy"] for row in trials()}
     assert all(row["val_accuracy"] == scores[row["parent"]] for row in trials() if row["status"] == "repeated")
 
 
-def test_only_the_best_weights_are_kept(cli, search_yaml, made_up):
+def test_only_the_best_weights_are_kept(cli, search_yaml, fake_trials):
     assert cli("search", search_yaml, "--set", "search.keep=2").code == 0
     kept = {path.parts[-4].removeprefix("trial_") for path in FOLDER.glob("trial_*/run/checkpoint/model.keras")}
     best = sorted(trials(), key=lambda row: -float(row["val_accuracy"]))[:2]
@@ -116,41 +120,41 @@ def test_only_the_best_weights_are_kept(cli, search_yaml, made_up):
     assert len(list(FOLDER.glob("trial_*/run/metrics.json"))) == 6
 
 
-def test_hyperband_hands_each_trial_the_run_that_it_goes_on_from(cli, search_yaml, made_up):
+def test_hyperband_trials_continue_the_run_of_their_parent(cli, search_yaml, fake_trials):
     assert (
         cli("search", search_yaml, "--set", "search.algorithm=hyperband", "--set", "search.max_trials=null").code == 0
     )
     rows = {row["trial"]: row for row in trials()}
-    going_on = {name: parent for name, parent in made_up.parents.items() if parent is not None}
-    assert going_on
-    for name, parent in going_on.items():
+    continued = {name: parent for name, parent in fake_trials.parents.items() if parent is not None}
+    assert continued
+    for name, parent in continued.items():
         assert parent == FOLDER / f"trial_{rows[name]['parent']}" / "run"
-        assert made_up.epochs[name] > made_up.epochs[rows[name]["parent"]]
+        assert fake_trials.epochs[name] > fake_trials.epochs[rows[name]["parent"]]
     assert len(list(FOLDER.glob("trial_*/run/checkpoint/model.keras"))) == 3
 
 
-def test_budgets_of_epochs_and_minutes(cli, search_yaml, made_up):
+def test_budgets_of_epochs_and_minutes(cli, search_yaml, fake_trials):
     assert cli("search", search_yaml, "--set", "search.max_epochs=20").code == 0
-    assert len(made_up.begun) == 3  # of 9 epochs
+    assert len(fake_trials.started) == 3  # of 9 epochs
     answer = cli("search", search_yaml, "--set", "search.max_minutes=1e-9", "--run-dir", "short")
-    assert answer.code == 1 and "no trial was made" in answer.err
+    assert answer.code == 1 and "no trial was run" in answer.err
 
 
-def test_a_changed_space_is_refused_with_what_differs(cli, search_yaml, made_up):
+def test_a_changed_space_is_refused_with_what_differs(cli, search_yaml, fake_trials):
     assert cli("search", search_yaml, "--run-dir", "here").code == 0
     wider = ("--set", "training.optimizer.learning_rate={float: [0.00001, 0.1], sampling: log}")
     answer = cli("search", search_yaml, *wider, "--run-dir", "here")
-    assert answer.code == 2 and "holds a search of other settings" in answer.err
-    assert 'learning_rate: {"float": [0.0001, 0.03], "sampling": "log"} there' in answer.err
+    assert answer.code == 2 and "holds a search with other settings" in answer.err
+    assert 'learning_rate: {"float": [0.0001, 0.03], "sampling": "log"} there, ' in answer.err
     answer = cli("search", search_yaml, *wider, "--run-dir", "here", "--extend", "--set", "search.max_trials=8")
     assert answer.code == 0, answer.err
-    assert made_up.begun == [f"{k:04d}" for k in range(8)]
-    # A narrower one has trials that are none of its own.
+    assert fake_trials.started == [f"{k:04d}" for k in range(8)]
+    # A narrower space does not include all trials.
     answer = cli("search", search_yaml, "--run-dir", "here", "--extend")
-    assert answer.code == 2 and "--extend only takes wider domains" in answer.err
+    assert answer.code == 2 and "--extend accepts only wider domains" in answer.err
 
 
-def test_a_changed_space_without_a_named_directory_is_another_search(cli, search_yaml, made_up):
+def test_a_changed_space_without_a_named_directory_is_another_search(cli, search_yaml, fake_trials):
     assert cli("search", search_yaml).last_line == "runs/space/1"
     assert cli("search", search_yaml, "--set", "search.seed=1").last_line == "runs/space/2"
     assert cli("search", search_yaml).last_line == "runs/space/1"
@@ -158,42 +162,42 @@ def test_a_changed_space_without_a_named_directory_is_another_search(cli, search
     assert answer.code == 2 and "there is no search to extend" in answer.err
 
 
-def test_loss_is_minimised(cli, search_yaml, made_up):
+def test_loss_is_minimised(cli, search_yaml, fake_trials):
     assert cli("search", search_yaml, "--set", "search.objective=val_loss").code == 0
     best = min(trials(), key=lambda row: float(row["val_loss"]))
     assert (FOLDER / "checkpoint" / "model.keras").read_text() == best["trial"]
 
 
-def test_values_that_cannot_be_built_are_named_before_the_first_trial(cli, search_yaml, made_up):
+def test_values_that_cannot_be_built_are_named_before_the_first_trial(cli, search_yaml, fake_trials):
     answer = cli("search", search_yaml, "--set", "training.batch_size={choice: [100, 5000]}")
     assert answer.code == 2 and "training.batch_size: 5000 is more than" in answer.err and "(at depth" in answer.err
-    assert made_up.begun == [] and not Path("runs").exists()
+    assert fake_trials.started == [] and not Path("runs").exists()
     answer = cli("check", search_yaml)
-    assert answer.code == 0 and "nothing wrong was found at the corners" in answer.out
+    assert answer.code == 0 and "no problem was found at the corners" in answer.out
 
 
-def test_what_is_no_search_is_told(cli, tiny_yaml):
+def test_an_experiment_without_domains_is_refused(cli, tiny_yaml):
     answer = cli("search", tiny_yaml)
-    assert answer.code == 2 and "has nothing to search for; write domains" in answer.err
+    assert answer.code == 2 and "has no domain to search; write domains" in answer.err
 
 
-def test_ray_is_an_extra(cli, search_yaml, made_up, monkeypatch):
+def test_ray_is_an_extra(cli, search_yaml, fake_trials, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "ray", None)
     answer = cli("search", search_yaml, "--set", "executor=ray")
-    assert answer.code == 2 and "executor: is ray, which is not installed: pip install '.[ray]'" in answer.err
+    assert answer.code == 2 and "executor: got 'ray', which is not installed: pip install '.[ray]'" in answer.err
     assert not Path("runs").exists()
 
 
 @pytest.mark.slow
-def test_hyperband_goes_on_with_weights_and_optimizer(cli, search_yaml):
-    """What it trained in rounds is, bit for bit, what `run` trains in one go."""
+def test_hyperband_continues_weights_and_optimizer(cli, search_yaml):
+    """A model trained in rounds equals, bit for bit, one that `run` trains at once."""
     narrow = ("--set", "search.algorithm=hyperband", "--set", "search.max_trials=null", "--set", "search.factor=9")
     answer = cli("search", search_yaml, *narrow, "--set", "training.epochs=9", "--set", "training.batch_size=200")
     assert answer.code == 0, answer.err
     child = next(row for row in trials() if row["parent"])
     run = Path(f"{FOLDER}/trial_{child['trial']}/run")
     again = Path(cli("run", run / "experiment.yaml", "--run-dir", "again").last_line)
-    figures = [json.loads((path / "metrics.json").read_text()) for path in (run, again)]
-    assert figures[0]["val"]["loss"] == figures[1]["val"]["loss"] and figures[0]["epochs"] == 9
+    metrics = [json.loads((path / "metrics.json").read_text()) for path in (run, again)]
+    assert metrics[0]["val"]["loss"] == metrics[1]["val"]["loss"] and metrics[0]["epochs"] == 9

@@ -1,4 +1,4 @@
-"""What is made of a search's trials."""
+"""The results of a search's trials."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config import load
+from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.search.results import EPOCHS, SearchResults, Trial, as_number, importance, read_trial
 
@@ -38,28 +39,28 @@ def results(search, count: int, score, objective=("accuracy", "max"), epochs=lam
     return SearchResults(search, objective, trials)
 
 
-def test_what_the_score_hangs_on_is_the_most_important(search):
+def test_the_value_that_decides_the_score_is_the_most_important(search):
     found = importance(results(search, 40, lambda v, k: np.log10(v[RATE]) + 0.01 * v[DROPOUT]))
     assert found.names[0] == RATE and found.r2 > 0.7 and found.means[0] > 10 * found.means[1]
     assert set(found.names) == {RATE, UNITS, DROPOUT, NORM}
 
 
-def test_epochs_count_where_they_differ(search):
+def test_epochs_are_a_value_if_trials_differ_in_them(search):
     found = importance(results(search, 40, lambda v, k: float(k % 3), epochs=lambda k: 3 ** (k % 3)))
     assert found.names[0] == EPOCHS
 
 
-def test_a_score_that_hangs_on_nothing_is_told_by_r2(search):
+def test_a_random_score_gives_a_low_r2(search):
     noise = np.random.default_rng(1).normal(size=40)
     assert importance(results(search, 40, lambda v, k: noise[k])).r2 < 0.3
 
 
 @pytest.mark.parametrize("count", [3, 40])
-def test_too_few_trials_or_equal_ones_say_nothing(search, count):
+def test_too_few_trials_or_equal_scores_give_no_importance(search, count):
     assert importance(results(search, count, lambda v, k: 0.5)) is None
 
 
-def test_the_best_goes_by_the_direction(search):
+def test_the_best_depends_on_the_direction(search):
     scores = [0.3, 0.9, 0.1, 0.9]
     up = results(search, 4, lambda v, k: scores[k])
     down = results(search, 4, lambda v, k: scores[k], ("loss", "min"))
@@ -85,6 +86,9 @@ def test_a_trial_is_read_from_its_run(tmp_path):
     assert (found.status, found.score, found.curve, found.parameters) == ("finished", 0.7, [0.5, 0.7], 7)
     assert (found.epochs, found.trained, found.parent) == (2, 1, "0000")
     assert read_trial(run, "1", {}, ("loss", "min"), None, 9.0, None).curve == [1.5]
-    assert read_trial(run, "1", {}, ("loss", "min"), "the loss is not finite", 9.0, None).status == "not finite"
+    for kind, status in ((FailureKind.NON_FINITE_LOSS, "not finite"), (FailureKind.OTHER, "failed")):
+        failed = read_trial(run, "1", {}, ("loss", "min"), Failure(kind, "its cause"), 9.0, None)
+        assert (failed.status, failed.cause, failed.failure) == (status, "its cause", Failure(kind, "its cause"))
     Path(run.metrics).unlink()
-    assert read_trial(run, "1", {}, ("loss", "min"), None, 9.0, None).status == "failed"
+    unreadable = read_trial(run, "1", {}, ("loss", "min"), None, 9.0, None)
+    assert unreadable.status == "failed" and "metrics cannot be read" in unreadable.failure.cause

@@ -1,0 +1,41 @@
+"""Check the corners of a search's space: combinations of extreme values that may not be trainable."""
+
+from __future__ import annotations
+
+import json
+
+from kerasexp.config import Experiment, Search
+from kerasexp.config.search import corner_problems
+from kerasexp.console import Console
+from kerasexp.data.load import load_data
+from kerasexp.data.prepared_data import PreparedData
+from kerasexp.errors import UserError
+
+# Building a model takes time: only those of the first corners are built.
+MAX_MODELS = 24
+
+
+def check_corners(search: Search, console: Console) -> None:
+    """Prepare the data of each corner, and build the models of the first corners.
+
+    Raises:
+        UserError: with every problem.
+    """
+    from kerasexp.models import build_classifier
+
+    prepared: dict[str, PreparedData] = {}
+    models = 0
+
+    def check(experiment: Experiment) -> None:
+        nonlocal models
+        key = json.dumps(
+            [experiment.data.model_dump(mode="json", exclude={"augmentation"}), experiment.training.batch_size]
+        )
+        if key not in prepared:
+            prepared[key] = load_data(experiment, console if not prepared else Console(quiet=True))
+        if models < MAX_MODELS:
+            models += 1
+            build_classifier(experiment, prepared[key].class_names, prepared[key].train_counts)
+
+    if problems := corner_problems(search, check):
+        raise UserError(*problems)

@@ -1,0 +1,47 @@
+"""How many tasks run at once, and how failures are returned."""
+
+import pickle
+
+import pytest
+
+from kerasexp import executors
+from kerasexp.config import load_experiment
+from kerasexp.config.execution import ExecutionKeys
+from kerasexp.console import Console
+from kerasexp.data.prepared_data import DataCache
+from kerasexp.errors import DirectoryInUse, NonFiniteLoss, RunError
+from kerasexp.executors import make_executor
+from kerasexp.executors.processes import ProcessPool
+from kerasexp.executors.tasks import FailureKind, Task, ThisProcess, run_task
+
+
+@pytest.mark.parametrize(
+    ("jobs", "task_count", "cores", "at_once"),
+    [(1, 9, 4, 1), (3, 9, 4, 3), (16, 9, 4, 4), (16, 2, 4, 2), (16, 9, 1, 1)],
+)
+def test_there_are_no_more_jobs_than_tasks_and_cores(monkeypatch, capsys, jobs, task_count, cores, at_once):
+    monkeypatch.setattr(executors, "cores", lambda: cores)
+    made = make_executor(ExecutionKeys(), jobs, task_count, Console())
+    assert isinstance(made, ThisProcess if at_once == 1 else ProcessPool)
+    assert made.free_slots == at_once
+    printed = "".join(capsys.readouterr())
+    assert (f"running {cores} jobs at once instead of {jobs}" in printed) == (min(jobs, task_count) > cores)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (DirectoryInUse("taken"), FailureKind.DIRECTORY_IN_USE),
+        (NonFiniteLoss("NaN"), FailureKind.NON_FINITE_LOSS),
+        (RunError("the loss is not finite, and another process is at work"), FailureKind.OTHER),
+        (ValueError("a bug"), FailureKind.OTHER),
+    ],
+)
+def test_the_kind_of_a_failure_is_that_of_its_error(monkeypatch, tmp_path, tiny_yaml, error, kind):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("kerasexp.runs.run.run_experiment", fail)
+    task = Task("a", 0, load_experiment(tiny_yaml), tmp_path / "run", tmp_path / "run.log")
+    result = pickle.loads(pickle.dumps(run_task(task, DataCache())))
+    assert result.failure.kind is kind and str(error) in result.cause and str(error) in task.log.read_text()
