@@ -80,7 +80,7 @@ def test_the_file_explains_itself_and_is_named_after_the_folder():
     output = write_new_experiment(grey_scans(), None, QUIET)
     assert output == Path("scans.yaml")
     text = output.read_text()
-    assert text.startswith("# Which of 3 classes is it?")
+    assert text.startswith("# Image classification with 3 classes.")
     assert "python -m kerasexp run scans.yaml" in text
     assert text.count("#") >= 5
     assert load_experiment(output).name == "scans"
@@ -138,9 +138,9 @@ def test_what_was_found_is_told(capsys):
     write_new_experiment(photos(damaged=2), None, Console())
     told = capsys.readouterr().out
     assert "cannot be read: kind 0/0.jpg: " in told and "cannot be read: kind 0/1.jpg: " in told
-    assert "train: 20 images in 2 classes, 10 to 10 a class" in told
+    assert "train: 20 images in 2 classes, 10 per class" in told
     assert "100% in colour" in told
-    assert "2 of the 20 images that were looked at cannot be read" in told
+    assert "2 of 20 examined images cannot be read" in told
     assert "run it with: python -m kerasexp run photos.yaml" in told
 
 
@@ -149,7 +149,7 @@ def test_what_was_found_is_told(capsys):
 
 def test_an_existing_file_is_not_overwritten():
     Path("scans.yaml").write_text("seed: 1")
-    with pytest.raises(UserError, match=r"scans\.yaml: is there already"):
+    with pytest.raises(UserError, match=r"scans\.yaml: already exists"):
         write_new_experiment(grey_scans(), None, QUIET)
     assert Path("scans.yaml").read_text() == "seed: 1"
 
@@ -176,7 +176,7 @@ def test_images_of_which_none_can_be_read_are_refused():
     folder = grey_scans()
     for file in folder.rglob("*.png"):
         file.write_text("no image")
-    with pytest.raises(UserError, match="not one of its images can be read"):
+    with pytest.raises(UserError, match="none of the images can be read"):
         write_new_experiment(folder, None, QUIET)
 
 
