@@ -1,4 +1,4 @@
-"""The input pipeline: shuffled, augmented batches of every epoch as one tf.data stream."""
+"""The input pipeline: shuffled and augmented batches of all epochs as one tf.data dataset."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kerasexp.data.disk_arrays import ImagesOnDisk
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.prepared_data import Split
 
-# Batches that are made at once, and that lie ready: a batch takes a fraction of a step, so that few are enough.
+# Batches made in parallel, and batches prefetched. Few suffice, because a batch takes a fraction of a training step.
 PARALLEL, AHEAD = 2, 4
-# Nothing is kept for gradients in an evaluation, whose batches can be larger than training's: so many images, and fewer
-# where each has more pixels than this.
-MOST, PIXELS = 500, 64 * 64
+# Largest batch in an evaluation, for images of up to this many pixels. It can exceed the training batch, because an evaluation
+# stores nothing for gradients.
+EVALUATION_IMAGES, EVALUATION_PIXELS = 500, 64 * 64
 
 
 def training_batches(
@@ -26,16 +26,16 @@ def training_batches(
     seed: int,
     augmentation: Augmentation | None,
     epochs: int,
-    begin: tuple[int, int] = (0, 0),
+    start: tuple[int, int] = (0, 0),
 ) -> tf.data.Dataset:
-    """Return the batches of all epochs up to `epochs - 1`, one after the other, from the epoch and step in `begin` on.
+    """Return the batches of all epochs up to `epochs - 1`, starting at the epoch and step in `start`.
 
-    An epoch's order and its random changes are drawn at its beginning from (seed, epoch), one row per image shown, so
-    that they do not depend on what was trained before: a resumed run sees what an unbroken one would have seen.
+    The order and augmentation of an epoch are drawn at its start from (seed, epoch), one row per image shown. They do not
+    depend on earlier training, so a resumed run sees the same batches as an unbroken one.
 
     Returns:
-        A dataset of (uint8 [b, height, width, channels], int64 [b]); the last batch of an epoch may be smaller. With
-        `class_batches` all have the same size, that of their classes times their images.
+        A dataset of (uint8 [b, height, width, channels], int64 [b]). The last batch of an epoch may be smaller. With
+        `class_batches`, every batch has the same size: classes times images per class.
     """
     images_at, labels = _reader(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
@@ -47,7 +47,7 @@ def training_batches(
         rows = [shown[order]]
         if augmentation is not None:
             rows.append(draw_augmentations(augmentation, len(shown), (height, width), generator)[order])
-        return [row[begin[1] * batch_size :] for row in rows] if epoch == begin[0] else rows
+        return [row[start[1] * batch_size :] for row in rows] if epoch == start[0] else rows
 
     kinds = [(tf.int64, (None,)), (tf.float32, (None, None))][: 1 if augmentation is None else 2]
 
@@ -63,19 +63,19 @@ def training_batches(
             images = augment(images, *changes, augmentation)
         return images, tf.gather(labels, order)
 
-    stream = tf.data.Dataset.range(begin[0], epochs).flat_map(one_epoch)
-    return _unhurried(stream.map(batch, num_parallel_calls=PARALLEL, deterministic=True).prefetch(AHEAD))
+    stream = tf.data.Dataset.range(start[0], epochs).flat_map(one_epoch)
+    return _without_autotuning(stream.map(batch, num_parallel_calls=PARALLEL, deterministic=True).prefetch(AHEAD))
 
 
 def evaluation_batch_size(shape: tuple[int, ...]) -> int:
-    """Return how many images of this shape, (height, width, channels), pass through a network at once."""
-    return max(1, min(MOST, MOST * PIXELS // (shape[0] * shape[1])))
+    """Return the batch size of an evaluation for images of this shape, (height, width, channels)."""
+    return max(1, min(EVALUATION_IMAGES, EVALUATION_IMAGES * EVALUATION_PIXELS // (shape[0] * shape[1])))
 
 
 def evaluation_batches(
     images: np.ndarray | ImagesOnDisk, labels: np.ndarray | None, batch_size: int
 ) -> tf.data.Dataset:
-    """Return the images, with their labels where they are given, in their order and in batches."""
+    """Return batches of images, or of (images, labels), in order."""
     if isinstance(images, ImagesOnDisk):
         images_at = _reader(images)
         positions = tf.data.Dataset.range(len(images)).batch(batch_size)
@@ -86,11 +86,11 @@ def evaluation_batches(
     else:
         parts = images if labels is None else (images, labels)
         batches = tf.data.Dataset.from_tensor_slices(parts).batch(batch_size)
-    return _unhurried(batches.prefetch(AHEAD))
+    return _without_autotuning(batches.prefetch(AHEAD))
 
 
 def _reader(images: np.ndarray | ImagesOnDisk) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return what gives the images at positions [b]: uint8 [b, height, width, channels]."""
+    """Return a function from positions, int64 [b], to images, uint8 [b, height, width, channels]."""
     if isinstance(images, np.ndarray):
         held = tf.constant(images)
         return lambda positions: tf.gather(held, positions)
@@ -102,8 +102,8 @@ def _reader(images: np.ndarray | ImagesOnDisk) -> Callable[[tf.Tensor], tf.Tenso
     return read
 
 
-def _unhurried(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Switch off tf.data's autotuning, whose thread looks every 60 s and kept finished trainings waiting for that long."""
+def _without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Switch off tf.data's autotuning: its thread wakes every 60 s and delayed the end of a training by up to that long."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)

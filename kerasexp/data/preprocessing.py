@@ -1,4 +1,4 @@
-"""From a stored image to the model's input; the same code for training, `evaluate` and `predict`."""
+"""From a stored image to the model input; training, `evaluate` and `predict` use the same code."""
 
 from __future__ import annotations
 
@@ -7,63 +7,60 @@ import numpy as np
 
 from kerasexp.config.data import Preprocessing
 
-# Weights of red, green and blue in grey (ITU-R BT.601), as OpenCV, Pillow and TensorFlow have them.
+# Weights of red, green and blue in grey (ITU-R BT.601), as in OpenCV, Pillow and TensorFlow.
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-# MNIST's digits are scaled into a box of 20x20 within 28x28 (LeCun et al. 1998, section III.A).
+# MNIST's digits fill a box of 20x20 within 28x28 (LeCun et al. 1998, section III.A).
 CENTER_BOX = 20 / 28
-# From how many values for each row of the result on averaging goes by bands of rows: these take 6 us each, and OpenCV's own
-# averaging 2 ns for each value.
-BANDS_FROM = 3000
+# Above this many input values per output row, average in row bands: 6 us per band, against 2 ns per value with OpenCV's
+# INTER_AREA.
+BAND_VALUES = 3000
 
 
-def preprocess(image: np.ndarray, how: Preprocessing) -> np.ndarray:
-    """Bring one stored image to the model's input.
+def preprocess(image: np.ndarray, config: Preprocessing) -> np.ndarray:
+    """Convert one stored image to the model input.
 
-    Images are reduced by area averaging, which weighs every stored pixel once. Point-sampled bilinear interpolation
-    misses most of a thin stroke.
+    Downsampling averages over areas, which weighs every stored pixel equally. Point-sampled bilinear interpolation misses
+    most of a thin stroke.
 
     Args:
         image: uint8 [height, width, 1 or 3], of any size.
-        how: the preprocessing.
+        config: the preprocessing.
 
     Returns:
         uint8 [size[0], size[1], channels].
     """
-    height, width = how.size
-    inverted = _is_inverted(image, how)
-    if image.shape == (height, width, how.channels) and not inverted and how.contrast == "none":
+    height, width = config.size
+    inverted = _is_inverted(image, config)
+    if image.shape == (height, width, config.channels) and not inverted and config.contrast == "none":
         return image
     if image.shape[:2] == (height, width):
-        values = _with_channels(image.astype(np.float32), how.channels)
-    elif how.framing == "center":
-        values = _centered(image, inverted, how)
-    elif how.framing == "fit":
-        values = _fitted(image, how)
+        values = _with_channels(image.astype(np.float32), config.channels)
+    elif config.framing == "center":
+        values = _center(image, inverted, config)
+    elif config.framing == "fit":
+        values = _fit(image, config)
     else:
-        part = _window(image, how.window) if how.framing == "window" else image
-        values = _with_channels(resize(part, height, width), how.channels)
-    # Inverting what is small costs nothing, and averages are the same either way.
+        part = _window(image, config.window) if config.framing == "window" else image
+        values = _with_channels(resize(part, height, width), config.channels)
+    # Inverting after downsampling is cheaper, and the averages are the same.
     values = 255 - values if inverted else values
-    if how.contrast == "stretch":
+    if config.contrast == "stretch":
         values = values * (255 / max(values.max(), 1.0))
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
-def min_side_for(how: Preprocessing) -> int | None:
-    """Return how many pixels a side of a whole stored image is reduced to at least; None where parts of it are cut out."""
-    return max(how.size) if how.framing in ("stretch", "fit") else None
+def min_side_for(config: Preprocessing) -> int | None:
+    """Return the shortest side, in pixels, to which an image may be decoded; None if the framing crops parts of it."""
+    return max(config.size) if config.framing in ("stretch", "fit") else None
 
 
-def preprocess_array(images: np.ndarray, how: Preprocessing) -> np.ndarray | None:
-    """Do at once what `preprocess` does one by one, for images that have the target size already.
-
-    Returns None where the images have another size, and so must be framed one by one.
-    """
-    if images.shape[1:3] != tuple(how.size) or images.shape[3] != how.channels or how.contrast != "none":
+def preprocess_array(images: np.ndarray, config: Preprocessing) -> np.ndarray | None:
+    """Preprocess all images at once if they already have the target size; return None if they need framing one by one."""
+    if images.shape[1:3] != tuple(config.size) or images.shape[3] != config.channels or config.contrast != "none":
         return None
-    if how.invert is False:
+    if config.invert is False:
         return images
-    inverted = np.ones(len(images), bool) if how.invert is True else border_means(images) > 127.5
+    inverted = np.ones(len(images), bool) if config.invert is True else border_means(images) > 127.5
     return np.where(inverted[:, None, None, None], 255 - images, images) if inverted.any() else images
 
 
@@ -75,7 +72,7 @@ def border_means(images: np.ndarray) -> np.ndarray:
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize by area where the image shrinks and linearly where it grows.
+    """Resize: average over areas where the image shrinks, interpolate linearly where it grows.
 
     Args:
         image: uint8 or float32 [h, w, channels].
@@ -85,13 +82,13 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     rows, columns, channels = image.shape
     if rows < height or columns < width:
-        # One side after the other: what shrinks is averaged first, and what grows is interpolated.
+        # A side that shrinks is averaged first; then the other is interpolated.
         small = image.astype(np.float32)
         if rows > height or columns > width:
             inner = min(width, columns), min(height, rows)
             small = cv2.resize(small, inner, interpolation=cv2.INTER_AREA)
         return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, channels)
-    if image.size > BANDS_FROM * height:
+    if image.size > BAND_VALUES * height:
         bands = _area_rows(image.reshape(rows, columns * channels), height).reshape(height, columns, channels)
     else:
         bands = image.astype(np.float32)
@@ -99,16 +96,16 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _area_rows(image: np.ndarray, height: int) -> np.ndarray:
-    """Average [rows, n] over bands of rows of equal height, the rows at a band's edges by the part that lies in it.
+    """Average [rows, n] over `height` bands of equal height; a row on the edge of a band counts by the share inside it.
 
-    OpenCV's INTER_AREA takes 2 ms for a scan where the ratio is not whole; summing whole rows first takes 0.2.
+    For a scan and a ratio that is not whole, OpenCV's INTER_AREA takes 2 ms; summing whole rows first takes 0.2 ms.
     """
     rows = image.shape[0]
     if rows == height:
         return image.astype(np.float32)
     edges = np.linspace(0, rows, height + 1)
     bands = np.empty((height, image.shape[1]), np.float32)
-    # Whole numbers are summed twice as fast as floats, and exactly.
+    # Integers are summed exactly, and twice as fast as floats.
     total_type = cv2.CV_32S if image.dtype == np.uint8 else cv2.CV_32F
     for band in range(height):
         top, bottom = edges[band], edges[band + 1]
@@ -122,14 +119,14 @@ def _area_rows(image: np.ndarray, height: int) -> np.ndarray:
     return bands
 
 
-def _is_inverted(image: np.ndarray, how: Preprocessing) -> bool:
-    if how.invert == "auto":
+def _is_inverted(image: np.ndarray, config: Preprocessing) -> bool:
+    if config.invert == "auto":
         return bool(border_means(image[np.newaxis])[0] > 127.5)
-    return bool(how.invert)
+    return bool(config.invert)
 
 
 def _with_channels(values: np.ndarray, channels: int) -> np.ndarray:
-    """Bring float32 [h, w, 1 or 3] to the wanted number of channels."""
+    """Convert float32 [h, w, 1 or 3] to this number of channels."""
     if values.shape[2] == channels:
         return values
     return (values @ GREY)[..., np.newaxis] if channels == 1 else np.repeat(values, 3, axis=2)
@@ -142,30 +139,30 @@ def _window(image: np.ndarray, window: list[float]) -> np.ndarray:
     return image[first : max(round(bottom * rows), first + 1), left : max(round(right * columns), left + 1)]
 
 
-def _fitted(image: np.ndarray, how: Preprocessing) -> np.ndarray:
-    """The whole image with its aspect kept, in the middle; the rest has the border's mean value."""
-    height, width = how.size
+def _fit(image: np.ndarray, config: Preprocessing) -> np.ndarray:
+    """Fit the whole image into the centre with its aspect ratio kept; fill the rest with the mean of its border."""
+    height, width = config.size
     rows, columns = image.shape[:2]
     scale = min(height / rows, width / columns)
     inner = max(round(rows * scale), 1), max(round(columns * scale), 1)
-    small = _with_channels(resize(image, *inner), how.channels)
-    page = np.full((height, width, how.channels), border_means(image[np.newaxis])[0], np.float32)
+    small = _with_channels(resize(image, *inner), config.channels)
+    page = np.full((height, width, config.channels), border_means(image[np.newaxis])[0], np.float32)
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
     page[top : top + inner[0], left : left + inner[1]] = small
     return page
 
 
-def _centered(image: np.ndarray, inverted: bool, how: Preprocessing) -> np.ndarray:
-    """The box around the ink, scaled to 20/28 of the size, with its centre of mass in the middle of the page."""
-    height, width = how.size
+def _center(image: np.ndarray, inverted: bool, config: Preprocessing) -> np.ndarray:
+    """Scale the box around the ink to 20/28 of the size and place its centre of mass in the centre."""
+    height, width = config.size
     box = _ink_box(image, inverted)
     if box is None:
-        return np.full((height, width, how.channels), float(image.flat[0]), np.float32)
+        return np.full((height, width, config.channels), float(image.flat[0]), np.float32)
     background = 255.0 if inverted else 0.0
-    page = np.full((height, width, how.channels), background, np.float32)
+    page = np.full((height, width, config.channels), background, np.float32)
     scale = min(height * CENTER_BOX / box.shape[0], width * CENTER_BOX / box.shape[1])
     inner = max(round(box.shape[0] * scale), 1), max(round(box.shape[1] * scale), 1)
-    small = _with_channels(resize(box, *inner), how.channels)
+    small = _with_channels(resize(box, *inner), config.channels)
     mass = np.abs(small - background).sum(axis=2) + 1e-6
     middle_row = (mass.sum(axis=1) * np.arange(inner[0])).sum() / mass.sum()
     middle_column = (mass.sum(axis=0) * np.arange(inner[1])).sum() / mass.sum()
@@ -176,9 +173,9 @@ def _centered(image: np.ndarray, inverted: bool, how: Preprocessing) -> np.ndarr
 
 
 def _ink_box(image: np.ndarray, dark: bool) -> np.ndarray | None:
-    """Return the part of the image that holds its ink, `dark` or bright; None for a blank image.
+    """Crop the image to its ink, `dark` or bright; None for a blank image.
 
-    Ink is what lies beyond the middle between the image's darkest and brightest value.
+    Ink is what is darker (or brighter) than halfway between the image's darkest and brightest value.
     """
     rows, columns, channels = image.shape
     flat = image.reshape(rows, columns * channels)

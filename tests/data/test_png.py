@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from kerasexp.data import png as png_files
 from kerasexp.data.image_decoding import decode_image
-from kerasexp.data.png import _uncompressed
+from kerasexp.data.png import _stored_zlib
 from kerasexp.data.source import BrokenImage
 
 GENERATOR = np.random.default_rng(0)
@@ -36,7 +36,7 @@ def test_a_plain_png_is_read_exactly(image, mode, options, inflated_by, monkeypa
 @pytest.mark.parametrize("count", [1, 65535, 65536, 200_000])
 def test_the_uncompressed_stream_is_zlib(count):
     content = bytes(range(256)) * (count // 256) + b"x" * (count % 256)
-    assert zlib.decompress(b"".join(_uncompressed(content))) == content
+    assert zlib.decompress(b"".join(_stored_zlib(content))) == content
 
 
 @pytest.mark.parametrize("at", [3, 9])
@@ -231,14 +231,14 @@ def test_the_checksum_of_the_pixels_is_compared(end):
     ("data", "reason"),
     [
         (SIGNATURE, "cut off"),
-        (SIGNATURE + IEND, "no header"),
+        (SIGNATURE + IEND, "header is missing"),
         (SIGNATURE + header(SIZE, 8, 0) + IEND, "pixels"),
         (png((0, 20), 8, 0, rows(GREY)), "0x20 pixels"),
         (png((0, 0), 8, 2, b""), "0x0 pixels"),
         (png(SIZE, 3, 0, rows(GREY)), "pixels"),
         (png(SIZE, 0, 0, rows(GREY)), "pixels"),
-        (png(SIZE, 8, 5, rows(GREY)), "no colour type 5"),
-        (png(SIZE, 16, 3, rows(GREY)), "no colour type 3 of 16 bits"),
+        (png(SIZE, 8, 5, rows(GREY)), "invalid colour type 5"),
+        (png(SIZE, 16, 3, rows(GREY)), "invalid colour type 3 with 16 bits"),
         (png(SIZE, 8, 0, rows(GREY), chunk(b"tRNS", b"\0")), "transparent colour"),
         (png(SIZE, 8, 0, rows(GREY), chunk(b"eXIf", b"no EXIF")), "EXIF"),
         (png(SIZE, 8, 0, b"no zlib stream, but long enough"), "pixels"),
@@ -259,7 +259,7 @@ def test_an_image_declared_huge_is_refused_by_its_header(size, depth, colour):
 
 def test_an_image_that_cannot_be_in_so_few_bytes_takes_no_memory(monkeypatch):
     monkeypatch.setattr("tensorflow.io.decode_png", None)
-    with pytest.raises(BrokenImage, match="not all there"):
+    with pytest.raises(BrokenImage, match="some are missing"):
         decode_image(png((10_000, 10_000), 16, 6, rows(GREY)))
 
 
@@ -270,7 +270,7 @@ def test_a_comment_that_unpacks_to_far_more_is_not_unpacked():
 
 def test_pixels_that_unpack_to_far_more_than_the_image_has_are_not_kept(monkeypatch):
     decompressed = []
-    monkeypatch.setattr(png_files, "_uncompressed", decompressed.append)
+    monkeypatch.setattr(png_files, "_stored_zlib", decompressed.append)
     image = np.zeros((20, 31), np.uint8)
     assert np.array_equal(decode_image(png(SIZE, 8, 0, rows(np.zeros((200_000, 31), np.uint8))))[..., 0], image)
     assert decompressed == []
