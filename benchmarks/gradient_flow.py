@@ -56,14 +56,14 @@ def make_training(steps: int, run) -> Callable[[], float]:
     import tensorflow as tf
 
     from kerasexp.losses import build_loss
-    from kerasexp.models import build_model, learner
+    from kerasexp.models import build_model, logits_model
     from kerasexp.training.gradient_flow import GradientFlow
     from kerasexp.training.optimizers import build_optimizer
 
     keras.utils.set_random_seed(0)
     experiment = load_experiment(ROOT / "experiments" / "part2_random.yaml")
     training, preprocessing = experiment.training, experiment.data.preprocessing
-    model = learner(build_model(experiment.model, preprocessing, 10, experiment.name))
+    model = logits_model(build_model(experiment.model, preprocessing, 10, experiment.name))
     optimizer = build_optimizer(training.optimizer, training.schedule, 1, PLANNED)
     callbacks = [] if run is None else [GradientFlow(model, optimizer, PLANNED, run.write_gradients)]
     model.compile(optimizer, build_loss(training.loss, [BATCH] * 10))

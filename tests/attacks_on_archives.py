@@ -16,17 +16,17 @@ from model_files import CONFIG, KERNEL, patched, relink, resize, write_zip
 # Weights
 
 
-@attack("model.weights.h5: '/layers/dense' is a link to elsewhere")
+@attack("model.weights.h5: '/layers/dense' is a link to another place")
 def weights_in_another_file(file):
     file.change_weights(lambda weights: relink(weights, h5py.ExternalLink("/tmp/other.h5", "/layers/dense")))
 
 
-@attack("model.weights.h5: '/layers/dense' is a link to elsewhere")
+@attack("model.weights.h5: '/layers/dense' is a link to another place")
 def weights_by_a_soft_link(file):
     file.change_weights(lambda weights: relink(weights, h5py.SoftLink("/layers/conv2d")))
 
 
-@attack("is compressed, cut into pieces or kept in another file")
+@attack("is compressed, chunked or in another file")
 def an_array_that_lies_in_another_file(file):
     def change(weights):
         del weights[KERNEL]
@@ -35,7 +35,7 @@ def an_array_that_lies_in_another_file(file):
     file.change_weights(change)
 
 
-@attack("is compressed, cut into pieces or kept in another file")
+@attack("is compressed, chunked or in another file")
 def an_array_put_together_from_others(file):
     def change(weights):
         del weights[KERNEL]
@@ -46,7 +46,7 @@ def an_array_put_together_from_others(file):
     file.change_weights(change)
 
 
-@attack("is compressed, cut into pieces or kept in another file")
+@attack("is compressed, chunked or in another file")
 def arrays_that_unpack_to_gigabytes(file):
     """Keras makes the layer, and fills 3 GB with what is stored in 3 MB."""
     file.change("logits", units=5_000_000)
@@ -60,12 +60,12 @@ def arrays_of_which_nothing_is_there(file):
     file.change_weights(lambda weights: resize(weights, (144, 5_000_000)))
 
 
-@attack("'/layers/dense/vars/0' is no array of numbers")
+@attack("'/layers/dense/vars/0' is not an array of numbers")
 def words_as_weights(file):
     file.change_weights(lambda weights: resize(weights, (144, 3), dtype=h5py.string_dtype()))
 
 
-@attack("is reached in two ways")
+@attack("is reached by two paths")
 def a_group_that_holds_itself(file):
     file.change_weights(lambda weights: weights["layers"].__setitem__("again", weights))
 
@@ -90,7 +90,7 @@ def weights_of_another_shape(file):
     file.change_weights(lambda weights: resize(weights, (9, 48), data=np.zeros((9, 48), "f4")))
 
 
-@attack("model.weights.h5 is no HDF5 file of weights")
+@attack("model.weights.h5 is not an HDF5 file of weights")
 def weights_cut_off(file):
     file.weights = file.weights[:3000]
 
@@ -151,12 +151,12 @@ def an_archive_of_a_million_members(file):
     file.pack = pack
 
 
-@attack("is no Keras model: it lacks model.weights.h5")
+@attack("is not a Keras model: it lacks model.weights.h5")
 def weights_in_another_format(file):
     """Keras reads NumPy's archives as well."""
     file.weights, file.others = None, [("model.weights.npz", pickle.dumps(Payload()))]
 
 
-@attack("metadata.json is compressed, and Keras stores it as it is")
+@attack("metadata.json is compressed; Keras stores it uncompressed")
 def compressed_members(file):
     file.pack = functools.partial(write_zip, compression=zipfile.ZIP_DEFLATED)

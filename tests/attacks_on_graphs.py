@@ -14,7 +14,7 @@ from model_files import called_twice, resize
 # Code, and other files
 
 
-@attack("relu: a layer of class 'Lambda' is not taken")
+@attack("relu: a layer of class 'Lambda' is not accepted")
 def a_lambda_layer(file):
     code = layers.Lambda(lambda x: (open("executed", "w").close(), x)[1]).get_config()["function"]
     file.replace("relu", "Lambda", function=code)
@@ -57,23 +57,23 @@ def a_class_of_a_registered_name(file):
     file.layer("logits")["registered_name"] = "mine>Dense"
 
 
-@attack("relu: a layer of class 'TFSMLayer' is not taken")
+@attack("relu: a layer of class 'TFSMLayer' is not accepted")
 def a_tensorflow_program(file):
     file.replace("relu", "TFSMLayer", filepath="program", call_endpoint="serve")
 
 
-@attack("relu: a layer of class 'TorchModuleWrapper' is not taken")
+@attack("relu: a layer of class 'TorchModuleWrapper' is not accepted")
 def a_pickled_torch_module(file):
     file.replace("relu", "TorchModuleWrapper")
     file.change("relu", module=pickle.dumps(Payload()).hex())
 
 
-@attack("relu: a layer of class 'StringLookup' is not taken")
+@attack("relu: a layer of class 'StringLookup' is not accepted")
 def a_table_read_from_a_file(file):
     file.replace("relu", "StringLookup", vocabulary="/etc/passwd", num_oov_indices=1)
 
 
-@attack("relu: a layer of class 'TimeDistributed' is not taken")
+@attack("relu: a layer of class 'TimeDistributed' is not accepted")
 def a_layer_around_a_lambda(file):
     code = layers.Lambda(lambda x: open("executed", "w").close()).get_config()
     file.replace("relu", "TimeDistributed", layer={"module": "keras.layers", "class_name": "Lambda", "config": code})
@@ -84,12 +84,12 @@ def another_kind_of_model(file):
     file.config["class_name"] = "Sequential"
 
 
-@attack("model.weights.h5 is no HDF5 file of weights")
+@attack("model.weights.h5 is not an HDF5 file of weights")
 def a_pickle_as_weights(file):
     file.weights = pickle.dumps(Payload()) + bytes(10_000)
 
 
-@attack("holds 'assets/evil.txt', 'assets/more.txt' as well, and a Keras model of layers has no such member")
+@attack("also holds 'assets/evil.txt', 'assets/more.txt', which a Keras model of ordinary layers does not have")
 def members_beside_the_model(file):
     """Keras unpacks all of an archive that has them, into a temporary folder."""
     file.others = [("assets/evil.txt", b"x"), ("assets/more.txt", bytes(1000))]
@@ -156,7 +156,7 @@ def outputs_that_are_not_there(file):
     file.replace("probabilities", "LabelMapping", **MAPPING, groups=[[0], [HUGE], [2]], combine="max")
 
 
-@attack("probabilities: groups: 'x' is not taken")
+@attack("probabilities: groups: 'x' is not accepted")
 def a_group_of_words(file):
     file.replace("probabilities", "LabelMapping", **MAPPING, groups=[["x"]], combine="max")
 
@@ -166,7 +166,7 @@ def a_layer_of_ours_said_to_be_keras(file):
     file.replace("probabilities", "LabelMapping", groups=[[0], [1], [2]], combine="max")
 
 
-@attack("logits: kernel_initializer: 'Orthogonal' is not taken")
+@attack("logits: kernel_initializer: 'Orthogonal' is not accepted")
 def an_initializer_that_takes_hours(file):
     """Keras factorises a matrix of the kernel's size before it reads the kernel."""
     orthogonal = {"module": "keras.initializers", "class_name": "Orthogonal", "config": {}, "registered_name": None}
@@ -178,12 +178,12 @@ def weights_beside_the_weights(file):
     file.change("logits", lora_rank=HUGE)
 
 
-@attack("'logits' declares 435 weights, and model.weights.h5 holds 415 for it and what follows")
+@attack("'logits' declares 435 weights; model.weights.h5 holds 415 for it and the layers after it")
 def a_layer_too_many_for_the_weights(file):
     file.replace("relu", "Conv2D", filters=4, kernel_size=1)
 
 
-@attack("config.json has 5,009 layers; no more than 2,000 are taken")
+@attack("config.json has 5,009 layers; at most 2,000 are accepted")
 def thousands_of_layers(file):
     entries, relu = file.config["config"]["layers"], json.dumps(file.layer("relu"))
     chain = ["relu", *(f"relu{number}" for number in range(5000))]
@@ -205,13 +205,13 @@ def calls_that_double_at_each_level(file):
     entries[entries.index(relu)] = {**inner, "inbound_nodes": relu["inbound_nodes"]}
 
 
-@attack("relu: is called on 10,000 tensors; no more than 256 are taken")
+@attack("relu: is called on 10,000 tensors; at most 256 are accepted")
 def a_sum_of_thousands(file):
     file.replace("relu", "Add")
     file.call("relu").update(args=[file.call("relu")["args"] * 10_000])
 
 
-@attack("refers to 'probabilities', which is no layer before it")
+@attack("refers to 'probabilities', which is not a layer before it")
 def a_graph_that_bites_its_tail(file):
     calls = json.dumps(file.layer("conv")["inbound_nodes"])
     file.layer("conv")["inbound_nodes"] = json.loads(calls.replace("rescaling", "probabilities"))

@@ -163,7 +163,7 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "unknown format": ([*there, "tf_lite"], "--format: got 'tf_lite'; did you mean 'litert'?"),
         "near miss": ([*there, "onxx"], "did you mean 'onnx'?; allowed: tf_saved_model, litert, onnx"),
         "no checkpoint": (["export", "gone", "--format", "litert"], "gone: no such file or folder"),
-        "no model": (["export", "hollow", "--format", "litert"], "hollow: is no checkpoint"),
+        "no model": (["export", "hollow", "--format", "litert"], "hollow: is not a checkpoint"),
         "there already": ([*there, "litert", "--output", "old.tflite"], "old.tflite: --output: is there already"),
         "a folder there": ([*there, "tf_saved_model", "--output", "hollow"], "hollow: --output: is there already"),
         "wrong ending": ([*there, "litert", "--output", "new.onnx"], "must end in .tflite"),

@@ -68,5 +68,5 @@ def test_a_model_in_another_format_is_refused(cli, images, name):
         Path(name).write_bytes(pickle.dumps(Payload()))
     answer = cli("predict", name, "images")
     assert answer.code == 2 and "a folder with model.keras, classes.json and preprocessing.json" in answer.err
-    assert ("can run code of their own" in answer.err) == (name != "other.keras")
+    assert ("can run code" in answer.err) == (name != "other.keras")
     assert not Path("executed").exists()

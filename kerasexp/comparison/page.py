@@ -1,4 +1,4 @@
-"""The page of a comparison, and the table that it shares with the console."""
+"""The page of a comparison, and the rows of the table, which the console prints too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasexp.comparison.convergence import SHARES
+from kerasexp.comparison.notes import NoteKind
 from kerasexp.comparison.results import (
     Comparison,
     Difference,
@@ -23,9 +24,10 @@ from kerasexp.report.html import Plot, by_section, draw, render
 from kerasexp.runs.page import metric_label
 from kerasexp.storage import write_text
 
-SHOWN_ALONE = 8
-# Of the test split, in this order; those that a run lacks are left out.
-FIGURES = (
+# Images per gallery of disagreements.
+GALLERY = 8
+# Of the test split; those that no run has are left out.
+METRICS = (
     "macro_f1", "macro_recall", "case_insensitive_accuracy", "top_3_accuracy", "macro_auc",
     "nll", "brier", "ece", "nll_calibrated", "ece_calibrated",
 )  # fmt: skip
@@ -33,20 +35,22 @@ Row = tuple[str, list[str]]
 
 
 def write_comparison_page(output: Path, comparison: Comparison, images: Split | None, missing: str | None) -> None:
-    """Write the page.
+    """Write the page of a comparison.
 
     Args:
         output: the HTML file.
-        comparison: of two runs or more.
-        images: the test split that they share, or None.
-        missing: why there are none, where the runs do share a test split.
+        comparison: of at least two runs.
+        images: the test split that the runs share, or None.
+        missing: why the images of a shared test split cannot be loaded, or None.
     """
     drawn = [draw(plot) for plot in _plots(comparison, images)]
     content = {
         "title": " and ".join(comparison.labels) if len(comparison.labels) < 4 else f"{len(comparison.labels)} runs",
         "comparison": comparison,
         "rows": comparison_rows(comparison),
-        "pace": pace(comparison),
+        "pace": _pace(comparison),
+        "warnings": [note.text for note in comparison.notes if note.kind is NoteKind.WARNING],
+        "remarks": [note.text for note in comparison.notes if note.kind is NoteKind.REMARK],
         "differences": [
             (label, difference)
             for label, difference in zip(comparison.labels, comparison.differences, strict=True)
@@ -61,16 +65,12 @@ def write_comparison_page(output: Path, comparison: Comparison, images: Split | 
 
 
 def comparison_rows(comparison: Comparison) -> list[Row]:
-    """Return label and one cell per run of everything that is compared."""
-    rows = [
-        *_judged(comparison),
-        *_trained(comparison),
-        *_converged(comparison),
-    ]
+    """Return the rows of the table: a label, and one cell per run."""
+    rows = [*_metric_rows(comparison), *_training_rows(comparison), *_convergence_rows(comparison)]
     return [(label, cells) for label, cells in rows if any(cell not in ("", "–") for cell in cells)]
 
 
-def pace(comparison: Comparison) -> list[str]:
+def _pace(comparison: Comparison) -> list[str]:
     """Return a sentence for each share of the best val accuracy: when each run reached it."""
     sentences = []
     for share in SHARES:
@@ -84,38 +84,38 @@ def pace(comparison: Comparison) -> list[str]:
     return sentences
 
 
-def _judged(comparison: Comparison) -> Iterator[Row]:
+def _metric_rows(comparison: Comparison) -> Iterator[Row]:
     tests = [run.metrics["test"] for run in comparison.runs]
     yield "test accuracy", [f"{test['accuracy']:.4f}" for test in tests]
     yield "95 % interval", [f"{test['accuracy_low']:.4f} to {test['accuracy_high']:.4f}" for test in tests]
     yield "difference", [_signed(d and d.difference) for d in comparison.differences]
-    yield "its 95 % interval", [_between(d) for d in comparison.differences]
+    yield "95 % interval of the difference", [_between(d) for d in comparison.differences]
     yield "McNemar p", ["" if d is None else f"{d.p_value:.2g}" for d in comparison.differences]
-    for key in FIGURES:
+    for key in METRICS:
         yield f"test {metric_label(key)}", [f"{test[key]:.4f}" if key in test else "–" for test in tests]
     yield "val accuracy", [f"{run.metrics['val']['accuracy']:.4f}" for run in comparison.runs]
 
 
-def _trained(comparison: Comparison) -> Iterator[Row]:
+def _training_rows(comparison: Comparison) -> Iterator[Row]:
     runs = comparison.runs
     quality = [training_quality(run) for run in runs]
     yield "parameters", [f"{run.manifest['parameters']:,}" for run in runs]
-    yield "FLOPs", [f"{run.manifest['flops']:,}" if "flops" in run.manifest else "–" for run in runs]
+    yield "FLOPs", [f"{run.manifest['flops']:,}" if run.manifest.get("flops") else "–" for run in runs]
     yield "epochs", [str(run.metrics["epochs"]) for run in runs]
     yield "best epoch", [str(q["best_epoch"]) for q in quality]
     yield "training seconds", [f"{run.metrics['train_seconds']:,.1f}" for run in runs]
     yield "lowest val loss", [f"{q['lowest_val_loss']:.4f}" for q in quality]
-    yield "train less val accuracy", [_signed(q["gap"]) for q in quality]
+    yield "train minus val accuracy", [_signed(q["gap"]) for q in quality]
 
 
-def _converged(comparison: Comparison) -> Iterator[Row]:
+def _convergence_rows(comparison: Comparison) -> Iterator[Row]:
     for share in SHARES:
         reached = [found.reached[share] for found in comparison.convergences]
         label = f"to {100 * share:.0f} % of the best val accuracy"
         yield label, ["not reached" if at is None else f"step {at[0]:,}, {at[1]:,.1f} s" for at in reached]
     areas = [found.area for found in comparison.convergences]
-    yield "mean val accuracy on the way", ["–" if area is None else f"{area:.4f}" for area in areas]
-    yield "largest fall on the way", [f"{found.biggest_drop:.4f}" for found in comparison.convergences]
+    yield "mean val accuracy of the curve", ["–" if area is None else f"{area:.4f}" for area in areas]
+    yield "largest fall of val accuracy", [f"{found.biggest_drop:.4f}" for found in comparison.convergences]
 
 
 def _signed(value: float | None) -> str:
@@ -127,7 +127,7 @@ def _between(difference: Difference | None) -> str:
 
 
 def _class_rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return class, images and each run's recall, where the runs were asked about the same images."""
+    """Return class, number of images and recall of each run; nothing if the test sets differ."""
     if not comparison.same_test:
         return []
     tests = [run.metrics["test"]["per_class"] for run in comparison.runs]
@@ -145,7 +145,7 @@ def _plots(comparison: Comparison, images: Split | None) -> Iterator[Plot]:
         "Accuracy",
         "intervals",
         "Test accuracy with its 95 % interval"
-        + (". Runs are judged on the same images, so that their difference is known better than either." if
+        + (". The test images are the same, so the interval of a difference is narrower than these suggest." if
            comparison.same_test else " on test sets that differ."),
         "; ".join(f"{label} {test['accuracy']:.4f}" for label, test in zip(labels, tests, strict=True)),
         plot_intervals(
@@ -155,11 +155,11 @@ def _plots(comparison: Comparison, images: Split | None) -> Iterator[Plot]:
         ),
     )  # fmt: skip
     early = all(run.early is not None for run in runs)
-    records = "1,000 images of val, early on and at each epoch's end" if early else "val at each epoch's end"
+    points = "1,000 val images, at early steps and after each epoch" if early else "val after each epoch"
     yield Plot(
         "Convergence",
         "learning_curves",
-        f"Accuracy and loss of {records}, over steps and over seconds.",
+        f"Accuracy and loss on {points}, over steps and over seconds.",
         f"Learning curves of {len(runs)} runs; the best accuracy is {comparison.best:.4f}.",
         plot_learning_curves(list(zip(labels, comparison.curves, strict=True))),
     )
@@ -171,29 +171,30 @@ def _disagreements(comparison: Comparison, images: Split) -> Iterator[Plot]:
     alone, nobody = only_right(comparison.runs)
     for number, (label, positions) in enumerate(zip(comparison.labels, alone, strict=True)):
         if len(positions):
-            caption = f"Images that only {label} gets right: {len(positions)}"
-            yield _picked(comparison, images, positions, f"only_{number}", caption)
+            caption = f"Images that only {label} classifies correctly: {len(positions)}"
+            yield _gallery(comparison, images, positions, f"only_{number}", caption)
     if len(nobody):
-        yield _picked(comparison, images, nobody, "nobody", f"Images that no run gets right: {len(nobody)}")
+        caption = f"Images that no run classifies correctly: {len(nobody)}"
+        yield _gallery(comparison, images, nobody, "nobody", caption)
 
 
-def _picked(comparison: Comparison, images: Split, positions: np.ndarray, name: str, caption: str) -> Plot:
-    shown = positions[:SHOWN_ALONE]
+def _gallery(comparison: Comparison, images: Split, positions: np.ndarray, name: str, caption: str) -> Plot:
+    shown = positions[:GALLERY]
     first = comparison.runs[0].predictions
-    asked = [first.names[i] for i in shown]
+    names = [first.names[i] for i in shown]
     stored = {image: i for i, image in enumerate(images.names)}
-    answers, confidence = [], []
+    predicted, confidence = [], []
     for run in comparison.runs:
         own = {image: i for i, image in enumerate(run.predictions.names)}
-        rows = [own[image] for image in asked]
-        answers.append(run.predictions.y_pred[rows])
+        rows = [own[image] for image in names]
+        predicted.append(run.predictions.y_pred[rows])
         confidence.append(run.predictions.confidence[rows])
-    caption += ". Above each: its class, then what the runs take it for, in their order"
-    caption += f"; the {len(shown)} most confidently mistaken are shown." if len(positions) > len(shown) else "."
+    caption += ". Above each image: its class, then the predictions of the runs in their order"
+    caption += f"; shown are the {len(shown)} most confident errors." if len(positions) > len(shown) else "."
     figure = plot_disagreements(
-        images.images[[stored[image] for image in asked]],
+        images.images[[stored[image] for image in names]],
         first.y_true[shown],
-        np.stack(answers, axis=1),
+        np.stack(predicted, axis=1),
         np.stack(confidence, axis=1),
         first.class_names,
     )

@@ -1,8 +1,6 @@
-"""The networks: one file per family, and this dict of their names."""
+"""The model families: one file each, and the registry `MODELS`."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import keras
 
@@ -11,20 +9,15 @@ from kerasexp.config.experiment import Experiment
 from kerasexp.config.head import ZeroShot
 from kerasexp.config.head_rules import head_without_steps
 from kerasexp.config.model import Application, Model
-from kerasexp.models.applications import NETWORKS, build_application, imagenet_logits
-from kerasexp.models.cnn import build_cnn
+from kerasexp.models.applications import APPLICATIONS, imagenet_logits
+from kerasexp.models.cnn import CNN
 from kerasexp.models.decoding import ARGMAX, Decoding, decoding_of
+from kerasexp.models.family import Family
 from kerasexp.models.label_mapping import LabelMapping
-from kerasexp.models.mlp import build_mlp
-from kerasexp.models.resnet import build_resnet18
+from kerasexp.models.mlp import MLP
+from kerasexp.models.resnet import RESNET18
 
-# From uint8 images to features; the family rescales what it takes.
-MODELS: dict[str, Callable[[Model, keras.KerasTensor], keras.KerasTensor]] = {
-    "mlp": build_mlp,
-    "cnn": build_cnn,
-    "resnet18": build_resnet18,
-    **dict.fromkeys(NETWORKS, build_application),
-}
+MODELS: dict[str, Family] = {"mlp": MLP, "cnn": CNN, "resnet18": RESNET18, **APPLICATIONS}
 
 
 def build_model(
@@ -32,27 +25,26 @@ def build_model(
 ) -> keras.Model:
     """Build a functional classifier.
 
-    It takes uint8 images [n, height, width, channels] in 0..255, rescales them itself, and gives float32
-    probabilities [n, classes], whatever the precision of what lies between: those of the logits after `decoding`. What is
-    trained is `learner` of it.
+    It maps uint8 images [n, height, width, channels] in 0..255 to float32 probabilities [n, classes]: the softmax of the
+    logits after `decoding`, in float32 whatever the precision of the other layers. `logits_model` is the trained part of it.
     """
     inputs = _images(preprocessing)
-    features = MODELS[model.name](model, inputs)
+    features = MODELS[model.name].build(model, inputs)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(features)
     decoded = decoding.layer()
     return keras.Model(inputs, _probabilities(logits if decoded is None else decoded(logits)), name=name)
 
 
 def build_classifier(experiment: Experiment, class_names: list[str], counts: list[int]) -> keras.Model:
-    """Build the classifier that an experiment asks for.
+    """Build the classifier of an experiment.
 
     Args:
         experiment: resolved and validated.
-        class_names: of the data.
+        class_names: the classes of the data.
         counts: the training images of each class.
 
     Returns:
-        As `build_model`; with `head.zero_shot` its classes are the answers that this has.
+        As `build_model`; with `head.zero_shot` the classes are its `answers`.
     """
     model, preprocessing = experiment.model, experiment.data.preprocessing
     match head_without_steps(experiment):
@@ -74,8 +66,8 @@ def _images(preprocessing: Preprocessing) -> keras.KerasTensor:
     return keras.Input((*preprocessing.size, preprocessing.channels), dtype="uint8", name="images")
 
 
-def ending_in(model: keras.Model, logits: keras.KerasTensor) -> keras.Model:
-    """Return the classifier of the same images whose probabilities are those of other logits, computed of its layers."""
+def with_logits(model: keras.Model, logits: keras.KerasTensor) -> keras.Model:
+    """Return a classifier with the input of `model` and other logits, which are computed from its layers."""
     return keras.Model(model.input, _probabilities(logits), name=model.name)
 
 
@@ -83,6 +75,9 @@ def _probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
 
 
-def learner(model: keras.Model) -> keras.Model:
-    """Return the part of a classifier that is trained: from images to logits, which losses are computed of."""
+def logits_model(model: keras.Model) -> keras.Model:
+    """Return the part of a classifier that is trained: from images to logits, from which losses are computed."""
     return keras.Model(model.input, model.get_layer("logits").output, name=model.name)
+
+
+learner = logits_model

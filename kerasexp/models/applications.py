@@ -1,4 +1,4 @@
-"""Networks of keras.applications as parts of one model: each with its own preprocessing, and no model within the model."""
+"""Networks of keras.applications with their own preprocessing, as layers of one flat model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import keras
 
 from kerasexp.config.model import Application
+from kerasexp.models.family import Family
 from kerasexp.models.layers import POOLINGS, dense_head, standardise
 
-# Means of ImageNet's channels, red first, in 0..255, that the first networks in Caffe subtracted.
+# Means of ImageNet's channels, red first, in 0..255, as the first networks in Caffe subtract them.
 CAFFE_MEAN = (123.68, 116.779, 103.939)
 SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
-# The sizes for which MobileNet v2 was trained; the others take the weights of the last.
+# The image sizes with their own weights of MobileNet v2; other sizes take the weights of the last.
 MOBILENET_SIZES = (96, 128, 160, 192, 224)
 
 
@@ -22,8 +23,8 @@ class WeightFile:
     """A file of ImageNet weights as keras.applications names it.
 
     Attributes:
-        url: where it is.
-        md5: of its content; None where Keras has none.
+        url: address of the file.
+        md5: MD5 of its content; None if Keras states none.
     """
 
     url: str
@@ -36,23 +37,25 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Network:
-    """One of the networks.
+    """A network of keras.applications.
 
     Attributes:
-        build: makes it on top of a tensor.
-        preprocess: turns uint8 images [n, height, width, 3] into what it was trained on.
-        weights: the file for images of a height and width, with or without the layer of ImageNet's classes.
+        build: its function in keras.applications.
+        preprocess: from uint8 images [n, height, width, 3] to the scale that the network was trained on.
+        weights: (height, width, with the ImageNet classes or without) -> the file of weights.
+        block: as in `Family`.
     """
 
     build: Callable[..., keras.Model]
     preprocess: Callable[[keras.KerasTensor], keras.KerasTensor]
     weights: Callable[[int, int, bool], WeightFile]
+    block: str
 
 
 def build_application(model: Application, images: keras.KerasTensor) -> keras.KerasTensor:
     """Pass uint8 images [n, height, width, 3] through preprocessing, network, pooling and head; return the features.
 
-    Weights are random; `kerasexp.training.pretrained_weights` puts others in their place.
+    The weights are random; `kerasexp.training.pretrained_weights` loads pretrained ones.
     """
     network = NETWORKS[model.name]
     built = network.build(include_top=False, weights=None, input_tensor=network.preprocess(images))
@@ -68,20 +71,20 @@ def imagenet_logits(model: Application, images: keras.KerasTensor) -> keras.Kera
 
 
 def _caffe(images: keras.KerasTensor) -> keras.KerasTensor:
-    """Subtract the means and turn red, green, blue into blue, green, red, with layers that every Keras has.
+    """Subtract the means and reorder red, green, blue to blue, green, red, with layers that every Keras has.
 
-    There is none for the latter, so each channel is cut out and the three are joined; nothing of it has weights, which
-    files of weights would lack.
+    Keras has no layer that reorders channels, so each channel is cropped and the three are concatenated. A convolution
+    would have weights, which the published files lack.
     """
     height, width, _ = images.shape[1:]
     centred = keras.layers.Rescaling(1.0, [-mean for mean in CAFFE_MEAN], name="rescaling")(images)
     rows = keras.layers.Reshape((height * width, 3, 1), name="channels")(centred)
-    cut = [
-        keras.layers.Cropping2D(((0, 0), (place, 2 - place)), name=name)(rows)
-        for place, name in ((2, "blue"), (1, "green"), (0, "red"))
+    channels = [
+        keras.layers.Cropping2D(((0, 0), (position, 2 - position)), name=name)(rows)
+        for position, name in ((2, "blue"), (1, "green"), (0, "red"))
     ]
-    turned = keras.layers.Concatenate(axis=2, name="channels_turned")(cut)
-    return keras.layers.Reshape((height, width, 3), name="blue_green_red")(turned)
+    reordered = keras.layers.Concatenate(axis=2, name="channels_turned")(channels)
+    return keras.layers.Reshape((height, width, 3), name="blue_green_red")(reordered)
 
 
 def _minus_one_to_one(images: keras.KerasTensor) -> keras.KerasTensor:
@@ -89,13 +92,13 @@ def _minus_one_to_one(images: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _efficientnet(**arguments) -> keras.Model:
-    # Its own preprocessing has layers whose names Keras counts up from model to model.
+    # Keras numbers the layers of its own preprocessing from model to model, so that their names would vary.
     return keras.applications.EfficientNetV2B0(include_preprocessing=False, **arguments)
 
 
-def _of_any_size(url: str, md5: str, md5_with_top: str) -> Callable[[int, int, bool], WeightFile]:
-    whole, below = WeightFile(f"{SERVER}/{url}.h5", md5_with_top), WeightFile(f"{SERVER}/{url}_notop.h5", md5)
-    return lambda height, width, with_top: whole if with_top else below
+def _for_all_sizes(url: str, md5: str, md5_with_top: str) -> Callable[[int, int, bool], WeightFile]:
+    full, headless = WeightFile(f"{SERVER}/{url}.h5", md5_with_top), WeightFile(f"{SERVER}/{url}_notop.h5", md5)
+    return lambda height, width, with_top: full if with_top else headless
 
 
 def _mobilenet_weights(height: int, width: int, with_top: bool) -> WeightFile:
@@ -108,20 +111,29 @@ NETWORKS = {
     "resnet50": Network(
         keras.applications.ResNet50,
         _caffe,
-        _of_any_size(
+        _for_all_sizes(
             "resnet/resnet50_weights_tf_dim_ordering_tf_kernels",
             "4d473c1dd8becc155b73f8504c6f6626",
             "2cb95161c43110f7111970584f804107",
         ),
+        r"(conv\d+_block\d+|conv1)",
     ),
-    "mobilenet_v2": Network(keras.applications.MobileNetV2, _minus_one_to_one, _mobilenet_weights),
+    "mobilenet_v2": Network(
+        keras.applications.MobileNetV2,
+        _minus_one_to_one,
+        _mobilenet_weights,
+        r"(?:bn_)?(expanded_conv|block_\d+|Conv_?1)",
+    ),
     "efficientnet_v2_b0": Network(
         _efficientnet,
         standardise,
-        _of_any_size(
+        _for_all_sizes(
             "efficientnet_v2/efficientnetv2-b0",
             "893217f2bb855e2983157299931e43ff",
             "21ecbf6da12460d5c40bb2f29ceb2188",
         ),
+        r"(block\d+[a-z]|stem|top)",
     ),
 }
+
+APPLICATIONS = {name: Family(build_application, network.block) for name, network in NETWORKS.items()}

@@ -1,11 +1,11 @@
-"""Heads that scikit-learn fits, as layers: what is saved are the numbers that it found, and nothing of scikit-learn."""
+"""Classical heads as Keras layers: scikit-learn fits them, and only the fitted numbers are saved."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
 
-from kerasexp.models.label_mapping import NEVER
+from kerasexp.models.label_mapping import IMPOSSIBLE_LOGIT
 from kerasexp.models.nearest_neighbours import NearestNeighbours
 
 
@@ -15,7 +15,7 @@ def linear_logits(
     """Return `coefficients @ (features - mean) / scale + intercepts`, as one dense layer.
 
     Args:
-        features: [n, f], as the network gives them.
+        features: [n, f], unscaled.
         mean, scale: [f].
         coefficients: [classes, f].
         intercepts: [classes].
@@ -35,20 +35,20 @@ def rbf_logits(
 ) -> keras.KerasTensor:
     """Return `coefficients @ exp(-gamma |x - s|^2) + intercepts` of scaled features x and support vectors s.
 
-    Of |x|^2 - 2 x s + |s|^2 the middle is a dense layer, whose bias is the last.
+    The squared distance is |x|^2 - 2 x s + |s|^2; a dense layer computes the product, with |s|^2 as its bias.
 
     Args:
         features, mean, scale: as in `linear_logits`.
         support: [s, f], scaled.
-        gamma: width of the kernel.
+        gamma: inverse width of the kernel.
         coefficients: [classes, s].
         intercepts: [classes].
     """
     scaled = _scaled(features, mean, scale)
     squares = keras.layers.Multiply(name="head_squares", dtype="float32")([scaled, scaled])
-    own = _dense(squares, np.full((len(mean), 1), -gamma), None, "head_length")
+    lengths = _dense(squares, np.full((len(mean), 1), -gamma), None, "head_length")
     products = _dense(scaled, 2 * gamma * support.T, -gamma * np.square(support).sum(axis=1), "head_products")
-    distances = keras.layers.Add(name="head_distances", dtype="float32")([products, own])
+    distances = keras.layers.Add(name="head_distances", dtype="float32")([products, lengths])
     kernel = keras.layers.Activation("exponential", dtype="float32", name="head_kernel")(distances)
     return _dense(kernel, coefficients.T, intercepts, "logits")
 
@@ -62,14 +62,14 @@ def neighbour_logits(
     neighbours: int,
     classes: int,
 ) -> keras.KerasTensor:
-    """Return logarithms of the shares that each class has in the votes of the nearest examples.
+    """Return the logarithm of each class's share of the votes of the nearest examples.
 
     Args:
         features, mean, scale: as in `linear_logits`.
         examples: [e, f], scaled.
         labels: int [e].
-        neighbours: how many of them vote.
-        classes: how many there are.
+        neighbours: the number of examples that vote.
+        classes: the number of classes.
     """
     layer = NearestNeighbours(len(examples), neighbours, classes, dtype="float32", name="logits")
     logits = layer(_scaled(features, mean, scale))
@@ -80,24 +80,25 @@ def neighbour_logits(
 def for_all_classes(
     coefficients: np.ndarray, intercepts: np.ndarray, present: np.ndarray, classes: int, half: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients [classes, f] and intercepts [classes], of which scikit-learn gives one row for two classes.
+    """Return scikit-learn's coefficients and intercepts as one row per class: [classes, f] and [classes].
 
     Args:
-        coefficients, intercepts: [p, f] and [p], p being 1 for two classes.
-        present: the labels of those that were learned.
-        classes: how many there are; of the others nothing is known.
-        half: whether the difference between two classes' logits is the row, as in logistic regression; else each logit is.
+        coefficients, intercepts: [p, f] and [p]; p is 1 for two classes.
+        present: the labels that were in the training images.
+        classes: the number of classes; those that were not in the training images get probability 0.
+        half: with two classes, whether the row is the difference of the two logits, as in logistic regression; else it is
+            each logit up to its sign.
     """
     if len(present) == 2:
         share = 0.5 if half else 1.0
         coefficients, intercepts = (share * np.concatenate([-part, part]) for part in (coefficients, intercepts))
-    every = np.zeros((classes, coefficients.shape[1])), np.full(classes, NEVER)
-    every[0][present], every[1][present] = coefficients, intercepts
-    return every
+    all_coefficients, all_intercepts = np.zeros((classes, coefficients.shape[1])), np.full(classes, IMPOSSIBLE_LOGIT)
+    all_coefficients[present], all_intercepts[present] = coefficients, intercepts
+    return all_coefficients, all_intercepts
 
 
 def _scaled(features: keras.KerasTensor, mean: np.ndarray, scale: np.ndarray) -> keras.KerasTensor:
-    # Keras's layer for it takes mean and variance as settings, whose number a model file limits; these are weights.
+    # Keras's Normalization takes mean and variance as arguments, whose length model files limit; here they are weights.
     layer = keras.layers.BatchNormalization(
         center=False, scale=False, epsilon=0.0, trainable=False, dtype="float32", name="head_scaled"
     )

@@ -1,13 +1,13 @@
-"""How many floating-point operations a model takes for one image, counted from the shapes of its layers.
+"""The floating-point operations of a model for one image, counted from the shapes of its layers.
 
-Counted is one forward pass as in prediction. A multiplication and the addition of its product are two operations, and so
-papers' figures of multiply-adds (which some of them call FLOPs) are half as large. By layer:
+One forward pass is counted, as in prediction. A multiplication and the addition of its product are two operations; counts of
+multiply-adds, which some papers call FLOPs, are therefore half as large. By layer:
 
-    convolutions, dense layers     2 for each product of a weight, 1 for each bias, 1 for each number that is activated
-    activations                    1 for each number, whatever the function
-    normalisation, rescaling       2 for each number; 6 where mean and variance are those of the image itself
+    convolution, dense layer       2 for each product with a weight, 1 for each bias, 1 for each activated number
+    activation                     1 for each number, whatever the function
+    normalisation, rescaling       2 for each number; 6 if mean and variance are computed from the image itself
     pooling                        1 for each number of each window
-    sums and their kin             1 for each number of each input but the first
+    sum and other merging          1 for each number of each input but the first
     all others                     none: they move numbers, or do nothing in prediction
 """
 
@@ -19,17 +19,15 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from kerasexp.models.label_mapping import LabelMapping
-from kerasexp.models.nearest_neighbours import NearestNeighbours
+from kerasexp.models.own_layers import OWN_LAYERS
 
 
-def flops(model: keras.Model) -> int:
-    """Return the floating-point operations of one forward pass for one image; see this module.
-
-    Raises:
-        TypeError: it has a layer of a class that is not known here.
-    """
-    return 2 * multiply_adds(model) + sum(_others(layer) for layer in _flat(model))
+def flops(model: keras.Model) -> int | None:
+    """Return the floating-point operations of one forward pass for one image; None if a layer's class is not known here."""
+    layers_of_model = _flat(model)
+    if any(type(layer) not in PRODUCTS.keys() | OPERATIONS.keys() for layer in layers_of_model):
+        return None
+    return 2 * multiply_adds(model) + sum(map(_other_operations, layers_of_model))
 
 
 def multiply_adds(model: keras.Model) -> int:
@@ -38,31 +36,29 @@ def multiply_adds(model: keras.Model) -> int:
 
 
 def _flat(model: keras.Model) -> list[keras.Layer]:
-    """Return a model's layers, and in place of a model that is used as a layer its own."""
+    """Return a model's layers; a model that is used as a layer is replaced by its layers."""
     nested = ([layer] if not isinstance(layer, keras.Model) else _flat(layer) for layer in model.layers)
     return [layer for part in nested for layer in part]
 
 
-def _others(layer: keras.Layer) -> int:
-    """Return a layer's operations beside the products of `multiply_adds`."""
+def _other_operations(layer: keras.Layer) -> int:
+    """Return a layer's operations other than the products of `multiply_adds`."""
     count = OPERATIONS.get(type(layer))
-    if count is None and type(layer) not in PRODUCTS:
-        raise TypeError(f"the operations of {type(layer).__name__} are not known; kerasexp.models.flops needs them")
     activated = getattr(layer, "activation", keras.activations.linear) is not keras.activations.linear
     biased = type(layer) in PRODUCTS and layer.use_bias
     return (count(layer) if count else 0) + (activated + biased) * _numbers(layer.output)
 
 
 def _numbers(tensors: keras.KerasTensor | list[keras.KerasTensor]) -> int:
-    """Return how many numbers tensors hold for one image."""
+    """Return how many numbers the tensors hold for one image."""
     tensors = tensors if isinstance(tensors, list) else [tensors]
     return sum(math.prod(tensor.shape[1:]) for tensor in tensors)
 
 
 def _separable(layer: layers.SeparableConv2D) -> int:
-    *places, filters = layer.output.shape[1:]
+    *positions, filters = layer.output.shape[1:]
     maps = layer.pointwise_kernel.shape[-2]
-    return math.prod(places) * maps * (math.prod(layer.depthwise_kernel.shape[:2]) + filters)
+    return math.prod(positions) * maps * (math.prod(layer.depthwise_kernel.shape[:2]) + filters)
 
 
 def _per_number(operations: int) -> Callable[[keras.Layer], int]:
@@ -77,8 +73,8 @@ def _merged(layer: keras.Layer) -> int:
     return _numbers(layer.input) - _numbers(layer.output)
 
 
-# Kernels: [height, width, maps in, maps out], a depthwise one's last being outputs per map; a transposed one's the other
-# way round, and each number that comes in meets all of it.
+# Multiply-adds. Kernels are [height, width, maps in, maps out]; the last axis of a depthwise kernel is the outputs per map.
+# The last two axes of a transposed kernel are swapped, and each input number is multiplied by all of it.
 PRODUCTS: dict[type, Callable[[keras.Layer], int]] = {
     layers.Dense: lambda layer: _numbers(layer.output) * layer.kernel.shape[0],
     layers.Conv2D: lambda layer: _numbers(layer.output) * math.prod(layer.kernel.shape[:3]),
@@ -86,14 +82,10 @@ PRODUCTS: dict[type, Callable[[keras.Layer], int]] = {
     layers.SeparableConv2D: _separable,
     layers.Conv2DTranspose: lambda layer: _numbers(layer.input) * math.prod(layer.kernel.shape[:3]),
 }
-# Those of ours: each output is looked at for each class, and each example is compared with an image, number by number.
-OWN: dict[type, Callable[[keras.Layer], int]] = {
-    LabelMapping: lambda layer: _numbers(layer.input) * len(layer.groups),
-    NearestNeighbours: lambda layer: 2 * math.prod(layer.points.shape),
-}
+# All other operations, without activations and biases.
 OPERATIONS: dict[type, Callable[[keras.Layer], int]] = {
-    **OWN,
-    layers.Activation: _per_number(0),  # beside the one that each activated number takes in any layer
+    **{own.layer: own.flops for own in OWN_LAYERS.values()},
+    layers.Activation: _per_number(0),
     **dict.fromkeys((layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU, layers.Softmax), _per_number(1)),
     **dict.fromkeys((layers.BatchNormalization, layers.Normalization, layers.Rescaling), _per_number(2)),
     **dict.fromkeys((layers.LayerNormalization, layers.GroupNormalization), _per_number(6)),

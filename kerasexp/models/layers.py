@@ -1,4 +1,4 @@
-"""What several families are made of: an activation by name, and layers with weights, each with its companions."""
+"""Building blocks that several families share: preprocessing, and layers with weights together with norm and activation."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import keras
 
 from kerasexp.config.model import Activation, Block, Head
 
-# Keras's own 0.99 lags some 500 steps behind, which is an epoch of MNIST: after a short training, or early in a long
-# one, validation would see statistics of weights long gone. 0.9 is what PyTorch has.
+# Momentum of the moving averages. Keras's default 0.99 lags some 500 steps behind, an epoch of MNIST: after a short
+# training, or early in a long one, validation would see the statistics of outdated weights. 0.9 is PyTorch's default.
 MOVING_AVERAGE = 0.9
-# Added to the variance: Keras's own.
+# Added to the variance; Keras's default.
 EPSILON = 0.001
-# Means and standard deviations of ImageNet's channels, red first, of images in 0..1.
+# Mean and standard deviation of ImageNet's channels, red first, for images in 0..1.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-# How maps become features.
+# How feature maps become a feature vector.
 POOLINGS = {
     "flatten": keras.layers.Flatten,
     "average": keras.layers.GlobalAveragePooling2D,
@@ -23,12 +23,12 @@ POOLINGS = {
 
 
 def rescale(images: keras.KerasTensor) -> keras.KerasTensor:
-    """Turn uint8 images in 0..255 into numbers in 0..1."""
+    """Scale uint8 images from 0..255 to 0..1."""
     return keras.layers.Rescaling(1 / 255, name="rescaling")(images)
 
 
 def standardise(images: keras.KerasTensor) -> keras.KerasTensor:
-    """Turn uint8 images [n, height, width, 3] into numbers that have mean 0 and deviation 1 over ImageNet's images."""
+    """Scale uint8 images [n, height, width, 3] to mean 0 and standard deviation 1 over ImageNet."""
     scale = [1 / (255 * deviation) for deviation in DEVIATION]
     offset = [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)]
     return keras.layers.Rescaling(scale, offset, name="rescaling")(images)
@@ -40,21 +40,21 @@ def normalise(features: keras.KerasTensor, name: str, epsilon: float = EPSILON) 
 
 
 def activate(features: keras.KerasTensor, activation: Activation, name: str) -> keras.KerasTensor:
-    """Apply an activation as a layer of its own, so that plots can name it."""
+    """Apply an activation as a separate layer, so that plots can name it."""
     return keras.layers.Activation(activation, name=name)(features)
 
 
 def convolution(
     features: keras.KerasTensor, filters: int, kernel: int, stride: int, block: Block, name: str, linear: bool = False
 ) -> keras.KerasTensor:
-    """Convolution, batch normalisation where the block asks for it, its activation unless `linear`."""
+    """Convolution, batch normalisation if the block has it, and the block's activation unless `linear`."""
     features = keras.layers.Conv2D(
         filters,
         kernel,
         strides=stride,
         padding=block.padding,
         use_bias=not block.batch_norm,
-        # He initialisation suits ReLU and its kin; it keeps deep plain nets from starting dead (He et al. 2015).
+        # He initialisation suits ReLU and its relatives: the signal of deep plain networks does not fade (He et al. 2015).
         kernel_initializer="he_normal",
         name=name,
     )(features)
@@ -62,7 +62,7 @@ def convolution(
 
 
 def finish(features: keras.KerasTensor, block: Block, name: str, linear: bool = False) -> keras.KerasTensor:
-    """What follows a convolution called `name`: batch normalisation where the block asks for it, its activation."""
+    """Append to the convolution `name`: batch normalisation if the block has it, and its activation unless `linear`."""
     if block.batch_norm:
         features = normalise(features, f"{name}_norm")
     return features if linear else activate(features, block.activation, f"{name}_{block.activation}")
@@ -71,7 +71,7 @@ def finish(features: keras.KerasTensor, block: Block, name: str, linear: bool = 
 def dense(
     features: keras.KerasTensor, units: int, activation: Activation, batch_norm: bool, dropout: float, name: str
 ) -> keras.KerasTensor:
-    """Dense layer, batch normalisation where asked for, activation, dropout."""
+    """Dense layer, then batch normalisation, activation and dropout as requested."""
     features = keras.layers.Dense(units, use_bias=not batch_norm, name=name)(features)
     if batch_norm:
         features = normalise(features, f"{name}_norm")
@@ -80,7 +80,7 @@ def dense(
 
 
 def dense_head(features: keras.KerasTensor, head: Head) -> keras.KerasTensor:
-    """The hidden dense layers before the classes' layer; their names begin with `head`."""
+    """The hidden dense layers before the logits; their names start with `head_`."""
     if head.dropout and not head.units:
         return keras.layers.Dropout(head.dropout, name="head_dropout")(features)
     for number, units in enumerate(head.units, start=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from kerasexp.config.model import Mlp
+from kerasexp.models.family import Family
 from kerasexp.models.layers import dense, rescale
 
 
@@ -14,3 +15,6 @@ def build_mlp(model: Mlp, images: keras.KerasTensor) -> keras.KerasTensor:
     for number, units in enumerate(model.units, start=1):
         features = dense(features, units, model.activation, model.batch_norm, model.dropout, f"dense_{number}")
     return features
+
+
+MLP = Family(build_mlp, r"(dense_\d+)")

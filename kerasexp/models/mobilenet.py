@@ -1,4 +1,4 @@
-"""The convolutions of the MobileNets, which cost a fraction of what plain ones do."""
+"""The convolutions of the MobileNets, which cost a fraction of plain ones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def separable_convolution(
 ) -> keras.KerasTensor:
     """Depthwise separable convolution (MobileNet v1; Howard et al. 2017).
 
-    Each map is convolved by itself, then a 1x1 convolution mixes them; each of the two with norm and activation.
+    A depthwise convolution filters each feature map, a 1x1 convolution mixes them; both with normalisation and activation.
 
     Returns:
-        [n, height, width, block.filters], height and width those of a plain convolution of the same kernel and stride.
+        [n, height, width, block.filters], with the height and width of a plain convolution of the same kernel and stride.
     """
     features = _depthwise(features, block, stride, f"{name}_depthwise_{number}")
     return convolution(features, block.filters, 1, 1, block, f"{name}_pointwise_{number}")
@@ -27,9 +27,9 @@ def inverted_residual(
 ) -> keras.KerasTensor:
     """Inverted residual with a linear bottleneck (MobileNet v2; Sandler et al., CVPR 2018).
 
-    A 1x1 convolution expands the maps, each is convolved by itself, and a 1x1 convolution without activation, which would
-    lose what few maps hold, projects them. What came in is added where it has the same shape: stride 1, equal filters, and
-    no border lost.
+    A 1x1 convolution expands the feature maps, a depthwise convolution filters each of them, and a 1x1 convolution projects
+    them without activation, which would lose information in few maps. The input is added if it has the same shape: stride
+    1, equal filters, and no border lost.
 
     Returns:
         [n, height, width, block.filters], as `separable_convolution`.
@@ -50,8 +50,8 @@ def _depthwise(features: keras.KerasTensor, block: Block, stride: int, name: str
         strides=stride,
         padding=block.padding,
         use_bias=not block.batch_norm,
-        # He initialisation as well. Each output sees kernel x kernel numbers of one map, which of a depthwise kernel's
-        # shape Keras takes for its fan-out; by its fan-in, which counts all maps, the signal would fade.
+        # He initialisation. Each output depends on kernel x kernel numbers of one feature map, which Keras computes as the
+        # fan-out of a depthwise kernel. Its fan-in counts all maps, and with it the signal would fade.
         depthwise_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal"),
         name=name,
     )(features)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import keras
 
-# Added to each class's votes, so that what has none is unlikely and not impossible.
+# Added to each class's votes, so that a class without votes is unlikely and not impossible.
 SMOOTHING = 0.1
-# So many numbers are held for each image of a batch, which a model file could ask for without holding them.
-MOST = 2**20
+# Limit on the intermediate values of one image, which a small model file could otherwise make arbitrarily many.
+MAX_VALUES = 2**20
 
 
 @keras.saving.register_keras_serializable("kerasexp")
 class NearestNeighbours(keras.layers.Layer):
-    """Logarithms of the classes' shares of the votes of the nearest examples, by Euclidean distance.
+    """The logarithm of each class's share of the votes of the nearest examples, by Euclidean distance.
 
-    From float32 [n, f] to [n, classes]; of classes with as many votes the first is the most likely. Nothing of it is
-    trained: the examples and their labels are its weights. It is the only layer here that Keras does not have: to load a
-    model that holds it with Keras alone, import this module first.
+    From features float32 [n, f] to logits [n, classes]; of classes with equal votes the first wins. The examples and their
+    labels are its weights, and none of them is trained. Import this module before loading a model that contains this layer
+    with Keras alone.
     """
 
     def __init__(self, examples: int, neighbours: int, classes: int, **kwargs):
         super().__init__(**kwargs)
-        if neighbours * classes > MOST:
-            raise ValueError(f"{neighbours} votes for {classes} classes are more than {MOST:,} numbers for each image")
+        if neighbours * classes > MAX_VALUES:
+            raise ValueError(
+                f"{neighbours} votes for {classes} classes are more than {MAX_VALUES:,} values for each image"
+            )
         self.examples, self.neighbours, self.classes = examples, neighbours, classes
 
     def build(self, shape):
@@ -35,7 +37,7 @@ class NearestNeighbours(keras.layers.Layer):
 
     def call(self, features):
         ops = keras.ops
-        # Half the squared distance, but for the length of the features, which is the same for all examples.
+        # Minus half the squared distance, without the squared length of the features, which all examples share.
         nearness = ops.matmul(features, self.points) - 0.5 * ops.sum(ops.square(self.points), axis=0)
         _, nearest = ops.top_k(nearness, self.neighbours)
         votes = ops.sum(ops.one_hot(ops.take(self.labels, nearest), self.classes, dtype=self.compute_dtype), axis=1)

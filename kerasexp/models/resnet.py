@@ -1,7 +1,7 @@
 """ResNet18, a residual network of basic blocks (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016).
 
-Padding, the epsilon of batch normalisation and the scale of the images are those with which the published weights of it were
-trained, in PyTorch, so that these can be loaded.
+Padding, the epsilon of batch normalisation and the scaling of images are those of PyTorch, in which the published weights
+were trained, so that these can be loaded.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import keras
 
 from kerasexp.config.model import ResNet18
+from kerasexp.models.family import Family
 from kerasexp.models.layers import POOLINGS, activate, dense_head, normalise, rescale, standardise
 
 STAGES, BLOCKS = 4, 2
@@ -18,9 +19,9 @@ EPSILON = 1e-5
 def build_resnet18(model: ResNet18, images: keras.KerasTensor) -> keras.KerasTensor:
     """Pass images [n, height, width, channels] through stem, four stages of two blocks, and head; return the features.
 
-    With 64 maps in the first stage and three channels it has 11,176,512 trained parameters below the classes, as published.
-    Every stage but the first halves height and width in its first block. The last scale of a block begins at 1, as in the
-    paper, and not at 0, as some later recipes have it.
+    With 64 feature maps in the first stage and three channels it has 11,176,512 trainable parameters below the logits, as
+    published. Every stage but the first halves height and width in its first block. The last batch normalisation of a
+    block starts with scale 1, as in the paper; some later recipes start with 0.
     """
     scaled = standardise(images) if images.shape[-1] == 3 else rescale(images)
     features = _stem(scaled, model)
@@ -36,13 +37,13 @@ def _stem(images: keras.KerasTensor, model: ResNet18) -> keras.KerasTensor:
     if model.stem == "small":
         return activate(_convolution(images, model.width, 3, 1, "stem_conv"), "relu", "stem_conv_relu")
     features = activate(_convolution(images, model.width, 7, 2, "stem_conv"), "relu", "stem_conv_relu")
-    # Nothing is below 0 after the activation, so that zeros are as good as nothing around it.
+    # After ReLU no value is below 0, so that padding with zeros does not change a maximum.
     features = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(features)
     return keras.layers.MaxPooling2D(3, strides=2, name="stem_pool")(features)
 
 
 def _block(features: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
-    """Two 3x3 convolutions, and what came in added before the last activation; projected where its shape is another."""
+    """Two 3x3 convolutions; the input, projected if the shapes differ, is added before the last activation."""
     shortcut = features
     if stride > 1 or features.shape[-1] != filters:
         shortcut = _convolution(features, filters, 1, stride, f"{name}_shortcut")
@@ -53,10 +54,10 @@ def _block(features: keras.KerasTensor, filters: int, stride: int, name: str) ->
 
 
 def _convolution(features: keras.KerasTensor, filters: int, kernel: int, stride: int, name: str) -> keras.KerasTensor:
-    """Convolution with He initialisation (He et al., ICCV 2015) and no bias, and its batch normalisation."""
+    """Convolution without bias, with He initialisation (He et al., ICCV 2015), then batch normalisation."""
     padding = "same"
     if stride > 1:
-        # As many zeros on each side; `same` has fewer at the top and the left where a stride skips some.
+        # Equal padding on all sides, as in PyTorch; with a stride, `same` pads less at the top and the left.
         padding = "valid"
         if kernel > 1:
             features = keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(features)
@@ -64,3 +65,6 @@ def _convolution(features: keras.KerasTensor, filters: int, kernel: int, stride:
         filters, kernel, strides=stride, padding=padding, use_bias=False, kernel_initializer="he_normal", name=name
     )(features)
     return normalise(features, f"{name}_norm", EPSILON)
+
+
+RESNET18 = Family(build_resnet18, r"(stage_\d+_block_\d+|stem)")

@@ -36,7 +36,7 @@ def check_all(asked: Experiment | Study, console: Console) -> None:
 
 def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     """Check one experiment, its upstream first; return its model, or None if it cannot be built."""
-    from kerasexp.models import build_classifier
+    from kerasexp.models import MODELS, build_classifier
     from kerasexp.models.flops import flops
     from kerasexp.training.fine_tuning import freeze_below
     from kerasexp.training.initial_weights import start_from
@@ -58,7 +58,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     steps: list[Callable[[], object]] = [
         lambda: load_pretrained(model, experiment.model),
         *([lambda: start_from(model, upstream, experiment.init)] if upstream is not None else []),
-        lambda: freeze_below(model, experiment.training.fine_tune),
+        lambda: freeze_below(model, MODELS[experiment.model.name], experiment.training.fine_tune),
     ]
     for step in steps:
         try:
@@ -66,8 +66,10 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
         except UserError as error:
             problems += [Problem(p.message, p.file or experiment.name, p.key) for p in error.problems]
     activations = sum(_size(layer) for layer in model.layers) * experiment.training.batch_size * BYTES
+    operations = flops(model)
+    count = "unknown" if operations is None else f"{operations:,}"
     console.line(
-        f"{experiment.name}: {model.count_params():,} parameters; {flops(model):,} FLOPs for one image; about "
+        f"{experiment.name}: {model.count_params():,} parameters; {count} FLOPs for one image; about "
         f"{activations * 2 / 2**20:,.0f} MiB for a batch of {experiment.training.batch_size}"
     )
     return model

@@ -1,7 +1,8 @@
-"""What a layer in a model file may be and say. All else is refused: what a list leaves out cannot do harm.
+"""The layer classes and arguments that a model file may contain. Everything else is refused.
 
-Each layer here computes on tensors and does nothing else: none runs code of the file's own, reads other files or programs,
-or keeps tables. The values are numbers, words and lists of them; where an object is wanted, its class is one of those named.
+Each class computes on tensors and does nothing else: it runs no code from the file, reads no other files or programs, and
+keeps no tables. Arguments are numbers, words and lists of them, or objects of the classes listed here. A layer of our own is
+allowed by its line in `kerasexp.models.own_layers`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import importlib
 import inspect
 import math
 from collections.abc import Container
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasexp.saving.refusal import Refused
 
+if TYPE_CHECKING:
+    from kerasexp.models.own_layers import OwnLayer
+
+# Of Keras.
 LAYERS = {
     "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D",
     "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GaussianDropout",
@@ -23,64 +28,59 @@ LAYERS = {
     "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D",
     "Subtract", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
-# The layers that are not Keras's: where each is from, and what it is registered as.
-OWN = {
-    "LabelMapping": ("kerasexp.models.label_mapping", "kerasexp>LabelMapping"),
-    "NearestNeighbours": ("kerasexp.models.nearest_neighbours", "kerasexp>NearestNeighbours"),
-}
 ACTIVATIONS = {
     "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
     "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
     "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus",
     "swish", "tanh", "tanh_shrink",
 }  # fmt: skip
-# Orthogonal is left out: it factorises the kernel, which takes 7 s for 4096x4096 and eight times that for each doubling.
+# Without Orthogonal: it factorises the kernel, which takes 7 s for 4096x4096, and eight times as long for twice the side.
 INITIALIZERS = {
     "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "Ones",
     "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", "Zeros",
 }  # fmt: skip
-# What an argument whose name ends like this is made by.
+# Suffix of an argument's name -> module and classes of the object that it takes.
 OBJECTS = {
     "_initializer": ("keras.initializers", INITIALIZERS),
     "_regularizer": ("keras.regularizers", {"L1", "L2", "L1L2"}),
     "_constraint": ("keras.constraints", {"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),
 }
-# Arguments that are words. channels_first is left out: images come with their channels last.
+# Arguments that take words. Without channels_first: the channels of images come last.
 WORDS = {
     "padding": {"same", "valid"},
     "data_format": {"channels_last"},
     "interpolation": {"area", "bicubic", "bilinear", "lanczos3", "lanczos5", "nearest"},
-    "combine": {"max", "sum"},
     "mode": {"fan_in", "fan_out", "fan_avg"},
     "distribution": {"truncated_normal", "untruncated_normal", "uniform"},
 }
 POLICIES = {"float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16"}
 INPUT_TYPES = POLICIES | {"uint8", "int8", "uint16", "int16", "int32", "int64"}
-# What every layer takes beside its own arguments, and those arguments of layers that add or replace weights.
+# Arguments of every layer; and arguments that add or replace weights, which are refused.
 COMMON = {"name", "trainable", "dtype", "activity_regularizer"}
 ADAPTERS = {"lora_rank", "lora_alpha", "quantization_config"}
-# No side, width or count of an honest layer is larger, and products of several stay far from overflow.
+# Larger than any size or count of a real layer; products of several stay far from overflow.
 LARGEST_NUMBER = 2**31
 LONGEST_LIST, DEEPEST_LIST = 4096, 4
 
 
 def checked_config(kind: str, config: Any, where: str) -> dict[str, Any]:
-    """Return what a layer of this class is made from, with nothing in it that was not looked at.
+    """Return the arguments of a layer of this class; each of them has been checked.
 
     Raises:
-        Refused: there is an argument that the class does not have, or an object or value that is not taken.
+        Refused: there is an argument that the class does not have, or an object or value that is not allowed.
     """
-    own, result = _arguments(kind), {}
+    arguments, own, result = _arguments(kind), own_layer(kind), {}
+    words = WORDS if own is None else WORDS | own.words
     for key, value in mapping(config, where).items():
-        if key in own:
-            result[key] = _value(key, value, f"{where}: {key}")
-        elif value is not None and value is not False:  # what is switched off, Keras writes down all the same
+        if key in arguments:
+            result[key] = _value(key, value, words.get(key, ()), f"{where}: {key}")
+        elif value is not None and value is not False:  # Keras also writes arguments that are switched off
             raise Refused(f"{where}: {kind} takes no {key!r:.80}")
     return result
 
 
 def checked_input(config: Any, where: str) -> dict[str, Any]:
-    """Return shape, type and name of a model's input; as `checked_config`."""
+    """Return shape, dtype and name of a model's input; raises as `checked_config`."""
     config = mapping(config, where)
     shape = config.get("batch_shape")
     sides = shape[1:] if isinstance(shape, list) else []
@@ -96,12 +96,25 @@ def _arguments(kind: str) -> set[str]:
     return own - {"kwargs"} - ADAPTERS | COMMON
 
 
+def own_layer(kind: str) -> OwnLayer | None:
+    """Return the entry of a layer class that Keras does not have; None if `kind` is no such class."""
+    from kerasexp.models.own_layers import OWN_LAYERS  # with Keras, which the sidecars of a checkpoint do not need
+
+    return OWN_LAYERS.get(kind)
+
+
 def origin(kind: str) -> tuple[str, str | None]:
-    """Return the module that a class of layers is from, and what it is registered as."""
-    return OWN.get(kind, ("keras.layers", None))
+    """Return the module of a layer class, and the name under which it is registered with Keras; None for Keras's own."""
+    own = own_layer(kind)
+    return ("keras.layers", None) if own is None else (own.layer.__module__, f"kerasexp>{kind}")
 
 
-def _value(key: str, value: Any, where: str) -> Any:
+def is_allowed(kind: Any) -> bool:
+    """Return whether a model file may contain layers of this class."""
+    return isinstance(kind, str) and (kind in LAYERS or own_layer(kind) is not None)
+
+
+def _value(key: str, value: Any, words: Container[str], where: str) -> Any:
     if key == "dtype":
         return _policy(value, POLICIES, where)
     if key == "activation":
@@ -109,14 +122,15 @@ def _value(key: str, value: Any, where: str) -> Any:
     for ending, (module, classes) in OBJECTS.items():
         if key.endswith(ending) and value is not None:
             return _object(value, module, classes, where)
-    return _plain(key, value, where)
+    return _plain(key, value, words, where)
 
 
 def _object(value: Any, module: str, classes: Container[str], where: str) -> dict[str, Any]:
     value = mapping(value, where)
     builtin(value, module, where)
     word(value.get("class_name"), classes, where)
-    config = {key: _plain(key, item, f"{where}: {key}") for key, item in mapping(value.get("config"), where).items()}
+    arguments = mapping(value.get("config"), where).items()
+    config = {key: _plain(key, item, WORDS.get(key, ()), f"{where}: {key}") for key, item in arguments}
     return {"module": module, "class_name": value["class_name"], "config": config, "registered_name": None}
 
 
@@ -129,35 +143,35 @@ def _policy(value: Any, allowed: Container[str], where: str) -> str | None:
 
 
 def builtin(value: dict[str, Any], module: str, where: str, registered_name: str | None = None) -> None:
-    """Raise Refused for an object that is not Keras's own, from this module of it."""
+    """Raise Refused unless an object is from this module, and registered under no other name than this."""
     if value.get("module") != module or value.get("registered_name") not in (None, registered_name):
         given = f"{value.get('module')!r:.80}, registered as {value.get('registered_name')!r:.80}"
         raise Refused(
-            f"{where}: {value.get('class_name')!r:.80} is from {given}; only Keras's own of {module} are taken"
+            f"{where}: {value.get('class_name')!r:.80} is from {given}; only Keras's own from {module} is accepted"
         )
 
 
 def word(value: Any, allowed: Container[str], where: str) -> str:
-    """Return a word that is one of these; raise Refused for another."""
+    """Return a word if it is allowed; else raise Refused."""
     if not isinstance(value, str) or value not in allowed:
-        raise Refused(f"{where}: {value!r:.100} is not taken")
+        raise Refused(f"{where}: {value!r:.100} is not accepted")
     return value
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:
     """Return a JSON object; raise Refused for anything else."""
     if not isinstance(value, dict):
-        raise Refused(f"{where}: {value!r:.100} stands where an object should")
+        raise Refused(f"{where}: got {value!r:.100}, and expected an object")
     return value
 
 
-def _plain(key: str, value: Any, where: str, depth: int = 0) -> Any:
+def _plain(key: str, value: Any, words: Container[str], where: str, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return value if key == "name" else word(value, WORDS.get(key, ()), where)
+        return value if key == "name" else word(value, words, where)
     if isinstance(value, int | float) and math.isfinite(value) and abs(value) < LARGEST_NUMBER:
         return value
     if isinstance(value, list) and len(value) <= LONGEST_LIST and depth < DEEPEST_LIST:
-        return [_plain(key, item, where, depth + 1) for item in value]
-    raise Refused(f"{where}: {value!r:.100} is no number or list of numbers of a size that layers have")
+        return [_plain(key, item, words, where, depth + 1) for item in value]
+    raise Refused(f"{where}: {value!r:.100} is not a number or list of numbers of a size that layers have")

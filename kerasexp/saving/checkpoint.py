@@ -1,4 +1,4 @@
-"""The checkpoint folder: a model and its sidecars, enough to predict on raw files with no other input."""
+"""The checkpoint folder: a model with its sidecars, all that is needed to predict on image files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import keras
 
 MODEL, CLASSES, PREPROCESSING, CALIBRATION = "model.keras", "classes.json", "preprocessing.json", "calibration.json"
-# A thousand classes with long names have a tenth of it.
+# Ten times the size for a thousand classes with long names.
 MAX_SIDECAR = 2**20
-# A terminal obeys them: a class could be named so that it rewrites the screen.
+# Terminals interpret control characters: the name of a class could rewrite the screen.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-# Other ways to keep a model. Most of them can hold code, which runs when they are opened.
+# Other formats of models. Most of them can contain code that runs when they are opened.
 OTHERS = {
     ".h5": "a model in HDF5", ".hdf5": "a model in HDF5", ".pkl": "a pickle", ".pickle": "a pickle",
     ".joblib": "a pickle", ".pt": "a model of PyTorch", ".pth": "a model of PyTorch", ".ckpt": "a TensorFlow checkpoint",
@@ -35,7 +35,7 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with what it needs to read images and to name what it sees in them, and its temperature if it has one."""
+    """A model with its class names, the class of each stored label, its preprocessing, and its temperature if it has one."""
 
     model: keras.Model
     class_names: list[str]
@@ -48,7 +48,7 @@ def write_sidecars(folder: Path, class_names: list[str], folders: dict[str, str]
     """Write `classes.json` and `preprocessing.json` beside the model.
 
     Raises:
-        UserError: the classes have names with which they could not be read again.
+        UserError: the class names are such that `read_classes` would refuse them.
     """
     _check_classes(class_names, folders, str(folder / CLASSES))
     write_json(folder / CLASSES, {"class_names": class_names, "folders": folders})
@@ -56,15 +56,15 @@ def write_sidecars(folder: Path, class_names: list[str], folders: dict[str, str]
 
 
 def write_temperature(folder: Path, temperature: float) -> None:
-    """Write the temperature that was fitted on val, so that calibrated figures can be had on other data as well."""
+    """Write the temperature that was fitted on val, so that calibrated metrics are available on other data too."""
     write_json(folder / CALIBRATION, {"temperature": temperature})
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return the checkpoint folder that is meant by a folder, a run directory, or a `model.keras` file.
+    """Return the checkpoint folder for a path: the folder itself, a run directory, or a `model.keras` file.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no checkpoint.
     """
     candidates = [path, path / "checkpoint", path.parent if path.name == MODEL else path]
     for folder in candidates:
@@ -72,27 +72,27 @@ def find_checkpoint(path: Path) -> Path:
             missing = [name for name in (CLASSES, PREPROCESSING) if not (folder / name).is_file()]
             if missing:
                 raise UserError(
-                    Problem(f"has no {' and no '.join(missing)} beside {MODEL}, so it is no checkpoint", str(folder))
+                    Problem(f"has no {' and no '.join(missing)} beside {MODEL}, so it is not a checkpoint", str(folder))
                 )
             return folder
-    raise UserError(Problem(_why_none(path), str(path)))
+    raise UserError(Problem(_why_not(path), str(path)))
 
 
-def _why_none(path: Path) -> str:
+def _why_not(path: Path) -> str:
     if not path.exists():
         return "no such file or folder"
     accepted = f"a folder with {MODEL}, {CLASSES} and {PREPROCESSING}, or a run's directory"
     other = "a SavedModel" if (path / "saved_model.pb").exists() else OTHERS.get(path.suffix.lower())
     if other is not None:
-        return f"is {other}, which is not read: such files can run code of their own or say too little. What is: {accepted}"
-    return f"is no checkpoint: {accepted}"
+        return f"is {other}, which is not accepted: such files can run code or lack information. Accepted: {accepted}"
+    return f"is not a checkpoint; accepted: {accepted}"
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Load a checkpoint for inference. It may come from anyone: no code of its own is run, and it is no larger than it seems.
+    """Load a checkpoint for inference. It may come from anyone: no code from it is run, and its memory use is limited.
 
     Raises:
-        UserError: it is no checkpoint, its parts do not fit each other, or there is more to it than a model of layers.
+        UserError: it is not a checkpoint, its parts do not fit each other, or the model is not one of allowed layers.
     """
     folder = find_checkpoint(path)
     names, folders = read_classes(folder)
@@ -108,7 +108,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if (model.input_shape, model.output_shape) != expected:
         raise UserError(
             Problem(
-                f"takes {model.input_shape} and gives {model.output_shape}; its sidecars say {expected[0]} and {expected[1]}",
+                f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}",
                 str(folder / MODEL),
             )
         )
@@ -116,7 +116,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Return the class names of a checkpoint folder, and the class of each stored label that it was trained on.
+    """Return the class names of a checkpoint folder, and the class of each stored label.
 
     Raises:
         UserError: they cannot be read.
@@ -128,31 +128,31 @@ def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def _check_classes(names: Any, folders: Any, file: str) -> None:
-    """Raise UserError unless the names are words, each given once, and the folders map words to words.
+    """Raise UserError unless the names are strings, each given once, and the folders map strings to strings.
 
-    A folder's class need not be among the names: `labels.select` trains without some, and they are passed over later on.
+    A folder's class may be missing from the names: `labels.select` trains without some classes, whose images are skipped.
     """
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise UserError(Problem("holds no list of class names", file, "class_names"))
+        raise UserError(Problem("is not a list of class names", file, "class_names"))
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
         raise UserError(Problem(f"names the class {name!r:.100} {times} times", file, "class_names"))
     if not isinstance(folders, dict) or not all(isinstance(name, str) for name in folders.values()):
-        raise UserError(Problem("is no map of folders to class names", file, "folders"))
+        raise UserError(Problem("is not a map of folders to class names", file, "folders"))
     for name in (*names, *folders, *folders.values()):
         if CONTROL.search(name):
             raise UserError(
-                Problem(f"the name {name!r:.100} has control characters, which a terminal would obey", file)
+                Problem(f"the name {name!r:.100} has control characters, which a terminal would interpret", file)
             )
 
 
 def _temperature(path: Path) -> float | None:
-    """Return the temperature beside the model; None for a model that has none, which predicts all the same."""
+    """Return the temperature in the file; None if there is no file: a model can predict without it."""
     if not path.is_file():
         return None
     value = _read_json(path).get("temperature")
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= sys.float_info.max:
-        raise UserError(Problem(f"temperature is {value!r:.100}, and must be a number above 0", str(path)))
+        raise UserError(Problem(f"temperature is {value!r:.100}; it must be a number above 0", str(path)))
     return float(value)
 
 
@@ -161,13 +161,13 @@ def _read_json(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             text = file.read(MAX_SIDECAR + 1)
         if len(text) > MAX_SIDECAR:
-            raise UserError(Problem(f"is larger than {MAX_SIDECAR:,} bytes, which no checkpoint's is", str(path)))
-        # A folder, and so a class, may have a name that is no UTF-8; it was written as it is.
+            raise UserError(Problem(f"is larger than {MAX_SIDECAR:,} bytes, the limit for this file", str(path)))
+        # The name of a folder, and so of a class, may not be UTF-8; it was written unchanged.
         content = json.loads(text.decode("utf-8", "surrogateescape"))
     except RecursionError:
-        raise UserError(Problem("is nested deeper than any checkpoint's", str(path))) from None
+        raise UserError(Problem("is nested too deep", str(path))) from None
     except (OSError, ValueError) as error:
         raise UserError(Problem(f"cannot be read as JSON: {error}", str(path))) from None
     if not isinstance(content, dict):
-        raise UserError(Problem("holds no JSON object", str(path)))
+        raise UserError(Problem("is not a JSON object", str(path)))
     return content

@@ -1,4 +1,4 @@
-"""Keras models from checked graphs: first a rehearsal that takes no memory, then the real one."""
+"""Building Keras models from checked graphs: first a dry run that allocates no memory, then the model."""
 
 from __future__ import annotations
 
@@ -15,79 +15,80 @@ from kerasexp.saving.refusal import Refused, refusing
 if TYPE_CHECKING:
     import keras
 
-# 1 GiB in float32, for one image: 64 maps of 2048x2048, the largest image that an experiment may ask for.
+# 1 GiB in float32 for one image: 64 feature maps of 2048x2048, the largest image size of an experiment.
 MAX_OUTPUT = 2**28
 
 
-def build(graph: Graph, watch: Callable[[Node, Any, Any], None] = lambda node, layer, output: None) -> keras.Model:
-    """Make the model, its layers one after the other.
+def build(graph: Graph, check: Callable[[Node, Any, Any], None] = lambda node, layer, output: None) -> keras.Model:
+    """Build the model layer by layer.
 
     Args:
-        graph: what the model is made of.
-        watch: is shown each node, its layer (None for an input) and what came out of it, before the next one is made.
+        graph: the checked graph.
+        check: receives each node, its layer (None for an input) and its output, before the next layer is created.
 
     Raises:
-        Refused: Keras cannot make a layer of this kind from these values, or call it on what comes before.
+        Refused: Keras cannot create a layer of this class with these arguments, or call it on its inputs.
     """
     import keras
 
     tensors: dict[str, Any] = {}
     for node in graph.nodes:
         with refusing(f"Keras cannot build {node.name!r}"):
-            layer, tensors[node.name] = _called(node, tensors, watch)
-            watch(node, layer, tensors[node.name])
+            layer, tensors[node.name] = _called(node, tensors, check)
+            check(node, layer, tensors[node.name])
     with refusing(f"Keras cannot build {graph.name!r}"):
         return keras.Model(tensors[graph.input], tensors[graph.output], name=graph.name, trainable=graph.trainable)
 
 
-def rehearse(graph: Graph, numbers: int) -> None:
-    """Build and call the model without memory for weights and outputs, and look whether that may be done with memory.
+def dry_run(graph: Graph, numbers: int) -> None:
+    """Build and call the model without memory for weights and outputs, and check how much memory it would take.
 
-    Within a stateless scope Keras knows its variables' shapes and makes none; within a graph TensorFlow computes nothing.
-    Keras keeps variables that are still to be made per thread, so those of the rehearsal end with this one.
+    In a stateless scope Keras knows the shapes of variables and creates none; in a graph TensorFlow computes nothing. Keras
+    keeps a list per thread of variables to be created later; that of the dry run ends with its own thread.
 
     Raises:
-        Refused: a layer's output for one image is too large or of unknown size, the layers declare more weights than
-            `numbers`, or Keras cannot build or call it.
+        Refused: a layer's output for one image is too large or of unknown size; the layers declare more weights than
+            `numbers`; or Keras cannot build or call the model.
     """
     left = numbers
 
-    def watch(node: Node, layer: Any, output: Any) -> None:
+    def check(node: Node, layer: Any, output: Any) -> None:
         nonlocal left
         sides = output.shape[1:]
         if None in sides or math.prod(sides) > MAX_OUTPUT:
             raise Refused(
-                f"the output of {node.name!r} for one image is {tuple(sides)}; no more than {MAX_OUTPUT:,} numbers are taken"
+                f"the output of {node.name!r} for one image is {tuple(sides)}; at most {MAX_OUTPUT:,} numbers are accepted"
             )
-        if node.model is None and layer is not None:  # the layers of a model that is used as a layer have been counted
+        if node.model is None and layer is not None:  # a model that is used as a layer: its layers were counted
             declared = sum(math.prod(weight.shape) for weight in layer.weights)
             if declared > left:
                 raise Refused(
-                    f"{node.name!r} declares {declared:,} weights, and model.weights.h5 holds {left:,} for it and what follows"
+                    f"{node.name!r} declares {declared:,} weights; model.weights.h5 holds {left:,} for it and the layers after it"
                 )
             left -= declared
 
-    def attempt() -> None:
+    def build_and_call() -> None:
         import keras
         import tensorflow as tf
 
         with keras.StatelessScope(initialize_variables=False), tf.Graph().as_default():
-            model = build(graph, watch)
+            model = build(graph, check)
             images = tf.compat.v1.placeholder(model.inputs[0].dtype, model.inputs[0].shape)
             with refusing(f"Keras cannot call {graph.name!r}"):
                 model(images, training=False)
 
     with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(attempt).result()
+        thread.submit(build_and_call).result()
 
 
-def _called(node: Node, tensors: dict[str, Any], watch) -> tuple[Any, Any]:
+def _called(node: Node, tensors: dict[str, Any], check: Callable[[Node, Any, Any], None]) -> tuple[Any, Any]:
+    """Return a node's layer, None for an input, and its output."""
     import keras
 
     if node.kind == INPUT:
         return None, keras.Input(**node.config)
     if node.model is not None:
-        layer = build(node.model, watch)
+        layer = build(node.model, check)
     else:
         module, registered = origin(node.kind)
         content = {"module": module, "class_name": node.kind, "config": node.config, "registered_name": registered}

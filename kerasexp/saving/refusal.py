@@ -1,4 +1,4 @@
-"""How the parts of this package say that a model file is not taken."""
+"""The error of a model file that is not accepted."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 
 class Refused(Exception):
-    """The message says what about the file is not taken; `load_model` adds the file's name."""
+    """A model file is not accepted. The message says why; `load_model` adds the name of the file."""
 
 
 @contextmanager
 def refusing(what: str) -> Iterator[None]:
-    """Turn what is raised within into a refusal: on a file of others' making, Keras and HDF5 raise whatever there is."""
+    """Turn any exception of the block into Refused: for a strange file, Keras and HDF5 raise exceptions of any kind."""
     try:
         yield
     except Refused:

@@ -1,4 +1,4 @@
-"""The files of a run directory: the only place that knows their names."""
+"""The names of the files in a run directory; no other module states them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kerasexp.storage import write_rows
 
 
 class RunFiles:
-    """Where each file of one run lies."""
+    """The paths of a run's files."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -35,7 +35,7 @@ class RunFiles:
         write_rows(self.history, rows)
 
     def write_curve(self, rows: list[dict[str, float]]) -> None:
-        """Write `curve.csv`: one line per look at the model between the training's start and its end."""
+        """Write `curve.csv`: one line per evaluation at the steps of `training.validate_at` and at the ends of epochs."""
         write_rows(self.curve, rows)
 
     def write_gradients(self, rows: list[dict[str, str | int | float]]) -> None:
@@ -43,7 +43,7 @@ class RunFiles:
         write_rows(self.gradients, rows)
 
     def read_manifest(self) -> dict[str, Any]:
-        """Return the manifest, or an empty dict where there is none that can be read."""
+        """Return the manifest; an empty dict if there is none or it cannot be read."""
         try:
             return json.loads(self.manifest.read_text(encoding="utf-8", errors="surrogateescape"))
         except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A look into a file of weights, so that nothing but plain arrays that are really in it is read from it."""
+"""The check of a file of weights: it may hold plain arrays only, and all of their bytes must be in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kerasexp.saving.refusal import Refused, refusing
 
 # EfficientNetV2-L has 3,395 groups and arrays.
 MAX_OBJECTS = 20_000
-# NumPy shows bfloat16, which HDF5 does not know, as two bytes without meaning; Keras notes beside them what they are.
+# HDF5 has no bfloat16: NumPy reads it as two opaque bytes, and Keras stores the dtype in an attribute beside them.
 KINDS, BFLOAT16, NOTE = "fiu", "|V2", "dtype"
 
 
@@ -20,34 +20,34 @@ def numbers_held(path: Path) -> int:
     """Return how many numbers a file of weights holds.
 
     Raises:
-        Refused: it is no HDF5 file, or something in it is no group or no array of numbers, is reached by a link or in two
-            ways, lies in other files, is compressed, or is not there in full.
+        Refused: it is not an HDF5 file; or something in it is neither a group nor an array of numbers, is reached by a link
+            or by two paths, lies in another file, is compressed, or is incomplete.
     """
     size = path.stat().st_size
     numbers = stored = 0
-    with refusing(f"{path.name} is no HDF5 file of weights"), h5py.File(path, "r") as file:
+    with refusing(f"{path.name} is not an HDF5 file of weights"), h5py.File(path, "r") as file:
         for name, array in _arrays(file, path.name):
             if fault := _fault(array, size):
                 raise Refused(f"{path.name}: {name!r:.150} {fault}")
             numbers += math.prod(array.shape)
             stored += array.nbytes
     if stored > size:
-        raise Refused(f"{path.name}: its arrays have {stored:,} bytes together, and the file {size:,}")
+        raise Refused(f"{path.name}: its arrays have {stored:,} bytes, more than the {size:,} of the file")
     return numbers
 
 
 def _arrays(file: h5py.File, called: str) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Yield every array with its path, having followed no other links than a group's own to its members."""
+    """Yield every array with its path, without following links other than those of a group to its members."""
     seen, waiting = {_address(file)}, [("", file)]
     while waiting:
         path, group = waiting.pop()
         for name in group:
             inner = f"{path}/{name}"
             if type(group.get(name, getlink=True)) is not h5py.HardLink:
-                raise Refused(f"{called}: {inner!r:.150} is a link to elsewhere")
+                raise Refused(f"{called}: {inner!r:.150} is a link to another place")
             part = group[name]
             if _address(part) in seen:
-                raise Refused(f"{called}: {inner!r:.150} is reached in two ways")
+                raise Refused(f"{called}: {inner!r:.150} is reached by two paths")
             seen.add(_address(part))
             if len(seen) > MAX_OBJECTS:
                 raise Refused(f"{called} holds more than {MAX_OBJECTS:,} groups and arrays")
@@ -67,11 +67,11 @@ def _address(part: h5py.Group | h5py.Dataset) -> tuple[int, int]:
 def _fault(array: h5py.Dataset, size: int) -> str | None:
     plan, kind = array.id.get_create_plist(), array.dtype
     if plan.get_layout() != h5py.h5d.CONTIGUOUS or plan.get_nfilters() or plan.get_external_count():
-        return "is compressed, cut into pieces or kept in another file, as Keras keeps no weights"
+        return "is compressed, chunked or in another file; Keras stores weights as one plain block"
     if array.shape is None or not (kind.kind in KINDS and kind.itemsize <= 8 or kind.str == BFLOAT16):
-        return "is no array of numbers"
+        return "is not an array of numbers"
     if any(key != NOTE or array.attrs.get_id(key).shape != () for key in array.attrs):
-        return "has notes that Keras does not make"
+        return "has attributes that Keras does not write"
     start = array.id.get_offset()
     if start is None or start + array.nbytes > size:
         return f"declares {array.nbytes:,} bytes that are not in the file"

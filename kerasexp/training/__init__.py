@@ -1,1 +1,1 @@
-"""From a model and prepared data to a trained checkpoint."""
+"""Training: from a model and prepared data to a checkpoint."""

@@ -1,4 +1,4 @@
-"""The accuracy that is shown while a model trains: measured, or estimated from labels that say what an image is NOT."""
+"""The accuracy during training: measured, or estimated from complementary labels, which name a class that is excluded."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from kerasexp.models.decoding import Decoding
 
 
 def build_accuracy(training: Training, decoding: Decoding) -> keras.metrics.Metric:
-    """Return a metric called `accuracy` of labels [n] and logits [n, classes], which are decoded first."""
+    """Return the metric `accuracy` of labels [n] and logits [n, classes]; the logits are decoded first."""
     accuracy = estimated_accuracy if labels_are_complementary(training) else keras.metrics.sparse_categorical_accuracy
     return keras.metrics.MeanMetricWrapper(lambda y_true, y_pred: accuracy(y_true, decoding(y_pred)), name="accuracy")
 
 
 def estimated_accuracy(y_true, y_pred):
-    """Return 1 for each image whose excluded class is not predicted, and 2 - classes for the others, float32 [n].
+    """Return 1 for each image whose excluded class is not predicted, else 2 - classes; float32 [n].
 
-    Their mean estimates the accuracy; see `evaluation/complementary.py`.
+    The mean estimates the accuracy; see `evaluation/complementary.py`.
     """
     excluded = ops.cast(ops.reshape(y_true, (-1,)), "int32")
     hit = ops.cast(ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), excluded), "float32")

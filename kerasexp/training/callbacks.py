@@ -1,4 +1,4 @@
-"""What happens beside the steps: the best checkpoint, the history, the end of a run that went wrong, progress."""
+"""The callbacks of a training: its checkpoint, its history, plateaus, and the stop at a loss that is not finite."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from kerasexp.config.rules import direction
 from kerasexp.config.training import Checkpoint, Training
 from kerasexp.storage import replacing
 from kerasexp.training.clock import Clock
-from kerasexp.training.devices import rate_of, steps_done
+from kerasexp.training.devices import learning_rate_of, steps_done
 
-# What Keras's callbacks would forget between two processes.
-REMEMBERED = {
+# The attributes of Keras's callbacks that a resumed training restores.
+SAVED_ATTRIBUTES = {
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
 }
 
 
 class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
-    """Keras's ModelCheckpoint, which never leaves half a file and saves the model without its optimizer.
+    """Keras's ModelCheckpoint with atomic writes, and without the optimizer.
 
-    What is saved is for inference: a plain functional model, a third of the size that Adam's state would give it.
-    `kept` is the epoch, from 1, that was saved last; None before the first.
+    It saves a plain functional model for inference, a third of the size with Adam's state. `kept` is the epoch, from 1,
+    that was saved last; None before the first.
     """
 
     def __init__(self, path: Path, classifier: keras.Model, checkpoint: Checkpoint):
@@ -45,7 +45,7 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
         super().set_model(keras.Model(saved.input, saved.output, name=saved.name))
 
     def on_epoch_end(self, epoch, logs=None):
-        # A NaN is no epoch to keep, not even as the last.
+        # An epoch with a NaN is never saved, not even by `keep: last`.
         if not math.isfinite((logs or {}).get("loss", 0.0)):
             return
         with replacing(self._final, self._temporary, durable=True):
@@ -55,26 +55,26 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Stop at the first loss that is NaN or infinite, and remember where: `place` is (epoch, step), from 1, or None."""
+    """Stop at the first loss that is NaN or infinite; `position` is its (epoch, step), from 1, or None."""
 
     def __init__(self):
         super().__init__()
-        self.place: tuple[int, int] | None = None
+        self.position: tuple[int, int] | None = None
         self._epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.place is None and not math.isfinite(logs["loss"]):
-            self.place = self._epoch + 1, batch + 1
+        if self.position is None and not math.isfinite(logs["loss"]):
+            self.position = self._epoch + 1, batch + 1
             self.model.stop_training = True
 
 
 class History(keras.callbacks.Callback):
-    """One row per epoch, handed to `write` each time.
+    """The history: one row per epoch; `write` receives all rows after each epoch.
 
-    It has the epoch, the optimizer's steps so far, the seconds since the start, the learning rate, and every metric.
+    A row has the epoch, the optimizer's steps so far, the seconds since the start, the learning rate, and every metric.
     """
 
     def __init__(self, clock: Clock, write: Callable[[list[dict[str, float]]], None]):
@@ -89,7 +89,7 @@ class History(keras.callbacks.Callback):
                 "epoch": epoch + 1,
                 "step": steps_done(self.model.optimizer),
                 "seconds": round(self._clock.seconds(), 3),
-                "learning_rate": rate_of(self.model.optimizer),
+                "learning_rate": learning_rate_of(self.model.optimizer),
                 **metrics,
             }
         )
@@ -97,7 +97,7 @@ class History(keras.callbacks.Callback):
 
 
 def plateau_callbacks(training: Training) -> list[keras.callbacks.Callback]:
-    """Return ReduceLROnPlateau and EarlyStopping as the experiment asks for them."""
+    """Return ReduceLROnPlateau and EarlyStopping, each if the experiment has it."""
     callbacks: list[keras.callbacks.Callback] = []
     if (plateau := training.reduce_lr_on_plateau) is not None:
         callbacks.append(

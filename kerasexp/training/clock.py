@@ -1,4 +1,4 @@
-"""How long a training has been going on, over all the processes that it took."""
+"""The duration of a training over all its processes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 
 
 class Clock:
-    """Seconds of training: those before this process, and those since `start`."""
+    """Seconds of training: those of earlier processes, and those since `start`."""
 
     def __init__(self):
         self._before = 0.0
         self._start: float | None = None
 
     def start(self, before: float = 0.0) -> None:
-        """Begin, after `before` seconds in other processes."""
+        """Start the clock, after `before` seconds in earlier processes."""
         self._before, self._start = before, time.perf_counter()
 
     def seconds(self) -> float:

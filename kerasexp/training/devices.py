@@ -1,4 +1,4 @@
-"""Training on several devices of one machine: each has a copy of the weights and takes its share of every batch."""
+"""Training on several devices of one machine: each has a copy of the weights and processes its share of every batch."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from kerasexp.config import Experiment
 from kerasexp.config.rules import metric_losses
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.errors import Problem, UserError
+from kerasexp.training import hooks
 
-# Read by each copy on its own, and by everything else from the first one: all copies note the same.
-OF_THE_FIRST = {
+# For variables that each device has and updates on its own, all with the same values; read from the first device.
+ON_EACH_DEVICE = {
     "synchronization": tf.VariableSynchronization.ON_READ,
     "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA,
 }
 
 
 def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Strategy:
-    """Return how a training is shared out; models and optimizers are made in its scope.
+    """Return the distribution strategy of a training; models and optimizers are created in its scope.
 
     Args:
-        experiment: asks for devices and a batch size.
+        experiment: states the devices and the batch size.
         counts: the training images of each class.
 
     Raises:
         UserError: the environment describes a cluster of several hosts, on which Keras 3 cannot train with TensorFlow; or
-            the last batch of an epoch is smaller than the number of devices, and a mean over nothing is no number; or a
-            loss compares images that would be on several devices.
+            the last batch of an epoch has fewer images than there are devices; or a loss compares images that would be on
+            several devices.
     """
     if experiment.runtime.devices != "all":
         return tf.distribute.get_strategy()
@@ -52,7 +53,7 @@ def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Stra
         raise UserError(
             Problem(
                 f"training.loss.{next(iter(added))} compares the images of a whole batch, and each of {len(devices)} devices "
-                "would see its share alone; use auto, which trains on one",
+                "would see only its share; use auto, which trains on one",
                 key="runtime.devices",
             )
         )
@@ -64,64 +65,56 @@ def _refuse_cluster() -> None:
         hosts = sum(map(len, json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).values()))
     except (ValueError, AttributeError, TypeError):
         raise UserError(
-            Problem("TF_CONFIG is no JSON of a cluster; unset it to train here", key="runtime.devices")
+            Problem("TF_CONFIG is not the JSON of a cluster; unset it to train here", key="runtime.devices")
         ) from None
     if hosts > 1:
         raise UserError(
             Problem(
                 f"TF_CONFIG names {hosts} hosts, but one training runs on the devices of one host; for many trainings start a "
-                "study's variants on each host (`run --variant NAME`), for one large model take Keras's JAX backend",
+                "study's variants on each host (`run --variant NAME`), for one large model use Keras's JAX backend",
                 key="runtime.devices",
             )
         )
 
 
-def names_of(strategy: tf.distribute.Strategy) -> list[str]:
-    """Return the devices that compute, such as `GPU:0`."""
+def device_names(strategy: tf.distribute.Strategy) -> list[str]:
+    """Return the names of the devices that train, such as `GPU:0`."""
     if strategy.num_replicas_in_sync == 1:
         return ["GPU:0" if tf.config.list_logical_devices("GPU") else "CPU:0"]
     return [name.rpartition("device:")[2] for name in strategy.extended.worker_devices]
 
 
-def largest_batch(images: int, at_most: int) -> int:
-    """Return the largest size of a batch, up to `at_most`, at which every device has something of the last one too."""
+def largest_batch_size(images: int, at_most: int) -> int:
+    """Return the largest batch size, up to `at_most`, at which the last batch has an image for every device."""
     devices = tf.distribute.get_strategy().num_replicas_in_sync
     return next(size for size in range(at_most, 0, -1) if images % size == 0 or images % size >= devices)
 
 
-def compute_as_one(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-    """Let several devices compute what one would, but for rounding; on one device change nothing.
+def train_as_one_device(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Let several devices compute what one device would, except for rounding; no change on one device.
 
-    Batch normalisation takes its statistics of the whole batch. The gradients are summed over the devices before anything
-    looks at them or clips them: Keras clips each device's own. What stays different is a batch that does not share out
-    evenly, of which each device's mean counts the same, and dropout, which each device draws for itself.
+    Batch normalisation takes the statistics of the whole batch. Gradients are summed over the devices before they are
+    recorded and clipped; Keras clips each device's own. Two differences remain: if a batch does not divide evenly, each
+    device's mean has equal weight; and each device draws its own dropout.
     """
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
-    apply = optimizer.apply
-
-    def apply_sums(grads, trainable_variables=None):
-        apply(
-            tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, list(grads)), trainable_variables
-        )
-
-    optimizer.apply = apply_sums
-    optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+    hooks.sum_gradients(optimizer)
 
 
 def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
-    """Return how many steps the optimizer has taken, on one device or on several."""
+    """Return the number of steps that the optimizer has taken, on one device or on several."""
     return int(value_of(optimizer.iterations))
 
 
-def rate_of(optimizer: keras.optimizers.Optimizer) -> float:
+def learning_rate_of(optimizer: keras.optimizers.Optimizer) -> float:
     """Return the learning rate of the next step."""
     return float(value_of(optimizer.learning_rate))
 
 
 def value_of(variable: keras.Variable | tf.Variable) -> np.ndarray:
-    """Return a variable's value, of the first copy where there are several."""
+    """Return a variable's value; if each device has a copy, the first one's."""
     return np.asarray(keras.ops.convert_to_numpy(variable))

@@ -1,4 +1,4 @@
-"""How well the model does early on, where what it starts from shows most: between two epochs' ends, on a sample of val."""
+"""Accuracy and loss at chosen steps, also between the ends of epochs, on a sample of val."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ import tensorflow as tf
 
 from kerasexp.data.pipeline import evaluation_batches
 from kerasexp.data.prepared_data import Split
+from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.training.clock import Clock
 from kerasexp.training.devices import steps_done
 
-# An accuracy near 0.9 is known to 0.02 from so many (95 % interval), for the price of some four steps of 100 images.
+# The 95 % interval of an accuracy near 0.9 is ±0.02 with so many images; they cost as much as some four steps of 100 images.
 IMAGES = 1000
-# Whatever the experiment's seed, so that runs on the same split are judged by the same images.
+# Independent of the experiment's seed, so that runs on the same split are evaluated on the same images.
 SEED = 0
 
 
 class EarlyCurve(keras.callbacks.Callback):
-    """Judge the model after the steps in `at` (0: before the first one) and after each epoch's last; write after each.
+    """Evaluate the model after the steps in `at` (0: before the first one) and after each epoch's last step.
 
-    A row has `step`, `seconds` since the training's start (earlier looks included), `val_accuracy` and `val_loss`, the
-    mean negative log likelihood. It is of the weights as they are trained, also where validation sees their running mean.
-    Nothing of the training changes: no random number is drawn, and neither a weight nor one of Keras's metrics is touched.
+    A row has `step`, `seconds` since the training's start (earlier evaluations included), `val_accuracy` and `val_loss`,
+    the mean negative log likelihood. It is computed from the trained weights, even if validation uses their moving average.
+    The training is not changed: no random number is drawn, and no weight and no Keras metric is modified.
 
     Args:
         classifier: the model with its probabilities.
-        val: the split; at most `IMAGES` of it are looked at, always the same.
-        batch_size: how many at once.
-        at: steps, counted by the optimizer; those beyond the training's end are not reached.
-        complementary: whether the labels say what an image is NOT, so that accuracy is estimated.
-        clock: the training's.
-        write: is handed all rows after each new one.
+        val: the split; a fixed sample of at most `IMAGES` of it is evaluated.
+        batch_size: of the evaluation.
+        at: steps, as the optimizer counts them.
+        complementary: whether labels name a class that is excluded, so that the accuracy is estimated.
+        clock: the clock of the training.
+        write: receives all rows after each new one.
     """
 
     def __init__(
@@ -55,41 +56,32 @@ class EarlyCurve(keras.callbacks.Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_train_begin(self, logs=None):
-        # A function of its own: `evaluate` and `predict` would bring Keras's metrics and every other callback with them.
+        # Not `evaluate` or `predict`, which would call Keras's metrics and all other callbacks.
         self._probabilities = tf.function(
             lambda images: self._classifier(images, training=False), input_signature=[self._batches.element_spec]
         )
         if 0 in self._at and not self.rows:
-            self._judge(0)
+            self._evaluate(0)
 
     def on_train_batch_end(self, batch, logs=None):
         step = steps_done(self.model.optimizer)
-        # With scaled losses a step may be left out, and then there is nothing new.
+        # Loss scaling may skip an update; the optimizer does not count such a step.
         is_new = not self.rows or self.rows[-1]["step"] < step
         if is_new and (step in self._at or batch + 1 == self.params["steps"]):
-            self._judge(step)
+            self._evaluate(step)
 
-    def _judge(self, step: int) -> None:
+    def _evaluate(self, step: int) -> None:
         seconds = round(self._clock.seconds(), 3)
         scores = np.concatenate([self._probabilities(images).numpy() for images in self._batches])
-        chosen = scores[np.arange(len(scores)), self._labels].astype(np.float64)
+        label_scores = scores[np.arange(len(scores)), self._labels].astype(np.float64)
         hits = float((scores.argmax(axis=1) == self._labels).mean())
-        likely = 1 - chosen if self._complementary else chosen
+        likelihoods = 1 - label_scores if self._complementary else label_scores
         self.rows.append(
             {
                 "step": step,
                 "seconds": seconds,
                 "val_accuracy": 1 - (scores.shape[1] - 1) * hits if self._complementary else hits,
-                "val_loss": float(-np.log(np.clip(likely, keras.config.epsilon(), 1)).mean()),
+                "val_loss": float(-np.log(np.clip(likelihoods, keras.config.epsilon(), 1)).mean()),
             }
         )
         self._write(self.rows)
-
-
-def stratified_sample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Return at most `size` positions in `labels` (int64 [n]), sorted; each class has its share, give or take an image."""
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    size = min(size, len(labels))
-    # Evenly spaced places meet each class as often as it is large.
-    return np.sort(by_class[np.arange(size) * len(labels) // size])

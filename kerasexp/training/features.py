@@ -1,10 +1,8 @@
-"""What a network makes of images below its head, computed once and kept."""
+"""Features: a network's output below its head, computed once and cached."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,15 +13,17 @@ from kerasexp.console import Console
 from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
 from kerasexp.data.pipeline import evaluation_batch_size
 from kerasexp.environment import cache_folder
+from kerasexp.errors import RunError
+from kerasexp.storage import write_with
 
-# Part of every key: raise it when the same network gives other features than before.
+# Part of every key; to be raised when the same network gives different features than before.
 VERSION = 1
 
 
 def features_of(extractor: keras.Model, images: np.ndarray | ImagesOnDisk, console: Console) -> np.ndarray:
-    """Return the features of images, or read them from the cache where the same network has seen the same images.
+    """Return the features of images, from the cache if the same network has processed the same images.
 
-    A cache that cannot be written costs the next run its time.
+    If the cache cannot be written, the next run computes them again.
 
     Args:
         extractor: from images to features [n, f].
@@ -60,18 +60,11 @@ def _read(file: Path, shape: tuple[int, int]) -> np.ndarray | None:
     try:
         found = np.load(file, allow_pickle=False)
     except Exception:
-        return None  # not there, or damaged in any of the ways that NumPy has words for
+        return None  # it does not exist, or it is damaged, for which NumPy has many exceptions
     return found if found.shape == shape and found.dtype == np.float32 else None
 
 
 def _write(file: Path, features: np.ndarray) -> None:
-    with suppress(OSError):
+    with suppress(OSError, RunError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as opened:
-                np.save(opened, features, allow_pickle=False)
-            os.replace(temporary, file)
-        finally:
-            with suppress(OSError):
-                os.unlink(temporary)
+        write_with(file, lambda opened: np.save(opened, features, allow_pickle=False))

@@ -1,4 +1,4 @@
-"""What training leaves besides the checkpoint."""
+"""The results of a training."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from kerasexp.training.gradient_flow import Gradients
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training leaves besides the checkpoint.
+    """The results of a training, apart from the checkpoint.
 
     Attributes:
         history: one row per epoch.
-        gradients: of some hundred steps.
+        gradients: recorded at up to a hundred steps.
         early: one row per validation at the steps of `training.validate_at`.
-        kept: the epoch, from 1, that the checkpoint is of.
-        seconds: how long it took.
-        cross_validation: of a classical head, one row per value that was tried: the value by its key, and mean and standard
-            deviation of the accuracy.
-        epochs: how many were trained; 0 for a classical head, whose history has one row all the same.
+        kept: the epoch, from 1, of the checkpoint.
+        seconds: the duration.
+        cross_validation: of a classical head, one row per value that was tried: the value under its key, and the mean and
+            standard deviation of the accuracy.
+        epochs: the number of trained epochs; 0 for a classical head, although its history has one row.
     """
 
     history: list[dict[str, float]]

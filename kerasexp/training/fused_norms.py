@@ -1,30 +1,31 @@
-"""Batch normalisation by TensorFlow's one operation in place of the dozen that Keras 3 puts it together from."""
+"""Batch normalisation as TensorFlow's single fused operation; Keras 3 composes it of a dozen."""
 
 from __future__ import annotations
 
-from types import MethodType
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
+from kerasexp.training import hooks
+
 
 def fuse_norms(model: keras.Model) -> None:
-    """Let the batch normalisations of a model compute their training steps at once; on several devices change nothing.
+    """Let the batch normalisations of a model compute training steps with the fused operation; no change on several devices.
 
-    A step of the small networks here takes a sixth less time, and the result differs by rounding alone. The layers stay
-    Keras's own, so that a checkpoint loads without kerasexp, and so does what they compute outside of training.
+    A training step of small networks takes a sixth less time, and its results differ by rounding only. The layers keep
+    Keras's class, so that a checkpoint loads without kerasexp, and Keras's computation outside of training.
 
     Args:
-        model: built, and not compiled into a training step yet. Layers that the operation does not fit, such as those of
-            vectors, of channels that come first, or without scale or offset, are left as they are.
+        model: built, and not compiled yet. Layers that the operation does not fit keep Keras's computation: those of
+            vectors, with channels first, or without scale or offset.
     """
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return
     for layer in model.layers:
         if _fits(layer):
-            layer.call = MethodType(_call, layer)
+            hooks.replace_call(layer, _call)
 
 
 def _fits(layer: keras.layers.Layer) -> bool:
@@ -39,7 +40,7 @@ def _fits(layer: keras.layers.Layer) -> bool:
 
 
 def _call(layer: keras.layers.BatchNormalization, inputs: Any, training: bool | None = None, mask: Any = None):
-    """As BatchNormalization.call, which moves its averages by the variance of the batch, not by that of a population."""
+    """As BatchNormalization.call, whose moving variance takes the variance of the batch and not the unbiased estimate."""
     if not (training and layer.trainable) or mask is not None:
         return type(layer).call(layer, inputs, training=training, mask=mask)
     values, scale, offset = (ops.cast(part, "float32") for part in (inputs, layer.gamma, layer.beta))

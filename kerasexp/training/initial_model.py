@@ -1,4 +1,4 @@
-"""The model that a training begins with: seeded, in its number format, on its devices, with the weights it starts from."""
+"""The model before training: seeded, in its number format, on its devices, with its initial weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from kerasexp.config import Experiment
 from kerasexp.data.prepared_data import PreparedData
-from kerasexp.models import build_classifier
+from kerasexp.models import MODELS, build_classifier
 from kerasexp.saving.checkpoint import load_checkpoint
-from kerasexp.training.devices import names_of, strategy_of
+from kerasexp.training.devices import device_names, strategy_of
 from kerasexp.training.fine_tuning import freeze_below
 from kerasexp.training.initial_weights import start_from
 from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
@@ -21,14 +21,14 @@ from kerasexp.training.pretrained_weights import load_pretrained
 
 @dataclass(frozen=True)
 class InitialModel:
-    """A classifier that is ready to be trained.
+    """A classifier that is ready for training.
 
     Attributes:
         classifier: from uint8 images to probabilities.
-        strategy: the devices that train it.
+        strategy: distributes the training over devices.
         precision: the dtype policy of its layers.
-        weights: where weights from a file are from; None without such.
-        copied: names of the layers that have the upstream model's weights.
+        weights: the origin of pretrained weights; None without such.
+        copied: names of the layers with weights of the upstream model.
     """
 
     classifier: keras.Model
@@ -39,7 +39,7 @@ class InitialModel:
 
     @property
     def devices(self) -> list[str]:
-        return names_of(self.strategy)
+        return device_names(self.strategy)
 
 
 def build_model(experiment: Experiment, data: PreparedData, upstream: Path | None) -> InitialModel:
@@ -47,13 +47,13 @@ def build_model(experiment: Experiment, data: PreparedData, upstream: Path | Non
 
     Args:
         experiment: resolved and validated.
-        data: whose classes it tells apart.
-        upstream: the checkpoint that it starts from, or None.
+        data: the data, for its classes and their numbers of images.
+        upstream: the checkpoint of the upstream run, or None.
 
     Raises:
-        UserError: weights are not to be had or do not fit, or a layer to freeze or a device is not there.
+        UserError: weights are not available or do not fit, or a layer to freeze does not exist, or the devices do not fit.
     """
-    # Seeds and number format come before the first weight is drawn.
+    # Seeds and number format are set before the first weight is drawn.
     keras.utils.set_random_seed(experiment.seed)
     make_deterministic()
     precision = choose_precision(experiment.training.precision)
@@ -63,5 +63,5 @@ def build_model(experiment: Experiment, data: PreparedData, upstream: Path | Non
         classifier = build_classifier(experiment, data.class_names, data.train_counts)
         weights = load_pretrained(classifier, experiment.model)
         copied = [] if upstream is None else start_from(classifier, load_checkpoint(upstream).model, experiment.init)
-        freeze_below(classifier, experiment.training.fine_tune)
+        freeze_below(classifier, MODELS[experiment.model.name], experiment.training.fine_tune)
     return InitialModel(classifier, strategy, precision, weights, copied)

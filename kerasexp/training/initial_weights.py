@@ -1,4 +1,4 @@
-"""Weights to start from: those of an upstream checkpoint, layer by layer; and layers that stay as they are."""
+"""Initial weights from an upstream checkpoint, layer by layer; and frozen layers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def start_from(model: keras.Model, upstream: keras.Model, init: Init) -> list[st
     """Copy weights from `upstream` and freeze what `init` asks for; return the names of the copied layers.
 
     Raises:
-        UserError: a layer is not in both models, or has another shape there.
+        UserError: a layer is not in both models, or its weights have different shapes.
     """
     wanted = _wanted_layers(model, init)
     copy_layers(model, upstream, wanted, "the upstream model", "init.layers")
@@ -25,22 +25,22 @@ def start_from(model: keras.Model, upstream: keras.Model, init: Init) -> list[st
 
 
 def copy_layers(model: keras.Model, source: keras.Model, names: Iterable[str], called: str, key: str) -> None:
-    """Give the layers of these names the weights of those in `source`, which a message calls `called`.
+    """Copy the weights of the layers `names` from `source`, which error messages call `called`.
 
     Raises:
-        UserError: under `key`; a layer is not there, or has another shape there.
+        UserError: under `key`; a layer is not in `source`, or its weights have a different shape.
     """
-    theirs = {layer.name: layer for layer in source.layers}
+    source_layers = {layer.name: layer for layer in source.layers}
     for name in names:
-        ours = model.get_layer(name)
-        if name not in theirs:
-            message = f"{called} has no layer '{name}'{closest(name, theirs)}; it has {listing(theirs)}"
+        layer = model.get_layer(name)
+        if name not in source_layers:
+            message = f"{called} has no layer '{name}'{closest(name, source_layers)}; it has {listing(source_layers)}"
             raise UserError(Problem(message, key=key))
-        shapes = [[tuple(weight.shape) for weight in layer.weights] for layer in (ours, theirs[name])]
+        shapes = [[tuple(weight.shape) for weight in owner.weights] for owner in (layer, source_layers[name])]
         if shapes[0] != shapes[1]:
             message = f"layer '{name}' has weights of shape {shapes[0]} here and {shapes[1]} in {called}"
             raise UserError(Problem(message, key=key))
-        ours.set_weights(theirs[name].get_weights())
+        layer.set_weights(source_layers[name].get_weights())
 
 
 def _wanted_layers(model: keras.Model, init: Init) -> list[str]:
@@ -49,7 +49,7 @@ def _wanted_layers(model: keras.Model, init: Init) -> list[str]:
         unknown = [name for name in init.layers if name not in with_weights]
         if unknown:
             near = closest(unknown[0], with_weights)
-            message = f"no layer with weights is called '{unknown[0]}'{near}; there: {listing(with_weights, 40)}"
+            message = f"no layer with weights is called '{unknown[0]}'{near}; allowed: {listing(with_weights, 40)}"
             raise UserError(Problem(message, key="init.layers"))
         return init.layers
     if init.layers == "none":
@@ -62,7 +62,7 @@ def _wanted_layers(model: keras.Model, init: Init) -> list[str]:
 
 
 def freeze(model: keras.Model, patterns: list[str]) -> None:
-    """Stop training the layers whose names match a pattern.
+    """Freeze the layers whose names match a pattern.
 
     Raises:
         UserError: a pattern matches no layer.
@@ -73,7 +73,7 @@ def freeze(model: keras.Model, patterns: list[str]) -> None:
         if not matched:
             raise UserError(
                 Problem(
-                    f"'{pattern}' matches no layer{closest(pattern, names)}; there: {listing(names, 40)}",
+                    f"'{pattern}' matches no layer{closest(pattern, names)}; the layers are {listing(names, 40)}",
                     key="init.freeze",
                 )
             )

@@ -1,4 +1,4 @@
-"""Being asked to stop: Ctrl-C and SIGTERM, which end a training after its step and with its state saved."""
+"""Ctrl-C and SIGTERM: a training stops after its current step, with its state saved."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from kerasexp.errors import Interrupted
 
 
 class StopRequest:
-    """Whether somebody asked to stop, and by which signal."""
+    """Whether the process was asked to stop, and by which signal."""
 
     def __init__(self):
         self.signal: int | None = None
 
     def raise_if_asked(self) -> None:
-        """Raise Interrupted where the process has been asked to stop."""
+        """Raise Interrupted if the process was asked to stop."""
         if self.signal is not None:
             raise Interrupted(self.signal)
 
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Take note of SIGINT and SIGTERM instead of dying by them; the second one ends the process where it is."""
+    """Record SIGINT and SIGTERM in place of ending the process; a second one raises Interrupted at once."""
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():  # only there may a signal be handled
+    if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
         yield request
         return
 
-    def note(number: int, frame: object) -> None:
+    def record(number: int, frame: object) -> None:
         if request.signal is not None:
             raise Interrupted(number)
         request.signal = number
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, record) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request
     finally:
@@ -44,8 +44,8 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 @contextmanager
-def interruption_is_an_error() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C raise Interrupted wherever the process is, so that the manifest can tell of it."""
+def interruption_as_error() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C raise Interrupted at any point, so that the manifest can record it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What is trained where losses of the embedding are added to the one of the logits."""
+"""The trained model, with metric losses (losses of the embedding) or without."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from keras import ops
 from kerasexp.config.rules import metric_losses
 from kerasexp.config.training import Loss
 from kerasexp.losses import build_metric_losses
-from kerasexp.models import learner
+from kerasexp.models import logits_model
 
 
-def learner_for(classifier: keras.Model, loss: Loss, classes: int) -> keras.Model:
-    """Return what is trained of a classifier: its `learner`, or one that gives the embedding too where a loss needs it."""
-    return MetricLearner(classifier, loss, classes) if metric_losses(loss) else learner(classifier)
+def training_model(classifier: keras.Model, loss: Loss, classes: int) -> keras.Model:
+    """Return the trained part of a classifier: its `logits_model`, or a `MetricLearner` if a loss needs the embedding."""
+    return MetricLearner(classifier, loss, classes) if metric_losses(loss) else logits_model(classifier)
 
 
 class MetricLearner(keras.Model):
-    """From images to logits [n, classes] and the embedding [n, f], which is what goes into the layer `logits`.
+    """A model from images to logits [n, classes] and the embedding [n, f], the input of the layer `logits`.
 
-    The loss and the metrics that it is compiled with are those of the logits, and keep their plain names. In training the
-    loss is theirs plus weight * metric loss for each that is added, and each part is told as a metric of its name. In
-    validation it is that of the logits alone: a metric loss of all of val, or of whatever batches it comes in, would be a
-    figure of these batches, and a center loss one of centers that belong to the training; so val_loss stays comparable with
-    that of other runs.
+    The loss and metrics that it is compiled with are those of the logits. In training, the loss is the loss of the logits
+    plus weight * metric loss for each metric loss, and each part is reported as a metric under its name. In validation it
+    is the loss of the logits alone, so that val_loss is comparable with that of other runs: a metric loss of val would
+    depend on its batches, and a center loss on centers that belong to the training.
 
-    Its layers are the classifier's own. What it holds beside them, such as centers, is among its variables and not among the
-    layers, so that it is saved with a training's state and never with the classifier.
+    Its layers are those of the classifier. Its other variables, such as centers, are in no layer: they are saved with the
+    state of the training and never with the classifier.
 
     Args:
         classifier: built, with a layer `logits`.
-        loss: adds a metric loss at least.
-        classes: how many.
+        loss: has at least one metric loss.
+        classes: the number of classes.
     """
 
     def __init__(self, classifier: keras.Model, loss: Loss, classes: int):
@@ -43,7 +42,7 @@ class MetricLearner(keras.Model):
         self.parts = {name: keras.metrics.Mean(name=name) for name in (loss.name, *self.metric_losses)}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return the loss of labels `y` int [n] and the two outputs, a scalar."""
+        """Return the loss, a scalar, for labels `y` int [n] and the two outputs."""
         logits, embedding = y_pred
         total = super().compute_loss(x, y, logits, sample_weight, training)
         if not training:
@@ -53,14 +52,14 @@ class MetricLearner(keras.Model):
             values[name] = loss(y, embedding)
             total += self.factors[name] * values[name]
         for name, value in values.items():
-            # Weighted as Keras weighs the total, so that the parts add up to it in an epoch's mean as well.
+            # With Keras's weights for the total, so that the parts also add up to it in the mean of an epoch.
             self.parts[name].update_state(value, sample_weight=ops.shape(embedding)[0])
         return total
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Update the metrics by the logits, and return all of them."""
+        """Update the metrics with the logits, and return all metrics."""
         return super().compute_metrics(x, y, y_pred[0], sample_weight)
 
     def test_step(self, data):
-        """Validate on a batch; the parts of the training's loss are none of its results."""
+        """Validate on a batch; the parts of the training loss are not among the results."""
         return {name: value for name, value in super().test_step(data).items() if name not in self.parts}

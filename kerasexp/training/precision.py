@@ -1,4 +1,4 @@
-"""In which number format the layers compute."""
+"""Number formats, and determinism."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import keras
 
 
 def choose_precision(wanted: str) -> str:
-    """Return the dtype policy for `precision:`; `auto` is decided by the hardware.
+    """Return the dtype policy for `precision:`; the hardware decides about `auto`.
 
-    A GPU of compute capability 8 or more has fast bfloat16, which needs no loss scaling; one of 7 has fast float16. On a
-    CPU it is float32, so that all CPUs give figures that can be compared: float16 takes about four times as long, and
-    bfloat16 some 0.7 of the time where the CPU has instructions for it (benchmarks/training_step.py) and longer elsewhere.
+    A GPU of compute capability 8 or more has fast bfloat16, which needs no loss scaling; one of 7 has fast float16. CPUs
+    use float32, so that the metrics of all CPUs are comparable. There float16 takes about four times as long; bfloat16
+    takes some 0.7 of the time if the CPU has instructions for it (benchmarks/training_step.py), and else longer.
     """
     if wanted != "auto":
         return wanted
@@ -30,30 +30,28 @@ def choose_precision(wanted: str) -> str:
     return "mixed_bfloat16" if weakest >= (8, 0) else "mixed_float16" if weakest >= (7, 0) else "float32"
 
 
-def what_computes(precision: str, wanted: str, devices: list[str]) -> str:
-    """Return a line on what was chosen, and on what is there and was not."""
+def precision_message(precision: str, wanted: str, devices: list[str]) -> str:
+    """Return a line that states precision and devices, with a hint if `auto` leaves a faster precision unused."""
     line = f"computing in {precision} on {', '.join(devices)}"
     if wanted == "auto" and precision == "float32" and devices[0].startswith("CPU") and _has_bfloat16():
-        line += (
-            "; this CPU knows bfloat16: --set training.precision=mixed_bfloat16 is faster, with slightly other figures"
-        )
+        line += "; this CPU has bfloat16: --set training.precision=mixed_bfloat16 is faster, with slightly different metrics"
     return line
 
 
 def _has_bfloat16() -> bool:
-    """Whether the processor says that it has instructions for bfloat16; only Linux lets it be asked."""
+    """Return whether the processor has instructions for bfloat16, as far as Linux states it."""
     with suppress(OSError):
         return re.search(r"\b(avx512_bf16|amx_bf16)\b", Path("/proc/cpuinfo").read_text()) is not None
     return False
 
 
 def use_precision(policy: str) -> None:
-    """Make `policy` that of every layer built from now on."""
+    """Make `policy` the default of every layer that is built from now on."""
     keras.config.set_dtype_policy(policy)
 
 
 def make_deterministic() -> None:
-    """Let the same seed give the same weights, bit for bit, on the same hardware."""
+    """Make TensorFlow deterministic: the same seed gives the same weights, bit for bit, on the same hardware."""
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()

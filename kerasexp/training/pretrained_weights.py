@@ -1,8 +1,7 @@
-"""Weights to start from that lie in a file: those of keras.applications, or a user's own."""
+"""Pretrained weights: those of keras.applications, of KerasHub, or of a user's file."""
 
 from __future__ import annotations
 
-import os
 import socket
 import warnings
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import keras
 from kerasexp.config.files import find_file, places
 from kerasexp.config.model import IMAGENET, Backbone, Model, ResNet18
 from kerasexp.config.validation import shown
+from kerasexp.environment import keras_home
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.models.applications import NETWORKS, WeightFile
 from kerasexp.saving.model_file import load_model
@@ -30,15 +30,15 @@ TIMEOUT_SECONDS = 10
 
 
 def load_pretrained(classifier: keras.Model, model: Model) -> dict[str, str] | None:
-    """Give what lies below pooling and head of a classifier the weights that `model` names.
+    """Load the weights that `model` names into a classifier's layers below pooling and head.
 
-    With `head.zero_shot` it is the whole network, ImageNet's classes included.
+    With `head.zero_shot` they are loaded into the whole network, with its ImageNet classes.
 
     Returns:
-        Where they are from, for the manifest; None where it names none.
+        Their origin, for the manifest; None if `model` names none.
 
     Raises:
-        UserError: the file is not to be had, is damaged, or holds the weights of another network.
+        UserError: the file is not available, is damaged, or holds the weights of another network.
     """
     if not isinstance(model, Backbone) or model.weights is None:
         return None
@@ -47,7 +47,7 @@ def load_pretrained(classifier: keras.Model, model: Model) -> dict[str, str] | N
     backbone = keras.Model(classifier.input, maps)
     if isinstance(model, ResNet18) and model.weights == IMAGENET:
         return {"hub": load_resnet18(backbone)}
-    path = _imagenet(model, classifier, with_top) if model.weights == IMAGENET else own_file(model.weights)
+    path = _imagenet(model, classifier, with_top) if model.weights == IMAGENET else user_file(model.weights)
     _load(path, backbone, model, with_top)
     return {"file": str(path), "sha256": digest_of_file(path)}
 
@@ -60,9 +60,9 @@ def _load(path: Path, backbone: keras.Model, model: Backbone, with_top: bool) ->
     try:
         numbers_held(path)
         if path.name.lower().endswith(".weights.h5"):
-            whole = "with its" if with_top else "without its"
-            with refusing(f"its weights are not those of {model.name} {whole} top"), warnings.catch_warnings():
-                # Keras loads layer by layer, raises where one is not there, and then warns of other ways to the same layers.
+            with_or_without = "with" if with_top else "without"
+            with refusing(f"its weights do not fit {model.name} {with_or_without} its top"), warnings.catch_warnings():
+                # Keras raises at the first layer that is missing, and then warns of the other paths to the same layers.
                 warnings.simplefilter("ignore")
                 backbone.load_weights(path)
         else:
@@ -71,14 +71,14 @@ def _load(path: Path, backbone: keras.Model, model: Backbone, with_top: bool) ->
         raise UserError(Problem(str(refused), str(path), KEY)) from None
 
 
-def own_file(name: str) -> Path:
-    """Return a user's own file of weights; raises UserError where it is not there."""
+def user_file(name: str) -> Path:
+    """Return the path of a user's file of weights; raises UserError if it does not exist."""
     found = find_file(name)
     if found is None:
         looked = listing(places(name))
         raise UserError(Problem(f"no such file: {shown(name)}; looked for {looked}", key=KEY))
     if not found.is_file():
-        raise UserError(Problem("is no file", str(found), KEY))
+        raise UserError(Problem("is not a file", str(found), KEY))
     return found
 
 
@@ -88,49 +88,49 @@ def _imagenet(model: Backbone, classifier: keras.Model, with_top: bool) -> Path:
 
 
 def _load_in_order(path: Path, backbone: keras.Model, with_top: bool) -> None:
-    """Load weights as keras.applications has them: the n-th layer with weights in the file is the n-th of the network.
+    """Load weights in the format of keras.applications: the n-th layer with weights in the file is the n-th of the network.
 
     Raises:
-        Refused: they are not those of this network.
+        Refused: they are the weights of another network.
     """
     layers = [layer for layer in backbone.layers if layer.weights]
-    with refusing("is no file of weights as those of keras.applications"), h5py.File(path, "r") as file:
+    with refusing("is not a file of weights of keras.applications"), h5py.File(path, "r") as file:
         group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
-        theirs = [(name, group[name]) for name in _names(group, "layer_names") if _names(group[name], "weight_names")]
-        if len(theirs) != len(layers):
+        stored = [(name, group[name]) for name in _names(group, "layer_names") if _names(group[name], "weight_names")]
+        if len(stored) != len(layers):
             part, needed = (
                 ("", "with the layer of ImageNet's classes")
                 if with_top
                 else (" below its pooling", "without the top (notop)")
             )
             raise Refused(
-                f"has {len(theirs)} layers with weights, and the network{part} {len(layers)}; what is needed is a file {needed}"
+                f"has {len(stored)} layers with weights, and the network{part} has {len(layers)}; it needs a file {needed}"
             )
-        for layer, (name, part) in zip(layers, theirs, strict=True):
+        for layer, (name, part) in zip(layers, stored, strict=True):
             values = [part[weight][()] for weight in _names(part, "weight_names")]
             shapes = [[tuple(weight.shape) for weight in weights] for weights in (layer.weights, values)]
             if shapes[0] != shapes[1]:
                 raise Refused(
-                    f"its layer {name!r:.100} has weights of shape {shapes[1]}, and {layer.name!r} {shapes[0]}"
+                    f"its layer {name!r:.100} has weights of shape {shapes[1]}, and {layer.name!r} has {shapes[0]}"
                 )
             for weight, value in zip(layer.weights, values, strict=True):
                 weight.assign(value)
 
 
 def _names(group: h5py.Group, key: str) -> list[str]:
-    """Return a list of names noted at a group, which is cut into numbered parts where it is long."""
+    """Return a list of names from a group's attributes; long lists are split over numbered attributes."""
     numbered = takewhile(group.attrs.__contains__, (f"{key}{number}" for number in count()))
     parts = [key] if key in group.attrs else numbered
     return [name.decode() if isinstance(name, bytes) else str(name) for part in parts for name in group.attrs[part]]
 
 
 def _fetched(file: WeightFile) -> Path:
-    """Return the file from Keras's own cache, downloaded by Keras where it is not there or not whole.
+    """Return the file in Keras's cache; Keras downloads it if it is missing or its checksum is wrong.
 
     Raises:
         UserError: it cannot be downloaded; the message says where to put it.
     """
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    home = keras_home()
     try:
         with _short_timeout():
             return Path(
@@ -138,7 +138,7 @@ def _fetched(file: WeightFile) -> Path:
                     file.name, file.url, cache_subdir="models", cache_dir=str(home), file_hash=file.md5
                 )
             )
-    except Exception as error:  # Keras raises this very class where there is no connection
+    except Exception as error:  # Keras raises plain Exception if there is no connection
         raise UserError(
             Problem(
                 f"the ImageNet weights could not be downloaded: {error}. Put the file {file.name}, from {file.url}, into "
@@ -150,7 +150,7 @@ def _fetched(file: WeightFile) -> Path:
 
 @contextmanager
 def _short_timeout() -> Iterator[None]:
-    """Let connections that say nothing of their own give up early; Keras would wait for minutes."""
+    """Limit the wait for a silent server; Keras would wait for minutes."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_SECONDS)
     try:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import keras
 
 from kerasexp.console import Bar, Console
-from kerasexp.training.devices import rate_of
+from kerasexp.training.devices import learning_rate_of
 
 
 class EpochProgress(keras.callbacks.Callback):
@@ -27,7 +27,7 @@ class EpochProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._open.close()
-        rate = rate_of(self.model.optimizer)
+        rate = learning_rate_of(self.model.optimizer)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if name != "learning_rate")
         self._console.line(f"epoch {epoch + 1}/{self._epochs}  {shown}  learning_rate {rate:.2g}")
 

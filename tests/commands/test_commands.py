@@ -161,7 +161,7 @@ BAD = {
         ["run", "tiny.yaml", "--set", "data.class_names={disc: a, across: a}"],
         "data.class_names",
     ),
-    "no checkpoint": (["predict", "images", "images"], "is no checkpoint"),
+    "no checkpoint": (["predict", "images", "images"], "is not a checkpoint"),
     "missing checkpoint": (["predict", "gone", "images"], "no such file"),
     "hollow checkpoint": (["predict", "hollow", "images"], "is no Keras model"),
     "missing image": (["predict", "hollow", "gone.png"], "gone.png"),

@@ -10,7 +10,7 @@ import pytest
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Cnn
 from kerasexp.evaluation.interpretation import feature_maps, first_and_last_kernels, grad_cam
-from kerasexp.models import build_model, learner
+from kerasexp.models import build_model, logits_model
 from kerasexp.models.flops import multiply_adds
 from kerasexp.plots.filters import plot_filters
 from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
@@ -129,7 +129,7 @@ def test_kinds_mix_in_any_order_and_a_training_lowers_the_loss():
     model = built(*MIXED)
     assert sums(model) == ["block_5_sum_1"]
     assert parts(model)[:2] == ["block_1_conv_1", "block_1_conv_1_relu"]
-    taught = learner(model)
+    taught = logits_model(model)
     taught.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     history = taught.fit(*noisy_images(48), batch_size=16, epochs=6, verbose=0).history["loss"]
     assert history[-1] < history[0] / 2

@@ -7,7 +7,7 @@ import pytest
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Mlp
 from kerasexp.config.training import Decode
-from kerasexp.models import build_model, learner
+from kerasexp.models import build_model, logits_model
 from kerasexp.models.decoding import ARGMAX, decoding_of
 from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 
@@ -42,7 +42,7 @@ def test_the_saved_model_decodes_on_its_own(tmp_path):
     how = Preprocessing(size=[4, 4])
     model = build_model(Mlp(units=[3]), how, 3, "adjusted", decoding_of(Decode(name="logit_adjusted"), COUNTS))
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1), np.uint8)
-    logits = learner(model).predict(images, verbose=0)
+    logits = logits_model(model).predict(images, verbose=0)
     expected = keras.ops.softmax(logits - np.log([0.9, 0.09, 0.01]))
     model.save(tmp_path / "model.keras")
     write_sidecars(tmp_path, ["a", "b", "c"], {}, how)

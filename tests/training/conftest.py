@@ -20,7 +20,7 @@ from kerasexp.training.precision import make_deterministic
 
 
 class Trained(NamedTuple):
-    """What a training gave and what it left."""
+    """The trained model, the results of the training, and its directory."""
 
     model: keras.Model
     fitted: Fitted
@@ -29,15 +29,15 @@ class Trained(NamedTuple):
 
 @pytest.fixture
 def train(tiny_yaml):
-    """Return a function that trains the tiny experiment, with changes such as `training.epochs=1`."""
+    """Return a function that trains the tiny experiment, with changes such as `training.epochs=1`, in a directory or a new one."""
 
-    def trained(*changes: str) -> Trained:
+    def trained(*changes: str, run: RunDirectory | None = None) -> Trained:
         experiment = load_experiment(tiny_yaml, changes)
         data = prepare(experiment.data)
         keras.utils.set_random_seed(experiment.seed)
         make_deterministic()
         model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
-        run = RunDirectory.create(experiment.name, None)
+        run = run or RunDirectory.create(experiment.name, None)
         return Trained(model, fit_by_gradients(model, data, experiment, run, Console(quiet=True)), run)
 
     return trained

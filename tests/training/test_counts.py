@@ -44,8 +44,8 @@ def test_each_graph_is_traced_at_most_twice_however_many_epochs(train, monkeypat
 
 def test_a_step_has_hardly_more_operations_than_bare_keras(train, monkeypatch):
     """What is noted of the gradients comes to a fixed number per layer, in branches that most steps leave out."""
-    models, original = [], fitting.learner_for
-    monkeypatch.setattr(fitting, "learner_for", lambda *given: models.append(original(*given)) or models[-1])
+    models, original = [], fitting.training_model
+    monkeypatch.setattr(fitting, "training_model", lambda *given: models.append(original(*given)) or models[-1])
     bare = logits_model(train("training.epochs=1").model)
     (ours,) = models
     bare.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])

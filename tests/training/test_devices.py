@@ -79,7 +79,7 @@ def test_a_batch_that_leaves_a_device_without_images_is_refused(tmp_path, images
     ("cluster", "told"),
     [
         ('{"cluster": {"worker": ["a:1", "b:1"]}}', "TF_CONFIG names 2 hosts"),
-        ("worker: a", "TF_CONFIG is no JSON"),
+        ("worker: a", "TF_CONFIG is not the JSON"),
     ],
 )
 def test_several_hosts_are_refused_with_what_to_do_instead(cli, tmp_path, images, monkeypatch, cluster, told):

@@ -1,4 +1,4 @@
-"""The curve is what the model could do at each moment, and drawing it changes nothing."""
+"""The early curve: its rows are those of the weights at that step, and the training is unchanged."""
 
 import keras
 import numpy as np
@@ -6,10 +6,11 @@ import pytest
 
 from kerasexp.config import load_experiment
 from kerasexp.data.prepared_data import Split
+from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.errors import UserError
 from kerasexp.training import early_curve
 from kerasexp.training.clock import Clock
-from kerasexp.training.early_curve import EarlyCurve, stratified_sample
+from kerasexp.training.early_curve import EarlyCurve
 
 # Nearly each of these trains, or draws a whole page.
 pytestmark = pytest.mark.slow
@@ -23,19 +24,19 @@ class ByHand(keras.callbacks.Callback):
 
     def __init__(self, split):
         super().__init__()
-        self.split, self.figures = split, {}
+        self.split, self.metrics = split, {}
 
     def on_train_begin(self, logs=None):
-        self._judge(0)
+        self._evaluate(0)
 
     def on_train_batch_end(self, batch, logs=None):
-        self._judge(int(self.model.optimizer.iterations))
+        self._evaluate(int(self.model.optimizer.iterations))
 
-    def _judge(self, step):
+    def _evaluate(self, step):
         scores = self.model.predict(self.split.images, verbose=0)
         right = scores[np.arange(len(scores)), self.split.labels]
         accuracy = np.mean(scores.argmax(axis=1) == self.split.labels)
-        self.figures[step] = accuracy, -np.log(right).mean()
+        self.metrics[step] = accuracy, -np.log(right).mean()
 
 
 def curve(at, callbacks=(), optimizer=None, epochs=2):
@@ -66,41 +67,31 @@ def test_a_row_is_what_the_trained_weights_give_at_that_moment(ema):
     rows = curve([0, 1, 3, 7], [*swap, by_hand], keras.optimizers.Adam(0.05, use_ema=ema, ema_momentum=0.9))
     assert [row["step"] for row in rows] == [0, 1, 3, 5, 7, 10]
     for row in rows:
-        accuracy, loss = by_hand.figures[row["step"]]
+        accuracy, loss = by_hand.metrics[row["step"]]
         assert row["val_accuracy"] == accuracy
         assert row["val_loss"] == pytest.approx(loss, rel=1e-5)
     assert len({row["val_loss"] for row in rows}) == len(rows)
     assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
 
 
-def test_no_more_than_a_sample_is_looked_at(monkeypatch):
+def test_only_a_sample_is_evaluated(monkeypatch):
     monkeypatch.setattr(early_curve, "IMAGES", 30)
     by_hand = ByHand(VAL.take(stratified_sample(VAL.labels, 30, early_curve.SEED)))
     rows = curve([2], [by_hand])
-    assert [(row["step"], row["val_accuracy"]) for row in rows] == [(s, by_hand.figures[s][0]) for s in (2, 5, 10)]
+    assert [(row["step"], row["val_accuracy"]) for row in rows] == [(s, by_hand.metrics[s][0]) for s in (2, 5, 10)]
 
 
-def test_steps_may_meet_an_epochs_end_and_lie_beyond_the_training():
+def test_steps_may_be_ends_of_epochs_or_beyond_the_training():
     assert [row["step"] for row in curve([5, 6, 999])] == [5, 6, 10]
 
 
-def test_a_step_that_is_left_out_gives_no_second_row():
-    """An infinite scale leaves out every step: the weights stay what they were."""
-    never = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(), initial_scale=float("inf"))
-    assert [row["step"] for row in curve([0, 1, 2], optimizer=never)] == [0]
+def test_a_skipped_update_gives_no_second_row():
+    """With an infinite loss scale every update is skipped."""
+    skipping = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(), initial_scale=float("inf"))
+    assert [row["step"] for row in curve([0, 1, 2], optimizer=skipping)] == [0]
 
 
-def test_a_sample_has_every_class_in_its_share_and_is_always_the_same():
-    labels = RANDOM.permutation(np.repeat([0, 1, 2, 3], [700, 200, 90, 10]))
-    sample = stratified_sample(labels, 100, 0)
-    assert np.bincount(labels[sample]).tolist() == [70, 20, 9, 1]
-    assert (np.diff(sample) > 0).all()
-    assert (sample == stratified_sample(labels, 100, 0)).all()
-    assert (sample != stratified_sample(labels, 100, 1)).any()
-    assert stratified_sample(labels, 5000, 0).tolist() == list(range(1000))
-
-
-def test_the_curve_lies_beside_the_history_and_changes_nothing(train, table):
+def test_the_curve_agrees_with_the_history_and_changes_nothing(train, table):
     plain, curved = train(), train("training.validate_at=[0, 2, 5, 7]")
     assert not plain.run.curve.exists()
     rows = table(curved.run.curve)
@@ -108,7 +99,7 @@ def test_the_curve_lies_beside_the_history_and_changes_nothing(train, table):
     assert [int(row["step"]) for row in rows] == [0, 2, 5, 7, 10, 15]
     for one, other in zip(plain.model.get_weights(), curved.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    # Keras's own running metrics neither, which the history shows; and val is small enough here to be its own sample.
+    # Nor Keras's running metrics, which the history shows. Here val is small enough to be its own sample.
     history, same = table(curved.run.history), table(plain.run.history)
     assert [{**row, "seconds": ""} for row in history] == [{**row, "seconds": ""} for row in same]
     ends = {row["step"]: row for row in rows}

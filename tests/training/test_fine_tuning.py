@@ -1,4 +1,4 @@
-"""Freezing by blocks, rates that fall with depth, and stages: a chain of experiments that unfreezes more and more."""
+"""Blocks, freezing, learning rates that fall with depth, and a chain of experiments that unfreezes in stages."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import Cnn, Head, MobileNetV2, ResNet18
+from kerasexp.config.model import Cnn, EfficientNetV2B0, Head, Mlp, MobileNetV2, ResNet18, ResNet50
 from kerasexp.config.training import FineTune, Optimizer, Schedule
 from kerasexp.errors import UserError
-from kerasexp.models import build_model, learner
-from kerasexp.training.fine_tuning import blocks_of, freeze_below, slow_with_depth
+from kerasexp.models import MODELS, build_model, logits_model
+from kerasexp.training.fine_tuning import blocks_of, decay_with_depth, freeze_below
 from kerasexp.training.optimizers import build_optimizer
 
 # Nearly each of these trains, or draws a whole page.
@@ -28,8 +28,12 @@ def built(model=THREE) -> keras.Model:
 
 
 def trained(model: keras.Model) -> set[str]:
-    """The blocks that are trained, and the head's layers."""
-    below = {name for name, layers in blocks_of(model).items() if any(layer.trainable_weights for layer in layers)}
+    """The trained blocks and layers of the head."""
+    below = {
+        name
+        for name, layers in blocks_of(model, MODELS["cnn"]).items()
+        if any(layer.trainable_weights for layer in layers)
+    }
     return below | {
         layer.name for layer in model.layers if layer.name in ("logits", "head_dense_1") and layer.trainable
     }
@@ -37,16 +41,44 @@ def trained(model: keras.Model) -> set[str]:
 
 def test_the_blocks_of_a_resnet_are_its_stem_and_its_blocks():
     names = [f"stage_{stage}_block_{block}" for stage in (1, 2, 3, 4) for block in (1, 2)]
-    blocks = blocks_of(built(ResNet18(width=2)))
+    blocks = blocks_of(built(ResNet18(width=2)), MODELS["resnet18"])
     assert list(blocks) == ["stem", *names]
     assert [layer.name for layer in blocks["stage_1_block_2"]] == [
         "stage_1_block_2_conv_1", "stage_1_block_2_conv_1_norm", "stage_1_block_2_conv_2", "stage_1_block_2_conv_2_norm",
     ]  # fmt: skip
 
 
-def test_the_blocks_of_a_mobilenet_are_those_of_its_names():
-    names = ["Conv1", "expanded_conv", *(f"block_{number}" for number in range(1, 17)), "Conv_1"]
-    assert list(blocks_of(built(MobileNetV2(weights=None)))) == names
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        (Mlp(units=[4, 4], batch_norm=True), ["dense_1", "dense_2"]),
+        (THREE, ["block_1", "block_2", "block_3"]),
+        (MobileNetV2(weights=None), ["Conv1", "expanded_conv", *(f"block_{n}" for n in range(1, 17)), "Conv_1"]),
+        (
+            ResNet50(weights=None),
+            ["conv1", *(f"conv{s}_block{n}" for s, blocks in ((2, 3), (3, 4), (4, 6), (5, 3)) for n in range(1, blocks + 1))],
+        ),
+        (
+            EfficientNetV2B0(weights=None),
+            [
+                "stem", "block1a", "block2a", "block2b", "block3a", "block3b", *(f"block4{x}" for x in "abc"),
+                *(f"block5{x}" for x in "abcde"), *(f"block6{x}" for x in "abcdefgh"), "top",
+            ],
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)  # fmt: skip
+def test_each_family_states_its_blocks(model, names):
+    blocks = blocks_of(built(model), MODELS[model.name])
+    assert list(blocks) == names
+    assert all(len(layers) > 1 for name, layers in blocks.items() if "block" in name)
+
+
+def test_a_layer_outside_of_all_blocks_is_its_own_block():
+    inputs = features = keras.Input((4,))
+    for name in ("dense_1", "dense_10_norm", "gate", "denser_1", "logits"):
+        features = keras.layers.Dense(4, name=name)(features)
+    assert list(blocks_of(keras.Model(inputs, features), MODELS["mlp"])) == ["dense_1", "dense_10", "gate", "denser_1"]
 
 
 @pytest.mark.parametrize(
@@ -60,9 +92,9 @@ def test_the_blocks_of_a_mobilenet_are_those_of_its_names():
         ("block_3_conv_1_norm", {THIRD}),
     ],
 )
-def test_what_lies_below_is_frozen_and_the_head_is_not(unfreeze, below):
+def test_blocks_below_are_frozen_and_the_head_is_trained(unfreeze, below):
     model = built()
-    freeze_below(model, FineTune(unfreeze=unfreeze))
+    freeze_below(model, MODELS["cnn"], FineTune(unfreeze=unfreeze))
     assert trained(model) == below | {"head_dense_1", "logits"}
 
 
@@ -74,15 +106,15 @@ def test_what_lies_below_is_frozen_and_the_head_is_not(unfreeze, below):
         ("heads", "did you mean 'head'"),
     ],
 )
-def test_what_is_not_there_is_told(unfreeze, told):
+def test_unknown_blocks_are_refused(unfreeze, told):
     with pytest.raises(UserError, match="training.fine_tune.unfreeze") as caught:
-        freeze_below(built(), FineTune(unfreeze=unfreeze))
+        freeze_below(built(), MODELS["cnn"], FineTune(unfreeze=unfreeze))
     assert told in str(caught.value)
 
 
-def test_frozen_batch_normalisation_goes_by_the_statistics_that_it_has():
+def test_frozen_batch_normalisation_keeps_and_uses_its_statistics():
     model = built()
-    freeze_below(model, FineTune(unfreeze=1))
+    freeze_below(model, MODELS["cnn"], FineTune(unfreeze=1))
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype(np.uint8)
     norms = [model.get_layer(f"{block}_conv_1_norm") for block in (SECOND, THIRD)]
     before = [norm.get_weights() for norm in norms]
@@ -98,15 +130,15 @@ def test_frozen_batch_normalisation_goes_by_the_statistics_that_it_has():
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
-def test_each_block_takes_a_fraction_of_the_step_of_the_one_above_it(name):
+def test_each_block_has_a_fraction_of_the_learning_rate_of_the_one_above(name):
     gradients, lengths = {}, {}
     for decay in (1.0, 0.5):
-        model = learner(built())
+        model = logits_model(built())
         optimizer = build_optimizer(
             Optimizer(name=name, weight_decay=None if name != "adamw" else 0.0), Schedule(), 1, 1
         )
         optimizer.build(model.trainable_variables)
-        slow_with_depth(optimizer, model, decay)
+        decay_with_depth(optimizer, model, MODELS["cnn"], decay)
         generator = np.random.default_rng(0)
         before = model.get_weights()
         gradients = [generator.normal(size=variable.shape).astype(np.float32) for variable in model.trainable_variables]
@@ -126,8 +158,8 @@ def test_each_block_takes_a_fraction_of_the_step_of_the_one_above_it(name):
         assert length / lengths[1.0][path] == pytest.approx(share, rel=1e-3), path
 
 
-def test_stages_unfreeze_more_and_more_of_what_the_one_before_left(cli, tiny_yaml):
-    """Stage 1 trains the head on random features; stage 2 goes on from all of it with the last block as well."""
+def test_a_second_stage_unfreezes_more_of_the_first_ones_model(cli, tiny_yaml):
+    """Stage 1 trains the head on random features; stage 2 continues from it and also trains the last block."""
     first, second = Path("first.yaml"), Path("second.yaml")
     first.write_text("base: tiny.yaml\ntraining: {epochs: 1, fine_tune: head}\n")
     second.write_text(
@@ -151,6 +183,6 @@ def test_stages_unfreeze_more_and_more_of_what_the_one_before_left(cli, tiny_yam
     }  # fmt: skip
 
 
-def test_check_tells_a_block_that_is_not_there(cli, tiny_yaml):
+def test_check_reports_an_unknown_block(cli, tiny_yaml):
     answer = cli("check", tiny_yaml, "--set", "training.fine_tune=block_7")
-    assert answer.code == 2 and "training.fine_tune.unfreeze: 'block_7' is no block" in answer.err
+    assert answer.code == 2 and "training.fine_tune.unfreeze: 'block_7' is neither a block" in answer.err

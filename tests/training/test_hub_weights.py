@@ -48,7 +48,7 @@ def test_its_features_are_those_of_kerashub(monkeypatch):
     theirs.set_weights(
         [w * generator.uniform(0.5, 1.5, w.shape) + generator.normal(0, 0.01, w.shape) for w in theirs.get_weights()]
     )
-    monkeypatch.setattr(hub_weights, "fetched", lambda: theirs)
+    monkeypatch.setattr(hub_weights, "hub_backbone", lambda: theirs)
     model = build_model(MODEL, HOW, 3, "ours")
     assert load_pretrained(model, MODEL) == {"hub": "KerasHub: resnet_18_imagenet"}
     images = generator.integers(0, 256, (3, 65, 96, 3)).astype(np.uint8)

@@ -17,7 +17,7 @@ from kerasexp.losses import build_loss
 from kerasexp.losses.triplet import TripletLoss
 from kerasexp.models import build_classifier
 from kerasexp.training import devices
-from kerasexp.training.metric_learner import learner_for
+from kerasexp.training.metric_learner import training_model
 from kerasexp.training.resumable_state import states
 
 BOTH = "training.loss={name: cross_entropy, triplet: {weight: 0.5}, center: {weight: 0.2}}"
@@ -31,7 +31,7 @@ def learner():
     experiment = Experiment.model_validate({"name": "tiny", **yaml.safe_load("model: {name: cnn, head: {units: [6]}}")})
     keras.utils.set_random_seed(0)
     loss = Loss(triplet={"weight": 0.5}, center={"weight": 0.2})
-    model = learner_for(build_classifier(experiment, ["a", "b", "c"], [10, 10, 10]), loss, 3)
+    model = training_model(build_classifier(experiment, ["a", "b", "c"], [10, 10, 10]), loss, 3)
     model.compile("sgd", build_loss(loss, [10, 10, 10]), metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")])
     images = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1)).astype(np.uint8)
     return model, images, np.repeat([0, 1, 2], 4)
@@ -79,7 +79,7 @@ def test_the_state_of_a_training_holds_the_centers(learner):
 
 def test_without_metric_losses_the_learner_is_the_plain_one(learner):
     model, *_ = learner
-    plain = learner_for(keras.Model(model.input, model.get_layer("logits").output), Loss(), 3)
+    plain = training_model(keras.Model(model.input, model.get_layer("logits").output), Loss(), 3)
     assert type(plain).__name__ == "Functional" and len(plain.outputs) == 1
 
 

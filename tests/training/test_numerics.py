@@ -39,7 +39,9 @@ EXPERIMENT = {
 def machine() -> str:
     """What decides the rounding of sums: processor, cores and the versions of what computes."""
     found = hardware()
-    packages = (f"{name} {installed_version(name)}" for name in ("tensorflow", "keras", "numpy", "opencv-python-headless"))
+    packages = (
+        f"{name} {installed_version(name)}" for name in ("tensorflow", "keras", "numpy", "opencv-python-headless")
+    )
     return ", ".join([platform.machine(), found["processor"], f"{found['cores']} cores", *packages])
 
 

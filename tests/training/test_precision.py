@@ -3,29 +3,31 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from kerasexp.training.precision import choose_precision, what_computes
+from kerasexp.training.precision import choose_precision, precision_message
 
 
 @pytest.mark.parametrize("flags", ["avx512f avx512_bf16 sse", "fma amx_bf16"])
 def test_a_cpu_that_knows_bfloat16_is_told_of_where_nothing_was_asked_for(monkeypatch, flags):
     monkeypatch.setattr(Path, "read_text", lambda path: f"flags : {flags}\n")
-    said = what_computes("float32", "auto", ["CPU:0"])
+    said = precision_message("float32", "auto", ["CPU:0"])
     assert said.startswith(
-        "computing in float32 on CPU:0; this CPU knows bfloat16: --set training.precision=mixed_bfloat16"
+        "computing in float32 on CPU:0; this CPU has bfloat16: --set training.precision=mixed_bfloat16"
     )
-    assert what_computes("float32", "float32", ["CPU:0"]) == "computing in float32 on CPU:0"
-    assert what_computes("mixed_bfloat16", "auto", ["GPU:0", "GPU:1"]) == "computing in mixed_bfloat16 on GPU:0, GPU:1"
+    assert precision_message("float32", "float32", ["CPU:0"]) == "computing in float32 on CPU:0"
+    assert (
+        precision_message("mixed_bfloat16", "auto", ["GPU:0", "GPU:1"]) == "computing in mixed_bfloat16 on GPU:0, GPU:1"
+    )
 
 
 def test_a_cpu_that_does_not_or_cannot_be_asked_is_not(monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda path: "flags : avx512f avx512_bf16x\n")
-    assert what_computes("float32", "auto", ["CPU:0"]) == "computing in float32 on CPU:0"
+    assert precision_message("float32", "auto", ["CPU:0"]) == "computing in float32 on CPU:0"
 
     def absent(path):
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "read_text", absent)
-    assert what_computes("float32", "auto", ["CPU:0"]) == "computing in float32 on CPU:0"
+    assert precision_message("float32", "auto", ["CPU:0"]) == "computing in float32 on CPU:0"
 
 
 @pytest.mark.parametrize(

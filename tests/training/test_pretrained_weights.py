@@ -92,13 +92,11 @@ def refused(section) -> str:
 
 def test_weights_of_another_network_are_told_layer_by_layer(theirs, tmp_path):
     _, folder = theirs
-    assert "has 104 layers with weights, and the network below its pooling 40" in refused(
+    assert "has 104 layers with weights, and the network below its pooling has 40" in refused(
         ResNet18(weights=str(folder / "mobilenet_notop.h5"), **RESNET)
     )
     assert "has no layer 'stem_conv'" in refused(ResNet18(weights=str(folder / "whole.keras"), **RESNET))
-    assert "its weights are not those of resnet18" in refused(
-        ResNet18(weights=str(folder / "own.weights.h5"), **RESNET)
-    )
+    assert "its weights do not fit resnet18" in refused(ResNet18(weights=str(folder / "own.weights.h5"), **RESNET))
     built(ResNet18(stem="small", width=4)).save("wider.keras")
     assert "(3, 3, 3, 2)" in refused(ResNet18(weights="wider.keras", **RESNET))
 
@@ -131,12 +129,12 @@ def test_a_file_that_reaches_outside_itself_is_refused(theirs, tmp_path):
 def test_what_is_no_file_of_weights_is_told(tmp_path):
     assert "no such file: 'none.keras'; looked for " in refused(ResNet18(weights="none.keras", **RESNET))
     Path("text.h5").write_text("hello")
-    assert "text.h5 is no HDF5 file of weights" in refused(ResNet18(weights="text.h5", **RESNET))
+    assert "text.h5 is not an HDF5 file of weights" in refused(ResNet18(weights="text.h5", **RESNET))
     with h5py.File("empty.h5", "w") as file:
         file["a"] = np.zeros(3)
     assert "has 0 layers with weights" in refused(ResNet18(weights="empty.h5", **RESNET))
     Path("folder.keras").mkdir()
-    assert "is no file" in refused(ResNet18(weights="folder.keras", **RESNET))
+    assert "is not a file" in refused(ResNet18(weights="folder.keras", **RESNET))
 
 
 def test_imagenet_weights_come_from_keras_cache(theirs, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Heads that scikit-learn fits, as layers of the saved model: they say what scikit-learn says."""
+"""Classical heads: the saved Keras layers predict what scikit-learn predicts."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from kerasexp.data.prepared_data import prepare
 from kerasexp.models import build_classifier
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.saving.checkpoint import load_checkpoint
-from kerasexp.training import classical_heads as without_steps
+from kerasexp.training import classical_heads
 from kerasexp.training.classical_heads import fit_classical
 from kerasexp.training.features import features_of
 
@@ -40,7 +40,7 @@ CLASSES = {"three": [], "two": ["data.labels.select=[across, disc]"], "one is ra
 
 @pytest.fixture
 def plain_yaml(tiny_yaml) -> Path:
-    """The tiny experiment without what is of no use to a head that no steps train."""
+    """The tiny experiment without the keys that a classical head refuses."""
     text = tiny_yaml.read_text()
     kept = [line for line in text.splitlines() if not line.startswith(("training:", "  augmentation:", "  head:"))]
     tiny_yaml.write_text("\n".join(kept))
@@ -49,7 +49,7 @@ def plain_yaml(tiny_yaml) -> Path:
 
 @pytest.mark.parametrize("classes", CLASSES)
 @pytest.mark.parametrize("head", HEADS)
-def test_the_saved_layers_say_what_scikit_learn_says(plain_yaml, head, classes):
+def test_the_saved_layers_predict_what_scikit_learn_predicts(plain_yaml, head, classes):
     experiment = load_experiment(plain_yaml, [f"model.head={{{head}}}", *CLASSES[classes]])
     data, run = prepare(experiment.data), RunDirectory.create("fitted", None)
     keras.utils.set_random_seed(0)
@@ -79,10 +79,10 @@ def test_the_saved_layers_say_what_scikit_learn_says(plain_yaml, head, classes):
     ).all() or "knn" in head
 
 
-def test_cross_validation_chooses_on_train_alone(plain_yaml, monkeypatch):
+def test_cross_validation_uses_train_only(plain_yaml, monkeypatch):
     experiment = load_experiment(plain_yaml, ["model.head={svm: {C: [100, 0.000001, 0.1]}}"])
     data, run = prepare(experiment.data), RunDirectory.create("fitted", None)
-    # Labels of val and test are of no consequence.
+    # The labels of val have no influence.
     data.splits["val"].labels[:] = 0
     keras.utils.set_random_seed(0)
     model = build_classifier(experiment, data.class_names, data.train_counts)
@@ -173,14 +173,14 @@ def test_linear_heads_load_with_keras_alone(cli, plain_yaml):
         (["model.head={svm: {}}", "data.labels.keep={disc: 2}"], "model.head.svm.C"),
     ],
 )
-def test_what_cannot_be_chosen_is_told_before_anything_is_made(cli, plain_yaml, changes, key):
+def test_impossible_values_are_refused_before_anything_is_written(cli, plain_yaml, changes, key):
     answer = cli("run", plain_yaml, *(part for change in changes for part in ("--set", change)))
     assert answer.code == 2 and key in answer.err
     assert not Path("runs").exists()
 
 
-def test_it_is_said_that_a_machine_has_not_converged(plain_yaml, monkeypatch, capsys):
-    monkeypatch.setattr(without_steps, "MOST_STEPS", 1)
+def test_a_machine_that_has_not_converged_is_reported(plain_yaml, monkeypatch, capsys):
+    monkeypatch.setattr(classical_heads, "MAX_ITERATIONS", 1)
     experiment = load_experiment(plain_yaml, ["model.head={svm: {C: 10}}"])
     data = prepare(experiment.data)
     model = build_classifier(experiment, data.class_names, data.train_counts)

@@ -1,0 +1,42 @@
+"""The layers that Keras does not have. A new one joins here: `saving` then accepts it in a model file, `flops` counts it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import keras
+
+from kerasexp.models.label_mapping import LabelMapping
+from kerasexp.models.nearest_neighbours import NearestNeighbours
+
+
+@dataclass(frozen=True)
+class OwnLayer:
+    """A layer class, registered with Keras under `kerasexp`.
+
+    Attributes:
+        layer: the class. Model files of strangers may hold it: it computes on tensors and does nothing else, and it limits
+            the memory that its arguments can ask for.
+        flops: floating-point operations of a built layer for one image.
+        words: the words that an argument takes, where it takes any.
+    """
+
+    layer: type[keras.layers.Layer]
+    flops: Callable[[keras.layers.Layer], int]
+    words: Mapping[str, set[str]] = field(default_factory=dict)
+
+
+OWN_LAYERS = {
+    own.layer.__name__: own
+    for own in (
+        # Each output is compared for each class; each example is compared with the image, number by number.
+        OwnLayer(
+            LabelMapping,
+            lambda layer: math.prod(layer.input.shape[1:]) * len(layer.groups),
+            {"combine": {"max", "sum"}},
+        ),
+        OwnLayer(NearestNeighbours, lambda layer: 2 * math.prod(layer.points.shape)),
+    )
+}

@@ -1,0 +1,80 @@
+"""Every replacement of a method of a Keras object. Keras offers no hook at these places.
+
+A method is replaced on one object. A subclass would change the class that is saved with the object.
+
+A training installs the hooks in this order, which `tests/training/test_hooks.py` checks:
+
+1. `replace_call` (fused batch normalisation) before `compile`: a training step keeps the calls that it was traced with.
+2. `scale_learning_rates` (depth decay) once the optimizer is built: before, its variables have no index.
+3. `wrap_apply` (gradient flow) on the optimizer itself; `compile` may put one around it that scales the loss.
+4. `sum_gradients` (several devices) after 3, and so around it: 3 observes the sums over all devices.
+5. `skip_steps` (resuming within an epoch) in `on_train_begin`: `fit` makes the function that it replaces just before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import MethodType
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Apply = Callable[..., None]
+
+
+def replace_call(layer: keras.layers.Layer, call: Callable[..., Any]) -> None:
+    """Let a layer compute `call(layer, inputs, training, mask)`; `type(layer).call` is still the original."""
+    layer.call = MethodType(call, layer)
+
+
+def scale_learning_rates(
+    optimizer: keras.optimizers.Optimizer, factors: Iterable[tuple[keras.Variable, float]]
+) -> None:
+    """Multiply the learning rate of these variables by their factors, in each step.
+
+    Args:
+        optimizer: built on these variables.
+        factors: of the variables that do not keep the full rate.
+    """
+    index = optimizer._get_variable_index  # by which Keras's optimizers look up their moments
+    by_index = {index(variable): factor for variable, factor in factors}
+    update_step = optimizer.update_step
+
+    def scaled_step(gradient, variable, learning_rate):
+        update_step(gradient, variable, learning_rate * by_index.get(index(variable), 1.0))
+
+    optimizer.update_step = scaled_step
+
+
+def wrap_apply(optimizer: keras.optimizers.Optimizer, wrap: Callable[[Apply], Apply]) -> None:
+    """Replace `optimizer.apply(gradients, variables)`, which every training step calls, by what `wrap` makes of it."""
+    optimizer.apply = wrap(optimizer.apply)
+
+
+def sum_gradients(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let `apply` receive the sum of all devices' gradients; Keras sums later, after each device has clipped its own."""
+
+    def summed(apply: Apply) -> Apply:
+        def apply_sums(grads, trainable_variables=None):
+            context, total = tf.distribute.get_replica_context(), tf.distribute.ReduceOp.SUM
+            apply(context.all_reduce(total, list(grads)), trainable_variables)
+
+        return apply_sums
+
+    wrap_apply(optimizer, summed)
+    optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+
+
+def skip_steps(model: keras.Model, steps: int) -> None:
+    """Let `fit` count its first steps without computing them: it can only begin with a whole epoch."""
+    train, left = model.train_function, steps
+
+    def train_or_skip(iterator):
+        nonlocal left
+        if left == 0:
+            return train(iterator)
+        left -= 1
+        return model.get_metrics_result()
+
+    model.train_function = train_or_skip
