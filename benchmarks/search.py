@@ -1,11 +1,11 @@
-"""A random search of 12 trials beside plain keras-tuner on the same space with the same seed; and two jobs beside one.
+"""A random search of 12 trials against plain keras-tuner on the same space with the same seed; and two jobs against one.
 
     python benchmarks/search.py [--pairs 5] [--parts trial jobs] [--write]
 
 Both sides are whole processes: start, 6,000 digits of MNIST, 12 trials of 2 epochs with a checkpoint each. keras-tuner is used
-as its guide says: a model-building function, `RandomSearch`, `search`; ours also keeps each trial's state, history and
-TensorBoard files, and draws the page. Two jobs of one thread each are compared with one of one thread: by their trials per hour
-from the moment on at which each job has ended its first trial, so that starting processes has no part in it.
+as in its guide: a model-building function, `RandomSearch`, `search`. Ours also keeps the state, history and TensorBoard files of
+each trial, and draws the page. Two jobs of one thread each are compared with one job of one thread, by trials per hour. The time
+until each job has ended its first trial is left out, so that the start of the processes does not count.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def trial(place: Path, given) -> None:
-    """Compare a trial's time with plain keras-tuner's."""
+    """Compare the time per trial with that of plain keras-tuner."""
     bests: dict[str, list[float]] = {"ours": [], "theirs": []}
 
     def ours() -> float:
@@ -110,7 +110,7 @@ def trial(place: Path, given) -> None:
 
 
 def jobs(place: Path, given) -> None:
-    """Compare the trials per hour of two jobs with those of one."""
+    """Compare the trials per hour of two jobs with those of one job."""
 
     def rate(count: int, cores: set[int] | None) -> float:
         ended = sorted(trial["ended"] for trial in search(place, count, cores))
@@ -131,7 +131,7 @@ PARTS = {"trial": trial, "jobs": jobs}
 
 
 def search(place: Path, jobs: int, cores: set[int] | None) -> list[dict[str, Any]]:
-    """Return the trials of a search in a new directory, on these cores alone."""
+    """Run the search in a new directory, only on these cores, and return its trials."""
     directory = Path(tempfile.mkdtemp(dir=place)) / "search"
     command = [sys.executable, "-m", "kerasexp", "search", str(place / "space.yaml"), "--jobs", str(jobs)]
     run([*command, "--run-dir", str(directory)], place, cores)
@@ -139,7 +139,7 @@ def search(place: Path, jobs: int, cores: set[int] | None) -> list[dict[str, Any
 
 
 def run(command: list[str], place: Path, cores: set[int] | None = None) -> str:
-    """Return what a command printed."""
+    """Run a command, and return what it printed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if cores is not None:
         environment |= {"TF_NUM_INTRAOP_THREADS": str(len(cores)), "OMP_NUM_THREADS": str(len(cores))}

@@ -1,9 +1,9 @@
-"""How long a study of eight equal runs takes with two jobs, against one job that has both cores.
+"""The time of a study of eight equal runs with two jobs, against one job that uses both cores.
 
     python benchmarks/study_jobs.py [--pairs 5] [--write]
 
-Each side is the whole command in a process of its own: start, data, training, evaluation, reports and the study's page. A
-ratio below 1 says that two jobs are faster.
+Each side is the whole command in its own process: start, data, training, evaluation, run reports and the page of the study. A
+ratio below 1 means that two jobs are faster.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ seeds: [0, 1, 2, 3, 4, 5, 6, 7]
 
 
 def seconds(jobs: int) -> float:
-    """Return how long the study takes from nothing."""
+    """Return the time of the study in a new folder."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "study.yaml").write_text(STUDY)
         command = [sys.executable, "-m", "kerasexp", "run", "study.yaml", "--jobs", str(jobs)]

@@ -53,7 +53,7 @@ def run(
             from kerasexp.studies.run import run_study
 
             study = quickened(asked) if quick else asked
-            print(run_study(study, run_dir, Console(), jobs, variants).path)
+            print(run_study(study, run_dir, Console(), jobs, variants).directory.path)
         else:
             from kerasexp.runs.request import RunRequest
             from kerasexp.runs.run import run_experiment

@@ -1,0 +1,1 @@
+"""Comparisons: finished runs side by side, and which differences are significant."""

@@ -1,4 +1,4 @@
-"""`compare`: finished runs beside each other, as a table, as JSON, and as a page."""
+"""`compare`: finished runs side by side, as a table, as JSON, and as a page."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from kerasexp.data.prepared_data import Split, prepare
 from kerasexp.errors import KerasexpError, Problem, UserError
 from kerasexp.runs.finished import FinishedRun, read_finished
 
-MOST = 12
+MAX_RUNS = 12
+# Least width of a column of the table.
 COLUMN = 24
 
 
 def compare_runs(paths: list[Path], output: Path, format: str) -> str:
-    """Compare runs with the first of them, write the page, and return the table or the JSON.
+    """Compare runs with the first one, write the page, and return the table or the JSON.
 
     Args:
-        paths: two to twelve run directories, or folders of numbered runs, of which the newest is taken.
+        paths: two to twelve run directories, or folders of numbered runs; of a folder, the newest finished run counts.
         output: the HTML file to write.
         format: `table` or `json`.
 
     Raises:
-        UserError: too few or too many runs, one of them twice, one that is not finished, or an output that is no page.
+        UserError: too few or too many runs, a run given twice or not finished, or an output that is not HTML.
     """
-    if not 2 <= len(paths) <= MOST:
-        raise UserError(Problem(f"got {len(paths)}; give two runs or more, and at most {MOST}", "RUN..."))
+    if not 2 <= len(paths) <= MAX_RUNS:
+        raise UserError(Problem(f"got {len(paths)}; give 2 to {MAX_RUNS} runs", "RUN..."))
     if output.suffix not in (".html", ".htm"):
-        raise UserError(Problem("the page's name must end in .html", str(output), "--output"))
+        raise UserError(Problem("the name of the page must end in .html", str(output), "--output"))
     if not output.parent.is_dir():
         raise UserError(Problem("no such folder", str(output.parent), "--output"))
     runs = [read_finished(path) for path in paths]
     seen: dict[Path, Path] = {}
     for path, run in zip(paths, runs, strict=True):
-        if (twice := seen.setdefault(run.directory.path.resolve(), path)) is not path:
-            raise UserError(Problem(f"is the same run as {twice}: {run.directory.path}", str(path)))
+        if (same := seen.setdefault(run.directory.path.resolve(), path)) is not path:
+            raise UserError(Problem(f"is the same run as {same}: {run.directory.path}", str(path)))
     comparison = compare(runs)
     images, missing = _test_images(runs[0]) if comparison.same_test else (None, None)
     write_comparison_page(output, comparison, images, missing)
@@ -47,7 +48,7 @@ def compare_runs(paths: list[Path], output: Path, format: str) -> str:
 
 
 def _test_images(run: FinishedRun) -> tuple[Split | None, str | None]:
-    """Return the run's test split, read again from its experiment; or None, and why it cannot be had."""
+    """Load the test split of a run's experiment again; return it, or None and the reason."""
     try:
         data = prepare(run.experiment.data)
     except KerasexpError as error:
@@ -58,7 +59,7 @@ def _test_images(run: FinishedRun) -> tuple[Split | None, str | None]:
 
 
 def _table(comparison: Comparison) -> Iterator[str]:
-    yield from comparison.notes
+    yield from (note.text for note in comparison.notes)
     yield ""
     rows = comparison_rows(comparison)
     first = max(len(label) for label, _ in rows)

@@ -1,4 +1,4 @@
-"""How fast a training got where it went: steps and seconds to a share of the best, area below the curve."""
+"""How fast a training converges: steps and seconds to a share of the best accuracy, area under the curve."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ Curve = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Convergence:
-    """Of one run among those that it is compared with.
+    """The convergence of one of several compared runs.
 
     Attributes:
-        reached: share -> (step, seconds) of the first record at or above that share of the best val accuracy of all runs;
-            None where it was not reached.
-        area: mean val accuracy over the steps that all runs have records of, by the trapezoid rule; None where they have
-            no two in common.
-        biggest_drop: the largest fall of val accuracy from one record to the next.
+        reached: share -> (step, seconds) of the first point at or above this share of the best val accuracy of all runs;
+            None if no point is.
+        area: mean val accuracy over the range of steps that all curves cover, by the trapezoid rule; None if that is empty.
+        biggest_drop: largest fall of val accuracy from one point to the next.
     """
 
     reached: dict[float, tuple[int, float] | None]
@@ -32,10 +31,10 @@ def convergence(curves: list[Curve]) -> tuple[float, list[Convergence]]:
     """Compare learning curves.
 
     Args:
-        curves: per run `step`, `seconds`, `val_accuracy`: float64 [records], steps ascending.
+        curves: per run `step`, `seconds`, `val_accuracy`: float64 [points], steps ascending.
 
     Returns:
-        The best val accuracy of all runs, and what each run made of it.
+        The best val accuracy of all runs, and the convergence of each run.
     """
     best = max(float(np.nanmax(curve["val_accuracy"])) for curve in curves)
     first = max(curve["step"][0] for curve in curves)
@@ -50,9 +49,9 @@ def convergence(curves: list[Curve]) -> tuple[float, list[Convergence]]:
     ]
 
 
-def _reached(curve: Curve, bar: float) -> tuple[int, float] | None:
-    there = np.flatnonzero(curve["val_accuracy"] >= bar)
-    return (int(curve["step"][there[0]]), float(curve["seconds"][there[0]])) if len(there) else None
+def _reached(curve: Curve, threshold: float) -> tuple[int, float] | None:
+    points = np.flatnonzero(curve["val_accuracy"] >= threshold)
+    return (int(curve["step"][points[0]]), float(curve["seconds"][points[0]])) if len(points) else None
 
 
 def _area(curve: Curve, first: float, last: float) -> float:

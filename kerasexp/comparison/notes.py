@@ -1,31 +1,14 @@
-"""Notes: what a reader has to know about the runs of a comparison or a study."""
+"""Notes on the runs of a comparison or a study."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class NoteKind(StrEnum):
-    """How a page shows a note: a warning comes first, a remark stands in the text."""
-
-    WARNING = "warning"
-    REMARK = "remark"
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence with its kind."""
+    """What a reader has to know: a warning stands at the top of a page, a remark in its text."""
 
-    kind: NoteKind
+    kind: Literal["warning", "remark"]
     text: str
-
-
-def warning(text: str) -> Note:
-    """Return a note on something that may make the metrics misleading."""
-    return Note(NoteKind.WARNING, text)
-
-
-def remark(text: str) -> Note:
-    """Return a note on how to read the metrics."""
-    return Note(NoteKind.REMARK, text)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from kerasexp.comparison.convergence import SHARES
-from kerasexp.comparison.notes import NoteKind
 from kerasexp.comparison.results import (
     Comparison,
     Difference,
@@ -49,8 +48,8 @@ def write_comparison_page(output: Path, comparison: Comparison, images: Split | 
         "comparison": comparison,
         "rows": comparison_rows(comparison),
         "pace": _pace(comparison),
-        "warnings": [note.text for note in comparison.notes if note.kind is NoteKind.WARNING],
-        "remarks": [note.text for note in comparison.notes if note.kind is NoteKind.REMARK],
+        "warnings": [note.text for note in comparison.notes if note.kind == "warning"],
+        "remarks": [note.text for note in comparison.notes if note.kind == "remark"],
         "differences": [
             (label, difference)
             for label, difference in zip(comparison.labels, comparison.differences, strict=True)

@@ -1,14 +1,15 @@
-"""Runs beside each other: figures, differences on the same test images, convergence, and what may be concluded."""
+"""Finished runs side by side: metrics, differences on the same test images, convergence, conclusions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kerasexp.comparison.convergence import Convergence, Curve, convergence
+from kerasexp.comparison.notes import Note
 from kerasexp.config import Experiment
 from kerasexp.config.base import Section
 from kerasexp.errors import listing
@@ -20,13 +21,14 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """A run's test accuracy less that of the first run, on the same images.
+    """A run's test accuracy minus that of the first run, on the same images.
 
     Attributes:
-        difference: of the accuracies, with `low` and `high`, its 95 % interval.
-        only_first, only_this: images that only one of the two gets right.
+        difference: of the accuracies.
+        low, high: its 95 % interval.
+        only_first, only_this: number of images that only one of the two classifies correctly.
         p_value: of McNemar's exact test; with more than two runs adjusted for their number (Holm).
-        verdict: in words, what that allows to say.
+        verdict: the conclusion, in words.
     """
 
     difference: float
@@ -40,16 +42,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that is shown of the compared runs.
+    """Everything that the table and the page of a comparison show.
 
     Attributes:
         runs: in the order given; the others are compared with the first.
-        labels: a name for each that tells it from the others.
-        differences: one per run; None for the first, and for all where the test sets differ.
-        curves: the records of val that convergence was read from: the early curve where all runs have one, else epochs.
-        best: best val accuracy in any of these records.
+        labels: a unique name for each.
+        differences: one per run; None for the first, and for all if the test sets differ.
+        curves: val accuracy and loss of each run, for the convergence: the early curve if all runs have one, else by epoch.
+        best: best val accuracy on any of these curves.
         convergences: one per run.
-        notes: what a reader has to know before believing a difference.
+        notes: what a reader has to know before trusting a difference.
     """
 
     runs: list[FinishedRun]
@@ -58,17 +60,17 @@ class Comparison:
     curves: list[Curve]
     best: float
     convergences: list[Convergence]
-    notes: list[str]
+    notes: list[Note]
 
     @property
     def same_test(self) -> bool:
         return _same(self.runs, "test")
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as plain JSON."""
+        """Return everything as plain JSON values."""
         return {
             "reference": self.labels[0],
-            "notes": self.notes,
+            "notes": [note.text for note in self.notes],
             "settings_that_differ": {
                 key: dict(zip(self.labels, values, strict=True))
                 for key, values in settings_that_differ(self.runs).items()
@@ -85,7 +87,7 @@ class Comparison:
             "directory": str(run.directory.path),
             "seed": run.manifest["seed"],
             "parameters": run.manifest["parameters"],
-            "flops": run.manifest.get("flops"),  # runs of versions before have none
+            "flops": run.manifest.get("flops"),  # runs of the first versions have none
             "epochs": run.metrics["epochs"],
             "train_seconds": run.metrics["train_seconds"],
             "val": _totals(run.metrics["val"]),
@@ -110,11 +112,11 @@ def compare(runs: list[FinishedRun]) -> Comparison:
     early = all(run.early is not None for run in runs)
     curves = [run.early if early else run.history for run in runs]
     best, convergences = convergence(curves)
-    return Comparison(runs, labels, differences, curves, best, convergences, _notes(runs, labels))
+    return Comparison(runs, labels, differences, curves, best, convergences, list(_notes(runs, labels)))
 
 
 def training_quality(run: FinishedRun) -> dict[str, float]:
-    """Return what the history says beside the end: best epoch, loss at its best, distance of train and val at the end."""
+    """Return best epoch, lowest loss, last accuracies, and the gap between train and val accuracy in the last epoch."""
     history = run.history
     return {
         "best_epoch": int(history["epoch"][np.nanargmax(history["val_accuracy"])]),
@@ -126,9 +128,9 @@ def training_quality(run: FinishedRun) -> dict[str, float]:
 
 
 def settings_that_differ(runs: list[FinishedRun]) -> dict[str, list[Any]]:
-    """Return, by dotted key, each run's value of what the experiments do not have in common; names and claims left out.
+    """Return, by dotted key, each run's value of what differs between the experiments, except for names and papers' metrics.
 
-    An upstream experiment is known by its name; of a section or a list, only what is not the default is said.
+    An upstream experiment is given by its name; a section by its values that are not the default.
     """
     experiments = [run.experiment for run in runs]
     fields = Experiment.model_fields.keys() - {"name", "reported", "report"}
@@ -165,29 +167,28 @@ def _plain(value: Any) -> Any:
 
 
 def only_right(runs: list[FinishedRun]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return, for each run, positions in the first run's test split that it alone gets right, and those that no run does.
+    """Find the test images that a single run, or no run, classifies correctly.
 
-    The others' most confident mistakes come first.
+    Returns:
+        Per run, positions in the first run's test split of the images that only this run classifies correctly; and the
+        positions of those that no run does. Those on which another run errs most confidently come first.
     """
     order = [{name: i for i, name in enumerate(run.predictions.names)} for run in runs]
     places = [np.array([own[name] for name in runs[0].predictions.names]) for own in order]
-    right = np.array([run.predictions.correct[place] for run, place in zip(runs, places, strict=True)])
-    sure = np.array([run.predictions.confidence[place] for run, place in zip(runs, places, strict=True)])
-    certainty = np.where(right, 0.0, sure).max(axis=0)
-    by_certainty = np.argsort(-certainty, kind="stable")
-    alone = [
-        by_certainty[(right[i] & ~np.delete(right, i, axis=0).any(axis=0))[by_certainty]] for i in range(len(runs))
-    ]
-    return alone, by_certainty[~right.any(axis=0)[by_certainty]]
+    correct = np.array([run.predictions.correct[place] for run, place in zip(runs, places, strict=True)])
+    confidence = np.array([run.predictions.confidence[place] for run, place in zip(runs, places, strict=True)])
+    ranking = np.argsort(-np.where(correct, 0.0, confidence).max(axis=0), kind="stable")
+    alone = [ranking[(correct[i] & ~np.delete(correct, i, axis=0).any(axis=0))[ranking]] for i in range(len(runs))]
+    return alone, ranking[~correct.any(axis=0)[ranking]]
 
 
 def _differences(runs: list[FinishedRun], labels: list[str]) -> list[Difference | None]:
-    first = _right_by_name(runs[0])
+    first = _correct_by_name(runs[0])
     tables = []
     for run in runs[1:]:
-        mine = _right_by_name(run)
-        only_first = sum(right and not mine[name] for name, right in first.items())
-        only_this = sum(mine[name] and not right for name, right in first.items())
+        this = _correct_by_name(run)
+        only_first = sum(correct and not this[name] for name, correct in first.items())
+        only_this = sum(this[name] and not correct for name, correct in first.items())
         tables.append((only_first, only_this))
     p_values = holm([mcnemar(*table) for table in tables])
     found: list[Difference | None] = [None]
@@ -203,7 +204,7 @@ def _differences(runs: list[FinishedRun], labels: list[str]) -> list[Difference 
     return found
 
 
-def _right_by_name(run: FinishedRun) -> dict[str, bool]:
+def _correct_by_name(run: FinishedRun) -> dict[str, bool]:
     return dict(zip(run.predictions.names, run.predictions.correct.tolist(), strict=True))
 
 
@@ -219,31 +220,30 @@ def _same(runs: list[FinishedRun], split: str) -> bool:
     return len({run.manifest["data"]["identities"][split] for run in runs}) == 1
 
 
-def _notes(runs: list[FinishedRun], labels: list[str]) -> list[str]:
-    notes = []
+def _notes(runs: list[FinishedRun], labels: list[str]) -> Iterator[Note]:
     for run, label in zip(runs, labels, strict=True):
-        notes += [f"Stand-in in {label}: {sentence}." for sentence in run.manifest["stand_ins"]]
+        yield from (Note("warning", f"Stand-in in {label}: {sentence}.") for sentence in run.manifest["stand_ins"])
     if not _same(runs, "test"):
         held = "; ".join(
             f"{label}: {len(run.predictions):,} of {run.manifest['data']['origin']}"
             for run, label in zip(runs, labels, strict=True)
         )
-        notes.append(
-            f"The test sets do not hold the same images ({held}), so that the test accuracies say nothing about which is "
-            "better: no difference and no McNemar test."
+        yield Note(
+            "warning",
+            f"The test sets do not hold the same images ({held}). Their accuracies do not show which run is better, so there is "
+            "no difference and no McNemar test.",
         )
     if not _same(runs, "val"):
-        notes.append("The val splits differ, so that curves and convergence are of different images.")
+        yield Note("remark", "The val splits differ, so curves and convergence are of different images.")
     if not _same(runs, "train"):
-        notes.append("The runs learned from different training images.")
+        yield Note("remark", "The runs were trained on different images.")
     machines = {(run.manifest["hardware"]["processor"], str(run.manifest["hardware"]["gpus"])) for run in runs}
     if len(machines) > 1:
-        notes.append(f"Times are of different machines: {listing([m[0] for m in sorted(machines)])}.")
-    notes.append(
-        "One training each: the intervals say what other test images might change, not what another seed would."
+        yield Note("remark", f"Times are of different machines: {listing([m[0] for m in sorted(machines)])}.")
+    yield Note(
+        "remark", "Each run is one training: the intervals cover the choice of test images, not the choice of the seed."
     )
-    return notes
 
 
-def _totals(figures: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in figures.items() if key != "per_class"}
+def _totals(metrics: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metrics.items() if key != "per_class"}

@@ -61,10 +61,6 @@ class TaskResult:
     task: Task
     failure: Failure | None = None
 
-    @property
-    def cause(self) -> str | None:
-        return None if self.failure is None else self.failure.cause
-
 
 def run_task(task: Task, cache: DataCache) -> TaskResult:
     """Run a task in this process. Its errors are returned, except for Interrupted, which is raised."""
@@ -76,16 +72,9 @@ def run_task(task: Task, cache: DataCache) -> TaskResult:
     from kerasexp.runs.request import RunRequest
     from kerasexp.runs.run import run_experiment
 
+    request = RunRequest(task.experiment, task.folder, True, task.earlier, is_trial=task.trial, parent=task.parent)
     with task.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
         try:
-            request = RunRequest(
-                task.experiment,
-                task.folder,
-                resume=True,
-                earlier=task.earlier,
-                is_trial=task.trial,
-                parent=task.parent,
-            )
             run_experiment(request, Console(log), cache)
             return TaskResult(task)
         except Interrupted:

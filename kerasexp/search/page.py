@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.results import Importance, SearchResults, Trial, as_number, importance
 from kerasexp.search.table import short_names, value_text
 from kerasexp.storage import write_bytes, write_text
-from kerasexp.studies.results import StudyResults
+from kerasexp.studies.run import FinishedStudy
 from kerasexp.studies.table import difference_sentences, with_spread
 
 # With more domains, the most important ones are drawn.
@@ -31,13 +32,13 @@ PROGRESS, IMPORTANCE = "Progress", "Importance of the values"
 LOW_R2 = 0.3
 
 
-def write_search_page(directory: SearchDirectory, results: SearchResults, confirmation: StudyResults | None) -> None:
+def write_search_page(directory: SearchDirectory, results: SearchResults, confirmation: FinishedStudy | None) -> None:
     """Draw the plots of a search into its folder `plots`, and write the page with them embedded.
 
     Args:
         directory: of the search.
         results: with at least one score.
-        confirmation: results of the study of the winner, or None.
+        confirmation: the study of the winner, or None.
     """
     images = []
     directory.plots.mkdir(exist_ok=True)
@@ -46,18 +47,18 @@ def write_search_page(directory: SearchDirectory, results: SearchResults, confir
         images.append(draw(plot))
         write_bytes(directory.plots / f"{plot.name}.png", images[-1].png)
     domains = results.search.space.domains
-    names = short_names(domains)
+    names, unranked = short_names(domains), [trial for trial in results.trials if trial.status != "finished"]
     content = {
         "results": results,
         "objective": results.search.settings.objective,
         "names": [names[name] for name in domains],
-        "rows": [_row(trial, domains) for trial in (*results.ranked, *_unranked(results))],
-        "counts": {status: sum(t.status == status for t in results.trials) for status in _statuses(results)},
+        "rows": [_row(trial, domains) for trial in (*results.ranked, *unranked)],
+        "counts": Counter(trial.status for trial in results.trials),
         "domains": [(name, str(domain)) for name, domain in domains.items()],
         "images": images,
         "sections": (PROGRESS, IMPORTANCE),
         "importance": found,
-        "confirmed": confirmation and _confirmed(results.best, confirmation),
+        "confirmed": confirmation and _confirmed(directory, confirmation),
     }
     write_text(directory.page, render("search.html", content))
 
@@ -67,24 +68,16 @@ def _row(trial: Trial, domains: dict[str, Domain]) -> dict[str, Any]:
     return {"trial": trial, "cells": cells}
 
 
-def _unranked(results: SearchResults) -> list[Trial]:
-    return [trial for trial in results.trials if trial.status != "finished"]
-
-
-def _statuses(results: SearchResults) -> list[str]:
-    return list(dict.fromkeys(trial.status for trial in results.trials))
-
-
-def _confirmed(best: Trial, study: StudyResults) -> dict[str, Any]:
+def _confirmed(directory: SearchDirectory, study: FinishedStudy) -> dict[str, Any]:
     """Return what the page shows of the study of the winner."""
     return {
-        "page": f"confirmation/{best.id}/study.html",
+        "page": str(study.directory.page.relative_to(directory.path)),
         "rows": [
             [variant.name, *(with_spread(variant.metrics.get(f"{split}_accuracy")) or "–" for split in ("val", "test"))]
-            for variant in study.variants
+            for variant in study.results.variants
         ],
-        "seeds": len(study.study.seeds),
-        "differences": list(difference_sentences(study)),
+        "seeds": len(study.results.study.seeds),
+        "differences": list(difference_sentences(study.results)),
     }
 
 

@@ -60,8 +60,7 @@ class Trial:
         """Why it has no score, or None if it has one."""
         if self.score is not None:
             return None
-        is_not_finite = self.status == FailureKind.NON_FINITE_LOSS
-        return Failure(FailureKind.NON_FINITE_LOSS if is_not_finite else FailureKind.OTHER, self.cause)
+        return Failure(FailureKind.NON_FINITE_LOSS if self.status == "not finite" else FailureKind.OTHER, self.cause)
 
     def repeated(self, id: str, values: dict[str, Any], ended: float) -> Trial:
         """Return the result of another trial with the same experiment."""
@@ -151,9 +150,8 @@ def read_trial(
             score, epochs, seconds = metrics["val"][objective[0]], metrics["epochs"], metrics["train_seconds"]
         except (OSError, ValueError, KeyError) as error:
             failure = Failure(FailureKind.OTHER, f"its metrics cannot be read: {error}")
-    status = "finished" if failure is None else "failed"
-    if failure is not None and failure.kind is FailureKind.NON_FINITE_LOSS:
-        status = failure.kind.value
+    diverged = failure is not None and failure.kind is FailureKind.NON_FINITE_LOSS
+    status = "finished" if failure is None else "not finite" if diverged else "failed"
     return Trial(
         id,
         values,

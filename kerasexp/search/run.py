@@ -14,7 +14,7 @@ from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.scheduler import TrialScheduler, max_trials
 from kerasexp.search.table import best_lines
 from kerasexp.storage import write_text
-from kerasexp.studies.results import StudyResults
+from kerasexp.studies.run import FinishedStudy, run_study
 from kerasexp.training.interruption import interruption_as_error
 
 
@@ -37,6 +37,8 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         RunError: no trial could be trained.
         Interrupted: the process was asked to stop. Unfinished trials can be resumed.
     """
+    from kerasexp.search.page import write_search_page
+
     prepared_executor = make_executor(search.execution, jobs, max_trials(search), console)
     directory = SearchDirectory.find(search, run_dir, extend)
     if directory is None:
@@ -67,16 +69,14 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
             console.line(line)
         confirmation = _confirm(search, scheduler, directory, jobs, console)
         scheduler.save("finished")
-        _write_page(directory, scheduler, confirmation)
+        write_search_page(directory, scheduler.results, confirmation)
     return directory.path
 
 
 def _confirm(
     search: Search, scheduler: TrialScheduler, directory: SearchDirectory, jobs: int, console: Console
-) -> StudyResults | None:
-    """Train the winner with several seeds, beside the experiment that it is compared with; return the study's results."""
-    from kerasexp.studies.run import run_study
-
+) -> FinishedStudy | None:
+    """Train the winner with several seeds, beside the experiment that it is compared with, as a study."""
     seeds, best = search.settings.confirm, scheduler.results.best
     if not seeds:
         return None
@@ -86,10 +86,4 @@ def _confirm(
     study = Study(f"{search.name}_confirmed", variants, seeds, execution=search.execution)
     console.line(f"training the winner again with seeds {', '.join(map(str, seeds))}")
     directory.confirmation.mkdir(exist_ok=True)
-    return run_study(study, directory.confirmation / best.id, console, jobs).results
-
-
-def _write_page(directory: SearchDirectory, scheduler: TrialScheduler, confirmation: StudyResults | None) -> None:
-    from kerasexp.search.page import write_search_page
-
-    write_search_page(directory, scheduler.results, confirmation)
+    return run_study(study, directory.confirmation / best.id, console, jobs)

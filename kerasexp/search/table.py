@@ -18,19 +18,10 @@ def trials_csv(results: SearchResults) -> str:
     domains = list(results.search.space.domains)
     header = ["trial", "status", results.search.settings.objective, "epochs", "seconds", "ended_at", "parameters"]
     rows = (
-        [
-            trial.id,
-            trial.status,
-            trial.score,
-            trial.epochs,
-            trial.seconds,
-            trial.ended,
-            trial.parameters,
-            *(value_text(trial.values[name]) if name in trial.values else "" for name in domains),
-            trial.parent or "",
-            trial.cause or "",
-        ]
-        for trial in results.trials
+        [t.id, t.status, t.score, t.epochs, t.seconds, t.ended, t.parameters]
+        + [value_text(t.values[name]) if name in t.values else "" for name in domains]
+        + [t.parent or "", t.cause or ""]
+        for t in results.trials
     )
     return csv_text([*header, *domains, "parent", "cause"], rows)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasexp.comparison.notes import Note, warning
+from kerasexp.comparison.notes import Note
 from kerasexp.config import Experiment, Study
 from kerasexp.runs.finished import Curve, FinishedRun
 from kerasexp.studies.seed_statistics import SeedDifference, Spread, differences_from_first, spread
@@ -167,19 +167,20 @@ def _metrics(run: FinishedRun) -> dict[str, float]:
 
 def _notes(study: Study, outcomes: list[Outcome], finished: list[FinishedRun]) -> Iterator[Note]:
     for sentence in sorted({sentence for run in finished for sentence in run.manifest["stand_ins"]}):
-        yield warning(f"Stand-in: {sentence}")
+        yield Note("warning", f"Stand-in: {sentence}")
     if study.quick:
         images = max((run.manifest["data"]["images"]["train"] for run in finished), default=0)
-        yield warning(
+        yield Note(
+            "warning",
             f"A quick study ({len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}, at most {images:,} training "
-            "images): it only checks that everything works. Do not use its metrics."
+            "images): it only checks that everything works. Do not use its metrics.",
         )
     if missing := sum(outcome.status != "finished" for outcome in outcomes):
-        yield warning(f"{missing} of {len(outcomes)} runs have not finished.")
+        yield Note("warning", f"{missing} of {len(outcomes)} runs have not finished.")
     for sentence in sorted({run.manifest["data"]["absence"] for run in finished} - {None}):
-        yield warning(f"{sentence[0].upper()}{sentence[1:]}.")
+        yield Note("warning", f"{sentence[0].upper()}{sentence[1:]}.")
     if len({run.manifest["data"]["identities"]["test"] for run in finished}) > 1:
-        yield warning("The runs have different test sets.")
+        yield Note("warning", "The runs have different test sets.")
 
 
 def _variant_json(variant: VariantResults) -> dict[str, Any]:

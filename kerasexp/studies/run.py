@@ -28,10 +28,6 @@ class FinishedStudy:
     directory: StudyDirectory
     results: StudyResults
 
-    @property
-    def path(self) -> Path:
-        return self.directory.path
-
 
 def run_study(
     study: Study, run_dir: Path | None, console: Console, jobs: int = 1, only: Collection[str] = ()
@@ -54,6 +50,8 @@ def run_study(
         RunError: a run failed. All other runs have been made; the table shows which one failed.
         Interrupted: the process was asked to stop. Unfinished runs can be resumed.
     """
+    from kerasexp.studies.page import write_study_page
+
     for name in only:
         if name not in study.variants:
             message = f"no variant '{name}'{closest(name, study.variants)}; there are {listing(study.variants)}"
@@ -74,7 +72,7 @@ def run_study(
                 progress.run(executor, console)
         finally:
             results = progress.save()
-        _write_page(directory, results)
+        write_study_page(directory.page, directory.plots, results)
     console.line(markdown(results))
     if results.failed:
         first = results.failed[0]
@@ -126,7 +124,7 @@ class _StudyProgress:
         place, folder = (task.name, task.seed), str(task.folder.relative_to(self._directory.path))
         result = self._ended.get(place)
         if result is not None and result.failure is not None:
-            return Outcome(*place, folder, "failed", result.cause)
+            return Outcome(*place, folder, "failed", result.failure.cause)
         status = "finished" if place in self._finished else "interrupted" if task.folder.exists() else "waiting"
         return Outcome(*place, folder, status)
 
@@ -161,11 +159,5 @@ def _run_upstreams(experiments: list[Experiment], console: Console) -> None:
 def _run_line(result: TaskResult, run: FinishedRun | None) -> str:
     name = f"{result.task.name}, seed {result.task.seed}"
     if run is None:
-        return f"{name}: FAILED: {result.cause}"
+        return f"{name}: FAILED: {result.failure.cause}"
     return f"{name}: test accuracy {run.metrics['test']['accuracy']:.4f} ({run.metrics['train_seconds']:.0f} s)"
-
-
-def _write_page(directory: StudyDirectory, results: StudyResults) -> None:
-    from kerasexp.studies.page import write_study_page
-
-    write_study_page(directory.page, directory.plots, results)

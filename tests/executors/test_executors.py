@@ -44,4 +44,4 @@ def test_the_kind_of_a_failure_is_that_of_its_error(monkeypatch, tmp_path, tiny_
     monkeypatch.setattr("kerasexp.runs.run.run_experiment", fail)
     task = Task("a", 0, load_experiment(tiny_yaml), tmp_path / "run", tmp_path / "run.log")
     result = pickle.loads(pickle.dumps(run_task(task, DataCache())))
-    assert result.failure.kind is kind and str(error) in result.cause and str(error) in task.log.read_text()
+    assert result.failure.kind is kind and str(error) in result.failure.cause and str(error) in task.log.read_text()
