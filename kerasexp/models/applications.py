@@ -128,9 +128,7 @@ NETWORKS = {
         _efficientnet,
         standardise,
         _for_all_sizes(
-            "efficientnet_v2/efficientnetv2-b0",
-            "893217f2bb855e2983157299931e43ff",
-            "21ecbf6da12460d5c40bb2f29ceb2188",
+            "efficientnet_v2/efficientnetv2-b0", "893217f2bb855e2983157299931e43ff", "21ecbf6da12460d5c40bb2f29ceb2188"
         ),
         r"(block\d+[a-z]|stem|top)",
     ),

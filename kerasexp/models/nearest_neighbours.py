@@ -22,9 +22,7 @@ class NearestNeighbours(keras.layers.Layer):
     def __init__(self, examples: int, neighbours: int, classes: int, **kwargs):
         super().__init__(**kwargs)
         if neighbours * classes > MAX_VALUES:
-            raise ValueError(
-                f"{neighbours} votes for {classes} classes are more than {MAX_VALUES:,} values for each image"
-            )
+            raise ValueError(f"{neighbours} votes for {classes} classes are more than {MAX_VALUES:,} values per image")
         self.examples, self.neighbours, self.classes = examples, neighbours, classes
 
     def build(self, shape):

@@ -71,9 +71,8 @@ def find_checkpoint(path: Path) -> Path:
         if (folder / MODEL).is_file():
             missing = [name for name in (CLASSES, PREPROCESSING) if not (folder / name).is_file()]
             if missing:
-                raise UserError(
-                    Problem(f"has no {' and no '.join(missing)} beside {MODEL}, so it is not a checkpoint", str(folder))
-                )
+                message = f"has no {' and no '.join(missing)} beside {MODEL}, so it is not a checkpoint"
+                raise UserError(Problem(message, str(folder)))
             return folder
     raise UserError(Problem(_why_not(path), str(path)))
 
@@ -106,12 +105,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     model = load_model(folder / MODEL)
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))
     if (model.input_shape, model.output_shape) != expected:
-        raise UserError(
-            Problem(
-                f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}",
-                str(folder / MODEL),
-            )
-        )
+        message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
+        raise UserError(Problem(message, str(folder / MODEL)))
     return Checkpoint(model, names, folders, preprocessing, temperature)
 
 
@@ -141,9 +136,8 @@ def _check_classes(names: Any, folders: Any, file: str) -> None:
         raise UserError(Problem("is not a map of folders to class names", file, "folders"))
     for name in (*names, *folders, *folders.values()):
         if CONTROL.search(name):
-            raise UserError(
-                Problem(f"the name {name!r:.100} has control characters, which a terminal would interpret", file)
-            )
+            message = f"the name {name!r:.100} has control characters, which a terminal would interpret"
+            raise UserError(Problem(message, file))
 
 
 def _temperature(path: Path) -> float | None:

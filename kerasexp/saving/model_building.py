@@ -56,15 +56,13 @@ def dry_run(graph: Graph, numbers: int) -> None:
         nonlocal left
         sides = output.shape[1:]
         if None in sides or math.prod(sides) > MAX_OUTPUT:
-            raise Refused(
-                f"the output of {node.name!r} for one image is {tuple(sides)}; at most {MAX_OUTPUT:,} numbers are accepted"
-            )
+            of_node = f"the output of {node.name!r} for one image is {tuple(sides)}"
+            raise Refused(f"{of_node}; at most {MAX_OUTPUT:,} numbers are accepted")
         if node.model is None and layer is not None:  # a model that is used as a layer: its layers were counted
             declared = sum(math.prod(weight.shape) for weight in layer.weights)
             if declared > left:
-                raise Refused(
-                    f"{node.name!r} declares {declared:,} weights; model.weights.h5 holds {left:,} for it and the layers after it"
-                )
+                held = f"model.weights.h5 holds {left:,} for it and the layers after it"
+                raise Refused(f"{node.name!r} declares {declared:,} weights; {held}")
             left -= declared
 
     def build_and_call() -> None:

@@ -70,9 +70,7 @@ def read_graph(content: dict[str, Any]) -> Graph:
 def _graph(content: Any, where: str, depth: int) -> Graph:
     content = mapping(content, where)
     if content.get("class_name") != MODEL:
-        raise Refused(
-            f"{where}: {content.get('class_name')!r:.80} is not a functional model; only functional models are accepted"
-        )
+        raise Refused(f"{where}: {content.get('class_name')!r:.80} is not a functional model, the only kind accepted")
     builtin(content, MODEL_MODULE, where, MODEL)
     if depth > MAX_DEPTH:
         raise Refused(f"{where}: models are nested deeper than {MAX_DEPTH}")

@@ -84,15 +84,13 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         metrics = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
-        self.rows.append(
-            {
-                "epoch": epoch + 1,
-                "step": steps_done(self.model.optimizer),
-                "seconds": round(self._clock.seconds(), 3),
-                "learning_rate": learning_rate_of(self.model.optimizer),
-                **metrics,
-            }
-        )
+        row = {
+            "epoch": epoch + 1,
+            "step": steps_done(self.model.optimizer),
+            "seconds": round(self._clock.seconds(), 3),
+            "learning_rate": learning_rate_of(self.model.optimizer),
+        }
+        self.rows.append(row | metrics)
         self._write(self.rows)
 
 
@@ -100,19 +98,10 @@ def plateau_callbacks(training: Training) -> list[keras.callbacks.Callback]:
     """Return ReduceLROnPlateau and EarlyStopping, each if the experiment has it."""
     callbacks: list[keras.callbacks.Callback] = []
     if (plateau := training.reduce_lr_on_plateau) is not None:
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau(
-                monitor=plateau.monitor,
-                mode=direction(plateau.monitor),
-                patience=plateau.patience,
-                factor=plateau.factor,
-                min_lr=plateau.min_learning_rate,
-            )
-        )
+        options = {"patience": plateau.patience, "factor": plateau.factor, "min_lr": plateau.min_learning_rate}
+        monitored = {"monitor": plateau.monitor, "mode": direction(plateau.monitor)}
+        callbacks.append(keras.callbacks.ReduceLROnPlateau(**monitored, **options))
     if (stopping := training.early_stopping) is not None:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                monitor=stopping.monitor, mode=direction(stopping.monitor), patience=stopping.patience
-            )
-        )
+        monitored = {"monitor": stopping.monitor, "mode": direction(stopping.monitor)}
+        callbacks.append(keras.callbacks.EarlyStopping(**monitored, patience=stopping.patience))
     return callbacks

@@ -84,10 +84,7 @@ def fit_classical(
     method, start = METHODS[name], time.perf_counter()
     tensor = model.get_layer("logits").input
     extractor = keras.Model(model.input, tensor, name="features")
-    features = {
-        split: features_of(extractor, data.training_splits[split].images, console) for split in ("train", "val")
-    }
-    labels = {split: data.training_splits[split].labels for split in features}
+    features, labels = _outputs(extractor, data, console)
 
     # 1. The best of several values, by cross-validation on train.
     values = sorted(set(getattr(head, method.key)))
@@ -101,9 +98,8 @@ def fit_classical(
     # 2. The head itself, as layers on the network.
     fitted = _fit(method, head, best, features["train"], labels["train"], len(data.class_names), experiment.seed)
     if np.max(getattr(fitted.estimator, "n_iter_", 0)) >= MAX_ITERATIONS:
-        console.line(
-            f"head.{name} has not converged after {MAX_ITERATIONS} iterations; a smaller {method.key} converges sooner"
-        )
+        advice = f"a smaller {method.key} converges sooner"
+        console.line(f"head.{name} has not converged after {MAX_ITERATIONS} iterations; {advice}")
     classifier = with_logits(model, method.logits(tensor, fitted))
 
     # 3. Its probabilities for train and val, from the extracted features.
@@ -117,9 +113,15 @@ def save_zero_shot(
 ) -> Fitted:
     """Save a model without any training to `run`; the arguments are those of `fit_classical`."""
     start = time.perf_counter()
-    scores = {split: features_of(model, data.training_splits[split].images, console) for split in ("train", "val")}
-    labels = {split: data.training_splits[split].labels for split in scores}
+    scores, labels = _outputs(model, data, console)
     return _save(model, scores, labels, time.perf_counter() - start, run)
+
+
+def _outputs(model: keras.Model, data: PreparedData, console: Console) -> tuple[dict[str, np.ndarray], ...]:
+    """Return the outputs of a model, and the labels, both by split, for train and val."""
+    splits = {name: data.training_splits[name] for name in ("train", "val")}
+    outputs = {name: features_of(model, split.images, console) for name, split in splits.items()}
+    return outputs, {name: split.labels for name, split in splits.items()}
 
 
 def _save(
@@ -164,11 +166,8 @@ def cross_validate(
 
     def accuracy(value: float, train: np.ndarray, test: np.ndarray) -> float:
         estimator = method.estimator(head, value, features.shape[1], seed)
-        return (
-            make_pipeline(StandardScaler(), estimator)
-            .fit(features[train], labels[train])
-            .score(features[test], labels[test])
-        )
+        pipeline = make_pipeline(StandardScaler(), estimator).fit(features[train], labels[train])
+        return pipeline.score(features[test], labels[test])
 
     tasks = [delayed(accuracy)(value, *split) for value in values for split in splits]
     found: list[float] = []
@@ -186,13 +185,7 @@ def cross_validate(
 
 
 def _fit(
-    method: Method,
-    head: ClassicalHead,
-    value: float,
-    features: np.ndarray,
-    labels: np.ndarray,
-    classes: int,
-    seed: int,
+    method: Method, head: ClassicalHead, value: float, features: np.ndarray, labels: np.ndarray, classes: int, seed: int
 ) -> FittedEstimator:
     from sklearn.preprocessing import StandardScaler
 
@@ -241,15 +234,8 @@ def _nearest_neighbours(head: NearestNeighbours, neighbours: float, features: in
 
 
 def _neighbour_logits(features: keras.KerasTensor, fitted: FittedEstimator) -> keras.KerasTensor:
-    return neighbour_logits(
-        features,
-        fitted.mean,
-        fitted.scale,
-        fitted.features,
-        fitted.labels,
-        fitted.estimator.n_neighbors,
-        fitted.classes,
-    )
+    neighbours, examples = fitted.estimator.n_neighbors, (fitted.features, fitted.labels)
+    return neighbour_logits(features, fitted.mean, fitted.scale, *examples, neighbours, fitted.classes)
 
 
 def _linear_logits(features: keras.KerasTensor, fitted: FittedEstimator, half: bool) -> keras.KerasTensor:

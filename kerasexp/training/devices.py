@@ -42,21 +42,15 @@ def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Stra
     training = experiment.training
     epoch = Sampling.of(experiment).size(counts)
     if epoch.smallest_batch < len(devices):
-        raise UserError(
-            Problem(
-                f"got {epoch.batch_size}: the last batch of {epoch.images} images has {epoch.smallest_batch}, too few for "
-                f"{len(devices)} devices",
-                key="training.batch_size",
-            )
-        )
+        last = f"the last batch of {epoch.images} images has {epoch.smallest_batch}"
+        message = f"got {epoch.batch_size}: {last}, too few for {len(devices)} devices"
+        raise UserError(Problem(message, key="training.batch_size"))
     if len(devices) > 1 and (added := metric_losses(training.loss)):
-        raise UserError(
-            Problem(
-                f"training.loss.{next(iter(added))} compares the images of a whole batch, and each of {len(devices)} devices "
-                "would see only its share; use auto, which trains on one",
-                key="runtime.devices",
-            )
+        compares = f"training.loss.{next(iter(added))} compares the images of a whole batch"
+        message = (
+            f"{compares}, and each of {len(devices)} devices would see only its share; use auto, which trains on one"
         )
+        raise UserError(Problem(message, key="runtime.devices"))
     return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
 
 
@@ -64,17 +58,14 @@ def _refuse_cluster() -> None:
     try:
         hosts = sum(map(len, json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).values()))
     except (ValueError, AttributeError, TypeError):
-        raise UserError(
-            Problem("TF_CONFIG is not the JSON of a cluster; unset it to train here", key="runtime.devices")
-        ) from None
+        message = "TF_CONFIG is not the JSON of a cluster; unset it to train here"
+        raise UserError(Problem(message, key="runtime.devices")) from None
     if hosts > 1:
-        raise UserError(
-            Problem(
-                f"TF_CONFIG names {hosts} hosts, but one training runs on the devices of one host; for many trainings start a "
-                "study's variants on each host (`run --variant NAME`), for one large model use Keras's JAX backend",
-                key="runtime.devices",
-            )
+        advice = (
+            "for many trainings start a study's variants on each host (`run --variant NAME`), for one large model use "
         )
+        message = f"TF_CONFIG names {hosts} hosts, but one training runs on the devices of one host; {advice}Keras's JAX backend"
+        raise UserError(Problem(message, key="runtime.devices"))
 
 
 def device_names(strategy: tf.distribute.Strategy) -> list[str]:

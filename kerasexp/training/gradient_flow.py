@@ -70,9 +70,14 @@ class GradientFlow(keras.callbacks.Callback):
         self._every = math.ceil(total_steps / SAMPLES)
         self._optimizer, self._write = optimizer, write
         # These variables belong to neither the model nor the optimizer, so that no checkpoint holds them.
-        self._before = {name: [_zeros_like(kernel) for kernel in found] for name, found in self._kernels.items()}
+        self._before = {
+            name: [_variable(tf.zeros(kernel.shape, kernel.dtype)) for kernel in found]
+            for name, found in self._kernels.items()
+        }
         self._samples = _variable(tf.zeros((SAMPLES, len(self._kernels), 3)))
-        self._smallest = [min(trainable[name], key=_size) for name in self._kernels]
+        self._smallest = [
+            min(trainable[name], key=lambda variable: math.prod(variable.shape)) for name in self._kernels
+        ]
         self._first_non_finite = _variable(tf.zeros(len(self._kernels), tf.int64))
         if self._kernels:
             hooks.wrap_apply(optimizer, self._recording)
@@ -110,11 +115,8 @@ class GradientFlow(keras.callbacks.Callback):
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what another process needs to continue recording."""
-        return {
-            "samples": self._samples.numpy(),
-            "every": np.array(self._every),
-            "first_non_finite": self._first_non_finite.numpy(),
-        }
+        samples, first = self._samples.numpy(), self._first_non_finite.numpy()
+        return {"samples": samples, "every": np.array(self._every), "first_non_finite": first}
 
     def restore(self, samples: np.ndarray, every: np.ndarray, first_non_finite: np.ndarray) -> None:
         """Load a `state`; if more steps are planned now, so that samples lie further apart, take the nearest ones."""
@@ -163,14 +165,6 @@ class GradientFlow(keras.callbacks.Callback):
         # A `where` is deterministic on every device, which a scatter is not; a step beyond the plan is written nowhere.
         here = tf.range(SAMPLES, dtype=number.dtype)[:, tf.newaxis, tf.newaxis] == number
         self._samples.assign(tf.where(here, tf.stack(sample), self._samples))
-
-
-def _size(variable: keras.Variable) -> int:
-    return int(np.prod(variable.shape))
-
-
-def _zeros_like(kernel: keras.Variable) -> tf.Variable:
-    return _variable(tf.zeros(kernel.shape, kernel.dtype))
 
 
 def _variable(value: tf.Tensor) -> tf.Variable:

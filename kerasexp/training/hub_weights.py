@@ -36,14 +36,10 @@ def hub_backbone() -> keras.Model:
     try:
         return keras_hub.models.ResNetBackbone.from_preset(PRESET)
     except Exception as error:  # its downloader raises many kinds
-        raise UserError(
-            Problem(
-                f"the ImageNet weights {PRESET} could not be downloaded by KerasHub: {str(error):.300}. Download them on a "
-                "machine with a connection, into the folder KAGGLEHUB_CACHE (default ~/.cache/kagglehub); or write weights: null "
-                "for random ones",
-                key=KEY,
-            )
-        ) from None
+        failure = f"the ImageNet weights {PRESET} could not be downloaded by KerasHub: {str(error):.300}"
+        place = "into the folder KAGGLEHUB_CACHE (default ~/.cache/kagglehub)"
+        advice = f"Download them on a machine with a connection, {place}; or write weights: null for random ones"
+        raise UserError(Problem(f"{failure}. {advice}", key=KEY)) from None
 
 
 def own_name(name: str) -> str:

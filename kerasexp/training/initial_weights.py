@@ -71,11 +71,7 @@ def freeze(model: keras.Model, patterns: list[str]) -> None:
     for pattern in patterns:
         matched = [layer for layer in model.layers if fnmatchcase(layer.name, pattern)]
         if not matched:
-            raise UserError(
-                Problem(
-                    f"'{pattern}' matches no layer{closest(pattern, names)}; the layers are {listing(names, 40)}",
-                    key="init.freeze",
-                )
-            )
+            message = f"'{pattern}' matches no layer{closest(pattern, names)}; the layers are {listing(names, 40)}"
+            raise UserError(Problem(message, key="init.freeze"))
         for layer in matched:
             layer.trainable = False

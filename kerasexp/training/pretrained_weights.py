@@ -75,8 +75,7 @@ def user_file(name: str) -> Path:
     """Return the path of a user's file of weights; raises UserError if it does not exist."""
     found = find_file(name)
     if found is None:
-        looked = listing(places(name))
-        raise UserError(Problem(f"no such file: {shown(name)}; looked for {looked}", key=KEY))
+        raise UserError(Problem(f"no such file: {shown(name)}; looked for {listing(places(name))}", key=KEY))
     if not found.is_file():
         raise UserError(Problem("is not a file", str(found), KEY))
     return found
@@ -99,20 +98,16 @@ def _load_in_order(path: Path, backbone: keras.Model, with_top: bool) -> None:
         stored = [(name, group[name]) for name in _names(group, "layer_names") if _names(group[name], "weight_names")]
         if len(stored) != len(layers):
             part, needed = (
-                ("", "with the layer of ImageNet's classes")
-                if with_top
-                else (" below its pooling", "without the top (notop)")
+                ("", "with the ImageNet classes") if with_top else (" below its pooling", "without the top (notop)")
             )
-            raise Refused(
-                f"has {len(stored)} layers with weights, and the network{part} has {len(layers)}; it needs a file {needed}"
-            )
+            found = f"has {len(stored)} layers with weights, and the network{part} has {len(layers)}"
+            raise Refused(f"{found}; it needs a file {needed}")
         for layer, (name, part) in zip(layers, stored, strict=True):
             values = [part[weight][()] for weight in _names(part, "weight_names")]
             shapes = [[tuple(weight.shape) for weight in weights] for weights in (layer.weights, values)]
             if shapes[0] != shapes[1]:
-                raise Refused(
-                    f"its layer {name!r:.100} has weights of shape {shapes[1]}, and {layer.name!r} has {shapes[0]}"
-                )
+                there = f"its layer {name!r:.100} has weights of shape {shapes[1]}"
+                raise Refused(f"{there}, and {layer.name!r} has {shapes[0]}")
             for weight, value in zip(layer.weights, values, strict=True):
                 weight.assign(value)
 
@@ -133,19 +128,13 @@ def _fetched(file: WeightFile) -> Path:
     home = keras_home()
     try:
         with _short_timeout():
-            return Path(
-                keras.utils.get_file(
-                    file.name, file.url, cache_subdir="models", cache_dir=str(home), file_hash=file.md5
-                )
-            )
+            where = {"cache_subdir": "models", "cache_dir": str(home)}
+            return Path(keras.utils.get_file(file.name, file.url, file_hash=file.md5, **where))
     except Exception as error:  # Keras raises plain Exception if there is no connection
-        raise UserError(
-            Problem(
-                f"the ImageNet weights could not be downloaded: {error}. Put the file {file.name}, from {file.url}, into "
-                f"{home / 'models'}; or write weights: null for random ones",
-                key=KEY,
-            )
-        ) from None
+        advice = (
+            f"Put the file {file.name}, from {file.url}, into {home / 'models'}; or write weights: null for random ones"
+        )
+        raise UserError(Problem(f"the ImageNet weights could not be downloaded: {error}. {advice}", key=KEY)) from None
 
 
 @contextmanager
