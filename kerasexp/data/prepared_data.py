@@ -1,4 +1,4 @@
-"""From the `data:` section to arrays: source, classes, splits, packed images. The steps stand in this order."""
+"""From the section `data` to arrays: source, classes, decoded images, splits, in this order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from kerasexp.config.data import Data, DataSource, Labels, Preprocessing
 from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
 from kerasexp.data.hold_out import hold_out, match_groups
-from kerasexp.data.image_cache import DecodedImages, decode_cached, is_large
+from kerasexp.data.image_cache import decode_cached, is_large
 from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Images, Source
@@ -23,9 +23,9 @@ DEFAULT_TEST = 0.1
 
 @dataclass(frozen=True)
 class Split:
-    """Images as the model takes them: uint8 [n, height, width, channels], int64 labels [n], and names.
+    """Preprocessed images, uint8 [n, height, width, channels], with labels, int64 [n], and names.
 
-    Where they are many, they stay on disk: indexing gives arrays, and `np.asarray` all of them.
+    Many images stay on disk: indexing returns arrays, and `np.asarray` loads all of them.
     """
 
     images: np.ndarray | ImagesOnDisk
@@ -44,20 +44,20 @@ class Split:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """All that a run learns from and is judged on.
+    """Everything a run is trained and evaluated on.
 
     Attributes:
         splits: `train`, `val` and `test`.
-        class_names: in the order of the labels.
-        folders: the class of each stored label, for reading the same kind of data again.
-        origin: where the images come from, for people.
-        stand_in: one sentence where an offline stand-in is used, else None.
-        faults: (name, reason) of each image that was left out.
-        edits: a sentence on each edit of the labels.
-        fingerprint: hexadecimal digest of images, labels and splits.
-        split_digests: by split, a digest of which stored images with which classes it holds, however preprocessed.
-        seconds: how long it took to prepare them.
-        pseudo_labelled: `train` and `val` with a model's predictions for labels, where those are learned from.
+        class_names: class names in the order of the labels.
+        folders: stored label -> class, to load more data of the same kind.
+        origin: where the images come from, for messages.
+        stand_in: a sentence if an offline stand-in is used, else None.
+        faults: (name, reason) of each image left out.
+        edits: a sentence about each edit of the labels.
+        fingerprint: hexadecimal digest of the arrays of all splits.
+        split_digests: split -> digest of its stored images and their classes, independent of the preprocessing.
+        seconds: duration of the preparation.
+        pseudo_labelled: `train` and `val` with the upstream model's predictions as labels, if training uses them.
     """
 
     splits: dict[str, Split]
@@ -74,74 +74,74 @@ class PreparedData:
 
     @property
     def training_splits(self) -> dict[str, Split]:
-        """The splits as training sees them, pseudo-labels included; metrics are of `splits`."""
+        """The splits that training uses, with pseudo-labels if there are any; metrics are computed on `splits`."""
         return {**self.splits, **self.pseudo_labelled}
 
     @property
     def train_counts(self) -> list[int]:
-        """How many training images each class has."""
+        """Number of training images of each class."""
         return np.bincount(self.splits["train"].labels, minlength=len(self.class_names)).tolist()
 
     @property
     def training_counts(self) -> list[int]:
-        """The same of the labels that training sees, pseudo-labels included."""
+        """Number of training images of each class in `training_splits`."""
         return np.bincount(self.training_splits["train"].labels, minlength=len(self.class_names)).tolist()
 
 
 class DataCache:
-    """Prepared data that are kept from one run to the next.
+    """Prepared data that are reused by later runs.
 
     Args:
-        given: data prepared elsewhere, by `data_key`; they are kept as long as the cache. Of those prepared here only the
-            last are.
+        given: data prepared elsewhere, by `data_key`, which are never dropped. Of the data added by `keep`, only the last
+            are kept.
     """
 
     def __init__(self, given: Mapping[str, PreparedData] | None = None):
         self._given, self._last = dict(given or {}), ("", None)
 
     def get(self, data: Data) -> PreparedData | None:
-        """Return the prepared data of a section, or None where they are not kept."""
+        """Return the prepared data of a section `data`, or None."""
         key, last = self._last
         return last if key == data_key(data) else self._given.get(data_key(data))
 
     def keep(self, data: Data, prepared: PreparedData) -> None:
-        """Keep the prepared data of a section, in place of the last ones."""
+        """Keep the prepared data of a section `data` in place of the last ones."""
         self._last = data_key(data), prepared
 
 
 def data_key(data: Data) -> str:
-    """Return everything in the section that decides what the prepared data are."""
+    """Return the keys and values of the section on which the prepared data depend."""
     return data.model_dump_json(exclude={"augmentation", "oversample"})
 
 
 def prepare(
     data: Data, progress: Callable[[int, int], None] | None = None, hold_out_missing: bool = True
 ) -> PreparedData:
-    """Load, split and preprocess what an experiment learns from.
+    """Load, preprocess and split the data of an experiment.
 
     Args:
-        data: the section of the experiment.
-        progress: called with (done, all) while images are decoded.
-        hold_out_missing: whether `val` and `test` are made of `train` where the source has none, as a run needs them; else
-            the splits are those of the source.
+        data: the section `data` of the experiment.
+        progress: called with (done, total) while images are decoded.
+        hold_out_missing: whether `val` and `test` are held out of `train` if the source lacks them, as a run needs; without
+            it, the splits are those of the source.
 
     Raises:
-        UserError: the data cannot be had, or do not fit the experiment.
-        RunError: an image cannot be read and `on_corrupt` is `error`.
+        UserError: the data are not available, or do not fit the section.
+        RunError: an image cannot be read, and `on_corrupt` is `error`.
     """
     source, stand_in = load_source(data)
     edits = data.labels
     if stand_in is not None:
         edits = edits if data.offline.labels is None else data.offline.labels
-        # Another source's test split would be of other images, and where it has one of its own, none is held out.
+        # A test split from another source would not match the stand-in; if the stand-in has one, none is held out.
         if isinstance(data.test, DataSource) or "test" in source.splits:
             data = data.model_copy(update={"test": None})
     source = select_classes(source, edits.select)
     if isinstance(data.test, DataSource):
         source = add_test_split(source, data.test)
-    packed, faults = {}, []
+    decoded, faults = {}, []
     for name, images in source.splits.items():
-        packed[name], broken = decode_split(images, data.preprocessing, progress)
+        decoded[name], broken = decode_split(images, data.preprocessing, progress)
         faults += broken
     if faults and data.on_corrupt == "error":
         shown = [Problem(reason, name) for name, reason in faults[:10]]
@@ -149,7 +149,7 @@ def prepare(
             "\n".join([f"{len(faults)} images cannot be read, and data.on_corrupt is error:", *map(str, shown)])
         )
     split_up = make_splits if hold_out_missing else source_splits
-    splits = split_up(packed, data, edits, source.class_names)
+    splits = split_up(decoded, data, edits, source.class_names)
     return PreparedData(
         splits,
         source.class_names,
@@ -164,30 +164,30 @@ def prepare(
 
 
 def add_test_split(source: Source, other: DataSource) -> Source:
-    """Take the test split of another source, whose classes have the same names.
+    """Add the test split of another source with the same class names.
 
     Raises:
-        UserError: the other source is not to be had, has no test split, or lacks a class.
+        UserError: the other source is not available, has no test split, or lacks a class.
     """
     if "test" in source.splits:
-        raise UserError(Problem("the source has a test split of its own; leave this key out", key="data.test"))
+        raise UserError(Problem("the source has a test split of its own; remove this key", key="data.test"))
     found, _ = load_source(Data(**{key: getattr(other, key) for key in DataSource.model_fields}))
     if "test" not in found.splits:
         raise UserError(Problem(f"{found.origin} has no test split", key="data.test"))
     missing = [name for name in source.class_names if name not in found.class_names]
     if missing:
-        message = f"{found.origin} has no class {listing(missing)}; it has {listing(found.class_names)}"
+        message = f"{found.origin} has no class {listing(missing)}; classes: {listing(found.class_names)}"
         raise UserError(Problem(message, key="data.test"))
     images = select_classes(found, source.class_names).splits["test"]
-    origin = f"{source.origin}, and for the test {found.origin}"
+    origin = f"{source.origin}, tested on {found.origin}"
     return replace(source, origin=origin, splits={**source.splits, "test": images})
 
 
 def select_classes(source: Source, wanted: list[str] | None) -> Source:
-    """Keep the classes in `wanted`, in that order; all of them for None.
+    """Select the classes in `wanted`, in that order; all classes if it is None.
 
     Raises:
-        UserError: a class is not there.
+        UserError: the source has no such class.
     """
     if wanted is None:
         return source
@@ -196,7 +196,7 @@ def select_classes(source: Source, wanted: list[str] | None) -> Source:
             allowed = source.class_names
             raise UserError(
                 Problem(
-                    f"no class '{name}'{closest(name, allowed)}; there: {listing(allowed)}", key="data.labels.select"
+                    f"no class '{name}'{closest(name, allowed)}; classes: {listing(allowed)}", key="data.labels.select"
                 )
             )
     new_label = np.array([wanted.index(name) if name in wanted else -1 for name in source.class_names])
@@ -209,44 +209,38 @@ def select_classes(source: Source, wanted: list[str] | None) -> Source:
 
 
 def decode_split(
-    images: Images, how: Preprocessing, progress: Callable[[int, int], None] | None = None
+    images: Images, config: Preprocessing, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Split, list[tuple[str, str]]]:
-    """Preprocess stored images: at once where they are arrays of the right size and not many, else through the
-    packed cache.
+    """Preprocess stored images: arrays of the target size at once unless they are many, all others through the cache.
+
+    Returns:
+        The split, and (name, reason) of each image that cannot be read.
 
     Raises:
-        UserError: not one of them can be read.
+        UserError: none of the images can be read.
     """
-    at_once = _as_array(images, how)
-    packed = (
-        DecodedImages(at_once, np.arange(len(at_once)), [])
-        if at_once is not None
-        else decode_cached(images, how, progress)
-    )
-    if len(images) and len(packed.kept) == 0:
-        name, reason = packed.faults[0]
+    array = None if images.array is None or is_large(len(images), config) else preprocess_array(images.array, config)
+    if array is not None:
+        return Split(array, images.labels, images.names), []
+    decoded = decode_cached(images, config, progress)
+    if len(images) and len(decoded.kept) == 0:
+        name, reason = decoded.faults[0]
         raise UserError(f"none of the {len(images)} images can be read; the first is {name}: {reason}")
-    split = Split(packed.images, images.labels[packed.kept], [images.names[i] for i in packed.kept])
-    return split, packed.faults
-
-
-def _as_array(images: Images, how: Preprocessing) -> np.ndarray | None:
-    if images.array is None or is_large(len(images), how):
-        return None
-    return preprocess_array(images.array, how)
+    split = Split(decoded.images, images.labels[decoded.kept], [images.names[i] for i in decoded.kept])
+    return split, decoded.faults
 
 
 def make_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
-    """Make `train`, `val` and `test` of what the source gives; a split that it has is taken as it is.
+    """Return `train`, `val` and `test`: splits of the source as they are, missing ones held out of `train`.
 
-    The test split is set aside before the labels are edited, and keeps its own.
+    The test split is held out before the labels are edited and keeps its labels.
 
     Raises:
-        UserError: there are too few images to split, or fewer in train than one batch needs.
+        UserError: there are too few images to split, or `data.test` is set although the source has a test split.
     """
     train, test, val = given["train"], given.get("test"), given.get("val")
     if test is not None and isinstance(data.test, float):
-        raise UserError(Problem("the source has a test split of its own; leave this key out", key="data.test"))
+        raise UserError(Problem("the source has a test split of its own; remove this key", key="data.test"))
     if test is None:
         part = data.test if data.test is not None else DEFAULT_TEST
         kept, held = hold_out(train.labels, match_groups(train.names, data.groups), part, data.split_seed, "data.test")
@@ -262,7 +256,7 @@ def make_splits(given: dict[str, Split], data: Data, edits: Labels, class_names:
 
 
 def source_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
-    """Return the splits that the source has; the labels of `train` and `val` are edited."""
+    """Return the splits of the source, with the labels of `train` and `val` edited."""
     there = {name: given[name] for name in ("train", "val", "test") if name in given}
     return {
         name: split if name == "test" else _edited(split, data, edits, class_names) for name, split in there.items()
@@ -288,7 +282,7 @@ def _fingerprint(splits: dict[str, Split], class_names: list[str]) -> str:
 
 
 def _split_digests(splits: dict[str, Split], source: Source) -> dict[str, str]:
-    """Digest what is stored, and the names and classes of the images in each split, in any order."""
+    """Return a digest per split of the stored content and the images' names and classes, independent of their order."""
     stored = {name: images.digest for name, images in source.splits.items()}
     identities = {}
     for name, split in splits.items():

@@ -1,7 +1,8 @@
-"""What a source hands on: images as they are stored, with labels and names."""
+"""The result of loading a source: stored images with labels and names."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,20 +11,20 @@ import numpy as np
 
 from kerasexp.errors import Problem, UserError, closest, listing
 
-# A larger image is refused by what its header declares, before anything of it is unpacked.
+# A larger image is refused because of its header, before any pixel is unpacked.
 MAX_PIXELS = 100_000_000
 
 
 class BrokenImage(Exception):
-    """One image cannot be read; the message says why."""
+    """An image cannot be read; the message gives the reason."""
 
 
 class ChangedImage(BrokenImage):
-    """An image is no longer what it was when the source was loaded, so that what is read says nothing of its digest."""
+    """An image changed since the source was loaded, so its content does not match the digest."""
 
 
 class MissingData(Exception):
-    """A source's files are not here and could not be had; the message says where they were looked for."""
+    """The files of a source were not found and cannot be downloaded; the message lists the places searched."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class Images:
     """Stored images of one split.
 
     Attributes:
-        names: one per image: its path in the folder or archive, or the split and position for arrays.
+        names: one per image: its path in the folder or archive, or split and position for arrays.
         labels: int64 [n], positions in the source's class names.
-        read: gives the stored image at a position as uint8 [height, width, 1 or 3], in full or, where a second argument
-            says how many pixels a side are min_side, as `decode` reduces it; raises BrokenImage.
-        compute_digest: gives a hexadecimal digest of the stored content, whatever the labels. What was read needs not be read
-            again for it, so that it is best asked for when the images have been decoded.
-        array: all of them as uint8 [n, height, width, channels], where they are in memory already.
+        read: returns the stored image at a position, uint8 [height, width, 1 or 3]. A second argument, the shortest side
+            that suffices, allows downsampling as in `decode_image`. Raises BrokenImage.
+        compute_digest: returns a hexadecimal digest of the stored content, independent of the labels. Cheaper after the
+            images were decoded, because files are not read twice.
+        array: all images as uint8 [n, height, width, channels], if they are in memory.
     """
 
     names: list[str]
@@ -62,20 +63,20 @@ class Images:
             names=[self.names[i] for i in positions],
             labels=self.labels[positions],
             read=lambda i, min_side=None: read(int(positions[i]), min_side),
-            array=None if self.array is None else self._taken(positions),
+            array=None if self.array is None else self._take_array(positions),
         )
 
-    def _taken(self, positions: np.ndarray) -> np.ndarray:
-        # All of them in order, which is most often asked for, needs no copy.
+    def _take_array(self, positions: np.ndarray) -> np.ndarray:
+        # The usual case, all images in order, needs no copy.
         everything = len(positions) == len(self.array) and np.array_equal(positions, np.arange(len(positions)))
         return self.array if everything else self.array[positions]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Everything a source knows: its splits (`train`, and perhaps `val` and `test`) and its classes.
+    """A loaded source: its splits (`train`, optionally `val` and `test`) and its classes.
 
-    `folders` maps a stored label, such as the folder `Sample001`, to the name of its class.
+    `folders` maps a stored label, such as the folder `Sample001`, to its class name.
     """
 
     origin: str
@@ -85,15 +86,15 @@ class Source:
 
 
 def natural_key(text: str) -> list:
-    """Sort key under which `img2` comes before `img10`."""
+    """Sort key that puts `img2` before `img10`."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def resolve_classes(stored: Sequence[str], class_names: dict[str, str] | None) -> dict[str, str]:
-    """Return which class each stored label belongs to: in the map's order, or in natural order without a map.
+    """Return stored label -> class name, in the order of `class_names`, or in natural order without it.
 
     Raises:
-        UserError: the map names a label that is not stored, or fewer than two classes are left.
+        UserError: `class_names` has a label that is not stored, or fewer than two classes are left.
     """
     found = sorted(set(stored), key=natural_key)
     if class_names is not None:
@@ -101,20 +102,18 @@ def resolve_classes(stored: Sequence[str], class_names: dict[str, str] | None) -
         if absent:
             raise UserError(
                 Problem(
-                    f"'{absent[0]}' is not in the data{closest(absent[0], found)}; there: {listing(found)}",
+                    f"'{absent[0]}' is not in the data{closest(absent[0], found)}; stored labels: {listing(found)}",
                     key="data.class_names",
                 )
             )
         found = list(class_names)
     if len(found) < 2:
-        raise UserError(
-            Problem(f"only one class ({listing(found)}), and telling apart needs two; each class is a folder")
-        )
+        raise UserError(Problem(f"only one class ({listing(found)}); classification needs two. Each class is a folder"))
     return {label: class_names[label] if class_names else label for label in found}
 
 
 def assign_labels(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return the positions whose stored label has a class, their int64 labels, and the class names in order."""
+    """Return the positions whose stored label has a class, their labels, int64 [n], and the class names in order."""
     names = list(dict.fromkeys(folders.values()))
     index = {label: names.index(name) for label, name in folders.items()}
     labels = np.array([index.get(str(label), -1) for label in stored], dtype=np.int64)
@@ -122,7 +121,7 @@ def assign_labels(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarr
     return kept, labels[kept], names
 
 
-def _from(images: np.ndarray) -> Callable[..., np.ndarray]:
+def _array_reader(images: np.ndarray) -> Callable[..., np.ndarray]:
     return lambda position, min_side=None: images[position]
 
 
@@ -132,22 +131,20 @@ def source_from_arrays(
     """Make a source of arrays in memory.
 
     Args:
-        origin: where they come from, for people.
-        splits: name of the split -> (uint8 [n, height, width, channels], labels [n] of any type that prints).
-        class_names: as in the experiment.
+        origin: where the images come from, for messages.
+        splits: split -> (uint8 [n, height, width, channels], labels [n] of any type that can be converted to text).
+        class_names: the key `data.class_names`.
     """
-    import hashlib
-
     stored = {split: np.asarray(labels).astype(str) for split, (_, labels) in splits.items()}
     folders = resolve_classes(np.unique(np.concatenate(list(stored.values()))).tolist(), class_names)
     result, class_list = {}, []
     for split, (images, _) in splits.items():
         kept, labels, class_list = assign_labels(stored[split], folders)
         digest = hashlib.sha256(f"{images.shape}".encode())
-        for start in range(0, len(images), 1000):  # which, of images that lie otherwise in memory, copies few at a time
+        for start in range(0, len(images), 1000):  # in chunks, because an array that is not contiguous is copied
             digest.update(np.ascontiguousarray(images[start : start + 1000]))
         names = [f"{split}/{i:05d}" for i in range(len(images))]
         unlabelled = np.zeros(len(images), np.int64)
-        everything = Images(names, unlabelled, _from(images), digest.hexdigest, images)
+        everything = Images(names, unlabelled, _array_reader(images), digest.hexdigest, images)
         result[split] = replace(everything.take(kept), labels=labels)
     return Source(origin, class_list, folders, result)

@@ -1,4 +1,4 @@
-"""Images drawn so that each class has its share."""
+"""Stratified samples and partitions: each class keeps its share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def stratified_sample(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Return ascending positions of at most `count` images, of each class by its share."""
+    """Return the ascending positions, int64, of at most `count` images; each class keeps its share, give or take an image."""
     order = _by_class(labels, seed)
     if len(order) > count:
         order = order[np.linspace(0, len(order) - 1, count).astype(np.int64)]
@@ -14,7 +14,7 @@ def stratified_sample(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def stratified_parts(labels: np.ndarray, parts: int, seed: int) -> np.ndarray:
-    """Return the part, from 0, that each image belongs to: int64 [n]; each class is dealt out evenly."""
+    """Return the part, from 0, of each image: int64 [n]; each class is spread evenly over the parts."""
     order = _by_class(labels, seed)
     result = np.empty(len(labels), np.int64)
     result[order] = np.arange(len(labels)) % parts

@@ -1,4 +1,4 @@
-"""A look at a user's own images: classes, counts, sizes, colour, ink, faults."""
+"""Statistics of a user's own images: classes, counts, sizes, colour, ink, faults."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from kerasexp.data.source import BrokenImage, Images, Source
 from kerasexp.data.sources.image_folder import load_image_folder
 from kerasexp.data.thread_pool import map_threads
 
-# Statistics need no more images than this; counts are of all.
+# Images decoded per split, enough for statistics; counts include all images.
 SAMPLE = 2000
-# Channels that differ by more than this are colour; scanners and JPEG leave less in grey.
+# A pixel whose channels differ by more than this is in colour; grey scans and JPEG files differ by less.
 COLOUR_DIFFERENCE = 24
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found.
+    """Statistics of a dataset.
 
     Attributes:
         counts: split -> class -> number of images.
-        examined: how many images were decoded.
-        heights, widths: int [looked at without faults].
-        colour: share of images with colour in them.
-        bright_border: share of images whose border is bright.
-        ink: the window [top, left, bottom, right], in fractions, that holds what differs from the border; dust on one
-            page in two hundred does not widen it.
-        faults: (name, reason) of images that cannot be read.
+        examined: number of images that were decoded.
+        heights, widths: int [n], of the images without faults.
+        colour: share of images in colour.
+        bright_border: share of images with a bright border.
+        ink: window [top, left, bottom, right], as fractions, of the pixels that differ from the border; dust on one page
+            in 200 does not widen it.
+        faults: (name, reason) of each image that cannot be read.
     """
 
     counts: dict[str, dict[str, int]]
@@ -47,15 +47,15 @@ class Survey:
 
 @dataclass(frozen=True)
 class ImageStatistics:
-    """Images of one split that were decoded, one entry each.
+    """Statistics of each decoded image.
 
     Attributes:
-        names: of those without faults.
-        heights, widths: int [n].
-        colour: bool [n], whether there is colour in it.
-        bright_border: bool [n].
-        ink: float [n, 4], the window that holds what differs from the border.
-        faults: (name, reason) of those that cannot be read.
+        names: names of the images without faults.
+        heights, widths: int [n], in pixels.
+        colour: bool [n], whether the image is in colour.
+        bright_border: bool [n], whether its border is bright.
+        ink: float [n, 4], window of the pixels that differ from the border.
+        faults: (name, reason) of each image that cannot be read.
     """
 
     names: list[str]
@@ -68,25 +68,24 @@ class ImageStatistics:
 
 
 def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
-    """Look at a folder or zip archive of images in class folders.
+    """Examine a folder or zip archive of images in class folders.
 
     Raises:
-        UserError: there are fewer than two classes, or no image can be read; as `image_folder`.
+        UserError: there are fewer than two classes or no images; see `load_image_folder`.
     """
     source = load_image_folder(DataSource(source="image_folder", path=str(path)))
     return summarize(source, [image_statistics(images, progress) for images in source.splits.values()])
 
 
-def summarize(source: Source, looked: list[ImageStatistics]) -> Survey:
-    """Return what was found in a source, of whose splits the images have been looked at."""
-    counts = {
-        split: dict(
-            zip(source.class_names, np.bincount(p.labels, minlength=len(source.class_names)).tolist(), strict=True)
-        )
-        for split, p in source.splits.items()
-    }
-    every = merge_statistics(looked)
-    found = len(every.names)
+def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:
+    """Return the survey of a source from the statistics of its splits."""
+    classes, counts = source.class_names, {}
+    for split, images in source.splits.items():
+        counts[split] = dict(zip(classes, np.bincount(images.labels, minlength=len(classes)).tolist(), strict=True))
+    every = merge_statistics(statistics)
+    found, ink = len(every.names), (0.0, 0.0, 1.0, 1.0)
+    if found:
+        ink = tuple(np.diag(np.quantile(every.ink, (0.005, 0.005, 0.995, 0.995), axis=0)))
     return Survey(
         counts=counts,
         examined=found + len(every.faults),
@@ -94,31 +93,29 @@ def summarize(source: Source, looked: list[ImageStatistics]) -> Survey:
         widths=every.widths,
         colour=float(every.colour.mean()) if found else 0.0,
         bright_border=float(every.bright_border.mean()) if found else 0.0,
-        ink=tuple(np.diag(np.quantile(every.ink, (0.005, 0.005, 0.995, 0.995), axis=0)))
-        if found
-        else (0.0, 0.0, 1.0, 1.0),
+        ink=ink,
         faults=every.faults,
     )
 
 
-def merge_statistics(looked: list[ImageStatistics]) -> ImageStatistics:
-    """Return what was seen in several splits as one."""
+def merge_statistics(statistics: list[ImageStatistics]) -> ImageStatistics:
+    """Join the statistics of several splits."""
     arrays = ("heights", "widths", "colour", "bright_border", "ink")
     return ImageStatistics(
-        names=[name for part in looked for name in part.names],
-        **{field: np.concatenate([getattr(part, field) for part in looked]) for field in arrays},
-        faults=[fault for part in looked for fault in part.faults],
+        names=[name for part in statistics for name in part.names],
+        **{field: np.concatenate([getattr(part, field) for part in statistics]) for field in arrays},
+        faults=[fault for part in statistics for fault in part.faults],
     )
 
 
 def image_statistics(images: Images, progress: Callable[[int, int], None]) -> ImageStatistics:
-    """Decode images of a split, at most `SAMPLE` that lie evenly in it."""
+    """Decode up to `SAMPLE` evenly spaced images of a split and return their statistics."""
     positions = np.unique(np.linspace(0, len(images) - 1, min(len(images), SAMPLE)).astype(int))
-    names, facts, faults = [], [], []
+    names, rows, faults = [], [], []
 
     def one(position: int):
         try:
-            return _facts(images.read(position))
+            return _statistics(images.read(position))
         except BrokenImage as broken:
             return broken
 
@@ -127,15 +124,15 @@ def image_statistics(images: Images, progress: Callable[[int, int], None]) -> Im
             faults.append((images.names[position], str(result)))
         else:
             names.append(images.names[position])
-            facts.append(result)
+            rows.append(result)
         progress(done, len(positions))
-    table = np.array(facts) if facts else np.empty((0, 8))
+    table = np.array(rows) if rows else np.empty((0, 8))
     sizes, flags = table[:, :2].astype(int), table[:, 2:4].astype(bool)
     return ImageStatistics(names, *sizes.T, *flags.T, table[:, 4:8], faults)
 
 
-def _facts(image: np.ndarray) -> tuple:
-    """Return height, width, colour, bright border, and the window that holds the ink."""
+def _statistics(image: np.ndarray) -> tuple:
+    """Return height, width, colour, bright border, and the four edges of the ink window."""
     height, width = image.shape[:2]
     spread = image[::4, ::4].max(axis=2).astype(int) - image[::4, ::4].min(axis=2)
     border = border_means(image[np.newaxis])[0]

@@ -1,4 +1,4 @@
-"""Files of a tar.gz archive, unpacked once into the cache: what is in such an archive can only be read by reading all of it."""
+"""tar.gz archives: unpacked once into the cache, because they allow no random access."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHUNK = 2**20
 
 
 def unpack_tar(archive: Path, wanted: Iterable[str]) -> Path:
-    """Return a folder with the wanted files of a tar.gz archive, whichever folder of the archive they lie in.
+    """Return a folder with the files named in `wanted`, from any folder of a tar.gz archive.
 
-    Links, devices and files of other names are passed over.
+    Links, devices and other files are skipped.
 
     Raises:
-        UserError: it is no such archive, it is damaged, a wanted file is missing, has more than 256 MiB or is there twice, or
-            the archive unpacks to more than 8 GiB.
+        UserError: the file is not a tar.gz archive or is damaged; a wanted file is missing, duplicate or larger than
+            256 MiB; or the archive unpacks to more than 8 GiB.
         RunError: the cache cannot be written.
     """
     key = hashlib.sha256(f"{archive.resolve()} {file_state(archive)} {sorted(wanted)}".encode()).hexdigest()[:32]
@@ -46,40 +46,38 @@ def unpack_tar(archive: Path, wanted: Iterable[str]) -> Path:
 
 
 def _unpack(archive: Path, wanted: set[str], folder: Path) -> None:
-    """Write the wanted files to a folder; an OSError is of that folder, not of the archive."""
+    """Write the wanted files to a folder. An OSError always concerns the folder, never the archive."""
     missing = set(wanted)
     try:
-        with _Wary(archive) as content, tarfile.open(fileobj=content, mode="r:") as tar:
-            Console(stderr=True).print(f"unpacking {archive.name}, which is done once", highlight=False)
-            # Once all were found, the rest is not read, which would take STL-10 some seconds more.
+        with _ForwardReader(archive) as content, tarfile.open(fileobj=content, mode="r:") as tar:
+            Console(stderr=True).print(f"unpacking {archive.name}, which is done only once", highlight=False)
+            # Stop once all files are found; the rest of STL-10 would take some more seconds.
             while missing and (member := tar.next()) is not None:
-                tar.members.clear()  # which it collects, however many there are
+                tar.members.clear()  # tarfile would keep an entry for every member
                 name = PurePosixPath(member.name).name
                 if name not in wanted or not member.isreg() or member.issparse():
                     continue
                 if name not in missing:
-                    raise tarfile.ReadError(f"{name} is there twice")
+                    raise tarfile.ReadError(f"{name} appears twice")
                 if member.size > MAX_MEMBER:
-                    raise tarfile.ReadError(
-                        f"{name} has {member.size:,} bytes, and no more than {MAX_MEMBER:,} are read"
-                    )
+                    raise tarfile.ReadError(f"{name} has {member.size:,} bytes; at most {MAX_MEMBER:,} are allowed")
                 missing.remove(name)
                 with (folder / name).open("wb") as file:
                     for chunk in content.chunks(member):
                         file.write(chunk)
     except OSError:
         raise
-    except Exception as error:  # those of tarfile, gzip and zlib have no common base
+    except Exception as error:  # errors of tarfile, gzip and zlib have no common base class
         raise UserError(Problem(f"is not a readable tar.gz archive: {error}", str(archive))) from None
     if missing:
-        raise UserError(Problem(f"lacks {listing(sorted(missing))}, or it ends before", str(archive)))
+        raise UserError(Problem(f"lacks {listing(sorted(missing))}, or is cut off", str(archive)))
 
 
-class _Wary:
-    """A gzip file that is read forwards only, and of which a limited part is read at once and in all.
+class _ForwardReader:
+    """A gzip file that is only read forwards, with limits on each read and on the total.
 
-    tarfile asks for all of what describes a member, however long that is said to be, and follows a size below zero back to
-    where it was before. What is wrong with the file is a ReadError, so that an OSError is never of it.
+    tarfile reads a member's header in one piece, whatever length is declared, and seeks backwards for a negative size. Every
+    fault of the file is raised as ReadError, so an OSError never concerns it.
     """
 
     def __init__(self, path: Path):
@@ -88,7 +86,7 @@ class _Wary:
         except OSError as error:
             raise tarfile.ReadError(str(error)) from None
 
-    def __enter__(self) -> _Wary:
+    def __enter__(self) -> _ForwardReader:
         return self
 
     def __exit__(self, *what) -> None:
@@ -99,16 +97,16 @@ class _Wary:
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= CHUNK:
-            raise tarfile.ReadError(f"{size:,} bytes are said to describe a member")
+            raise tarfile.ReadError(f"a member declares a header of {size:,} bytes")
         return self._within(self.tell() + size, lambda: self.file.read(size))
 
     def seek(self, position: int) -> None:
         if position < self.tell():
-            raise tarfile.ReadError("a member has a size below zero")
+            raise tarfile.ReadError("a member has a negative size")
         self._within(position, lambda: self.file.seek(position))
 
     def chunks(self, member: tarfile.TarInfo) -> Iterator[bytes]:
-        """Yield the content of a member; all of it is read, so that tarfile need not go back for the next."""
+        """Yield the content of a member to its end, where tarfile looks for the next one."""
         self.seek(member.offset_data)
         left = member.size
         while left:

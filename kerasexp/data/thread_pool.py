@@ -1,4 +1,4 @@
-"""Work on many images at once: decoding and inflating leave Python's lock free."""
+"""A map over many images in threads: decoding and inflating release Python's lock."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import TypeVar
 from kerasexp.environment import cores
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
-# Small images are handed to a thread several at a time: a JPEG file of 45 kB takes 0.3 ms, and handing it over a tenth of that.
-AT_ONCE = 8
-# Seconds. What takes less is mostly Python, and threads that wait for each other's turn take twice as long as one alone.
-QUICK = 1e-4
+# Images per task: decoding a JPEG file of 45 kB takes 0.3 ms, and submitting a task a tenth of that.
+TASK_ITEMS = 8
+# Seconds. A faster function is mostly Python, and threads waiting for the lock take twice as long as a single one.
+MIN_SECONDS = 1e-4
 
 
 def map_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield `function` of each item, in their order. One thread a core: one more made decoding a tenth slower."""
-    quickest = float("inf")
-    for item in items[:AT_ONCE]:
+    """Yield `function(item)` in the order of the items. One thread per core: one more made decoding a tenth slower."""
+    fastest = float("inf")
+    for item in items[:TASK_ITEMS]:
         start = time.perf_counter()
         result = function(item)
-        quickest = min(quickest, time.perf_counter() - start)
+        fastest = min(fastest, time.perf_counter() - start)
         yield result
-    if quickest < QUICK:
-        yield from map(function, items[AT_ONCE:])
+    if fastest < MIN_SECONDS:
+        yield from map(function, items[TASK_ITEMS:])
         return
-    parts = (items[start : start + AT_ONCE] for start in range(AT_ONCE, len(items), AT_ONCE))
+    parts = (items[start : start + TASK_ITEMS] for start in range(TASK_ITEMS, len(items), TASK_ITEMS))
     with ThreadPoolExecutor(max_workers=cores()) as pool:
         for results in pool.map(lambda part: [function(item) for item in part], parts):
             yield from results

@@ -154,7 +154,7 @@ BAD = {
     "negative epochs": (["run", "tiny.yaml", "--set", "training.epochs=-1"], "training.epochs"),
     "batch beyond the split": (["run", "tiny.yaml", "--set", "training.batch_size=39"], "38 training images"),
     "no data": (["run", "tiny.yaml", "--set", "data.path=gone"], "gone"),
-    "empty folder": (["run", "tiny.yaml", "--set", "data.path=empty"], "holds no image"),
+    "empty folder": (["run", "tiny.yaml", "--set", "data.path=empty"], "has no image"),
     "one class": (["run", "tiny.yaml", "--set", "data.path=one"], "one class"),
     "unknown class": (["run", "tiny.yaml", "--set", "data.labels.select=[disk, across]"], "did you mean 'disc'"),
     "two folders, one class": (

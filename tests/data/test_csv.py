@@ -71,33 +71,33 @@ def test_csv_of_fractions_is_brought_to_uint8():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("7,0,1,2,3\n8,0,1,2\n", "line 2 has 4 values, and 5 are expected"),
+        ("7,0,1,2,3\n8,0,1,2\n", "line 2 has 4 values; 5 are expected"),
         ("label,a,b,c,d\n7,0,1,2,3\n8,0,1,2,3,4\n", "line 3 has 6 values"),
-        ("7,0,1,2,3\n8,0,1,x,3\n", "line 2 holds 'x', which is no number"),
-        ("7,0,1,2,3\n\n\n8,0,1,x,3\n", "line 4 holds 'x'"),
+        ("7,0,1,2,3\n8,0,1,x,3\n", "line 2 contains 'x', which is not a number"),
+        ("7,0,1,2,3\n\n\n8,0,1,x,3\n", "line 4 contains 'x'"),
         ("7,0,1,2,3\n\n8,0,1\n", "line 3 has 3 values"),
-        ("label,a,b,c,d\n7,0,1,,3\n", "line 2 holds '', which is no number"),
-        ("7,0,1,2,3\n7,0,1,2,256\n", "line 2 holds 256; pixels are 0 to 255, or 0.0 to 1.0"),
-        ("7,0,1,2,3\n\n7,0,1,2,-1\n", "line 3 holds -1"),
-        ("label,a,b,c,d\n7,0,1,2,nan\n", "line 2 holds nan"),
-        ("7,0,1,2,1e999\n", "line 1 holds inf"),
-        ("7,0,1,2\n", "3 pixels a line make no square"),
-        ("label,pixel_0_0,pixel_0_1,pixel_3_3\n7,0,1,2\n", "3 pixels a line make no square"),
-        ("label,pixel_0_0,pixel_1_0,pixel_0_1,pixel_1_1\n7,1,2,3,4\n", "not in their order"),
+        ("label,a,b,c,d\n7,0,1,,3\n", "line 2 contains '', which is not a number"),
+        ("7,0,1,2,3\n7,0,1,2,256\n", "line 2 has the pixel 256; pixels are 0 to 255, or 0.0 to 1.0"),
+        ("7,0,1,2,3\n\n7,0,1,2,-1\n", "line 3 has the pixel -1"),
+        ("label,a,b,c,d\n7,0,1,2,nan\n", "line 2 has the pixel nan"),
+        ("7,0,1,2,1e999\n", "line 1 has the pixel inf"),
+        ("7,0,1,2\n", "3 pixels per line form neither a square"),
+        ("label,pixel_0_0,pixel_0_1,pixel_3_3\n7,0,1,2\n", "3 pixels per line form neither a square"),
+        ("label,pixel_0_0,pixel_1_0,pixel_0_1,pixel_1_1\n7,1,2,3,4\n", "not in order"),
         ("7,0,1,2,3\n,0,1,2,3\n", "line 2 has no label"),
         ("7,0,1,2,3\nNaN,0,1,2,3\n", "line 2 has no label"),
-        ("a,b,label,c,d\n0,1,7,2,3\n0,1,7.5,2,3\n", "line 3 has the label 7.5; labels are words or whole numbers"),
+        ("a,b,label,c,d\n0,1,7,2,3\n0,1,7.5,2,3\n", "line 3 has the label 7.5; labels are words or integers"),
         ("7,0,1,2,3\n-1,0,1,2,3\n", "line 2 has the label -1"),
         ('7,0,1,2,3\n"8,0,1,2,3\n', "line 2 has 1 values"),
         ("7\t0\t1\t2\t3\n8\t0\t1\t2\t3\n", "without a column 'label'"),
-        (",".join(map(str, range(65))) + "\n", "holds no line of pixels"),
+        (",".join(map(str, range(65))) + "\n", "has no line with pixels"),
         (",".join(map(str, range(65))) + "\n" + "7," * 64 + "7\n", "without a column 'label'"),
         ("class,a,b,c,d\n7,0,1,2,3\n", "without a column 'label'"),
         ("label;a;b;c;d\n7;0;1;2;3\n", "without a column 'label'"),
         ("label\ncat\ndog\n", "pixels"),
         ("7\n8\n", "pixels"),
-        ("label,a,b,c,d\n", "holds no line of pixels"),
-        ("", "holds no line of pixels"),
+        ("label,a,b,c,d\n", "has no line with pixels"),
+        ("", "has no line with pixels"),
         (b"\xff\xfe\x00", "cannot be read as CSV"),
         ("7," + "1" * 200_000, "cannot be read as CSV"),
     ],
@@ -120,7 +120,7 @@ def test_csv_folder_holds_one_file_per_split(tmp_path):
 
 def test_csv_folder_without_train_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"holds no train\.csv"):
+    with pytest.raises(UserError, match=r"has no train\.csv"):
         load_csv(DataSource(source="csv", path="empty"))
 
 

@@ -115,12 +115,12 @@ def test_classes_may_be_called_otherwise():
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"readme.txt": b""}, r"holds no images .* of cats or dogs; they are looked for as training_set/cats/"),
-        ({"train/cat.0.jpg": b"", "test1/1.jpg": b""}, "holds no images .* of dogs; "),
+        ({"readme.txt": b""}, r"has no images .* of cats or dogs; expected: training_set/cats/"),
+        ({"train/cat.0.jpg": b"", "test1/1.jpg": b""}, "has no images .* of dogs; "),
         ({"birds/1.jpg": b"", "bobcats/1.jpg": b""}, "of cats or dogs"),
         (
             {"train.zip": b"", "test1.zip": b""},
-            r"It holds other archives \(test1\.zip, train\.zip\): unpack the one with",
+            r"It contains other archives \(test1\.zip, train\.zip\): unpack it",
         ),
     ],
 )

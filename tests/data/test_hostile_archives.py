@@ -147,4 +147,4 @@ def test_the_commands_tell_it_in_one_message(cli, tmp_path, name):
 def test_an_archive_of_an_archive_holds_no_image(cli, tmp_path):
     inner = make_zip(tmp_path / "inner.zip", {"a/1.png": b"1"}).read_bytes()
     answer = cli("new", make_zip(tmp_path / "x.zip", {"inner.zip": inner}))
-    assert answer.code == 2 and "holds no image" in answer.err
+    assert answer.code == 2 and "has no image" in answer.err

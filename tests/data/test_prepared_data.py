@@ -122,7 +122,7 @@ def test_selected_classes_are_kept_in_their_order(npz):
 
 def test_an_unknown_class_is_refused_with_the_closest(npz):
     with pytest.raises(
-        UserError, match=r"data\.labels\.select: no class 'dogg'; did you mean 'dog'\?; there: cat, dog, emu"
+        UserError, match=r"data\.labels\.select: no class 'dogg'; did you mean 'dog'\?; classes: cat, dog, emu"
     ):
         prepare(Data(**npz, labels=Labels(select=["cat", "dogg"])))
 

@@ -151,7 +151,7 @@ def test_a_class_map_names_orders_and_leaves_out():
 
 
 def test_a_class_map_with_an_unknown_folder_is_refused_with_the_closest():
-    with pytest.raises(UserError, match=r"data\.class_names: 'Sample01' .*did you mean 'Sample001'\?; there: "):
+    with pytest.raises(UserError, match=r"data\.class_names: 'Sample01' .*did you mean 'Sample001'\?; stored labels: "):
         load_folder(folder("Sample001/1.png", "Sample002/1.png"), {"Sample01": "0", "Sample002": "1"})
 
 
@@ -159,12 +159,12 @@ def test_a_class_map_with_an_unknown_folder_is_refused_with_the_closest():
     ("paths", "reason"),
     [
         (["cat/1.png", "cat/2.png"], r"only one class \(cat\)"),
-        (["1.png", "2.png"], "2 images lie beside or below"),
-        (["notes.txt"], "holds no image"),
-        ([".hidden/1.png"], "holds no image"),
-        (["cat/1.png", "dog/1.png", "stray.png"], r"1 images lie beside or below .*'stray\.png'"),
+        (["1.png", "2.png"], "2 images are not directly in a class folder"),
+        (["notes.txt"], "has no image"),
+        ([".hidden/1.png"], "has no image"),
+        (["cat/1.png", "dog/1.png", "stray.png"], r"1 images are not directly in a class folder, .*'stray\.png'"),
         (["cat/1.png", "dog/deep/1.png"], r"such as 'dog/deep/1\.png'"),
-        (["train/cat/1.png", "train/dog/1.png", "test/1.png"], "lie beside or below"),
+        (["train/cat/1.png", "train/dog/1.png", "test/1.png"], "not directly in a class folder"),
     ],
     ids=["one class", "no folders", "no images", "hidden", "stray", "deeper", "half split"],
 )
@@ -175,7 +175,7 @@ def test_a_folder_without_class_folders_is_refused(paths, reason):
 
 def test_an_empty_folder_is_refused():
     Path("scans").mkdir()
-    with pytest.raises(UserError, match="holds no image"):
+    with pytest.raises(UserError, match="has no image"):
         load_folder("scans")
 
 
@@ -244,7 +244,7 @@ def test_without_a_stand_in_missing_data_are_the_users_problem():
 
 
 def test_a_stand_in_that_is_missing_too_is_told():
-    with pytest.raises(UserError, match="MNIST is not at .*; and its stand-in: 'nowhere.npz'"):
+    with pytest.raises(UserError, match="MNIST is not at .*; nor is its stand-in available: 'nowhere.npz'"):
         load_source(Data(source="mnist", offline=dict(source="npz", path="nowhere.npz")))
 
 

@@ -149,19 +149,19 @@ X, Y = IMAGES["train"].tobytes(), LABELS["train"].astype(np.uint8).tobytes()
         (
             dict(train_X=X[:-1]),
             {},
-            r"train_X\.bin: has 1,105,919 bytes; the 40 labels of train_y\.bin need 27,648 for each",
+            r"train_X\.bin: has 1,105,919 bytes; the 40 labels in train_y\.bin need 27,648 per image",
         ),
         (dict(train_y=Y[:-1]), {}, r"train_X\.bin: has 1,105,920 bytes; the 39 labels"),
         (dict(test_X=b"", test_y=b""), {}, r"test_X\.bin: has 0 bytes; the 0 labels"),
         (dict(train_y=Y[:7] + b"\0" + Y[8:]), {}, r"train_y\.bin: image 7 has the label 0; labels are 1 to 10"),
         (dict(train_y=Y[:7] + b"\x0b" + Y[8:]), {}, "image 7 has the label 11; labels are 1 to 10"),
-        (dict(class_names=b"cat\ncat\n"), {}, r"class_names\.txt: names a class twice"),
+        (dict(class_names=b"cat\ncat\n"), {}, r"class_names\.txt: contains a duplicate class"),
         (dict(class_names=b"\xff\xfe"), {}, r"class_names\.txt: cannot be read: "),
         (dict(fold_indices=None), dict(fold=0), r"fold_indices\.txt: cannot be read: No such file"),
-        (dict(fold_indices=b"1 2\n3 4\n"), dict(fold=2), r"data\.fold: has 2 folds, and there is no 2"),
-        (dict(fold_indices=b"1 2\n3 x\n"), dict(fold=1), "line 2 is no list of positions: .*'x'"),
-        (dict(fold_indices=b"1 2\n3 40\n"), dict(fold=1), "line 2 names images that are not there; they are 0 to 39"),
-        (dict(fold_indices=b"-1 2\n"), dict(fold=0), "line 1 names images that are not there"),
+        (dict(fold_indices=b"1 2\n3 4\n"), dict(fold=2), r"data\.fold: has no fold 2; its 2 folds"),
+        (dict(fold_indices=b"1 2\n3 x\n"), dict(fold=1), "line 2 is not a list of positions: .*'x'"),
+        (dict(fold_indices=b"1 2\n3 40\n"), dict(fold=1), "line 2 has a position outside 0 to 39"),
+        (dict(fold_indices=b"-1 2\n"), dict(fold=0), "line 1 has a position outside"),
     ],
 )
 def test_files_that_are_not_what_they_should_be_are_refused(changed, keys, said):
@@ -205,11 +205,11 @@ def headed(header: bytes) -> str:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: archive((member("b/train_y.bin", 3), b"abc")), r"train_y\.bin is there twice"),
+        (lambda: archive((member("b/train_y.bin", 3), b"abc")), r"train_y\.bin appears twice"),
         (lambda: archive(leave_out="test_X.bin"), r"lacks test_X\.bin"),
         (
             lambda: headed(changed_header(member("train_X.bin"), b"\x80" + (2**40).to_bytes(11, "big"))),
-            "no more than 268",
+            "at most 268",
         ),
         (
             lambda: headed(changed_header(member("other"), b"\x80" + (2**40).to_bytes(11, "big"))),
@@ -218,9 +218,12 @@ def headed(header: bytes) -> str:
         (lambda: headed(changed_header(member("other"), b"\xff" * 10 + b"\xf0\0")), "below zero|readable"),
         (
             lambda: headed(changed_header(member("x", kind=tarfile.XHDTYPE), b"%011o\0" % 2**32)),
-            "4,294,967,296 bytes are said to describe a member",
+            "a member declares a header of 4,294,967,296 bytes",
         ),
-        (lambda: headed(changed_header(member("x", kind=tarfile.GNUTYPE_LONGNAME), b"%011o\0" % 2**32)), "describe"),
+        (
+            lambda: headed(changed_header(member("x", kind=tarfile.GNUTYPE_LONGNAME), b"%011o\0" % 2**32)),
+            "declares a header",
+        ),
     ],
     ids=["twice", "missing", "too large", "bomb", "size below zero", "huge description", "huge name"],
 )

@@ -128,8 +128,8 @@ def test_a_copy_with_fewer_classes_than_it_lists_says_so():
     lacking = {name: None for name in published() if name.startswith((f"train/{WNIDS[1]}", f"train/{WNIDS[4]}"))}
     source = load(written(changed=lacking))
     assert source.class_names == [NAMES[0], NAMES[2], NAMES[3]] and len(source.splits["test"]) == 6
-    assert source.origin.endswith("which has 3 of its 5 classes")
-    with pytest.raises(UserError, match=f"holds no images of {WNIDS[1]} in tiny-imagenet-200/train/<class>/images"):
+    assert source.origin.endswith("with 3 of its 5 classes")
+    with pytest.raises(UserError, match=f"has no images of {WNIDS[1]} in tiny-imagenet-200/train/<class>/images"):
         load(written(changed=lacking), first_classes=2)
 
 
@@ -149,10 +149,14 @@ def test_an_image_that_changes_after_it_was_listed_is_told():
 @pytest.mark.parametrize(
     ("changed", "keys", "said"),
     [
-        ({"wnids.txt": None}, {}, "holds no wnids.txt"),
-        ({"wnids.txt": b""}, {}, "holds no images of "),
+        ({"wnids.txt": None}, {}, "has no wnids.txt"),
+        ({"wnids.txt": b""}, {}, "has no images of "),
         ({"wnids.txt": b"\xff"}, {}, r"wnids\.txt cannot be read: 'utf-8'"),
-        ({}, {"first_classes": 6}, r"data\.first_classes: 6 are asked for, and tiny-imagenet-200/wnids\.txt has 5"),
+        (
+            {},
+            {"first_classes": 6},
+            r"data\.first_classes: 6 is more than the 5 classes in tiny-imagenet-200/wnids\.txt",
+        ),
         ({"val/val_annotations.txt": None}, {}, r"val/val_annotations\.txt cannot be read"),
         (
             {"val/val_annotations.txt": b"val_0.JPEG n02124075\n"},

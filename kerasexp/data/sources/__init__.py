@@ -1,4 +1,4 @@
-"""Where images and labels come from: one file per source, and this dict of their names."""
+"""Sources of images and labels: one file per source, and this registry of their names."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ SOURCES: dict[str, Callable[[DataSource], Source]] = {
 
 
 def load_source(data: Data) -> tuple[Source, str | None]:
-    """Load the experiment's source, or its offline stand-in where the source is not to be had.
+    """Load the experiment's source, or its offline stand-in if the source is not available.
 
     Returns:
-        The source, and None or one sentence that says what stands in for what, and why.
+        The source, and None or a sentence that names the stand-in and the reason for it.
 
     Raises:
-        UserError: neither can be had.
+        UserError: neither is available.
     """
     try:
         return SOURCES[data.source](data), None
     except MissingData as missing:
         if data.offline is None:
-            hint = "" if data.path else ". To go on without it, name a stand-in, such as offline: digits"
+            hint = "" if data.path else ". To continue without it, name a stand-in, such as data.offline: digits"
             raise UserError(Problem(f"{missing}{hint}", key="data.path" if data.path else "data.source")) from None
         stand_in = data.offline
         if stand_in.class_names is None:
@@ -51,6 +51,8 @@ def load_source(data: Data) -> tuple[Source, str | None]:
         try:
             source = SOURCES[stand_in.source](stand_in)
         except MissingData as also_missing:
-            raise UserError(Problem(f"{missing}; and its stand-in: {also_missing}", key="data.offline")) from None
+            raise UserError(
+                Problem(f"{missing}; nor is its stand-in available: {also_missing}", key="data.offline")
+            ) from None
         wanted = f"{data.source} {data.path}" if data.path else data.source
         return source, f"'{stand_in.source}' stands in for '{wanted}': {missing}"

@@ -1,4 +1,4 @@
-"""Images as lines of a CSV file: a label and the flattened pixels, as the reports stored them."""
+"""CSV files of images: one line per image with its label and flattened pixels, the format of the papers' datasets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.pixel_values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing
 
-# A first line that counts 0, 1, 2, ... further than this is a header, as pandas writes it, and no image.
-MOST_COUNTED = 16
+# A first line that counts 0, 1, 2, ... past this number is a header written by pandas, not an image.
+MAX_COUNTING = 16
 
 
 def load_csv(data: DataSource) -> Source:
-    """Load one CSV file, or a folder with `train.csv` and perhaps `val.csv` and `test.csv`.
+    """Load one CSV file, or a folder with `train.csv` and optionally `val.csv` and `test.csv`.
 
     Raises:
         MissingData: there is no such file or folder.
@@ -32,7 +32,7 @@ def load_csv(data: DataSource) -> Source:
             split: found / f"{split}.csv" for split in ("train", "val", "test") if (found / f"{split}.csv").is_file()
         }
         if "train" not in files:
-            raise UserError(Problem("holds no train.csv", str(found)))
+            raise UserError(Problem("has no train.csv", str(found)))
     else:
         files = {"train": found}
     return source_from_arrays(
@@ -41,17 +41,18 @@ def load_csv(data: DataSource) -> Source:
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read images from CSV: with a header, the column `label` and the others in order; without one, the label first.
+    """Read images from CSV.
 
-    The pixels are those of a square grey image, or, where the header names them `pixel_<row>_<column>` (or
-    `pixel_<row>_<column>_<channel>`), of an image of that shape.
+    With a header, the label is the column `label`; without one, it is the first value. If the header names the pixels
+    `pixel_<row>_<column>` or `pixel_<row>_<column>_<channel>`, they form an image of that shape; otherwise a square grey
+    image.
 
     Returns:
-        uint8 [n, height, width, channels] and the labels as strings [n].
+        uint8 [n, height, width, channels] and the labels as text [n].
 
     Raises:
-        UserError: a line has another length than the first, a pixel or label is none (see `as_uint8` and `as_labels`), all
-            with the line's number; or the pixels make no square, or do not stand in their order.
+        UserError: a line has a different length or an invalid pixel or label (see `as_uint8` and `as_labels`), with the line
+            number; or the pixels do not form a square or are not in order.
     """
     name = str(path)
     try:
@@ -63,14 +64,14 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     header = numbered.pop(0)[1] if numbered and _is_header(numbered[0][1]) else None
     rows, lines = [row for _, row in numbered], [number for number, _ in numbered]
     if not rows:
-        raise UserError(Problem("holds no line of pixels", name))
+        raise UserError(Problem("has no line with pixels", name))
     if header is not None and "label" not in header:
         raise UserError(Problem(f"has the header {listing(header, 4)} without a column 'label'", name))
     width = len(header or rows[0])
     label_column = header.index("label") if header else 0
     for line, row in numbered:
         if len(row) != width:
-            raise UserError(Problem(f"line {line} has {len(row)} values, and {width} are expected", name))
+            raise UserError(Problem(f"line {line} has {len(row)} values; {width} are expected", name))
 
     def place(position: int) -> str:
         return f"line {lines[position]}"
@@ -80,7 +81,7 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
         pixels = np.array(rows, dtype=np.float64)
     except ValueError:
         line, value = next((i, value) for i, row in numbered for value in row if not _is_number(value))
-        raise UserError(Problem(f"line {line} holds '{value}', which is no number", name)) from None
+        raise UserError(Problem(f"line {line} contains '{value}', which is not a number", name)) from None
     if header:
         header.pop(label_column)
     shape = _shape(header, pixels.shape[1], name)
@@ -88,7 +89,7 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_csv(path: Path, images: np.ndarray | ImagesOnDisk, labels: list[str]) -> None:
-    """Write uint8 images [n, height, width, channels] with a header that tells their shape; `read_csv` reads them back."""
+    """Write uint8 images [n, height, width, channels] with a header that gives their shape; `read_csv` reads such files."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["label", *_pixel_names(images.shape[1:])])
@@ -97,9 +98,9 @@ def write_csv(path: Path, images: np.ndarray | ImagesOnDisk, labels: list[str]) 
 
 
 def _is_header(line: list[str]) -> bool:
-    """Whether a file's first line names its columns: the label's, or the last by a word, or all of them by counting."""
+    """Return whether the first line is a header: it has `label`, ends in a word, or counts the columns."""
     counted = [str(int(line[0]) + i) for i in range(len(line))] if line[0].isdecimal() else None
-    return "label" in line or not _is_number(line[-1]) or (line == counted and len(line) > MOST_COUNTED)
+    return "label" in line or not _is_number(line[-1]) or (line == counted and len(line) > MAX_COUNTING)
 
 
 def _is_number(text: str) -> bool:
@@ -111,7 +112,7 @@ def _is_number(text: str) -> bool:
 
 
 def _pixel_names(shape: tuple[int, ...]) -> list[str]:
-    """Return the columns of an image [height, width, channels]; the channel is left out where there is only one."""
+    """Return the column names of an image [height, width, channels]; without the channel if there is only one."""
     height, width, channels = shape
     suffixes = [""] if channels == 1 else [f"_{channel}" for channel in range(channels)]
     return [f"pixel_{row}_{column}{suffix}" for row in range(height) for column in range(width) for suffix in suffixes]
@@ -123,12 +124,12 @@ def _shape(header: list[str] | None, count: int, name: str) -> tuple[int, int, i
         shape = tuple(int(part) + 1 for part in last)
         shape = shape if len(shape) == 3 else (*shape, 1)
         if len(header) == count == shape[0] * shape[1] * shape[2] and header != _pixel_names(shape):
-            raise UserError(Problem("its columns pixel_0_0, pixel_0_1, ... are not in their order", name))
+            raise UserError(Problem("the columns pixel_0_0, pixel_0_1, ... are not in order", name))
     else:
         side = round(count**0.5)
         shape = (side, side, 1)
     if count == 0 or shape[0] * shape[1] * shape[2] != count:
         raise UserError(
-            Problem(f"{count} pixels a line make no square image, nor the shape that the header tells", name)
+            Problem(f"{count} pixels per line form neither a square image nor the shape in the header", name)
         )
     return shape

@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 real handwritten digits (Alpaydin and Kaynak 1998), which need no download."""
+"""scikit-learn's 1,797 real handwritten digits (Alpaydin and Kaynak 1998), available without a download."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEST_FRACTION = 0.2
 
 
 def load_digits(data: DataSource) -> Source:
-    """Load the digits, brought from 8x8 to 20x20 within 28x28, as MNIST's are placed; a fixed fifth is the test split."""
+    """Load the digits, upsampled from 8x8 to 20x20 and centred in 28x28 like MNIST; a fixed fifth is the test split."""
     import cv2
     from sklearn.datasets import load_digits as load_sklearn_digits
     from sklearn.model_selection import train_test_split

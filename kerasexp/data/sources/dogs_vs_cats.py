@@ -1,4 +1,4 @@
-"""Dogs vs. cats: photographs of any size, from the Asirra data set (Elson et al., CCS 2007)."""
+"""Dogs vs. cats: photographs of any size, from the Asirra dataset (Elson et al., CCS 2007)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from kerasexp.errors import Problem, UserError, listing
 
 URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
 CHECKSUM = "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
-# All 25,000 come before the 2,000 of the smaller archive.
+# The full dataset of 25,000 images is preferred to the smaller archive of 2,000.
 NAMES = ("PetImages", "kagglecatsanddogs_5340.zip", "dogs_vs_cats", "dogs_vs_cats.zip")
-# PetImages/Cat/1.jpg or training_set/cats/cat.1.jpg, by the folder; Kaggle's train/cat.1.jpg by the file.
+# The folder gives the class in PetImages/Cat/1.jpg and training_set/cats/cat.1.jpg, the file name in Kaggle's train/cat.1.jpg.
 BY_FOLDER = re.compile(r"(?:^|/)(cat|dog)s?/[^/]+$", re.IGNORECASE)
 BY_FILE = re.compile(r"(?:^|/)(cat|dog)\.\d+\.\w+$", re.IGNORECASE)
 
 
 def load_dogs_vs_cats(data: DataSource) -> Source:
-    """List the images of a folder or zip archive in any of the published layouts; they are decoded when they are read.
+    """List the images of a folder or zip archive in any of the published layouts; an image is decoded when it is read.
 
-    Microsoft's archive holds files that are empty or cut off: they are left out, and named, as any others. Images below a
-    folder `test_set` are the test split where there are others beside it.
+    Microsoft's archive has empty and truncated files, which are left out and reported like any broken image. Images in a
+    folder `test_set` are the test split if there are others outside it.
 
     Raises:
-        MissingData: it is nowhere, and cannot be downloaded.
-        UserError: there are no images of cats, or of dogs.
+        MissingData: the dataset is not found and cannot be downloaded.
+        UserError: there are no images of cats, or none of dogs.
     """
     found, place = find_dataset(PublishedDataset("Dogs vs. cats", NAMES, URL, CHECKSUM), data.path)
     files = open_files(found)
@@ -46,7 +46,7 @@ def load_dogs_vs_cats(data: DataSource) -> Source:
 
 
 def _kind(path: str) -> str | None:
-    """Return `cat` or `dog`, or None for what is no image of either."""
+    """Return `cat`, `dog` or, for any other file, None."""
     match = is_image_name(path) and (BY_FOLDER.search(path) or BY_FILE.search(path))
     return match.group(1).lower() if match else None
 
@@ -56,9 +56,13 @@ def _refuse_without(members: dict[str, list[str]], files: Files) -> None:
     if not absent:
         return
     message = (
-        f"holds no images ({', '.join(EXTENSIONS)}) of {' or '.join(f'{kind}s' for kind in absent)}; they are looked for "
-        "as training_set/cats/..., PetImages/Cat/... and train/cat.0.jpg"
+        f"has no images ({', '.join(EXTENSIONS)}) of {' or '.join(f'{kind}s' for kind in absent)}; expected: "
+        "training_set/cats/..., PetImages/Cat/... or train/cat.0.jpg"
     )
     inner = [path for path in files.paths if path.lower().endswith(".zip")]
-    hint = f". It holds other archives ({listing(inner)}): unpack the one with images, and name that" if inner else ""
+    hint = (
+        f". It contains other archives ({listing(inner)}): unpack it and name the archive that has the images"
+        if inner
+        else ""
+    )
     raise UserError(Problem(message + hint, files.origin))

@@ -1,4 +1,4 @@
-"""Image files in one folder per class; the folder may be a zip archive."""
+"""Image files in one folder per class, in a folder or a zip archive."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ SPLIT_FOLDERS = {
 
 
 def load_image_folder(data: DataSource) -> Source:
-    """List the images of a folder or zip archive; they are decoded when they are read.
+    """List the images of a folder or zip archive; an image is decoded when it is read.
 
-    A lone top folder is stepped into. Folders `train`, `val` and `test` side by side are taken as the splits.
+    A single top folder is entered. Folders `train`, `val` and `test` side by side are the splits.
 
     Raises:
         MissingData: there is no such folder or archive.
-        UserError: there are no class folders with images, or fewer than two.
+        UserError: there are fewer than two class folders with images.
     """
     files = open_files(find_data_path(data.path))
     return source_from_files(f"images in {files.name}", files, class_folders(files), data.class_names)
 
 
 def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
-    """Return split -> class folder -> paths of its images, sorted.
+    """Return split -> class folder -> sorted paths of its images.
 
     Raises:
         UserError: there is no image, or images lie beside the class folders or deeper than them.
     """
     named = [p for p in files.paths if is_image_name(p)]
-    # Files of kinds that are not read are listed beside those that are, to be named; a stray one tells of no folders.
+    # Images in unsupported formats are listed, so that they are reported, but only supported ones determine the layout.
     paths = [p for p in named if p.lower().endswith(EXTENSIONS)] or named
     if not paths:
-        raise UserError(Problem(f"holds no image ({', '.join(EXTENSIONS)})", files.origin))
+        raise UserError(Problem(f"has no image ({', '.join(EXTENSIONS)})", files.origin))
     parts = {path: _parts(path) for path in named}
     depth, shallowest = 0, min(len(parts[p]) for p in paths)
     while len({parts[p][depth] for p in paths}) == 1 and shallowest > depth + 2:
@@ -58,8 +58,8 @@ def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
     if misplaced:
         raise UserError(
             Problem(
-                f"{len(misplaced)} images lie beside or below the class folders, such as '{misplaced[0]}'; "
-                "each class is one folder, and its images lie in it",
+                f"{len(misplaced)} images are not directly in a class folder, such as '{misplaced[0]}'; "
+                "put the images of each class into one folder",
                 files.origin,
             )
         )
@@ -74,5 +74,5 @@ def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:
 
 
 def _parts(path: str) -> list[str]:
-    """Return what is between the slashes; PurePosixPath takes ten times as long."""
+    """Return the components of a path; PurePosixPath takes ten times as long."""
     return [part for part in path.split("/") if part not in ("", ".")]

@@ -12,11 +12,11 @@ SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 
 
 def load_mnist(data: DataSource) -> Source:
-    """Load MNIST from $KERASEXP_DATA, from Keras's cache, or by downloading it into that cache.
+    """Load MNIST from $KERASEXP_DATA or Keras's cache, downloading it to that cache if needed.
 
     Raises:
-        MissingData: it is in neither place, and the download fails.
-        UserError: the file is there and damaged.
+        MissingData: the file is in neither place, and the download fails.
+        UserError: the file is damaged.
     """
     found, place = find_dataset(PublishedDataset("MNIST", ("mnist.npz",), URL, f"sha256:{SHA256}"), data.path)
     return source_from_arrays(f"MNIST from {place}", read_splits(found), data.class_names)

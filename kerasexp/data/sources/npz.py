@@ -1,4 +1,4 @@
-"""NumPy archives of images: `x_train`, `y_train` and perhaps `x_val`, `y_val`, `x_test`, `y_test`; or just `x`, `y`."""
+"""NumPy archives of images: `x_train`, `y_train`, optionally `x_val`, `y_val`, `x_test`, `y_test`; or only `x`, `y`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def load_npz(data: DataSource) -> Source:
     """Load an `.npz` file of uint8 images, or of floats in 0..1 or 0..255.
 
     Raises:
-        MissingData: the file is not there.
-        UserError: it is no such archive; see `read_splits`.
+        MissingData: the file does not exist.
+        UserError: the archive is invalid; see `read_splits`.
     """
     found = find_data_path(data.path)
     return source_from_arrays(f"npz file {found.name}", read_splits(found), data.class_names)
@@ -30,13 +30,13 @@ def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return split -> (uint8 [n, height, width, 1 or 3], labels as text [n]) from an `.npz` file, without unpickling.
 
     Raises:
-        UserError: the file is unreadable, keys are missing, or shapes and values are not those of images and labels.
+        UserError: the file cannot be read, keys are missing, or shapes or values do not fit images and labels.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("it holds files that are no arrays")
+            raise ValueError("it contains files that are not arrays")
     except (OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(Problem(f"cannot be read as a NumPy archive: {error}", str(path))) from None
     splits = {}
@@ -47,7 +47,7 @@ def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         splits["train"] = arrays["x"], arrays["y"]
     if "train" not in splits:
         raise UserError(
-            Problem(f"holds {listing(arrays) or 'nothing'}; x_train and y_train (or x and y) are needed", str(path))
+            Problem(f"contains {listing(arrays) or 'nothing'}; x_train and y_train (or x and y) are needed", str(path))
         )
     return {split: _checked(images, labels, f"{path}: {split}") for split, (images, labels) in splits.items()}
 
@@ -57,11 +57,13 @@ def _checked(images: np.ndarray, labels: np.ndarray, name: str) -> tuple[np.ndar
         images = images[..., np.newaxis]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
         raise UserError(
-            Problem(f"images of shape {images.shape}; [n, height, width] or [n, height, width, 1 or 3] is needed", name)
+            Problem(
+                f"images have shape {images.shape}; [n, height, width] or [n, height, width, 1 or 3] is needed", name
+            )
         )
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.shape != (len(images),):
-        raise UserError(Problem(f"{len(images)} images and labels of shape {labels.shape}", name))
+        raise UserError(Problem(f"labels have shape {labels.shape}; [{len(images)}] is needed, one per image", name))
 
     def place(position: int) -> str:
         return f"image {position}"

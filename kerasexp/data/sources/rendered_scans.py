@@ -1,4 +1,4 @@
-"""62 characters drawn at 900x1200 as if with a pen: the offline stand-in for handwritten scans."""
+"""62 characters drawn at 900x1200 as if by pen: the offline stand-in for handwritten scans."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data import handwriting as rendering
+from kerasexp.data import handwriting
 from kerasexp.data.handwriting import CHARACTERS, render_character
 from kerasexp.data.source import Images, Source, assign_labels, resolve_classes
 
@@ -16,7 +16,7 @@ WRITERS = 40
 
 
 def load_rendered_scans(data: DataSource) -> Source:
-    """Draw, when they are read, 40 images of each of 0-9, A-Z and a-z, in folders named as those of the scans."""
+    """Return 40 images of each of 0-9, A-Z and a-z, in folders named like those of the scans; an image is drawn when read."""
     folders = [f"Sample{number:03d}" for number in range(1, len(CHARACTERS) + 1)]
     by_folder = resolve_classes(folders, data.class_names or dict(zip(folders, CHARACTERS, strict=True)))
     stored = np.repeat(folders, WRITERS)
@@ -28,6 +28,6 @@ def load_rendered_scans(data: DataSource) -> Source:
         return render_character(CHARACTERS[folders.index(folder)], writer)
 
     paths = [f"{stored[i]}/img{stored[i][-3:]}-{writers[i]:03d}.png" for i in kept]
-    # The images are what the drawing code makes of nothing, so its text is their content.
-    digest = hashlib.sha256(Path(rendering.__file__).read_bytes()).hexdigest
+    # The images depend only on the drawing code, so its text is their digest.
+    digest = hashlib.sha256(Path(handwriting.__file__).read_bytes()).hexdigest
     return Source("characters drawn from fonts", names, by_folder, {"train": Images(paths, labels, read, digest)})

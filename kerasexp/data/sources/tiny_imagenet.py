@@ -14,56 +14,56 @@ from kerasexp.errors import Problem, UserError, listing
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 CHECKSUM = "md5:90528d7ca1a48142e341f4ef8d21d0de"
-# The last is the first 50 classes alone.
+# The last one has only the first 50 classes.
 NAMES = ("tiny-imagenet-200", "tiny-imagenet-200.zip", "tiny-imagenet-50.zip")
 WNIDS, WORDS, ANNOTATIONS = "wnids.txt", "words.txt", "val/val_annotations.txt"
 
 
 def load_tiny_imagenet(data: DataSource) -> Source:
-    """List the images of Tiny ImageNet's folder or zip archive; they are decoded when they are read.
+    """List the images of Tiny ImageNet's folder or zip archive; an image is decoded when it is read.
 
-    The classes stand in the order of `wnids.txt`, and are called by the first word that `words.txt` has for each. The labels
-    of its own test images were never published, so that its val split, 50 images a class, is `test` here; and where
-    `data.test` asks for another test split, it is left aside. `val`, by which a model is selected, is always cut from train. A
-    copy may have fewer classes than it lists, unless so many are asked for.
+    The classes have the order of `wnids.txt` and the first of their names in `words.txt`. The labels of the original test
+    images were never published, so the original val split, 50 images per class, is `test` here, unless `data.test` gives
+    another test split. `val`, which selects the model, is always held out of train. A copy may lack images of listed
+    classes, unless `data.first_classes` includes them.
 
     Raises:
-        MissingData: it is nowhere, and cannot be downloaded.
-        UserError: a list is missing or is none, or there are fewer classes, or fewer with images, than are asked for.
+        MissingData: the dataset is not found and cannot be downloaded.
+        UserError: a list is missing or invalid, or has fewer classes, or fewer with images, than `data.first_classes`.
     """
     found, place = find_dataset(PublishedDataset("Tiny ImageNet", NAMES, URL, CHECKSUM), data.path)
     files = open_files(found)
     root = _root(files)
     wnids = list(dict.fromkeys(line.strip() for line in _lines(files, root + WNIDS) if line.strip()))
-    asked_for = wnids[: data.first_classes]
+    requested = wnids[: data.first_classes]
     if data.first_classes is not None and data.first_classes > len(wnids):
-        message = f"{data.first_classes} are asked for, and {root}{WNIDS} has {len(wnids)}"
+        message = f"{data.first_classes} is more than the {len(wnids)} classes in {root}{WNIDS}"
         raise UserError(Problem(message, files.origin, "data.first_classes"))
-    train = _train(files, root, asked_for)
-    missing = [wnid for wnid in asked_for if wnid not in train]
+    train = _train(files, root, requested)
+    missing = [wnid for wnid in requested if wnid not in train]
     if not train or (missing and data.first_classes is not None):
-        message = f"holds no images of {listing(missing)} in {root}train/<class>/images"
+        message = f"has no images of {listing(missing) or 'any class'} in {root}train/<class>/images"
         raise UserError(Problem(message, files.origin))
     listed = {"train": train}
     if not (isinstance(data, Data) and data.test is not None):
         listed["test"] = _annotated(files, root, set(train))
     names = _class_names(files, root, wnids)
-    part = f", which has {len(train)} of its {len(asked_for)} classes" if missing else ""
+    part = f", with {len(train)} of its {len(requested)} classes" if missing else ""
     return source_from_files(
         f"Tiny ImageNet from {place}{part}", files, listed, data.class_names or {wnid: names[wnid] for wnid in train}
     )
 
 
 def _root(files: Files) -> str:
-    """Return the folder that wnids.txt lies in, with a slash at its end, or nothing."""
+    """Return the folder of wnids.txt with a trailing slash; empty if it is the top folder."""
     there = [path for path in files.paths if path.rpartition("/")[2] == WNIDS]
     if not there:
-        raise UserError(Problem(f"holds no {WNIDS}, which lists the classes of Tiny ImageNet", files.origin))
+        raise UserError(Problem(f"has no {WNIDS}, the list of the classes of Tiny ImageNet", files.origin))
     return min(there, key=lambda path: path.count("/")).removesuffix(WNIDS)
 
 
 def _train(files: Files, root: str, wnids: list[str]) -> dict[str, list[str]]:
-    """Return wnid -> paths, of `train/<wnid>/images/*`, for those that have any."""
+    """Return wnid -> paths `train/<wnid>/images/*`, for the classes that have images."""
     result: dict[str, list[str]] = {wnid: [] for wnid in wnids}
     start = f"{root}train/"
     for path in files.paths:
@@ -75,7 +75,7 @@ def _train(files: Files, root: str, wnids: list[str]) -> dict[str, list[str]]:
 
 
 def _annotated(files: Files, root: str, wnids: set[str]) -> dict[str, list[str]]:
-    """Return wnid -> paths, of `val/images/*` as val_annotations.txt has them: file, wnid and box between tabs."""
+    """Return wnid -> paths `val/images/*` from val_annotations.txt: file, wnid and box, separated by tabs."""
     result = defaultdict(list)
     for number, line in enumerate(_lines(files, root + ANNOTATIONS), start=1):
         name, *rest = line.split("\t")
@@ -88,7 +88,7 @@ def _annotated(files: Files, root: str, wnids: set[str]) -> dict[str, list[str]]
 
 
 def _class_names(files: Files, root: str, wnids: list[str]) -> dict[str, str]:
-    """Return a name for each class: its first word; its wnid where it has none; both where two of all classes share a word."""
+    """Return wnid -> class name: its first word; the wnid without one; both if several classes share the word."""
     words = {}
     if root + WORDS in files.paths:
         for line in _lines(files, root + WORDS):
