@@ -1,4 +1,4 @@
-"""Checkpoints that leave Keras: what each format gives and says, and that nothing is left of what does not agree."""
+"""Export formats: probabilities and metadata of each, and that a failed export leaves no file."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from kerasexp.data.sources.digits import load_digits
 from kerasexp.environment import missing_of
 from kerasexp.export import FORMATS
 from kerasexp.export.exporter import largest_difference
-from kerasexp.export.portable import portable
+from kerasexp.export.float32_model import float32_copy
 from kerasexp.models import ARGMAX, Decoding, build_model
 from kerasexp.saving.checkpoint import write_sidecars, write_temperature
 
@@ -31,13 +31,13 @@ SHIPPED = ROOT / "checkpoints" / "part2_pretrained"
 WITHOUT = pytest.mark.skipif(bool(missing_of("onnx")), reason="the extra is not installed: pip install '.[onnx]'")
 EACH = ["tf_saved_model", "litert", pytest.param("onnx", marks=WITHOUT)]
 
-# The last name is no UTF-8, as that of a folder may be.
+# The last name is invalid UTF-8, as that of a folder may be.
 NAMES = ["a", "ß ' \"", "b\udcff"]
 CNN = Cnn(
     blocks=[Block(filters=4, batch_norm=True, pool=2), Block(kind="inverted_residual", filters=4)],
     head=Head(units=[8], activation="gelu", batch_norm=True, dropout=0.5),
 )
-# As `decode: logit_adjusted` makes them, of classes that are not equally frequent.
+# As `decode: logit_adjusted` makes them for imbalanced classes.
 ADJUSTED = Decoding(offset=[0.5, 1.0, 2.0])
 
 
@@ -64,13 +64,13 @@ def noise(count: int, *shape: int) -> np.ndarray:
 
 
 def probabilities(folder: Path, images: np.ndarray) -> np.ndarray:
-    """What stock Keras gives, and that it tells the images apart, so that another model would be noticed."""
+    """Return the probabilities by stock Keras; they differ between images, so that another model would be noticed."""
     given = keras.models.load_model(folder / "model.keras", compile=False).predict_on_batch(images)
     assert given.std(axis=0).max() > 1e-3
     return given
 
 
-def description(path: Path, format: str) -> dict:
+def metadata(path: Path, format: str) -> dict:
     if format == "onnx":
         import onnx
 
@@ -86,23 +86,23 @@ def here() -> set[str]:
 
 @pytest.mark.parametrize("format", EACH)
 @pytest.mark.parametrize(("family", "decoding"), [(CNN, ADJUSTED), (Mlp(units=[6], activation="gelu"), ARGMAX)])
-def test_each_format_gives_the_probabilities_and_the_description_of_the_checkpoint(cli, format, family, decoding):
+def test_each_format_has_the_probabilities_and_the_metadata_of_the_checkpoint(cli, format, family, decoding):
     folder = make_checkpoint(family, decoding)
     before = here()
     answer = cli("export", folder, "--format", format)
     assert answer.code == 0, answer.err
     path = Path(answer.last_line)
     assert path.name == f"mine{FORMATS[format].ending}" and here() == before | {path.name}
-    assert "16 of scikit-learn's digits, and on the same under more and more noise, 1 and 5 at a time" in answer.out
-    assert "(0.0001 is allowed)" in answer.out and "takes uint8 images [n, 12, 10, 3]" in answer.out
+    assert "on 16 of scikit-learn's digits, plain and with increasing noise, in batches of 1 and 5" in answer.out
+    assert "(tolerance 0.0001)" in answer.out and "input: uint8 images [n, 12, 10, 3]" in answer.out
     predict, images = FORMATS[format].load(path), noise(7, 12, 10, 3)
     expected = probabilities(folder, images)
     for count in (7, 1, 2):
         np.testing.assert_allclose(predict(images[:count]), expected[:count], atol=1e-6)
-    said = description(path, format)
-    assert said["class_names"] == NAMES and said["temperature"] == 1.5
-    assert said["preprocessing"] == json.loads((folder / "preprocessing.json").read_text())
-    assert said["images"] == {"dtype": "uint8", "shape": [None, 12, 10, 3], "values": "0 to 255"}
+    found = metadata(path, format)
+    assert found["class_names"] == NAMES and found["temperature"] == 1.5
+    assert found["preprocessing"] == json.loads((folder / "preprocessing.json").read_text())
+    assert found["images"] == {"dtype": "uint8", "shape": [None, 12, 10, 3], "values": "0 to 255"}
 
 
 def test_a_run_is_exported_by_its_directory_and_compared_on_given_images(cli, tiny_yaml, images):
@@ -110,7 +110,7 @@ def test_a_run_is_exported_by_its_directory_and_compared_on_given_images(cli, ti
     (images / "disc" / "broken.png").write_bytes(b"no image")
     answer = cli("export", run, "--format", "litert", "--images", "images/disc")
     assert answer.code == 0 and answer.last_line == "tiny_1.tflite"
-    assert "compared on 20 of the 21 images of images/disc" in answer.out
+    assert "on 20 of the 21 images of images/disc" in answer.out
     assert "left out: images/disc/broken.png" in answer.err
 
 
@@ -118,22 +118,26 @@ def test_the_shipped_checkpoint_is_exported_and_nothing_else_is_printed():
     command = ["export", str(SHIPPED), "--format", "litert", "--output", "digits.tflite"]
     done = subprocess.run([sys.executable, "-m", "kerasexp", *command], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
-    compared, takes, path = done.stdout.splitlines()
-    assert compared.startswith("compared on") and takes.startswith("takes uint8") and path == "digits.tflite"
+    compared, signature, path = done.stdout.splitlines()
+    assert (
+        compared.startswith("compared with the checkpoint on")
+        and signature.startswith("input: uint8")
+        and path == "digits.tflite"
+    )
     images = load_digits(DataSource(source="digits")).splits["test"].array[:7]
     given = FORMATS["litert"].load(Path(path))(images)
     np.testing.assert_allclose(given, probabilities(SHIPPED, images), atol=1e-5)
-    assert description(Path(path), "litert")["class_names"] == [str(digit) for digit in range(10)]
+    assert metadata(Path(path), "litert")["class_names"] == [str(digit) for digit in range(10)]
 
 
-def test_a_model_in_half_precision_is_exported_in_float32_and_it_is_said(cli):
+def test_a_model_in_half_precision_is_exported_in_float32_with_a_note(cli):
     folder = make_checkpoint(Mlp(units=[6]), precision="mixed_bfloat16")
     answer = cli("export", folder, "--format", "litert")
     assert answer.code == 0, answer.err
-    assert "(0.01 is allowed; the checkpoint computes in half precision, and the export in float32)" in answer.out
+    assert "(tolerance 0.01; the checkpoint computes in half precision, the export in float32)" in answer.out
 
 
-def test_what_is_exported_is_in_float32_and_without_normalizations_that_a_format_cannot_hold():
+def test_the_exported_model_is_in_float32_and_without_unsupported_normalizations():
     x = inner_images = keras.Input((8, 8, 3))
     for layer in (
         layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1, 2, 3]), layers.Normalization(axis=[1, 3]),
@@ -147,7 +151,7 @@ def test_what_is_exported_is_in_float32_and_without_normalizations_that_a_format
     model = keras.Model(images, layers.Dense(3, activation="softmax", dtype="float64")(features))
     generator = np.random.default_rng(0)
     model.set_weights([generator.uniform(0.5, 1, w.shape) for w in model.get_weights()])
-    copy = portable(model)
+    copy = float32_copy(model)
     flat = [*copy.layers, *next(layer for layer in copy.layers if layer.name == "backbone").layers]
     assert not any(isinstance(layer, layers.Normalization) for layer in flat)
     assert {weight.dtype for weight in copy.weights} == {"float32"}
@@ -164,16 +168,16 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "near miss": ([*there, "onxx"], "did you mean 'onnx'?; allowed: tf_saved_model, litert, onnx"),
         "no checkpoint": (["export", "gone", "--format", "litert"], "gone: no such file or folder"),
         "no model": (["export", "hollow", "--format", "litert"], "hollow: is not a checkpoint"),
-        "there already": ([*there, "litert", "--output", "old.tflite"], "old.tflite: --output: is there already"),
-        "a folder there": ([*there, "tf_saved_model", "--output", "hollow"], "hollow: --output: is there already"),
+        "there already": ([*there, "litert", "--output", "old.tflite"], "old.tflite: --output: exists already"),
+        "a folder there": ([*there, "tf_saved_model", "--output", "hollow"], "hollow: --output: exists already"),
         "wrong ending": ([*there, "litert", "--output", "new.onnx"], "must end in .tflite"),
         "no folder": ([*there, "litert", "--output", "gone/new.tflite"], "gone: --output: no such folder"),
         "no images": ([*there, "litert", "--images", "gone"], "gone: no such file or folder"),
     }
 
 
-@pytest.mark.parametrize(("arguments", "told"), mistakes().values(), ids=mistakes())
-def test_a_mistake_is_told_before_anything_is_loaded(cli, arguments, told):
+@pytest.mark.parametrize(("arguments", "message"), mistakes().values(), ids=mistakes())
+def test_a_mistake_is_reported_before_anything_is_loaded(cli, arguments, message):
     for folder in ("mine", "hollow"):
         Path(folder).mkdir()
     for name in ("model.keras", "classes.json", "preprocessing.json"):
@@ -181,7 +185,7 @@ def test_a_mistake_is_told_before_anything_is_loaded(cli, arguments, told):
     Path("old.tflite").write_text("precious")
     before = here()
     answer = cli(*arguments)
-    assert answer.code == 2 and told in answer.err and answer.err.count("\n") == 1
+    assert answer.code == 2 and message in answer.err and answer.err.count("\n") == 1
     assert here() == before and Path("old.tflite").read_text() == "precious"
 
 
@@ -202,7 +206,7 @@ def test_a_folder_named_as_a_package_is_no_installed_one(monkeypatch, tmp_path):
 
 
 def fails(error: Exception):
-    def write(model, description, path):
+    def write(model, metadata, path):
         path.write_bytes(b"half of it")
         raise error
 
@@ -215,26 +219,29 @@ def gives(change):
 
 
 @pytest.mark.parametrize(
-    ("broken", "told"),
+    ("broken", "message"),
     [
-        (gives(lambda scores: scores + 2e-4), "differ from the checkpoint's by at most 0.0002 (0.0001 is allowed)"),
-        (gives(lambda scores: scores[:, ::-1]), "differ from the checkpoint's by at most 0.04"),
-        (gives(lambda scores: scores * np.nan), "differ from the checkpoint's by at most nan"),
-        (gives(lambda scores: scores[:, :1]), "mine: the format cannot hold this model: it gives [32, 1] for [32, 3]"),
+        (gives(lambda scores: scores + 2e-4), "differ by at most 0.0002 (tolerance 0.0001)"),
+        (gives(lambda scores: scores[:, ::-1]), "differ by at most 0.04"),
+        (gives(lambda scores: scores * np.nan), "differ by at most nan"),
+        (
+            gives(lambda scores: scores[:, :1]),
+            "mine: the format does not support this model: the output has shape [32, 1] instead of [32, 3]",
+        ),
         (
             fails(ValueError("\nno such layer\nand much more")),
-            "mine: the format cannot hold this model: no such layer\n",
+            "mine: the format does not support this model: no such layer\n",
         ),
         (fails(OSError(28, "No space left on device")), "mine.tflite: cannot be written: No space left on device"),
     ],
-    ids=["other figures", "other order of classes", "nan", "one column", "refused by the converter", "full disk"],
+    ids=["other probabilities", "other order of classes", "nan", "one column", "refused by the converter", "full disk"],
 )
-def test_nothing_is_left_of_an_export_that_fails_or_differs(cli, monkeypatch, broken, told):
+def test_nothing_is_left_of_an_export_that_fails_or_differs(cli, monkeypatch, broken, message):
     folder = make_checkpoint(Mlp(units=[6]))
     monkeypatch.setitem(FORMATS, "litert", replace(FORMATS["litert"], **broken))
     before = here()
     answer = cli("export", folder, "--format", "litert")
-    assert answer.code == 1 and told in answer.err and "Traceback" not in answer.err
+    assert answer.code == 1 and message in answer.err and "Traceback" not in answer.err
     assert here() == before
 
 

@@ -81,8 +81,8 @@ def test_groups_keep_each_writer_on_one_side():
 def test_diagnose_names_the_kind_of_labels(cli, asked, kind, reference, monkeypatch):
     """Alone, models are cross-validated, on fewer images here; permuted names take a shipped checkpoint to be seen."""
     if not os.environ.get("KERASEXP_FULL"):
-        monkeypatch.setattr(cross_validation, "MOST", 6000)
-        monkeypatch.setattr(cross_validation, "SEEN", 20_000)
+        monkeypatch.setattr(cross_validation, "MAX_IMAGES", 6000)
+        monkeypatch.setattr(cross_validation, "IMAGES_SEEN", 20_000)
     moved = np.roll(np.arange(10), 3)
     if kind == "permuted":
         with np.load(Path(os.environ["KERASEXP_DATA"]) / "mnist.npz") as mnist:

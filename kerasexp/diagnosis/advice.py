@@ -1,4 +1,4 @@
-"""What to change in the experiment, as keys that an experiment has."""
+"""Advice on what to change, with the keys of the experiment to set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kerasexp.config.data import Data
 from kerasexp.config.rules import BY_COUNTS, labels_are_complementary
 from kerasexp.config.training import Training
 from kerasexp.config.yaml_text import dump_yaml
-from kerasexp.diagnosis.results import Diagnosis, JudgedLabels
+from kerasexp.diagnosis.results import Diagnosis, LabelAssessment
 from kerasexp.errors import listing
 
 SMOOTHING = 0.1
@@ -18,7 +18,7 @@ SMOOTHING = 0.1
 
 @dataclass(frozen=True)
 class Advice:
-    """One thing to do: why, and the keys to change; without any it is to be done to the files."""
+    """One piece of advice: the reason, and the keys to set; without keys the files need a change."""
 
     reason: str
     change: dict[str, Any] = field(default_factory=dict)
@@ -29,13 +29,13 @@ class Advice:
 
 
 def advise(diagnosis: Diagnosis, data: Data, folders: dict[str, str], training: Training | None) -> list[Advice]:
-    """Return what to change, what matters most first.
+    """Return the advice, most important first.
 
     Args:
-        diagnosis: what was found.
-        data: the section that was diagnosed.
+        diagnosis: the results.
+        data: the diagnosed section.
         folders: the class of each stored label.
-        training: how it is trained, where that is known; what it does already is not advised again.
+        training: the training, if known; advice that it already follows is left out.
     """
     found = [*_for_labels(diagnosis, data, folders, training), *_for_classes(diagnosis, data, training)]
     return [*found, *_for_images(diagnosis, data)]
@@ -45,62 +45,59 @@ def _for_labels(
     diagnosis: Diagnosis, data: Data, folders: dict[str, str], training: Training | None
 ) -> Iterator[Advice]:
     against_train = any(
-        judged.split == "test" and judged.verdict.kind == "permuted" and not judged.knows_names
-        for judged in diagnosis.labels
+        labels.split == "test" and labels.verdict.kind == "permuted" and not labels.knows_class_names
+        for labels in diagnosis.labels
     )
     if against_train:
-        yield Advice("Train and test mean different classes by these names; put one of them right in its files.")
+        yield Advice("Train and test use class names for different classes; correct the files of one of them.")
     foremost = diagnosis.foremost
     if foremost is None:
         return
     kind, known = foremost.verdict.kind, training is not None
-    # One map of names cannot mend two splits that differ.
+    # One map of names cannot correct two splits that differ.
     if kind == "permuted" and not against_train:
-        moved = foremost.verdict.moved
+        permutation = foremost.verdict.permutation
         yield Advice(
-            "The stored labels are other classes' names; this gives each its own.",
-            {"data": {"class_names": {stored: moved.get(name, name) for stored, name in folders.items()}}},
+            "The stored labels are names of other classes; these `class_names` correct them.",
+            {"data": {"class_names": {stored: permutation.get(name, name) for stored, name in folders.items()}}},
         )
     elif kind == "complementary":
         if not (known and labels_are_complementary(training)):
             yield Advice(
-                "A loss for labels that say what an image is NOT; or cross_entropy with decode: argmin.",
+                "Complementary labels need a loss for them, or cross_entropy with decode: argmin.",
                 {"training": {"loss": "scl_nl"}},
             )
-        if "test" not in diagnosis.look.splits and data.test is None:
-            yield Advice("Judging needs true labels: name a source of such images that has them in data.test.")
+        if "test" not in diagnosis.overview.splits and data.test is None:
+            yield Advice("Evaluation needs true labels: name a source that has them in data.test.")
     elif kind == "noisy":
         yield from _for_noise(foremost, training)
     elif kind == "random":
-        yield Advice(
-            "Nothing can be learned from labels that are drawn by chance: look for how images and labels were "
-            "brought together."
-        )
+        yield Advice("Nothing can be learned from random labels: check how images and labels were matched.")
 
 
-def _for_noise(foremost: JudgedLabels, training: Training | None) -> Iterator[Advice]:
+def _for_noise(foremost: LabelAssessment, training: Training | None) -> Iterator[Advice]:
     count = len(foremost.verdict.errors.positions)
-    yield Advice(f"Look at the {count:,} labels that are likely wrong; those that are listed first are it most likely.")
+    yield Advice(f"Check the {count:,} labels that are likely wrong; they are listed with the likeliest first.")
     if training is None or (training.loss.name == "cross_entropy" and not training.loss.label_smoothing):
         yield Advice(
-            "Smoothed labels follow wrong ones less (Lukasik et al., ICML 2020).",
+            "Label smoothing reduces the effect of wrong labels (Lukasik et al., ICML 2020).",
             {"training": {"loss": {"name": "cross_entropy", "label_smoothing": SMOOTHING}}},
         )
 
 
 def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) -> Iterator[Advice]:
-    names, train = diagnosis.look.class_names, diagnosis.look.classes.get("train")
+    names, train = diagnosis.overview.class_names, diagnosis.overview.classes.get("train")
     if train is None or not train.counts.any():
-        yield Advice("There is nothing to learn from: train is empty.")
+        yield Advice("The train split is empty.")
         return
-    there = [name for name, count in zip(names, train.counts, strict=True) if count]
-    if train.missing and len(there) > 1:
+    present = [name for name, count in zip(names, train.counts, strict=True) if count]
+    if train.missing and len(present) > 1:
         yield Advice(
-            "No loss can teach a class of which train has no image: bring some, or leave it out.",
-            {"data": {"labels": {"select": there}}},
+            "Classes without training images cannot be learned: add images, or leave the classes out.",
+            {"data": {"labels": {"select": present}}},
         )
-    elif len(there) < 2:
-        yield Advice("Telling apart needs two classes: bring images of another one.")
+    elif len(present) < 2:
+        yield Advice("Classification needs two classes: add images of another one.")
     foremost = diagnosis.foremost
     plain = training is None or training.loss.name == "cross_entropy"
     balanced = data.oversample or (
@@ -110,43 +107,43 @@ def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) ->
     ordinary = foremost is None or foremost.verdict.kind in ("ordinary", "permuted")
     if train.rare and plain and not balanced and ordinary:
         yield Advice(
-            f"Rare classes are guessed too seldom by a plain loss: {listing(names[k] for k in train.rare)}.",
+            f"With a plain loss, rare classes are predicted too rarely: {listing(names[k] for k in train.rare)}.",
             {"training": {"loss": "logit_adjusted"}},
         )
-    apart = diagnosis.look.apart
-    if apart is not None and apart.matters:
+    two_sample = diagnosis.overview.two_sample
+    if two_sample is not None and two_sample.matters:
         yield Advice(
-            "Train and test are of different images, so that val, which comes from train, promises more than test will "
-            "hold; the part that differs may be changed at random.",
+            "Train and test have different images, so that accuracy on val, which comes from train, overestimates that on "
+            "test; augmentation can reduce the difference.",
             {} if data.augmentation else {"data": {"augmentation": {"rotation": 8, "shift": 0.05, "zoom": 0.1}}},
         )
 
 
 def _for_images(diagnosis: Diagnosis, data: Data) -> Iterator[Advice]:
-    found, odd, stored = diagnosis.look.duplicates, diagnosis.look.odd, diagnosis.stored
-    if found.across:
+    duplicates, unusual, stored = diagnosis.overview.duplicates, diagnosis.overview.unusual, diagnosis.stored
+    if duplicates.across:
         yield Advice(
-            f"Images that lie in several splits ({len(found.across):,}) are judged after they were learned: remove them, or "
-            "let data.groups keep together what belongs together."
+            f"Images that lie in several splits ({len(duplicates.across):,}) leak from training into evaluation: remove them, "
+            "or keep related images in one split by data.groups."
         )
-    if found.conflicting:
-        yield Advice(f"Images with several labels ({len(found.conflicting):,}): keep one label of each.")
-    if odd.blank:
-        yield Advice(f"Blank images ({len(odd.blank):,}) teach that nothing is something: remove them.")
-    how = data.preprocessing
-    if odd.inverted and how.invert is False:
+    if duplicates.conflicting:
+        yield Advice(f"Some images have several labels ({len(duplicates.conflicting):,}): keep one label of each.")
+    if unusual.blank:
+        yield Advice(f"Blank images ({len(unusual.blank):,}) show no class: remove them.")
+    preprocessing = data.preprocessing
+    if unusual.inverted and preprocessing.invert is False:
         yield Advice(
             "Ink is dark on bright in some images and bright on dark in others.",
             {"data": {"preprocessing": {"invert": "auto"}}},
         )
     if stored is None:
         return
-    if stored.colour and how.channels == 1 and not stored.odd_colours:
-        yield Advice("The images are in colour, which is not read.", {"data": {"preprocessing": {"channels": 3}}})
-    if not stored.colour and how.channels == 3 and not stored.odd_colours:
-        yield Advice("The images are grey: one channel holds it all.", {"data": {"preprocessing": {"channels": 1}}})
-    if stored.size is None and how.framing == "stretch":
+    if stored.colour and preprocessing.channels == 1 and not stored.odd_colours:
+        yield Advice("The images are in colour, but are read as grey.", {"data": {"preprocessing": {"channels": 3}}})
+    if not stored.colour and preprocessing.channels == 3 and not stored.odd_colours:
+        yield Advice("The images are grey: one channel is enough.", {"data": {"preprocessing": {"channels": 1}}})
+    if stored.size is None and preprocessing.framing == "stretch":
         yield Advice(
-            "Sizes vary, and stretching them to one changes their shapes.",
+            "Sizes vary, and stretching all images to one size distorts them.",
             {"data": {"preprocessing": {"framing": "fit"}}},
         )

@@ -1,4 +1,4 @@
-"""Images that stand out whatever their label: the same one twice, blank ones, ink of the other polarity, odd sizes."""
+"""Checks of the images: duplicates, blank images, inverted ink, unusual sizes and colours."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from kerasexp.data.prepared_data import Split
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.survey import ImageStatistics
 
-# Less contrast than this, of 255, shows nothing.
+# An image with a range of values below this, of 255, is blank.
 BLANK = 8
-# The border of a written page is of one shade; paper and scanners leave this much, as a standard deviation.
-FLAT = 24
-# Where so many borders are of one shade, images are ink on a page, and polarity means something.
-MOST_FLAT = 0.8
-# What so many stored images have in common is usual, and the others are odd.
+# Standard deviation of the border up to which it is uniform; paper and scanners leave about this much.
+UNIFORM = 24
+# With at least this share of uniform borders the images are ink on a page, which has a polarity.
+INK_SHARE = 0.8
+# A size or colour that at least this share of the stored images has is usual, and any other one unusual.
 USUAL = 0.9
-# An image with a side so much shorter than usual has little to show.
+# An image is tiny if its shorter side is below this share of the median.
 TINY = 0.25
 
-# An image by its split and its position there.
+# An image: its split and its position there.
 Place = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Images that are the same, pixel by pixel, as the model sees them.
+    """Images that are equal pixel by pixel after preprocessing.
 
     Attributes:
-        groups: places of the same image, two or more each; those with several labels first, then those across splits.
+        groups: places of equal images, two or more each; groups with several labels first, then those in several splits.
         across: positions in `groups` of those that lie in more than one split.
         conflicting: positions in `groups` of those with more than one label.
-        images: how many there are more than once, without the first of each.
+        images: number of images in groups, without the first of each.
     """
 
     groups: list[list[Place]]
@@ -46,23 +46,24 @@ class Duplicates:
 
 
 @dataclass(frozen=True)
-class OddImages:
-    """Places of images that show nothing, and of those whose ink is of the rarer polarity."""
+class UnusualImages:
+    """Places of blank images, and of those whose ink has the rarer polarity."""
 
     blank: list[Place]
     inverted: list[Place]
 
 
 @dataclass(frozen=True)
-class Stored:
-    """Files as they are stored, before preprocessing.
+class StoredImages:
+    """Image files as they are stored, before preprocessing.
 
     Attributes:
-        looked_at: how many were decoded.
-        size: the usual height and width, or None where there is none.
+        looked_at: number of decoded files.
+        size: the usual height and width; None where there is none.
         smallest, largest: height and width.
-        odd_sizes, tiny, odd_colours: names of images with another size, with a side far below the median, and of those
-            in colour among grey ones, or the other way round.
+        odd_sizes: names of images of another size than the usual one.
+        tiny: names of images with a side far below the median.
+        odd_colours: names of colour images among grey ones, or of grey ones among colour images.
         colour: whether most are in colour.
     """
 
@@ -77,10 +78,10 @@ class Stored:
 
 
 def find_duplicates(splits: Mapping[str, Split]) -> Duplicates:
-    """Find images that are there more than once, by a digest of their pixels; blank ones are counted elsewhere."""
+    """Find groups of equal images by a digest of their pixels; blank images are left to `find_unusual_images`."""
     places = [(name, i) for name, split in splits.items() for i in range(len(split))]
     digests = np.frombuffer(
-        b"".join(_digests(part) for split in splits.values() for part in chunks(split.images)), "V16"
+        b"".join(_digests(chunk) for split in splits.values() for chunk in chunks(split.images)), "V16"
     )
     blank = np.concatenate([np.zeros(0, bool), *(_each(is_blank, split) for split in splits.values())])
     labels = np.concatenate([split.labels for split in splits.values()]) if splits else np.zeros(0, np.int64)
@@ -104,9 +105,9 @@ def find_duplicates(splits: Mapping[str, Split]) -> Duplicates:
     )
 
 
-def _each(figure: Callable[[np.ndarray], np.ndarray], split: Split) -> np.ndarray:
-    """Return a figure of each image of a split, some of which are looked at at a time."""
-    found = [figure(part) for part in chunks(split.images)]
+def _each(function: Callable[[np.ndarray], np.ndarray], split: Split) -> np.ndarray:
+    """Return the function's value for each image of a split, computed in chunks."""
+    found = [function(chunk) for chunk in chunks(split.images)]
     return np.concatenate(found) if found else np.zeros(0, bool)
 
 
@@ -119,51 +120,51 @@ def _flat(images: np.ndarray) -> np.ndarray:
 
 
 def is_blank(images: np.ndarray) -> np.ndarray:
-    """Return whether each image shows nothing: bool [n]."""
+    """Return whether each image is blank: bool [n]."""
     flat = _flat(images)
     return flat.max(axis=1) - flat.min(axis=1) < BLANK
 
 
-def find_odd(splits: Mapping[str, Split]) -> OddImages:
-    """Find blank images, and written ones whose ink is bright on dark among dark on bright, or the other way round."""
+def find_unusual_images(splits: Mapping[str, Split]) -> UnusualImages:
+    """Find blank images, and images of ink with the rarer polarity (bright on dark among dark on bright, or the reverse)."""
     blank = {name: _each(is_blank, split) for name, split in splits.items()}
     bright = {name: _each(border_means, split) > 127.5 for name, split in splits.items()}
-    flat = {name: _each(_border_spread, split) < FLAT for name, split in splits.items()}
-    written = {name: flat[name] & ~blank[name] for name in splits}
-    total, pages = sum(map(len, splits.values())), sum(int(w.sum()) for w in written.values())
+    uniform = {name: _each(_border_deviation, split) < UNIFORM for name, split in splits.items()}
+    ink = {name: uniform[name] & ~blank[name] for name in splits}
+    total, pages = sum(map(len, splits.values())), sum(int(i.sum()) for i in ink.values())
     inverted: list[Place] = []
-    if total and pages >= MOST_FLAT * total:
-        usual = 2 * sum(int((bright[name] & written[name]).sum()) for name in splits) > pages
-        inverted = [(name, int(i)) for name in splits for i in np.flatnonzero(written[name] & (bright[name] != usual))]
-    return OddImages([(name, int(i)) for name in splits for i in np.flatnonzero(blank[name])], inverted)
+    if total and pages >= INK_SHARE * total:
+        usual = 2 * sum(int((bright[name] & ink[name]).sum()) for name in splits) > pages
+        inverted = [(name, int(i)) for name in splits for i in np.flatnonzero(ink[name] & (bright[name] != usual))]
+    return UnusualImages([(name, int(i)) for name in splits for i in np.flatnonzero(blank[name])], inverted)
 
 
-def _border_spread(images: np.ndarray) -> np.ndarray:
+def _border_deviation(images: np.ndarray) -> np.ndarray:
     """Return the standard deviation along the border of each image, in its most varied channel: [n]."""
     lines = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
     return lines.std(axis=1, dtype=np.float32).max(axis=1)
 
 
-def find_odd_files(looked: ImageStatistics) -> Stored | None:
-    """Find files of another size or kind of colour than the usual one; None where none was looked at."""
-    if len(looked.names) == 0:
+def check_stored_images(statistics: ImageStatistics) -> StoredImages | None:
+    """Find files of unusual size or colour; None where no file was decoded."""
+    if len(statistics.names) == 0:
         return None
-    sizes = np.stack([looked.heights, looked.widths], axis=1)
+    sizes = np.stack([statistics.heights, statistics.widths], axis=1)
     kinds, counts = np.unique(sizes, axis=0, return_counts=True)
     usual = kinds[counts.argmax()] if counts.max() >= USUAL * len(sizes) else None
     shorter = sizes.min(axis=1)
     by_area = np.argsort(sizes.prod(axis=1), kind="stable")
-    most_colour = looked.colour.mean() > 0.5
-    one_kind = max(looked.colour.mean(), 1 - looked.colour.mean()) >= USUAL
-    odd_size = (sizes != usual).any(axis=1) if usual is not None else np.zeros(len(sizes), bool)
-    odd_colour = (looked.colour != most_colour) if one_kind else np.zeros(len(sizes), bool)
-    return Stored(
+    most_colour = statistics.colour.mean() > 0.5
+    one_kind = max(statistics.colour.mean(), 1 - statistics.colour.mean()) >= USUAL
+    unusual_size = (sizes != usual).any(axis=1) if usual is not None else np.zeros(len(sizes), bool)
+    unusual_colour = (statistics.colour != most_colour) if one_kind else np.zeros(len(sizes), bool)
+    return StoredImages(
         len(sizes),
         None if usual is None else tuple(usual.tolist()),
         tuple(sizes[by_area[0]].tolist()),
         tuple(sizes[by_area[-1]].tolist()),
-        [looked.names[i] for i in np.flatnonzero(odd_size)],
-        [looked.names[i] for i in np.flatnonzero(shorter < TINY * np.median(shorter))],
-        [looked.names[i] for i in np.flatnonzero(odd_colour)],
+        [statistics.names[i] for i in np.flatnonzero(unusual_size)],
+        [statistics.names[i] for i in np.flatnonzero(shorter < TINY * np.median(shorter))],
+        [statistics.names[i] for i in np.flatnonzero(unusual_colour)],
         bool(most_colour),
     )

@@ -1,4 +1,4 @@
-"""How much labels tell of what a model sees in the images: mutual information in bits, and what chance gives."""
+"""Mutual information of labels and predictions in bits, and its distribution by chance."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 DRAWS = 500
-# Tables are drawn in portions of so many cells: two hundred classes have 40,000 in each.
+# Most cells of the tables drawn at a time; one table of two hundred classes has 40,000.
 CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Information:
-    """What a table of labels against answers holds.
+    """Mutual information of a contingency table of labels and predictions.
 
     Attributes:
         bits: mutual information, in bits.
-        null: float64 [draws], the same of tables without any tie between labels and answers, whose sums are those of this.
-        p_value: share of such tables that hold as much or more.
-        label_bits: entropy of the labels, the most that can be known of them.
+        null: float64 [draws], the same of random tables with these row and column sums, labels and predictions independent.
+        p_value: share of random tables with as much or more.
+        label_bits: entropy of the labels, the upper limit of `bits`.
     """
 
     bits: float
@@ -29,13 +29,13 @@ class Information:
 
     @property
     def beyond_chance(self) -> float:
-        """Bits above those that chance gives on average, which is what a small table has too much."""
+        """Bits above the mean of the random tables: mutual information is overestimated in small samples."""
         return max(self.bits - float(self.null.mean()), 0.0)
 
 
-def label_table(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
-    """Return int64 [classes, classes]: a row per label, a column per answer."""
-    return np.bincount(labels * classes + answers, minlength=classes * classes).reshape(classes, classes)
+def contingency_table(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """Return int64 [classes, classes]: a row per label, a column per predicted class."""
+    return np.bincount(labels * classes + predictions, minlength=classes * classes).reshape(classes, classes)
 
 
 def mutual_information(tables: np.ndarray) -> np.ndarray:
@@ -46,9 +46,9 @@ def mutual_information(tables: np.ndarray) -> np.ndarray:
 
 
 def information(table: np.ndarray, seed: int = 0) -> Information:
-    """Return what a table holds, beside tables with the same sums in which labels and answers are paired at random.
+    """Return the mutual information of a table, and that of random tables with the same sums.
 
-    Such tables are what permuting the labels gives, drawn at once (Patefield 1981) instead of image by image.
+    The random tables are distributed as those of permuted labels, but are drawn directly (Patefield 1981).
 
     Args:
         table: int [rows, columns], of at least one image.
@@ -58,11 +58,11 @@ def information(table: np.ndarray, seed: int = 0) -> Information:
 
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     tables, generator = random_table(rows[rows > 0], columns[columns > 0]), np.random.default_rng(seed)
-    portion = max(CELLS // (np.count_nonzero(rows) * np.count_nonzero(columns)), 1)
-    sizes = [min(portion, DRAWS - first) for first in range(0, DRAWS, portion)]
-    drawn = [mutual_information(tables.rvs(size, random_state=generator)) for size in sizes]
-    bits, null = float(mutual_information(table)), np.concatenate(drawn)
-    # A draw that equals the table may differ from it in the last digit.
+    chunk = max(CELLS // (np.count_nonzero(rows) * np.count_nonzero(columns)), 1)
+    sizes = [min(chunk, DRAWS - first) for first in range(0, DRAWS, chunk)]
+    null = np.concatenate([mutual_information(tables.rvs(size, random_state=generator)) for size in sizes])
+    bits = float(mutual_information(table))
+    # The tolerance counts draws that equal the table but for rounding.
     p_value = (1 + int(np.sum(null >= bits - 1e-12))) / (1 + DRAWS)
     return Information(bits, null, p_value, float(_entropy(rows)))
 

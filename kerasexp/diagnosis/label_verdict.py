@@ -1,4 +1,4 @@
-"""What kind of labels these are, told from what a model sees in images that it has not learned from."""
+"""The kind of labels a split has (ordinary, noisy, permuted, complementary, random), from held-out predictions."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kerasexp.diagnosis.confident_learning import LabelErrors, find_label_errors
-from kerasexp.diagnosis.information import Information, information, label_table
+from kerasexp.diagnosis.information import Information, contingency_table, information
 
-# A table that chance gives once in so many draws is none that tells of the labels.
+# p-value below which labels and predictions count as dependent.
 SIGNIFICANT = 0.005
-# Below this share of wrong labels a data set is as most are: well-known ones have 0.2 to 6 % (Northcutt et al. 2021).
+# Share of wrong labels up to which a data set is ordinary: well-known ones have 0.2 to 6 % (Northcutt et al. 2021).
 SMALL_RATE = 0.02
-# Labels must disagree with a model so many times as often as the model errs before they are to blame.
-BEYOND_OWN = 2.0
-# An image more or less moves no class: the cells compared must differ by so many standard deviations.
+# Labels count as wrong only if they disagree with the model this many times as often as the model itself errs.
+BEYOND_MODEL_ERROR = 2.0
+# Standard deviations by which the cells of two classes must differ before the classes count as permuted.
 DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """What a model says of labelled images that it has not learned from.
+class HeldOutPredictions:
+    """A model's probabilities for labelled images that it was not trained on.
 
     Attributes:
         labels: int64 [n].
         y_score: float32 [n, classes].
         class_names: in the order of the labels.
-        own_error: how often the model itself is wrong, 0 for never and 1 for as often as chance.
-        learned: whether it has learned labels of this kind as they stand, so that it may have to be read by the least
-            likely class; False for a model whose most likely class is meant to be the true one.
+        model_error: error of the model itself relative to chance (1 - Cohen's kappa): 0 for none, 1 for as many as chance.
+        trained_on_labels: whether the model was trained on labels of this kind as they stand. If they are complementary, its
+            LEAST likely class is the true one. False for a model whose most likely class is meant to be the true one.
     """
 
     labels: np.ndarray
     y_score: np.ndarray
     class_names: list[str]
-    own_error: float
-    learned: bool
+    model_error: float
+    trained_on_labels: bool
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What kind of labels they are.
+    """The kind of labels, and the numbers that it rests on.
 
     Attributes:
         kind: `ordinary`, `noisy`, `permuted`, `complementary`, `random`, or `unclear`.
-        decode: `argmax` or `argmin`, how the model was read.
-        table: int64 [classes, classes], labels against answers read so.
-        information: that the table holds.
-        agreement: share of labels that are the answer; `chance`: the same if there were no tie between them.
-        rate, low, high: share of wrong labels with its 95 % interval, where it can be told, else None.
-        moved: for `permuted`, the true class of each label that is another's, by name.
+        decode: `argmax` or `argmin`, by which a class was predicted from the probabilities.
+        table: int64 [classes, classes], labels (rows) and predicted classes.
+        information: mutual information of the table.
+        agreement: share of labels that equal the prediction; `chance`: its expected value if both were independent.
+        rate, low, high: share of wrong labels with its 95 % interval; None where it cannot be estimated.
+        permutation: for `permuted`, label to true class, by name, of the classes that have changed places.
         errors: the likely label errors, where labels are ordinary or noisy.
-        resolved: whether the model is good enough to blame the labels for what they disagree on.
+        resolved: whether the model is accurate enough to attribute disagreement to the labels.
     """
 
     kind: str
@@ -64,14 +64,14 @@ class Verdict:
     rate: float | None = None
     low: float | None = None
     high: float | None = None
-    moved: dict[str, str] = field(default_factory=dict)
+    permutation: dict[str, str] = field(default_factory=dict)
     errors: LabelErrors | None = None
     resolved: bool = True
 
 
 @dataclass(frozen=True)
-class _Read:
-    """The answers by one decoding, and what they have in common with the labels."""
+class _Decoded:
+    """Labels and the classes predicted by one decoding; the attributes are those of `Verdict`."""
 
     decode: str
     table: np.ndarray
@@ -80,74 +80,75 @@ class _Read:
     chance: float
 
 
-def judge_labels(opinion: Opinion) -> Verdict | None:
-    """Say what kind of labels these are; None where there is no image.
+def assess_labels(predictions: HeldOutPredictions) -> Verdict | None:
+    """Return the kind of labels; None without images.
 
-    The order in which kinds are excluded: permuted (the best matching of labels and answers moves classes), random (no more
+    The kinds are tested in this order: permuted (the best matching of labels and predictions moves classes), random (no more
     bits than chance), complementary (labels avoid the true class), and then ordinary or noisy by confident learning.
 
-    Of a model that has learned the labels, those of ordinary kind are its most likely class, and complementary ones avoid
-    its least likely class, which is the true one. However many of K classes' ordinary labels are wrong at random, agreement
-    with the first exceeds chance K - 1 times as far as agreement with the second falls short of it; with complementary
-    labels it is the other way round. So the larger of the two effects tells the kinds apart, however good the model.
+    For a model trained on the labels themselves, ordinary labels agree with its most likely class, and complementary labels
+    avoid its least likely class, which is the true one. If a share of K classes' ordinary labels is wrong at random,
+    agreement with the most likely class exceeds chance K - 1 times as far as agreement with the least likely class falls
+    short of it; with complementary labels it is the reverse. So the larger effect separates the kinds, whatever the model's
+    accuracy.
     """
-    if len(opinion.labels) == 0:
+    count, trained = len(predictions.labels), predictions.trained_on_labels
+    if count == 0:
         return None
-    highest = _read(opinion, "argmax")
-    moved = moved_classes(highest.table)
-    if moved:
-        return _permuted(opinion, highest, moved)
-    readings = [highest, _read(opinion, "argmin")] if opinion.learned else [highest]
-    if all(reading.information.p_value > SIGNIFICANT for reading in readings):
-        return Verdict("random", *_parts(highest))
-    lowest = readings[-1]
-    if _avoids(lowest, len(opinion.labels), len(opinion.class_names)) and (
-        not opinion.learned or lowest.chance - lowest.agreement > highest.agreement - highest.chance
+    highest = _decode(predictions, "argmax")
+    if permuted := permuted_classes(highest.table):
+        names = predictions.class_names
+        return Verdict("permuted", **vars(highest), permutation={names[a]: names[b] for a, b in permuted.items()})
+    decoded = [highest, _decode(predictions, "argmin")] if trained else [highest]
+    if all(each.information.p_value > SIGNIFICANT for each in decoded):
+        return Verdict("random", **vars(highest))
+    lowest = decoded[-1]
+    if _avoids(lowest, count, len(predictions.class_names)) and (
+        not trained or lowest.chance - lowest.agreement > highest.agreement - highest.chance
     ):
-        return Verdict("complementary", *_parts(lowest))
-    if _p_value(highest, len(opinion.labels), "greater") > SIGNIFICANT:
-        return Verdict("unclear", *_parts(highest))
-    return _ordinary_or_noisy(opinion, highest)
+        return Verdict("complementary", **vars(lowest))
+    if _p_value(highest, count, "greater") > SIGNIFICANT:
+        return Verdict("unclear", **vars(highest))
+    return _ordinary_or_noisy(predictions, highest)
 
 
-def moved_classes(table: np.ndarray) -> dict[int, int]:
-    """Return label -> answer for the classes that have changed places; empty where none has.
+def permuted_classes(table: np.ndarray) -> dict[int, int]:
+    """Return label -> predicted class for the classes that have changed places; empty where none has.
 
-    They are those that the best matching of rows and columns (Kuhn 1955; Crouse 2016) moves, as far as each answer has most
-    of its label's images and the label most of the answer's, and clearly more than the label's own.
+    These are moved by the best matching of rows and columns (Kuhn 1955; Crouse 2016), hold the majority of their row and of
+    their column, and are clearly larger than the label's own cell.
     """
     from scipy.optimize import linear_sum_assignment
 
-    rows, answers = linear_sum_assignment(table, maximize=True)
-    matched, own = table[rows, answers], np.diag(table)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    matched, own = table[rows, columns], np.diag(table)
     clear = matched - own > DEVIATIONS * np.sqrt(matched + own)
-    most = (2 * matched > table.sum(axis=1)) & (2 * matched > table.sum(axis=0)[answers])
-    moved = (answers != rows) & clear & most
-    # A class can only have changed places with others that have; what remains are whole cycles.
-    while np.any(moved & ~moved[answers]):
-        moved &= moved[answers]
-    return {int(label): int(answers[label]) for label in np.flatnonzero(moved)}
+    majority = (2 * matched > table.sum(axis=1)) & (2 * matched > table.sum(axis=0)[columns])
+    moved = (columns != rows) & clear & majority
+    # A class can only have changed places with others that have: whole cycles remain.
+    while np.any(moved & ~moved[columns]):
+        moved &= moved[columns]
+    return {int(label): int(columns[label]) for label in np.flatnonzero(moved)}
 
 
-def kappa_error(first: np.ndarray, second: np.ndarray, classes: int) -> float:
-    """Return how often two answers differ, as a share of how often they would by chance: 1 - Cohen's kappa.
+def disagreement(first: np.ndarray, second: np.ndarray, classes: int) -> float:
+    """Return 1 - Cohen's kappa of two labellings, int [n] each: disagreement relative to that by chance.
 
-    Two models that always give the same answer know nothing, and so get 1.
+    Two models that always predict the same single class have learned nothing, and get 1.
     """
-    table = label_table(first, second, classes)
-    return relative_error(table)
+    return relative_error(contingency_table(first, second, classes))
 
 
 def relative_error(table: np.ndarray) -> float:
-    """Return 1 - Cohen's kappa of a table of counts; 1 where only one answer is ever given."""
+    """Return 1 - Cohen's kappa of a table of counts; 1 where only one class occurs."""
     agreement, chance = _agreement(table)
     return 1.0 if chance >= 1 else min((1 - agreement) / (1 - chance), 1.0)
 
 
-def _read(opinion: Opinion, decode: str) -> _Read:
-    score = opinion.y_score if decode == "argmax" else -opinion.y_score
-    table = label_table(opinion.labels, score.argmax(axis=1), len(opinion.class_names))
-    return _Read(decode, table, information(table), *_agreement(table))
+def _decode(predictions: HeldOutPredictions, decode: str) -> _Decoded:
+    score = predictions.y_score if decode == "argmax" else -predictions.y_score
+    table = contingency_table(predictions.labels, score.argmax(axis=1), len(predictions.class_names))
+    return _Decoded(decode, table, information(table), *_agreement(table))
 
 
 def _agreement(table: np.ndarray) -> tuple[float, float]:
@@ -156,33 +157,23 @@ def _agreement(table: np.ndarray) -> tuple[float, float]:
     return float(np.trace(table) / total), float((rows * columns).sum())
 
 
-def _parts(reading: _Read) -> tuple:
-    return reading.decode, reading.table, reading.information, reading.agreement, reading.chance
-
-
-def _p_value(reading: _Read, count: int, alternative: str) -> float:
+def _p_value(decoded: _Decoded, count: int, alternative: str) -> float:
     from scipy.stats import binomtest
 
-    return float(binomtest(int(np.trace(reading.table)), count, min(reading.chance, 1.0), alternative).pvalue)
+    return float(binomtest(int(np.trace(decoded.table)), count, min(decoded.chance, 1.0), alternative).pvalue)
 
 
-def _avoids(reading: _Read, count: int, classes: int) -> bool:
-    """Whether labels are the answer clearly less often than by chance; of two classes, avoiding one is naming the other."""
-    if classes < 3 or _p_value(reading, count, "less") > SIGNIFICANT:
+def _avoids(decoded: _Decoded, count: int, classes: int) -> bool:
+    """Whether labels equal the prediction clearly less often than by chance; with two classes that is a permutation."""
+    if classes < 3 or _p_value(decoded, count, "less") > SIGNIFICANT:
         return False
-    return reading.agreement < reading.chance / (2 if reading.decode == "argmax" else 1)
+    return decoded.agreement < decoded.chance / (2 if decoded.decode == "argmax" else 1)
 
 
-def _permuted(opinion: Opinion, reading: _Read, moved: dict[int, int]) -> Verdict:
-    names = opinion.class_names
-    return Verdict("permuted", *_parts(reading), moved={names[a]: names[b] for a, b in moved.items()})
-
-
-def _ordinary_or_noisy(opinion: Opinion, reading: _Read) -> Verdict:
-    errors = find_label_errors(opinion.labels, opinion.y_score)
-    disagreement = relative_error(reading.table)
-    # Where the labels nearly always agree, there is nothing to blame on either.
-    resolved = disagreement <= 2 * SMALL_RATE or disagreement > BEYOND_OWN * opinion.own_error
+def _ordinary_or_noisy(predictions: HeldOutPredictions, decoded: _Decoded) -> Verdict:
+    errors, error = find_label_errors(predictions.labels, predictions.y_score), relative_error(decoded.table)
+    # Where labels and predictions nearly always agree, few labels can be wrong however poor the model.
+    resolved = error <= 2 * SMALL_RATE or error > BEYOND_MODEL_ERROR * predictions.model_error
     kind = "noisy" if resolved and errors.low > SMALL_RATE else "ordinary"
-    rate = (errors.rate, errors.low, errors.high) if resolved else (None, None, None)
-    return Verdict(kind, *_parts(reading), *rate, errors=errors, resolved=resolved)
+    rate = {"rate": errors.rate, "low": errors.low, "high": errors.high} if resolved else {}
+    return Verdict(kind, **vars(decoded), **rate, errors=errors, resolved=resolved)

@@ -1,4 +1,4 @@
-"""The figures of a diagnosis, and the words that go with them; a run's page has them too."""
+"""The plots of a diagnosis with their captions; a run's page shows them too."""
 
 from __future__ import annotations
 
@@ -7,103 +7,106 @@ from collections.abc import Iterator
 import numpy as np
 
 from kerasexp.diagnosis.image_checks import Place
-from kerasexp.diagnosis.results import JudgedLabels, Look
+from kerasexp.diagnosis.results import DatasetOverview, LabelAssessment
 from kerasexp.diagnosis.sentences import percent
 from kerasexp.plots.class_counts import plot_class_counts
 from kerasexp.plots.confusion_matrix import plot_confusion
-from kerasexp.plots.label_errors import plot_label_errors, plot_places
-from kerasexp.plots.mutual_information import plot_information
+from kerasexp.plots.label_errors import plot_label_errors, plot_labelled_images
+from kerasexp.plots.mutual_information import plot_mutual_information
 from kerasexp.report.html import Plot
 
-SHOWN_ERRORS, ERROR_COLUMNS, SHOWN_GROUPS, SHOWN_ODD = 18, 6, 8, 8
+MAX_ERRORS, ERROR_COLUMNS, MAX_GROUPS, MAX_UNUSUAL = 18, 6, 8, 8
 
 
-def label_plots(judged: JudgedLabels, look: Look, section: str) -> Iterator[Plot]:
-    """Draw the table of labels and answers, its bits, and the labels that are likely wrong, one after the other."""
-    verdict, names = judged.verdict, judged.opinion.class_names
-    lowest = verdict.decode == "argmin"
-    answer = "least likely class" if lowest else "answer"
-    yield Plot(
+def label_plots(labels: LabelAssessment, overview: DatasetOverview, section: str) -> Iterator[Plot]:
+    """Yield the plots of one assessment."""
+    yield _label_table(labels, section)
+    yield _information(labels, section)
+    if labels.verdict.errors is not None and len(labels.verdict.errors.positions):
+        yield _label_errors(labels, overview, section)
+
+
+def _label_table(labels: LabelAssessment, section: str) -> Plot:
+    verdict, names = labels.verdict, labels.predictions.class_names
+    column, note = "predicted class", "Labels that agree lie on the diagonal."
+    if verdict.decode == "argmin":
+        column = "least likely class"
+        note = "After training on labels of other classes, the least likely class is the image's own: true labels would lie on "
+        note += "the diagonal."
+    return Plot(
         section,
         "label_table",
-        f"The labels of {judged.split}, a row each, and the {answer} of {judged.judge}. "
-        + (
-            "They have learned labels of which none is the image's class, so that what they hold least likely is it: "
-            "labels that name it would lie on the diagonal."
-            if lowest
-            else "Labels that name what is seen lie on the diagonal."
-        ),
+        f"Labels of {labels.split} (rows) and {column} by {labels.assessor} (columns). {note}",
         f"{len(names)} classes; {percent(verdict.agreement)} of the labels lie on the diagonal.",
-        plot_confusion(verdict.table, names, rows="labelled", columns=answer),
+        plot_confusion(verdict.table, names, rows="labelled", columns=column),
     )
-    limits = {"all that the labels hold": verdict.information.label_bits}
-    if len(names) > 2:
-        limits["all that labels of what an image is NOT can"] = float(np.log2(len(names) / (len(names) - 1)))
-    yield Plot(
+
+
+def _information(labels: LabelAssessment, section: str) -> Plot:
+    information, classes = labels.verdict.information, len(labels.predictions.class_names)
+    limits = {"entropy of the labels": information.label_bits}
+    if classes > 2:
+        limits["limit of labels of what an image is NOT"] = float(np.log2(classes / (classes - 1)))
+    return Plot(
         section,
         "information",
-        f"Mutual information of the labels of {judged.split} and these answers, and what labels without any tie to the "
-        "images would give.",
-        f"{verdict.information.bits:.4f} bits; {verdict.information.null.max():.4f} at most by chance.",
-        plot_information(verdict.information.bits, verdict.information.null, limits),
+        f"Mutual information of the labels of {labels.split} and the predictions, and its distribution for independent labels.",
+        f"{information.bits:.4f} bits; {information.null.max():.4f} at most by chance.",
+        plot_mutual_information(information.bits, information.null, limits),
     )
-    errors = verdict.errors
-    if errors is not None and len(errors.positions):
-        shown, suggested = errors.positions[:SHOWN_ERRORS], errors.suggested[:SHOWN_ERRORS]
-        images = look.splits[judged.split].images[judged.positions[shown]]
-        labels = judged.opinion.labels[shown]
-        of = judged.split
-        doubt = f"Labels of {of} that are likely wrong" if verdict.resolved else f"Labels of {of} that are worth a look"
-        yield Plot(
-            section,
-            "label_errors",
-            f"{doubt}, the likeliest first, with what {judged.judge} would have named them.",
-            f"The first is labelled {names[labels[0]]}, and is more likely {names[suggested[0]]}.",
-            plot_label_errors(
-                images, labels, suggested, judged.opinion.y_score[shown, suggested], names, ERROR_COLUMNS
-            ),
-            chart=False,
-        )
 
 
-def counts_plot(look: Look, section: str) -> Plot:
-    """Draw how many images each class has in each split."""
-    counts = {split: found.counts for split, found in look.classes.items()}
+def _label_errors(labels: LabelAssessment, overview: DatasetOverview, section: str) -> Plot:
+    errors, predictions, names = labels.verdict.errors, labels.predictions, labels.predictions.class_names
+    shown, suggested = errors.positions[:MAX_ERRORS], errors.suggested[:MAX_ERRORS]
+    given = predictions.labels[shown]
+    images = overview.splits[labels.split].images[labels.positions[shown]]
+    what = "are likely wrong" if labels.verdict.resolved else "may be wrong"
+    return Plot(
+        section,
+        "label_errors",
+        f"Labels of {labels.split} that {what}, the likeliest first, with the prediction of {labels.assessor}.",
+        f"The first has the label {names[given[0]]}, and is more likely {names[suggested[0]]}.",
+        plot_label_errors(images, given, suggested, predictions.y_score[shown, suggested], names, ERROR_COLUMNS),
+        chart=False,
+    )
+
+
+def class_counts_plot(overview: DatasetOverview, section: str) -> Plot:
+    """Return the plot of the number of images of each class in each split."""
+    counts = {split: found.counts for split, found in overview.classes.items()}
     smallest = min(int(count.min()) for count in counts.values())
     return Plot(
         section,
         "class_counts",
-        "Images of each class in each split.",
-        f"{len(look.class_names)} classes; the smallest count in any split is {smallest}.",
-        plot_class_counts(counts, look.class_names),
+        "Number of images of each class in each split.",
+        f"{len(overview.class_names)} classes; the smallest count in any split is {smallest}.",
+        plot_class_counts(counts, overview.class_names),
     )
 
 
-def image_plots(look: Look, section: str) -> Iterator[Plot]:
-    """Draw duplicates, blank and inverted images."""
-    groups = look.duplicates.groups[:SHOWN_GROUPS]
+def image_plots(overview: DatasetOverview, section: str) -> Iterator[Plot]:
+    """Yield the plots of duplicates, and of blank and inverted images."""
+    groups = overview.duplicates.groups[:MAX_GROUPS]
     if groups:
-        conflicting = set(look.duplicates.conflicting)
+        conflicting = set(overview.duplicates.conflicting)
         places = [place for group in groups for place in group[:2]]
-        wrong = [k in conflicting for k, group in enumerate(groups) for _ in group[:2]]
-        yield _places_plot(
-            look,
-            places,
-            wrong,
-            section,
-            "duplicates",
-            f"The same image twice, side by side; in red with several labels. {len(groups)} of "
-            f"{len(look.duplicates.groups):,} are shown, those with several labels and those across splits first.",
+        red = [k in conflicting for k, group in enumerate(groups) for _ in group[:2]]
+        caption = (
+            f"Duplicates side by side, in red with several labels. {len(groups)} of {len(overview.duplicates.groups):,} are "
+            "shown: first those with several labels, then those in several splits."
         )
-    odd = [*look.odd.inverted[:SHOWN_ODD], *look.odd.blank[:SHOWN_ODD]]
-    if odd:
-        yield _places_plot(
-            look, odd, [False] * len(odd), section, "odd_images", "Images with inverted ink, and blank ones."
-        )
+        yield _places_plot(overview, places, red, section, "duplicates", caption)
+    unusual = [*overview.unusual.inverted[:MAX_UNUSUAL], *overview.unusual.blank[:MAX_UNUSUAL]]
+    if unusual:
+        red = [False] * len(unusual)
+        yield _places_plot(overview, unusual, red, section, "odd_images", "Images with inverted ink, and blank images.")
 
 
-def _places_plot(look: Look, places: list[Place], wrong: list[bool], section: str, name: str, caption: str) -> Plot:
-    images = np.stack([look.splits[split].images[i] for split, i in places])
-    labels = np.array([look.splits[split].labels[i] for split, i in places])
-    figure = plot_places(images, [split for split, _ in places], labels, np.array(wrong), look.class_names)
+def _places_plot(
+    overview: DatasetOverview, places: list[Place], red: list[bool], section: str, name: str, caption: str
+) -> Plot:
+    images = np.stack([overview.splits[split].images[i] for split, i in places])
+    labels = np.array([overview.splits[split].labels[i] for split, i in places])
+    figure = plot_labelled_images(images, [split for split, _ in places], labels, np.array(red), overview.class_names)
     return Plot(section, name, caption, f"{len(places)} images.", figure, chart=False)

@@ -1,4 +1,4 @@
-"""How classes and images are spread over the splits: what is missing, what is rare, whether train and test are alike."""
+"""Checks of the splits: missing and rare classes, and whether train and test have the same distribution."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasexp.data.prepared_data import Split
-from kerasexp.diagnosis.downsampling import reduced
+from kerasexp.diagnosis.downsampling import downsampled
 from kerasexp.environment import cores
 
-# A class with less than this share of the images of the median one is rare.
+# A class with less than this share of the median class's images is rare.
 RARE = 0.2
-# So few images of a class teach little, and tell less, whatever the others have.
+# Fewer images than this are too few to learn a class or to measure its metrics.
 FEW = 10
 SIGNIFICANT = 0.001
-# Shares of classes that differ by less, in all, change no figure that one would report.
+# Total variation distance of class shares that is too small to change a reported metric.
 SMALL_SHIFT = 0.02
-# A forest that tells two splits apart so well sees something that matters.
-APART = 0.6
-# The classifier needs no more images of either split, none larger, and cannot do with fewer.
-SAMPLE, SIDE, FEWEST, TREES = 2000, 14, 20, 100
+# AUC of the two-sample classifier from which the splits count as different.
+DIFFERENT_AUC = 0.6
+# Of the two-sample classifier: most images of each split, their side, fewest images of each split, trees.
+SAMPLE, SIDE, MIN_IMAGES, TREES = 2000, 14, 20, 100
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class ClassCounts:
 
     Attributes:
         counts: int64 [classes].
-        missing: labels without an image.
+        missing: labels without images.
         rare: labels with less than a fifth of the median class's images.
-        few: labels with fewer than ten images, apart from those that have none.
+        few: labels with one to nine images.
     """
 
     counts: np.ndarray
@@ -42,10 +42,10 @@ class ClassCounts:
 
 @dataclass(frozen=True)
 class Shift:
-    """How far two splits differ in their classes' shares.
+    """Difference of the class shares of two splits.
 
     Attributes:
-        distance: total variation, 0 for equal shares and 1 for no common class.
+        distance: total variation, 0 for equal shares, 1 for no common class.
         p_value: of the chi-square test that both are drawn from the same shares.
         label: the class whose share differs most; `first` and `second`: its shares.
     """
@@ -62,12 +62,12 @@ class Shift:
 
 
 @dataclass(frozen=True)
-class TwoSample:
-    """How well a classifier tells the images of two splits apart.
+class TwoSampleTest:
+    """Performance of a classifier that separates the images of two splits.
 
     Attributes:
-        auc: 0.5 for not at all, 1 for always; with `low` and `high`, its 95 % interval.
-        images: of both splits, that it was tried on.
+        auc: 0.5 for chance, 1 for perfect separation; with `low` and `high`, its 95 % interval.
+        images: number of images of both splits.
     """
 
     auc: float
@@ -77,23 +77,23 @@ class TwoSample:
 
     @property
     def matters(self) -> bool:
-        return self.low >= APART
+        return self.low >= DIFFERENT_AUC
 
 
 def count_classes(split: Split, classes: int) -> ClassCounts:
     """Count the images of each class."""
     counts = np.bincount(split.labels, minlength=classes)
-    typical = np.median(counts[counts > 0]) if counts.any() else 0
+    median = np.median(counts[counts > 0]) if counts.any() else 0
     return ClassCounts(
         counts,
         np.flatnonzero(counts == 0).tolist(),
-        np.flatnonzero((counts > 0) & (counts < RARE * typical)).tolist(),
+        np.flatnonzero((counts > 0) & (counts < RARE * median)).tolist(),
         np.flatnonzero((counts > 0) & (counts < FEW)).tolist(),
     )
 
 
 def compare_shares(first: np.ndarray, second: np.ndarray) -> Shift | None:
-    """Compare the classes' shares in two splits, int [classes] each; None where one of them is empty."""
+    """Compare the class shares of two splits, given counts int [classes] of each; None where one of them is empty."""
     from scipy.stats import chi2_contingency
 
     if not first.any() or not second.any():
@@ -106,34 +106,34 @@ def compare_shares(first: np.ndarray, second: np.ndarray) -> Shift | None:
     return Shift(float(gap.sum() / 2), float(p_value), label, float(shares[0][label]), float(shares[1][label]))
 
 
-def tell_apart(first: Split, second: Split, seed: int) -> TwoSample | None:
-    """Let a random forest tell the images of two splits apart (Lopez-Paz and Oquab, ICLR 2017).
+def two_sample_test(first: Split, second: Split, seed: int) -> TwoSampleTest | None:
+    """Train a random forest to separate the images of two splits (classifier two-sample test, Lopez-Paz and Oquab, ICLR 2017).
 
-    It is tried on the images that each of its trees has not seen. It sees the shares of the classes as well as images of
-    another kind. None where a split has too few images.
+    The AUC is out of bag. Different class shares raise it as well as different kinds of images. None where a split has too
+    few images.
     """
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.metrics import roc_auc_score
 
     count = min(len(first), len(second), SAMPLE)
-    if count < FEWEST:
+    if count < MIN_IMAGES:
         return None
     generator = np.random.default_rng((seed, 4))
-    taken = [split.images[np.sort(generator.permutation(len(split))[:count])] for split in (first, second)]
-    features = reduced(np.concatenate(taken), SIDE).reshape(2 * count, -1)
-    side = np.repeat([0, 1], count)
-    # Trees of half as many images tell as well, in two thirds of the time.
+    sampled = [split.images[np.sort(generator.permutation(len(split))[:count])] for split in (first, second)]
+    features = downsampled(np.concatenate(sampled), SIDE).reshape(2 * count, -1)
+    is_second = np.repeat([0, 1], count)
+    # Trees on half of the images separate as well, in two thirds of the time.
     forest = RandomForestClassifier(
         TREES, min_samples_leaf=3, max_samples=0.5, oob_score=True, n_jobs=cores(), random_state=seed
     )
-    seen = forest.fit(features, side).oob_decision_function_[:, 1]
-    auc = float(roc_auc_score(side, seen))
+    score = forest.fit(features, is_second).oob_decision_function_[:, 1]
+    auc = float(roc_auc_score(is_second, score))
     half = 1.96 * _standard_error(auc, count)
-    return TwoSample(auc, max(auc - half, 0.0), min(auc + half, 1.0), 2 * count)
+    return TwoSampleTest(auc, max(auc - half, 0.0), min(auc + half, 1.0), 2 * count)
 
 
 def _standard_error(auc: float, each: int) -> float:
-    """Of an AUC from `each` images of either side (Hanley and McNeil 1982)."""
+    """Return the standard error of an AUC from `each` images of either split (Hanley and McNeil 1982)."""
     both_first, both_second = auc / (2 - auc), 2 * auc * auc / (1 + auc)
     variance = auc * (1 - auc) + (each - 1) * (both_first + both_second - 2 * auc * auc)
     return float(np.sqrt(max(variance, 0.0)) / each)

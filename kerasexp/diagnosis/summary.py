@@ -8,18 +8,17 @@ from typing import Any
 
 from kerasexp.diagnosis.advice import Advice
 from kerasexp.diagnosis.image_checks import Place
-from kerasexp.diagnosis.results import Diagnosis, JudgedLabels, Look
-from kerasexp.diagnosis.sentences import image_sentences, label_sentences, split_sentences
+from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, LabelAssessment
+from kerasexp.diagnosis.sentences import evidence_sentences, headline, image_sentences, split_sentences
 
 
 def as_text(diagnosis: Diagnosis, advice: Sequence[Advice]) -> Iterator[str]:
     """Yield the lines of the console: labels, splits, images, and what to change."""
-    for judged in diagnosis.labels:
-        first, *others = label_sentences(judged)
-        yield f"{judged.split} labels: {first}"
-        yield from (f"  {sentence}" for sentence in others)
+    for labels in diagnosis.labels:
+        yield f"{labels.split} labels: {labels.verdict.kind}: {headline(labels)}"
+        yield from (f"  {sentence}" for sentence in evidence_sentences(labels))
     yield from diagnosis.notes
-    for title, sentences in (("splits", split_sentences(diagnosis.look)), ("images", image_sentences(diagnosis))):
+    for title, sentences in (("splits", split_sentences(diagnosis.overview)), ("images", image_sentences(diagnosis))):
         yield f"{title}:"
         yield from (f"  {sentence}" for sentence in sentences)
     yield "what to change:" if advice else "nothing to change was found"
@@ -29,27 +28,27 @@ def as_text(diagnosis: Diagnosis, advice: Sequence[Advice]) -> Iterator[str]:
 
 
 def as_json(diagnosis: Diagnosis, advice: Sequence[Advice]) -> dict[str, Any]:
-    """Return everything as plain values."""
-    look, foremost = diagnosis.look, diagnosis.foremost
+    """Return all results as plain values."""
+    overview, foremost = diagnosis.overview, diagnosis.foremost
     return {
         "verdict": None if foremost is None else foremost.verdict.kind,
-        "labels": [_judged_json(judged, look) for judged in diagnosis.labels],
+        "labels": [_labels_json(labels, overview) for labels in diagnosis.labels],
         "notes": diagnosis.notes,
         "splits": {
             "class_counts": {
-                split: dict(zip(look.class_names, found.counts.tolist(), strict=True))
-                for split, found in look.classes.items()
+                split: dict(zip(overview.class_names, found.counts.tolist(), strict=True))
+                for split, found in overview.classes.items()
             },
-            "missing": _classes_json(look, "missing"),
-            "rare": _classes_json(look, "rare"),
-            "shift": None if look.shift is None else asdict(look.shift),
-            "train_from_test": None if look.apart is None else asdict(look.apart),
-            "sentences": list(split_sentences(look)),
+            "missing": _classes_json(overview, "missing"),
+            "rare": _classes_json(overview, "rare"),
+            "shift": None if overview.shift is None else asdict(overview.shift),
+            "train_from_test": None if overview.two_sample is None else asdict(overview.two_sample),
+            "sentences": list(split_sentences(overview)),
         },
         "images": {
-            "duplicates": [[_place_json(look, place) for place in group] for group in look.duplicates.groups],
-            "blank": [_place_json(look, place) for place in look.odd.blank],
-            "inverted": [_place_json(look, place) for place in look.odd.inverted],
+            "duplicates": [[_place_json(overview, place) for place in group] for group in overview.duplicates.groups],
+            "blank": [_place_json(overview, place) for place in overview.unusual.blank],
+            "inverted": [_place_json(overview, place) for place in overview.unusual.inverted],
             "stored": None if diagnosis.stored is None else asdict(diagnosis.stored),
             "sentences": list(image_sentences(diagnosis)),
         },
@@ -57,49 +56,50 @@ def as_json(diagnosis: Diagnosis, advice: Sequence[Advice]) -> dict[str, Any]:
     }
 
 
-def _judged_json(judged: JudgedLabels, look: Look) -> dict[str, Any]:
-    verdict, names = judged.verdict, judged.opinion.class_names
-    errors = verdict.errors
-    found = verdict.information
+def _labels_json(assessment: LabelAssessment, overview: DatasetOverview) -> dict[str, Any]:
+    verdict, predictions = assessment.verdict, assessment.predictions
+    errors, information, names = verdict.errors, verdict.information, predictions.class_names
     wrong = [] if errors is None else zip(errors.positions, errors.suggested, strict=True)
+    null = information.null
     return {
-        "split": judged.split,
-        "judge": judged.judge,
+        "split": assessment.split,
+        "assessor": assessment.assessor,
         "verdict": verdict.kind,
-        "images": len(judged.positions),
+        "images": len(assessment.positions),
         "rate": verdict.rate,
         "rate_low": verdict.low,
         "rate_high": verdict.high,
-        "can_be_told": verdict.resolved,
-        "moved": verdict.moved,
+        "resolved": verdict.resolved,
+        "moved": verdict.permutation,
         "decode": verdict.decode,
         "agreement": verdict.agreement,
         "chance": verdict.chance,
-        "information_bits": found.bits,
-        "null_bits": {"mean": float(found.null.mean()), "highest": float(found.null.max()), "draws": len(found.null)},
-        "p_value": found.p_value,
+        "information_bits": information.bits,
+        "null_bits": {"mean": float(null.mean()), "highest": float(null.max()), "draws": len(null)},
+        "p_value": information.p_value,
         "table": verdict.table.tolist(),
         "class_names": names,
         "likely_errors": [
             {
-                "file": look.splits[judged.split].names[judged.positions[i]],
-                "label": names[judged.opinion.labels[i]],
+                "file": overview.splits[assessment.split].names[assessment.positions[i]],
+                "label": names[predictions.labels[i]],
                 "suggested": names[other],
             }
             for i, other in wrong
         ],
-        "sentences": list(label_sentences(judged)),
+        "sentences": [f"{verdict.kind}: {headline(assessment)}", *evidence_sentences(assessment)],
     }
 
 
-def _classes_json(look: Look, which: str) -> dict[str, list[str]]:
-    return {split: [look.class_names[k] for k in getattr(found, which)] for split, found in look.classes.items()}
+def _classes_json(overview: DatasetOverview, which: str) -> dict[str, list[str]]:
+    names = overview.class_names
+    return {split: [names[k] for k in getattr(found, which)] for split, found in overview.classes.items()}
 
 
-def _place_json(look: Look, place: Place) -> dict[str, str]:
+def _place_json(overview: DatasetOverview, place: Place) -> dict[str, str]:
     split, position = place
     return {
         "split": split,
-        "file": look.splits[split].names[position],
-        "label": look.class_names[look.splits[split].labels[position]],
+        "file": overview.splits[split].names[position],
+        "label": overview.class_names[overview.splits[split].labels[position]],
     }

@@ -1,7 +1,7 @@
-"""The formats in which a classifier can leave Keras: one file per format, and this dict of their names.
+"""The export formats: one file per format, and a registry by name.
 
-Each of them takes uint8 images [n, height, width, channels] by the name `images`, any number of them, gives float32
-`probabilities` [n, classes], and carries its description (`description.py`).
+Every exported model has an input `images`, uint8 [n, height, width, channels] with any n, an output `probabilities`,
+float32 [n, classes], and its metadata (`metadata.py`).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class ExportFormat:
     """One format.
 
     Attributes:
-        ending: of its files' names; the default name of a folder ends like this.
+        ending: of the name of the exported file or folder.
         folder: whether it is a folder.
-        write: is given the model as `portable` makes it, the description, and where to.
-        load: returns the function from images to probabilities that a path holds.
-        extra: the extra that it needs.
+        write: saves a model of `float32_copy` with its metadata to a path.
+        load: returns the function from images to probabilities of an exported path.
+        extra: the extra of the package that it needs.
     """
 
     ending: str

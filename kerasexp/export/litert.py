@@ -1,4 +1,4 @@
-"""A LiteRT model (once TensorFlow Lite): one file, for phones and small devices."""
+"""LiteRT (formerly TensorFlow Lite): one file, for phones and small devices."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasexp.export.description import DESCRIPTION, as_json
-from kerasexp.export.portable import signature
+from kerasexp.export.float32_model import input_signature
+from kerasexp.export.metadata import METADATA, as_json
 
 if TYPE_CHECKING:
     import keras
 
 
-def write_litert(model: keras.Model, description: dict[str, Any], path: Path) -> None:
+def write_litert(model: keras.Model, metadata: dict[str, Any], path: Path) -> None:
     """Write the `.tflite` file.
 
-    It needs no other operations than LiteRT's own: a model that wants TensorFlow's beside them is refused here, since it
-    would fail on a device. The description is appended as a zip archive, as LiteRT's own metadata tools append labels:
-    readers of the model pass over it, and readers of archives find it.
+    Only LiteRT's own operations are allowed: a model that needs those of TensorFlow fails here instead of on a device. The
+    metadata are appended as a zip archive, as LiteRT's own tools append labels: readers of models ignore it.
     """
     import tensorflow as tf
 
-    own = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
-    model.export(str(path), format="litert", verbose=False, input_signature=signature(model), target_spec=own)
+    builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+    model.export(
+        str(path), format="litert", verbose=False, input_signature=input_signature(model), target_spec=builtins
+    )
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(DESCRIPTION, as_json(description))
+        archive.writestr(METADATA, as_json(metadata))
 
 
 def load_litert(path: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -37,6 +38,6 @@ def load_litert(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     import tensorflow as tf
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the interpreter will move to a package of its own
+        warnings.simplefilter("ignore")  # the interpreter will move to another package
         run = tf.lite.Interpreter(str(path)).get_signature_runner("serving_default")
     return lambda images: run(images=images)["probabilities"]

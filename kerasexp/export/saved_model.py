@@ -1,4 +1,4 @@
-"""A TensorFlow SavedModel: a folder, for TensorFlow Serving and whatever else runs TensorFlow."""
+"""TensorFlow SavedModel: a folder, for TensorFlow Serving and TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasexp.export.description import DESCRIPTION, as_json
-from kerasexp.export.portable import signature
+from kerasexp.export.float32_model import input_signature
+from kerasexp.export.metadata import METADATA, as_json
 
 if TYPE_CHECKING:
     import keras
 
-# The folder that SavedModel sets aside for what its user wants to travel along.
+# The folder of a SavedModel that is reserved for the user's own files.
 EXTRA = "assets.extra"
 
 
-def write_saved_model(model: keras.Model, description: dict[str, Any], path: Path) -> None:
-    """Write the folder; its signature is `serving_default`, and the description lies in `assets.extra`."""
-    model.export(str(path), format="tf_saved_model", verbose=False, input_signature=signature(model))
+def write_saved_model(model: keras.Model, metadata: dict[str, Any], path: Path) -> None:
+    """Write the folder, with the signature `serving_default` and the metadata in `assets.extra`."""
+    model.export(str(path), format="tf_saved_model", verbose=False, input_signature=input_signature(model))
     (path / EXTRA).mkdir()
-    (path / EXTRA / DESCRIPTION).write_text(as_json(description), encoding="ascii")
+    (path / EXTRA / METADATA).write_text(as_json(metadata), encoding="ascii")
 
 
 def load_saved_model(path: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -32,7 +32,7 @@ def load_saved_model(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     loaded = tf.saved_model.load(str(path))
     serve = loaded.signatures["serving_default"]
 
-    def predict(images: np.ndarray, keep=loaded) -> np.ndarray:  # the signature lives only as long as what it is of
+    def predict(images: np.ndarray, keep=loaded) -> np.ndarray:  # the signature is valid only while `loaded` exists
         return serve(images=tf.constant(images))["probabilities"].numpy()
 
     return predict

@@ -1,4 +1,4 @@
-"""How many images each class has."""
+"""Number of images of each class."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kerasexp.plots.class_labels import drawable, text_width, turn, verbatim
-from kerasexp.plots.style import BLUE, MAX_NAMES, RED, new_figure, plain
+from kerasexp.plots.class_labels import drawable, text_width, tick_rotation, verbatim
+from kerasexp.plots.style import BLUE, MAX_NAMES, RED, new_figure, plain_axes
 
 
 def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str]) -> Figure:
-    """Draw the images of each class, a row of bars per split; a red cross marks a class without any.
+    """Draw the number of images of each class, a row of bars per split; a red cross marks a class without images.
 
     Args:
         counts: split to int [classes].
@@ -21,7 +21,7 @@ def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str]) -> 
     names = drawable(class_names, 14)
     named = classes <= MAX_NAMES
     width, size = float(np.clip(3 + 0.2 * classes, 7, 11)), 10 if classes <= 40 else 7
-    rotation = turn(names, size, width - 1)
+    rotation = tick_rotation(names, size, width - 1)
     below = text_width(names, size) if named and rotation else 0.2
     figure, rows = new_figure(width, 1.8 * len(counts) + 0.3 + below, len(counts))
     for axes, (split, images) in zip(rows, counts.items(), strict=True):
@@ -36,11 +36,11 @@ def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str]) -> 
         axes.set_ylabel("images")
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        plain(axes)
+        plain_axes(axes)
         axes.grid(False, axis="x")
         axes.set_xlim(-0.7, classes - 0.3)
         axes.tick_params(axis="x", labelbottom=axes is rows[-1])
         if named:
             axes.set_xticks(range(classes), names, fontsize=size, rotation=rotation, **verbatim(*names))
-    rows[-1].set_xlabel("class" if named else "class, by its number")
+    rows[-1].set_xlabel("class" if named else "class number")
     return figure

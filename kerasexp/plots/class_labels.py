@@ -1,4 +1,4 @@
-"""Names as matplotlib can draw them: they are the users', in any script, of any length."""
+"""Users' class names, in any script and of any length, as text that matplotlib can draw."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 from matplotlib.ft2font import FT2Font
 from matplotlib.legend import Legend
 
-# The family that has a character; None where no installed one has it, and "" for the default one. Opening every
-# installed font takes seconds, so what was found is kept.
+# Cache: the font family that has a character, "" for the default family, None if no installed one has it. Opening all
+# installed fonts takes seconds.
 _families: dict[str, str | None] = {}
 
 
 def drawable(names: list[str], longest: int = 24) -> list[str]:
-    """Return the names as they can be drawn truthfully: each one line, and distinct.
+    """Return the names as drawable text: each on one line, and distinct.
 
-    A name with a character that no installed font has is drawn as `#7`: its position, counted from 0.
+    A name with a character that no installed font has becomes `#7`: its position, counted from 0.
 
     Args:
         names: in the order of the classes, layers or runs.
-        longest: characters after which a name is cut short.
+        longest: number of characters after which a name is cut.
     """
     lines = [_one_line(name) for name in names]
     _look_up(set("".join(lines)))
@@ -42,10 +42,10 @@ def drawable(names: list[str], longest: int = 24) -> list[str]:
 
 
 def verbatim(*texts: str) -> dict[str, Any]:
-    """Return what a text of matplotlib needs to be drawn as it is written: `$` is no formula, every glyph is found.
+    """Return the settings with which matplotlib draws texts literally: `$` starts no formula, every glyph has a font.
 
     Args:
-        texts: all that is drawn with these settings; names in it come from `drawable`.
+        texts: all texts drawn with these settings; names in them come from `drawable`.
     """
     characters = set("".join(texts))
     _look_up(characters)
@@ -53,8 +53,8 @@ def verbatim(*texts: str) -> dict[str, Any]:
     return {"parse_math": False, "fontfamily": [*rcParams["font.family"], *others]}
 
 
-def turn(names: list[str], size: float, width: float) -> int:
-    """Return by how many degrees names are turned on an axis: not at all where they fit beside each other.
+def tick_rotation(names: list[str], size: float, width: float) -> int:
+    """Return the rotation of names on an axis, in degrees: 0 if they fit side by side, else 90.
 
     Args:
         names: on the axis.
@@ -65,7 +65,7 @@ def turn(names: list[str], size: float, width: float) -> int:
 
 
 def text_width(texts: list[str], size: float) -> float:
-    """Return about how many inches the longest of the texts takes.
+    """Return the approximate width of the longest text, in inches.
 
     Args:
         texts: of one line each.
@@ -75,11 +75,11 @@ def text_width(texts: list[str], size: float) -> float:
 
 
 def add_legend(place: Axes | Figure, handles: list[Any], names: list[str], **layout: Any) -> Legend:
-    """Add a legend that shows names as they are written.
+    """Add a legend with names drawn literally.
 
     Args:
-        place: where it belongs.
-        handles: the lines, markers or bars that are named.
+        place: axes or figure that it belongs to.
+        handles: the lines, markers or bars.
         names: one per handle.
         layout: as for matplotlib's `legend`.
     """
@@ -90,7 +90,7 @@ def add_legend(place: Axes | Figure, handles: list[Any], names: list[str], **lay
 
 
 def _one_line(name: str) -> str:
-    # Control characters would break or turn the line; only the two joiners belong to how a word is spelled.
+    # Control characters would break or reverse the line; only the two joiners are part of a word's spelling.
     kinds = {"Cc": "\ufffd", "Cs": "\ufffd", "Cf": ""}
     words = " ".join(name.split())
     return "".join(c if c in "\u200c\u200d" else kinds.get(unicodedata.category(c), c) for c in words)
@@ -101,7 +101,7 @@ def _shortened(line: str, longest: int) -> str:
 
 
 def _isolated(name: str) -> str:
-    # Beside a name written from right to left, `90%` would become `%90` and change sides.
+    # A name written from right to left would turn a `90%` beside it into `%90` and move it to the other side.
     if any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in name):
         return f"\u2068{name}\u2069"
     return name
@@ -111,17 +111,17 @@ def _look_up(characters: set[str]) -> None:
     unknown = {character for character in characters if character not in _families}
     if not unknown:
         return
-    # Characters of no width, like the marks of `_isolated`, need no glyph.
+    # Characters without width, such as the isolates of `_isolated`, need no glyph.
     _families.update({character: "" for character in unknown if unicodedata.category(character) in ("Cc", "Cf")})
     default = get_font(findfont(FontProperties()))
     _families.update({character: "" for character in unknown if default.get_char_index(ord(character))})
     missing = unknown - _families.keys()
     for font in fontManager.ttflist:
-        # Matplotlib's own fonts are for formulas; its and macOS's last resort have a box for every character there is.
-        unfit = font.fname.startswith(get_data_path()) or "lastresort" in font.name.lower().replace(" ", "")
-        if not missing or unfit or font.style != "normal" or font.weight != 400:
+        # Matplotlib's own fonts are for formulas; last-resort fonts have a box for every character.
+        unsuitable = font.fname.startswith(get_data_path()) or "lastresort" in font.name.lower().replace(" ", "")
+        if not missing or unsuitable or font.style != "normal" or font.weight != 400:
             continue
-        # A listed font may have been removed since, or be in a format that cannot be drawn.
+        # A listed font may have been removed, or have a format that cannot be drawn.
         with suppress(OSError, RuntimeError):
             glyphs = get_font(font.fname)
             found = {character for character in missing if _has_outline(glyphs, character)}
@@ -131,5 +131,5 @@ def _look_up(characters: set[str]) -> None:
 
 
 def _has_outline(font: FT2Font, character: str) -> bool:
-    # In fonts of coloured images the outline, which is all that matplotlib draws, is empty.
+    # Matplotlib draws outlines only; those of colour emoji fonts are empty.
     return font.get_char_index(ord(character)) > 0 and any(font.load_char(ord(character)).bbox)

@@ -1,4 +1,4 @@
-"""The classes that are taken for each other most."""
+"""The most confused pairs of classes."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from matplotlib.figure import Figure
 
 from kerasexp.plots.class_labels import drawable
 from kerasexp.plots.image_grid import GAP, LINE, PAD, draw_image, new_sheet, write
-from kerasexp.plots.style import nothing
+from kerasexp.plots.style import empty_figure
 
 EXAMPLES, CONFUSED = 2, 4
-# Of an image's place in its row, in inches.
+# Cell of an image, in inches.
 WIDTH, HEIGHT = 0.95, 1.5
 Mistake = tuple[np.ndarray, int, int]
 Pair = tuple[int, int, int, int, np.ndarray, np.ndarray, list[Mistake]]
 
 
 def plot_confused_pairs(pairs: list[Pair], class_names: list[str]) -> Figure:
-    """Draw a row per pair of classes: examples of both that were recognised, then those taken for the other.
+    """Draw a row per pair of classes: correctly classified examples of both, then confused ones.
 
     Args:
-        pairs: each the two classes, how many of the first were taken for the second and of the second for the first,
-            recognised images of either, uint8 [0 to 2, height, width, 1 or 3], and up to 4 mistakes: image, true and
-            predicted class.
+        pairs: each with the two classes, the number of images of the first predicted as the second and vice versa, correctly
+            classified images of each, uint8 [0 to 2, height, width, 1 or 3], and up to 4 mistakes: image, true and predicted
+            class.
         class_names: in the order of the classes.
     """
     if not pairs:
-        return nothing("no mistakes")
+        return empty_figure("no mistakes")
     headings, titles = drawable(class_names, 14), drawable(class_names, 8)
     columns, side = 2 * EXAMPLES + CONFUSED, WIDTH - 2 * PAD
     figure, sheet = new_sheet(WIDTH * columns, HEIGHT * len(pairs))
-    for row, (a, b, a_as_b, b_as_a, right_a, right_b, confused) in enumerate(pairs):
+    for row, (a, b, a_as_b, b_as_a, correct_a, correct_b, confused) in enumerate(pairs):
         top = row * HEIGHT + PAD + 2 * LINE + GAP
         heading = f"{headings[a]} / {headings[b]}: {a_as_b} as {headings[b]}, {b_as_a} as {headings[a]}"
         write(sheet, PAD, top - LINE - 1.5 * GAP, heading, WIDTH * columns - 2 * PAD, fontweight="bold")
-        for first, name, examples in ((0, titles[a], right_a), (EXAMPLES, titles[b], right_b)):
+        for first, name, examples in ((0, titles[a], correct_a), (EXAMPLES, titles[b], correct_b)):
             for column, image in enumerate(examples[:EXAMPLES], first):
                 draw_image(sheet, image, column * WIDTH + PAD, top, side, name)
         for column, (image, _, predicted) in enumerate(confused, 2 * EXAMPLES):

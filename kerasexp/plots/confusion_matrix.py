@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from kerasexp.plots.class_labels import drawable, text_width, turn, verbatim
+from kerasexp.plots.class_labels import drawable, text_width, tick_rotation, verbatim
 from kerasexp.plots.style import MAX_NAMES, new_figure
 
-# Numbers in the cells are readable up to this many classes.
+# Most classes with readable numbers in the cells.
 MAX_NUMBERS = 20
 
 
@@ -25,21 +25,21 @@ def plot_confusion(
     Args:
         counts: int [classes, classes].
         class_names: in the same order.
-        normalised: whether the cells say the share of the row, in percent, instead of the count.
-        rows, columns: what they are, where it is other than true and predicted classes.
+        normalised: whether the cells show percent of the row instead of counts.
+        rows, columns: axis labels.
     """
     classes = len(class_names)
     names = drawable(class_names)
     side, size = float(np.clip(1.2 + 0.42 * classes, 2.6, 8.6)), float(np.clip(420 / classes, 4, 10))
-    rotation = turn(names, size, side)
+    rotation = tick_rotation(names, size, side)
     beside = text_width(names, size) if classes <= MAX_NAMES else 0.2
     figure, (axes,) = new_figure(side + 1.5 + beside, side + 0.4 + (beside if rotation else 0.2))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    # Errors are small beside the diagonal; the root makes them visible.
+    # Errors are small compared to the diagonal; the square root makes them visible.
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
     figure.colorbar(image, ax=axes, shrink=0.8, label=f"share of the {rows} class")
-    by = "" if classes <= MAX_NAMES else ", by the number of the class"
-    # In the corner, where the layout reckons with the labels before it knows the image's shape.
+    by = "" if classes <= MAX_NAMES else ", by class number"
+    # The layout reserves room for labels before it knows the image's shape; the corner anchor keeps them together.
     axes.set_anchor("SW")
     axes.set_xlabel(f"{columns}{by}")
     axes.set_ylabel(f"{rows}{by}")

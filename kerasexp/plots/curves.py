@@ -5,9 +5,10 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kerasexp.plots.style import BLUE, GREY, ORANGE, new_figure, plain
+from kerasexp.plots.style import BLUE, GREY, ORANGE, new_figure, plain_axes
 
-FAR = 0.4
+# A majority line further than this below all accuracies is left out: it would compress the curves.
+MAX_GAP = 0.4
 
 
 def plot_curves(history: list[dict[str, float]], majority: float | None = None, kept: int | None = None) -> Figure:
@@ -15,7 +16,7 @@ def plot_curves(history: list[dict[str, float]], majority: float | None = None, 
 
     Args:
         history: one row per epoch with `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`, `learning_rate`.
-        majority: accuracy of always naming the largest class.
+        majority: accuracy of always predicting the largest class.
         kept: epoch whose checkpoint was kept.
     """
     figure, (loss, accuracy, rate) = new_figure(11, 3.4, columns=3)
@@ -27,15 +28,14 @@ def plot_curves(history: list[dict[str, float]], majority: float | None = None, 
         axes.set_title(metric.capitalize())
         axes.set_ylabel(metric)
     rate.plot(epochs, [row["learning_rate"] for row in history], color=BLUE, marker=marker, markersize=4)
-    rate.set_title("Learning rate at the epoch's end")
+    rate.set_title("Learning rate at the end of the epoch")
     rate.set_ylabel("learning rate")
     rate.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
     lowest = min(row[key] for row in history for key in ("accuracy", "val_accuracy"))
-    # Far below all that was reached it would only press the curves together.
-    if majority is not None and lowest - majority < FAR:
+    if majority is not None and lowest - majority < MAX_GAP:
         accuracy.axhline(majority, color=GREY, linestyle=":", label="always the largest class")
     for axes in (loss, accuracy, rate):
-        plain(axes)
+        plain_axes(axes)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if kept is not None:

@@ -1,4 +1,4 @@
-"""Images as points: near each other where the model sees them alike."""
+"""Features of images in two dimensions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from kerasexp.plots.class_labels import drawable, text_width, verbatim
-from kerasexp.plots.style import PALETTE, new_figure, nothing
+from kerasexp.plots.style import PALETTE, empty_figure, new_figure
 
 MARKERS = "o^"
 WIDTH, HEIGHT = 6.6, 5.8
@@ -25,49 +25,49 @@ def plot_embedding(
         y_true: int [n].
         wrong: bool [n].
         class_names: in the order of the classes.
-        method: that placed the points: `t-SNE` or `PCA`.
+        method: of the projection: `t-SNE` or `PCA`.
     """
     if not len(points):
-        return nothing("no images")
+        return empty_figure("no images")
     figure, (axes,) = new_figure(WIDTH, HEIGHT)
     for k in np.unique(y_true):
-        colour, marker = _look(k, len(class_names))
+        colour, marker = _colour_and_marker(k, len(class_names))
         axes.scatter(*points[y_true == k].T, s=14, color=colour, marker=marker, linewidth=0)
     if wrong.any():
         axes.scatter(*points[wrong].T, s=22, color="black", marker="x", linewidth=0.9, label="classified wrongly")
         axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, fontsize=10)
     _name_classes(axes, points, y_true, drawable(class_names, 16))
-    # Only the neighbourhood means something, not the numbers.
+    # Neighbourhoods are meaningful, coordinates are not.
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_xlabel(f"{method}, first direction")
-    axes.set_ylabel(f"{method}, second direction")
+    axes.set_xlabel(f"{method}, first dimension")
+    axes.set_ylabel(f"{method}, second dimension")
     return figure
 
 
-def _look(k: int, classes: int) -> tuple[object, str]:
+def _colour_and_marker(k: int, classes: int) -> tuple[object, str]:
     if classes <= len(PALETTE) * len(MARKERS):
         return PALETTE[k % len(PALETTE)], MARKERS[k // len(PALETTE)]
     return matplotlib.colormaps["turbo"](k / (classes - 1)), MARKERS[0]
 
 
 def _name_classes(axes: Axes, points: np.ndarray, y_true: np.ndarray, names: list[str]) -> None:
-    """Write each name over its class, a little above or below where another one stands; without room, leave it out."""
+    """Write each name over its class, shifted up or down where it would cover another, left out without room."""
     few = len(names) <= len(PALETTE) * len(MARKERS)
     size, weight, shifts = (11, "bold", (0, 1, -1, 2, -2)) if few else (8, "normal", (0,))
     line = 1.25 * size / 72
-    # The points take about 85 % of the figure.
+    # The points fill about 85 % of the figure.
     inches = 0.85 * np.array([WIDTH, HEIGHT]) / np.maximum(np.ptp(points, axis=0), 1e-12)
     halo = [withStroke(linewidth=2, foreground="white")]
     written: list[tuple[float, float, float]] = []
     classes, counts = np.unique(y_true, return_counts=True)
     for k in classes[np.argsort(-counts, kind="stable")]:
-        # The median stays inside the class where single points lie far off.
+        # Unlike the mean, the median is not moved by outliers.
         x, y = np.median(points[y_true == k], axis=0) * inches
         width = text_width([names[k]], size)
         for place in (y + shift * line for shift in shifts):
             if all(abs(x - other) > (width + w) / 2 or abs(place - up) >= line for other, up, w in written):
                 written.append((x, place, width))
-                look = {"fontsize": size, "fontweight": weight, "path_effects": halo, **verbatim(names[k])}
-                axes.text(*((x, place) / inches), names[k], ha="center", va="center", **look)
+                style = {"fontsize": size, "fontweight": weight, "path_effects": halo, **verbatim(names[k])}
+                axes.text(*((x, place) / inches), names[k], ha="center", va="center", **style)
                 break

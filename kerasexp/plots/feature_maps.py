@@ -1,4 +1,4 @@
-"""What the layers make of an image."""
+"""Feature maps of one image."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from kerasexp.plots.image_grid import GAP, LINE, PAD, draw_image, new_sheet, wri
 from kerasexp.plots.mosaic import mosaic
 
 CHANNELS = 8
-# In inches: the image, a row, and from one row to the next.
+# In inches: side of the image, width of a row, distance of rows.
 SIDE, ACROSS, BETWEEN = 1.66, 6.71, 0.4
 
 
 def plot_feature_maps(image: np.ndarray, maps: dict[str, np.ndarray], y_true: int, class_names: list[str]) -> Figure:
-    """Draw an image and, a row per layer, the channels that it excites most, each from its least to its largest value.
+    """Draw an image and, a row per layer, its strongest channels, each scaled from its lowest to its highest value.
 
     Args:
         image: uint8 [height, width, 1 or 3].
-        maps: layer to float [height, width, channels], from the input on.
+        maps: layer to float [height, width, channels], from input to output.
         y_true: class of the image.
         class_names: in the order of the classes.
     """

@@ -1,4 +1,4 @@
-"""What convolutions have learned to look for."""
+"""Kernels of convolutions."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from matplotlib.figure import Figure
 
 from kerasexp.plots.class_labels import drawable, verbatim
 from kerasexp.plots.mosaic import mosaic
-from kerasexp.plots.style import new_figure, nothing
+from kerasexp.plots.style import empty_figure, new_figure
 
-# Kernels shown of a layer that sees the image itself, and kernels and input channels of any other.
+# Most kernels shown of a layer on the image itself; most kernels and input channels shown of another layer.
 MAX_KERNELS, MAX_BLOCK = 64, 8
 SIGNED = matplotlib.colormaps["RdBu_r"]
 
 
 def plot_filters(kernels: dict[str, np.ndarray]) -> Figure:
-    """Draw the kernels of convolutions: whole ones as images where they see the image itself, else by input channel.
+    """Draw the kernels of convolutions: as images for a layer on the image itself, else by input channel.
 
     Args:
         kernels: layer to float [height, width, input channels, kernels].
     """
     if not kernels:
-        return nothing("no convolution")
+        return empty_figure("no convolution")
     images = [_colours(kernel) if kernel.shape[2] == 3 else _signed(kernel) for kernel in kernels.values()]
     height = max(4.6 * image.shape[0] / image.shape[1] for image in images)
     figure, panels = new_figure(5.4 * len(kernels), min(height, 5) + 0.8, columns=len(kernels))

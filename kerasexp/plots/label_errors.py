@@ -1,4 +1,4 @@
-"""Images that should be looked at: likely wrong labels, the same image twice, odd ones."""
+"""Images to check: likely wrong labels, duplicates, unusual images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.plots.class_labels import drawable
-from kerasexp.plots.image_grid import MAX_TITLE, draw_gallery
+from kerasexp.plots.image_grid import MAX_TITLE, draw_image_grid
 
 
 def plot_label_errors(
@@ -17,26 +17,26 @@ def plot_label_errors(
     class_names: list[str],
     columns: int = 4,
 ) -> Figure:
-    """Draw images with their label, in red, and what they more likely are.
+    """Draw images with their label and the more likely class, in red.
 
     Args:
         images: uint8 [n, height, width, 1 or 3].
         labels: int [n].
-        suggested: int [n].
-        probability: float [n], of what is suggested.
+        suggested: int [n], the more likely class.
+        probability: float [n], of the suggested class.
         class_names: in the order of the classes.
         columns: images per row.
     """
-    # With the word before it, a name has less room than one with a probability behind it.
+    # "label: " takes two characters more than a probability.
     names = drawable(class_names, MAX_TITLE - 2)
     titles = [
         f"label: {names[label]}\n{names[other]}  {p:.0%}"
         for label, other, p in zip(labels, suggested, probability, strict=True)
     ]
-    return draw_gallery(images, titles, np.ones(len(images), bool), columns)
+    return draw_image_grid(images, titles, np.ones(len(images), bool), columns)
 
 
-def plot_places(
+def plot_labelled_images(
     images: np.ndarray,
     splits: list[str],
     labels: np.ndarray,
@@ -44,7 +44,7 @@ def plot_places(
     class_names: list[str],
     columns: int = 4,
 ) -> Figure:
-    """Draw images with the split that they lie in and their label.
+    """Draw images with their split and their label.
 
     Args:
         images: uint8 [n, height, width, 1 or 3].
@@ -56,4 +56,4 @@ def plot_places(
     """
     names = drawable(class_names, MAX_TITLE)
     titles = [f"{split}\n{names[label]}" for split, label in zip(splits, labels, strict=True)]
-    return draw_gallery(images, titles, wrong, columns)
+    return draw_image_grid(images, titles, wrong, columns)

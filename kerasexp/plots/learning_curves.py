@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kerasexp.plots.class_labels import add_legend, drawable, verbatim
-from kerasexp.plots.style import BLUE, ORANGE, PALETTE, new_figure, plain
+from kerasexp.plots.style import BLUE, ORANGE, PALETTE, new_figure, plain_axes
 
 STYLES = ("-", "--", "-.", ":")
 
@@ -27,7 +27,7 @@ def plot_learning_curves(runs: list[tuple[str, dict[str, np.ndarray]]]) -> Figur
             look = {"linestyle": STYLES[k % len(STYLES)], "color": PALETTE[k % len(PALETTE)]}
             # A curve with a single point would be invisible without a marker.
             lines += axes.plot(curve[across], curve[metric], marker="." if len(curve[across]) <= 20 else None, **look)
-        plain(axes)
+        plain_axes(axes)
         _spread(axes, [curve[across] for _, curve in runs])
         axes.set_xlabel("training steps" if across == "step" else "seconds of training")
         axes.set_ylabel(metric.replace("val_", "") + " on val")
@@ -61,7 +61,7 @@ def plot_intervals(
     axes.set_yticks(places, shown, **verbatim(*shown))
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("test accuracy")
-    plain(axes)
+    plain_axes(axes)
     add_legend(figure, handles, labels, loc="outside upper center", ncols=2, frameon=False)
     return figure
 

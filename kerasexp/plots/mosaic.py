@@ -1,12 +1,12 @@
-"""Many small images in one."""
+"""Many small images in one array."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Shades of the frame around each tile and of what is between them.
+# Shades of the frame around each tile and of the gap between tiles.
 FRAME, GAP = 0.6, 1.0
-# Tiles are enlarged to about this many pixels, so that frames are as thin around a kernel of one weight as around others.
+# Tiles are enlarged to about this many pixels, so that frames are equally thin around kernels of all sizes.
 SIDE = 48
 
 

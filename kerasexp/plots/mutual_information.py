@@ -1,4 +1,4 @@
-"""How much labels tell, beside what chance gives."""
+"""Mutual information of labels and predictions, and its distribution by chance."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 
-from kerasexp.plots.style import BLUE, GREY, ORANGE, RED, new_figure, plain
+from kerasexp.plots.style import BLUE, GREY, ORANGE, RED, new_figure, plain_axes
 
 BINS = 30
-# Nothing at all has no place on a logarithmic axis.
+# Zero bits are drawn here, as a logarithmic axis has no zero.
 LEAST = 1e-5
 
 
-def plot_information(bits: float, null: np.ndarray, limits: dict[str, float]) -> Figure:
-    """Draw the bits that labels and answers share, and the distribution of those that they would share by chance.
+def plot_mutual_information(bits: float, null: np.ndarray, limits: dict[str, float]) -> Figure:
+    """Draw the mutual information of labels and predictions, and its distribution for independent labels.
 
     Args:
         bits: mutual information.
-        null: float [draws], the same of labels that are paired with answers at random.
-        limits: bits that mean something, by what they mean.
+        null: float [draws], the same for independent labels.
+        limits: upper limits in bits, by name; at most two.
     """
     figure, (axes,) = new_figure(7, 2.9)
     shown = np.maximum([*null, bits, *limits.values()], LEAST)
@@ -30,8 +30,8 @@ def plot_information(bits: float, null: np.ndarray, limits: dict[str, float]) ->
         axes.axvline(max(limit, LEAST), color=colour, linestyle=style, label=f"{name}: {limit:.3f}")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-    axes.set_xlabel("bits that labels and answers share")
+    axes.set_xlabel("mutual information of labels and predictions in bits")
     axes.set_ylabel("draws")
-    plain(axes)
+    plain_axes(axes)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     return figure

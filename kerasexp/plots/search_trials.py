@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.plots.class_labels import add_legend, drawable, verbatim
-from kerasexp.plots.style import BLUE, GREY, ORANGE, RED, new_figure, nothing, plain
+from kerasexp.plots.style import BLUE, GREY, ORANGE, RED, empty_figure, new_figure, plain_axes
 
 COLOURS = "viridis"
 
@@ -28,7 +28,7 @@ def plot_best_so_far(minutes: list[float], scores: list[float], best: list[float
     line = axes.step([*minutes, minutes[-1]], [*best, best[-1]], where="post", color=BLUE)
     axes.set_xlabel("minutes of search")
     axes.set_ylabel(objective)
-    plain(axes)
+    plain_axes(axes)
     add_legend(figure, dots + line, ["trial", "best so far"], loc="outside upper center", ncols=2, frameon=False)
     return figure
 
@@ -53,7 +53,7 @@ def plot_trial_curves(curves: list[list[float]], best: int, ended_early: list[bo
         if ended_early[k] and curve:
             crosses = axes.plot(epochs[-1], curve[-1], "x", color=RED, markersize=6)
     top = axes.plot(np.arange(1, len(curves[best]) + 1), curves[best], color=BLUE, linewidth=2)
-    plain(axes)
+    plain_axes(axes)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity)
@@ -112,7 +112,7 @@ def plot_importance(names: list[str], means: np.ndarray, sds: np.ndarray) -> Fig
     axes.set_yticks(places, shown, **verbatim(*shown))
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("fall of R² when the values are shuffled")
-    plain(axes)
+    plain_axes(axes)
     return figure
 
 
@@ -135,7 +135,7 @@ def plot_slices(
         objective: name of the score.
     """
     if not names:
-        return nothing("no trial has a score")
+        return empty_figure("no trial has a score")
     columns = min(3, len(names))
     rows = math.ceil(len(names) / columns)
     figure, panels = new_figure(3.4 * columns, 2.6 * rows, rows=rows, columns=columns)
@@ -161,5 +161,5 @@ def plot_slices(
         axes.set_xlabel(shown[k], **verbatim(shown[k]))
         if k % columns == 0:
             axes.set_ylabel(objective)
-        plain(axes)
+        plain_axes(axes)
     return figure

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.plots.class_labels import add_legend, drawable, verbatim
-from kerasexp.plots.style import BLUE, GREY, ORANGE, PALETTE, new_figure, plain
+from kerasexp.plots.style import BLUE, GREY, ORANGE, PALETTE, new_figure, plain_axes
 
 STYLES = ("-", "--", "-.", ":")
 MARKERS = {"train": ("s", GREY, -0.22), "val": ("^", ORANGE, 0.0), "test": ("o", BLUE, 0.22)}
@@ -23,7 +23,7 @@ def plot_study_accuracies(
         reported: for the same splits, the paper's accuracy of each variant, or None.
     """
     figure, (axes,) = new_figure(7.5, 1.6 + 0.5 * len(names))
-    places, handles, labels = np.arange(len(names)), [], []
+    places, handles, labels, paper = np.arange(len(names)), [], [], []
     for split, (marker, colour, shift) in MARKERS.items():
         means = [np.mean(values) if values else np.nan for values in measured[split]]
         handles += axes.plot(means, places + shift, marker, color=colour, markersize=6)
@@ -34,15 +34,15 @@ def plot_study_accuracies(
             (value, place + shift) for place, value in zip(places, reported[split], strict=True) if value is not None
         ]
         if known:
-            line = axes.plot(*zip(*known, strict=True), "D", color=colour, fillstyle="none", markersize=8)
-            if "paper" not in labels:
-                handles, labels = [*handles, *line], [*labels, "paper"]
+            paper = axes.plot(*zip(*known, strict=True), "D", color=colour, fillstyle="none", markersize=8)
     shown = drawable(names, 32)
     axes.set_yticks(places, shown, **verbatim(*shown))
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("accuracy")
-    plain(axes)
-    add_legend(figure, handles, labels, loc="outside upper center", ncols=4, frameon=False)
+    plain_axes(axes)
+    add_legend(
+        figure, handles + paper, labels + ["paper"] * len(paper), loc="outside upper center", ncols=4, frameon=False
+    )
     return figure
 
 
@@ -69,7 +69,7 @@ def plot_study_curves(names: list[str], curves: list[list[dict[str, np.ndarray]]
             marker = "." if len(epochs) <= 20 else None
             lines += axes.plot(epochs, mean, color=colour, linestyle=style, marker=marker)
             axes.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
-        plain(axes)
+        plain_axes(axes)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("epoch")
         axes.set_ylabel(metric.replace("val_", "") + " on val")

@@ -1,4 +1,4 @@
-"""The figures' common look."""
+"""Common style of all plots."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY, RED = "#2563b0", "#d9730d", "#8a8a8a", "#b42318"
-# Ten colours that colour-blind eyes tell apart: M. Petroff, Accessible Color Sequences for Data Visualization, 2021.
+# Ten colours that colour-blind readers can distinguish: M. Petroff, Accessible Color Sequences for Data Visualization, 2021.
 PALETTE = (
     *("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"),
     *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 )
-# Up to this many classes their names fit on an axis.
+# Most classes whose names fit on an axis.
 MAX_NAMES = 100
 
 
@@ -20,7 +20,7 @@ def new_figure(
 ) -> tuple[Figure, list[Axes]]:
     """Return a white figure of this size, in inches, and its axes, row by row.
 
-    Figures are made without pyplot: they need no display, and are freed with their last reference.
+    Figures are created without pyplot, so that they need no display and are freed with their last reference.
 
     Args:
         width: of the figure.
@@ -34,15 +34,15 @@ def new_figure(
     return figure, list(axes.flat)
 
 
-def plain(axes: Axes) -> None:
-    """Leave the left and lower spines and a faint grid."""
+def plain_axes(axes: Axes) -> None:
+    """Keep only the left and lower spines and a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, color="#e3e3e3", linewidth=0.8)
     axes.set_axisbelow(True)
 
 
-def nothing(text: str) -> Figure:
-    """Return a small figure that says why there is nothing to draw."""
+def empty_figure(text: str) -> Figure:
+    """Return a small figure with the reason why there is nothing to draw."""
     figure, (axes,) = new_figure(5, 0.8)
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=11)

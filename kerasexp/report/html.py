@@ -1,4 +1,4 @@
-"""What the pages share: templates, how a number is written, figures as PNG inside the page."""
+"""HTML pages: templates, number formats, plots as PNG inside the page."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from PIL import Image
 
 FOLDER = Path(__file__).parent / "templates"
 DPI = 110
-# Wider figures keep a width at which their text can be read, and scroll on a phone.
+# Wider plots keep a readable width, and scroll on a phone.
 WIDE_INCHES = 8.0
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure with its place and words on the page.
+    """A plot with its section and texts on the page.
 
     Attributes:
-        section: heading under which it stands.
-        name: its file's name, without the ending.
+        section: its heading.
+        name: of its file, without the ending.
         caption: what it shows and how to read it.
-        alt: what somebody who cannot see it should know.
-        figure: the drawing.
-        chart: whether it is lines and text, which a dark page may invert, and not images.
+        alt: its content for readers who cannot see it.
+        figure: the matplotlib figure.
+        chart: True for lines and text, which a dark page inverts; False for images.
     """
 
     section: str
@@ -46,7 +46,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class DrawnPlot:
-    """A drawn plot, as the page takes it."""
+    """A plot as PNG, with the values that templates use."""
 
     plot: Plot
     png: bytes
@@ -66,22 +66,22 @@ def draw(plot: Plot) -> DrawnPlot:
     """Draw a plot as PNG."""
     plot.figure.set_dpi(DPI)
     canvas, out = FigureCanvasAgg(plot.figure), io.BytesIO()
-    # `savefig` would draw everything twice, and keep a channel for what shines through, of which there is nothing.
+    # `savefig` would draw everything twice, and keep an alpha channel that is not needed.
     canvas.draw()
     Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(out, "png", compress_level=4)
     return DrawnPlot(plot, out.getvalue())
 
 
-def by_section(images: Iterable[DrawnPlot]) -> dict[str, list[DrawnPlot]]:
-    """Return the images under their headings, in their order."""
+def by_section(plots: Iterable[DrawnPlot]) -> dict[str, list[DrawnPlot]]:
+    """Return the plots by section, in their order."""
     sections: dict[str, list[DrawnPlot]] = {}
-    for image in images:
-        sections.setdefault(image.section, []).append(image)
+    for plot in plots:
+        sections.setdefault(plot.section, []).append(plot)
     return sections
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """Return the page of a template: one HTML text that asks for nothing outside itself and runs no script but its own."""
+    """Return the page of a template: one HTML text that loads nothing from outside and runs only its own script."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -100,7 +100,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         "anchor": lambda text: re.sub(r"\W+", "-", text.lower()),
     }
     own = {name: (FOLDER / f"page.{ending}").read_text() for name, ending in (("style", "css"), ("script", "js"))}
-    # The page's own style and script are let in by their digest; whatever else got into it would not run.
+    # The content security policy admits the page's own style and script by their digest, and blocks any other.
     digests = {f"page_{name}_hash": _digest(text) for name, text in own.items()}
     trusted = {f"page_{name}": _markup(text) for name, text in own.items()}
     return environment.get_template(template).render({**content, **trusted, **digests})

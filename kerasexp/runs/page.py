@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that opens offline, with every figure inside it."""
+"""The report of a run: one HTML file that opens offline, with all plots inside."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from kerasexp.runs.page_plots import DATA, run_plots
 from kerasexp.runs.results import Results
 from kerasexp.storage import write_bytes, write_text
 
-# Names of reported figures that are measured as well, and where they lie. As in Keras, a bare name is of the training
-# images, as they were seen in the last epoch.
+# Metrics that a paper may report and a run measures: split and key. As in Keras, a bare name is of train, averaged over the
+# last epoch.
 COMPARABLE = {
     "accuracy": ("train", "accuracy"),
     "loss": ("train", "loss"),
@@ -28,6 +28,8 @@ COMPARABLE = {
     "test_loss": ("test", "loss"),
     "test_macro_f1": ("test", "macro_f1"),
 }
+# Of the paper's metrics, the most important ones, which the page shows first.
+FOREMOST = ("test_accuracy", "val_accuracy", "accuracy")
 MOST_PLOTS = 20
 
 
@@ -35,10 +37,10 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
     """Draw the run's plots into its `plots` folder, and write `report.html` with them inside; compute nothing.
 
     Args:
-        run: where to.
-        results: what is shown.
-        manifest: how it was run; gains the seconds that this took.
-        console: where progress is shown.
+        run: the directory.
+        results: all values of the page.
+        manifest: of the run; gains `report_seconds`.
+        console: shows the progress.
     """
     start, drawn = time.perf_counter(), []
     with console.bar("drawing the report", MOST_PLOTS) as bar:
@@ -54,12 +56,12 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
         "manifest": manifest,
         "metrics": metrics,
         "reported": reported,
-        "claim": _foremost(reported),
+        "foremost": _foremost(reported),
         "metric_rows": metric_rows(metrics["val"], metrics["test"]),
         "retrieval": retrieval_labels(metrics["retrieval"]) if "retrieval" in metrics else {},
         "classes": class_rows(metrics["test"]),
         "confused": _confused_rows(results),
-        # The section on the data has more to say than its plots.
+        # The section on the data has text as well, and is shown without plots too.
         "sections": {**by_section(drawn), DATA: by_section(drawn).get(DATA, [])},
         "diagnosis": diagnosis_content(results.diagnosis, results.advice),
     }
@@ -68,7 +70,7 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
 
 
 def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return label, reported figure, ours and the difference of each reported figure; None where we have no such figure."""
+    """Return name, label, paper's and run's value and the difference of each reported metric; None if not measured."""
     rows = []
     for name, reported in experiment.reported.items():
         if isinstance(reported, str):
@@ -77,21 +79,18 @@ def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[
         ours = metrics[split][key] if split else None
         difference = None if ours is None else ours - reported
         label = f"{split} {key.replace('_', ' ')}" if split else name
-        rows.append({"label": label, "reported": reported, "ours": ours, "difference": difference})
+        rows.append({"name": name, "label": label, "reported": reported, "ours": ours, "difference": difference})
     return rows
 
 
 def _foremost(reported: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the reported figure that says most of how well it went: an accuracy, of test rather than val or train."""
-    measured = {row["label"]: row for row in reported if row["ours"] is not None}
-    for label in ("test accuracy", "val accuracy", "train accuracy", *measured):
-        if label in measured:
-            return measured[label]
-    return None
+    """Return the most important metric that both the paper and the run have: an accuracy, of test before val and train."""
+    measured = {row["name"]: row for row in reported if row["ours"] is not None}
+    return next((measured[name] for name in (*FOREMOST, *measured) if name in measured), None)
 
 
 def metric_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str]]:
-    """Return label, val, test and the interval of test, written out, of every figure of a split."""
+    """Return the texts of label, val, test and interval of test of every metric."""
     rows = []
     for key in test:
         if key == "per_class" or key.endswith(("_low", "_high")):
@@ -100,8 +99,8 @@ def metric_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str
         rows.append(
             {
                 "label": metric_label(key),
-                "val": _written(val.get(key)),
-                "test": _written(test[key]),
+                "val": _formatted(val.get(key)),
+                "test": _formatted(test[key]),
                 "interval": "" if low is None else f"{low:.4f} to {high:.4f}",
             }
         )
@@ -109,24 +108,24 @@ def metric_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str
 
 
 def metric_label(key: str) -> str:
-    """Return a figure's name for people."""
+    """Return the name of a metric as it is written in tables."""
     label = key.replace("_", " ")
     for short, written in (("nll", "negative log likelihood"), ("ece", "expected calibration error"), ("auc", "AUC")):
         label = label.replace(short, written)
     return label.replace("f1", "F1").replace("brier", "Brier score")
 
 
-def _written(value: float | None) -> str:
+def _formatted(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
 def class_rows(test: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a row per class; None for what is undefined: recall without images, precision without predictions."""
+    """Return a row per class; None for undefined values: recall without images, precision without predictions."""
     rows = []
-    for name, figures in test["per_class"].items():
-        row = {"name": name, **figures}
+    for name, metrics in test["per_class"].items():
+        row = {"name": name, **metrics}
         if not row["support"]:
             row |= {"recall": None, "f1": None}
         if not row["predicted"]:

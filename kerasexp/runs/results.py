@@ -15,8 +15,8 @@ from kerasexp.config.rules import labels_are_complementary, metric_losses
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.diagnosis.advice import Advice, advise
-from kerasexp.diagnosis.label_reviews import by_run
-from kerasexp.diagnosis.results import Diagnosis, look_at
+from kerasexp.diagnosis.label_assessment import assess_with_run
+from kerasexp.diagnosis.results import Diagnosis, dataset_overview
 from kerasexp.evaluation.calibration import Reliability, fit_temperature, reliability
 from kerasexp.evaluation.complementary_metrics import complementary_metrics
 from kerasexp.evaluation.interpretation import Interpretation, interpret
@@ -160,8 +160,8 @@ def _shown(
     with ThreadPoolExecutor(max_workers=1) as thread:
         embedding = thread.submit(embed, test.features, experiment.seed)
         diagnosis = Diagnosis(
-            look_at(data.splits, data.class_names, experiment.seed),
-            by_run(predictions["val"], test, learned=not _is_complementary(experiment, data)),
+            dataset_overview(data.splits, data.class_names, experiment.seed),
+            assess_with_run(predictions["val"], test, trained_on_labels=not _is_complementary(experiment, data)),
         )
         interpretation = interpret(
             model, images[explained], test.y_pred[explained], test.y_true[explained], images[example], example

@@ -16,7 +16,7 @@ def test_class_counts_have_a_bar_per_class_and_a_row_per_split(classes, strange,
     counts = {split: np.arange(1, classes + 1) * size for split, size in (("train", 9), ("val", 1), ("test", 3))}
     figure = plot_class_counts(counts, named(strange, classes))
     assert [len(axes.patches) for axes in figure.axes] == [classes] * 3
-    assert figure.axes[2].get_xlabel() == ("class" if classes <= 100 else "class, by its number")
+    assert figure.axes[2].get_xlabel() == ("class" if classes <= 100 else "class number")
     assert [axes.get_ylabel() for axes in figure.axes] == ["images"] * 3
     assert f"val: {classes * (classes + 1) // 2:,} images; smallest class $x$ (1)" in texts(figure)
     assert len(png(figure)) < 250_000
@@ -57,7 +57,7 @@ def embedding(classes: int, names: list[str], count: int = 1000):
 def test_embedding_of_any_number_of_classes(classes, strange, png):
     figure = embedding(classes, named(strange, classes))
     (axes,) = figure.axes
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("t-SNE, first direction", "t-SNE, second direction")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("t-SNE, first dimension", "t-SNE, second dimension")
     *groups, wrong = [group for group in axes.collections if isinstance(group, PathCollection)]
     assert sum(len(group.get_offsets()) for group in groups) == 1000
     assert len(wrong.get_offsets()) == 112

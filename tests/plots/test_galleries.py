@@ -105,7 +105,7 @@ def cam(count: int, channels: int = 3, names=("cat", "dog")):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grad_cam_shows_each_mistake_in_three_cells(count, columns, channels, png):
     figure = cam(count, channels)
-    assert titles(figure) == ["image of\ncat", "what speaks for\ndog  75%", "what speaks for\ncat  25%"] * count
+    assert titles(figure) == ["image of\ncat", "evidence for\ndog  75%", "evidence for\ncat  25%"] * count
     assert colours(figure)[:3] == ["black", RED, "black"]
     lefts = {image.get_extent()[0] for image in figure.axes[0].get_images()}
     assert len(lefts) == columns

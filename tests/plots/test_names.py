@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontEntry
 
 from kerasexp.plots import class_labels as names
-from kerasexp.plots.class_labels import add_legend, drawable, turn, verbatim
+from kerasexp.plots.class_labels import add_legend, drawable, tick_rotation, verbatim
 
 
 def widths(figure) -> list[float]:
@@ -112,5 +112,5 @@ def test_a_legend_shows_names_as_they_are_written(png):
 
 
 def test_names_are_turned_only_where_they_do_not_fit():
-    assert turn(["cats", "dogs"], 10, 3) == 0
-    assert turn(["cats"] * 20, 10, 5) == 90
+    assert tick_rotation(["cats", "dogs"], 10, 3) == 0
+    assert tick_rotation(["cats"] * 20, 10, 5) == 90

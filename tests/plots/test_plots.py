@@ -34,7 +34,7 @@ def test_confusion_of_any_number_of_classes(classes, strange, png, texts):
     counts = np.random.default_rng(0).integers(0, 9, (classes, classes))
     figure = plot_confusion(counts, (strange + [f"class {k}" for k in range(classes)])[:classes])
     axes = figure.axes[0]
-    by = ", by the number of the class" if classes > 100 else ""
+    by = ", by class number" if classes > 100 else ""
     assert (axes.get_xlabel(), axes.get_ylabel()) == (f"predicted{by}", f"true{by}")
     assert len(axes.texts) == (np.count_nonzero(counts) if classes <= 20 else 0)
     assert ("$x$" in texts(figure)) == (classes <= 100)

@@ -3,11 +3,11 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from kerasexp.plots.reliability import plot_reliability
-from kerasexp.plots.roc_curves import plot_ranking
+from kerasexp.plots.roc_curves import plot_one_vs_rest
 from kerasexp.plots.style import GREY
 
 
-def ranking(classes: int, names: list[str], sharpness: float, missing: int | None = None):
+def one_vs_rest(classes: int, names: list[str], sharpness: float, missing: int | None = None):
     rng = np.random.default_rng(0)
     y_true = rng.integers(0, classes, max(300, 10 * classes))
     y_true = y_true[y_true != missing]
@@ -22,7 +22,7 @@ def ranking(classes: int, names: list[str], sharpness: float, missing: int | Non
         roc.append(roc_curve(own, scores[:, k])[:2])
         pr.append(precision_recall_curve(own, scores[:, k])[1::-1])
         auc[k], precision[k] = roc_auc_score(own, scores[:, k]), average_precision_score(own, scores[:, k])
-    return plot_ranking(roc, pr, auc, precision, names)
+    return plot_one_vs_rest(roc, pr, auc, precision, names)
 
 
 def legends(figure) -> list[list[str]]:
@@ -30,8 +30,8 @@ def legends(figure) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("classes", "named"), [(2, 2), (10, 10), (62, 3), (200, 3)])
-def test_ranking_has_a_line_per_class(classes, named, strange, png):
-    figure = ranking(classes, (strange + [f"class {k}" for k in range(classes)])[:classes], 1.5)
+def test_one_vs_rest_has_a_line_per_class(classes, named, strange, png):
+    figure = one_vs_rest(classes, (strange + [f"class {k}" for k in range(classes)])[:classes], 1.5)
     roc, pr = figure.axes
     # The mean and the chance line come on top.
     assert (len(roc.get_lines()), len(pr.get_lines())) == (classes + 2, classes)
@@ -45,7 +45,7 @@ def test_ranking_has_a_line_per_class(classes, named, strange, png):
 def test_of_many_classes_the_three_worst_are_coloured():
     curve = (np.array([0.0, 1.0]), np.array([0.0, 1.0]))
     auc = np.linspace(0.9, 0.5, 20)
-    figure = plot_ranking([curve] * 20, [curve] * 20, auc, auc[::-1], [f"c{k}" for k in range(20)])
+    figure = plot_one_vs_rest([curve] * 20, [curve] * 20, auc, auc[::-1], [f"c{k}" for k in range(20)])
     roc, pr = legends(figure)
     assert [label.split()[0] for label in roc[:3]] == ["c19", "c18", "c17"]
     assert [label.split()[0] for label in pr] == ["c0", "c1", "c2"]
@@ -54,7 +54,7 @@ def test_of_many_classes_the_three_worst_are_coloured():
 
 def test_the_mean_is_that_of_the_curves():
     perfect, chance = (np.array([0.0, 0, 1]), np.array([0.0, 1, 1])), (np.array([0.0, 1]), np.array([0.0, 1]))
-    figure = plot_ranking([perfect, chance], [chance] * 2, np.array([1, 0.5]), np.array([0.5, 0.5]), ["a", "b"])
+    figure = plot_one_vs_rest([perfect, chance], [chance] * 2, np.array([1, 0.5]), np.array([0.5, 0.5]), ["a", "b"])
     (mean,) = [line for line in figure.axes[0].get_lines() if line.get_color() == "black"]
     rates, means = mean.get_data()
     assert np.allclose(means[1:], (1 + rates[1:]) / 2)
@@ -64,9 +64,9 @@ def test_the_mean_is_that_of_the_curves():
 
 @pytest.mark.parametrize(("sharpness", "times"), [(4.5, 5), (9, 20)])
 def test_where_all_sit_in_the_corner_it_is_enlarged(sharpness, times, png):
-    figure = ranking(4, list("abcd"), sharpness)
+    figure = one_vs_rest(4, list("abcd"), sharpness)
     roc, pr = figure.axes
-    assert roc.get_title() == f"ROC: only the corner, {times} times enlarged"
+    assert roc.get_title() == f"ROC: only the corner, enlarged {times} times"
     assert roc.get_xlim()[1] == pytest.approx(1.02 / times)
     assert pr.get_xlim()[0] == pytest.approx(1 - 1.02 / times)
     assert not any(line.get_linestyle() == ":" for line in roc.get_lines())
@@ -74,15 +74,15 @@ def test_where_all_sit_in_the_corner_it_is_enlarged(sharpness, times, png):
 
 
 def test_a_class_without_images_has_no_curve(png, texts):
-    figure = ranking(3, ["a", "b", "c"], 1, missing=1)
+    figure = one_vs_rest(3, ["a", "b", "c"], 1, missing=1)
     assert [label.split()[0] for label in legends(figure)[1]] == ["a", "c"]
     assert "area under the curve (undefined for 1 of 3 classes)" in texts(figure)
     assert png(figure)
 
 
-def test_images_of_one_class_have_no_ranking(png, texts):
+def test_images_of_one_class_have_no_curves(png, texts):
     nan = np.full(2, np.nan)
-    figure = plot_ranking([None, None], [None, None], nan, nan, ["a", "b"])
+    figure = plot_one_vs_rest([None, None], [None, None], nan, nan, ["a", "b"])
     assert "undefined" in texts(figure)
     assert png(figure)
 

@@ -30,7 +30,7 @@ def browser(tmp_path_factory):
     driver.quit()
 
 
-def look_at(browser, page: Path, width: int, height: int = 900) -> dict:
+def open_page(browser, page: Path, width: int, height: int = 900) -> dict:
     """Open a page and return what the browser has to say about it."""
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -56,7 +56,7 @@ def look_at(browser, page: Path, width: int, height: int = 900) -> dict:
 
 def assert_sound(browser, page: Path, images: int) -> None:
     for width in (360, 1280):
-        seen = look_at(browser, page, width)
+        seen = open_page(browser, page, width)
         assert seen["complaints"] == [] and seen["outside"] == [] and seen["broken"] == []
         assert seen["files"] == [page.resolve().as_uri()]
         assert seen["images"] >= images and seen["without_alt"] == 0
@@ -144,7 +144,7 @@ def test_a_script_that_got_into_the_page_would_not_run(browser, cli, tiny_yaml):
     """The page lets in its own script by its digest, and no other."""
     report = Path(cli("run", tiny_yaml, "--set", "training.epochs=1").last_line) / "report.html"
     report.write_text(report.read_text().replace("</h1>", "</h1><script>document.title = 'taken over'</script>"))
-    seen = look_at(browser, report, 1280)
+    seen = open_page(browser, report, 1280)
     assert browser.title == "tiny" and "Content Security Policy" in seen["complaints"][0]["message"]
 
 

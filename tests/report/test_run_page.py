@@ -1,4 +1,4 @@
-"""The page of a run, with the data that make it hard."""
+"""The page of a run, with unusual data."""
 
 import html
 import json
@@ -12,7 +12,7 @@ from kerasexp.config import load_experiment
 from kerasexp.console import Console
 from kerasexp.runs.request import RunRequest
 
-# Nearly each of these trains, or draws a whole page.
+# Most of these train a model or draw a whole page.
 pytestmark = pytest.mark.slow
 
 ALL = [
@@ -29,7 +29,7 @@ def class_table(page: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.plots
-def test_every_figure_is_drawn_and_lies_in_the_page(npz_run):
+def test_every_plot_is_drawn_and_is_in_the_page(npz_run):
     run = npz_run(4, [0, 1, 2, 3], 5)
     assert sorted(p.stem for p in (run / "plots").iterdir()) == ALL
     page = (run / "report.html").read_text()
@@ -40,7 +40,7 @@ def test_every_figure_is_drawn_and_lies_in_the_page(npz_run):
             image.verify()
     sections = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
     assert sections == [
-        "Figures", "Training", "Predictions", "Classes", "Probabilities", "Inside the network", "Data", "How it was run",
+        "Metrics", "Training", "Predictions", "Classes", "Probabilities", "Inside the network", "Data", "How it was run",
     ]  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_strange_names_are_shown_as_they_are_and_never_as_markup(npz_run, odd_na
 @pytest.mark.plots
 def test_a_class_without_test_images_has_no_recall_and_is_named(npz_run):
     page = (npz_run(4, [0, 2, 3], 4) / "report.html").read_text()
-    assert "The test split holds no image of 1;" in page
+    assert "The test split has no image of 1;" in page
     number, name, images, predicted, precision, recall, interval, f1, auc, ap = class_table(page)["1"]
     assert (images, recall, f1, auc, ap) == ("0", "–", "–", "–", "–") and interval == "&ndash;"
     assert class_table(page)["0"][5] != "–"
@@ -64,10 +64,10 @@ def test_a_class_without_test_images_has_no_recall_and_is_named(npz_run):
 
 @pytest.mark.plots
 def test_a_class_never_predicted_has_no_precision(npz_run):
-    """With a step so small nothing is learned, some class is not named at all."""
+    """After so little training some class is never predicted."""
     run = npz_run(6, list(range(6)), 2)
     per_class = json.loads((run / "metrics.json").read_text())["test"]["per_class"]
-    never = [name for name, figures in per_class.items() if figures["predicted"] == 0]
+    never = [name for name, row in per_class.items() if row["predicted"] == 0]
     table = class_table((run / "report.html").read_text())
     assert never and all(table[name][4] == "–" and table[name][5] == "0.0000" for name in never)
 
@@ -75,7 +75,7 @@ def test_a_class_never_predicted_has_no_precision(npz_run):
 @pytest.mark.plots
 def test_a_test_split_of_one_image(npz_run):
     page = (npz_run(3, [1], 1) / "report.html").read_text()
-    assert "on 1 image\n" in page and "The test split holds no image of 0, 2;" in page
+    assert "on 1 image\n" in page and "The test split has no image of 0, 2;" in page
 
 
 @pytest.mark.plots
@@ -94,12 +94,12 @@ def test_an_mlp_has_no_kernels_to_show(cli, tiny_yaml):
     assert set(ALL) - drawn == {"filters", "feature_maps", "grad_cam"}
 
 
-def test_the_reported_figure_stands_in_the_first_lines(cli, tiny_yaml):
+def test_the_metric_of_the_paper_is_in_the_first_lines(cli, tiny_yaml):
     run = Path(cli("run", tiny_yaml).last_line)
     page = (run / "report.html").read_text()
     val = json.loads((run / "metrics.json").read_text())["val"]["accuracy"]
     lead = page.split("<h1>")[1].split("<nav")[0]
-    assert f"The report claims a val accuracy of 0.5000; here it is {val:.4f}" in lead
+    assert f"The paper reports a val accuracy of 0.5000; this run has {val:.4f}" in lead
     assert f"{val - 0.5:+.4f}".replace("-", "−") in lead and "made up" in page
 
 

@@ -1,4 +1,4 @@
-// Tables sort by a click on a heading. Numbers are compared as numbers, a dash comes last, equal rows keep their order.
+// Tables sort by a click on a heading: numbers by value, dashes last, equal rows in their previous order.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
@@ -26,7 +26,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// What is folded on the screen belongs on paper.
+// Print what is folded on the screen.
 window.addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
 });

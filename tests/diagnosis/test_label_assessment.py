@@ -1,4 +1,4 @@
-"""What a run's model and a checkpoint can tell of labels."""
+"""Assessment of labels with a run's model and with a checkpoint."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from kerasexp.config.data import Data
 from kerasexp.config.training import Loss, Training
 from kerasexp.data.prepared_data import Split
 from kerasexp.diagnosis.advice import advise
-from kerasexp.diagnosis.label_reviews import by_checkpoint, by_run, can_cross_validate
-from kerasexp.diagnosis.results import Diagnosis, look_at
+from kerasexp.diagnosis.label_assessment import assess_scores, assess_with_run, can_cross_validate
+from kerasexp.diagnosis.results import Diagnosis, dataset_overview
 from kerasexp.evaluation.predictions import Predictions
 
 NAMES = list("abcdef")
@@ -18,12 +18,12 @@ COMPLEMENT = (TRUE + np.random.default_rng(1).integers(1, CLASSES, 2000)) % CLAS
 NOISY = np.where(np.random.default_rng(2).random(2000) < 0.2, COMPLEMENT, TRUE)
 
 
-def said(labels: np.ndarray, score: np.ndarray) -> Predictions:
+def predicted(labels: np.ndarray, score: np.ndarray) -> Predictions:
     return Predictions([str(i) for i in range(len(labels))], labels, score.astype(np.float32), NAMES)
 
 
 def sure_of(answers: np.ndarray, probability: float, seed: int = 0, right: float = 0.985) -> np.ndarray:
-    """Return the probabilities of a model that is as sure of each answer, and right so often."""
+    """Return the probabilities of a model with this confidence and this accuracy."""
     generator = np.random.default_rng(seed)
     answers = np.where(generator.random(len(answers)) < right, answers, generator.integers(0, CLASSES, len(answers)))
     score = generator.dirichlet(np.full(CLASSES, 5.0), len(answers)) * (1 - probability)
@@ -32,47 +32,51 @@ def sure_of(answers: np.ndarray, probability: float, seed: int = 0, right: float
 
 
 def unsure_but_of(avoided: np.ndarray) -> np.ndarray:
-    """Return what cross-entropy makes of complementary labels: every class alike, but the true one."""
+    """Return the probabilities that cross-entropy learns from complementary labels: all classes alike, but the true one."""
     score = np.random.default_rng(3).dirichlet(np.full(CLASSES, 80.0), len(avoided))
     score[np.arange(len(avoided)), avoided] *= 0.05
     return score / score.sum(axis=1, keepdims=True)
 
 
-def kinds(judged) -> list[tuple[str, str]]:
-    return [(labels.split, labels.verdict.kind) for labels in judged]
+def kinds(assessments) -> list[tuple[str, str]]:
+    return [(labels.split, labels.verdict.kind) for labels in assessments]
 
 
-def test_a_run_on_noisy_labels_is_unsure_of_all_images_and_right_on_test():
-    found = by_run(said(NOISY, sure_of(TRUE, 0.75)), said(TRUE, sure_of(TRUE, 0.75, 1)), learned=True)
+def test_a_run_on_noisy_labels_is_unsure_of_all_images_and_correct_on_test():
+    found = assess_with_run(
+        predicted(NOISY, sure_of(TRUE, 0.75)), predicted(TRUE, sure_of(TRUE, 0.75, 1)), trained_on_labels=True
+    )
     assert kinds(found) == [("val", "noisy"), ("test", "ordinary")]
     assert found[0].verdict.rate == pytest.approx(0.2, abs=0.03)
 
 
-def test_where_test_is_no_better_than_val_the_run_cannot_tell():
-    found = by_run(said(NOISY, sure_of(TRUE, 0.75)), said(NOISY, sure_of(TRUE, 0.75, 1)), learned=True)
+def test_where_test_is_no_better_than_val_errors_cannot_be_resolved():
+    found = assess_with_run(
+        predicted(NOISY, sure_of(TRUE, 0.75)), predicted(NOISY, sure_of(TRUE, 0.75, 1)), trained_on_labels=True
+    )
     assert kinds(found) == [("val", "ordinary"), ("test", "ordinary")]
     assert not found[0].verdict.resolved and found[0].verdict.rate is None
 
 
-@pytest.mark.parametrize("learned", [True, False])
-def test_complementary_labels_are_seen_whatever_the_run_took_them_for(learned):
-    """Learned as they stand by cross-entropy, or as what they are by a loss for them."""
-    score = unsure_but_of(TRUE) if learned else sure_of(TRUE, 0.95)
-    found = by_run(said(COMPLEMENT, score), said(TRUE, score), learned)
+@pytest.mark.parametrize("trained", [True, False])
+def test_complementary_labels_are_found_however_the_run_was_trained(trained):
+    """Trained with cross-entropy on the labels as they stand, or with a loss for complementary labels."""
+    score = unsure_but_of(TRUE) if trained else sure_of(TRUE, 0.95)
+    found = assess_with_run(predicted(COMPLEMENT, score), predicted(TRUE, score), trained)
     assert kinds(found) == [("val", "complementary"), ("test", "ordinary")]
-    assert found[0].verdict.decode == ("argmin" if learned else "argmax")
+    assert found[0].verdict.decode == ("argmin" if trained else "argmax")
 
 
-def test_a_checkpoint_judges_each_split_by_what_it_does_on_the_other():
+def test_the_error_of_a_checkpoint_is_that_on_the_other_split():
     every = np.arange(2000)
     scores = {"train": (every, sure_of(TRUE, 0.6)), "test": (every, sure_of(TRUE, 0.6, 1))}
-    found = by_checkpoint(scores, {"train": NOISY, "test": TRUE}, NAMES, "the reference x")
+    found = assess_scores(scores, {"train": NOISY, "test": TRUE}, NAMES, "the reference x")
     assert kinds(found) == [("train", "noisy"), ("test", "ordinary")]
 
 
-def test_a_run_that_is_surer_than_it_is_right_does_not_blame_the_labels_of_test():
+def test_an_overconfident_run_does_not_blame_the_labels_of_test():
     score = sure_of(TRUE, 0.99, right=0.94)
-    found = by_run(said(COMPLEMENT, score), said(TRUE, score), learned=False)
+    found = assess_with_run(predicted(COMPLEMENT, score), predicted(TRUE, score), trained_on_labels=False)
     assert kinds(found) == [("val", "complementary"), ("test", "ordinary")] and not found[1].verdict.resolved
 
 
@@ -88,9 +92,9 @@ def test_what_can_be_cross_validated():
 
 def advised(labels: np.ndarray, training: Training | None, of_train: np.ndarray | None = None) -> list[dict]:
     score = sure_of(TRUE, 0.95)
-    judged = by_run(said(labels, score), said(TRUE, score), learned=False)
+    assessments = assess_with_run(predicted(labels, score), predicted(TRUE, score), trained_on_labels=False)
     of_train = labels if of_train is None else of_train
-    diagnosis = Diagnosis(look_at({"train": split(of_train), "test": split(TRUE, 1)}, NAMES, 0), judged)
+    diagnosis = Diagnosis(dataset_overview({"train": split(of_train), "test": split(TRUE, 1)}, NAMES, 0), assessments)
     return [item.change for item in advise(diagnosis, Data(), {name: name for name in NAMES}, training)]
 
 

@@ -1,10 +1,10 @@
-"""Classes and images of the splits."""
+"""Checks of the splits."""
 
 import numpy as np
 import pytest
 
 from kerasexp.data.prepared_data import Split
-from kerasexp.diagnosis.split_checks import compare_shares, count_classes, tell_apart
+from kerasexp.diagnosis.split_checks import compare_shares, count_classes, two_sample_test
 
 
 def split(labels, images=None) -> Split:
@@ -31,15 +31,15 @@ def test_shares_that_differ_and_that_do_not():
     assert not compare_shares(np.array([3, 0]), np.array([4, 0])).matters
 
 
-def test_images_of_two_kinds_are_told_apart_and_of_one_kind_are_not():
+def test_the_two_sample_test_separates_two_kinds_of_images_and_not_one():
     generator = np.random.default_rng(0)
 
     def drawn(brightness):
         images = generator.normal(brightness, 30, (150, 8, 8, 1)).clip(0, 255).astype(np.uint8)
         return split(np.zeros(150, int), images)
 
-    same = tell_apart(drawn(100), drawn(100), 0)
+    same = two_sample_test(drawn(100), drawn(100), 0)
     assert same.low < 0.5 < same.high and not same.matters and same.images == 300
-    other = tell_apart(drawn(100), drawn(120), 0)
+    other = two_sample_test(drawn(100), drawn(120), 0)
     assert other.auc > 0.9 and other.matters
-    assert tell_apart(drawn(100), split([]), 0) is None
+    assert two_sample_test(drawn(100), split([]), 0) is None

@@ -15,12 +15,12 @@ from kerasexp.runs.run import run_experiment
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 CLASSES = 4
 
 
 def patterns(labels: np.ndarray, seed: int = 0, channels: int | None = None) -> np.ndarray:
-    """Draw images of 12x12 that a small network tells apart at once: a bright block whose place is the class."""
+    """Draw images of 12x12 that a small network separates at once: a bright block whose place is the class."""
     generator = np.random.default_rng(seed)
     images = generator.integers(0, 60, (len(labels), 12, 12)).astype(np.uint8)
     for image, label in zip(images, labels, strict=True):
@@ -43,8 +43,8 @@ def true() -> np.ndarray:
 
 
 @pytest.fixture
-def told(cli):
-    """Return a function that diagnoses and returns the JSON; the page must be there and hold no link to outside."""
+def diagnosed(cli):
+    """Return a function that diagnoses and returns the JSON; the page must exist and have no link to outside."""
 
     def run(*arguments) -> dict:
         answer = cli("diagnose", *arguments, "--format", "json")
@@ -57,52 +57,52 @@ def told(cli):
     return run
 
 
-def test_noise_with_its_rate_and_the_wrong_labels(told, true):
+def test_noise_is_found_with_its_rate_and_the_wrong_labels(diagnosed, true):
     written(Path("clean.npz"), true, true, np.repeat(np.arange(CLASSES), 20))
-    found = told("clean.npz", "--set", "data.labels.noise=0.2")
+    found = diagnosed("clean.npz", "--set", "data.labels.noise=0.2")
     train, test = found["labels"]
     assert found["verdict"] == train["verdict"] == "noisy" and test["verdict"] == "ordinary"
     assert train["rate"] == pytest.approx(0.2, abs=0.02)
     index = [int(row["file"].rpartition("/")[2]) for row in train["likely_errors"]]
-    right = [str(true[i]) == row["suggested"] for i, row in zip(index, train["likely_errors"], strict=True)]
-    assert len(right) > 80 and np.mean(right) > 0.95
+    correct = [str(true[i]) == row["suggested"] for i, row in zip(index, train["likely_errors"], strict=True)]
+    assert len(correct) > 80 and np.mean(correct) > 0.95
     assert {"training": {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}}} in [
         item["change"] for item in found["advice"]
     ]
 
 
-def test_labels_of_what_images_are_not(told, true):
+def test_labels_of_what_images_are_not(diagnosed, true):
     wrong = (true + np.random.default_rng(1).integers(1, CLASSES, len(true))) % CLASSES
     written(Path("not.npz"), true, wrong)
-    found = told("not.npz")
+    found = diagnosed("not.npz")
     assert found["verdict"] == "complementary" and found["labels"][0]["decode"] == "argmin"
     assert found["advice"][0]["change"] == {"training": {"loss": "scl_nl"}}
-    assert any("permuted cannot be excluded" in note for note in found["notes"])
+    assert any("permutation of all class names cannot be excluded" in note for note in found["notes"])
 
 
-def test_random_labels_and_right_ones_in_colour(told, true):
+def test_random_labels_and_correct_ones_in_colour(diagnosed, true):
     written(Path("random.npz"), true, np.random.default_rng(2).permutation(true))
-    assert told("random.npz")["verdict"] == "random"
+    assert diagnosed("random.npz")["verdict"] == "random"
     written(Path("colour.npz"), true, true, channels=3)
-    found = told("colour.npz")
+    found = diagnosed("colour.npz")
     assert found["verdict"] == "ordinary" and found["labels"][0]["agreement"] > 0.97
 
 
-def test_classes_that_train_and_test_name_differently(told, true):
+def test_classes_that_train_and_test_name_differently(diagnosed, true):
     test = np.repeat(np.arange(CLASSES), 30)
     np.savez(
         "moved.npz", x_train=patterns(true), y_train=np.array([0, 2, 1, 3])[true], x_test=patterns(test, 1), y_test=test
     )
-    found = told("moved.npz")
-    train, judged_test = found["labels"]
-    assert train["verdict"] == "ordinary" and judged_test["verdict"] == "permuted"
-    assert judged_test["moved"] == {"1": "2", "2": "1"}
-    assert "the label 1 means train's 2, 2 means train's 1" in judged_test["sentences"][0]
+    found = diagnosed("moved.npz")
+    train, test_labels = found["labels"]
+    assert train["verdict"] == "ordinary" and test_labels["verdict"] == "permuted"
+    assert test_labels["moved"] == {"1": "2", "2": "1"}
+    assert "the label 1 means train's 2, 2 means train's 1" in test_labels["sentences"][0]
 
 
 @pytest.fixture(scope="module")
 def trained(finished_runs, tmp_path_factory) -> Path:
-    """A folder with images of bars and discs, an experiment on them, and a `reference` that tells them apart."""
+    """A folder with images of bars and discs, an experiment on them, and a trained `reference`."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copytree(finished_runs / "images", folder / "images")
     shutil.copy(finished_runs / "tiny.yaml", folder / "reference.yaml")
@@ -121,24 +121,24 @@ def reference(trained, tmp_path) -> Path:
     return tmp_path / "reference"
 
 
-def test_a_reference_tells_which_folders_were_exchanged_and_the_advice_puts_them_right(told, cli, reference):
+def test_a_reference_finds_exchanged_folders_and_the_advice_corrects_them(diagnosed, cli, reference):
     folder = Path("exchanged")
     shutil.copytree("images", folder)
     for old, new in (("across", "x"), ("disc", "across"), ("x", "disc")):
         (folder / old).rename(folder / new)
-    found = told("exchanged", "--reference", reference)
+    found = diagnosed("exchanged", "--reference", reference)
     assert found["verdict"] == "permuted" and found["labels"][0]["moved"] == {"across": "disc", "disc": "across"}
     names = found["advice"][0]["change"]["data"]["class_names"]
     assert names == {"across": "disc", "disc": "across", "upright": "upright"}
     mended = {"data": {"source": "image_folder", "path": "exchanged", "class_names": names}}
     Path("mended.yaml").write_text(yaml.safe_dump(mended | {"base": "reference.yaml"}))
-    assert told("mended.yaml", "--reference", reference)["verdict"] == "ordinary"
+    assert diagnosed("mended.yaml", "--reference", reference)["verdict"] == "ordinary"
 
 
-def test_an_experiment_is_diagnosed_as_it_would_see_its_data(told, tiny_yaml):
+def test_an_experiment_is_diagnosed_with_its_own_data_section(diagnosed, tiny_yaml):
     """Its splits, its label edits and its preprocessing; a disc lies in two folders, and one class is nearly absent."""
     shutil.copy("images/disc/00.png", "images/across/99.png")
-    found = told(tiny_yaml, "--set", "data.labels.keep={upright: 3}")
+    found = diagnosed(tiny_yaml, "--set", "data.labels.keep={upright: 3}")
     assert found["label_edits"] == ["of class upright, train and val keep 3 images"]
     counts = found["splits"]["class_counts"]
     assert counts["train"]["upright"] + counts["val"]["upright"] == 3 and list(counts) == ["train", "val", "test"]
@@ -148,29 +148,29 @@ def test_an_experiment_is_diagnosed_as_it_would_see_its_data(told, tiny_yaml):
     assert {"training": {"loss": "logit_adjusted"}} in [item["change"] for item in found["advice"]]
 
 
-def test_very_few_images_are_said_to_be_too_few(told, cli):
+def test_very_few_images_are_reported_as_too_few(diagnosed, cli):
     few = np.array([0, 0, 1, 2, 2, 2])
     written(Path("few.npz"), few, few)
-    found = told("few.npz")
-    assert found["verdict"] is None and "The labels are not judged: train has 6 images" in found["notes"][0]
+    found = diagnosed("few.npz")
+    assert found["verdict"] is None and "The labels were not assessed: train has 6 images" in found["notes"][0]
     assert found["splits"]["missing"] == {"train": []}
     answer = cli("diagnose", "few.npz")
     assert answer.code == 0 and "Fewer than 10 images in train: 0 (2), 1 (1), 2 (3)" in answer.out
 
 
-def test_one_image_of_each_of_many_classes(told):
+def test_one_image_of_each_of_many_classes(diagnosed):
     labels = np.arange(62) % CLASSES
     np.savez("many.npz", x_train=patterns(labels), y_train=np.arange(62))
-    found = told("many.npz")
+    found = diagnosed("many.npz")
     assert found["verdict"] in ("random", "unclear") and found["labels"][0]["likely_errors"] == []
 
 
-def test_a_test_split_without_a_class_and_inverted_and_blank_images(told):
+def test_a_test_split_without_a_class_and_inverted_and_blank_images(diagnosed):
     true = np.repeat(np.arange(3), 6)
     images = np.pad(patterns(true), ((0, 0), (4, 4), (4, 4)))
     images[2], images[5] = 255 - images[2], 0
     np.savez("odd.npz", x_train=images, y_train=true, x_test=images[:3], y_test=true[:3])
-    found = told("odd.npz")
+    found = diagnosed("odd.npz")
     assert found["splits"]["missing"] == {"train": [], "test": ["1", "2"]}
     assert [place["file"] for place in found["images"]["inverted"]] == ["train/00002", "test/00002"]
     assert [place["file"] for place in found["images"]["blank"]] == ["train/00005"]
@@ -181,7 +181,7 @@ def test_a_test_split_without_a_class_and_inverted_and_blank_images(told):
         experiment_from({"name": "mended", **change})
 
 
-def test_the_lines_and_the_page_say_the_same(cli, reference):
+def test_the_console_and_the_page_have_the_same_sentences(cli, reference):
     answer = cli("diagnose", "images", "--reference", reference, "--output", "page.html")
     assert answer.code == 0 and answer.last_line == "page.html"
     assert "ordinary" in answer.out and "nothing to change was found" in answer.out
@@ -193,11 +193,11 @@ def test_the_lines_and_the_page_say_the_same(cli, reference):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (["mnits"], "SOURCE: got 'mnits'; did you mean 'mnist'?"),
-        (["nowhere.zip"], "no file or folder at"),
-        (["notes.txt"], "is no source; a folder, or a file that ends in"),
+        (["nowhere.zip"], "nor a file or folder at"),
+        (["notes.txt"], "is not a source; allowed: a folder, or a file that ends in"),
         (["csv"], "--data-path: csv needs a file or folder"),
         (["digits", "--data-path", "x"], "source: digits takes no path"),
         (["images", "--data-path", "x"], "'images' is a path already"),
@@ -210,10 +210,10 @@ def test_the_lines_and_the_page_say_the_same(cli, reference):
         (["one"], "only one class (only)"),
     ],
 )
-def test_mistakes_are_told(cli, images, given, said):
+def test_mistakes_are_reported(cli, images, given, message):
     Path("notes.txt").write_text("nothing")
     Path("one/only").mkdir(parents=True)
     shutil.copy("images/disc/00.png", "one/only/00.png")
     answer = cli("diagnose", *given)
-    assert answer.code == 2 and said in answer.err and "Traceback" not in answer.err
+    assert answer.code == 2 and message in answer.err and "Traceback" not in answer.err
     assert not Path("diagnosis.html").exists()

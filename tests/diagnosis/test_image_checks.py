@@ -1,4 +1,4 @@
-"""Images that stand out."""
+"""Checks of the images."""
 
 import time
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.survey import ImageStatistics
-from kerasexp.diagnosis.image_checks import find_duplicates, find_odd, find_odd_files
+from kerasexp.diagnosis.image_checks import check_stored_images, find_duplicates, find_unusual_images
 
 
 def split(images, labels=None) -> Split:
@@ -27,10 +27,10 @@ def test_the_same_image_within_a_split_across_splits_and_with_two_labels():
     assert (found.conflicting, found.across, found.images) == ([0], [1], 3)
 
 
-def test_none_is_there_twice_and_nothing_is_there():
+def test_without_duplicates_and_without_images():
     assert find_duplicates({"train": split(drawn(20)), "test": split(drawn(0))}).groups == []
     assert find_duplicates({"train": split(drawn(0))}).images == 0
-    # Blank images are all alike, and are counted as blank.
+    # Blank images are equal, but are not duplicates.
     assert find_duplicates({"train": split(np.zeros((5, 4, 4, 1), np.uint8))}).groups == []
 
 
@@ -41,36 +41,36 @@ def test_sixty_thousand_images_take_less_than_a_second():
     assert time.perf_counter() - start < 1
 
 
-def test_blank_and_inverted_images_of_writing():
+def test_blank_and_inverted_images_of_ink():
     pages = np.zeros((30, 12, 12, 1), np.uint8)
     pages[:, 4:8, 4:8] = drawn(30, shape=(4, 4, 1)) // 2 + 128
     pages[7] = 255 - pages[7]
     pages[9] = 3
-    found = find_odd({"train": split(pages[:20]), "test": split(pages[20:])})
+    found = find_unusual_images({"train": split(pages[:20]), "test": split(pages[20:])})
     assert (found.inverted, found.blank) == ([("train", 7)], [("train", 9)])
 
 
 def test_photographs_have_no_polarity():
     photographs = drawn(40, shape=(12, 12, 3))
     photographs[::2] //= 3
-    assert find_odd({"train": split(photographs)}).inverted == []
+    assert find_unusual_images({"train": split(photographs)}).inverted == []
 
 
-def looked(sizes, colour) -> ImageStatistics:
+def statistics(sizes, colour) -> ImageStatistics:
     heights, widths = np.array(sizes).T
     count = len(sizes)
     names = [f"p{i}" for i in range(count)]
     return ImageStatistics(names, heights, widths, np.array(colour), np.zeros(count, bool), np.zeros((count, 4)), [])
 
 
-def test_odd_sizes_and_colours_among_what_is_usual():
-    found = find_odd_files(looked([(28, 28)] * 19 + [(6, 28)], [False] * 18 + [True, False]))
+def test_unusual_sizes_and_colours():
+    found = check_stored_images(statistics([(28, 28)] * 19 + [(6, 28)], [False] * 18 + [True, False]))
     assert found.size == (28, 28) and found.odd_sizes == ["p19"] and found.tiny == ["p19"]
     assert found.odd_colours == ["p18"] and not found.colour and found.smallest == (6, 28)
 
 
-def test_where_all_differ_nothing_is_odd():
-    found = find_odd_files(looked([(20 + i, 30) for i in range(20)], [True] * 12 + [False] * 8))
+def test_where_all_differ_nothing_is_unusual():
+    found = check_stored_images(statistics([(20 + i, 30) for i in range(20)], [True] * 12 + [False] * 8))
     assert found.size is None and found.odd_sizes == [] and found.odd_colours == [] and found.tiny == []
     assert (found.smallest, found.largest) == ((20, 30), (39, 30))
-    assert find_odd_files(looked(np.zeros((0, 2), int), [])) is None
+    assert check_stored_images(statistics(np.zeros((0, 2), int), [])) is None

@@ -1,4 +1,4 @@
-"""Labels and what a model says of them, drawn without one."""
+"""Labels and probabilities, drawn without a model."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def noisy():
         true = generator.integers(0, CLASSES, count)
         wrong = generator.random(count) < rate
         labels = np.where(wrong, (true + generator.integers(1, CLASSES, count)) % CLASSES, true)
-        # As unsure of every image as the labels that it has learned from are.
+        # A model trained on such labels is as unsure of every image as they are.
         score = generator.dirichlet(np.full(CLASSES, 2.0), count) * 0.2 + np.full(CLASSES, rate / CLASSES)
         score[np.arange(count), true] += 1 - rate
         return labels, (score / score.sum(axis=1, keepdims=True)).astype(np.float32), wrong

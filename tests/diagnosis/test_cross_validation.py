@@ -1,4 +1,4 @@
-"""Models that judge images which they have not seen."""
+"""Predictions for images by models that were not trained on them."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ from kerasexp.diagnosis.cross_validation import cross_validate
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(cross_validation, "MOST_EPOCHS", 12)
+    monkeypatch.setattr(cross_validation, "MAX_EPOCHS", 12)
 
 
 def drawn(labels: np.ndarray) -> Split:
-    """Draw images of one of two halves that is bright, by which they can be told, and each by its own noise."""
+    """Draw images of two classes: one bright half each, and noise."""
     images = np.random.default_rng(0).integers(0, 100, (len(labels), 8, 8, 1)).astype(np.uint8)
     images[labels == 1, :4] += 150
     images[labels == 0, 4:] += 150
@@ -22,22 +22,22 @@ def drawn(labels: np.ndarray) -> Split:
 
 
 @pytest.mark.slow
-def test_what_can_be_told_is_told_the_same_each_time_and_every_step_is_counted():
+def test_separable_classes_are_predicted_the_same_each_time_and_every_step_is_counted():
     labels = np.random.default_rng(1).integers(0, 2, 301)
     steps = []
     found = cross_validate(drawn(labels), {"test": drawn(labels[:5]).images}, 2, 0, lambda *step: steps.append(step))
     assert found.positions.tolist() == list(range(301)) and found.y_score.shape == (301, 2)
     assert found.y_score.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert (found.y_score.argmax(axis=1) == labels).mean() > 0.95 and found.own_error < 0.1
+    assert (found.y_score.argmax(axis=1) == labels).mean() > 0.95 and found.model_error < 0.1
     assert found.others["test"].argmax(axis=1).tolist() == labels[:5].tolist()
     assert [done for done, _ in steps] == list(range(1, len(steps) + 1)) and steps[-1][0] == steps[-1][1]
     again = cross_validate(drawn(labels), {}, 2, 0, lambda *step: None)
     assert np.array_equal(found.y_score, again.y_score)
 
 
-def test_no_model_judges_what_it_has_learned():
-    """Labels that have nothing to do with the images can only be learned by heart, which would show."""
+def test_no_model_predicts_its_own_training_images():
+    """Labels independent of the images can only be memorised, which would show as high accuracy."""
     labels = np.random.default_rng(2).integers(0, 2, 300)
     images = drawn(np.zeros(300, int)).images
     found = cross_validate(Split(images, labels, [""] * 300), {}, 2, 0, lambda *step: None)
-    assert 0.35 < (found.y_score.argmax(axis=1) == labels).mean() < 0.65 and found.own_error > 0.5
+    assert 0.35 < (found.y_score.argmax(axis=1) == labels).mean() < 0.65 and found.model_error > 0.5

@@ -1,0 +1,34 @@
+"""Metadata of an exported model, which comes without the other files of the checkpoint."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kerasexp import __version__
+from kerasexp.saving.checkpoint import Checkpoint
+
+# File name, in formats that contain files.
+METADATA = "kerasexp.json"
+
+
+def export_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return what is needed to use the model, as JSON values.
+
+    `preprocessing` is the content of `preprocessing.json`: the exported model does not preprocess stored images itself.
+    `temperature` was fitted on val; for calibrated probabilities, divide log probabilities by it. It is null where the
+    checkpoint has none.
+    """
+    return {
+        "class_names": checkpoint.class_names,
+        "preprocessing": checkpoint.preprocessing.model_dump(mode="json"),
+        "temperature": checkpoint.temperature,
+        "images": {"dtype": "uint8", "shape": checkpoint.model.input_shape, "values": "0 to 255"},
+        "probabilities": {"dtype": "float32", "shape": checkpoint.model.output_shape},
+        "made_by": f"kerasexp {__version__}",
+    }
+
+
+def as_json(value: Any) -> str:
+    """Return JSON in ASCII: class names may be invalid UTF-8, and formats differ in the text they accept."""
+    return json.dumps(value, allow_nan=False)
