@@ -1,15 +1,15 @@
-"""How long images take from disk, beside `keras.utils.image_dataset_from_directory` and a PyTorch DataLoader.
+"""Time and memory to load images from disk, against `keras.utils.image_dataset_from_directory` and a PyTorch DataLoader.
 
-Scans (PNG, 900x1200) are brought to 28x28 grey, dogs and cats (JPEG, about 360x400) to 64x64 in colour. Keras takes single
-pixels (bilinear); ours averages over areas, and so does Pillow's resizing, which a PyTorch loader in the style of ImageFolder
-uses, here with a worker per core. Hashing the files and writing the cache is in our time. Then the time until packed images
-are ready at a second start, beside Keras's, which decodes again.
+Scans (PNG, 900x1200) are downsampled to 28x28 grey, dogs and cats (JPEG, about 360x400) to 64x64 in colour. Keras samples
+single pixels (bilinear). Ours averages over areas, as does Pillow, which the PyTorch loader uses in the style of ImageFolder,
+with one worker per core. Our time includes hashing the files and writing the cache. The second start, which loads the image
+cache, is compared with Keras, which decodes again.
 
     pip install -r benchmarks/requirements.txt
     python benchmarks/decoding.py [--pairs 5] [--sets scans jpeg tiny] [--write]
 
-Tiny ImageNet's 25,000 small files (JPEG, 64x64) keep their size. At the end each side reads the images once more in a process
-of its own, whose peak memory is compared; TensorFlow is imported in each, and a DataLoader's workers are not counted.
+The 25,000 small files of Tiny ImageNet (JPEG, 64x64) keep their size. Finally, each loader reads the images once in a process
+of its own, and the peak memory is compared. TensorFlow is imported in each; the workers of a DataLoader are not counted.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from timing import parser, take_turns, told
 from kerasexp.backend import import_tensorflow
 from kerasexp.config.data import DataSource, Preprocessing
 from kerasexp.config.files import find_file
+from kerasexp.environment import cores
 
-# Number of channels -> what Keras and Pillow call them.
+# Number of channels -> the names of the mode in Keras and Pillow.
 MODES = {1: ("grayscale", "L"), 3: ("rgb", "RGB")}
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A folder of class folders, and what its images are brought to; `aim` is how much of the peers' time is allowed.
+    """A folder of class folders and the target size of its images.
 
-    `key` is what `--sets` calls it.
+    `key` is the value of `--sets`. `aim` is the largest allowed ratio of our time to that of the other loaders.
     """
 
     key: str
@@ -66,7 +67,7 @@ def main() -> None:
 
 
 def measure(images: ImageSet, folder: Path, command: str, given) -> None:
-    """Print and write the rows of one set of images."""
+    """Measure one set of images; print and write the rows."""
     caches = iter(range(10**6))
 
     def cold() -> float:
@@ -101,7 +102,7 @@ def measure(images: ImageSet, folder: Path, command: str, given) -> None:
 
 
 def peak(side: str, images: str, folder: Path) -> float:
-    """Return the peak memory in MiB of a process that reads a set once."""
+    """Return the peak memory, in MiB, of a new process that reads a set once."""
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(
             [sys.executable, __file__, "--sets", images, "--once", side, str(folder)],
@@ -114,20 +115,20 @@ def peak(side: str, images: str, folder: Path) -> float:
 
 
 def peak_of(read, images: ImageSet) -> float:
-    """Return the peak memory in MiB of this process after a pass; Linux tells it."""
+    """Return the peak memory of this process after a pass, in MiB, as Linux reports it."""
     read(images)
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def unpack(archive: Path, to: Path) -> None:
-    """Unpack an archive, where that was not done before."""
+    """Unpack an archive, unless this was done before."""
     if not to.exists():
         zipfile.ZipFile(archive).extractall(to)
 
 
 def scans(folder: Path) -> ImageSet:
-    """The real scans where they are, else rendered ones."""
+    """Return the real scans if they are available, else rendered ones."""
     import tensorflow as tf
 
     from kerasexp.data.handwriting import CHARACTERS, render_character
@@ -147,7 +148,7 @@ def scans(folder: Path) -> ImageSet:
 
 
 def jpeg(folder: Path) -> ImageSet:
-    """The real dogs and cats where they are, else smooth images of their size."""
+    """Return the real dogs and cats if they are available, else smooth images of their size."""
     import cv2
     import numpy as np
 
@@ -166,7 +167,7 @@ def jpeg(folder: Path) -> ImageSet:
 
 
 def tiny(folder: Path) -> ImageSet:
-    """The first 50 classes of Tiny ImageNet where they are, else random images of their size."""
+    """Return the first 50 classes of Tiny ImageNet if they are available, else random images of their size."""
     import cv2
     import numpy as np
 
@@ -175,7 +176,7 @@ def tiny(folder: Path) -> ImageSet:
     if real is not None:
         unpack(real, to)
         train = next(to.glob("**/train"))
-        for path in train.glob("*/images/*.JPEG"):  # all three read a folder for each class
+        for path in train.glob("*/images/*.JPEG"):  # all three loaders expect one folder per class
             path.rename(path.parent.parent / f"{path.stem}.jpeg")
         for path in [*train.glob("*/images"), *train.glob("*/*.txt")]:
             path.rmdir() if path.is_dir() else path.unlink()
@@ -193,7 +194,7 @@ SETS = {"scans": scans, "jpeg": jpeg, "tiny": tiny}
 
 
 def with_keras(images: ImageSet) -> float:
-    """Return the seconds of one pass of Keras's own loader."""
+    """Return the seconds of one pass of Keras's loader."""
     import keras
 
     start = time.perf_counter()
@@ -211,7 +212,7 @@ def with_keras(images: ImageSet) -> float:
 
 
 def with_torch(images: ImageSet) -> float:
-    """Return the seconds of one pass of a loader as one would write it."""
+    """Return the seconds of one pass of a typical PyTorch loader."""
     import numpy as np
     import torch
     from PIL import Image
@@ -234,14 +235,14 @@ def with_torch(images: ImageSet) -> float:
             return torch.from_numpy(np.asarray(image).copy()), label
 
     start = time.perf_counter()
-    # A local class cannot be sent to a spawned worker; the workers only decode, and TensorFlow is not used in them.
-    for _ in DataLoader(Folder(), batch_size=100, num_workers=os.cpu_count(), multiprocessing_context="fork"):
+    # A local class cannot be pickled for spawned workers. Forking is safe: the workers only decode, without TensorFlow.
+    for _ in DataLoader(Folder(), batch_size=100, num_workers=cores(), multiprocessing_context="fork"):
         pass
     return time.perf_counter() - start
 
 
 def with_us(images: ImageSet) -> float:
-    """Return the seconds until our images are ready, by way of the packed cache."""
+    """Return the seconds until our images are ready, through the image cache."""
     from kerasexp.data.image_cache import decode_cached
     from kerasexp.data.sources.image_folder import load_image_folder
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasexp.config import Experiment
 from kerasexp.config.head import OTHER, ZeroShot
-from kerasexp.config.head_rules import head_without_steps
+from kerasexp.config.experiment import classical_head
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import Problem, closest, listing
 
@@ -18,7 +18,7 @@ def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
     train, batch = data.splits["train"], experiment.training.batch_size
     problems = []
     # A stand-in only shows that everything works, so it may be smaller than a batch. A classical head has no batches.
-    if batch > len(train) and data.stand_in is None and head_without_steps(experiment) is None:
+    if batch > len(train) and data.stand_in is None and classical_head(experiment) is None:
         message = f"{batch} is more than the {len(train)} training images"
         problems.append(Problem(message, experiment.name, "training.batch_size"))
     classes, batches = np.count_nonzero(data.train_counts), experiment.training.class_batches
@@ -36,7 +36,7 @@ def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
 
 def _head_misfits(experiment: Experiment, data: PreparedData) -> Iterator[tuple[str, str]]:
     """Yield (key below `model.head`, message) for each setting of a classical head that does not fit the data."""
-    match head_without_steps(experiment):
+    match classical_head(experiment):
         case ("zero_shot", head):
             # A stand-in has other classes; it only shows that everything works.
             if data.stand_in is None:
