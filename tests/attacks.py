@@ -1,10 +1,10 @@
-"""What makes a checkpoint hostile: functions that change a model file, entered in `ATTACKS` with what is to be told."""
+"""The attacks: functions that make a model file hostile, registered in `ATTACKS` with the expected message."""
 
 from pathlib import Path
 
 
 class Payload:
-    """Leaves a file behind when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __reduce__(self):
         return Path.touch, (Path("executed"),)
@@ -14,11 +14,11 @@ HUGE = 10**9
 ATTACKS = {}
 
 
-def attack(told: str):
-    """Enter a function that makes a model file hostile, with what is to be told about it."""
+def attack(message: str):
+    """Register a function that makes a model file hostile, with the message that refuses it."""
 
-    def enter(change):
-        ATTACKS[change.__name__] = change, told
+    def register(change):
+        ATTACKS[change.__name__] = change, message
         return change
 
-    return enter
+    return register

@@ -1,6 +1,6 @@
-"""Harm by a model's weights, and by the archive that it lies in.
+"""Attacks by a model's weights, and by its archive.
 
-Beside each stands what Keras 3.15 does with it on its own, in safe mode, where that is more than an error.
+A docstring says what Keras 3.15 itself does with the file in safe mode, if that is more than an error.
 """
 
 import functools
@@ -48,14 +48,14 @@ def an_array_put_together_from_others(file):
 
 @attack("is compressed, chunked or in another file")
 def arrays_that_unpack_to_gigabytes(file):
-    """Keras makes the layer, and fills 3 GB with what is stored in 3 MB."""
+    """Keras creates the layer, and unpacks 3 MB to 3 GB."""
     file.change("logits", units=5_000_000)
     file.change_weights(lambda weights: resize(weights, (144, 5_000_000), chunks=(144, 50_000), compression=1))
 
 
 @attack("declares 2,880,000,000 bytes that are not in the file")
 def arrays_of_which_nothing_is_there(file):
-    """Keras makes the layer, and fills 3 GB with zeros."""
+    """Keras creates the layer, and fills 3 GB with zeros."""
     file.change("logits", units=5_000_000)
     file.change_weights(lambda weights: resize(weights, (144, 5_000_000)))
 
@@ -72,7 +72,7 @@ def a_group_that_holds_itself(file):
 
 @attack("model.weights.h5: its arrays have 8,001,")
 def arrays_that_share_their_bytes(file):
-    """A hundred arrays in the place of one."""
+    """A hundred arrays at the offset of one."""
     places = []
 
     def change(weights):
@@ -141,7 +141,7 @@ def an_archive_behind_a_program(file):
 
 @attack("is not a readable zip archive: its directory has")
 def an_archive_of_a_million_members(file):
-    """Keras makes a million objects of it, in 4 s and 280 MB."""
+    """Keras creates a million objects, in 4 s and 280 MB."""
 
     def pack(path, members):
         entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 3, 20, *[0] * 8, 1, *[0] * 6) + b"a"

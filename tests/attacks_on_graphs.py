@@ -1,6 +1,6 @@
-"""Harm by what a model is made of: code, other files, memory and time.
+"""Attacks by a model's config: code, other files, memory and time.
 
-Beside each stands what Keras 3.15 does with it on its own, in safe mode, where that is more than an error.
+A docstring says what Keras 3.15 itself does with the file in safe mode, if that is more than an error.
 """
 
 import json
@@ -27,7 +27,7 @@ def a_lambda_as_activation(file):
 
 @attack("relu: activation: {'module': 'keras.config'")
 def a_function_that_is_no_activation(file):
-    """Keras calls it: from then on all of the process computes with another epsilon."""
+    """Keras calls it: from then on the whole process computes with another epsilon."""
     function = {"module": "keras.config", "class_name": "function", "config": "set_epsilon", "registered_name": None}
     file.change("relu", activation=function)
 
@@ -53,7 +53,7 @@ def a_class_that_is_not_of_keras(file):
 
 @attack("logits: 'Dense' is from 'keras.layers', registered as 'mine>Dense'")
 def a_class_of_a_registered_name(file):
-    """Where a program has registered such a class, Keras takes that one."""
+    """If a program has registered such a class, Keras uses it."""
     file.layer("logits")["registered_name"] = "mine>Dense"
 
 
@@ -91,7 +91,7 @@ def a_pickle_as_weights(file):
 
 @attack("also holds 'assets/evil.txt', 'assets/more.txt', which a Keras model of ordinary layers does not have")
 def members_beside_the_model(file):
-    """Keras unpacks all of an archive that has them, into a temporary folder."""
+    """Keras unpacks the whole archive into a temporary folder."""
     file.others = [("assets/evil.txt", b"x"), ("assets/more.txt", bytes(1000))]
 
 
@@ -100,7 +100,7 @@ def members_beside_the_model(file):
 
 @attack("'logits' declares 1,440,000,000 weights")
 def a_huge_dense_layer(file):
-    """Keras draws them all, in 6 GB twice over."""
+    """Keras draws all weights, in 6 GB twice over."""
     file.change("logits", units=10_000_000, use_bias=False)
 
 
@@ -131,7 +131,7 @@ def a_huge_input(file):
 
 @attack("'logits' declares 768,000,003 weights")
 def a_mean_for_each_of_many_places(file):
-    """Keras lays out 256 million means and variances while it builds the layer."""
+    """Keras creates 256 million means and variances while it builds the layer."""
     file.replace("conv", "UpSampling2D", size=[2000, 2000])
     file.replace("norm", "Normalization", axis=[1, 2, 3], mean=0.5, variance=1.0)
 
@@ -147,7 +147,7 @@ def a_billion_neighbours(file):
 
 @attack("Keras cannot build 'probabilities'")
 def votes_of_many_for_many(file):
-    """Each image would take 64 million numbers."""
+    """Each image would need 64 million numbers."""
     file.replace("probabilities", "NearestNeighbours", **NEAREST, examples=9, neighbours=2**13, classes=2**13)
 
 
@@ -168,7 +168,7 @@ def a_layer_of_ours_said_to_be_keras(file):
 
 @attack("logits: kernel_initializer: 'Orthogonal' is not accepted")
 def an_initializer_that_takes_hours(file):
-    """Keras factorises a matrix of the kernel's size before it reads the kernel."""
+    """Keras factorises a matrix of the kernel's size before it loads the kernel."""
     orthogonal = {"module": "keras.initializers", "class_name": "Orthogonal", "config": {}, "registered_name": None}
     file.change("logits", kernel_initializer=orthogonal)
 
@@ -224,5 +224,5 @@ def deep_json(file):
 
 @attack("config.json has 8,000,002 bytes")
 def long_json(file):
-    """Keras makes 200 MB of objects of it."""
+    """Keras creates 200 MB of objects."""
     file.config = b"[" + b"{}," * 2_666_666 + b"{}]"

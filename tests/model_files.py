@@ -1,4 +1,4 @@
-"""Model files of a small honest model, for tests to spoil."""
+"""Model files of a small ordinary model, which tests modify."""
 
 import functools
 import io
@@ -22,7 +22,7 @@ CLASSES = {"class_names": ["a", "b", "c"], "folders": {"a": "a", "b": "b", "c": 
 
 @functools.cache
 def honest() -> dict[str, bytes]:
-    """The members of a small model's file, as Keras writes it."""
+    """Return the members of a small model's file, as Keras writes it."""
     x = images = keras.Input((8, 8, 1), dtype="uint8", name="images")
     for layer in (
         layers.Rescaling(1 / 255, name="rescaling"),
@@ -43,12 +43,14 @@ def honest() -> dict[str, bytes]:
 
 
 class ModelFile:
-    """A model file to be, which an attack changes."""
+    """The content of a model file, which an attack modifies before it is saved."""
 
     def __init__(self):
         self.metadata, self.weights = honest()[METADATA], honest()[WEIGHTS]
         self.config = json.loads(honest()[CONFIG])
-        for entry in self.config["config"]["layers"]:  # Keras needs it not, and takes some attacks for slips by it
+        for entry in self.config["config"][
+            "layers"
+        ]:  # optional for Keras, which reports some attacks as errors with it
             entry.pop("build_config", None)
         self.others: list[tuple[str, bytes]] = []
         self.pack = write_zip
@@ -63,7 +65,7 @@ class ModelFile:
         self.layer(name)["config"].update(values)
 
     def replace(self, name: str, kind: str, module: str = "keras.layers", registered_name=None, **config) -> None:
-        """Put a layer of another class in a layer's place."""
+        """Replace a layer by one of another class."""
         entry = self.layer(name)
         entry.update(module=module, class_name=kind, registered_name=registered_name)
         entry["config"] = {"name": name, "trainable": True, "dtype": "float32", **config}
@@ -76,7 +78,7 @@ class ModelFile:
         self.weights = content.getvalue()
 
     def save(self, folder: Path) -> Path:
-        """Make a checkpoint folder of it."""
+        """Save it as a checkpoint folder."""
         folder.mkdir()
         write_sidecars(folder, CLASSES["class_names"], CLASSES["folders"], Preprocessing(size=[8, 8]))
         config = self.config if isinstance(self.config, bytes) else json.dumps(self.config).encode()
@@ -87,7 +89,7 @@ class ModelFile:
 
 def write_zip(path: Path, members: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> None:
     with zipfile.ZipFile(path, "w", compression) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a name given twice
+        warnings.simplefilter("ignore", UserWarning)  # about a name given twice
         for name, content in members:
             archive.writestr(name, content)
 
@@ -103,7 +105,7 @@ def relink(weights: h5py.File, link) -> None:
 
 
 def patched(header: bytes, offset: int, value: bytes, which: int = 0):
-    """Return how to pack, and then overwrite bytes of one header of this kind, as a forger would."""
+    """Return a function that packs the members and then overwrites bytes of one header of this kind."""
 
     def pack(path, members):
         write_zip(path, members)
@@ -117,7 +119,7 @@ def patched(header: bytes, offset: int, value: bytes, which: int = 0):
 
 
 def called_twice(inner: dict, name: str) -> dict:
-    """A model as a layer, which calls a layer on what that layer gave."""
+    """Return a model as a layer; it calls `inner` on the output of `inner`."""
 
     def call(origin: str) -> dict:
         tensor = {"shape": [None, 6, 6, 4], "dtype": "float32", "keras_history": [origin, 0, 0]}

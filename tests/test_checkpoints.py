@@ -1,4 +1,4 @@
-"""The shipped checkpoints predict the moment the project is installed."""
+"""The shipped checkpoints predict right after installation; accepted model files load as with Keras."""
 
 import json
 import os
@@ -26,13 +26,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted(p.parent for p in (ROOT / "checkpoints").glob("*/model.keras"))
 
 
-def test_the_promised_checkpoints_are_there_and_small():
+def test_the_shipped_checkpoints_exist_and_are_small():
     assert {p.name for p in SHIPPED} >= {"part1_scans", "part2_pretrained"}
     assert sum(f.stat().st_size for f in (ROOT / "checkpoints").rglob("*") if f.is_file()) < 10_000_000
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda p: p.name)
-def test_each_has_a_card_that_says_how_to_train_it_again(folder):
+def test_each_has_a_card_with_the_command_that_trains_it(folder):
     card = (folder / "README.md").read_text()
     assert "python -m kerasexp run experiments/" in card and "accuracy" in card
 
@@ -48,7 +48,7 @@ def drawn_one(size: tuple[int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [(900, 1200), (28, 28), (300, 200)])
-def test_part2_sees_a_one_at_any_size(cli, tmp_path, size):
+def test_part2_recognises_a_one_at_any_size(cli, tmp_path, size):
     cv2.imwrite(str(tmp_path / "one.png"), drawn_one(size))
     answer = cli("predict", ROOT / "checkpoints" / "part2_pretrained", "one.png", "--format", "json")
     assert json.loads(answer.out)[0]["class"] == "1"
@@ -56,7 +56,7 @@ def test_part2_sees_a_one_at_any_size(cli, tmp_path, size):
 
 @pytest.mark.real
 def test_part1_reads_real_scans(cli):
-    """Images that it was trained on among them: this shows that reading works, not how well it does on others."""
+    """Some are its training images: this shows that images are decoded correctly, not how well it generalises."""
     scans = Path(os.environ["KERASEXP_DATA"]) / "trainPart1.zip"
     answer = cli(
         "evaluate",
@@ -90,11 +90,11 @@ def test_the_model_loads_with_keras_alone(folder):
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
-# Whatever the check of strange files lets pass is what Keras itself would load
+# Every accepted file gives the model that Keras itself would load
 
 
 def loads_as_with_keras(path: Path) -> keras.Model:
-    """Compare with Keras's own loading, and return the model."""
+    """Compare our model with the one that Keras loads, and return it."""
     ours, theirs = load_model(path), keras.models.load_model(path, compile=False)
     assert [(layer.name, layer.trainable, layer.dtype_policy.name) for layer in ours.layers] == [
         (layer.name, layer.trainable, layer.dtype_policy.name) for layer in theirs.layers
@@ -108,7 +108,7 @@ def loads_as_with_keras(path: Path) -> keras.Model:
 
 
 def saved(model: keras.Model) -> Path:
-    """Save a model here, with weights that are all unlike those of a new one."""
+    """Save a model here, with weights that differ from all initial weights."""
     generator = np.random.default_rng(0)
     model.set_weights([generator.uniform(0.5, 1, w.shape).astype(w.dtype) for w in model.get_weights()])
     model.save("model.keras")
@@ -158,7 +158,7 @@ def test_every_precision_loads_as_with_keras(policy, family):
     loads_as_with_keras(path)
 
 
-def test_every_kind_of_layer_that_is_taken_loads_as_with_keras():
+def test_every_allowed_layer_loads_as_with_keras():
     x = images = keras.Input((8, 8, 3), dtype="uint8")
     conv = {
         "kernel_regularizer": keras.regularizers.L1L2(0.1, 0.1),
@@ -188,7 +188,7 @@ def test_every_kind_of_layer_that_is_taken_loads_as_with_keras():
     loads_as_with_keras(saved(model))
 
 
-def test_every_activation_and_initializer_that_is_taken_loads_as_with_keras():
+def test_every_allowed_activation_and_initializer_loads_as_with_keras():
     x = images = keras.Input((4, 4, 1), dtype="uint8")
     x = layers.Flatten()(x)
     for name in sorted(INITIALIZERS):
@@ -210,13 +210,13 @@ def test_a_frozen_backbone_as_a_layer_loads_as_with_keras():
 
 
 @pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2", "EfficientNetV2B0"])
-def test_other_backbones_are_made_of_what_is_taken(name):
+def test_other_backbones_consist_of_allowed_layers(name):
     backbone = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(64, 64, 3))
     assert len(read_graph(json.loads(backbone.to_json()))) == len(backbone.layers)
 
 
 def test_classes_of_any_name_are_written_and_read(tmp_path):
-    """A folder, and so a class, may have a name that is no UTF-8."""
+    """The name of a folder, and so of a class, may not be UTF-8."""
     names, how = ["\udcff", "\u00e9", "e\u0301", "A", "a"], Preprocessing(size=[8, 8])
     build_model(Mlp(units=[2]), how, len(names), "named").save("model.keras")
     write_sidecars(tmp_path, names, {**{name: name for name in names}, "unselected": "other"}, how)
@@ -224,7 +224,7 @@ def test_classes_of_any_name_are_written_and_read(tmp_path):
     assert loaded.class_names == names and loaded.folders["unselected"] == "other"
 
 
-def test_classes_that_could_not_be_read_again_are_refused_before_the_training(tmp_path):
+def test_class_names_that_could_not_be_loaded_are_refused_before_training(tmp_path):
     with pytest.raises(UserError, match="control characters"):
         write_sidecars(tmp_path, ["a", "b\n"], {"a": "a", "b\n": "b\n"}, Preprocessing())
     assert list(tmp_path.iterdir()) == []

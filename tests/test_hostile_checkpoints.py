@@ -1,10 +1,10 @@
-"""Checkpoints made to do harm: each is refused with a reason, at once, in little memory, and nothing in it is run."""
+"""Hostile checkpoints: each is refused with a reason, at once and in little memory, and no code in it is run."""
 
 import pickle
 import re
 from pathlib import Path
 
-import attacks_on_archives  # noqa: F401 - enters its attacks
+import attacks_on_archives  # noqa: F401 - registers its attacks
 import attacks_on_graphs  # noqa: F401
 import pytest
 from attacks import ATTACKS, Payload
@@ -17,7 +17,7 @@ from kerasexp.saving.checkpoint import load_checkpoint
 
 @pytest.fixture
 def hostile(tmp_path):
-    """Makes a checkpoint folder by an attack's name."""
+    """Return a function that creates the checkpoint folder of an attack by its name."""
 
     def make(name: str) -> Path:
         file = ModelFile()
@@ -27,14 +27,14 @@ def hostile(tmp_path):
     return make
 
 
-def test_the_file_that_the_attacks_change_is_taken(tmp_path):
+def test_the_file_that_the_attacks_change_is_accepted(tmp_path):
     folder = ModelFile().save(tmp_path / "checkpoint")
     with at_once_and_in_little_memory():
         assert load_checkpoint(folder).class_names == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_it_is_refused_and_nothing_in_it_is_run(hostile, name):
+def test_an_attack_is_refused_and_no_code_in_it_is_run(hostile, name):
     folder = hostile(name)
     with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(ATTACKS[name][1])) as refusal:
         load_checkpoint(folder)
@@ -43,7 +43,7 @@ def test_it_is_refused_and_nothing_in_it_is_run(hostile, name):
 
 
 @pytest.mark.parametrize("name", ["a_lambda_layer", "a_huge_dense_layer", "weights_in_another_file", "two_configs"])
-def test_the_commands_tell_it_in_one_message(cli, hostile, images, name):
+def test_the_commands_report_it_in_one_message(cli, hostile, images, name):
     folder = hostile(name)
     for command in (("predict", folder, "images"), ("evaluate", folder, "--data", "digits")):
         answer = cli(*command)
@@ -51,8 +51,8 @@ def test_the_commands_tell_it_in_one_message(cli, hostile, images, name):
     assert not Path("executed").exists()
 
 
-def test_what_was_refused_leaves_nothing_to_be_made_later(tmp_path, hostile):
-    """Keras makes variables that were put off as soon as it can; those of a huge layer must never be made."""
+def test_no_variable_of_a_refused_model_is_created_later(tmp_path, hostile):
+    """Keras creates deferred variables as soon as it can; those of a huge layer must never be created."""
     with pytest.raises(UserError):
         load_checkpoint(hostile("a_huge_dense_layer"))
     with at_once_and_in_little_memory():

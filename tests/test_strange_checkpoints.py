@@ -1,4 +1,4 @@
-"""Model files that are no attack, and not what Keras writes either: strange values, a strange structure."""
+"""Model files that are no attacks, but that Keras would not write: strange values, strange structure."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def part(class_name: str, module: str = "keras", registered_name: str | None = N
 
 
 @pytest.mark.parametrize(
-    ("layer", "values", "told"),
+    ("layer", "values", "message"),
     [
         ("conv", {"filters": 2**40}, "conv: filters: 1099511627776 is not a number"),
         ("conv", {"strides": float("inf")}, "conv: strides: inf is not a number"),
@@ -44,15 +44,15 @@ def part(class_name: str, module: str = "keras", registered_name: str | None = N
         ("rescaling", {"offset": [1, 2, 3, 4, 5]}, "Keras cannot call 'honest'"),
     ],
 )
-def test_a_layer_of_strange_values_is_refused(tmp_path, layer, values, told):
+def test_a_layer_of_strange_values_is_refused(tmp_path, layer, values, message):
     file = ModelFile()
     file.change(layer, **values)
-    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(told)):
+    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(message)):
         load_checkpoint(file.save(tmp_path / "checkpoint"))
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"depth_multiplier": 2**40}, "conv: depth_multiplier: 1099511627776 is not a number"),
         ({"depth_multiplier": 10**6}, "'conv' declares 10,000,000 weights"),
@@ -72,10 +72,10 @@ def test_a_layer_of_strange_values_is_refused(tmp_path, layer, values, told):
         ({"filters": 4}, "conv: DepthwiseConv2D takes no 'filters'"),
     ],
 )
-def test_a_depthwise_convolution_of_strange_values_is_refused(tmp_path, values, told):
+def test_a_depthwise_convolution_of_strange_values_is_refused(tmp_path, values, message):
     file = ModelFile()
     file.replace("conv", "DepthwiseConv2D", **{"kernel_size": [3, 3], **values})
-    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(told)):
+    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(message)):
         load_checkpoint(file.save(tmp_path / "checkpoint"))
 
 
@@ -90,7 +90,7 @@ def test_a_residual_sum_of_maps_that_do_not_fit_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda file: file.config.update(module="mine"), "config.json: 'Functional' is from 'mine'"),
         (lambda file: file.config.update(config=[]), "config.json: got [], and expected an object"),
@@ -119,21 +119,21 @@ def test_a_residual_sum_of_maps_that_do_not_fit_is_refused(tmp_path):
         ),
     ],
 )
-def test_a_file_of_strange_structure_is_refused(tmp_path, change, told):
+def test_a_file_of_strange_structure_is_refused(tmp_path, change, message):
     file = ModelFile()
     change(file)
-    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(told)):
+    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(message)):
         load_checkpoint(file.save(tmp_path / "checkpoint"))
 
 
-def test_weights_of_very_many_parts_are_refused(tmp_path, monkeypatch):
+def test_weights_with_too_many_arrays_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "MAX_OBJECTS", 20)
     with pytest.raises(UserError, match="holds more than 20 groups and arrays"):
         load_checkpoint(ModelFile().save(tmp_path / "checkpoint"))
 
 
-def test_how_a_model_says_that_it_was_built_and_compiled_is_not_read(tmp_path):
-    """Keras makes a kernel of 12 GB by what `build_config` says, and any loss that `compile_config` names."""
+def test_build_config_and_compile_config_are_not_read(tmp_path):
+    """Keras would create a kernel of 12 GB from `build_config`, and any loss that `compile_config` names."""
     file = ModelFile()
     file.layer("logits")["build_config"] = {"input_shape": [None, 10**9]}
     file.config["compile_config"] = {"loss": layers.Lambda(lambda x: open("executed", "w").close()).get_config()}
@@ -143,11 +143,11 @@ def test_how_a_model_says_that_it_was_built_and_compiled_is_not_read(tmp_path):
     assert not Path("executed").exists()
 
 
-# What lies beside the model, and what is no checkpoint at all
+# Sidecars
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("classes.json", b" " * 2_000_000, "is larger than 1,048,576 bytes"),
         ("classes.json", b"[" * 1_000_000, "is nested too deep"),
@@ -171,9 +171,9 @@ def test_how_a_model_says_that_it_was_built_and_compiled_is_not_read(tmp_path):
         ("calibration.json", {"temperature": [1] * 1000}, "temperature is [1, 1"),
     ],
 )
-def test_a_sidecar_is_refused(tmp_path, name, content, told):
+def test_a_sidecar_is_refused(tmp_path, name, content, message):
     folder = ModelFile().save(tmp_path / "checkpoint")
     (folder / name).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(told)) as refusal:
+    with at_once_and_in_little_memory(), pytest.raises(UserError, match=re.escape(message)) as refusal:
         load_checkpoint(folder)
     assert str(folder) in str(refusal.value) and len(str(refusal.value)) < 500

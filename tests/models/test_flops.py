@@ -28,7 +28,7 @@ def alone(layer: layers.Layer, *shape: int) -> keras.Model:
         ("ResNet50", 3.86e9),  # of the first version; He et al. 2016, table 1: 3.8e9
     ],
 )
-def test_multiply_adds_are_those_of_the_papers(name, published):
+def test_multiply_adds_equal_those_in_the_papers(name, published):
     model = getattr(keras.applications, name)(weights=None)
     assert multiply_adds(model) == pytest.approx(published, rel=0.02)
     assert 2 * multiply_adds(model) < flops(model) < 2.1 * multiply_adds(model)
@@ -57,7 +57,7 @@ def test_multiply_adds_are_those_of_the_papers(name, published):
         (layers.Flatten(), (5, 2), 0, 0),
     ],
 )
-def test_a_layer_counts_as_by_hand(layer, shape, products, others):
+def test_layers_are_counted_as_by_hand(layer, shape, products, others):
     model = alone(layer, *shape)
     assert multiply_adds(model) == products
     assert flops(model) == 2 * products + others
@@ -68,7 +68,7 @@ def test_a_sum_adds_each_input_but_the_first():
     assert flops(keras.Model(start, layers.Add()([start, start, start]))) == 24
 
 
-def test_a_model_as_a_layer_counts_its_own_layers():
+def test_the_layers_of_a_nested_model_are_counted():
     inner = alone(layers.Dense(5), 7)
     assert flops(alone(inner, 7)) == flops(inner) == 75
 
@@ -78,7 +78,7 @@ def test_every_layer_that_a_model_file_may_contain_is_counted():
 
 
 class Doubling(layers.Layer):
-    """A layer that nothing here knows."""
+    """A layer class that `flops` does not know."""
 
     def call(self, inputs):
         return 2 * inputs

@@ -1,4 +1,4 @@
-"""The blocks of the MobileNets: their layers, their sums, and that they learn, are saved and can be explained."""
+"""The blocks of the MobileNets: layers, shortcuts, training, saving and explanations."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ def sums(model: keras.Model) -> list[str]:
 
 
 def noisy_images(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images of noise whose class is the channel that is brightest."""
+    """Images of noise; the class is the brightest channel."""
     generator = np.random.default_rng(0)
     labels = np.arange(count) % 3
     images = generator.integers(0, 120, (count, 16, 12, 3))
@@ -71,7 +71,7 @@ def test_an_inverted_residual_expands_filters_and_projects_without_activation():
     assert model.get_layer("block_1_sum_1").output.shape == (None, 16, 12, 3)
 
 
-def test_an_expansion_of_one_is_left_out():
+def test_an_expansion_of_one_has_no_layer():
     names = parts(built({"kind": "inverted_residual", "filters": 3, "expansion": 1}))
     assert names[0] == "block_1_depthwise_1"
 
@@ -86,12 +86,12 @@ def test_an_expansion_of_one_is_left_out():
         ({"padding": "valid", "kernel": 1}, [1, 2]),
     ],
 )
-def test_what_came_in_is_added_where_it_has_the_same_shape(changed, summed):
+def test_the_input_is_added_if_it_has_the_same_shape(changed, summed):
     model = built({"kind": "inverted_residual", "filters": 3, "convolutions": 2} | changed)
     assert sums(model) == [f"block_1_sum_{number}" for number in summed]
 
 
-def test_a_stride_is_never_summed_over_even_where_there_is_but_one_place():
+def test_a_strided_convolution_has_no_shortcut_even_for_a_single_pixel():
     model = built({"filters": 4, "stride": 16}, {"kind": "inverted_residual", "filters": 4, "stride": 2})
     assert model.get_layer("block_2_project_1").output.shape == (None, 1, 1, 4) and sums(model) == []
 
@@ -106,7 +106,7 @@ def test_without_batch_norm_there_are_biases(kind):
 
 
 def test_a_depthwise_convolution_keeps_the_signal_without_batch_norm():
-    """Its initial weights go by what one output sees, which is one map, and not by how many maps there are."""
+    """The scale of its initial weights depends on the inputs of one output, all in one map, not on the number of maps."""
     keras.utils.set_random_seed(0)
     model = build_model(
         Cnn(blocks=[{"filters": 256}, {"kind": "mobile", "filters": 4, "batch_norm": False}]), HOW, 3, "deep"
@@ -115,8 +115,8 @@ def test_a_depthwise_convolution_keeps_the_signal_without_batch_norm():
     assert kernel.std() == pytest.approx(np.sqrt(2 / 9), rel=0.1)
 
 
-def test_a_separable_convolution_costs_what_the_paper_says():
-    """1 / filters + 1 / kernel squared of a plain one (Howard et al. 2017, section 3.1)."""
+def test_a_separable_convolution_has_the_cost_stated_in_the_paper():
+    """1 / filters + 1 / kernel squared of that of a plain one (Howard et al. 2017, section 3.1)."""
     start = {"filters": 16}
     plain, separable, alone = (
         multiply_adds(built(start, *after, pooling="max"))
@@ -125,13 +125,13 @@ def test_a_separable_convolution_costs_what_the_paper_says():
     assert (separable - alone) / (plain - alone) == pytest.approx(1 / 16 + 1 / 9)
 
 
-def test_kinds_mix_in_any_order_and_a_training_lowers_the_loss():
+def test_kinds_can_be_mixed_and_training_lowers_the_loss():
     model = built(*MIXED)
     assert sums(model) == ["block_5_sum_1"]
     assert parts(model)[:2] == ["block_1_conv_1", "block_1_conv_1_relu"]
-    taught = logits_model(model)
-    taught.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    history = taught.fit(*noisy_images(48), batch_size=16, epochs=6, verbose=0).history["loss"]
+    trained = logits_model(model)
+    trained.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = trained.fit(*noisy_images(48), batch_size=16, epochs=6, verbose=0).history["loss"]
     assert history[-1] < history[0] / 2
 
 
@@ -155,7 +155,7 @@ def test_a_saved_one_loads_with_keras_alone_and_as_a_checkpoint(tmp_path):
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), scores)
 
 
-def test_kernels_are_shown_of_convolutions_that_see_more_than_a_pixel():
+def test_shown_kernels_are_larger_than_a_pixel():
     kernels = first_and_last_kernels(built({"kind": "mobile", "filters": 5}, {"kind": "mobile", "filters": 7}))
     assert {name: kernel.shape for name, kernel in kernels.items()} == {
         "block_1_depthwise_1": (3, 3, 1, 3),
@@ -164,17 +164,17 @@ def test_kernels_are_shown_of_convolutions_that_see_more_than_a_pixel():
     assert plot_filters(kernels).axes[0].get_title() == "block_1_depthwise_1: 3 kernels"
 
 
-def test_where_every_convolution_sees_one_pixel_these_are_shown():
+def test_kernels_of_one_pixel_are_shown_if_there_are_no_others():
     assert first_and_last_kernels(built({"filters": 5, "kernel": 1}))["block_1_conv_1"].shape == (1, 1, 3, 5)
 
 
-def test_feature_maps_and_grad_cam_are_of_what_next_layers_see():
+def test_feature_maps_and_grad_cam_are_those_that_the_next_layers_receive():
     model, (images, labels) = built(*MIXED), noisy_images(3)
     maps = feature_maps(model, images[0])
     last = keras.Model(model.input, model.get_layer("block_5_sum_1").output)
     expected = last.predict(images, verbose=0)
     np.testing.assert_allclose(maps["block_5_project_1"], expected[0], rtol=1e-4, atol=1e-5)
-    # The head is linear after an average over the maps, so that its own weights are those of Grad-CAM.
+    # The head is linear after average pooling, so that the weights of Grad-CAM are those of the head.
     heat = np.maximum(np.einsum("nhwc,cn->nhw", expected, model.get_layer("logits").get_weights()[0][:, labels]), 0)
     assert heat.max() > 0
     found = grad_cam(model, images, labels)

@@ -15,14 +15,14 @@ def names(model):
     return [layer.name for layer in model.layers]
 
 
-def test_the_reports_network_has_its_3_2_million_parameters():
+def test_the_papers_network_has_its_3_2_million_parameters():
     blocks = [Block(filters=32, convolutions=2, pool=2), Block(filters=64, convolutions=2, pool=2)]
-    model = build_model(Cnn(blocks=blocks, head=Head(units=[1000], dropout=0.5)), Preprocessing(), 10, "report")
+    model = build_model(Cnn(blocks=blocks, head=Head(units=[1000], dropout=0.5)), Preprocessing(), 10, "paper")
     assert model.count_params() == 3_212_002
     assert model.input_shape == (None, 28, 28, 1) and model.output_shape == (None, 10)
 
 
-def test_blocks_have_their_parts_in_order():
+def test_blocks_have_their_layers_in_order():
     block = Block(
         filters=4, convolutions=2, kernel=5, stride=2, padding="valid", activation="elu", batch_norm=True, dropout=0.1
     )
@@ -34,7 +34,7 @@ def test_blocks_have_their_parts_in_order():
     assert model.get_layer("block_1_conv_2").output.shape == (None, 8, 8, 4)
 
 
-def test_mlp_has_its_units_and_takes_colour():
+def test_mlp_has_its_units_and_accepts_colour_images():
     model = build_model(
         Mlp(units=[7, 5], activation="sigmoid", dropout=0.2), Preprocessing(size=[8, 6], channels=3), 2, "mlp"
     )
@@ -42,7 +42,7 @@ def test_mlp_has_its_units_and_takes_colour():
     assert model.input_shape == (None, 8, 6, 3)
 
 
-def test_images_are_rescaled_inside_and_probabilities_sum_to_one():
+def test_the_model_rescales_images_and_its_probabilities_sum_to_one():
     model = build_model(Mlp(units=[4]), Preprocessing(size=[8, 8]), 3, "scaled")
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1)).astype(np.uint8)
     scores = model.predict(images, verbose=0)
@@ -55,8 +55,8 @@ def digest(weights):
     return hashlib.sha256(b"".join(weight.tobytes() for weight in weights)).hexdigest()
 
 
-def test_a_block_of_plain_convolutions_has_the_names_and_first_weights_that_it_always_had():
-    """Runs of earlier versions are repeated, and their layers found by name: what is built is written out here."""
+def test_names_and_initial_weights_of_plain_blocks_never_change():
+    """Runs of earlier versions are repeated, and their layers are found by name; so the network is written out here."""
     blocks = [{"filters": 8, "kernel": 5, "stride": 2, "batch_norm": True, "pool": 2}, {"filters": 4, "dropout": 0.1}]
     keras.utils.set_random_seed(3)
     x = images = keras.Input((28, 28, 1), dtype="uint8", name="images")
@@ -86,8 +86,8 @@ def test_a_block_of_plain_convolutions_has_the_names_and_first_weights_that_it_a
 @pytest.mark.parametrize("kind", ["conv", "mobile", "inverted_residual"])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("size", [16, 28, 31])
-def test_the_rule_on_sizes_agrees_with_keras(padding, size, kind):
-    """A network that the rules let pass can be built, and one that they refuse cannot."""
+def test_the_rule_about_sizes_agrees_with_keras(padding, size, kind):
+    """A network that the rules accept can be built, and one that they refuse cannot."""
     for depth in range(1, 7):
         part = {"kind": kind, "filters": 2, "convolutions": 2, "stride": 1 + depth % 2, "pool": 2, "padding": padding}
         blocks = [Block(**part)] * depth
@@ -103,7 +103,7 @@ def test_the_rule_on_sizes_agrees_with_keras(padding, size, kind):
         assert fits != refused, depth
 
 
-def test_a_shortcut_adds_what_came_in_projected_where_its_shape_differs():
+def test_a_shortcut_adds_the_input_and_projects_it_if_the_shapes_differ():
     blocks = [
         {"filters": 4},
         {"filters": 4, "convolutions": 2, "shortcut": True},

@@ -1,4 +1,4 @@
-"""The layers that Keras does not have: outputs read as other classes, and nearest neighbours."""
+"""The layers that Keras does not have: label mapping and nearest neighbours."""
 
 import keras
 import numpy as np
@@ -20,13 +20,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def test_the_likeliest_output_of_each_class_is_its_logit():
+def test_max_takes_the_largest_logit_of_each_group():
     found = np.asarray(LabelMapping(GROUPS, "max")(LOGITS))
     np.testing.assert_array_equal(found[:, 0], LOGITS[:, [0, 2]].max(axis=1))
     np.testing.assert_array_equal(found[:, 2], LOGITS[:, 5])
 
 
-def test_probabilities_of_a_class_add_up():
+def test_sum_adds_the_probabilities_of_each_group():
     groups = [*GROUPS, [1, 3, 4]]
     found, every = softmax(np.asarray(LabelMapping(groups, "sum")(LOGITS))), softmax(LOGITS)
     expected = np.stack([every[:, group].sum(axis=1) for group in groups], axis=1)
@@ -58,7 +58,7 @@ def test_neighbours_vote_as_in_scikit_learn(count):
 
 
 @pytest.mark.parametrize("kind", ["neighbours", "mapping"])
-def test_both_are_read_from_a_file_of_a_stranger(kind, tmp_path):
+def test_own_layers_are_loaded_from_a_strangers_file(kind, tmp_path):
     points, labels = GENERATOR.random((9, 4)).astype(np.float32), np.arange(9) % 3
     if kind == "neighbours":
         model = neighbours(2, points, labels, 3)
@@ -73,22 +73,22 @@ def test_both_are_read_from_a_file_of_a_stranger(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("layer", "told"),
+    ("layer", "message"),
     [
         (NearestNeighbours(9, 3, 2), "examples"),
         (LabelMapping([[0]], "max"), "groups"),
     ],
 )
-def test_what_would_take_too_much_memory_is_refused(layer, told, tmp_path):
+def test_arguments_that_need_too_much_memory_are_refused(layer, message, tmp_path):
     config = layer.get_config()
-    config[told] = {"examples": 9, "groups": [[]] * 2_000_000}[told]
-    if told == "examples":
+    config[message] = {"examples": 9, "groups": [[]] * 2_000_000}[message]
+    if message == "examples":
         config |= {"neighbours": 2**11, "classes": 2**11}
     with pytest.raises((TypeError, ValueError), match="more than"):  # Keras makes a TypeError of the first
         type(layer).from_config(config)(np.zeros((1, 6), np.float32))
 
 
-def test_a_layer_of_that_name_from_elsewhere_is_refused(tmp_path):
+def test_a_layer_of_the_same_name_from_another_package_is_refused(tmp_path):
     @keras.saving.register_keras_serializable("others", "LabelMapping")
     class Other(keras.layers.Layer):
         def call(self, inputs):

@@ -1,4 +1,4 @@
-"""The networks of keras.applications: their preprocessing, their layers, and what reads them."""
+"""The networks of keras.applications: preprocessing, layers, saving, counting and explanations."""
 
 import math
 
@@ -18,11 +18,11 @@ from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 pytestmark = pytest.mark.slow
 
 HOW = Preprocessing(size=[32, 32], channels=3)
-# With the parameters that Keras tells of each without its top, those of batch normalisation's statistics among them.
+# With Keras's number of parameters without the top, including the statistics of batch normalisation.
 FAMILIES = {
     "resnet50": (ResNet50, 23_587_712, keras.applications.resnet50.preprocess_input),
     "mobilenet_v2": (MobileNetV2, 2_257_984, keras.applications.mobilenet_v2.preprocess_input),
-    # Keras's own is inside its network: standardised by ImageNet's means and deviations.
+    # Keras's network contains its preprocessing: standardisation with ImageNet's means and deviations.
     "efficientnet_v2_b0": (EfficientNetV2B0, 5_919_312, None),
 }
 
@@ -43,19 +43,19 @@ def preprocessed(name: str, images: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2"])
-def test_what_the_network_sees_is_what_keras_makes_of_images(name, images):
+def test_preprocessing_equals_that_of_keras(name, images):
     expected = FAMILIES[name][2](images.astype(np.float32))
     np.testing.assert_allclose(preprocessed(name, images), expected, atol=1e-3)
 
 
-def test_efficientnet_sees_what_its_own_layers_in_keras_make_of_images(images):
+def test_preprocessing_of_efficientnet_equals_that_of_its_layers_in_keras(images):
     theirs = keras.applications.EfficientNetV2B0(weights=None, include_top=False, input_shape=(32, 32, 3))
     expected = keras.Model(theirs.input, theirs.get_layer("stem_conv").input)(images.astype(np.float32))
     np.testing.assert_allclose(preprocessed("efficientnet_v2_b0", images), np.asarray(expected), atol=1e-3)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_it_is_one_model_of_plain_layers_with_the_same_names_each_time(name):
+def test_it_is_a_flat_model_with_the_same_names_each_time(name):
     model, again = built(name), built(name)
     assert model.count_params() == FAMILIES[name][1] + math.prod(model.get_layer("logits").kernel.shape) + 3
     assert not [layer for layer in model.layers if isinstance(layer, keras.Model)]
@@ -64,7 +64,7 @@ def test_it_is_one_model_of_plain_layers_with_the_same_names_each_time(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_what_is_saved_is_read_as_from_a_stranger_and_by_keras_alone(name, images, tmp_path):
+def test_its_file_is_loaded_as_a_strangers_and_by_keras_alone(name, images, tmp_path):
     model = built(name)
     model.save(tmp_path / "model.keras")
     write_sidecars(tmp_path, ["a", "b", "c"], {}, HOW)
@@ -74,7 +74,7 @@ def test_what_is_saved_is_read_as_from_a_stranger_and_by_keras_alone(name, image
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_it_is_counted_and_explained_as_our_own(name, images):
+def test_it_can_be_counted_and_explained(name, images):
     model = built(name)
     assert flops(model) > 1e6
     heat = grad_cam(model, images, np.array([0, 1, 2]))

@@ -25,7 +25,7 @@ def trained(model: keras.Model) -> int:
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
-def test_it_has_the_parameters_and_the_products_of_the_paper():
+def test_parameters_and_multiply_adds_equal_those_in_the_paper():
     model = built(224)
     assert trained(model) - (512 * 3 + 3) == 11_176_512  # 11,689,512 with the 513,000 of a thousand classes
     assert multiply_adds(model) == pytest.approx(1.8e9, rel=0.02)  # He et al. 2016, table 1
@@ -33,7 +33,7 @@ def test_it_has_the_parameters_and_the_products_of_the_paper():
     assert len([layer for layer in convolutions if "shortcut" not in layer.name]) + 1 == 18
 
 
-def test_its_stages_halve_and_double_and_are_told_by_name():
+def test_stages_halve_the_size_and_double_the_maps():
     model = built(224)
     sides = {stage: model.get_layer(f"stage_{stage}_block_2_relu").output.shape[1:] for stage in range(1, 5)}
     assert sides == {1: (56, 56, 64), 2: (28, 28, 128), 3: (14, 14, 256), 4: (7, 7, 512)}
@@ -51,7 +51,7 @@ def test_the_small_stem_keeps_the_size_of_small_images():
     ]  # fmt: skip
 
 
-def test_a_signal_neither_fades_nor_explodes_on_its_way_through():
+def test_the_signal_neither_fades_nor_explodes():
     model = built(32, stem="small", width=16)
     images = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3)).astype(np.uint8)
     through = keras.Model(model.input, [model.get_layer(f"stage_{s}_block_2_relu").output for s in (1, 4)])
@@ -59,7 +59,7 @@ def test_a_signal_neither_fades_nor_explodes_on_its_way_through():
     assert 0.2 < last / first < 5
 
 
-def test_what_came_in_is_added_to_what_two_convolutions_make_of_it():
+def test_a_block_adds_its_input_to_the_output_of_two_convolutions():
     model = built(16, stem="small", width=4)
     names = ("stem_conv_relu", "stage_1_block_1_conv_2_norm", "stage_1_block_1_relu")
     parts = keras.Model(model.input, [model.get_layer(name).output for name in names])

@@ -1,4 +1,4 @@
-"""What a slow-down would change, counted and not timed: graphs traced, operations of a step, files opened, bytes written."""
+"""Causes of slow-downs, counted and not timed: traced graphs, operations of a step, opened files, written files."""
 
 import os
 import sys
@@ -28,8 +28,8 @@ def operations(model: keras.Model, data) -> int:
 
 
 @pytest.mark.parametrize("epochs", [2, 4])
-def test_each_graph_is_traced_at_most_twice_however_many_epochs(train, monkeypatch, epochs):
-    # A step's Python is run when it is traced, and only then. Twice, where the last batch is smaller than the others.
+def test_each_graph_is_traced_at_most_twice_for_any_number_of_epochs(train, monkeypatch, epochs):
+    # The Python code of a step runs only when it is traced: twice if the last batch is smaller than the others.
     traced = Counter()
 
     def counted(name: str):
@@ -43,7 +43,7 @@ def test_each_graph_is_traced_at_most_twice_however_many_epochs(train, monkeypat
 
 
 def test_a_step_has_hardly_more_operations_than_bare_keras(train, monkeypatch):
-    """What is noted of the gradients comes to a fixed number per layer, in branches that most steps leave out."""
+    """Recording the gradients adds a fixed number of operations per layer, in branches that most steps skip."""
     models, original = [], fitting.training_model
     monkeypatch.setattr(fitting, "training_model", lambda *given: models.append(original(*given)) or models[-1])
     bare = logits_model(train("training.epochs=1").model)
@@ -59,7 +59,7 @@ def test_a_step_has_hardly_more_operations_than_bare_keras(train, monkeypatch):
 
 @pytest.mark.parametrize(("settled", "second"), [(0, set()), (10**12, {1})], ids=["settled", "just written"])
 def test_a_run_opens_each_image_once_and_a_second_one_none(cli, tiny_yaml, monkeypatch, settled, second):
-    """It is decoded and digested in one go, and known by its state then, unless that is too young to be relied on."""
+    """It is opened once for decoding and digest; the second run trusts its time stamp unless that is too recent."""
     monkeypatch.setattr(cache, "SETTLED", settled)
     opened, listening = Counter(), [True]
 
@@ -81,14 +81,14 @@ def test_a_run_opens_each_image_once_and_a_second_one_none(cli, tiny_yaml, monke
         listening.clear()
 
 
-def test_no_array_is_copied_where_all_images_are_taken():
+def test_no_array_is_copied_if_all_images_are_used():
     images = np.zeros((20, 8, 8, 1), np.uint8)
     source = source_from_arrays("here", {"train": (images, np.arange(20) % 2)}, None)
     assert np.shares_memory(source.splits["train"].array, images)
 
 
 def test_an_epoch_writes_each_of_its_files_once(cli, tiny_yaml, monkeypatch):
-    """History, gradients, checkpoint and state: one file each in its place per epoch, whatever the number of steps."""
+    """History, gradients, checkpoint and state are written once per epoch, whatever the number of steps."""
     placed, replace = Counter(), os.replace
 
     def counting(source, target, **keywords):

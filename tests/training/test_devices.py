@@ -1,4 +1,4 @@
-"""Training on several devices: two logical CPU devices, which only a process of its own can have."""
+"""Training on several devices: two logical CPU devices, in a separate process."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from kerasexp.cli import main
 main()
 """
-# 40 training images: five even batches of eight. Dropout is each device's own, and so left out.
+# 40 training images: five even batches of eight. Without dropout, which each device draws on its own.
 SAME = ["data.validation=0.16", "model.head.dropout=0", "training.optimizer.clip_norm=0.5", "training.batch_size=8"]
 
 
@@ -41,7 +41,7 @@ def images(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_devices_give_what_one_gives_and_go_on(cli, tmp_path, images):
+def test_two_devices_train_like_one_and_can_be_resumed(cli, tmp_path, images):
     assert cli("run", "tiny.yaml", *images, "--run-dir", "one").code == 0
     on_two = run_on_two("run", "tiny.yaml", *images, "--set", "runtime=all", "--run-dir", "two")
     assert on_two.returncode == 0, on_two.stderr
@@ -58,7 +58,7 @@ def test_two_devices_give_what_one_gives_and_go_on(cli, tmp_path, images):
     for one, two in zip(weights_of(tmp_path / "one"), weights_of(tmp_path / "two"), strict=True):
         np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-4)
 
-    # Stopped after an epoch and gone on with, it ends with the very weights.
+    # Stopped after an epoch and resumed, it ends with the same weights.
     parts = [*images, "--set", "runtime=all", "--run-dir", "parts"]
     assert run_on_two("run", "tiny.yaml", *parts, "--set", "training.epochs=1").returncode == 0
     again = run_on_two("run", "tiny.yaml", *parts, "--resume")
@@ -68,7 +68,7 @@ def test_two_devices_give_what_one_gives_and_go_on(cli, tmp_path, images):
 
 
 @pytest.mark.slow
-def test_a_batch_that_leaves_a_device_without_images_is_refused(tmp_path, images):
+def test_a_last_batch_smaller_than_the_number_of_devices_is_refused(tmp_path, images):
     answer = run_on_two("run", "tiny.yaml", *images, "--set", "runtime=all", "--set", "training.batch_size=39")
     assert answer.returncode == 2
     assert "training.batch_size: got 39: the last batch of 40 images has 1, too few for 2 devices" in answer.stderr
@@ -76,21 +76,21 @@ def test_a_batch_that_leaves_a_device_without_images_is_refused(tmp_path, images
 
 
 @pytest.mark.parametrize(
-    ("cluster", "told"),
+    ("cluster", "message"),
     [
         ('{"cluster": {"worker": ["a:1", "b:1"]}}', "TF_CONFIG names 2 hosts"),
         ("worker: a", "TF_CONFIG is not the JSON"),
     ],
 )
-def test_several_hosts_are_refused_with_what_to_do_instead(cli, tmp_path, images, monkeypatch, cluster, told):
+def test_several_hosts_are_refused_with_advice(cli, tmp_path, images, monkeypatch, cluster, message):
     monkeypatch.setenv("TF_CONFIG", cluster)
     answer = cli("run", "tiny.yaml", *images, "--set", "runtime=all")
     assert answer.code == 2
-    assert f"runtime.devices: {told}" in answer.err
+    assert f"runtime.devices: {message}" in answer.err
     assert not (tmp_path / "runs").exists()
 
 
-def test_all_devices_of_a_machine_with_one_are_that_one(cli, images):
+def test_all_devices_of_a_machine_with_one_device_are_that_one(cli, images):
     answer = cli("run", "tiny.yaml", *images, "--set", "runtime=all", "--set", "training.epochs=1", "--run-dir", "run")
     assert answer.code == 0, answer.err
     assert "devices" not in answer.out

@@ -12,7 +12,7 @@ from kerasexp.training import early_curve
 from kerasexp.training.clock import Clock
 from kerasexp.training.early_curve import EarlyCurve
 
-# Nearly each of these trains, or draws a whole page.
+# Nearly all of these train a model.
 pytestmark = pytest.mark.slow
 
 RANDOM = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def curve(at, callbacks=(), optimizer=None, epochs=2):
 
 
 @pytest.mark.parametrize("ema", [False, True])
-def test_a_row_is_what_the_trained_weights_give_at_that_moment(ema):
+def test_a_row_is_computed_from_the_weights_at_that_step(ema):
     by_hand = ByHand(VAL)
     swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if ema else []
     rows = curve([0, 1, 3, 7], [*swap, by_hand], keras.optimizers.Adam(0.05, use_ema=ema, ema_momentum=0.9))
@@ -111,7 +111,7 @@ def test_the_curve_agrees_with_the_history_and_changes_nothing(train, table):
 
 
 @pytest.mark.parametrize("wrong", ["[-1]", "[5, 5]", "[10, 2]", "[1.5]", "5", "[true]", "null"])
-def test_steps_that_make_no_sense_are_refused(tiny_yaml, wrong):
+def test_impossible_steps_are_refused(tiny_yaml, wrong):
     with pytest.raises(UserError) as refused:
         load_experiment(tiny_yaml, [f"training.validate_at={wrong}"])
     assert [problem.key.split(".")[:2] for problem in refused.value.problems] == [["training", "validate_at"]]

@@ -14,7 +14,7 @@ from kerasexp.models import MODELS, build_model, logits_model
 from kerasexp.training.fine_tuning import blocks_of, decay_with_depth, freeze_below
 from kerasexp.training.optimizers import build_optimizer
 
-# Nearly each of these trains, or draws a whole page.
+# Nearly all of these train a model.
 pytestmark = pytest.mark.slow
 
 HOW = Preprocessing(size=[32, 32], channels=3)
@@ -99,17 +99,17 @@ def test_blocks_below_are_frozen_and_the_head_is_trained(unfreeze, below):
 
 
 @pytest.mark.parametrize(
-    ("unfreeze", "told"),
+    ("unfreeze", "message"),
     [
         (4, "got 4; the network has 3 blocks below its head: block_1, block_2, block_3"),
         ("blok_2", "did you mean 'block_2'"),
         ("heads", "did you mean 'head'"),
     ],
 )
-def test_unknown_blocks_are_refused(unfreeze, told):
+def test_unknown_blocks_are_refused(unfreeze, message):
     with pytest.raises(UserError, match="training.fine_tune.unfreeze") as caught:
         freeze_below(built(), MODELS["cnn"], FineTune(unfreeze=unfreeze))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_frozen_batch_normalisation_keeps_and_uses_its_statistics():

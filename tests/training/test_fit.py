@@ -1,4 +1,4 @@
-"""What `fit` keeps, and when it stops."""
+"""The checkpoint, history and callbacks of `fit`."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ def test_the_history_counts_epochs_and_steps(train, table):
     assert [(row["epoch"], row["step"]) for row in rows] == [("1", "5"), ("2", "10"), ("3", "15")]
 
 
-def test_the_epoch_that_is_kept_is_told(train, table):
+def test_the_epoch_of_the_checkpoint_is_recorded(train, table):
     done = train("training.epochs=6", "training.optimizer.learning_rate=0.05")
     accuracies = [float(row["val_accuracy"]) for row in table(done.run.history)]
     assert done.fitted.kept == 1 + accuracies.index(max(accuracies))
@@ -33,8 +33,8 @@ def test_the_epoch_that_is_kept_is_told(train, table):
 
 
 @pytest.mark.parametrize("ema", ["null", "0.8"])
-def test_the_best_epoch_is_what_is_saved_and_judged(cli, tiny_yaml, ema):
-    """Also with a running mean of the weights: what is validated is what is saved."""
+def test_the_best_epoch_is_saved_and_evaluated(cli, tiny_yaml, ema):
+    """Also with a moving average of the weights: the validated weights are the saved ones."""
     done = run(
         cli, tiny_yaml, "training.epochs=6", "training.optimizer.learning_rate=0.05", f"training.optimizer.ema={ema}"
     )

@@ -1,4 +1,4 @@
-"""Batch normalisation in one operation: the figures of Keras's own, and nothing of it in what is saved."""
+"""Fused batch normalisation: the same results as Keras, and Keras's own layers in the saved model."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from kerasexp.training.fused_norms import fuse_norms
 
 
 def network(fused, **norm):
-    """A small network with one batch normalisation of each kind that is met, and what it is trained by."""
+    """A small compiled network with batch normalisation of maps and of vectors."""
     keras.utils.set_random_seed(0)
     images = keras.Input((6, 6, 3))
     features = keras.layers.Conv2D(4, 3, use_bias=False)(images)
@@ -40,7 +40,7 @@ def test_training_gives_the_weights_and_averages_of_keras(norm):
     ours, images = trained(True, **norm)
     keras_own, _ = trained(False, **norm)
     assert is_fused(ours.get_layer("norm"))
-    # Half precision has three digits, and the two round elsewhere.
+    # Half precision has three digits, and the two computations round at different places.
     tolerance = 2e-2 if "dtype" in norm else 2e-5
     for mine, its in zip(ours.get_weights(), keras_own.get_weights(), strict=True):
         np.testing.assert_allclose(mine, its, rtol=tolerance, atol=tolerance)
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit():
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_a_training_step_holds_the_one_operation_where_it_is_asked_for(fused):
+def test_a_training_step_contains_the_fused_operation_if_fused(fused):
     model, images = trained(fused)
     step = tf.function(lambda *batch: model.train_step(batch)).get_concrete_function(images, np.zeros(32, np.int64))
     kinds = {operation.type for operation in step.graph.get_operations()}
@@ -62,12 +62,12 @@ def test_a_training_step_holds_the_one_operation_where_it_is_asked_for(fused):
 
 
 @pytest.mark.parametrize("norm", [{"scale": False}, {"center": False}, {"axis": 1}, {"renorm": True}], ids=str)
-def test_what_the_operation_does_not_fit_is_left_to_keras(norm):
+def test_layers_that_the_operation_does_not_fit_keep_keras_computation(norm):
     assert not is_fused(network(True, **norm).get_layer("norm"))
     assert not is_fused(network(True).get_layer("of_vectors"))
 
 
-def test_what_is_saved_is_kerass_own_layer(tmp_path):
+def test_the_saved_layer_is_that_of_keras(tmp_path):
     model, images = trained(True)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

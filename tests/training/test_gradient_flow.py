@@ -1,4 +1,4 @@
-"""The gradients that are noted are those of the step, and noting them changes nothing."""
+"""The recorded gradients are those of the step, and recording them changes nothing."""
 
 import math
 from pathlib import Path
@@ -14,7 +14,7 @@ from kerasexp.training.gradient_flow import SAMPLES, GradientFlow
 from kerasexp.training.initial_weights import freeze
 from kerasexp.training.precision import make_deterministic
 
-# Nearly each of these trains, or draws a whole page.
+# Nearly all of these train a model.
 pytestmark = pytest.mark.slow
 
 LAYERS = ["conv", "hidden", "logits"]
@@ -51,7 +51,7 @@ def network(dropout=0.0):
 
 
 def observe(model, optimizer, steps=3, watch=True, wrap=lambda optimizer: optimizer, callbacks=()):
-    """Train on the same batch again and again; return what was noted."""
+    """Train on the same batch repeatedly; return the recorded rows."""
     written = []
     flow = GradientFlow(model, optimizer, steps, written.append) if watch else None
     model.compile(wrap(optimizer), LOSS)
@@ -62,8 +62,8 @@ def observe(model, optimizer, steps=3, watch=True, wrap=lambda optimizer: optimi
     return flow.rows() if watch else None
 
 
-def figures(rows, key):
-    """One figure of every layer by step."""
+def by_step(rows, key):
+    """One metric of every layer by step."""
     table = {}
     for row in rows:
         table.setdefault(row["step"], {})[row["layer"]] = row[key]
@@ -91,7 +91,7 @@ class Watch(keras.callbacks.Callback):
         }
 
 
-def test_what_is_noted_is_what_a_gradient_tape_gives():
+def test_recorded_gradients_equal_those_of_a_gradient_tape():
     rate, theirs, by_hand = 0.1, network(), []
     for step in (1, 2, 3):
         with tf.GradientTape() as tape:
@@ -121,21 +121,21 @@ def test_what_is_noted_is_what_a_gradient_tape_gives():
     ],
     ids=["adam-ema", "adamw-decay", "rmsprop-clip", "sgd-schedule"],
 )
-def test_the_update_is_all_that_the_step_changed(optimizer):
+def test_the_update_is_everything_that_the_step_changed(optimizer):
     watch = Watch()
-    noted = figures(observe(network(), optimizer(), 4, callbacks=[watch]), "update_ratio")
-    assert noted.keys() == watch.ratios.keys()
+    recorded = by_step(observe(network(), optimizer(), 4, callbacks=[watch]), "update_ratio")
+    assert recorded.keys() == watch.ratios.keys()
     for step, ratios in watch.ratios.items():
-        assert noted[step] == pytest.approx(ratios, rel=1e-4)
+        assert recorded[step] == pytest.approx(ratios, rel=1e-4)
 
 
-def test_gradients_are_noted_before_they_are_clipped():
+def test_gradients_are_recorded_before_clipping():
     plain, clipped = (observe(network(), keras.optimizers.SGD(0.1, global_clipnorm=c), 1) for c in (None, 1e-3))
-    assert figures(plain, "max_gradient") == figures(clipped, "max_gradient")
+    assert by_step(plain, "max_gradient") == by_step(clipped, "max_gradient")
     assert all(one["update_ratio"] > 10 * other["update_ratio"] for one, other in zip(plain, clipped, strict=True))
 
 
-def test_scaled_losses_leave_the_gradients_as_they_are(mixed_float16):
+def test_recorded_gradients_are_independent_of_loss_scaling(mixed_float16):
     model = network()
     half = observe(model, keras.optimizers.SGD(0.1), 1)
     assert type(model.optimizer).__name__ == "LossScaleOptimizer"
@@ -146,37 +146,37 @@ def test_scaled_losses_leave_the_gradients_as_they_are(mixed_float16):
         assert one["update_ratio"] == pytest.approx(other["update_ratio"], rel=0.1)
 
 
-def test_a_step_that_is_left_out_is_not_noted(mixed_float16):
-    """Losses times 2**40 are infinite in float16 until that has been halved often enough."""
+def test_a_skipped_update_is_not_recorded(mixed_float16):
+    """A loss times 2**40 is infinite in float16 until the scale has been halved often enough."""
     optimizer = keras.optimizers.SGD(0.1)
     rows = observe(
         network(), optimizer, 40, wrap=lambda o: keras.optimizers.LossScaleOptimizer(o, initial_scale=2.0**40)
     )
     assert 0 < int(optimizer.iterations) < 40
-    assert list(figures(rows, "step")) == list(range(1, int(optimizer.iterations) + 1))
+    assert list(by_step(rows, "step")) == list(range(1, int(optimizer.iterations) + 1))
     assert all(math.isfinite(row["max_gradient"]) and row["update_ratio"] > 0 for row in rows)
 
 
 def test_frozen_layers_are_absent():
     model = network()
     freeze(model, ["conv", "norm"])
-    assert list(figures(observe(model, keras.optimizers.Adam(), 1), "step")[1]) == ["hidden", "logits"]
+    assert list(by_step(observe(model, keras.optimizers.Adam(), 1), "step")[1]) == ["hidden", "logits"]
     model = network()
-    freeze(model, LAYERS)  # the normalisation's scale still learns, but is no kernel
+    freeze(model, LAYERS)  # the normalisation's scale is still trained, but is not a kernel
     before = model.get_layer("norm").gamma.numpy()
     assert observe(model, keras.optimizers.Adam(), 1) == []
     assert (model.get_layer("norm").gamma.numpy() != before).all()
 
 
 @pytest.mark.parametrize(("total", "every"), [(7, 1), (SAMPLES, 1), (SAMPLES + 1, 2), (250, 3)])
-def test_samples_are_spread_over_the_whole_training(total, every):
-    steps = list(figures(observe(network(), keras.optimizers.SGD(0.01), total), "step"))
+def test_samples_are_spread_over_the_training(total, every):
+    steps = list(by_step(observe(network(), keras.optimizers.SGD(0.01), total), "step"))
     assert steps == list(range(1, total + 1, every)) and len(steps) <= SAMPLES
     assert total - steps[-1] < every
 
 
 @pytest.mark.parametrize("keys", [{}, {"use_ema": True, "global_clipnorm": 1.0, "weight_decay": 0.1}])
-def test_noting_changes_neither_a_weight_nor_what_is_saved(keys, tmp_path):
+def test_recording_changes_no_weight_and_no_file(keys, tmp_path):
     states = []
     for watch in (True, False):
         model = network(dropout=0.5)
@@ -189,7 +189,7 @@ def test_noting_changes_neither_a_weight_nor_what_is_saved(keys, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_run_leaves_its_gradients(train, table):
+def test_a_run_writes_its_gradients(train, table):
     done = train()
     rows = table(done.run.gradients)
     assert list(rows[0]) == ["step", "layer", "mean_gradient", "max_gradient", "update_ratio"]
@@ -202,7 +202,7 @@ def test_a_run_leaves_its_gradients(train, table):
     )
 
 
-def test_a_training_that_blows_up_is_noted_as_it_is(train, table):
+def test_diverging_gradients_are_recorded(train, table):
     with pytest.raises(RunError, match="not finite"):
         train("training.optimizer={name: sgd, learning_rate: 1e2}")
     rows = table(RunDirectory(Path("runs/tiny/1")).gradients)

@@ -1,4 +1,4 @@
-"""ImageNet weights of ResNet18: KerasHub's network and ours are one, layer by layer; and what is said where they are not here."""
+"""ImageNet weights of ResNet18: KerasHub's network equals ours layer by layer; and the messages if weights are missing."""
 
 import keras
 import numpy as np
@@ -15,13 +15,13 @@ MODEL = ResNet18(weights="imagenet")
 HOW = Preprocessing(size=[65, 96], channels=3)
 
 
-def test_the_extra_is_named_where_it_is_missing(monkeypatch):
+def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr(hub_weights, "missing_of", lambda extra: ["keras_hub"])
     with pytest.raises(UserError, match=r"pip install '.\[hub\]'"):
         load_pretrained(build_model(MODEL, HOW, 3, "ours"), MODEL)
 
 
-def test_it_is_said_where_weights_that_cannot_be_downloaded_are_looked_for(monkeypatch):
+def test_the_message_of_a_failed_download_names_the_folder(monkeypatch):
     hub = pytest.importorskip("keras_hub", reason="KerasHub, the extra `hub`, is not installed")
 
     def refuse(preset):
@@ -33,7 +33,7 @@ def test_it_is_said_where_weights_that_cannot_be_downloaded_are_looked_for(monke
 
 
 @pytest.mark.slow
-def test_its_features_are_those_of_kerashub(monkeypatch):
+def test_features_equal_those_of_kerashub(monkeypatch):
     hub = pytest.importorskip("keras_hub", reason="KerasHub, the extra `hub`, is not installed")
     theirs = hub.models.ResNetBackbone(
         input_conv_filters=[64],
@@ -44,7 +44,7 @@ def test_its_features_are_those_of_kerashub(monkeypatch):
         block_type="basic_block",
     )
     generator = np.random.default_rng(0)
-    # Statistics and scales as after a training: those of a new network would hide one that stands in another's place.
+    # Statistics and scales as after a training: those of a new network are all equal, which would hide swapped layers.
     theirs.set_weights(
         [w * generator.uniform(0.5, 1.5, w.shape) + generator.normal(0, 0.01, w.shape) for w in theirs.get_weights()]
     )

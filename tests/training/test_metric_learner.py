@@ -1,4 +1,4 @@
-"""Training with losses of the embedding: what is minimised, what is told, and what is saved. `test_resume` goes on with it."""
+"""Training with metric losses: the loss, the reported metrics, and the saved model. `test_resume` covers resuming."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ from kerasexp.training.metric_learner import training_model
 from kerasexp.training.resumable_state import states
 
 BOTH = "training.loss={name: cross_entropy, triplet: {weight: 0.5}, center: {weight: 0.2}}"
-# Ten images of each of three classes are learned from in batches of 3 x 4.
+# Ten training images of each of three classes, in batches of 3 x 4.
 BY_CLASS = ["training.class_batches={classes: 3, images: 4}", "training.batch_size=12"]
 
 
@@ -37,7 +37,7 @@ def learner():
     return model, images, np.repeat([0, 1, 2], 4)
 
 
-def test_the_total_is_the_base_and_the_weighted_others_of_what_goes_into_the_logits(learner):
+def test_the_total_is_the_loss_of_the_logits_plus_the_weighted_metric_losses(learner):
     model, images, labels = learner
     logits, embedding = model(images, training=False)
     assert embedding.shape == (12, 6)
@@ -49,7 +49,7 @@ def test_the_total_is_the_base_and_the_weighted_others_of_what_goes_into_the_log
     assert float(model.parts["center"].result()) == pytest.approx(center)
 
 
-def test_validation_is_the_base_alone_and_moves_no_center(learner):
+def test_validation_uses_the_loss_of_the_logits_and_moves_no_center(learner):
     model, images, labels = learner
     found = model.evaluate(images, labels, verbose=0, return_dict=True)
     assert set(found) == {"loss", "accuracy"}
@@ -59,12 +59,12 @@ def test_validation_is_the_base_alone_and_moves_no_center(learner):
     assert not np.any(model.metric_losses["center"].centers.numpy())
 
 
-def test_the_embedding_is_taught_and_centers_are_not_by_gradient(learner):
+def test_the_embedding_is_trained_and_centers_have_no_gradient(learner):
     model, images, labels = learner
     before = model.get_layer("head_dense_1").get_weights()[0].copy()
     classes = model.get_layer("logits")
     classes.set_weights([np.zeros_like(weight) for weight in classes.get_weights()])
-    # With logits of all zeros cross-entropy has nothing to say to what lies before them.
+    # With a logits layer of zeros, cross-entropy has no gradient for the layers before it.
     model.fit(images, labels, batch_size=12, verbose=0)
     assert np.any(model.get_layer("head_dense_1").get_weights()[0] != before)
     assert np.any(model.metric_losses["center"].centers.numpy())
@@ -77,14 +77,14 @@ def test_the_state_of_a_training_holds_the_centers(learner):
     assert {layer.name for layer in model.layers}.isdisjoint({"center", "triplet"})
 
 
-def test_without_metric_losses_the_learner_is_the_plain_one(learner):
+def test_without_metric_losses_the_model_has_logits_only(learner):
     model, *_ = learner
     plain = training_model(keras.Model(model.input, model.get_layer("logits").output), Loss(), 3)
     assert type(plain).__name__ == "Functional" and len(plain.outputs) == 1
 
 
 @pytest.mark.slow
-def test_a_run_tells_the_parts_and_saves_a_plain_classifier(cli, tiny_yaml, table):
+def test_a_run_reports_the_parts_and_saves_a_plain_classifier(cli, tiny_yaml, table):
     changes = [word for change in (BOTH, *BY_CLASS, "training.validate_at=[0, 2]") for word in ("--set", change)]
     answer = cli("run", tiny_yaml, *changes)
     assert answer.code == 0 and "retrieval by features: recall@1 within test" in answer.out, answer.err
@@ -119,7 +119,7 @@ def test_a_run_without_metric_losses_has_no_retrieval(finished_runs, table):
 
 
 @pytest.mark.slow
-def test_what_metric_losses_are_compared_with_has_retrieval_too(cli, tiny_yaml):
+def test_a_baseline_with_class_batches_also_has_retrieval(cli, tiny_yaml):
     changes = [word for change in (*BY_CLASS, "training.epochs=1") for word in ("--set", change)]
     answer = cli("run", tiny_yaml, *changes)
     assert answer.code == 0 and "retrieval by features: recall@1 within test" in answer.out, answer.err
@@ -141,7 +141,7 @@ class _Device:
         self.name = name
 
 
-def test_more_classes_in_a_batch_than_there_are_is_refused(cli, tiny_yaml):
+def test_more_classes_in_a_batch_than_in_the_data_are_refused(cli, tiny_yaml):
     asked = ["--set", "training.class_batches={classes: 4, images: 2}", "--set", "training.batch_size=8"]
     for command in ("run", "check"):
         answer = cli(command, tiny_yaml, *asked)

@@ -1,8 +1,11 @@
 import keras
 import pytest
 
-from kerasexp.config.training import Optimizer, Schedule
-from kerasexp.training.optimizers import build_optimizer, build_schedule
+from kerasexp.config.optimizer import AdamW
+from kerasexp.config.schedule import Constant
+from kerasexp.config.training import Training
+from kerasexp.training.optimizers import build_optimizer
+from kerasexp.training.schedules import SCHEDULES
 
 STEPS = 100  # 10 epochs of 10
 
@@ -12,7 +15,7 @@ def rate(schedule, step):
 
 
 def shape(**keys):
-    return build_schedule(Schedule(**keys), 1.0, epochs=10, steps_per_epoch=10)
+    return SCHEDULES[keys["name"]](Training(schedule=keys).schedule, 1.0, 10, 10)
 
 
 def test_constant_is_a_plain_number_that_a_plateau_can_lower():
@@ -29,7 +32,7 @@ def test_warmup_rises_from_nothing_and_reaches_the_peak():
     assert [rate(cosine, s) for s in (0, 10, 20, 100)] == pytest.approx([0.0, 0.5, 1.0, 0.0], abs=1e-6)
 
 
-def test_one_cycle_peaks_where_it_is_told():
+def test_one_cycle_peaks_where_the_section_says():
     cycle = shape(name="one_cycle", peak=0.3)
     rates = [rate(cycle, s) for s in range(STEPS + 1)]
     assert rates[0] == pytest.approx(1 / 25) and rates.index(max(rates)) == 30
@@ -52,14 +55,21 @@ def test_step_drops_every_so_many_epochs():
     ],
 )
 def test_optimizers_take_their_keys_and_keep_keras_defaults(keys, kind, set_to):
-    optimizer = build_optimizer(Optimizer(**keys), Schedule(), 10, 10)
+    optimizer = build_optimizer(Training(optimizer=keys).optimizer, Constant(), 10, 10)
     assert type(optimizer) is kind
     assert {key: getattr(optimizer, key) for key in set_to} == set_to
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_the_defaults_of_a_section_are_those_of_keras(name):
+    optimizer = build_optimizer(Training(optimizer=name).optimizer, Constant(), 10, 10)
+    expected = type(optimizer)(learning_rate=0.001).get_config()
+    assert optimizer.get_config() == expected
+
+
 def test_weight_decay_spares_biases_and_normalisation():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
-    optimizer = build_optimizer(Optimizer(name="adamw", weight_decay=0.1), Schedule(), 1, 1)
+    optimizer = build_optimizer(AdamW(weight_decay=0.1), Constant(), 1, 1)
     optimizer.build(model.trainable_variables)
     decayed = [v.path.rpartition("/")[2] for v in model.trainable_variables if optimizer._use_weight_decay(v)]
     assert decayed == ["kernel"]

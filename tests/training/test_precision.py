@@ -7,10 +7,10 @@ from kerasexp.training.precision import choose_precision, precision_message
 
 
 @pytest.mark.parametrize("flags", ["avx512f avx512_bf16 sse", "fma amx_bf16"])
-def test_a_cpu_that_knows_bfloat16_is_told_of_where_nothing_was_asked_for(monkeypatch, flags):
+def test_auto_mentions_the_bfloat16_of_a_cpu(monkeypatch, flags):
     monkeypatch.setattr(Path, "read_text", lambda path: f"flags : {flags}\n")
-    said = precision_message("float32", "auto", ["CPU:0"])
-    assert said.startswith(
+    message = precision_message("float32", "auto", ["CPU:0"])
+    assert message.startswith(
         "computing in float32 on CPU:0; this CPU has bfloat16: --set training.precision=mixed_bfloat16"
     )
     assert precision_message("float32", "float32", ["CPU:0"]) == "computing in float32 on CPU:0"
@@ -19,7 +19,7 @@ def test_a_cpu_that_knows_bfloat16_is_told_of_where_nothing_was_asked_for(monkey
     )
 
 
-def test_a_cpu_that_does_not_or_cannot_be_asked_is_not(monkeypatch):
+def test_a_cpu_without_bfloat16_is_not_mentioned(monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda path: "flags : avx512f avx512_bf16x\n")
     assert precision_message("float32", "auto", ["CPU:0"]) == "computing in float32 on CPU:0"
 

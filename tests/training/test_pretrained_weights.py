@@ -1,4 +1,4 @@
-"""Weights from files: those of keras.applications, in each of the forms that Keras writes, and files that do not fit."""
+"""Weights from files: those of keras.applications in every format that Keras writes, and files that do not fit."""
 
 import json
 from contextlib import nullcontext
@@ -31,7 +31,7 @@ def built(model) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory) -> tuple[keras.Model, Path]:
-    """Keras's own MobileNet v2 with weights of its own, and a folder with it in every form."""
+    """Keras's MobileNet v2 with random weights, and a folder with it in every format."""
     keras.utils.set_random_seed(7)
     model = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
     generator = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def theirs(tmp_path_factory) -> tuple[keras.Model, Path]:
 
 
 @pytest.mark.parametrize("name", ["whole.keras", "own.weights.h5", "mobilenet_notop.h5"])
-def test_weights_of_keras_give_the_features_that_they_give_in_keras(theirs, name):
+def test_weights_of_keras_give_the_same_features_as_in_keras(theirs, name):
     reference, folder = theirs
     section = MobileNetV2(weights=str(folder / name))
     model = built(section)
@@ -60,7 +60,7 @@ def test_weights_of_keras_give_the_features_that_they_give_in_keras(theirs, name
 
 
 @pytest.mark.parametrize("family", [MobileNetV2, ResNet50, EfficientNetV2B0])
-def test_layers_with_weights_come_in_the_order_of_keras_own_files(family):
+def test_layers_with_weights_are_in_the_order_of_keras_files(family):
     section = family(weights=None)
     theirs = NETWORKS[section.name].build(weights=None, include_top=False, input_shape=(32, 32, 3))
     names = [[layer.name for layer in model.layers if layer.weights] for model in (theirs, built(section))]
@@ -68,7 +68,7 @@ def test_layers_with_weights_come_in_the_order_of_keras_own_files(family):
 
 
 @pytest.mark.parametrize("name", ["ours.keras", "ours.weights.h5"])
-def test_a_resnet18_starts_from_one_of_ours_but_for_its_head(name, tmp_path):
+def test_a_resnet18_starts_from_our_file_except_for_its_head(name, tmp_path):
     source = built(ResNet18(**RESNET))
     if name.endswith(".keras"):
         source.save(name)
@@ -90,7 +90,7 @@ def refused(section) -> str:
     return str(caught.value)
 
 
-def test_weights_of_another_network_are_told_layer_by_layer(theirs, tmp_path):
+def test_weights_of_another_network_are_refused(theirs, tmp_path):
     _, folder = theirs
     assert "has 104 layers with weights, and the network below its pooling has 40" in refused(
         ResNet18(weights=str(folder / "mobilenet_notop.h5"), **RESNET)
@@ -101,7 +101,7 @@ def test_weights_of_another_network_are_told_layer_by_layer(theirs, tmp_path):
     assert "(3, 3, 3, 2)" in refused(ResNet18(weights="wider.keras", **RESNET))
 
 
-def test_a_file_of_the_right_length_and_other_shapes_is_told(theirs, tmp_path):
+def test_a_file_with_other_shapes_is_refused(theirs, tmp_path):
     _, folder = theirs
     spoilt = Path("spoilt.h5")
     spoilt.write_bytes((folder / "mobilenet_notop.h5").read_bytes())
@@ -126,7 +126,7 @@ def test_a_file_that_reaches_outside_itself_is_refused(theirs, tmp_path):
     assert "spoilt.h5: '/a' is compressed" in refused(MobileNetV2(weights="spoilt.h5"))
 
 
-def test_what_is_no_file_of_weights_is_told(tmp_path):
+def test_other_files_are_refused(tmp_path):
     assert "no such file: 'none.keras'; looked for " in refused(ResNet18(weights="none.keras", **RESNET))
     Path("text.h5").write_text("hello")
     assert "text.h5 is not an HDF5 file of weights" in refused(ResNet18(weights="text.h5", **RESNET))
@@ -138,7 +138,7 @@ def test_what_is_no_file_of_weights_is_told(tmp_path):
 
 
 def test_imagenet_weights_come_from_keras_cache(theirs, tmp_path, monkeypatch):
-    """A file without a known checksum is taken as it lies there; nothing is downloaded."""
+    """A cached file without a known checksum is used as it is; nothing is downloaded."""
     _, folder = theirs
     cache = tmp_path / "keras" / "models"
     cache.mkdir(parents=True)
@@ -150,18 +150,18 @@ def test_imagenet_weights_come_from_keras_cache(theirs, tmp_path, monkeypatch):
     np.testing.assert_array_equal(model.get_layer("Conv1").kernel, theirs[0].get_layer("Conv1").kernel)
 
 
-def test_without_a_connection_the_file_and_its_place_are_named(tmp_path, monkeypatch):
+def test_without_a_connection_the_message_names_file_and_folder(tmp_path, monkeypatch):
     def unreachable(*arguments, **keys):
         raise OSError("no route to host")
 
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", unreachable)
-    told = refused(EfficientNetV2B0())
+    message = refused(EfficientNetV2B0())
     url = "https://storage.googleapis.com/tensorflow/keras-applications/efficientnet_v2/efficientnetv2-b0_notop.h5"
-    assert "no route to host" in told and url in told and "weights: null" in told
-    assert f"into {tmp_path / 'keras' / 'models'}" in told and "file efficientnetv2-b0_notop.h5" in told
+    assert "no route to host" in message and url in message and "weights: null" in message
+    assert f"into {tmp_path / 'keras' / 'models'}" in message and "file efficientnetv2-b0_notop.h5" in message
 
 
-def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch):
+def test_the_wait_for_a_silent_server_is_short(monkeypatch):
     import socket
 
     waited = []
@@ -181,7 +181,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch):
     ],
 )
 @pytest.mark.parametrize("with_top", [False, True])
-def test_the_files_are_those_that_keras_itself_would_fetch(name, module, build, sizes, with_top, monkeypatch):
+def test_the_files_are_those_that_keras_would_download(name, module, build, sizes, with_top, monkeypatch):
     class Asked(Exception):
         pass
 
@@ -198,7 +198,7 @@ def test_the_files_are_those_that_keras_itself_would_fetch(name, module, build, 
         assert asked.value.args == (ours.name, ours.url, "models", ours.md5)
 
 
-def test_a_run_is_known_by_the_content_of_its_weights_wherever_they_lie(cli, tiny_yaml, tmp_path):
+def test_a_runs_identity_contains_the_weights_content_and_not_their_path(cli, tiny_yaml, tmp_path):
     resnet = ResNet18(**RESNET)
     for seed, name in ((0, "a.keras"), (0, "b.keras"), (1, "c.keras")):
         keras.utils.set_random_seed(seed)
@@ -224,7 +224,7 @@ def test_a_run_is_known_by_the_content_of_its_weights_wherever_they_lie(cli, tin
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_run_that_cannot_have_its_weights_leaves_nothing_behind(cli, tiny_yaml, monkeypatch):
+def test_a_run_without_its_weights_writes_nothing(cli, tiny_yaml, monkeypatch):
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", lambda *_: 1 / 0)
     experiment = Path("pretrained.yaml")
     experiment.write_text(
