@@ -75,11 +75,10 @@ def _pace(comparison: Comparison) -> list[str]:
     for share in SHARES:
         reached = [
             f"{label} never" if at is None else f"{label} after {at[0]:,} steps ({at[1]:,.1f} s)"
-            for label, at in zip(
-                comparison.labels, (found.reached[share] for found in comparison.convergences), strict=True
-            )
+            for label, found in zip(comparison.labels, comparison.convergences, strict=True)
+            for at in [found.reached[share]]
         ]
-        sentences.append(f"{100 * share:.0f} % of the best val accuracy: {', '.join(reached)}.")
+        sentences.append(f"Reached {100 * share:.0f} % of the best val accuracy: {', '.join(reached)}.")
     return sentences
 
 
@@ -110,7 +109,7 @@ def _training_rows(comparison: Comparison) -> Iterator[Row]:
 def _convergence_rows(comparison: Comparison) -> Iterator[Row]:
     for share in SHARES:
         reached = [found.reached[share] for found in comparison.convergences]
-        label = f"to {100 * share:.0f} % of the best val accuracy"
+        label = f"time to {100 * share:.0f} % of the best val accuracy"
         yield label, ["not reached" if at is None else f"step {at[0]:,}, {at[1]:,.1f} s" for at in reached]
     areas = [found.area for found in comparison.convergences]
     yield "mean val accuracy of the curve", ["–" if area is None else f"{area:.4f}" for area in areas]

@@ -40,9 +40,8 @@ def plot_study_accuracies(
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("accuracy")
     plain_axes(axes)
-    add_legend(
-        figure, handles + paper, labels + ["paper"] * len(paper), loc="outside upper center", ncols=4, frameon=False
-    )
+    labels += ["paper"] * len(paper)
+    add_legend(figure, handles + paper, labels, loc="outside upper center", ncols=4, frameon=False)
     return figure
 
 

@@ -16,15 +16,15 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
+from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 from sklearn.exceptions import ConvergenceWarning
 
-from kerasexp.config.search import OBJECTIVES, Search, SearchKeys
+from kerasexp.config.search import OBJECTIVES, Search
 from kerasexp.config.space import Domain
 
 # Private attributes of keras-tuner that are used here: those of an instance, with the class.
 PRIVATE = {"_save_trial": keras_tuner.Oracle, "_random_state": BayesianOptimizationOracle}
-SCALARS = (int, float, str)
 
 
 class _Unsaved:
@@ -64,7 +64,7 @@ class _Grid(_Unsaved, keras_tuner.Oracle):
         if self.combinations is None:
             self.combinations = islice(_combinations(self.get_space(), 0), len(self.start_order), None)
         values = next(self.combinations, None)
-        return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
+        return {"status": TrialStatus.STOPPED if values is None else TrialStatus.RUNNING, "values": values}
 
 
 def _combinations(space: keras_tuner.HyperParameters, position: int) -> Iterator[dict[str, Any]]:
@@ -84,7 +84,7 @@ def _combinations(space: keras_tuner.HyperParameters, position: int) -> Iterator
 
 def make_oracle(search: Search, hyperparameters: keras_tuner.HyperParameters) -> keras_tuner.Oracle:
     """Return the oracle of a search's algorithm; it prints and writes nothing."""
-    settings: SearchKeys = search.settings
+    settings = search.settings
     common = {
         "objective": keras_tuner.Objective(settings.objective, OBJECTIVES[settings.objective][1]),
         "hyperparameters": hyperparameters,
@@ -121,15 +121,24 @@ def make_hyperparameters(search: Search) -> keras_tuner.HyperParameters:
 
 def decoded(domain: Domain, value: Any) -> Any:
     """Return the value of a domain for a value of keras-tuner's."""
-    if domain.kind == "choice" and not _is_plain(domain):
-        return domain.values[_labels(domain).index(value)]
-    return value
+    return domain.values[_options(domain).index(value)] if domain.kind == "choice" else value
+
+
+def _encoded(domain: Domain, value: Any) -> Any:
+    return _options(domain)[domain.values.index(value)] if domain.kind == "choice" else value
+
+
+def _options(domain: Domain) -> list[Any]:
+    """Return the values of a choice in keras-tuner's terms: as they are if all are numbers or all strings, else as JSON."""
+    kinds = {type(value) for value in domain.values}
+    is_plain = len(kinds) == 1 and kinds <= {int, float, str}
+    return list(domain.values) if is_plain else [json.dumps(value) for value in domain.values]
 
 
 def _register(space: keras_tuner.HyperParameters, domain: Domain) -> None:
     sampling = "log" if domain.log else "linear"
     if domain.kind == "choice":
-        space.Choice(domain.name, list(domain.values) if _is_plain(domain) else _labels(domain))
+        space.Choice(domain.name, _options(domain))
     elif domain.kind == "bool":
         space.Boolean(domain.name)
     elif domain.kind == "int":
@@ -137,19 +146,3 @@ def _register(space: keras_tuner.HyperParameters, domain: Domain) -> None:
         space.Int(domain.name, int(domain.low), int(domain.high), step=step, sampling=sampling)
     else:
         space.Float(domain.name, domain.low, domain.high, step=domain.step, sampling=sampling)
-
-
-def _is_plain(domain: Domain) -> bool:
-    """Whether keras-tuner accepts the values of a choice as they are: numbers or strings, all of one type."""
-    kinds = {type(value) for value in domain.values}
-    return len(kinds) == 1 and kinds <= set(SCALARS)
-
-
-def _labels(domain: Domain) -> list[str]:
-    return [json.dumps(value) for value in domain.values]
-
-
-def _encoded(domain: Domain, value: Any) -> Any:
-    if domain.kind == "choice" and not _is_plain(domain):
-        return _labels(domain)[domain.values.index(value)]
-    return value

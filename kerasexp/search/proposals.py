@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from keras_tuner.engine.trial import Trial
+from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kerasexp.config.search import Search
 from kerasexp.config.space import Domain
@@ -79,7 +79,7 @@ class Proposals:
         self._oracle.hyperparameters = self._hyperparameters
         # The trial's file is written before the oracle's: a trial that the oracle lists as running has not ended.
         for trial in self._oracle.ongoing_trials.values():
-            trial.status, trial.score = "RUNNING", None
+            trial.status, trial.score = TrialStatus.RUNNING, None
             self._failures.pop(trial.trial_id, None)
         self._requests = len(self._oracle.trials)
         return [Proposal(trial, self._domains) for trial in self._oracle.ongoing_trials.values()]
@@ -88,7 +88,7 @@ class Proposals:
         """Return the next trial; None if there is none, or none before another trial ends."""
         self._requests += 1
         trial = self._oracle.create_trial(f"trial {self._requests}")
-        if trial.status != "RUNNING":
+        if trial.status != TrialStatus.RUNNING:
             return None
         self._save(trial)
         return Proposal(trial, self._domains)
@@ -97,11 +97,11 @@ class Proposals:
         """Give the oracle the score of a trial that has ended, or its failure."""
         trial = self._oracle.trials[name]
         if score is None:
-            trial.status, trial.message = "FAILED", failure.cause
+            trial.status, trial.message = TrialStatus.FAILED, failure.cause
             self._failures[name] = failure
         else:
             self._oracle.update_trial(name, {self._objective: score}, step=epochs)
-            trial.status = "COMPLETED"
+            trial.status = TrialStatus.COMPLETED
         self._oracle.end_trial(trial)
         self._save(trial)
 
@@ -116,7 +116,7 @@ class Proposals:
         trial = self._oracle.trials[name] = Trial.from_state(state)
         if "failure" in state:
             self._failures[name] = Failure(FailureKind(state["failure"]["kind"]), state["failure"]["cause"])
-        elif trial.status == "FAILED":  # written by keras-tuner itself, or by kerasexp 0.1
+        elif trial.status == TrialStatus.FAILED:  # written by keras-tuner itself, or by kerasexp 0.1
             self._failures[name] = Failure(FailureKind.OTHER, trial.message or "unknown")
 
     def _save(self, trial: Trial) -> None:
