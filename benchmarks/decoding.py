@@ -23,7 +23,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from timing import parser, take_turns, told
+from timing import parser, report_row, take_turns
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config.data import DataSource, Preprocessing
@@ -78,11 +78,11 @@ def measure(images: ImageSet, folder: Path, command: str, given) -> None:
         ratio = take_turns(cold, lambda side=side: SIDES[side](images), given.pairs, name=name)
         measured = f"{ratio}: {ratio.ours:.2f} s, there {ratio.theirs:.2f} s"
         what = f"{images.name}, cold, to {images.size}x{images.size} / {name}"
-        told(what, measured, ratio.median <= images.aim, f"at most {images.aim}", command, given.write)
+        report_row(what, measured, ratio.median <= images.aim, f"at most {images.aim}", command, given.write)
     ratio = take_turns(lambda: with_us(images), lambda: with_keras(images), given.pairs, name="Keras")
     measured = f"{ratio}: {ratio.ours:.3f} s, there {ratio.theirs:.2f} s"
     what = f"{images.name}, second start / image_dataset_from_directory"
-    told(what, measured, ratio.median <= 1 / 50, "at most 0.02", command, given.write)
+    report_row(what, measured, ratio.median <= 1 / 50, "at most 0.02", command, given.write)
     for side in ("keras", "torch"):
         ratio = take_turns(
             lambda: peak("ours", images.key, folder),
@@ -91,7 +91,7 @@ def measure(images: ImageSet, folder: Path, command: str, given) -> None:
             unit="MiB",
             name=side,
         )
-        told(
+        report_row(
             f"{images.name}, cold: peak memory / {NAMES[side]}",
             f"{ratio}: {ratio.ours:.0f} MiB, there {ratio.theirs:.0f} MiB",
             ratio.median <= 1,

@@ -1,9 +1,9 @@
-"""What an epoch of `run` costs beside bare `model.fit` on the same arrays: one process, alternating trainings.
+"""The time of an epoch of `run` compared with bare `model.fit` on the same arrays: one process, alternating trainings.
 
 Both train the network of part 2 in batches of 100 on the same images and validate on the same others. Bare is
-`model.fit(x, y)` and a clock; ours is the project's own `fit` with its stream, checkpoint, history and TensorBoard. Each
-training has three epochs, of which the first, in which TensorFlow builds its graphs, is not counted. Saving the state and the
-checkpoint takes some 0.2 s an epoch, however short that is.
+`model.fit(x, y)` and a clock; ours is the project's `fit` with its input pipeline, checkpoint, history and TensorBoard. Each
+training has three epochs; the first, in which TensorFlow builds its graphs, is not counted. Saving the state and the
+checkpoint takes some 0.2 s per epoch, whatever its length.
 
     python benchmarks/epoch_overhead.py [--pairs 5] [--images 30000] [--write]
 """
@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from timing import parser, take_turns, told
+from timing import parser, report_row, take_turns
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
@@ -22,7 +22,7 @@ from kerasexp.console import Console
 from kerasexp.data.prepared_data import PreparedData, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
-# Validation is in both; a hundredth keeps it from hiding what training costs.
+# Both sides validate; with few images, so that validation does not hide the cost of training.
 VALIDATION = 100
 EPOCHS = 3
 
@@ -44,7 +44,7 @@ def main() -> None:
     splits = {**data.splits, "train": train, "val": data.splits["val"].take(range(VALIDATION))}
     data = PreparedData(**{**vars(data), "splits": splits})
     ratio = take_turns(make_ours(experiment, data), make_bare(experiment, data), given.pairs, name="bare fit")
-    told(
+    report_row(
         "an epoch of `run` / bare `model.fit`",
         f"{ratio}: {ratio.ours:.1f} s, bare {ratio.theirs:.1f} s",
         ratio.median <= 1.02,
@@ -54,23 +54,19 @@ def main() -> None:
     )
 
 
-def build(experiment):
-    from kerasexp.models import build_model
-
-    return build_model(experiment.model, experiment.data.preprocessing, 10, experiment.name)
-
-
 def make_bare(experiment, data: PreparedData):
-    """Return a function that trains with nothing but Keras and gives the seconds of an epoch."""
+    """Return a function that trains with Keras alone and returns the seconds of an epoch."""
     import keras
     from tensorflow.python.util import _pywrap_determinism
+
+    from kerasexp.models import build_model
 
     train, val = data.splits["train"], data.splits["val"]
 
     def epoch() -> float:
-        # Nobody who writes `model.fit` asks for deterministic operations, which `run` does.
+        # Plain Keras code does not enable deterministic operations, as `run` does.
         _pywrap_determinism.enable(False)
-        model = build(experiment)
+        model = build_model(experiment.model, experiment.data.preprocessing, 10, experiment.name)
         model.compile("adam", keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy"])
         ends: list[float] = []
         model.fit(
@@ -90,16 +86,16 @@ def make_bare(experiment, data: PreparedData):
 
 
 def make_ours(experiment, data: PreparedData):
-    """Return a function that trains as `run` does and gives the seconds of an epoch."""
+    """Return a function that trains as `run` does and returns the seconds of an epoch."""
     from kerasexp.runs.directory import RunDirectory
     from kerasexp.training.fit import fit
-    from kerasexp.training.precision import make_deterministic
+    from kerasexp.training.initial_model import build_model
 
     def epoch() -> float:
-        make_deterministic()
         with tempfile.TemporaryDirectory() as folder:
             run = RunDirectory.create("benchmark", Path(folder))
-            rows = fit(build(experiment), data, experiment, run, Console(quiet=True)).history
+            model = build_model(experiment, data, None)
+            rows = fit(model, data, experiment, run, Console(quiet=True)).history
         return (rows[-1]["seconds"] - rows[0]["seconds"]) / (EPOCHS - 1)
 
     return epoch

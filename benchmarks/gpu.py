@@ -1,11 +1,11 @@
-"""Images a second on a GPU: what share of its peak a training step reaches, and whether the input keeps up.
+"""Training on a GPU: images per second, the share of the GPU's peak, and whether the input pipeline keeps up.
 
     python benchmarks/gpu.py [--pairs 5] [--networks resnet18 resnet50 cnn] [--sizes 64 224] [--precisions ...] [--write]
 
-Each go is a process of its own that trains on random images with the project's own `fit`. The peak is not looked up but
-measured in the same process, as the operations a second of a product of two large square matrices in the same number
-format. A step counts as three forward passes, as the gradients of the maps and of the weights take one each. The input is
-timed alone, its batches without a network behind them. `cnn` is part 2's network at 28x28, of which launching takes most.
+Each measurement is a separate process that trains on random images with the project's `fit`. The peak is measured in the
+same process: the operations per second of a product of two large square matrices in the same number format. A step counts
+as three forward passes, as the gradients of feature maps and of weights take one each. The input pipeline is timed alone,
+without a network. `cnn` is part 2's network at 28x28, whose time is mostly that of launching kernels.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import time
 from itertools import product
 from pathlib import Path
 
-from timing import Ratio, parser, told
+from timing import Ratio, parser, report_row
 from training_step import ROOT, step_of_fit
 
 BATCH, CLASSES = 64, 10
-# Of the matrices: large enough for any GPU to reach its peak; and how often they are multiplied.
+# Side of the matrices, large enough for any GPU to reach its peak; and the number of products.
 SIDE, PRODUCTS = 8192, 20
 NETWORKS = {
     "resnet18": "model: {name: resnet18, weights: null}",
@@ -33,11 +33,11 @@ PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--steps", type=int, default=100, help="of each go")
+    arguments.add_argument("--steps", type=int, default=100, help="of each measurement")
     arguments.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     arguments.add_argument("--sizes", nargs="+", type=int, default=[64, 224], help="of the ResNets' images")
     arguments.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
-    arguments.add_argument("--go", action="store_true", help="one go of the first of each, in this process")
+    arguments.add_argument("--go", action="store_true", help="measure the first of each once, in this process")
     given = arguments.parse_args()
     if given.go:
         print(*go(given.networks[0], given.sizes[0], given.precisions[0], given.steps))
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def gpu() -> str:
-    """Return the GPU's name; end where there is none."""
+    """Return the name of the GPU; exit if there is none."""
     asked = "import tensorflow as tf; g = tf.config.list_physical_devices('GPU'); "
     asked += "print(tf.config.experimental.get_device_details(g[0])['device_name'] if g else '')"
     answer = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True).stdout.strip()
@@ -57,7 +57,7 @@ def gpu() -> str:
 
 
 def row(network: str, size: int, precision: str, gpu: str, given) -> None:
-    """Time one network at one size in one number format, and tell it."""
+    """Time one network at one size in one number format, and report it."""
     command = [sys.executable, __file__, "--go", "--networks", network, "--sizes", str(size), "--precisions", precision]
     goes = []
     for _ in range(given.pairs):
@@ -67,7 +67,7 @@ def row(network: str, size: int, precision: str, gpu: str, given) -> None:
         print(f"  {BATCH / step:,.0f} images/s, {peak / step:.3f} of the peak, input {batch / step:.3f}", flush=True)
     share = Ratio.of([(peak, step) for step, peak, _ in goes])
     inputs = Ratio.of([(batch, step) for step, _, batch in goes])
-    told(
+    report_row(
         f"{network}, {size} px, {precision}: share of the peak of {gpu}",
         f"{share}: {BATCH / share.theirs:,.0f} images/s; the input takes {inputs.median:.3f} of a step",
         inputs.median < 1,
@@ -78,7 +78,7 @@ def row(network: str, size: int, precision: str, gpu: str, given) -> None:
 
 
 def go(network: str, size: int, precision: str, steps: int) -> tuple[float, float, float]:
-    """Return the seconds of a training step, of its operations at the peak, and of making its batch."""
+    """Return the seconds of a training step, of its operations at the peak, and of producing its batch."""
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()

@@ -1,7 +1,7 @@
-"""What noting the gradients costs a step: one process, alternating between a training that notes them and one that does not.
+"""The cost of recording gradients, per step: one process alternates between a training with it and one without.
 
 Both train the network of part 2 with its optimizer in batches of 100 on the same random images, with deterministic
-operations as in `run`. One step in fifteen is noted, as in that experiment's 1,440; writing them down is counted too.
+operations as in `run`. One step in fifteen is recorded, as in that experiment's 1,440; writing the file is included.
 
     python benchmarks/gradient_flow.py [--pairs 5] [--steps 60] [--write]
 """
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from timing import parser, take_turns, told
+from timing import parser, report_row, take_turns
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
@@ -25,7 +25,7 @@ PLANNED = 1440
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--steps", type=int, default=60, help="of each go")
+    arguments.add_argument("--steps", type=int, default=60, help="of each measurement")
     given = arguments.parse_args()
     import_tensorflow()
 
@@ -35,12 +35,12 @@ def main() -> None:
     make_deterministic()
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory(Path(folder))
-        plain, noting = make_training(given.steps, None), make_training(given.steps, run)
-        for warm_up in (plain, noting):
+        plain, recording = make_training(given.steps, None), make_training(given.steps, run)
+        for warm_up in (plain, recording):
             warm_up()
-        ratio = take_turns(noting, plain, given.pairs, "ms", "without")
-    told(
-        "a training step with the gradients noted / without",
+        ratio = take_turns(recording, plain, given.pairs, "ms", "without")
+    report_row(
+        "a training step with the gradients recorded / without",
         f"{ratio}: {ratio.ours:.1f} ms, without {ratio.theirs:.1f} ms",
         ratio.median <= 1.02,
         "at most 1.02",
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def make_training(steps: int, run) -> Callable[[], float]:
-    """Return a function that trains for so many steps and gives the milliseconds of one; with a `run`, that notes the gradients."""
+    """Return a function that trains for `steps` steps and returns the milliseconds of one; with a `run`, gradients are recorded."""
     import keras
     import numpy as np
     import tensorflow as tf

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from timing import Ratio, parser, told
+from timing import Ratio, parser, report_row
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = (1, 4, 16)
@@ -71,7 +71,7 @@ def main() -> None:
         ]
         seconds, memory = zip(*found[what], strict=True)
         growth = Ratio.of([(each[16][0], each[4][0]) for each in measurements])
-        told(
+        report_row(
             f"{what}: time of a run at 16x / at 4x",
             f"{growth}: {' '.join(f'{s:.1f}' for s in seconds)} s and "
             f"{' '.join(f'{m:.0f}' for m in memory)} MiB at 1x, 4x, 16x",

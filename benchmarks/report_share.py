@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from timing import Ratio, parser, take_turns, told
+from timing import Ratio, parser, report_row, take_turns
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = {"train": 4000, "val": 6000, "test": 10_000}
@@ -42,7 +42,7 @@ def share(given) -> None:
         found.append(times(ROOT / "experiments" / "part2_random.yaml"))
         print(f"  evaluation and report {found[-1][0]:.1f} s, training {found[-1][1]:.1f} s", flush=True)
     ratio = Ratio.of(found)
-    told(
+    report_row(
         "evaluation and report / training of 3 epochs",
         f"{ratio}: {ratio.ours:.1f} s, training {ratio.theirs:.1f} s",
         ratio.median < 0.15,
@@ -56,7 +56,7 @@ def classes(given) -> None:
     """Compare evaluation and report of many classes with those of ten."""
     for count in (62, 200):
         ratio = take_turns(lambda count=count: of_random(count), lambda: of_random(10), given.pairs, name="10 classes")
-        told(
+        report_row(
             f"evaluation and report of {count} classes / of 10",
             f"{ratio}: {ratio.ours:.1f} s, 10 classes {ratio.theirs:.1f} s",
             ratio.median <= count / 10,

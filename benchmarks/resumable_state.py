@@ -1,6 +1,6 @@
-"""What saving the state costs beside an epoch of the part 2 network, both timed in one training.
+"""The time of saving the state compared with an epoch of the part 2 network, both in one training.
 
-The state is saved once after each epoch: a pair is an epoch and the save after it. The first epoch, in which TensorFlow
+The state is saved once after each epoch; a pair is an epoch and the save after it. The first epoch, in which TensorFlow
 builds its graphs, is not counted.
 
     python benchmarks/resumable_state.py [--pairs 5] [--write]
@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from timing import Ratio, parser, told
+from timing import Ratio, parser, report_row
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> None:
     given = parser(__doc__).parse_args()
     import_tensorflow()
-    from kerasexp.models import build_model
     from kerasexp.training.fit import fit
+    from kerasexp.training.initial_model import build_model
     from kerasexp.training.resumable_state import TrainingState
 
     experiment = load_experiment(
@@ -43,17 +43,17 @@ def main() -> None:
         saves.append(time.perf_counter() - begun)
 
     TrainingState._save = timed
-    model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
+    model = build_model(experiment, data, None)
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory.create(experiment.name, Path(folder) / "run")
         fitted = fit(model, data, experiment, run, Console(quiet=True))
         size = sum(path.stat().st_size for path in run.state.iterdir())
     ends = [row["seconds"] for row in fitted.history]
     epochs = [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
-    # The first save follows the epoch that is not counted; the last one is of the end.
+    # The first save follows the epoch that is not counted; the last one saves the end of the training.
     saves = saves[1 : len(epochs) + 1]
     ratio = Ratio.of(list(zip(saves, epochs, strict=True)))
-    told(
+    report_row(
         "saving the state for `--resume` / an epoch of part 2",
         f"{ratio.median:.4f} ({ratio.pairs} pairs, {ratio.low:.4f} to {ratio.high:.4f}): {ratio.ours:.2f} s of "
         f"{ratio.theirs:.1f} s, {size / 1e6:.1f} MB",

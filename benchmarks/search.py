@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from timing import parser, take_turns, told
+from timing import parser, report_row, take_turns
 
 ROOT = Path(__file__).resolve().parent.parent
 TRIALS, IMAGES = 12, 6000
@@ -98,7 +98,7 @@ def trial(place: Path, given) -> None:
         return (time.perf_counter() - start) / TRIALS
 
     ratio = take_turns(ours, theirs, given.pairs, name="keras-tuner")
-    told(
+    report_row(
         "a trial of a random search / plain keras-tuner",
         f"{ratio}: {ratio.ours:.2f} s, keras-tuner {ratio.theirs:.2f} s; best val accuracy {max(bests['ours']):.4f}, "
         f"keras-tuner {min(bests['theirs']):.4f} to {max(bests['theirs']):.4f}",
@@ -117,7 +117,7 @@ def jobs(place: Path, given) -> None:
         return 3600 * (len(ended) - count) / (ended[-1] - ended[count - 1])
 
     ratio = take_turns(lambda: rate(2, None), lambda: rate(1, {0}), given.pairs, "trials/h", "one job")
-    told(
+    report_row(
         "trials per hour with two jobs / with one, a thread each",
         f"{ratio}: {ratio.ours:.0f}, one job {ratio.theirs:.0f}",
         ratio.median >= 1.7,

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from timing import parser, take_turns, told
+from timing import parser, report_row, take_turns
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINT = ROOT / "checkpoints" / "part2_pretrained"
@@ -38,7 +38,7 @@ def main() -> None:
         ratio = take_turns(lambda words=words: ours(*words), tensorflow, given.pairs, name="import tensorflow")
         # `check` builds the model, which needs TensorFlow.
         aim = 2 if words[0] == "check" else 0.2
-        told(
+        report_row(
             f"`{' '.join(words[:1])}` / `import tensorflow`",
             f"{ratio}: {ratio.ours:.2f} s, the import {ratio.theirs:.2f} s",
             ratio.median <= aim,
@@ -52,7 +52,7 @@ def main() -> None:
         ratio = take_turns(
             lambda: ours("predict", str(CHECKPOINT), str(one)), tensorflow, given.pairs, name="import tensorflow"
         )
-        told(
+        report_row(
             "`predict` of one image / `import tensorflow`",
             f"{ratio}: {ratio.ours:.2f} s, the import {ratio.theirs:.2f} s",
             ratio.ours <= ratio.theirs + 1.5,
@@ -66,7 +66,7 @@ def main() -> None:
             given.pairs,
             name="the script",
         )
-        told(
+        report_row(
             "`predict` of 10,000 images / a script with `model.predict`",
             f"{ratio}: {ratio.ours:.2f} s, the script {ratio.theirs:.2f} s",
             ratio.median <= 1.1,

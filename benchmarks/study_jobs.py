@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from timing import parser, take_turns, told
+from timing import parser, report_row, take_turns
 
 STUDY = """
 data: {source: mnist, offline: digits, labels: {at_most: 6000}}
@@ -37,7 +37,7 @@ def seconds(jobs: int) -> float:
 def main() -> None:
     given = parser(__doc__).parse_args()
     ratio = take_turns(lambda: seconds(2), lambda: seconds(1), given.pairs, name="one job")
-    told(
+    report_row(
         "a study of eight equal runs: two jobs / one",
         f"{ratio}: {ratio.ours:.0f} s, one job {ratio.theirs:.0f} s",
         ratio.median <= 1,

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from timing import parser, take_turns, told
+from timing import parser, report_row, take_turns
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPERIMENT = ROOT / "experiments" / "part2_random_best.yaml"
@@ -46,10 +46,10 @@ def main() -> None:
         )
         measured = f"{ratio}: {ratio.ours:.1f} s, PyTorch {ratio.theirs:.1f} s"
         what = f"seconds to {accuracy:.1%} on MNIST / PyTorch"
-        told(what, measured, ratio.median <= 1, "at most 1.0", command, given.write)
+        report_row(what, measured, ratio.median <= 1, "at most 1.0", command, given.write)
         seconds.append(ratio.ours)
     fewest = min(seconds)
-    told(
+    report_row(
         f"seconds to more than the MIDAS report's {REPORT_ACCURACY:.2%} / its {REPORT_SECONDS:,} s",
         f"{fewest / REPORT_SECONDS:.4f}: {fewest:.1f} s, {REPORT_SECONDS / fewest:.0f} times faster (another machine)",
         fewest * 100 <= REPORT_SECONDS,

@@ -1,4 +1,4 @@
-"""What the benchmarks share: timings that take turns, their ratio with its spread, and the table in README.md."""
+"""Shared by the benchmarks: alternating timings, their ratio with its spread, and the table in README.md."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ HEADER = "| what | measured | aim | command | where and when |"
 
 @dataclass(frozen=True)
 class Ratio:
-    """What the pairs say.
+    """The ratio of two sides over all pairs.
 
     Attributes:
-        median: of the ratios of the pairs, ours / theirs.
-        low, high: the lowest and the highest of them.
-        pairs: how many.
+        median: median of the ratios ours / theirs.
+        low, high: the lowest and the highest ratio.
+        pairs: the number of pairs.
         ours, theirs: the median of each side, in its own unit.
     """
 
@@ -34,7 +34,7 @@ class Ratio:
 
     @classmethod
     def of(cls, pairs: list[tuple[float, float]]) -> Ratio:
-        """Return that of figures of both sides, which were taken together."""
+        """Return the ratio of pairs of measurements (ours, theirs)."""
         ratios = [ours / theirs for ours, theirs in pairs]
         sides = map(statistics.median, zip(*pairs, strict=True))
         return cls(statistics.median(ratios), min(ratios), max(ratios), len(pairs), *sides)
@@ -44,44 +44,44 @@ class Ratio:
 
 
 def parser(doc: str) -> argparse.ArgumentParser:
-    """Return the parser of a benchmark: its docstring, and what all of them take."""
+    """Return the parser of a benchmark: its docstring, and the common arguments."""
     made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--pairs", type=int, default=5, help="how often each side is timed")
-    made.add_argument("--write", action="store_true", help="put the figures into the table of benchmarks/README.md")
+    made.add_argument("--write", action="store_true", help="write the results to the table of benchmarks/README.md")
     return made
 
 
 def take_turns(
     ours: Callable[[], float], theirs: Callable[[], float], pairs: int, unit: str = "s", name: str = "theirs"
 ) -> Ratio:
-    """Time both sides `pairs` times; which comes first alternates, so that a machine that slows down slows both.
+    """Time both sides `pairs` times; the order alternates, so that a machine that slows down slows both.
 
     Args:
-        ours, theirs: give a figure of one go each, in `unit`.
+        ours, theirs: measure once and return the result in `unit`.
         pairs: how often.
-        unit: is printed behind each figure.
-        name: of the other side.
+        unit: printed after each result.
+        name: the name of the other side.
     """
     found: list[tuple[float, float]] = []
     for pair in range(pairs):
         first, second = (ours, theirs) if pair % 2 == 0 else (theirs, ours)
-        figures = {first: first(), second: second()}
-        found.append((figures[ours], figures[theirs]))
+        measured = {first: first(), second: second()}
+        found.append((measured[ours], measured[theirs]))
         mine, other = found[-1]
         print(f"  ours {mine:.4g} {unit}, {name} {other:.4g} {unit}: {mine / other:.3f}", flush=True)
     return Ratio.of(found)
 
 
-def told(what: str, measured: str, reached: bool | None, aim: str, command: str, write: bool) -> None:
-    """Print a row of the table, and put it there where `write` says so.
+def report_row(what: str, measured: str, reached: bool | None, aim: str, command: str, write: bool) -> None:
+    """Print a row of the table, and write it there if `write` is set.
 
     Args:
-        what: is measured, one line; the row of the same name is replaced.
-        measured: the figure with its spread.
-        reached: whether it meets the aim; None where there is none.
-        aim: in words.
-        command: that measures it again.
-        write: whether the table is changed. Rows that miss their aim come first.
+        what: the name of the measurement; it replaces the row of the same name.
+        measured: the result with its spread.
+        reached: whether it meets the aim; None if there is no aim.
+        aim: the aim in words.
+        command: the command that measures it again.
+        write: whether to change the table. Rows that miss their aim come first.
     """
     mark = {True: "", False: "NOT REACHED: ", None: ""}[reached]
     row = f"| {what} | {mark}{measured} | {aim} | `{command}` | {_machine()}, {date.today().isoformat()} |"

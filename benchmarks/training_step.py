@@ -1,11 +1,11 @@
-"""A training step of the part 2 network at batch 100: `run` beside a hand-written PyTorch loop, eager.
+"""The time of a training step of the part 2 network with batches of 100: `run` compared with an eager PyTorch loop.
 
     pip install -r benchmarks/requirements.txt
     python benchmarks/training_step.py [--pairs 5] [--steps 100] [--peers channels_last ...] [--write]
 
-Each go is a process of its own that trains on MNIST with all cores and gives the mean time of a step, without the first
-ten. `run` is the project's own `fit` with its stream, callbacks and deterministic operations; the PyTorch loop has the same
-network, Adam, loss and batches, and nothing else. In bfloat16 both sides compute in bfloat16 and keep float32 weights.
+Each measurement is a separate process that trains on MNIST with all cores and returns the mean time of a step, without the
+first ten. `run` is the project's `fit` with its input pipeline, callbacks and deterministic operations; the PyTorch loop has
+the same network, Adam, loss and batches, and nothing else. In bfloat16 both compute in bfloat16 and keep float32 weights.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from timing import parser, take_turns, told
+from timing import parser, report_row, take_turns
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH, WARM_UP = 100, 10
@@ -30,9 +30,9 @@ PEERS = {
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--steps", type=int, default=100, help="of each go")
+    arguments.add_argument("--steps", type=int, default=100, help="of each measurement")
     arguments.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="of PyTorch")
-    arguments.add_argument("--go", nargs=2, metavar=("SIDE", "FORMAT"), help="one go of one side, in this process")
+    arguments.add_argument("--go", nargs=2, metavar=("SIDE", "FORMAT"), help="measure one side once, in this process")
     given = arguments.parse_args()
     if given.go:
         side, form = given.go
@@ -47,7 +47,7 @@ def main() -> None:
             "ms",
             "PyTorch",
         )
-        told(
+        report_row(
             f"a training step of `run` / PyTorch, {peer.replace('_', ' ')}",
             f"{ratio}: {ratio.ours:.1f} ms, PyTorch {ratio.theirs:.1f} ms",
             ratio.median <= 1,
@@ -96,12 +96,12 @@ def step_of_fit(experiment, data, precision: str) -> float:
     use_precision(precision)
     ends, shown = [], fit.EpochProgress.on_train_batch_end
 
-    def noting(self, batch, logs=None):
-        # It shows the loss, and so waits for it.
+    def timed(self, batch, logs=None):
+        # Showing the loss waits for the end of the step.
         shown(self, batch, logs)
         ends.append(time.perf_counter())
 
-    fit.EpochProgress.on_train_batch_end = noting
+    fit.EpochProgress.on_train_batch_end = timed
     classifier = build_classifier(experiment, data.class_names, data.train_counts)
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory.create("step", Path(folder) / "run")

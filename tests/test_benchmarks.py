@@ -1,4 +1,4 @@
-"""The benchmarks run on the project as it is, in small goes on stand-ins; what they time is not looked at."""
+"""The benchmarks run, with small settings and on stand-ins; their results are not checked."""
 
 import importlib
 import sys
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
-def as_it_was(monkeypatch):
-    """No download, the scripts to be imported, and what they change for their own process put back."""
+def restored(monkeypatch):
+    """No download; the scripts can be imported; what they change in their process is restored."""
     monkeypatch.setattr("kerasexp.data.sources.mnist.URL", "http://127.0.0.1:9/mnist.npz")
     monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.setattr(fit.EpochProgress, "on_train_batch_end", fit.EpochProgress.on_train_batch_end)
@@ -49,7 +49,7 @@ def test_a_step_of_run_is_timed(monkeypatch):
 
 
 @pytest.mark.parametrize(("network", "size"), [("cnn", 28), ("resnet18", 32)])
-def test_what_is_asked_of_a_gpu_can_be_asked_of_a_cpu(network, size, monkeypatch):
+def test_the_gpu_benchmark_runs_on_a_cpu(network, size, monkeypatch):
     script = importlib.import_module("gpu")
     monkeypatch.setattr(script, "BATCH", 4)
     monkeypatch.setattr(script, "SIDE", 64)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from kerasexp.config import Experiment
-from kerasexp.config.training import Loss
+from kerasexp.config.loss import CrossEntropy
 from kerasexp.errors import UserError
 from kerasexp.losses import build_loss
 from kerasexp.losses.triplet import TripletLoss
@@ -30,7 +30,7 @@ def learner():
     """The tiny experiment's learner with both metric losses, compiled; and three batches of 3 x 4 for it."""
     experiment = Experiment.model_validate({"name": "tiny", **yaml.safe_load("model: {name: cnn, head: {units: [6]}}")})
     keras.utils.set_random_seed(0)
-    loss = Loss(triplet={"weight": 0.5}, center={"weight": 0.2})
+    loss = CrossEntropy(triplet={"weight": 0.5}, center={"weight": 0.2})
     model = training_model(build_classifier(experiment, ["a", "b", "c"], [10, 10, 10]), loss, 3)
     model.compile("sgd", build_loss(loss, [10, 10, 10]), metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")])
     images = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1)).astype(np.uint8)
@@ -79,7 +79,7 @@ def test_the_state_of_a_training_holds_the_centers(learner):
 
 def test_without_metric_losses_the_model_has_logits_only(learner):
     model, *_ = learner
-    plain = training_model(keras.Model(model.input, model.get_layer("logits").output), Loss(), 3)
+    plain = training_model(keras.Model(model.input, model.get_layer("logits").output), CrossEntropy(), 3)
     assert type(plain).__name__ == "Functional" and len(plain.outputs) == 1
 
 
@@ -100,7 +100,7 @@ def test_a_run_reports_the_parts_and_saves_a_plain_classifier(cli, tiny_yaml, ta
     assert metrics["val"]["accuracy"] == pytest.approx(kept["val_accuracy"], abs=1e-6)
     assert set(metrics["retrieval"]) == {"recall_at_1", "recall_at_5", "images", "knn_accuracy", "neighbours"}
     page = (run / "report.html").read_text()
-    assert "<h3>Retrieval</h3>" in page and "The loss is cross_entropy alone" in page
+    assert "<h3>Retrieval</h3>" in page and "The loss shown is cross_entropy alone" in page
     assert {row["layer"] for row in table(run / "gradients.csv")} >= {"block_1_conv_1", "logits"}
     with np.load(states(run / "state")[0]) as state:
         assert [state[name].shape for name in state.files].count((3, 16)) == 1, "the centers"
