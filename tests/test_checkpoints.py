@@ -14,7 +14,7 @@ import pytest
 from keras import layers
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import Activation, Block, Cnn, Head, Mlp
+from kerasexp.config.model import Activation, Cnn, ConvBlock, Head, InvertedResidualBlock, Mlp, MobileBlock
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
 from kerasexp.saving.allowed_layers import ACTIVATIONS, INITIALIZERS, LAYERS
@@ -122,17 +122,17 @@ def test_a_shipped_one_loads_as_with_keras(folder):
 
 FAMILIES = {
     **{name: Mlp(units=[4], activation=name, batch_norm=True, dropout=0.1) for name in get_args(Activation)},
-    **{f"{name} pooling": Cnn(blocks=[Block(filters=4)], pooling=name) for name in ("flatten", "average", "max")},
+    **{f"{name} pooling": Cnn(blocks=[ConvBlock(filters=4)], pooling=name) for name in ("flatten", "average", "max")},
     "all of a block": Cnn(
-        blocks=[Block(filters=4, convolutions=2, stride=2, padding="valid", batch_norm=True, pool=2, dropout=0.1)],
+        blocks=[ConvBlock(filters=4, convolutions=2, stride=2, padding="valid", batch_norm=True, pool=2, dropout=0.1)],
         head=Head(units=[4], activation="gelu", batch_norm=True, dropout=0.1),
     ),
     "every kind of block": Cnn(
         blocks=[
-            Block(kind="inverted_residual", filters=3, expansion=1, activation="relu6"),
-            Block(kind="mobile", filters=4, convolutions=2, stride=2, padding="valid", pool=2, dropout=0.1),
-            Block(filters=4),
-            Block(kind="inverted_residual", filters=4, convolutions=2, batch_norm=False),
+            InvertedResidualBlock(filters=3, expansion=1, activation="relu6"),
+            MobileBlock(filters=4, convolutions=2, stride=2, padding="valid", pool=2, dropout=0.1),
+            ConvBlock(filters=4),
+            InvertedResidualBlock(filters=4, convolutions=2, batch_norm=False),
         ],
         pooling="average",
     ),

@@ -14,7 +14,7 @@ from keras import layers
 
 from kerasexp.commands.doctor import findings
 from kerasexp.config.data import DataSource, Preprocessing
-from kerasexp.config.model import Block, Cnn, Head, Mlp
+from kerasexp.config.model import Cnn, ConvBlock, Head, InvertedResidualBlock, Mlp
 from kerasexp.data.sources.digits import load_digits
 from kerasexp.environment import missing_of
 from kerasexp.export import FORMATS
@@ -34,7 +34,7 @@ EACH = ["tf_saved_model", "litert", pytest.param("onnx", marks=WITHOUT)]
 # The last name is invalid UTF-8, as that of a folder may be.
 NAMES = ["a", "ß ' \"", "b\udcff"]
 CNN = Cnn(
-    blocks=[Block(filters=4, batch_norm=True, pool=2), Block(kind="inverted_residual", filters=4)],
+    blocks=[ConvBlock(filters=4, batch_norm=True, pool=2), InvertedResidualBlock(filters=4)],
     head=Head(units=[8], activation="gelu", batch_norm=True, dropout=0.5),
 )
 # As `decode: logit_adjusted` makes them for imbalanced classes.

@@ -1,4 +1,4 @@
-"""The typed experiment: keys, defaults, loading, rules. Imports nothing of the other parts, and no TensorFlow."""
+"""The typed experiment: keys, defaults, loading, rules. Imports no other package of kerasexp, and no TensorFlow."""
 
 from kerasexp.config.experiment import Experiment, Init
 from kerasexp.config.loading import experiment_from, load_experiment

@@ -1,10 +1,14 @@
-"""What every section of an experiment has in common."""
+"""What all sections of an experiment have in common, and the plain words that stand for sections."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import core_schema
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -15,6 +19,86 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-def named(value: Any, key: str = "name") -> Any:
-    """Turn the short form `adam` into `{name: adam}`, and leave everything else as it is."""
-    return {key: value} if isinstance(value, str) else value
+@dataclass(frozen=True)
+class ShortForm:
+    """Annotation of a section that a plain word may stand for: `adam` for `{name: adam}`.
+
+    Attributes:
+        key: the key that the word is the value of.
+        default: its value in a mapping without that key; None if a mapping needs it or its field has a default.
+        more: by word, the other keys that the word sets.
+    """
+
+    key: str = "name"
+    default: str | None = None
+    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+    def in_full(self, value: Any) -> Any:
+        """Return the mapping that a word stands for; a mapping gets the default; anything else stays as it is."""
+        if isinstance(value, str):
+            return {self.key: value, **self.more.get(value, {})}
+        if isinstance(value, dict) and self.default is not None:
+            return {self.key: self.default, **value}
+        return value
+
+    def __get_pydantic_core_schema__(self, source, handler):
+        return core_schema.no_info_before_validator_function(self.in_full, handler(source))
+
+    def __get_pydantic_json_schema__(self, core, handler):
+        full = handler(core)
+        forms = full.get("oneOf") or full.get("anyOf") or [full]
+        sections = [
+            (form, handler.resolve_ref_schema(form)["properties"][self.key]) for form in forms if "$ref" in form
+        ]
+        words = [word for _, key in sections for word in key.get("enum", [key["const"]] if "const" in key else [])]
+        if self.default is not None or "oneOf" in full:
+            for form, key in sections:
+                form |= {} if key["const"] == self.default else {"required": [self.key]}
+        return {"anyOf": [*forms, {"type": "string", **({"enum": words} if words else {})}]}
+
+
+def members(annotation: Any) -> list[Any]:
+    """Return the members of a union, looking through Annotated; any other annotation is its own only member."""
+    if get_origin(annotation) is Annotated:
+        return members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [member for arg in get_args(annotation) for member in members(arg)]
+    return [annotation]
+
+
+def is_section(annotation: Any) -> bool:
+    """Return whether an annotation is a class of sections."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def tag(section: type[BaseModel]) -> str | None:
+    """Return the word that names this member of a union, the only value of its `name` or `kind`; None if it has none."""
+    for key in ("name", "kind"):
+        words = get_args(section.model_fields[key].annotation) if key in section.model_fields else ()
+        if len(words) == 1 and get_origin(section.model_fields[key].annotation) is Literal:
+            return words[0]
+    return None
+
+
+def tags(union: Any) -> list[str]:
+    """Return the words that name the members of a union."""
+    return [word for section in members(union) if is_section(section) and (word := tag(section)) is not None]
+
+
+def short_forms(section: type[BaseModel]) -> dict[str, ShortForm]:
+    """Return, by the name of the key, the short forms in a section and in all sections within it."""
+    found, sections = {}, [section]
+    for owner in sections:
+        for key, info in owner.model_fields.items():
+            for part in (*info.metadata, *_parts(info.annotation)):
+                if isinstance(part, ShortForm):
+                    found[key] = part
+                elif is_section(part) and part not in sections:
+                    sections.append(part)
+    return found
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)

@@ -1,4 +1,4 @@
-"""The `data:` section: what is learned from, how it is split and what the model is given of it."""
+"""The section `data`: the source of images and labels, splits, label edits, preprocessing and augmentation."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from kerasexp.config.base import Section, named
+from kerasexp.config.base import Section, ShortForm
 
 SourceName = Literal[
     "mnist", "digits", "image_folder", "csv", "npz", "rendered_scans", "stl10", "tiny_imagenet", "dogs_vs_cats"
 ]
 FILE_SOURCES = ("image_folder", "csv", "npz")
-# These are known by their files' names, and need a path only where they lie elsewhere.
+# Sources whose files have known names; they need a path only if the files are elsewhere.
 KNOWN_SOURCES = ("stl10", "tiny_imagenet", "dogs_vs_cats")
+KEYS_OF_ONE_SOURCE = {"first_classes": "tiny_imagenet", "fold": "stl10"}
 
 
 class Preprocessing(Section):
-    """What turns a stored image into the model's uint8 input."""
+    """From a stored image to the uint8 input of the model."""
 
     size: list[Annotated[int, Field(ge=4, le=2048)]] = Field(
         [28, 28], min_length=2, max_length=2, description="Height and width of the model's input, in pixels."
@@ -26,9 +27,9 @@ class Preprocessing(Section):
     channels: Literal[1, 3] = Field(1, description="1 for grey, 3 for colour.")
     framing: Literal["stretch", "fit", "window", "center"] = Field(
         "stretch",
-        description="stretch: the whole image, whatever its aspect; fit: the whole image with its aspect kept; window: "
-        "the same part of every image; center: the ink's box scaled to 20/28 of the size and centred by mass, as in "
-        "MNIST. An image that has the target size already is not framed again.",
+        description="stretch: the whole image, its aspect ratio not kept; fit: the whole image, its aspect ratio kept; window: "
+        "the same part of every image; center: the bounding box of the ink scaled to 20/28 of the size and centred by mass, as "
+        "in MNIST. An image that already has the target size is not framed again.",
     )
     window: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(
         None,
@@ -37,10 +38,10 @@ class Preprocessing(Section):
         description="For `framing: window`: top, left, bottom and right as fractions of the image.",
     )
     invert: Literal["auto"] | bool = Field(
-        False, description="Make ink bright on dark; auto: invert the images whose border is bright."
+        False, description="Invert the images, so that ink is bright on dark; auto: only images with a bright border."
     )
     contrast: Literal["none", "stretch"] = Field(
-        "none", description="stretch: scale each image so that its brightest pixel is 255, which thin strokes need."
+        "none", description="stretch: scale each image so that its brightest pixel is 255, as thin strokes need."
     )
 
     @model_validator(mode="after")
@@ -57,70 +58,74 @@ class Preprocessing(Section):
 
 
 class Augmentation(Section):
-    """Random changes of the training images, drawn anew in every epoch from (seed, epoch, index)."""
+    """Random changes of the training images, different in every epoch: a function of (seed, epoch, index)."""
 
-    rotation: float = Field(0, ge=0, le=180, description="Largest angle, in degrees, either way.")
-    shift: float = Field(0, ge=0, le=1, description="Largest move, as a fraction of the size, either way.")
-    zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side's length, as a fraction, either way.")
-    shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
-    flip: bool = Field(False, description="Mirror left and right, every second image; not for characters.")
+    rotation: float = Field(0, ge=0, le=180, description="Largest angle, in degrees, in either direction.")
+    shift: float = Field(0, ge=0, le=1, description="Largest shift, as a fraction of the size, in either direction.")
+    zoom: float = Field(
+        0, ge=0, lt=1, description="Largest change of the length of each side, as a fraction, in either direction."
+    )
+    shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, in either direction.")
+    flip: bool = Field(False, description="Mirror every second image, left to right; not for characters.")
     color: float = Field(
         0,
         ge=0,
         lt=1,
-        description="Largest change of brightness, of contrast and, of images in colour, of saturation, as a fraction, either "
-        "way.",
+        description="Largest change of brightness, contrast and, for colour images, saturation, as a fraction, either way.",
     )
     erase: float = Field(
         0,
         ge=0,
         le=1,
-        description="Share of the images of which a rectangle, a fifth to half of each side, gets the image's mean colour.",
+        description="Share of the images in which a rectangle, a fifth to half of each side, gets the mean colour of the image.",
     )
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
-        "constant", description="What lies beyond the border; constant is black, the background of ink bright on dark."
+        "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."
     )
 
 
 def _names_as_text(value: Any) -> Any:
-    """Let the class 0 be written as it is, without quotes."""
+    """Let the name of a class that is a number be written without quotes."""
     return {str(name): amount for name, amount in value.items()} if isinstance(value, dict) else value
 
 
 class Labels(Section):
     """Edits of the labels, drawn once from `split_seed`: `select` in all splits, the others in train and val only."""
 
-    select: list[str] | None = Field(None, min_length=2, description="Keep these classes only, by class name.")
+    select: list[str] | None = Field(None, min_length=2, description="Keep only these classes, by name.")
     keep: Annotated[
         dict[str, Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_names_as_text)
     ] = Field(
-        {}, description="How much to keep of a class, by class name: a number of images, or a fraction such as 0.01."
+        {}, description="How much to keep of each class, by name: a number of images, or a fraction such as 0.01."
     )
-    few_shot: int | None = Field(None, ge=1, description="Keep so many images of every class.")
+    few_shot: int | None = Field(None, ge=1, description="Number of images to keep of every class.")
     at_most: int | None = Field(
         None,
         ge=1,
-        description="Keep no more than so many images in all, of each class the same share, after the others.",
+        description="Largest number of images to keep in all, the same share of each class; applied after the other edits.",
     )
-    noise: float = Field(0, ge=0, le=1, description="Share of the labels that are replaced by another class at random.")
+    noise: float = Field(
+        0, ge=0, le=1, description="Share of the labels that are replaced by another class, drawn at random."
+    )
     complement: bool = Field(
-        False, description="Replace every label by another class at random: labels that say what an image is NOT."
+        False,
+        description="Replace every label by another class, drawn at random: labels that say what an image is NOT.",
     )
 
     @model_validator(mode="after")
-    def _one_kind_of_wrong(self) -> Labels:
+    def _one_kind_of_noise(self) -> Labels:
         if self.complement and self.noise:
             raise ValueError(
-                "complement replaces every label, so that noise has nothing left to replace; give one of them"
+                "complement replaces every label, which leaves nothing for noise to replace; use one of the two"
             )
         return self
 
 
 class Validation(Section):
-    """A validation split that is one fold of several."""
+    """A validation split that is one of several folds."""
 
     folds: int = Field(5, ge=2, le=100, description="Number of folds.")
-    fold: int = Field(0, ge=0, description="Which of them is the validation split, counted from 0.")
+    fold: int = Field(0, ge=0, description="Number of the fold that is the validation split, counted from 0.")
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Validation:
@@ -133,35 +138,35 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class DataSource(Section):
-    """Where images and labels come from."""
+    """Where images and labels come from; keys that belong to one source are dropped where another replaces it."""
 
     source: SourceName = Field("mnist", description="The kind of source.")
     path: str | None = Field(
         None,
         description="File or folder of the source, looked for beside the YAML, in the working folder and in $KERASEXP_DATA. "
-        "Without it, stl10, tiny_imagenet and dogs_vs_cats are looked for under their own names in $KERASEXP_DATA and in "
-        "Keras's cache, and downloaded where they are in neither.",
+        "Without a path, stl10, tiny_imagenet and dogs_vs_cats are looked for under their own names in $KERASEXP_DATA and in "
+        "Keras's cache, and downloaded if they are in neither.",
     )
     class_names: dict[str, str] | None = Field(
         None,
         min_length=2,
-        description="Name of the class for each folder or stored label; those not named are left out.",
+        description="Name of the class for each folder or stored label; the others are left out.",
     )
     first_classes: int | None = Field(
         None,
         ge=2,
         le=200,
-        description="For tiny_imagenet: only so many classes, the first in its wnids.txt; null: all.",
+        description="tiny_imagenet: number of classes to take, the first in its wnids.txt; null: all.",
     )
     fold: int | None = Field(
         None,
         ge=0,
         le=9,
-        description="For stl10: train is this one of its ten published folds, 1,000 images each; null: all 5,000.",
+        description="stl10: which of its ten published folds, 1,000 images each, is train; null: all 5,000 images.",
     )
 
     @model_validator(mode="after")
-    def _path_is_read(self) -> DataSource:
+    def _path_fits(self) -> DataSource:
         if self.source in FILE_SOURCES and self.path is None:
             raise ValueError(f"source: {self.source} needs path:, a file or folder")
         takers = (*FILE_SOURCES, *KNOWN_SOURCES)
@@ -171,49 +176,52 @@ class DataSource(Section):
 
 
 class StandIn(DataSource):
-    """What is used where the source is not to be had."""
+    """The dataset that replaces one that is not available."""
 
-    labels: Labels | None = Field(
-        None, description="Edits of its labels instead of those of data.labels; null: the same."
-    )
+    labels: Labels | None = Field(None, description="Edits of its labels in place of data.labels; null: data.labels.")
 
 
 class Data(DataSource):
     """Everything about the images: source, splits, labels, preprocessing, augmentation."""
 
-    offline: Annotated[StandIn | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
+    offline: Annotated[StandIn | None, ShortForm("source")] = Field(
         None,
-        description="Stand-in for a source that is not here and cannot be downloaded; its use is announced everywhere.",
+        description="Stand-in for a source that is not here and cannot be downloaded; console, manifest and report say so.",
     )
     validation: Fraction | Validation = Field(
-        0.1, description="Part of train that becomes val: a fraction, or {folds: 5, fold: 0}. Stratified and seeded."
+        0.1,
+        description="Share of train that becomes val: a fraction, or {folds: 5, fold: 0}; stratified, and drawn from `split_seed`.",
     )
-    test: Annotated[Fraction | DataSource | None, BeforeValidator(lambda v: named(v, "source"))] = Field(
+    test: Annotated[Fraction | DataSource | None, ShortForm("source")] = Field(
         None,
-        description="Part held out as test before all else, for a source without a test split of its own; null: 0.1. Or "
-        "another source, such as mnist, whose test split is taken. With either, the labelled images that tiny_imagenet "
-        "calls val, which are its test split otherwise, are left aside.",
+        description="Share that is held out as test first, for a source without a test split; null: 0.1. Or another source, "
+        "such as mnist, whose test split is used. tiny_imagenet has the images that it calls val as its test split only "
+        "without this key; with it they are not used.",
     )
     groups: str | None = Field(
         None,
-        description="Regular expression with one group, found in each image's name: images that agree in it (the "
-        "scans of one writer) stay in one split.",
+        description="Regular expression with one group, searched for in the name of each image; images with the same group, such "
+        "as the scans of one writer, stay in one split.",
     )
     split_seed: int = Field(
-        0, ge=0, description="Seed of the splits; apart from `seed`, so that several seeds share a test split."
+        0,
+        ge=0,
+        description="Seed of the splits; separate from `seed`, so that runs with several seeds share a test split.",
     )
     labels: Labels = Field(Labels(), description="Edits of the labels.")
-    preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored image to the model's input.")
+    preprocessing: Preprocessing = Field(
+        Preprocessing(), description="From the stored image to the input of the model."
+    )
     augmentation: Augmentation | None = Field(None, description="Random changes of the training images.")
     oversample: float = Field(
         0,
         ge=0,
         le=1,
-        description="Show the images of rare classes more often, each time with other random changes: with 1 as often as "
-        "those of the largest class, in between a class of n images n^(1 - oversample) * largest^oversample times.",
+        description="Show images of rare classes more often, augmented differently each time: with 1, each class as often as the "
+        "largest one; in general, a class of n images n^(1 - oversample) * largest^oversample times.",
     )
     on_corrupt: Literal["skip", "error"] = Field(
-        "skip", description="skip: leave out images that cannot be read, and name them; error: stop at them."
+        "skip", description="Images that cannot be read; skip: leave them out and name them; error: stop."
     )
 
     @field_validator("groups")

@@ -1,65 +1,69 @@
-"""The experiment: one YAML file, resolved into a typed and validated object."""
+"""The experiment: one YAML file, resolved into a typed, validated object."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from kerasexp.config.base import Section, named
+from kerasexp.config.base import Section, ShortForm
 from kerasexp.config.data import Data
-from kerasexp.config.model import Cnn, Model
+from kerasexp.config.head import ClassicalHead
+from kerasexp.config.model import Cnn, Mlp, Model
 from kerasexp.config.runtime import Runtime
 from kerasexp.config.training import Training
 
 
 class Init(Section):
-    """Weights to start from: those of another experiment, which is run first where it has not been."""
+    """Weights to start from: those of another experiment, which is run first unless it has been run already."""
 
     experiment: str | Experiment = Field(
         description="The upstream experiment: a YAML file, or an experiment written out."
     )
     layers: Literal["all_but_head", "all_but_classes", "all", "none"] | list[str] = Field(
         "all_but_head",
-        description="all_but_head (all before the dense head), all_but_classes (all but the last layer), all, none, or "
-        "layer names.",
+        description="Layers whose weights are taken over: all_but_head (all before the dense head), all_but_classes (all but the "
+        "last layer), all, none, or layer names.",
     )
     pseudo_labels: bool = Field(
         False,
-        description="Learn from the upstream model's guesses instead of labels that say what an image is NOT; a guess is "
-        "never the excluded class.",
+        description="Learn from the predictions of the upstream model instead of labels that say what an image is NOT; a "
+        "prediction is never the excluded class.",
     )
-    freeze: list[str] = Field([], description="Layers that are not trained, by name; `*` stands for any characters.")
+    freeze: list[str] = Field([], description="Names of layers that are not trained; `*` stands for any characters.")
 
 
 class Report(Section):
-    """What the report shows; nothing of it changes a figure."""
+    """What the run report shows; it changes no metric."""
 
-    samples: int = Field(4, ge=1, le=24, description="Right and wrong predictions drawn at random, of each so many.")
-    mistakes: int = Field(16, ge=0, le=48, description="The most confident mistakes, so many.")
-    plots: bool = Field(
-        True, description="Whether the plots are drawn; false saves some seconds a run, as in large studies."
-    )
+    samples: int = Field(4, ge=1, le=24, description="Number of right and of wrong predictions, drawn at random.")
+    mistakes: int = Field(16, ge=0, le=48, description="Number of most confident mistakes.")
+    plots: bool = Field(True, description="Whether plots are drawn; false saves some seconds a run, for large studies.")
 
 
 class Experiment(Section):
-    """One experiment: what is learned from what, how, and which figures a report claims for it."""
+    """One experiment: the data, the model, its training, and the metrics that a paper reports for it."""
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the experiment; the file's name by default."
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, shuffling, augmentation and dropout.")
-    data: Data = Field(Data(), description="What is learned from.")
+    data: Annotated[Data, ShortForm("source")] = Field(Data(), description="Images and labels.")
     model: Model = Field(Cnn(), description="The network.")
     init: Init | None = Field(None, description="Weights to start from; null: random ones.")
-    training: Training = Field(Training(), description="How it is trained.")
-    runtime: Annotated[Runtime, BeforeValidator(lambda v: named(v, "devices"))] = Field(
-        Runtime(), description="What it is computed on."
-    )
-    report: Report = Field(Report(), description="What the report shows.")
+    training: Training = Field(Training(), description="How the network is trained.")
+    runtime: Annotated[Runtime, ShortForm("devices")] = Field(Runtime(), description="The devices.")
+    report: Report = Field(Report(), description="What the run report shows.")
     reported: dict[str, float | str] = Field(
-        {}, description="Figures that a report claims, such as val_accuracy, and a note; shown beside ours, never used."
+        {}, description="Metrics that a paper reports, such as val_accuracy, and a note; shown beside ours, never used."
     )
 
 
 Init.model_rebuild()
+
+
+def classical_head(experiment: Experiment) -> tuple[str, ClassicalHead] | None:
+    """Return key and section of the classical head; None if gradient descent trains the model."""
+    if isinstance(experiment.model, Mlp):
+        return None
+    return next(iter(experiment.model.head.classical().items()), None)

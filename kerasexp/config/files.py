@@ -1,4 +1,4 @@
-"""Where a file that an experiment names is looked for."""
+"""The places of files that an experiment names."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 def data_folder() -> Path | None:
     """Return the folder that $KERASEXP_DATA names, or None where it is not set."""
     value = os.environ.get("KERASEXP_DATA")
-    return _at_home(Path(value)) if value else None
+    return _with_home(Path(value)) if value else None
 
 
 def places(name: str, beside: Path | None = None) -> list[Path]:
-    """Return where `name` is looked for, in order: beside the YAML, the working folder, $KERASEXP_DATA."""
-    path = _at_home(Path(name))
+    """Return the places where `name` is looked for, in order: beside the YAML, the working folder, $KERASEXP_DATA."""
+    path = _with_home(Path(name))
     if path.is_absolute():
         return [path]
     folders = [folder for folder in (beside, Path.cwd(), data_folder()) if folder is not None]
     return list(dict.fromkeys(folder / path for folder in folders))
 
 
-def _at_home(path: Path) -> Path:
-    with suppress(RuntimeError):  # a home that nobody has is no such file, as any other
+def _with_home(path: Path) -> Path:
+    with suppress(RuntimeError):  # the home of an unknown user is a missing file like any other
         return path.expanduser()
     return path
 
@@ -34,7 +34,7 @@ def find_file(name: str, beside: Path | None = None) -> Path | None:
 
 
 def is_there(path: Path) -> bool:
-    """Whether something exists at `path`; not for a name that no file can have."""
+    """Return whether something exists at `path`; False for a name that no file can have."""
     try:
         return path.exists()
     except (OSError, ValueError):

@@ -12,13 +12,13 @@ from kerasexp.config.merging import apply_overrides, merge
 from kerasexp.config.model import IMAGENET
 from kerasexp.config.rules import broken_rules
 from kerasexp.config.space import SEARCH, has_domains
-from kerasexp.config.validation import file_of, shown, validated
+from kerasexp.config.validation import file_of, quoted, validated
 from kerasexp.config.yaml_text import read_yaml
 from kerasexp.errors import Problem, UserError, closest, listing
 
-# What makes several runs of an experiment, and where these are carried out.
+# Keys that make several runs of an experiment, and that say where they are executed.
 STUDY_KEYS, EXECUTION_KEYS = ("variants", "seeds"), ("executor", "ray")
-# So many bases or upstream experiments after each other are a mistake of whoever writes them by program.
+# More bases or upstream experiments in a row are a mistake, such as that of a program that writes them.
 LONGEST_CHAIN = 20
 
 
@@ -39,10 +39,10 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
 
 
 def refuse_study(raw: dict[str, Any], path: Path) -> None:
-    """Raise UserError where one experiment is needed and the file holds a study or a space; drop what only `search` reads."""
+    """Raise UserError if a file that must hold one experiment holds a study or a search; drop what only `search` reads."""
     raw.pop(SEARCH, None)
     if has_domains(raw):
-        raise UserError(Problem("holds a space to search through, and one experiment is needed here", str(path)))
+        raise UserError(Problem("has domains to search, and one experiment is needed here", str(path)))
     key = next((key for key in (*STUDY_KEYS, *EXECUTION_KEYS) if key in raw), None)
     if key is not None:
         message = (
@@ -52,7 +52,7 @@ def refuse_study(raw: dict[str, Any], path: Path) -> None:
 
 
 def experiment_from(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Experiment:
-    """Validate an experiment that stands in no file; as `load_experiment`, with the working folder for the file's."""
+    """Validate an experiment that is not in a file; as `load_experiment`, with paths relative to the working folder."""
     return resolved(raw, {}, overrides, Path.cwd(), None)
 
 
@@ -60,9 +60,7 @@ def _load(path: Path, overrides: Sequence[str], upstream_of: tuple[Path, ...]) -
     path = existing(path)
     if path in upstream_of:
         chain = " -> ".join(p.name for p in (*upstream_of[upstream_of.index(path) :], path))
-        raise UserError(
-            Problem(f"the upstream experiments lead back to where they began: {chain}", str(path), "init.experiment")
-        )
+        raise UserError(Problem(f"the upstream experiments form a circle: {chain}", str(path), "init.experiment"))
     if len(upstream_of) > LONGEST_CHAIN:
         message = f"more than {LONGEST_CHAIN} upstream experiments follow each other"
         raise UserError(Problem(message, str(path), "init.experiment"))
@@ -80,15 +78,15 @@ def resolved(
     path: Path | None,
     upstream_of: tuple[Path, ...] = (),
 ) -> Experiment:
-    """Change, complete and validate what was read.
+    """Apply the overrides, load upstream experiments and validate.
 
     Args:
         raw: the keys, bases merged in; changed in place.
-        files: which file each key is from.
+        files: the file that each key is from.
         overrides: `dotted.key=value` strings.
-        beside: the folder that relative paths are looked for in first.
-        path: the file, or None where there is none.
-        upstream_of: the experiments that this one is upstream of, by file.
+        beside: the folder in which relative paths are looked for first.
+        path: the file, or None if there is none.
+        upstream_of: the files of the experiments that this one is upstream of.
 
     Raises:
         UserError: with every problem.
@@ -115,7 +113,7 @@ def resolved(
 
 
 def existing(path: Path) -> Path:
-    """Return the absolute path of a file that is there; raise UserError with what is there instead."""
+    """Return the absolute path of an existing file; raise UserError with the files that exist instead."""
     if is_there(path) and path.is_file():
         return path.resolve()
     if is_there(path):
@@ -126,7 +124,7 @@ def existing(path: Path) -> Path:
 
 
 def _kind(path: Path) -> str:
-    return "is a folder" if path.is_dir() else "is no regular file"
+    return "is a folder" if path.is_dir() else "is not a regular file"
 
 
 def _yaml_files(folder: Path) -> list[str]:
@@ -134,7 +132,7 @@ def _yaml_files(folder: Path) -> list[str]:
 
 
 def named_file(name: str, file: Path, key: str) -> Path:
-    """Return the YAML file that another one names under `key`."""
+    """Return the YAML file that another file names under `key`."""
     found = find_file(name, file.parent)
     if found is not None and found.is_file():
         return found.resolve()
@@ -142,31 +140,31 @@ def named_file(name: str, file: Path, key: str) -> Path:
         raise UserError(Problem(f"'{name}' {_kind(found)}; a YAML file is needed here", str(file), key))
     parent = Path(name).parent
     near = [str(parent / other) for other in _yaml_files(file.parent / parent)]
-    raise UserError(Problem(f"no such file: {shown(name)}{closest(name, near)}", str(file), key))
+    raise UserError(Problem(f"no such file: {quoted(name)}{closest(name, near)}", str(file), key))
 
 
 def with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Read a file and what it is based on, merged in their order; note in `files` where each key came from.
+    """Read a file and its bases, merged in their order; note in `files` the file of each key.
 
-    The name is the file's where it has none of its own.
+    The name is by default that of the file.
     """
     if path in below:
         raise UserError(
-            Problem(f"the bases lead in a circle: {' -> '.join(p.name for p in (*below, path))}", str(path), "base")
+            Problem(f"the bases form a circle: {' -> '.join(p.name for p in (*below, path))}", str(path), "base")
         )
     if len(below) > LONGEST_CHAIN:
-        raise UserError(Problem(f"more than {LONGEST_CHAIN} bases are built on each other", str(path), "base"))
+        raise UserError(Problem(f"more than {LONGEST_CHAIN} bases follow each other", str(path), "base"))
     own = read_yaml(path)
     names = own.pop("base", None)
     names = [] if names is None else [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(
-            Problem(f"got {shown(names)}; one YAML file or a list of them is needed here", str(path), "base")
+            Problem(f"got {quoted(names)}; one YAML file or a list of them is needed here", str(path), "base")
         )
     merged: dict[str, Any] = {}
     for name in names:
         inherited = with_base(named_file(name, path, "base"), files, (*below, path))
-        # A base has a name of its own, which is not that of the experiments built on it.
+        # The name of a base is not that of the experiments built on it.
         inherited.pop("name", None)
         merged = merge(merged, inherited, None, files)
     merged = merge(merged, own, str(path), files)
@@ -175,9 +173,9 @@ def with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...] = ())
 
 
 def _locate_data(raw: dict[str, Any], beside: Path) -> None:
-    """Make the paths of `data` and of the model's weights absolute, so that the resolved experiment runs from anywhere.
+    """Make the paths of `data` and of the model's weights absolute, so that the resolved experiment runs in any folder.
 
-    A file in $KERASEXP_DATA keeps its short name: that variable is how an experiment moves to another machine.
+    A file in $KERASEXP_DATA keeps its short name, so that the experiment also runs on another machine.
     """
     data = raw.get("data")
     sections = (data, *((data.get("offline"), data.get("test")) if isinstance(data, dict) else ()))
@@ -190,7 +188,7 @@ def _locate_data(raw: dict[str, Any], beside: Path) -> None:
 
 
 def locate_files(raw: dict[str, Any], path: Path) -> None:
-    """Make the paths of data and of the upstream experiment absolute, as far as they are no domains."""
+    """Make the paths of data and of the upstream experiment absolute, unless they are domains."""
     _locate_data(raw, path.parent)
     init = raw.get("init")
     if isinstance(init, dict) and isinstance(init.get("experiment"), str):
@@ -198,7 +196,7 @@ def locate_files(raw: dict[str, Any], path: Path) -> None:
 
 
 def _load_upstream(raw: dict[str, Any], path: Path, upstream_of: tuple[Path, ...], at: tuple[str, ...]) -> None:
-    """Put the upstream experiment, resolved, where its file's name was; one that is written out may have one as well."""
+    """Replace the file name of the upstream experiment by the resolved experiment, which may have an upstream itself."""
     init, at = raw.get("init"), (*at, "init", "experiment")
     upstream = init.get("experiment") if isinstance(init, dict) else None
     if isinstance(upstream, str):

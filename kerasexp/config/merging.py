@@ -1,46 +1,40 @@
-"""Keys put over keys: a file over its base, `--set` over a file. What belongs to another kind of thing is dropped."""
+"""Keys merged into keys: those of a file into its base's, those of `--set` into the file's.
+
+Where the kind of a section changes, the keys that belong to the old kind are dropped.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from kerasexp.config.model import in_full
+from kerasexp.config.base import ShortForm, short_forms
+from kerasexp.config.data import DataSource
+from kerasexp.config.experiment import Experiment
+from kerasexp.config.model import BaseBlock
 from kerasexp.config.space import is_domain
-from kerasexp.config.validation import shown
+from kerasexp.config.validation import quoted
 from kerasexp.config.yaml_text import is_text, parse_yaml
 from kerasexp.errors import Problem, UserError
 
-# Where a section's kind changes, what belongs to the old kind goes: the keys of an mlp mean nothing to a cnn (all of
-# them), nor the path of one source to another (these only; how images are split and preprocessed stays).
-KIND_KEYS = ("name", "source")
-SOURCE_KEYS = ("path", "class_names", "first_classes", "fold")
-# The key that a plain word stands for where a mapping may be written: `optimizer: adam` is `optimizer: {name: adam}`.
-SHORT_FORMS = {
-    "optimizer": "name",
-    "loss": "name",
-    "schedule": "name",
-    "decode": "name",
-    "checkpoint": "keep",
-    "fine_tune": "unfreeze",
-    "runtime": "devices",
-    "offline": "source",
-    "test": "source",
-}
+KIND_KEYS = ("name", "source", "kind")
+# By the name of a key, how a plain word stands for the mapping there.
+SHORT_FORMS = short_forms(Experiment)
 
 
 def merge(base: Any, own: Any, file: str | None, files: dict[tuple, str], at: tuple = ()) -> Any:
-    """Return `base` changed by what `own` says, whose keys are from `file`; neither is changed."""
-    if isinstance(own, dict) and isinstance(base, str) and at and at[-1] in SHORT_FORMS:
-        base = {SHORT_FORMS[at[-1]]: base}
+    """Return `base` changed by `own`, whose keys are from `file`; neither is changed."""
+    form = _short_form(at)
+    if isinstance(own, dict) and isinstance(base, str) and form is not None:
+        base = form.in_full(base)
+    own = _source_in_full(own, at)
     # A domain is one value.
     if is_domain(own) or is_domain(base) or not (isinstance(base, dict) and isinstance(own, dict)):
         _note_file(own, file, files, at)
         return own
     result = dict(base)
-    for key in KIND_KEYS:
-        if at and key in own:
-            _change_kind(result, key, own[key])
+    if form is not None and form.key in own:
+        _change_kind(result, form.key, own[form.key])
     for key, value in own.items():
         if key in result:
             result[key] = merge(result[key], value, file, files, (*at, key))
@@ -48,6 +42,19 @@ def merge(base: Any, own: Any, file: str | None, files: dict[tuple, str], at: tu
             result[key] = value
             _note_file(value, file, files, (*at, key))
     return result
+
+
+def _short_form(at: tuple) -> ShortForm | None:
+    """Return the short form of the section at a path; those of a list's items are under the key of the list."""
+    return SHORT_FORMS.get(next((part for part in reversed(at) if isinstance(part, str)), None))
+
+
+def _source_in_full(value: Any, at: tuple) -> Any:
+    """Write `data: digits` in full: the word replaces the source only, not how images are split and preprocessed.
+
+    In all other sections a word replaces everything.
+    """
+    return {"source": value} if at[-1:] == ("data",) and isinstance(value, str) else value
 
 
 def _note_file(value: Any, file: str | None, files: dict[tuple, str], at: tuple) -> None:
@@ -60,40 +67,39 @@ def _note_file(value: Any, file: str | None, files: dict[tuple, str], at: tuple)
 
 
 def _change_kind(section: dict[str, Any], key: str, kind: Any) -> None:
-    """Drop from a section what belongs to its old kind, where `kind` is another."""
-    if section.get(key, kind) != kind:
-        for name in SOURCE_KEYS if key == "source" else list(section):
-            section.pop(name, None)
+    """Drop from a section the keys that belong to its old kind, if `kind` is another.
+
+    These are all keys of a network, a loss and so on; the path and the like of a source; what not all blocks have.
+    """
+    if key in KIND_KEYS and section.get(key, kind) != kind:
+        kept = {"name": (), "source": section.keys() - DataSource.model_fields, "kind": BaseBlock.model_fields}[key]
+        for name in section.keys() - kept:
+            del section[name]
 
 
 def apply_overrides(raw: dict[str, Any], overrides: Sequence[str], files: dict[tuple, str]) -> None:
-    """Set keys as `--set` asks for them, in `raw`.
+    """Set keys in `raw` as `--set` asks.
 
-    Kinds first: what is set together with a kind is meant for it, whichever was written first.
+    Kinds come first: keys that are set together with a kind are meant for it, whatever their order.
 
     Raises:
-        UserError: one of them cannot be read, or there is no such place.
+        UserError: an override cannot be read, or its key has no place.
     """
     for override in sorted(overrides, key=lambda text: text.partition("=")[0].rpartition(".")[2] not in KIND_KEYS):
         _apply_override(raw, override, files)
 
 
 def _apply_override(raw: dict[str, Any], override: str, files: dict[tuple, str]) -> None:
-    """Set one key as `--set` asks for it.
-
-    Raises:
-        UserError: it cannot be read, or there is no such place.
-    """
     dotted, equals, text = override.partition("=")
     if not equals or not all(dotted.strip().split(".")) or not is_text(dotted):
-        raise UserError(Problem(f"got {shown(override)}; write dotted.key=value, such as training.epochs=3", "--set"))
+        raise UserError(Problem(f"got {quoted(override)}; write dotted.key=value, such as training.epochs=3", "--set"))
     if dotted.strip() == "base":
-        raise UserError(Problem("is read before anything is set; write it into the file", "--set", "base"))
+        raise UserError(Problem("is read before any key is set; write it into the file", "--set", "base"))
     set_key(raw, dotted, parse_yaml(text, f"--set {dotted}"), "--set", files)
 
 
 def set_key(raw: dict[str, Any], dotted: str, value: Any, file: str, files: dict[tuple, str]) -> None:
-    """Set `dotted` to `value`, or merge it in where both are mappings; the sections above it are made.
+    """Set `dotted` to `value`, or merge `value` in where both are mappings; missing sections above it are made.
 
     Raises:
         UserError: there is no such place.
@@ -106,10 +112,11 @@ def set_key(raw: dict[str, Any], dotted: str, value: Any, file: str, files: dict
         here = _opened(here, at, file, files, dotted)
     key = _key_in(here, last, dotted, file)
     at = (*at, key)
-    if isinstance(here, dict) and isinstance(here.get(key), dict) and isinstance(value, dict):
+    value = _source_in_full(value, at)
+    if isinstance(here, dict) and isinstance(here.get(key), dict | str) and isinstance(value, dict):
         here[key] = merge(here[key], value, file, files, at)
         return
-    if parents and key in KIND_KEYS:
+    if (form := _short_form(at[:-1])) is not None and form.key == key:
         _change_kind(here, key, value)
     here[key] = value
     _note_file(value, file, files, at)
@@ -120,25 +127,25 @@ def _key_in(here: dict | list, part: str, dotted: str, file: str) -> str | int:
         return part
     positions = {str(position): position for position in range(len(here))}
     if part not in positions:
-        raise UserError(Problem(f"{shown(part)} is no position in a list of {len(here)}, counted from 0", file, dotted))
+        message = f"{quoted(part)} is not a position in a list of {len(here)}, counted from 0"
+        raise UserError(Problem(message, file, dotted))
     return positions[part]
 
 
 def _opened(here: dict | list, at: tuple, file: str, files: dict[tuple, str], dotted: str) -> dict | list:
-    """Return what is under the last key of `at`, as a mapping where it is a short form or nothing yet."""
+    """Return the value under the last key of `at`, as a mapping if it is a short form or missing."""
     key = at[-1]
     found = here.get(key) if isinstance(here, dict) else here[key]
     if isinstance(found, dict | list):
         return found
+    form = _short_form(at)
     if at == ("init", "experiment"):
         raise UserError(Problem("the keys of an upstream experiment are set in its own file", file, dotted))
     if found is None:
         here[key] = {}
         files[at] = file
-    elif key in SHORT_FORMS and isinstance(found, str):
-        here[key] = {SHORT_FORMS[key]: found}
-    elif at[:-1] == ("model", "blocks") and isinstance(found, str):
-        here[key] = in_full(found)
+    elif form is not None and isinstance(found, str):
+        here[key] = form.in_full(found)
     else:
-        raise UserError(Problem(f"'{key}' is {shown(found)}, which has no keys; set it as a whole", file, dotted))
+        raise UserError(Problem(f"'{key}' is {quoted(found)}, which has no keys; set it as a whole", file, dotted))
     return here[key]

@@ -1,94 +1,95 @@
-"""The `model:` section: which network, and its parts."""
+"""The section `model`: which network, and its parts."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from kerasexp.config.base import Section
+from kerasexp.config.base import Section, ShortForm
 from kerasexp.config.head import Activation, Head, Rate, Units
 
-# What a plain word stands for beside its kind, so that a list of words is a network: each block halves its maps.
+# A plain word in a list of blocks is a block of that kind that halves the height and width of its maps.
 HALVING = {"conv": {"pool": 2}, "mobile": {"stride": 2}, "inverted_residual": {"stride": 2}}
-# Filters double from block to block, as maps are halved, until they are this many.
+# Filters double from block to block, as the maps are halved, up to the second number.
 FIRST_FILTERS, MOST_FILTERS = 32, 512
-# Of MobileNet v2.
-EXPANSION = 6
-# The weights of keras.applications, in place of a file's name.
+# The published weights of a network, in place of the name of a file.
 IMAGENET = "imagenet"
 
 
-class Block(Section):
-    """Convolutions, then optionally pooling and dropout. Keys that a kind does not have are refused.
+class BaseBlock(Section):
+    """The keys that all kinds of blocks have."""
 
-    What is null depends on the kind and on the block before; in a `Cnn` it has been filled in.
-    """
-
-    kind: Literal["conv", "mobile", "inverted_residual"] = Field(
-        "conv",
-        description="conv: plain convolutions, with which a network begins; mobile: depthwise separable ones (MobileNet v1); "
-        "inverted_residual: expanded, depthwise, projected, and added to what came in where the stride is 1 and the shape "
-        "the same (MobileNet v2).",
-    )
+    kind: str
     filters: Units | None = Field(
         None,
-        description="Filters of each convolution of the block; null: 32 in the first block, and twice those of the block "
-        "before in others, at most 512.",
+        description="Filters of each convolution of the block; null: 32 in the first block, and in others twice those of the "
+        "block before, at most 512.",
     )
-    convolutions: int = Field(1, ge=1, le=32, description="How many convolutions of the kind follow each other.")
-    expansion: Annotated[int, Field(ge=1, le=64)] | None = Field(
-        None,
-        description="inverted_residual: how many times as many maps lie between as come in, 1 for no expansion; null: 6.",
-    )
-    shortcut: bool | None = Field(
-        None,
-        description="conv, mobile: add what comes in to what the convolutions make of it, through a 1x1 convolution where the "
-        "shapes differ (residual learning); null: false. It needs padding: same.",
-    )
+    convolutions: int = Field(1, ge=1, le=32, description="Number of convolutions one after the other.")
     kernel: int = Field(3, ge=1, le=31, description="Side of the kernel, in pixels.")
     stride: int = Field(1, ge=1, le=16, description="Stride of the first convolution.")
     padding: Literal["same", "valid"] = Field("same", description="same keeps the size, valid loses the border.")
     activation: Activation = Field("relu", description="Activation after each convolution.")
-    batch_norm: bool | None = Field(
-        None,
-        description="Batch normalisation between each convolution and its activation; null: not in conv, and in the others.",
-    )
+    batch_norm: bool = Field(True, description="Batch normalisation between each convolution and its activation.")
     pool: Annotated[int, Field(ge=2, le=16)] | None = Field(
         None, description="Side of the max pooling at the block's end."
     )
     dropout: Rate = Field(0.0, description="Dropout at the block's end.")
 
 
-def in_full(block: Any) -> Any:
-    """Turn the short form `mobile` into `{kind: mobile, stride: 2}`, and so the other kinds; leave all else as it is."""
-    return {"kind": block, **HALVING.get(block, {})} if isinstance(block, str) else block
+class _WithShortcut(BaseBlock):
+    shortcut: bool = Field(
+        False,
+        description="Add the block's input to its output (residual learning), through a 1x1 convolution where the shapes "
+        "differ. It needs padding: same.",
+    )
 
 
-def _each_in_full(blocks: Any) -> Any:
-    return [in_full(block) for block in blocks] if isinstance(blocks, list) else blocks
+class ConvBlock(_WithShortcut):
+    """Plain convolutions, with which a network begins; then optionally pooling and dropout."""
+
+    kind: Literal["conv"] = "conv"
+    batch_norm: bool = Field(False, description="Batch normalisation between each convolution and its activation.")
 
 
-def _filled_in(blocks: list[Block]) -> list[Block]:
-    """Give each block what it leaves to its kind and to the block before."""
+class MobileBlock(_WithShortcut):
+    """Depthwise separable convolutions (MobileNet v1, Howard et al. 2017)."""
+
+    kind: Literal["mobile"] = "mobile"
+
+
+class InvertedResidualBlock(BaseBlock):
+    """Convolutions that expand, filter each map and project; a shortcut where stride is 1 and the shape stays (Sandler et al.,
+    MobileNet v2, CVPR 2018)."""
+
+    kind: Literal["inverted_residual"] = "inverted_residual"
+    shortcut: ClassVar[bool] = False
+    expansion: int = Field(6, ge=1, le=64, description="Maps in between for each input map; 1 for no expansion.")
+
+
+def _with_filters(blocks: list[Block]) -> list[Block]:
+    """Give each block without a number of filters that which follows from the block before."""
     filled: list[Block] = []
     for block in blocks:
         filters = FIRST_FILTERS
         if filled:
             filters = max(filled[-1].filters, min(2 * filled[-1].filters, MOST_FILTERS))
-        own = {
-            "filters": filters,
-            "batch_norm": block.kind != "conv",
-            "expansion": EXPANSION if block.kind == "inverted_residual" else None,
-        }
-        filled.append(block.model_copy(update={key: own[key] for key in own if getattr(block, key) is None}))
+        filled.append(block if block.filters is not None else block.model_copy(update={"filters": filters}))
     return filled
+
+
+Block = Annotated[
+    ConvBlock | MobileBlock | InvertedResidualBlock,
+    Field(discriminator="kind"),
+    ShortForm("kind", default="conv", more=HALVING),
+]
 
 
 class Mlp(Section):
     """A multi-layer perceptron on the flattened image."""
 
-    name: Literal["mlp"] = Field("mlp", description="Family of the network.")
+    name: Literal["mlp"] = "mlp"
     units: list[Units] = Field([128], description="Width of each hidden layer.")
     activation: Activation = Field("relu", description="Activation of the hidden layers.")
     batch_norm: bool = Field(False, description="Batch normalisation between each hidden layer and its activation.")
@@ -98,28 +99,28 @@ class Mlp(Section):
 class Cnn(Section):
     """Blocks of convolutions, then a dense head."""
 
-    name: Literal["cnn"] = Field("cnn", description="Family of the network.")
-    blocks: Annotated[list[Block], BeforeValidator(_each_in_full), AfterValidator(_filled_in)] = Field(
-        _filled_in([Block(pool=2), Block(pool=2)]),
+    name: Literal["cnn"] = "cnn"
+    blocks: Annotated[list[Block], AfterValidator(_with_filters)] = Field(
+        _with_filters([ConvBlock(pool=2), ConvBlock(pool=2)]),
         min_length=1,
         description="The blocks, in order; a plain word, such as mobile, is a block of that kind that halves the maps: "
         "{kind: mobile, stride: 2}, and {kind: conv, pool: 2}.",
     )
     pooling: Literal["flatten", "average", "max"] = Field(
         "flatten",
-        description="How the last block's maps become features: all of them, or one mean or maximum per filter.",
+        description="How the feature maps of the last block become features: all values, or one mean or maximum per map.",
     )
     head: Head = Field(Head(), description="The dense layers on top.")
 
 
 class Backbone(Section):
-    """What networks have in common that end in maps of features, and may start from weights in a file."""
+    """The keys of networks that end in feature maps and may start from weights in a file."""
 
     name: str
     weights: str | None
     pooling: Literal["flatten", "average", "max"] = Field(
         "average",
-        description="How the last maps become features: one mean or maximum per map, or all of them.",
+        description="How the last feature maps become features: one mean or maximum per map, or all values.",
     )
     head: Head = Field(Head(), description="The dense layers on top.")
 
@@ -127,48 +128,53 @@ class Backbone(Section):
 class ResNet18(Backbone):
     """A residual network of 18 layers (He et al., CVPR 2016)."""
 
-    name: Literal["resnet18"] = Field("resnet18", description="Family of the network.")
+    name: Literal["resnet18"] = "resnet18"
     weights: str | None = Field(
         None,
-        description="A .keras or .weights.h5 file of such a network to start from; imagenet: KerasHub's, which is the extra "
-        "`hub`; null: random weights.",
+        description="A .keras or .weights.h5 file of the same network to start from; imagenet: the weights of KerasHub, which "
+        "the extra `hub` installs; null: random weights.",
     )
     stem: Literal["imagenet", "small"] = Field(
         "imagenet",
         description="imagenet: a 7x7 convolution and a max pooling that leave a quarter of height and width, for images of "
-        "about 100 pixels and more; small: a 3x3 convolution that leaves all, for those of MNIST and CIFAR.",
+        "about 100 pixels and more; small: a 3x3 convolution that keeps the size, for images such as those of MNIST and CIFAR.",
     )
     width: int = Field(
-        64, ge=1, le=4096, description="Maps of the first of the four stages; each next one has twice as many."
+        64,
+        ge=1,
+        le=4096,
+        description="Feature maps of the first of the four stages; each later stage has twice as many as the one before.",
     )
 
 
 class Application(Backbone):
-    """A network of keras.applications, with its own preprocessing inside; it takes images of three channels."""
+    """The keys of networks of keras.applications, which contain their own preprocessing and take images of three channels."""
 
     weights: str | None = Field(
         IMAGENET,
-        description="imagenet: those of keras.applications, downloaded once; a .keras, .weights.h5 or .h5 file of the same "
-        "network, of the last two kinds without its top; null: random weights.",
+        description="imagenet: the weights of keras.applications, downloaded once; a .keras file of the same network, or a "
+        ".weights.h5 or .h5 file of it without its top; null: random weights.",
     )
 
 
 class ResNet50(Application):
     """A residual network of 50 layers (He et al., CVPR 2016)."""
 
-    name: Literal["resnet50"] = Field("resnet50", description="Family of the network.")
+    name: Literal["resnet50"] = "resnet50"
 
 
 class MobileNetV2(Application):
     """A network of inverted residuals (Sandler et al., CVPR 2018)."""
 
-    name: Literal["mobilenet_v2"] = Field("mobilenet_v2", description="Family of the network.")
+    name: Literal["mobilenet_v2"] = "mobilenet_v2"
 
 
 class EfficientNetV2B0(Application):
     """The smallest of the EfficientNets v2 (Tan and Le, ICML 2021)."""
 
-    name: Literal["efficientnet_v2_b0"] = Field("efficientnet_v2_b0", description="Family of the network.")
+    name: Literal["efficientnet_v2_b0"] = "efficientnet_v2_b0"
 
 
-Model = Annotated[Mlp | Cnn | ResNet18 | ResNet50 | MobileNetV2 | EfficientNetV2B0, Field(discriminator="name")]
+Model = Annotated[
+    Mlp | Cnn | ResNet18 | ResNet50 | MobileNetV2 | EfficientNetV2B0, Field(discriminator="name"), ShortForm()
+]

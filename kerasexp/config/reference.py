@@ -68,7 +68,7 @@ def _sections(schema: dict[str, Any]) -> dict[str, _Section]:
             reference, place = option.get("$ref", key), (*position, number)
             section = definitions[reference.rpartition("/")[2]] if "$ref" in option else option
             if "properties" in section and reference not in found:
-                name = section["properties"].get("name", {}).get("const")
+                name = next((word for key, inner in section["properties"].items() if (word := _kind(key, inner))), None)
                 found[reference] = _Section(f"{key}: {name}" if name else key or "experiment", section, place)
                 for index, (own, inner) in enumerate(section["properties"].items()):
                     waiting.append(((*place, index), f"{key}.{own}".lstrip("."), inner))
@@ -76,6 +76,12 @@ def _sections(schema: dict[str, Any]) -> dict[str, _Section]:
             waiting += [(place, key, inner) for inner in inside if isinstance(inner, dict)]
     found[DOMAIN] = _Section("domain", definitions["Domain"], (len(waiting),))
     return found
+
+
+def _kind(key: str, schema: dict[str, Any]) -> str | None:
+    """Return the word that tells a section from others with the same key; None for a key that does not hold it."""
+    words = (option.get("const") for option in _options(schema))
+    return next(filter(None, words), None) if key in ("name", "kind") else None
 
 
 def _options(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -92,14 +98,17 @@ def _options(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _rows(section: dict[str, Any], sections: dict[str, _Section]) -> Iterator[str]:
     """Yield a row for each key; the name that the heading holds already has none."""
     for key, value in section["properties"].items():
-        if "const" not in value:
+        if _kind(key, value) is None:
             values = sections[key].link if "properties" in value else _values(value, sections)
             default = "required" if key in section.get("required", ()) else _default(value, sections)
             yield f"| `{key}` | {_cell(values)} | {_cell(default)} | {_cell(value.get('description', ''))} |"
 
 
 def _values(schema: dict[str, Any], sections: dict[str, _Section]) -> str:
-    return " or ".join(dict.fromkeys(_value(option, sections) for option in _options(schema)))
+    options = list(_options(schema))
+    # The plain words that stand for sections are the names of these.
+    words = [] if not any("$ref" in option for option in options) else [o for o in options if "enum" in o]
+    return " or ".join(dict.fromkeys(_value(option, sections) for option in options if option not in words))
 
 
 def _value(option: dict[str, Any], sections: dict[str, _Section]) -> str:

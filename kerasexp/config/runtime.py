@@ -1,4 +1,4 @@
-"""What the training is computed on."""
+"""The section `runtime`: the devices of a training."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from kerasexp.config.base import Section
 
 
 class Runtime(Section):
-    """The devices of a training; `runtime: all` is short for `{devices: all}`."""
+    """The devices of a training."""
 
     devices: Literal["auto", "all"] = Field(
         "auto",
         description="auto: one device, the first GPU or else the CPU; all: every GPU of this machine, each with its share of "
-        "each batch.",
+        "every batch.",
     )

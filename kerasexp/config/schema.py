@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kerasexp.config.base import members
 from kerasexp.config.execution import ExecutionKeys
 from kerasexp.config.experiment import Experiment
-from kerasexp.config.head import RANGE
+from kerasexp.config.model import Block
 from kerasexp.config.search import SearchKeys
 from kerasexp.config.space import KINDS, SEARCH, DomainKeys
 from kerasexp.config.study import StudyKeys
@@ -18,9 +19,8 @@ PLAIN_SECTIONS = ("Experiment", "Ray", "Report")
 def experiment_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of an experiment file.
 
-    It differs from the typed experiment where a file may say less: `name` comes from the file's name, `base` is allowed,
-    and short forms such as `optimizer: adam` stand for mappings such as `{name: adam}`; and where it may say more: what
-    makes a study or a search of it, domains in place of values among that.
+    It allows what a file may have and the typed experiment does not: no `name`, which is then that of the file; `base`;
+    short forms such as `optimizer: adam` for `{name: adam}`; the keys of a study or a search; domains in place of values.
     """
     schema = Experiment.model_json_schema()
     # An experiment refers to itself through `init`, so pydantic puts it among the definitions.
@@ -36,27 +36,7 @@ def experiment_schema() -> dict[str, Any]:
         experiment["properties"] |= added["properties"]
         definitions |= added.get("$defs", {})
     experiment["properties"][SEARCH] = SearchKeys.model_json_schema()
-    for section, key, short in (
-        ("Training", "optimizer", "string"),
-        ("Training", "loss", "string"),
-        ("Training", "schedule", "string"),
-        ("Training", "decode", "string"),
-        ("Training", "checkpoint", "string"),
-        ("Training", "fine_tune", "string"),
-        ("Data", "offline", "string"),
-        ("Svm", "C", "number"),
-        ("LogisticRegression", "C", "number"),
-        ("NearestNeighbours", "k", "integer"),
-    ):
-        full = definitions[section]["properties"][key]
-        definitions[section]["properties"][key] = {
-            "description": full.pop("description", ""),
-            "anyOf": [full, {"type": short}],
-        }
-    outputs = definitions["ZeroShot"]["properties"]["outputs"]["additionalProperties"]
-    outputs["items"] = {"anyOf": [outputs["items"], {"type": "string", "pattern": RANGE.pattern}]}
-    blocks, kind = definitions["Cnn"]["properties"]["blocks"], definitions["Block"]["properties"]["kind"]
-    blocks["items"] = {"anyOf": [blocks["items"], {"type": "string", "enum": kind["enum"]}]}
+    _describe_names(definitions)
     _allow_domains(definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -66,18 +46,27 @@ def experiment_schema() -> dict[str, Any]:
     }
 
 
+def _describe_names(definitions: dict[str, Any]) -> None:
+    """Describe the name that tells a section from others of its union by what the section is."""
+    for definition in definitions.values():
+        for value in definition["properties"].values():
+            if "const" in value:
+                value["description"] = definition["description"]
+
+
 def _allow_domains(definitions: dict[str, Any]) -> None:
-    """Let a domain stand for each value in the sections of an experiment, and a condition beside each part of a list."""
+    """Let a domain stand for each value in the sections of an experiment, and give each block of a list a condition."""
     domain = {"$ref": "#/$defs/Domain"}
     for name, definition in definitions.items():
         if name not in PLAIN_SECTIONS:
             for key, full in definition["properties"].items():
                 if "anyOf" in full:
                     full["anyOf"].append(domain)
-                elif "const" not in full:
+                else:
                     description = full.pop("description", "")
                     definition["properties"][key] = {"description": description, "anyOf": [full, domain]}
     definitions["Domain"] = DomainKeys.model_json_schema(by_alias=True) | {
         "anyOf": [{"required": [kind]} for kind in KINDS]
     }
-    definitions["Block"]["properties"]["when"] = definitions["Domain"]["properties"]["when"]
+    for block in members(Block):
+        definitions[block.__name__]["properties"]["when"] = definitions["Domain"]["properties"]["when"]

@@ -1,4 +1,4 @@
-"""A search: an experiment some of whose keys are domains, and how the best of them is looked for."""
+"""A search: an experiment with domains in place of values, and the settings of the search."""
 
 from __future__ import annotations
 
@@ -16,50 +16,54 @@ from kerasexp.config.loading import load_experiment, locate_files, named_file, r
 from kerasexp.config.space import SEARCH, Space, Values, read_space
 from kerasexp.config.validation import validated
 from kerasexp.config.yaml_text import dump_yaml
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import Problem, UserError, listing
 
-# Which figure of `val` an objective is, and which direction is better.
+# By objective, the metric of `val` and its better direction.
 OBJECTIVES = {"val_accuracy": ("accuracy", "max"), "val_macro_f1": ("macro_f1", "max"), "val_loss": ("loss", "min")}
-# So many combinations of extreme values are tried out before a search begins.
+# Most combinations of extreme values that are validated before a search begins.
 MOST_CORNERS = 200
-MOST_TOLD = 5
+# Most values of a corner in one message.
+MOST_VALUES = 5
 
 
 class SearchKeys(Section):
-    """How `search` looks for the best values; `run` does not read it."""
+    """The settings of a search; `run` does not read them."""
 
     algorithm: Literal["random", "bayesian", "hyperband", "grid"] = Field(
         "bayesian",
-        description="Which oracle of keras-tuner proposes: random values; those that a Gaussian process expects to be best; "
-        "hyperband, which trains many for a few epochs and the best of them for more; or every combination.",
+        description="The oracle of keras-tuner that proposes values; random: any; bayesian: those that a Gaussian process expects "
+        "to be best; hyperband: many that train for a few epochs, the best of which train for more; grid: every combination.",
     )
     objective: Literal["val_accuracy", "val_macro_f1", "val_loss"] = Field(
-        "val_accuracy", description="What is best, of the epoch that a trial's checkpoint is of."
+        "val_accuracy", description="The metric to optimise, of the epoch whose weights the trial keeps."
     )
     max_trials: int | None = Field(
-        None, ge=1, le=10_000, description="How many trials; null: 30, with a grid or hyperband all of theirs."
+        None, ge=1, le=10_000, description="Number of trials; null: 30, or with grid and hyperband all of theirs."
     )
     max_epochs: int | None = Field(
-        None, ge=1, description="No trial begins after so many epochs of all trials together."
+        None, ge=1, description="No trial begins once all trials together have trained for this many epochs."
     )
     max_minutes: float | None = Field(
-        None, gt=0, description="No trial begins after so many minutes of all processes that searched."
+        None,
+        gt=0,
+        description="No trial begins once all processes of the search together have run for this many minutes.",
     )
-    seed: Seed = Field(0, description="Of the proposals.")
+    seed: Seed = Field(0, description="Seed of the proposals.")
     initial: int | None = Field(
-        None, ge=2, description="bayesian: so many random trials come first; null: 3 for each domain."
+        None, ge=2, description="bayesian: number of random trials that come first; null: 3 for each domain."
     )
     factor: int = Field(
-        3, ge=2, le=10, description="hyperband: each round trains so many times longer, and fewer of them."
+        3,
+        ge=2,
+        le=10,
+        description="hyperband: each round trains this many times longer than the one before, and fewer trials.",
     )
-    iterations: int = Field(1, ge=1, le=100, description="hyperband: how often it goes through its rounds.")
-    keep: int = Field(3, ge=1, description="The checkpoints of so many best trials are kept.")
-    variables: dict[str, Any] = Field({}, description="Domains of their own, which only conditions (`when`) refer to.")
-    confirm: list[Seed] = Field(
-        [0, 1, 2], description="The winner is trained again with each of these seeds; [] leaves that out."
-    )
+    iterations: int = Field(1, ge=1, le=100, description="hyperband: number of passes through its rounds.")
+    keep: int = Field(3, ge=1, description="Number of best trials whose checkpoints are kept.")
+    variables: dict[str, Any] = Field({}, description="Domains that only conditions (`when`) refer to.")
+    confirm: list[Seed] = Field([0, 1, 2], description="Seeds with which the winner is trained again; [] for none.")
     against: str | None = Field(
-        None, description="An experiment that the winner is compared with, over the same seeds: a YAML file."
+        None, description="YAML file of an experiment that the winner is compared with, over the same seeds."
     )
 
 
@@ -68,13 +72,13 @@ class Search:
     """A search.
 
     Attributes:
-        name: of the search, and of each trial's experiment.
-        settings: how it is done.
-        space: what it looks through.
-        against: what the winner is compared with.
-        execution: by what its trials are carried out.
+        name: name of the search, and of the experiment of each trial.
+        settings: the section `search`.
+        space: the domains.
+        against: the experiment that the winner is compared with.
+        execution: the executor of its trials.
         place: the file.
-        files: which file each key is from.
+        files: the file that each key is from.
     """
 
     name: str
@@ -86,10 +90,10 @@ class Search:
     files: dict[tuple, str] = field(compare=False)
 
     def experiment(self, values: Values, epochs: int | None = None) -> Experiment:
-        """Return the experiment with these values for its domains, trained for `epochs` where that is given.
+        """Return the experiment with these values for its domains, trained for `epochs` if that is given.
 
         Raises:
-            UserError: it is no experiment that can be run.
+            UserError: the experiment is not valid.
         """
         raw = self.space.keys_at(values)
         found = resolved(raw, dict(self.files), (), self.place.parent, self.place)
@@ -101,13 +105,13 @@ class Search:
 def read_search(
     raw: dict[str, Any], settings: Any, files: dict[tuple, str], path: Path, execution: ExecutionKeys
 ) -> Search:
-    """Make a search of an experiment's keys, some of them domains, and of what stood in the section `search`.
+    """Make a search from the keys of an experiment, some of them domains, and the section `search`.
 
     Raises:
-        UserError: with every problem, those that only some values have among them.
+        UserError: with every problem, including those of some values only.
     """
     settings = validated_settings(settings, files, path)
-    # What is written out elsewhere names the same files.
+    # A search that is saved elsewhere names the same files.
     locate_files(raw, path)
     space = read_space(raw, settings.variables, str(path), files)
     against = None
@@ -115,7 +119,7 @@ def read_search(
         found = named_file(settings.against, path, f"{SEARCH}.against")
         settings, against = settings.model_copy(update={"against": str(found)}), load_experiment(found)
     search = Search(raw["name"], settings, space, against, execution, path, files)
-    if problems := _unfit(search):
+    if problems := _problems(search):
         raise UserError(*problems)
     return search
 
@@ -130,17 +134,17 @@ def validated_settings(raw: Any, files: dict[tuple, str], path: Path) -> SearchK
 
 
 def search_yaml(search: Search) -> str:
-    """Return a search as YAML: its keys with the bases merged in, and how it is done with every default."""
+    """Return a search as YAML: its keys with the bases merged in, and its settings with every default."""
     settings = search.settings.model_dump(mode="json")
     return dump_yaml({**copy.deepcopy(search.space.raw), SEARCH: settings})
 
 
 def corner_problems(search: Search, try_out) -> list[Problem]:
-    """Return what is wrong at the space's corners, each problem once with the values at which it was first met.
+    """Return the problems at the corners of the space, each once, with the values at which it was found first.
 
     Args:
-        search: whose corners are tried.
-        try_out: is given each corner's experiment; raises UserError where that cannot be.
+        search: the search.
+        try_out: called with the experiment of each corner; raises UserError if that is not valid.
     """
     found: dict[Problem, dict[str, Any]] = {}
     for values in search.space.corners(MOST_CORNERS):
@@ -152,25 +156,23 @@ def corner_problems(search: Search, try_out) -> list[Problem]:
     return [_with_values(problem, values) for problem, values in found.items()]
 
 
-def _unfit(search: Search) -> list[Problem]:
+def _problems(search: Search) -> list[Problem]:
     place, settings = str(search.place), search.settings
     problems = []
     if not search.space.domains:
-        message = "holds nothing to search for; write a domain such as {choice: [16, 32]} in place of a value"
+        message = "has no domain to search; write one, such as {choice: [16, 32]}, in place of a value"
         return [Problem(message, place)]
     if settings.algorithm == "hyperband" and "training.epochs" in search.space.domains:
-        message = "is what hyperband itself varies; write the largest number of epochs here"
+        message = "is varied by hyperband itself; write the largest number of epochs here"
         problems.append(Problem(message, place, "training.epochs"))
     for name in ("seed", "name"):
         if name in search.space.domains:
-            problems.append(Problem("is not searched for: it is no better at one value than at another", place, name))
+            problems.append(Problem("cannot be searched: no value of it is better than another", place, name))
     if problems:
         return problems
     return corner_problems(search, lambda experiment: None)
 
 
 def _with_values(problem: Problem, values: dict[str, Any]) -> Problem:
-    told = ", ".join(f"{name} {value}" for name, value in list(values.items())[:MOST_TOLD])
-    return Problem(
-        f"{problem.message} (at {told}{', ...' if len(values) > MOST_TOLD else ''})", problem.file, problem.key
-    )
+    corner = listing((f"{name} {value}" for name, value in values.items()), MOST_VALUES)
+    return Problem(f"{problem.message} (at {corner})", problem.file, problem.key)

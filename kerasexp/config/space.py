@@ -1,4 +1,4 @@
-"""Domains in place of values: the space that a search looks through."""
+"""Domains in place of values: the space of a search."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from kerasexp.config.base import Section
-from kerasexp.config.validation import file_of, shown, validated
+from kerasexp.config.validation import file_of, quoted, validated
 from kerasexp.errors import Problem, UserError, closest, listing
 
 KINDS = ("choice", "int", "float", "bool")
 OPTIONS = ("step", "sampling", "when")
 VARIABLES = "variables"
-# The section of what is searched for, and how; nothing in it but its variables is a domain.
+# The section with the settings of a search; of its keys only `variables` holds domains.
 SEARCH = "search"
 
 Values = Mapping[str, Any]
@@ -26,7 +26,7 @@ _ABSENT = object()
 
 
 class DomainKeys(Section):
-    """What a search may put in place of a value; one of the first four keys says of what kind it is."""
+    """Values that a search may choose from; one of the first four keys is its kind."""
 
     choice: list[Any] | None = Field(None, min_length=1, description="One of these values, lists and mappings too.")
     whole: list[int] | None = Field(
@@ -36,10 +36,12 @@ class DomainKeys(Section):
         None, alias="float", min_length=2, max_length=2, description="A number between these."
     )
     truth: None = Field(None, alias="bool", description="true or false.")
-    step: float | None = Field(None, gt=0, description="How far values lie apart.")
-    sampling: Literal["linear", "log"] = Field("linear", description="log: evenly by order of magnitude.")
+    step: float | None = Field(None, gt=0, description="Distance between two values.")
+    sampling: Literal["linear", "log"] = Field("linear", description="log: uniform by order of magnitude.")
     when: dict[str, Any] | None = Field(
-        None, description="Only where other domains or variables have these values, each one or a list of them."
+        None,
+        description="Condition: the domain or block only counts if other domains or variables have these values, each one "
+        "value or a list.",
     )
 
 
@@ -50,10 +52,10 @@ class Domain:
     Attributes:
         name: dotted key, or the name of a variable.
         kind: `choice`, `int`, `float` or `bool`.
-        values: of a choice.
-        low, high, step: of numbers.
-        log: whether numbers are drawn evenly by order of magnitude.
-        when: by the name of another domain, the values of it at which this one counts.
+        values: the values of a choice.
+        low, high, step: smallest and largest number, and the distance between two; None for any.
+        log: whether numbers are uniform by order of magnitude.
+        when: conditions, each the name of another domain and the values for which this domain counts.
     """
 
     name: str
@@ -81,28 +83,28 @@ class Domain:
         if self.kind == "bool":
             text = "true or false"
         elif self.kind == "choice":
-            text = f"one of {listing(map(shown, self.values))}"
+            text = f"one of {listing(map(quoted, self.values))}"
         else:
             text = f"{self.kind} from {self.low:g} to {self.high:g}"
             text += (f" by {self.step:g}" if self.step else "") + (" (log)" if self.log else "")
-        conditions = " and ".join(f"{name} is {listing(map(shown, values))}" for name, values in self.when)
+        conditions = " and ".join(f"{name} is {listing(map(quoted, values))}" for name, values in self.when)
         return f"{text}, when {conditions}" if conditions else text
 
 
 @dataclass(frozen=True)
 class Space:
-    """What a search looks through.
+    """The space of a search.
 
     Attributes:
-        raw: the experiment's keys, some of them domains.
-        domains: by name, a domain after those that it depends on.
+        raw: the keys of the experiment, some of them domains.
+        domains: by name, each after those that it depends on.
     """
 
     raw: dict[str, Any]
     domains: dict[str, Domain]
 
     def active(self, values: Values) -> dict[str, Any]:
-        """Return those values that count, given the others."""
+        """Return the values of the domains whose conditions are met."""
         found: dict[str, Any] = {}
         for name, domain in self.domains.items():
             if name in values and _met(domain.when, found):
@@ -110,11 +112,11 @@ class Space:
         return found
 
     def keys_at(self, values: Values) -> dict[str, Any]:
-        """Return the experiment's keys with these values for the domains; what does not count is left out."""
+        """Return the keys of the experiment with these values for its domains; domains that do not count are left out."""
         return _filled(self.raw, (), self.active(values))
 
     def corners(self, limit: int) -> Iterator[dict[str, Any]]:
-        """Yield combinations of extreme values: all of them up to `limit`, else each extreme once and then others by chance."""
+        """Yield combinations of extreme values: all if they are at most `limit`, else each extreme once, then random ones."""
         extremes = {name: domain.extremes() for name, domain in self.domains.items()}
         count, seen = 1, set()
         for values in extremes.values():
@@ -129,7 +131,7 @@ class Space:
                 yield corner
 
     def differences(self, other: Space) -> list[str]:
-        """Return in what domains another space differs, a line each."""
+        """Return a line for each domain in which another space differs."""
         lines = []
         for name in {**self.domains, **other.domains}:
             here, there = self.domains.get(name), other.domains.get(name)
@@ -149,21 +151,21 @@ def _some_corners(extremes: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
 
 
 def has_domains(raw: Any) -> bool:
-    """Return whether there is a domain, or a part with a condition, among these keys."""
+    """Return whether there is a domain, or a block with a condition, among these keys."""
     return next(_places(raw, ()), None) is not None
 
 
 def read_space(raw: dict[str, Any], variables: dict[str, Any], file: str, files: dict[tuple, str]) -> Space:
-    """Find the domains among an experiment's keys.
+    """Find the domains among the keys of an experiment.
 
     Args:
         raw: the keys, bases merged in, without the section `search`.
-        variables: domains of their own, which only conditions refer to.
-        file: for problems; `files` may know better for a key.
-        files: which file each key is from.
+        variables: domains that only conditions refer to.
+        file: the file to name for a key that `files` does not have.
+        files: the file that each key is from.
 
     Raises:
-        UserError: with every domain that is none, and every condition that can never be met.
+        UserError: with every invalid domain, and every condition that can never be met.
     """
     problems: list[Problem] = []
     domains: dict[str, Domain] = {}
@@ -173,18 +175,19 @@ def read_space(raw: dict[str, Any], variables: dict[str, Any], file: str, files:
     for path, name, value in found:
         try:
             if path[0] == SEARCH and not is_domain(value):
-                raise UserError(Problem(f"got {shown(value)}; a variable is a domain, such as {{int: [1, 3]}}"))
+                raise UserError(Problem(f"got {quoted(value)}; a variable is a domain, such as {{int: [1, 3]}}"))
             if value.get("when") is not None:
                 conditions[path] = value["when"]
             if is_domain(value):
-                # A domain within a part that has a condition counts only where that part is there.
+                # A domain within a block with a condition only counts if the block does.
                 around = [when for place, when in conditions.items() if place == path[: len(place)] and place != path]
                 domains[name] = _domain(name, value, around, file_of(path, files, file), files)
         except UserError as error:
             problems += [Problem(p.message, file_of(path, files, file), dotted(path)) for p in error.problems]
     for path, when in conditions.items():
         problems += [
-            Problem(message, file_of(path, files, file), f"{dotted(path)}.when") for message in _faults(when, domains)
+            Problem(message, file_of(path, files, file), f"{dotted(path)}.when")
+            for message in _wrong_conditions(when, domains)
         ]
     ordered = _ordered(domains)
     if not problems and len(ordered) < len(domains):
@@ -198,7 +201,7 @@ def read_space(raw: dict[str, Any], variables: dict[str, Any], file: str, files:
 
 
 def is_domain(value: Any) -> bool:
-    """Return whether a value stands for several."""
+    """Return whether a value is a domain."""
     return isinstance(value, dict) and any(kind in value for kind in KINDS) and set(value) <= {*KINDS, *OPTIONS}
 
 
@@ -208,7 +211,7 @@ def dotted(path: tuple) -> str:
 
 
 def _places(node: Any, path: tuple) -> Iterator[tuple[tuple, dict[str, Any]]]:
-    """Yield the path and content of each domain, and of each part of a list that has a condition."""
+    """Yield the path and content of each domain, and of each item of a list with a condition."""
     if is_domain(node):
         yield path, node
         return
@@ -233,16 +236,16 @@ def _domain(name: str, raw: dict[str, Any], around: list[Any], file: str | None,
         if keys.step is not None or keys.sampling != "linear":
             raise UserError(Problem(f"step and sampling are for numbers, and this is a {kind}"))
         if kind == "choice" and keys.choice is None:
-            raise UserError(Problem("got nothing to choose from; choice is a list of values"))
+            raise UserError(Problem("got no values; choice is a list of values"))
         return Domain(name, kind, tuple(keys.choice or ()), when=when)
     ends = keys.whole if kind == "int" else keys.number
     if ends is None or ends[0] >= ends[1]:
-        raise UserError(Problem(f"got {shown(ends)}; the first of the two numbers is the smaller one"))
+        raise UserError(Problem(f"got {quoted(ends)}; the first of the two numbers must be smaller"))
     if keys.sampling == "log" and (ends[0] <= 0 or keys.step is not None):
         why = "a step" if keys.step is not None else f"{ends[0]:g}"
-        raise UserError(Problem(f"got {why} with sampling: log, for which numbers are positive and have no step"))
+        raise UserError(Problem(f"got {why} with sampling: log, which needs positive numbers without a step"))
     if kind == "int" and keys.step is not None and keys.step != int(keys.step):
-        raise UserError(Problem(f"got the step {keys.step:g}; between whole numbers it is a whole number"))
+        raise UserError(Problem(f"got the step {keys.step:g}; the step of whole numbers must be a whole number"))
     low, high = (float(end) if kind == "float" else end for end in ends)
     return Domain(name, kind, (), low, high, keys.step, keys.sampling == "log", when)
 
@@ -255,21 +258,21 @@ def _met(when: tuple[tuple[str, tuple[Any, ...]], ...], values: Values) -> bool:
     return all(name in values and values[name] in allowed for name, allowed in when)
 
 
-def _faults(when: Any, domains: dict[str, Domain]) -> Iterator[str]:
+def _wrong_conditions(when: Any, domains: dict[str, Domain]) -> Iterator[str]:
     if not isinstance(when, dict):
-        yield f"got {shown(when)}; a mapping of other domains and their values is needed here"
+        yield f"got {quoted(when)}; a mapping from other domains to their values is needed here"
         return
     for name, values in when.items():
         if name not in domains:
-            yield f"there is no domain {shown(name)}{closest(name, domains)}; there: {listing(domains)}"
+            yield f"there is no domain {quoted(name)}{closest(name, domains)}; there: {listing(domains)}"
             continue
         for value in _several(values):
             if not domains[name].holds(value):
-                yield f"{name} is never {shown(value)}: it is {domains[name]}"
+                yield f"{name} is never {quoted(value)}: it is {domains[name]}"
 
 
 def _ordered(domains: dict[str, Domain]) -> dict[str, Domain]:
-    """Return each domain after those that it depends on; those that depend on themselves are left out."""
+    """Return each domain after those that it depends on, without domains that depend on each other in a circle."""
     ordered: dict[str, Domain] = {}
     while True:
         ready = [

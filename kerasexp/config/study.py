@@ -20,35 +20,35 @@ from kerasexp.config.loading import EXECUTION_KEYS, STUDY_KEYS, existing, resolv
 from kerasexp.config.merging import apply_overrides, merge, set_key
 from kerasexp.config.search import Search, read_search, search_yaml, validated_settings
 from kerasexp.config.space import SEARCH, has_domains
-from kerasexp.config.validation import shown, validated
+from kerasexp.config.validation import quoted, validated
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.errors import Problem, UserError
 
-# What `--quick` leaves of a study.
+# What `--quick` limits a study to.
 QUICK_SEEDS, QUICK_IMAGES = 2, 6000
 MOST_RUNS = 1000
 GRID = "grid"
 
 
 class StudyKeys(Section):
-    """What makes a study of an experiment."""
+    """The keys that make an experiment a study."""
 
     variants: dict[str, dict[str, Any]] | None = Field(
         None,
         min_length=1,
-        description="By name, the keys that each variant changes, nested or dotted, its `reported` figures among them; or "
-        "`grid:` with dotted keys and lists of values, all of whose combinations are variants. The first is what the others "
-        "are compared with.",
+        description="By name, the keys that each variant changes, nested or dotted, including its `reported` metrics; or "
+        "`grid:` with dotted keys and lists of values, each combination of which is a variant. The others are compared with "
+        "the first variant.",
     )
     seeds: list[Seed] | None = Field(
-        None, min_length=1, description="Each variant is run with each of these; upstream experiments as well."
+        None, min_length=1, description="Seeds of the runs of each variant, and of its upstream experiments."
     )
 
     @field_validator("seeds")
     @classmethod
     def _each_once(cls, seeds: list[int] | None) -> list[int] | None:
         if seeds is not None and (twice := [seed for seed, times in Counter(seeds).items() if times > 1]):
-            raise ValueError(f"seed {twice[0]} is there twice, and would give the same run")
+            raise ValueError(f"seed {twice[0]} is given twice, and would give the same run")
         return seeds
 
 
@@ -57,11 +57,11 @@ class Study:
     """Several runs that belong together.
 
     Attributes:
-        name: of the study.
+        name: name of the study.
         variants: by name, the experiment with the first seed.
-        seeds: of the runs of each variant.
-        quick: whether it was cut down to be quick.
-        execution: by what its runs are carried out.
+        seeds: the seeds of the runs of each variant.
+        quick: whether it was limited by `--quick`.
+        execution: the executor of its runs.
     """
 
     name: str
@@ -71,14 +71,14 @@ class Study:
     execution: ExecutionKeys = ExecutionKeys()
 
     def runs(self) -> Iterator[tuple[str, int, Experiment]]:
-        """Yield variant, seed and experiment of each run: all variants with the first seed, then with the next."""
+        """Yield variant, seed and experiment of each run: all variants with the first seed, then with the next one."""
         for seed in self.seeds:
             for name, experiment in self.variants.items():
                 yield name, seed, with_seed(experiment, seed)
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study | Search:
-    """Read one experiment, a study where the file has `variants` or `seeds`, or a search where it has domains.
+    """Read an experiment, a study if the file has `variants` or `seeds`, or a search if it has domains.
 
     Args:
         path: the YAML file.
@@ -117,7 +117,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study 
         except UserError as error:
             problems += [(name, problem) for problem in error.problems]
     if problems:
-        raise UserError(*_told(problems, len(changes)))
+        raise UserError(*_merged(problems, len(changes)))
     seeds = keys.seeds or [next(iter(variants.values())).seed]
     if len(variants) * len(seeds) > MOST_RUNS:
         message = f"{len(variants)} variants with {len(seeds)} seeds are more than {MOST_RUNS:,} runs"
@@ -127,7 +127,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study 
 
 
 def quickened(study: Study) -> Study:
-    """Return the study with fewer seeds and images: good for seeing that all works, and not for its figures."""
+    """Return the study with fewer seeds and images: it shows that everything works, but its metrics mean little."""
 
     def quick(experiment: Experiment) -> Experiment:
         labels = experiment.data.labels
@@ -141,7 +141,7 @@ def quickened(study: Study) -> Study:
 
 
 def with_seed(experiment: Experiment, seed: int) -> Experiment:
-    """Return the experiment with this seed, in what it starts from as well: a start is one more thing left to chance."""
+    """Return the experiment with this seed, also in its upstream experiments, whose training is random as well."""
     init = experiment.init
     if init is not None:
         init = init.model_copy(update={"experiment": with_seed(init.experiment, seed)})
@@ -149,8 +149,10 @@ def with_seed(experiment: Experiment, seed: int) -> Experiment:
 
 
 def resolved_yaml(asked: Experiment | Study | Search) -> str:
-    """Return an experiment or a study as YAML with every default written out, a search with those of its own; it loads to
-    an equal one."""
+    """Return YAML that loads to an equal experiment, study or search.
+
+    Every default is written out, in a search those of the section `search` only.
+    """
     if isinstance(asked, Search):
         return search_yaml(asked)
     if isinstance(asked, Experiment):
@@ -163,7 +165,7 @@ def resolved_yaml(asked: Experiment | Study | Search) -> str:
 
 
 def folder_of(variant: str) -> str:
-    """Return a variant's name as that of a folder."""
+    """Return the name of the folder of a variant."""
     return re.sub(r"[^A-Za-z0-9._=+-]+", "_", variant).lstrip(".") or "_"
 
 
@@ -172,22 +174,24 @@ def _first_key(override: str) -> str:
 
 
 def _changes(variants: dict[str, dict[str, Any]], file: str) -> dict[str, dict[str, Any]]:
-    """Return by name what each variant changes; those of a grid are named by what they have."""
+    """Return the changes of each variant by name; a variant of a grid is named by its values."""
     if GRID in variants:
         if len(variants) > 1:
-            raise UserError(
-                Problem("stands beside named variants; a study has the one or the other", file, "variants.grid")
-            )
+            raise UserError(Problem("is beside named variants; a study has one or the other", file, "variants.grid"))
         variants = _grid(variants[GRID], file)
     folders = Counter(folder_of(name) for name in variants)
     for name in variants:
         if not name.strip() or len(name) > 80 or not name.isprintable():
             raise UserError(
-                Problem(f"{shown(name)} is no name of a variant: 1 to 80 printable characters", file, "variants")
+                Problem(
+                    f"{quoted(name)} is not a name of a variant, which has 1 to 80 printable characters",
+                    file,
+                    "variants",
+                )
             )
         if folders[folder_of(name)] > 1:
             message = (
-                f"{shown(name)} and another variant would share the folder {folder_of(name)}; change one's letters"
+                f"{quoted(name)} and another variant would share the folder {folder_of(name)}; change one's letters"
             )
             raise UserError(Problem(message, file, "variants"))
     return variants
@@ -196,8 +200,8 @@ def _changes(variants: dict[str, dict[str, Any]], file: str) -> dict[str, dict[s
 def _grid(grid: dict[str, Any], file: str) -> dict[str, dict[str, Any]]:
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
-            raise UserError(Problem(f"got {shown(values)}; a list of values is needed", file, f"variants.grid.{key}"))
-    # The last part of a key says enough where no other key ends in it.
+            raise UserError(Problem(f"got {quoted(values)}; a list of values is needed", file, f"variants.grid.{key}"))
+    # The last part of a key is enough if no other key ends in it.
     ends = Counter(key.rpartition(".")[2] for key in grid)
     names = {key: end if ends[end := key.rpartition(".")[2]] == 1 else key for key in grid}
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
@@ -221,12 +225,12 @@ def _variant(
     overrides: Sequence[str],
     path: Path,
 ) -> Experiment:
-    """Resolve one variant; what it claims is its own alone."""
+    """Resolve one variant; it does not inherit the `reported` metrics."""
     raw, files = copy.deepcopy(raw), dict(files)
     raw["reported"] = {}
     for key, value in changes.items():
         if key in ("name", "base", "seed", *STUDY_KEYS):
-            raise UserError(Problem("is the same for all variants; it stands beside `variants`", str(path), key))
+            raise UserError(Problem("is the same for all variants; write it beside `variants`", str(path), key))
         if "." in key:
             set_key(raw, key, copy.deepcopy(value), str(path), files)
         else:
@@ -234,12 +238,12 @@ def _variant(
     return resolved(raw, files, overrides, path.parent, path)
 
 
-def _told(problems: list[tuple[str, Problem]], variants: int) -> list[Problem]:
-    """Return each problem once, with the variant's name where not all have it."""
-    having = Counter(problem for _, problem in problems)
-    told = {}
+def _merged(problems: list[tuple[str, Problem]], variants: int) -> list[Problem]:
+    """Return each problem once, with the name of the variant unless all variants have it."""
+    counts = Counter(problem for _, problem in problems)
+    merged = {}
     for name, problem in problems:
-        everywhere = having[problem] == variants
-        said = problem if everywhere else replace(problem, message=f"in variant '{name}': {problem.message}")
-        told.setdefault(said)
-    return list(told)
+        if counts[problem] < variants:
+            problem = replace(problem, message=f"in variant '{name}': {problem.message}")
+        merged.setdefault(problem)
+    return list(merged)

@@ -11,22 +11,22 @@ import yaml
 from kerasexp.errors import Problem, UserError
 
 MAX_BYTES = 1_000_000
-# Upstream experiments written out within each other are the deepest that make sense, at some four levels each.
+# The deepest files that make sense are upstream experiments within each other, at some four levels each.
 MAX_DEPTH = 100
 # Python refuses to print numbers of more than 4,300 digits, which have some 14,000 bits.
 MAX_BITS = 10_000
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader (YAML 1.1) with YAML 1.2's numbers, and without aliases and double keys.
+    """PyYAML's safe loader (YAML 1.1) with the numbers of YAML 1.2, and without aliases and duplicate keys.
 
-    Whatever it refuses is a MarkedYAMLError, which knows the line.
+    Everything that it refuses raises MarkedYAMLError, which has the line.
     """
 
     depth = 0
 
     def compose_node(self, parent, index):
-        # An alias of an alias of an alias fills the memory, and no experiment needs one: `base:` shares what is common.
+        # Aliases of aliases can fill the memory, and no experiment needs them: `base:` shares common keys.
         if self.check_event(yaml.events.AliasEvent):
             raise _refusal("aliases (*) are not allowed; use base:", self.peek_event())
         if self.depth >= MAX_DEPTH:
@@ -40,10 +40,12 @@ class _Loader(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
-            # PyYAML's own, for `!!bool x`, `!!int ''`, `2001-99-99` and the like.
+            # PyYAML raises these for `!!bool x`, `!!int ''`, `2001-99-99` and the like.
             kind = node.tag.rpartition(":")[2]
             reason = f" ({error})" if isinstance(error, ValueError) else ""
-            raise _refusal(f"cannot be read as YAML: {str(node.value)[:40]!r} is no {kind}{reason}", node) from None
+            raise _refusal(
+                f"cannot be read as YAML: {str(node.value)[:40]!r} is not a valid {kind}{reason}", node
+            ) from None
         if isinstance(value, int) and value.bit_length() > MAX_BITS:
             raise _refusal("cannot be read as YAML: the number is too long", node)
         if isinstance(value, str) and not is_text(value):
@@ -78,7 +80,7 @@ _Loader.add_implicit_resolver(*_FLOAT)
 
 
 def is_text(word: str) -> bool:
-    """Whether a string consists of whole characters; one from the command line may hold bytes that are none."""
+    """Return whether a string is valid Unicode; one from the command line may hold surrogates for invalid bytes."""
     return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
@@ -86,7 +88,7 @@ def parse_yaml(text: str, name: str | None = None) -> Any:
     """Parse YAML text.
 
     Raises:
-        UserError: the text is no YAML, or uses an alias or a key twice; with the line and column.
+        UserError: the text is not YAML, or has an alias or a duplicate key; with line and column.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
@@ -104,7 +106,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds one mapping.
 
     Raises:
-        UserError: the file is missing, unreadable, too large, no UTF-8 text, no YAML, or not a mapping.
+        UserError: the file is missing, unreadable, too large, not UTF-8 text, not YAML, or not a mapping.
     """
     name = str(path)
     try:
@@ -113,7 +115,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise UserError(Problem(f"line {line}: is not UTF-8 text, so it is no YAML file", name)) from None
+        raise UserError(Problem(f"line {line}: is not UTF-8 text, so it is not a YAML file", name)) from None
     except OSError as error:
         raise UserError(Problem(f"cannot be read: {error.strerror or error}", name)) from None
     content = parse_yaml(text, name)
@@ -137,13 +139,13 @@ def _short_list(dumper: yaml.SafeDumper, items: list) -> yaml.Node:
 
 
 def _string(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # In single quotes PyYAML writes a line break of any kind as it is, and reads it back as another.
+    # In single quotes PyYAML writes any kind of line break unchanged, and reads it as another kind.
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
 
 
 _Dumper.add_representer(list, _short_list)
 _Dumper.add_representer(str, _string)
-# A string that the loader would take for a number is written in quotes.
+# A string that the loader would read as a number is written in quotes.
 _Dumper.add_implicit_resolver(*_FLOAT)
 
 

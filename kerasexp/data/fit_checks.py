@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from kerasexp.config import Experiment
-from kerasexp.config.head import OTHER, ZeroShot
 from kerasexp.config.experiment import classical_head
+from kerasexp.config.head import OTHER, ZeroShot
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import Problem, closest, listing
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasexp.config.data import Data
-from kerasexp.config.rules import BY_COUNTS, labels_are_complementary
-from kerasexp.config.training import Training
+from kerasexp.config.training import Training, labels_are_complementary
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.diagnosis.results import Diagnosis, LabelAssessment
 from kerasexp.errors import listing
@@ -102,7 +101,7 @@ def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) ->
     plain = training is None or training.loss.name == "cross_entropy"
     balanced = data.oversample or (
         training is not None
-        and (training.loss.name in BY_COUNTS or training.decode.name == "logit_adjusted" or training.class_batches)
+        and (training.loss.by_counts or training.decode.name == "logit_adjusted" or training.class_batches)
     )
     ordinary = foremost is None or foremost.verdict.kind in ("ordinary", "permuted")
     if train.rare and plain and not balanced and ordinary:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import Block, Cnn, Head
+from kerasexp.config.model import Cnn, ConvBlock, Head
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
@@ -98,7 +98,7 @@ def _compiled_cnn(shape: tuple[int, ...], classes: int, steps: int) -> tuple[ker
     """Return a small CNN, from images to probabilities, and its compiled part, from images to logits."""
     height, width, channels = shape
     depth = int(np.clip(math.log2(min(height, width) / 3), 1, 3))
-    blocks = [Block(filters=16 * 2**k, batch_norm=True, pool=2) for k in range(depth)]
+    blocks = [ConvBlock(filters=16 * 2**k, batch_norm=True, pool=2) for k in range(depth)]
     preprocessing = Preprocessing.model_construct(size=[height, width], channels=channels)
     classifier = build_model(Cnn(blocks=blocks, head=Head(dropout=0.25)), preprocessing, classes, "cross_validated")
     model = logits_model(classifier)

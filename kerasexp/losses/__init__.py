@@ -1,4 +1,4 @@
-"""What is minimised: one file per family of losses, and this dict of their names."""
+"""Losses by name; one file for each family."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from kerasexp.config.rules import metric_losses
-from kerasexp.config.training import Center, Loss, Triplet
+from kerasexp.config.loss import Center, Loss, Triplet, metric_losses
 from kerasexp.losses.center import CenterLoss
 from kerasexp.losses.complementary import Forward, GradientAscent, NonNegative, SclExp, SclNl, Unbiased
 from kerasexp.losses.cross_entropy import cross_entropy
 from kerasexp.losses.imbalance import ClassBalanced, Focal, Ldam, LogitAdjusted
 from kerasexp.losses.triplet import TripletLoss
 
-Build = Callable[[Loss, list[int]], keras.losses.Loss]
 # Of integer labels [n] and embeddings [n, f], a scalar.
 MetricLoss = keras.losses.Loss | keras.layers.Layer
 
-LOSSES: dict[str, Build] = {
-    "cross_entropy": lambda loss, counts: cross_entropy(loss),
+# (section `loss`, training images of each class) -> the loss of integer labels [n] and logits [n, classes].
+LOSSES: dict[str, Callable[[Loss, list[int]], keras.losses.Loss]] = {
+    "cross_entropy": lambda loss, counts: cross_entropy(loss.label_smoothing),
     "scl_nl": lambda loss, counts: SclNl(),
     "scl_exp": lambda loss, counts: SclExp(),
     "forward": lambda loss, counts: Forward(loss.transition),
@@ -33,7 +32,7 @@ LOSSES: dict[str, Build] = {
     "ldam": lambda loss, counts: Ldam(counts, loss.scale),
 }
 
-# These are added to one of the above: (as asked for, classes, width of the embedding) -> the loss.
+# Added to one of the above: (section, number of classes, width of the embedding) -> the loss.
 METRIC_LOSSES: dict[str, Callable[[Triplet | Center, int, int], MetricLoss]] = {
     "triplet": lambda part, classes, width: TripletLoss(part.margin, part.mining, part.normalise),
     "center": lambda part, classes, width: CenterLoss(classes, width, part.alpha),
@@ -44,8 +43,8 @@ def build_loss(loss: Loss, counts: list[int]) -> keras.losses.Loss:
     """Return the loss of integer labels [n] and logits [n, classes].
 
     Args:
-        loss: as the experiment asks for it.
-        counts: the training images of each class, which some losses go by.
+        loss: the section of the experiment.
+        counts: number of training images of each class.
     """
     return LOSSES[loss.name](loss, counts)
 

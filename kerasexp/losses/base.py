@@ -1,4 +1,4 @@
-"""What the losses of this project share: integer labels, logits, float32."""
+"""The base class of losses: integer labels, logits, float32."""
 
 from __future__ import annotations
 

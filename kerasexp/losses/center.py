@@ -1,4 +1,4 @@
-"""Center loss: the images of a class are drawn to a point that follows them (Wen et al., ECCV 2016)."""
+"""Center loss: embeddings close to the center of their class, which moves with them (Wen et al., ECCV 2016)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from keras import ops
 class CenterLoss(keras.layers.Layer):
     """1/2 ||f - c_y||^2, the mean over the batch, f the embedding of an image and c_y the center of its class.
 
-    The mean and not the paper's sum, so that its weight means the same at any batch size, as with cross-entropy. Each call
-    then moves the centers, not by gradient: c_j -= alpha * sum_{y=j}(c_j - f) / (1 + n_j), n_j the batch's images of class
-    j. So it is called on the batches that are learned from, and on no others. The centers are weights that are not trained,
-    and begin at 0. They and the loss are float32 whatever the embedding's type.
+    It is the mean and not the paper's sum, so that its weight means the same at any batch size, as with cross-entropy. Each
+    call then moves the centers, not by gradient: c_j -= alpha * sum_{y=j}(c_j - f) / (1 + n_j), n_j the number of images of
+    class j in the batch. So it must only be called on training batches. The centers are non-trainable weights that begin at
+    0. Centers and loss are float32 whatever the type of the embedding.
 
     Args:
-        classes: how many.
-        width: f, of the embedding.
-        alpha: how far a center moves to its images, of the way that 1 / (1 + n_j) leaves.
+        classes: number of classes.
+        width: f, the width of the embedding.
+        alpha: factor of the move of each center.
     """
 
     def __init__(self, classes: int, width: int, alpha: float = 0.5, name: str = "center", dtype: str = "float32"):

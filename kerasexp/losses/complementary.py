@@ -1,7 +1,8 @@
 """Losses for complementary labels, which name one class that an image is NOT of.
 
 All take labels int [n] and logits [n, classes], and compute in float32 on logits, so that probabilities of 0 and 1 have
-finite losses and gradients. With g the logits and p = softmax(g), c is the class that an image is not of, K their number.
+finite losses and gradients. In the formulas g are the logits, p = softmax(g), c is the class that the image is not of, and K
+the number of classes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from keras import ops
 
 from kerasexp.losses.base import LogitLoss
 
-# Less than any logit by so much that its exponential is 0 in float32.
+# So far below any logit that its exponential is 0 in float32.
 NOTHING = -1e30
 
 
@@ -37,7 +38,7 @@ class Forward(LogitLoss):
     """Forward correction: -log sum_k p_k T_kc, T_kc the probability of label c for class k (Yu et al., ECCV 2018).
 
     Args:
-        transition: [classes, classes], rows that sum to 1; None: every other class is as likely.
+        transition: [classes, classes], rows that sum to 1; None: all classes but the image's own are equally likely.
     """
 
     def __init__(self, transition: list[list[float]] | None = None, name: str = "forward", **keywords):
@@ -61,8 +62,8 @@ class Forward(LogitLoss):
 class _Risk(LogitLoss):
     """Estimators of the ordinary risk from complementary labels (Ishida et al., ICML 2019).
 
-    r_j = -(K - 1) pi_j m_jj + sum_k pi_k m_kj is the part of class j, m_kj the mean of -log p_j over the batch's images
-    labelled "not k", and pi_k the share of that label.
+    r_j = -(K - 1) pi_j m_jj + sum_k pi_k m_kj is the part of class j, m_kj the mean of -log p_j over the images of the batch
+    that are labelled "not k", and pi_k the share of that label.
 
     Args:
         shares: of the labels in the training split, [classes].
@@ -78,7 +79,7 @@ class _Risk(LogitLoss):
         means = ops.matmul(ops.transpose(chosen), -ops.log_softmax(logits)) / counts[:, None]
         weighted = ops.convert_to_tensor(self.shares, "float32")[:, None] * means
         parts = ops.sum(weighted, axis=0) - (logits.shape[-1] - 1) * ops.diagonal(weighted)
-        # One figure for the batch, which Keras averages over the batch: each image is given it.
+        # One number for the batch; each image gets it, as Keras averages over the images.
         return self.of_parts(parts) * ops.ones_like(logits[:, 0])
 
     def of_parts(self, parts):

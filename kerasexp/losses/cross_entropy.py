@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from kerasexp.config.training import Loss
 from kerasexp.losses.base import LogitLoss
 
 
@@ -27,8 +26,8 @@ class SmoothedCrossEntropy(LogitLoss):
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
-def cross_entropy(loss: Loss) -> keras.losses.Loss:
-    """Return Keras's own cross-entropy, or the smoothed one."""
-    if loss.label_smoothing:
-        return SmoothedCrossEntropy(loss.label_smoothing)
+def cross_entropy(label_smoothing: float) -> keras.losses.Loss:
+    """Return Keras's own cross-entropy, or with smoothing the one above."""
+    if label_smoothing:
+        return SmoothedCrossEntropy(label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

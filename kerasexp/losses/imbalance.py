@@ -1,6 +1,6 @@
-"""Losses for training splits in which some classes are rare; all take labels int [n] and logits [n, classes].
+"""Losses for training splits with rare classes; all take labels int [n] and logits [n, classes].
 
-What they share: a rare class weighs more, or has to win by more. A class with no image at all is helped by none.
+A rare class gets a larger weight or has to win by a larger margin. None of them helps a class without images.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from keras import ops
 
 from kerasexp.losses.base import LogitLoss
 
-# Of a class without images: its share must have a logarithm.
+# Stands for the count of a class without images, whose share must have a logarithm.
 FEWEST = 0.5
 LDAM_MARGIN = 0.5
 
@@ -20,11 +20,11 @@ LDAM_MARGIN = 0.5
 class LogitAdjusted(LogitLoss):
     """Cross-entropy of g_j + tau log pi_j, pi_j the share of class j in train (Menon et al., ICLR 2021).
 
-    With tau = 1 it is the balanced softmax (Ren et al., NeurIPS 2020). The model's own probabilities are then those of
-    classes that are equally frequent.
+    With tau = 1 it is the balanced softmax (Ren et al., NeurIPS 2020). The probabilities of the model are then those for
+    equally frequent classes.
 
     Args:
-        counts: of the training images of each class.
+        counts: number of training images of each class.
         tau: strength; 0 is plain cross-entropy.
     """
 
@@ -45,8 +45,8 @@ class ClassBalanced(LogitLoss):
     """Cross-entropy times (1 - b) / (1 - b^n_c), scaled to a mean of 1 over the training images (Cui et al., CVPR 2019).
 
     Args:
-        counts: n_c, of the training images of each class.
-        beta: b; 0 weighs all images alike, 1 weighs by 1 / n_c.
+        counts: n_c, the number of training images of each class.
+        beta: b; 0 weights all images alike, 1 weights them by 1 / n_c.
     """
 
     def __init__(self, counts: list[int], beta: float = 0.999, name: str = "class_balanced", **keywords):
@@ -65,7 +65,7 @@ class ClassBalanced(LogitLoss):
 
 @keras.saving.register_keras_serializable("kerasexp")
 class Focal(LogitLoss):
-    """(1 - p_t)^gamma times cross-entropy, p_t the true class's probability (Lin et al., ICCV 2017).
+    """(1 - p_t)^gamma times cross-entropy, p_t the probability of the true class (Lin et al., ICCV 2017).
 
     Args:
         gamma: 0 is plain cross-entropy.
@@ -89,8 +89,8 @@ class Ldam(LogitLoss):
     """Cross-entropy in which a class has to win by a margin ~ n_c^(-1/4), 0.5 for the rarest (Cao et al., NeurIPS 2019).
 
     Args:
-        counts: n_c, of the training images of each class.
-        scale: of the logits after the margin.
+        counts: n_c, the number of training images of each class.
+        scale: factor of the logits after the margin.
     """
 
     def __init__(self, counts: list[int], scale: float = 1.0, name: str = "ldam", **keywords):

@@ -1,13 +1,13 @@
-"""Triplet loss: of the images in a batch, those of one class are drawn together and others pushed away by a margin."""
+"""Triplet loss: embeddings of one class closer to each other than to those of other classes, by a margin."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
 
-# Before a root, whose gradient is infinite at 0: images that coincide have a distance of 1e-6 and no gradient.
+# Added before a square root, whose gradient is infinite at 0: equal embeddings have distance 1e-6 and no gradient.
 EPSILON = 1e-12
-# Before the root of an embedding's own length: one of all zeros stays so, and its gradient stays below 1e4.
+# The same for the length of an embedding: one of all zeros stays as it is, with a gradient below 1e4.
 LENGTH_EPSILON = 1e-8
 # More than any distance, and far from overflow.
 FAR = 1e30
@@ -17,19 +17,19 @@ FAR = 1e30
 class TripletLoss(keras.losses.Loss):
     """[D(anchor, positive) - D(anchor, negative) + margin]_+ over triplets of a batch, D the Euclidean distance.
 
-    `batch_hard`: each image is an anchor once, with the farthest image of its class and the nearest of another; the
-    mean over the anchors (Hermans et al. 2017). `semi_hard`: each ordered pair of a class is an anchor and a positive once,
-    with the nearest negative for which D(a, p) < D(a, n) < D(a, p) + margin; where there is none, with the farthest
-    negative, which counts 0 if it is beyond the margin; the mean over the pairs (Schroff et al., CVPR 2015).
+    `batch_hard`: each image is an anchor once, with the farthest image of its class and the nearest of another; the loss is
+    the mean over the anchors (Hermans et al. 2017). `semi_hard`: each ordered pair of a class is an anchor and a positive
+    once, with the nearest negative for which D(a, p) < D(a, n) < D(a, p) + margin, or if there is none with the farthest
+    negative, which counts 0 beyond the margin; the loss is the mean over the pairs (Schroff et al., CVPR 2015).
 
-    Anchors without a positive or without a negative in the batch are left out of the mean; without any other, the loss is 0.
-    The sum is taken in float32 whatever the embedding's type. `batch_hard` needs memory for n^2 numbers, `semi_hard` for
-    n^3 and n^2 * f.
+    Anchors without a positive or a negative in the batch are left out of the mean; if all are, the loss is 0. The sum is
+    taken in float32 whatever the type of the embedding. `batch_hard` needs memory for n^2 numbers, `semi_hard` for n^3 and
+    n^2 * f.
 
     Args:
         margin: by how much farther a negative should be than a positive.
         mining: `batch_hard` or `semi_hard`.
-        normalise: whether embeddings are scaled to length 1 first, so that distances lie between 0 and 2.
+        normalise: whether embeddings are scaled to length 1 first; distances are then between 0 and 2.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class TripletLoss(keras.losses.Loss):
 
 def batch_hard(embedding, positives, negatives, margin):
     """Return the mean over anchors of embeddings [n, f]; `positives` and `negatives` are bool [n, n], a row per anchor."""
-    # The hardest ones are found by a matrix product, which needs no n x n x f numbers. Its rounding (a thousandth where a
-    # GPU computes products in TF32) may choose among equals, and nothing more: the distances are those of differences.
+    # A matrix product finds the hardest images without n x n x f numbers. Its rounding (a thousandth on a GPU that uses TF32)
+    # only matters for the choice between almost equal distances: the loss is computed from differences.
     centred = ops.stop_gradient(embedding - ops.mean(embedding, axis=0))
     lengths = ops.sum(ops.square(centred), axis=-1)
     squares = lengths[:, None] + lengths[None, :] - 2 * ops.matmul(centred, ops.transpose(centred))
@@ -97,6 +97,6 @@ def unit_length(embedding):
 
 
 def _mean_hinge(values, valid):
-    """Return the mean of [values]_+ where `valid`; 0 where nothing is."""
+    """Return the mean of [values]_+ where `valid`; 0 if nothing is."""
     hinge = ops.where(valid, ops.relu(values), 0)
     return ops.sum(hinge) / ops.maximum(ops.sum(ops.cast(valid, hinge.dtype)), 1)

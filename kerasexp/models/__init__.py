@@ -5,9 +5,8 @@ from __future__ import annotations
 import keras
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.config.experiment import Experiment
+from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head import ZeroShot
-from kerasexp.config.head_rules import head_without_steps
 from kerasexp.config.model import Application, Model
 from kerasexp.models.applications import APPLICATIONS, imagenet_logits
 from kerasexp.models.cnn import CNN
@@ -47,7 +46,7 @@ def build_classifier(experiment: Experiment, class_names: list[str], counts: lis
         As `build_model`; with `head.zero_shot` the classes are its `answers`.
     """
     model, preprocessing = experiment.model, experiment.data.preprocessing
-    match head_without_steps(experiment):
+    match classical_head(experiment):
         case (_, ZeroShot() as zero_shot):
             return _build_zero_shot(model, zero_shot, preprocessing, class_names, experiment.name)
     decoding = decoding_of(experiment.training.decode, counts)
@@ -78,6 +77,3 @@ def _probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
 def logits_model(model: keras.Model) -> keras.Model:
     """Return the part of a classifier that is trained: from images to logits, from which losses are computed."""
     return keras.Model(model.input, model.get_layer("logits").output, name=model.name)
-
-
-learner = logits_model

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasexp.config.head_rules import head_without_steps
-from kerasexp.config.rules import metric_losses
+from kerasexp.config.experiment import classical_head
+from kerasexp.config.loss import metric_losses
 from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots, label_plots
 from kerasexp.evaluation.mistakes import ConfusedPair
 from kerasexp.plots.confused_pairs import plot_confused_pairs
@@ -40,7 +40,7 @@ def run_plots(results: Results) -> Iterator[Plot]:
 
 def _curves(results: Results) -> Iterator[Plot]:
     history, note = results.fitted.history, ""
-    if head_without_steps(results.experiment) is not None:
+    if classical_head(results.experiment) is not None:
         return
     if added := metric_losses(results.experiment.training.loss):
         name = results.experiment.training.loss.name
@@ -85,7 +85,7 @@ def _gradient_flow(results: Results) -> Iterator[Plot]:
 
 
 def _cross_validation(results: Results) -> Iterator[Plot]:
-    head, rows = head_without_steps(results.experiment), results.fitted.cross_validation
+    head, rows = classical_head(results.experiment), results.fitted.cross_validation
     if head is not None and rows:
         key = next(iter(rows[0]))
         best, worst = (pick(rows, key=lambda row: row["accuracy"]) for pick in (max, min))

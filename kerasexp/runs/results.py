@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from kerasexp.config import Experiment
-from kerasexp.config.rules import labels_are_complementary, metric_losses
+from kerasexp.config.loss import metric_losses
+from kerasexp.config.training import labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.diagnosis.advice import Advice, advise

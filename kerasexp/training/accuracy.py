@@ -5,8 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from kerasexp.config.rules import labels_are_complementary
-from kerasexp.config.training import Training
+from kerasexp.config.training import Training, labels_are_complementary
 from kerasexp.models.decoding import Decoding
 
 

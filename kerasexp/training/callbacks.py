@@ -8,8 +8,7 @@ from pathlib import Path
 
 import keras
 
-from kerasexp.config.rules import direction
-from kerasexp.config.training import Checkpoint, Training
+from kerasexp.config.training import Checkpoint, Training, direction
 from kerasexp.storage import replacing
 from kerasexp.training.clock import Clock
 from kerasexp.training.devices import learning_rate_of, steps_done

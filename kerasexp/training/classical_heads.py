@@ -11,9 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasexp.config.experiment import Experiment
-from kerasexp.config.head import ClassicalHead, LogisticRegression, NearestNeighbours, Svm
-from kerasexp.config.head_rules import head_without_steps
+from kerasexp.config.experiment import Experiment, classical_head
+from kerasexp.config.head import FittedHead, LogisticRegression, NearestNeighbours, Svm
 from kerasexp.console import Console
 from kerasexp.data.pipeline import EVALUATION_IMAGES
 from kerasexp.data.prepared_data import PreparedData
@@ -22,7 +21,7 @@ from kerasexp.models import with_logits
 from kerasexp.models.classical_layers import for_all_classes, linear_logits, neighbour_logits, rbf_logits
 from kerasexp.saving.run_files import RunFiles
 from kerasexp.storage import replacing
-from kerasexp.training.features import features_of
+from kerasexp.training.features import extract_features
 from kerasexp.training.fitted import Fitted
 from kerasexp.training.gradient_flow import NO_GRADIENTS
 
@@ -80,7 +79,7 @@ def fit_classical(
         run: receives the checkpoint and a history of one row.
         console: shows the progress.
     """
-    name, head = head_without_steps(experiment)
+    name, head = classical_head(experiment)
     method, start = METHODS[name], time.perf_counter()
     tensor = model.get_layer("logits").input
     extractor = keras.Model(model.input, tensor, name="features")
@@ -120,7 +119,7 @@ def save_zero_shot(
 def _outputs(model: keras.Model, data: PreparedData, console: Console) -> tuple[dict[str, np.ndarray], ...]:
     """Return the outputs of a model, and the labels, both by split, for train and val."""
     splits = {name: data.training_splits[name] for name in ("train", "val")}
-    outputs = {name: features_of(model, split.images, console) for name, split in splits.items()}
+    outputs = {name: extract_features(model, split.images, console) for name, split in splits.items()}
     return outputs, {name: split.labels for name, split in splits.items()}
 
 
@@ -147,7 +146,7 @@ def _save(
 
 def cross_validate(
     method: Method,
-    head: ClassicalHead,
+    head: FittedHead,
     values: list[float],
     features: np.ndarray,
     labels: np.ndarray,
@@ -185,7 +184,7 @@ def cross_validate(
 
 
 def _fit(
-    method: Method, head: ClassicalHead, value: float, features: np.ndarray, labels: np.ndarray, classes: int, seed: int
+    method: Method, head: FittedHead, value: float, features: np.ndarray, labels: np.ndarray, classes: int, seed: int
 ) -> FittedEstimator:
     from sklearn.preprocessing import StandardScaler
 

@@ -6,10 +6,8 @@ from typing import NamedTuple
 
 import keras
 
-from kerasexp.config.experiment import Experiment
-from kerasexp.config.head_rules import head_without_steps
-from kerasexp.config.rules import labels_are_complementary
-from kerasexp.config.training import Training
+from kerasexp.config.experiment import Experiment, classical_head
+from kerasexp.config.training import Training, labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches, training_batches
@@ -54,7 +52,7 @@ def fit(model: InitialModel, data: PreparedData, experiment: Experiment, run: Ru
     """
     write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
     console.line(precision_message(model.precision, experiment.training.precision, model.devices))
-    head = head_without_steps(experiment)
+    head = classical_head(experiment)
     train = fit_by_gradients if head is None else CLASSICAL_FITS[head[0]]
     with model.strategy.scope():
         return train(model.classifier, data, experiment, run, console)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from kerasexp.config.rules import metric_losses
-from kerasexp.config.training import Loss
+from kerasexp.config.loss import Loss, metric_losses
 from kerasexp.losses import build_metric_losses
 from kerasexp.models import logits_model
 

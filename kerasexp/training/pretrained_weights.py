@@ -14,13 +14,13 @@ import keras
 
 from kerasexp.config.files import find_file, places
 from kerasexp.config.model import IMAGENET, Backbone, Model, ResNet18
-from kerasexp.config.validation import shown
+from kerasexp.config.validation import quoted
 from kerasexp.environment import keras_home
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.models.applications import NETWORKS, WeightFile
 from kerasexp.saving.model_file import load_model
 from kerasexp.saving.refusal import Refused, refusing
-from kerasexp.saving.weights_file import numbers_held
+from kerasexp.saving.weights_file import count_weights
 from kerasexp.storage import digest_of_file
 from kerasexp.training.hub_weights import load_resnet18
 from kerasexp.training.initial_weights import copy_layers
@@ -58,7 +58,7 @@ def _load(path: Path, backbone: keras.Model, model: Backbone, with_top: bool) ->
         copy_layers(backbone, load_model(path), names, f"the model in {path}", KEY)
         return
     try:
-        numbers_held(path)
+        count_weights(path)
         if path.name.lower().endswith(".weights.h5"):
             with_or_without = "with" if with_top else "without"
             with refusing(f"its weights do not fit {model.name} {with_or_without} its top"), warnings.catch_warnings():
@@ -75,7 +75,7 @@ def user_file(name: str) -> Path:
     """Return the path of a user's file of weights; raises UserError if it does not exist."""
     found = find_file(name)
     if found is None:
-        raise UserError(Problem(f"no such file: {shown(name)}; looked for {listing(places(name))}", key=KEY))
+        raise UserError(Problem(f"no such file: {quoted(name)}; looked for {listing(places(name))}", key=KEY))
     if not found.is_file():
         raise UserError(Problem("is not a file", str(found), KEY))
     return found

@@ -1,6 +1,6 @@
-"""Sound experiments for tests, drawn from the typed schema itself, so that a new key is tried without a word here.
+"""Valid experiments for tests, drawn from the typed sections themselves, so that a new key is tested without a change here.
 
-What ties several keys together is put right afterwards.
+Rules that tie several keys together are met afterwards.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from kerasexp.config import Experiment, Init
+from kerasexp.config.base import ShortForm, tag
 from kerasexp.config.data import FILE_SOURCES
-from kerasexp.config.merging import KIND_KEYS, SHORT_FORMS
+from kerasexp.config.merging import KIND_KEYS
 from kerasexp.config.model import Application
 from kerasexp.config.rules import broken_rules
 
@@ -38,7 +39,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 CLASS_NAMES = st.lists(WORDS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words})
 APPLICATIONS = {kind.model_fields["name"].default for kind in Application.__subclasses__()}
-# What the type alone does not tell.
+# Values that the type alone does not give.
 KNOWN = {
     "name": NAMES,
     "class_names": st.lists(WORDS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words}),
@@ -68,7 +69,18 @@ def is_section(kind: Any) -> bool:
 
 
 def values(annotation: Any, metadata: list | tuple = ()) -> st.SearchStrategy:
-    return st.one_of([_of_one_type(kind, limits) for kind, limits in members(annotation, metadata)])
+    kinds = members(annotation, metadata)
+    notes = (*metadata, *(get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()))
+    words = [words_for(kinds, form) for form in notes if isinstance(form, ShortForm)]
+    return st.one_of([_of_one_type(kind, limits) for kind, limits in kinds] + words)
+
+
+def words_for(kinds: list[tuple[Any, dict]], form: ShortForm) -> st.SearchStrategy:
+    """The plain words that may stand for a section; those of a source that needs a path are none."""
+    fields = [kind.model_fields[form.key].annotation for kind, _ in kinds if is_section(kind)]
+    literals = [k for field in fields for k, _ in members(field) if get_origin(k) is Literal]
+    words = [word for literal in literals for word in get_args(literal) if word not in FILE_SOURCES]
+    return st.sampled_from(words) if words else WORDS
 
 
 def _of_one_type(kind: Any, limits: dict[str, Any]) -> st.SearchStrategy:
@@ -103,13 +115,7 @@ def _field(section: type[BaseModel], key: str) -> st.SearchStrategy:
     field = section.model_fields[key]
     if key in KNOWN and get_origin(field.annotation) is not Literal:
         return KNOWN[key]
-    full = values(field.annotation, field.metadata) if section is not Init or key != "experiment" else st.none()
-    if key not in SHORT_FORMS:
-        return full
-    kind = next(kind for kind, _ in members(field.annotation) if is_section(kind))
-    kinds = [k for k, _ in members(kind.model_fields[SHORT_FORMS[key]].annotation)]
-    words = [word for k in kinds if get_origin(k) is Literal for word in get_args(k) if word not in FILE_SOURCES]
-    return full | (st.sampled_from(words) if words else WORDS)
+    return values(field.annotation, field.metadata) if section is not Init or key != "experiment" else st.none()
 
 
 def _starts_anew(raw: dict) -> bool:
@@ -123,14 +129,16 @@ def _consistent(section: type[BaseModel], raw: dict[str, Any]) -> dict[str, Any]
             raw["path"] = "images.zip"
     if "framing" in section.model_fields and raw.pop("window", None) is not None:
         raw |= {"framing": "window", "window": [0.14, 0, 0.95, 1]}
-    if section is Experiment and raw.get("model", {}).get("name") in APPLICATIONS:
-        preprocessing = raw.setdefault("data", {"source": "mnist"}).setdefault("preprocessing", {})
-        preprocessing |= {"size": [40, 32], "channels": 3}
+    model = raw.get("model")
+    if section is Experiment and (model["name"] if isinstance(model, dict) else model) in APPLICATIONS:
+        data = raw.get("data", "mnist")
+        raw["data"] = {"source": data} if isinstance(data, str) else data
+        raw["data"]["preprocessing"] = {**raw["data"].get("preprocessing", {}), "size": [40, 32], "channels": 3}
     return raw
 
 
 def sound(raw: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what breaks a rule that ties several keys together; what is wrong by itself must not have been drawn."""
+    """Leave out what breaks a rule that ties several keys together; a value that is wrong by itself must not be drawn."""
     while True:
         try:
             broken = [tuple(key.split(".")) for key, _ in broken_rules(Experiment.model_validate(raw))]
@@ -139,11 +147,13 @@ def sound(raw: dict[str, Any]) -> dict[str, Any]:
             assert broken, error
         if not broken:
             return raw
-        # Where nothing of the key is there, its default does not suit the network.
+        # Where nothing of the key is there, its default does not suit the network of this experiment.
         here, key, part = raw, "model", raw
         for name in broken[0]:
             if isinstance(part, dict) and name in part:
                 here, key, part = part, name, part[name]
+                if name == "experiment":
+                    here, key = part, "model"
         del here[key]
 
 
@@ -170,10 +180,9 @@ def sections_in(raw: dict, section: type[BaseModel] = Experiment, at: tuple = ()
     yield at, section, raw
     for key, value in raw.items():
         classes = [kind for kind, _ in members(section.model_fields[key].annotation)]
-        classes = [get_args(kind)[0] if get_origin(kind) is list else kind for kind in classes]
+        items = [member for kind in classes if get_origin(kind) is list for member, _ in members(get_args(kind)[0])]
         for index, item in enumerate(value if isinstance(value, list) else [value]):
-            for kind in classes:
-                if isinstance(item, dict) and is_section(kind):
-                    if key == "model" and kind.model_fields["name"].default != item["name"]:
-                        continue
+            for kind in (*classes, *items):
+                is_this = is_section(kind) and isinstance(item, dict)
+                if is_this and tag(kind) in (None, item.get("name"), item.get("kind")):
                     yield from sections_in(item, kind, (*at, key, *([index] if isinstance(value, list) else [])))

@@ -9,7 +9,7 @@ import yaml
 from drawn_experiments import EXPERIMENTS, WORDS, dotted
 from hypothesis import assume
 from hypothesis import strategies as st
-from spoilt_keys import ODD, Bad, at_line, fields_of, of, spoken, takes, typos
+from spoilt_keys import ODD, Bad, at_line, fields_of, of, takes, typos
 
 from kerasexp.config.yaml_text import dump_yaml
 
@@ -146,8 +146,8 @@ def wrong_upstream(draw):
         st.sampled_from([
             ("nowhere.yaml", {}, {}),
             ("spare.yml", {"spare.yaml": b""}, {"told": "did you mean 'spare.yaml'"}),
-            ("exp.yaml", {}, {"told": "back to where they began"}),
-            ("spare.yaml", {"spare.yaml": b"init: {experiment: exp.yaml}"}, {"file": "exp.yaml", "told": "back to"}),
+            ("exp.yaml", {}, {"told": "form a circle"}),
+            ("spare.yaml", {"spare.yaml": b"init: {experiment: exp.yaml}"}, {"file": "exp.yaml", "told": "circle"}),
             ("folder", {"folder": None}, {"told": "is a folder"}),
             ("a\0b", {}, {}), ("x" * 300, {}, {}), ("~nobody-of-this-name/x", {}, {}), ("", {}, {}),
             (3, {}, {}), ([], {}, {}), (None, {}, {}), (True, {}, {}), ({}, {}, {}), ({"seed": 3}, {}, {}),
@@ -194,7 +194,7 @@ def set_wrong_value(draw):
     at, section, _, key = draw(st.sampled_from(fields_of(raw)))
     assume(at[:2] != ("init", "experiment"))
     value = draw(ODD.filter(lambda value: not isinstance(value, dict) and not takes(section, key, value)))
-    return by_set(raw, f"{dotted(*at, key)}={dump_yaml(value)}", spoken(at, section, key))
+    return by_set(raw, f"{dotted(*at, key)}={dump_yaml(value)}", dotted(*at, key))
 
 
 @st.composite

@@ -3,7 +3,7 @@
 import pytest
 
 from kerasexp.config import load_experiment, resolved_yaml
-from kerasexp.config.model import Block, Cnn
+from kerasexp.config.model import Cnn, ConvBlock
 from kerasexp.errors import UserError
 
 
@@ -46,21 +46,18 @@ def test_filters_double_from_those_that_are_given_until_they_are_many(load):
 
 def test_a_kind_has_its_own_defaults(load):
     blocks = load("[{filters: 4}, {kind: mobile, filters: 4}, {kind: inverted_residual, filters: 4}]").model.blocks
-    assert [(block.batch_norm, block.expansion, block.stride) for block in blocks] == [
-        (False, None, 1),
-        (True, None, 1),
-        (True, 6, 1),
-    ]
+    assert [(block.batch_norm, block.stride) for block in blocks] == [(False, 1), (True, 1), (True, 1)]
+    assert blocks[2].expansion == 6
 
 
 def test_what_is_given_goes_before_the_defaults_of_a_kind(load):
     blocks = load("[{batch_norm: true}, {kind: inverted_residual, batch_norm: false, expansion: 3}]").model.blocks
-    assert [(block.batch_norm, block.expansion) for block in blocks] == [(True, None), (False, 3)]
+    assert [block.batch_norm for block in blocks] == [True, False] and blocks[1].expansion == 3
 
 
 def test_a_block_that_stands_alone_leaves_open_what_depends_on_others():
-    assert (Block().filters, Block().batch_norm) == (None, None)
-    assert Cnn(blocks=[Block()]).blocks[0].filters == 32
+    assert ConvBlock().filters is None
+    assert Cnn(blocks=[ConvBlock()]).blocks[0].filters == 32
 
 
 def test_what_show_prints_loads_to_the_same(load, tmp_path):
@@ -80,10 +77,16 @@ def test_set_to_another_kind_keeps_what_all_kinds_have(load):
     assert (block.kind, block.filters, block.kernel, block.batch_norm) == ("mobile", 8, 5, True)
 
 
+def test_set_to_another_kind_drops_what_only_the_old_kind_has(load):
+    block = load("[conv, {kind: mobile, filters: 8, shortcut: true}]", "model.blocks.1.kind=inverted_residual")
+    assert (block.model.blocks[1].filters, block.model.blocks[1].expansion) == (8, 6)
+
+
 @pytest.mark.parametrize("kind", ["conv", "mobile"])
 def test_an_expansion_is_for_inverted_residuals(load, kind):
     found = problems(load, f"[conv, {{kind: {kind}, expansion: 6}}]")
-    assert found == {"model.blocks.1.expansion": f"{kind} has no expansion; those that have: inverted_residual"}
+    message = f"{kind} has no key 'expansion'; those that have it: inverted_residual"
+    assert found == {"model.blocks.1.expansion": message}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,9 @@ def test_words_that_leave_nothing_of_the_image_are_refused(load):
 
 def test_a_shortcut_is_for_blocks_that_keep_the_border(load):
     assert load("[{shortcut: true}, {kind: mobile, shortcut: true, stride: 2}]").model.blocks[1].shortcut
-    found = problems(load, "[{padding: valid, shortcut: true}, {kind: inverted_residual, shortcut: true}]")
-    assert found["model.blocks.1.shortcut"] == "inverted_residual has no shortcut; those that have: conv, mobile"
+    found = problems(load, "[conv, {kind: inverted_residual, shortcut: true}]")
+    assert (
+        found["model.blocks.1.shortcut"] == "inverted_residual has no key 'shortcut'; those that have it: conv, mobile"
+    )
+    found = problems(load, "[{padding: valid, shortcut: true}]")
     assert "needs padding: same" in found["model.blocks.0.shortcut"]

@@ -4,6 +4,8 @@ import pytest
 from problems_found import problem_files, problems
 
 from kerasexp.config import load_experiment
+from kerasexp.config.model import Mlp
+from kerasexp.config.optimizer import Adam, Sgd
 from kerasexp.errors import UserError
 
 # Bases
@@ -25,7 +27,7 @@ def test_a_mapping_of_another_kind_replaces_the_bases(write):
     write("model: {name: mlp, units: [10]}\ntraining: {optimizer: {name: sgd, momentum: 0.9}}", "b.yaml")
     experiment = load_experiment(write("base: b.yaml\nmodel: {name: cnn}\ntraining: {optimizer: {name: adam}}"))
     assert experiment.model.name == "cnn"
-    assert experiment.training.optimizer.momentum is None
+    assert experiment.training.optimizer == Adam()
 
 
 def test_a_key_is_added_to_the_bases_short_form(write):
@@ -90,7 +92,7 @@ def test_a_wrong_value_is_told_with_the_file_it_stands_in(write):
 
 
 def test_a_broken_rule_is_told_with_the_file_it_stands_in(write):
-    base = write("training: {early_stopping: {monitor: val_loss, mode: max}}", "b.yaml")
+    base = write("training: {validate_at: [3, 1]}", "b.yaml")
     assert problem_files(write("base: b.yaml")) == [str(base)]
 
 
@@ -151,7 +153,7 @@ def test_set_adds_a_key_to_a_short_form(write):
 def test_set_to_another_kind_drops_the_keys_of_the_former(write):
     path = write("training: {optimizer: {name: sgd, momentum: 0.9}}\nmodel: {name: cnn, blocks: [{filters: 4}]}")
     experiment = load_experiment(path, ["training.optimizer.name=adam", "model.name=mlp"])
-    assert experiment.training.optimizer.momentum is None
+    assert experiment.training.optimizer == Adam()
     assert experiment.model.name == "mlp"
 
 
@@ -186,6 +188,61 @@ def test_short_forms_stand_for_mappings(write):
         "b.yaml",
     )
     assert load_experiment(short) == load_experiment(full)
+
+
+SHORT = {
+    "model: mlp": "model: {name: mlp}",
+    "data: digits": "data: {source: digits}",
+    "data: {offline: digits, test: mnist}": "data: {offline: {source: digits}, test: {source: mnist}}",
+    "runtime: all": "runtime: {devices: all}",
+    "model: {name: cnn, blocks: [conv, mobile]}": "model: {name: cnn, blocks: [{pool: 2}, {kind: mobile, stride: 2}]}",
+    **{
+        f"training: {{{section}: {word}}}": f"training: {{{section}: {{{key}: {word}}}}}"
+        for section, key, word in (
+            ("optimizer", "name", "rmsprop"), ("loss", "name", "ldam"), ("schedule", "name", "one_cycle"),
+            ("decode", "name", "argmin"), ("checkpoint", "keep", "last"), ("fine_tune", "unfreeze", "head"),
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_a_plain_word_stands_for_a_section_with_its_defaults(write, short):
+    full = load_experiment(write("name: exp\n" + SHORT[short], "full.yaml"))
+    assert load_experiment(write(short)) == full
+    key, _, word = short.partition(": ")
+    assert load_experiment(write(""), [f"{key}={word}"]) == full
+
+
+def test_a_word_replaces_the_section_of_the_base(write):
+    write("model: {name: mlp, units: [3]}\ntraining: {optimizer: {name: sgd, momentum: 0.9}}", "b.yaml")
+    for experiment in (
+        load_experiment(write("base: b.yaml\nmodel: mlp\ntraining: {optimizer: sgd}")),
+        load_experiment(write("base: b.yaml"), ["model=mlp", "training.optimizer=sgd"]),
+    ):
+        assert (experiment.model, experiment.training.optimizer) == (Mlp(), Sgd())
+
+
+def test_keys_are_added_to_words_of_the_base(write):
+    write("model: mlp\ndata: digits\ntraining: {optimizer: sgd}", "b.yaml")
+    own = "model: {units: [3]}\ndata: {split_seed: 3}\ntraining: {optimizer: {momentum: 0.5}}"
+    changes = ["model.units=[3]", "data={split_seed: 3}", "training.optimizer.momentum=0.5"]
+    for experiment in (load_experiment(write(f"base: b.yaml\n{own}")), load_experiment(write("base: b.yaml"), changes)):
+        assert experiment.model == Mlp(units=[3]) and experiment.training.optimizer == Sgd(momentum=0.5)
+        assert (experiment.data.source, experiment.data.split_seed) == ("digits", 3)
+
+
+def test_a_mapping_without_a_name_is_the_default_with_these_keys(write):
+    training = load_experiment(
+        write("training: {optimizer: {learning_rate: 0.1}, loss: {label_smoothing: 0.1}}")
+    ).training
+    assert (training.optimizer, training.loss.name) == (Adam(learning_rate=0.1), "cross_entropy")
+
+
+def test_names_in_a_mapping_of_ones_own_are_no_kinds(write):
+    write("data: {source: npz, path: x, class_names: {name: a, kind: b, source: c}}", "b.yaml")
+    own = "base: b.yaml\ndata: {class_names: {name: d}}"
+    assert load_experiment(write(own)).data.class_names == {"name": "d", "kind": "b", "source": "c"}
 
 
 def test_a_stand_in_has_a_short_form(write):
@@ -269,9 +326,12 @@ def test_another_source_keeps_how_images_are_split_and_preprocessed(tmp_path):
     )
     (tmp_path / "base.yaml").write_text(base)
     (tmp_path / "own.yaml").write_text("base: base.yaml\ndata: {source: digits}\n")
-    by_file = load_experiment(tmp_path / "own.yaml").data
-    by_set = load_experiment(tmp_path / "base.yaml", ["data.source=digits"]).data
-    for data in (by_file, by_set):
+    (tmp_path / "word.yaml").write_text("base: base.yaml\ndata: digits\n")
+    files = [load_experiment(tmp_path / name).data for name in ("own.yaml", "word.yaml")]
+    for data in (
+        *files,
+        *(load_experiment(tmp_path / "base.yaml", [f"{key}=digits"]).data for key in ("data.source", "data")),
+    ):
         assert (data.source, data.path, data.class_names) == ("digits", None, None)
         assert (data.split_seed, data.preprocessing.size) == (3, [8, 8])
 

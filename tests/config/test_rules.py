@@ -3,15 +3,19 @@
 import pytest
 
 from kerasexp.config import Experiment, load_experiment
-from kerasexp.config.rules import broken_rules, direction
+from kerasexp.config.rules import broken_rules
+from kerasexp.config.training import direction
 from kerasexp.config.validation import validated
 from kerasexp.config.yaml_text import parse_yaml
 from kerasexp.errors import UserError
 
 
 def broken(text: str) -> dict[str, str]:
-    """Which rules an experiment breaks, by key."""
-    experiment = validated(Experiment, {"name": "exp", **(parse_yaml(text) or {})}, None, {})
+    """What is wrong with an experiment, in one section or in several, by key."""
+    try:
+        experiment = validated(Experiment, {"name": "exp", **(parse_yaml(text) or {})}, None, {})
+    except UserError as error:
+        return {problem.key: problem.message for problem in error.problems}
     return dict(broken_rules(experiment))
 
 
@@ -25,13 +29,9 @@ def test_the_better_direction_of_a_monitor_is_known(monitor, better):
 
 
 @pytest.mark.parametrize("watcher", ["reduce_lr_on_plateau", "early_stopping", "checkpoint"])
-@pytest.mark.parametrize(
-    ("monitor", "mode", "right"),
-    [("val_accuracy", "min", False), ("val_accuracy", "max", True), ("loss", "max", False), ("loss", "auto", True)],
-)
-def test_a_monitor_watched_in_the_wrong_direction_is_refused(watcher, monitor, mode, right):
-    found = broken(f"training: {{{watcher}: {{monitor: {monitor}, mode: {mode}}}}}")
-    assert found.keys() == (set() if right else {f"training.{watcher}.mode"})
+def test_the_direction_follows_from_the_monitor_and_is_no_key(watcher):
+    found = broken(f"training: {{{watcher}: {{mode: max}}}}")
+    assert list(found) == [f"training.{watcher}.mode"] and "unknown key 'mode'" in found[f"training.{watcher}.mode"]
 
 
 def test_a_schedule_and_a_plateau_rule_exclude_each_other():
@@ -72,8 +72,28 @@ def test_a_schedule_takes_its_own_keys_only(name, key, owned):
     assert found.keys() == (set() if owned else {f"training.schedule.{key.split(':')[0]}"})
 
 
-def test_a_rule_about_keys_says_who_has_them():
-    assert "sgd, rmsprop" in broken("training: {optimizer: {momentum: 0.9}}")["training.optimizer.momentum"]
+@pytest.mark.parametrize(
+    ("section", "key", "message"),
+    [
+        ("optimizer: {momentum: 0.9}", "momentum", "adam has no key 'momentum'; those that have it: sgd, rmsprop"),
+        ("optimizer: {name: sgd, beta_1: 0.9}", "beta_1", "sgd has no key 'beta_1'; those that have it: adam, adamw"),
+        ("loss: {name: focal, tau: 1.0}", "tau", "focal has no key 'tau'; those that have it: logit_adjusted"),
+        ("schedule: {every: 3}", "every", "constant has no key 'every'; those that have it: step"),
+        ("decode: {tau: 3}", "tau", "argmax has no key 'tau'; those that have it: logit_adjusted"),
+    ],
+)
+def test_a_key_of_another_kind_is_refused_with_the_kinds_that_have_it(section, key, message):
+    assert broken(f"training: {{{section}}}") == {f"training.{section.partition(':')[0]}.{key}": message}
+
+
+def test_a_key_of_another_network_is_refused_with_the_networks_that_have_it():
+    assert broken("model: {name: cnn, units: [3]}") == {
+        "model.units": "cnn has no key 'units'; those that have it: mlp"
+    }
+
+
+def test_a_null_of_another_kind_is_refused_too():
+    assert broken("training: {optimizer: {momentum: null}}").keys() == {"training.optimizer.momentum"}
 
 
 @pytest.mark.parametrize(
@@ -136,10 +156,10 @@ def test_a_window_goes_with_its_framing(tmp_path, preprocessing, message):
 
 def test_several_broken_rules_are_told_at_once(tmp_path):
     path = tmp_path / "exp.yaml"
-    path.write_text("training: {optimizer: {momentum: 0.9}, early_stopping: {mode: max}}")
+    path.write_text("training: {validate_at: [3, 1]}\ndata: {labels: {select: [a, a]}}")
     with pytest.raises(UserError) as caught:
         load_experiment(path)
-    assert {p.key for p in caught.value.problems} == {"training.optimizer.momentum", "training.early_stopping.mode"}
+    assert {p.key for p in caught.value.problems} == {"training.validate_at", "data.labels.select"}
 
 
 @pytest.mark.parametrize(
@@ -224,7 +244,7 @@ def test_a_source_takes_its_own_keys_only(at, source, key, owned):
     found = broken(f"data: {{{at}: {section}}}" if at else f"data: {section}")
     name = key.partition(":")[0]
     owner = "tiny_imagenet" if name == "first_classes" else "stl10"
-    message = f"{source} has no {name}; those that have: {owner}"
+    message = f"{source} has no key '{name}'; those that have it: {owner}"
     assert found == ({} if owned else {".".join(part for part in ("data", at, name) if part): message})
 
 
@@ -235,8 +255,7 @@ def test_known_sources_take_a_path_and_need_none(source):
 
 @pytest.mark.parametrize("keys", ["fold: 10", "fold: -1", "first_classes: 1", "first_classes: 201"])
 def test_folds_and_numbers_of_classes_that_cannot_be_are_refused(keys):
-    with pytest.raises(UserError, match=f"data.{keys.partition(':')[0]}"):
-        broken(f"data: {{{keys}}}")
+    assert list(broken(f"data: {{{keys}}}")) == [f"data.{keys.partition(':')[0]}"]
 
 
 @pytest.mark.parametrize(
@@ -268,9 +287,7 @@ def test_metric_losses_go_with_true_labels_and_class_batches_with_their_size(tra
 def test_what_belongs_to_a_metric_loss_is_told():
     found = broken("training: {class_batches: {classes: 10, images: 4}}")
     assert "got 100; class_batches of 10 classes with 4 images each make it 40" in found["training.batch_size"]
-    assert (
-        "those that have: cross_entropy"
-        in broken("training: {loss: {name: scl_nl, center: {}}}")["training.loss.center"]
-    )
+    found = broken("training: {loss: {name: scl_nl, center: {}}}")
+    assert "those that have it: cross_entropy, logit_adjusted" in found["training.loss.center"]
     both = broken("data: {oversample: 1}\ntraining: {class_batches: {}, batch_size: 64}")
     assert list(both) == ["training.class_batches"] and "data.oversample" in both["training.class_batches"]

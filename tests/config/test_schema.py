@@ -5,7 +5,8 @@ from typing import get_args
 
 import pytest
 
-from kerasexp.config import data, model, training
+from kerasexp.config import data, decode, loss, model, optimizer, schedule
+from kerasexp.config.base import ShortForm, is_section, members, short_forms, tag, tags
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.schema import experiment_schema
 
@@ -52,18 +53,46 @@ def test_a_file_need_not_give_its_name_and_may_have_a_base():
 
 
 @pytest.mark.parametrize(
-    ("section", "key"),
+    ("section", "key", "words"),
     [
-        ("Training", "optimizer"),
-        ("Training", "loss"),
-        ("Training", "schedule"),
-        ("Training", "checkpoint"),
-        ("Data", "offline"),
+        ("Training", "optimizer", tags(optimizer.Optimizer)),
+        ("Training", "loss", tags(loss.Loss)),
+        ("Training", "schedule", tags(schedule.Schedule)),
+        ("Training", "decode", tags(decode.Decode)),
+        ("Training", "checkpoint", ["best", "last"]),
+        ("Training", "fine_tune", None),
+        ("Data", "offline", list(get_args(data.SourceName))),
+        ("Data", "test", list(get_args(data.SourceName))),
     ],
 )
-def test_short_forms_are_in_the_schema(section, key):
+def test_short_forms_are_in_the_schema(section, key, words):
     forms = experiment_schema()["$defs"][section]["properties"][key]["anyOf"]
-    assert {"type": "string"} in forms and {"$ref": "#/$defs/Domain"} in forms and len(forms) == 3
+    word = {"type": "string"} if words is None else {"type": "string", "enum": words}
+    assert word in forms and {"$ref": "#/$defs/Domain"} in forms
+
+
+def test_the_schema_has_every_short_form():
+    properties = {key: value for d in experiment_schema()["$defs"].values() for key, value in d["properties"].items()}
+    for key in short_forms(Experiment):
+        forms = [part for part in objects(properties[key]) if part.get("type") == "string"]
+        assert forms, key
+
+
+def test_every_section_with_a_name_takes_a_plain_word():
+    """The name of the experiment itself is none that a section is chosen by."""
+    for section in sections(Experiment):
+        for key, field in section.model_fields.items():
+            named = [kind for kind in members(field.annotation) if is_section(kind) and tag(kind) is not None]
+            assert not named or any(isinstance(note, ShortForm) for note in field.metadata), f"{section.__name__}.{key}"
+
+
+def sections(section: type) -> list[type]:
+    """The classes of sections within one."""
+    found = [section]
+    for owner in found:
+        kinds = [kind for field in owner.model_fields.values() for kind in members(field.annotation)]
+        found += [kind for kind in kinds if is_section(kind) and kind not in found]
+    return found
 
 
 def test_the_schema_judges_as_the_loader_does():
@@ -76,6 +105,14 @@ def test_the_schema_judges_as_the_loader_does():
         {"model": {"name": "cnn", "blocks": [{"filters": 4}]}},
         {"model": {"name": "cnn", "blocks": ["conv", {"kind": "mobile"}, "inverted_residual"]}},
         {"init": {"experiment": "up.yaml"}},
+        {"data": "mnist", "model": "mlp", "runtime": "all", "training": {"fine_tune": "head", "decode": "argmin"}},
+        {
+            "data": {"test": "mnist"},
+            "training": {"optimizer": {"name": "sgd", "momentum": 0.9}, "loss": {"tau": 1.0, "name": "logit_adjusted"}},
+        },
+        {"training": {"optimizer": {"name": {"choice": ["adam", "sgd"]}}, "schedule": {}}},
+        {"model": {"name": "cnn", "head": {"svm": {"C": 1}, "knn": {"k": [1, 5]}}}},
+        {"model": {"name": "resnet50", "head": {"zero_shot": {"outputs": {"a": [1, "3-5"], "b": []}}}}},
         {"training": {"optimizer": {"learning_rate": {"float": [0.001, 0.1], "sampling": "log"}}}},
         {"model": {"name": "cnn", "blocks": [{"filters": {"int": [4, 8]}, "when": {"depth": [2, 3]}}]}},
         {
@@ -91,6 +128,15 @@ def test_the_schema_judges_as_the_loader_does():
         {"model": {"name": "mlp", "blocks": []}},
         {"model": {"name": "cnn", "blocks": ["convolution"]}},
         {"data": {"source": "mnits"}},
+        {"data": "mnits"},
+        {"model": "mpl"},
+        {"training": {"optimizer": "adamm"}},
+        {"training": {"optimizer": {"momentum": 0.9}}},
+        {"training": {"optimizer": {"name": "adam", "momentum": 0.9}}},
+        {"training": {"loss": {"name": "scl_nl", "triplet": {}}}},
+        {"training": {"checkpoint": {"mode": "max"}}},
+        {"model": {"name": "cnn", "blocks": [{"expansion": 6}]}},
+        {"model": {"units": [3]}},
         {"training": {"epochs": {"integer": [1, 2]}}},
         {"search": {"algorithm": "best"}},
         {"executor": "slurm"},
@@ -104,20 +150,25 @@ def test_every_source_name_has_a_loader():
     assert set(get_args(data.SourceName)) == SOURCES.keys()
 
 
-def test_every_model_name_has_a_builder():
-    from kerasexp.models import MODELS
-
-    members = get_args(get_args(model.Model)[0])
-    assert {member.model_fields["name"].default for member in members} == MODELS.keys()
-
-
-def test_every_optimizer_name_has_an_optimizer():
-    from kerasexp.training.optimizers import OPTIMIZERS
-
-    assert set(get_args(training.Optimizer.model_fields["name"].annotation)) == OPTIMIZERS.keys()
-
-
-def test_every_loss_name_has_a_loss():
+def test_every_name_of_a_union_has_something_behind_it_and_nothing_else_is_registered():
     from kerasexp.losses import LOSSES
+    from kerasexp.models import MODELS
+    from kerasexp.models.decoding import DECODINGS
+    from kerasexp.training.optimizers import OPTIMIZERS
+    from kerasexp.training.schedules import SCHEDULES
 
-    assert set(get_args(training.Loss.model_fields["name"].annotation)) == LOSSES.keys()
+    for union, registry in (
+        (model.Model, MODELS),
+        (optimizer.Optimizer, OPTIMIZERS),
+        (schedule.Schedule, SCHEDULES),
+        (loss.Loss, LOSSES),
+        (decode.Decode, DECODINGS),
+    ):
+        assert set(tags(union)) == registry.keys()
+
+
+@pytest.mark.parametrize(
+    "union", [model.Model, optimizer.Optimizer, schedule.Schedule, loss.Loss, decode.Decode, model.Block]
+)
+def test_every_member_of_a_union_has_a_name_of_its_own(union):
+    assert len(set(tags(union))) == len(members(union))

@@ -133,8 +133,8 @@ def test_an_experiment_with_a_search_but_no_domain_runs_as_it_is(tmp_path):
         ),
         ("{choice: [4, 8]}", "{choice: []}", "model.blocks.0.filters"),
         ("{choice: [4, 8]}", "{choice: [4, 8], step: 1}", "step and sampling are for numbers"),
-        ("{int: [4, 12], step: 4}", "{int: [12, 4]}", "the first of the two numbers is the smaller one"),
-        ("{int: [4, 12], step: 4}", "{int: [4, 12], step: 1.5}", "it is a whole number"),
+        ("{int: [4, 12], step: 4}", "{int: [12, 4]}", "the first of the two numbers must be smaller"),
+        ("{int: [4, 12], step: 4}", "{int: [4, 12], step: 1.5}", "the step of whole numbers must be a whole number"),
         ("{int: [4, 12], step: 4}", "{int: [4.5, 12]}", "model.blocks.1.filters"),
         ("[0.0001, 0.03]", "[0, 0.03]", "got 0 with sampling: log"),
         ("sampling: log", "sampling: lgo", "did you mean 'log'?"),
@@ -152,7 +152,7 @@ def test_what_is_wrong_is_said(search_yaml, old, new, said):
     path = with_line(search_yaml, old, new)
     if said is None:
         assert isinstance(load(path), Search)
-        assert "is what hyperband itself varies" in problems(path, "search.algorithm=hyperband")
+        assert "is varied by hyperband itself" in problems(path, "search.algorithm=hyperband")
     else:
         told = problems(path)
         assert said in told and str(path) in told
@@ -184,7 +184,7 @@ def test_other_commands_say_that_this_is_a_space(cli, search_yaml, tmp_path, com
     upstream = tmp_path / "second.yaml"
     upstream.write_text("data: {source: digits}\ninit: {experiment: space.yaml}\n")
     answer = cli("show", upstream)
-    assert answer.code == 2 and "holds a space to search through" in answer.err
+    assert answer.code == 2 and "has domains to search" in answer.err
 
 
 def test_show_prints_the_space(cli, search_yaml):

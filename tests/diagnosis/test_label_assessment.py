@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Data
-from kerasexp.config.training import Loss, Training
+from kerasexp.config.training import Training
 from kerasexp.data.prepared_data import Split
 from kerasexp.diagnosis.advice import advise
 from kerasexp.diagnosis.label_assessment import assess_scores, assess_with_run, can_cross_validate
@@ -101,7 +101,7 @@ def advised(labels: np.ndarray, training: Training | None, of_train: np.ndarray 
 def test_what_a_training_does_already_is_not_advised():
     assert {"training": {"loss": "scl_nl"}} in advised(COMPLEMENT, None)
     assert {"training": {"loss": "scl_nl"}} in advised(COMPLEMENT, Training())
-    assert advised(COMPLEMENT, Training(loss=Loss(name="scl_nl"))) == []
+    assert advised(COMPLEMENT, Training(loss="scl_nl")) == []
     rare = TRUE[(TRUE != 3) | (np.arange(2000) < 80)]
     assert {"training": {"loss": "logit_adjusted"}} in advised(TRUE, Training(), rare)
-    assert {"training": {"loss": "logit_adjusted"}} not in advised(TRUE, Training(loss=Loss(name="ldam")), rare)
+    assert {"training": {"loss": "logit_adjusted"}} not in advised(TRUE, Training(loss="ldam"), rare)

@@ -3,15 +3,19 @@
 import keras
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
-from kerasexp.config.training import Loss
+from kerasexp.config.loss import Loss
 from kerasexp.losses import LOSSES, build_loss
 
 CLASSES = 4
 LABELS = np.array([0, 0, 0, 0, 0, 1, 1, 1, 2, 3])
 COUNTS = [5, 3, 1, 1]
-COUNTS = [5, 3, 1, 1]
 TRANSITION = [[0, 0.5, 0.3, 0.2], [0.1, 0, 0.6, 0.3], [0.4, 0.4, 0, 0.2], [0.3, 0.3, 0.4, 0]]
+
+
+def section(name: str = "cross_entropy", **keys) -> Loss:
+    return TypeAdapter(Loss).validate_python({"name": name, **keys})
 
 
 def logits(scale: float = 2.0) -> np.ndarray:
@@ -49,30 +53,30 @@ def balanced_weights(beta: float) -> np.ndarray:
 
 MARGINS = 0.5 * np.array(COUNTS) ** -0.25 / max(np.array(COUNTS) ** -0.25)
 EXPECTED = {
-    "cross_entropy": (Loss(), lambda: each(lambda p, c, g: -np.log(p[c]))),
-    "smoothed": (Loss(label_smoothing=0.2), lambda: each(lambda p, c, g: -0.8 * np.log(p[c]) - 0.05 * np.log(p).sum())),
-    "scl_nl": (Loss(name="scl_nl"), lambda: each(lambda p, c, g: -np.log(1 - p[c]))),
-    "scl_exp": (Loss(name="scl_exp"), lambda: each(lambda p, c, g: np.exp(p[c]))),
-    "forward": (Loss(name="forward"), lambda: each(lambda p, c, g: -np.log((1 - p[c]) / 3))),
+    "cross_entropy": (section(), lambda: each(lambda p, c, g: -np.log(p[c]))),
+    "smoothed": (section(label_smoothing=0.2), lambda: each(lambda p, c, g: -0.8 * np.log(p[c]) - 0.05 * np.log(p).sum())),
+    "scl_nl": (section("scl_nl"), lambda: each(lambda p, c, g: -np.log(1 - p[c]))),
+    "scl_exp": (section("scl_exp"), lambda: each(lambda p, c, g: np.exp(p[c]))),
+    "forward": (section("forward"), lambda: each(lambda p, c, g: -np.log((1 - p[c]) / 3))),
     "forward, any transition": (
-        Loss(name="forward", transition=TRANSITION),
+        section("forward", transition=TRANSITION),
         lambda: each(lambda p, c, g: -np.log(sum(p[k] * TRANSITION[k][c] for k in range(CLASSES)))),
     ),
-    "unbiased": (Loss(name="unbiased"), lambda: parts().sum()),
-    "non_negative": (Loss(name="non_negative"), lambda: np.maximum(parts(), 0).sum()),
+    "unbiased": (section("unbiased"), lambda: parts().sum()),
+    "non_negative": (section("non_negative"), lambda: np.maximum(parts(), 0).sum()),
     "gradient_ascent": (
-        Loss(name="gradient_ascent"),
+        section("gradient_ascent"),
         lambda: -np.minimum(parts(), 0).sum() if parts().min() < 0 else parts().sum(),
     ),
-    "logit_adjusted": (Loss(name="logit_adjusted"), lambda: each(lambda p, c, g: -np.log(adjusted(g, 1)[c]))),
-    "logit_adjusted, tau 2": (Loss(name="logit_adjusted", tau=2.0), lambda: each(lambda p, c, g: -np.log(adjusted(g, 2)[c]))),
+    "logit_adjusted": (section("logit_adjusted"), lambda: each(lambda p, c, g: -np.log(adjusted(g, 1)[c]))),
+    "logit_adjusted, tau 2": (section("logit_adjusted", tau=2.0), lambda: each(lambda p, c, g: -np.log(adjusted(g, 2)[c]))),
     "class_balanced": (
-        Loss(name="class_balanced", beta=0.9),
+        section("class_balanced", beta=0.9),
         lambda: each(lambda p, c, g: -balanced_weights(0.9)[c] * np.log(p[c])),
     ),
-    "focal": (Loss(name="focal"), lambda: each(lambda p, c, g: -((1 - p[c]) ** 2) * np.log(p[c]))),
+    "focal": (section("focal"), lambda: each(lambda p, c, g: -((1 - p[c]) ** 2) * np.log(p[c]))),
     "ldam": (
-        Loss(name="ldam", scale=3.0),
+        section("ldam", scale=3.0),
         lambda: each(lambda p, c, g: -np.log(softmax(3 * (g - MARGINS * (np.arange(CLASSES) == c)))[c])),
     ),
 }  # fmt: skip
@@ -87,7 +91,7 @@ def test_a_loss_equals_its_definition(case):
 
 def test_some_part_of_the_risk_is_negative_or_the_three_could_not_be_told_apart():
     assert parts().min() < 0
-    assert len({round(float(build_loss(Loss(name=n), COUNTS)(LABELS, logits())), 5) for n in
+    assert len({round(float(build_loss(section(n), COUNTS)(LABELS, logits())), 5) for n in
                 ("unbiased", "non_negative", "gradient_ascent")}) == 3  # fmt: skip
 
 
@@ -97,7 +101,7 @@ def test_certainty_has_a_finite_loss_and_gradient(name, dtype):
     """Logits a thousand apart: each image's class has probability 0, or 1."""
     import tensorflow as tf
 
-    loss = build_loss(Loss(name=name), COUNTS)
+    loss = build_loss(section(name), COUNTS)
     for sign in (1, -1):
         extreme = tf.Variable(tf.cast(sign * 1000.0 * tf.one_hot(LABELS, CLASSES), dtype))
         with tf.GradientTape() as tape:
@@ -112,7 +116,7 @@ def test_a_certain_mistake_of_a_complementary_label_is_unlearned():
 
     extreme = tf.Variable([[200.0, 0.0, 0.0, 0.0]])
     with tf.GradientTape() as tape:
-        value = build_loss(Loss(name="scl_nl"), COUNTS)(np.array([0]), extreme)
+        value = build_loss(section("scl_nl"), COUNTS)(np.array([0]), extreme)
     assert float(value) == pytest.approx(200 - np.log(3), rel=1e-5)
     assert tape.gradient(value, extreme).numpy()[0, 0] == pytest.approx(1.0, abs=1e-5)
 
@@ -126,5 +130,5 @@ def test_a_loss_can_be_saved(case):
 
 def test_a_class_without_images_breaks_none():
     for name in LOSSES:
-        loss = build_loss(Loss(name=name), [2, 1, 1, 0])
+        loss = build_loss(section(name), [2, 1, 1, 0])
         assert np.isfinite(float(loss(LABELS, logits()))), name

@@ -6,7 +6,7 @@ import pytest
 
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.experiment import Experiment
-from kerasexp.config.model import Block, Cnn, Head, Mlp
+from kerasexp.config.model import Cnn, ConvBlock, Head, Mlp
 from kerasexp.config.rules import broken_rules
 from kerasexp.models import build_model
 
@@ -16,14 +16,14 @@ def names(model):
 
 
 def test_the_papers_network_has_its_3_2_million_parameters():
-    blocks = [Block(filters=32, convolutions=2, pool=2), Block(filters=64, convolutions=2, pool=2)]
+    blocks = [ConvBlock(filters=32, convolutions=2, pool=2), ConvBlock(filters=64, convolutions=2, pool=2)]
     model = build_model(Cnn(blocks=blocks, head=Head(units=[1000], dropout=0.5)), Preprocessing(), 10, "paper")
     assert model.count_params() == 3_212_002
     assert model.input_shape == (None, 28, 28, 1) and model.output_shape == (None, 10)
 
 
 def test_blocks_have_their_layers_in_order():
-    block = Block(
+    block = ConvBlock(
         filters=4, convolutions=2, kernel=5, stride=2, padding="valid", activation="elu", batch_norm=True, dropout=0.1
     )
     model = build_model(Cnn(blocks=[block], pooling="average"), Preprocessing(), 3, "parts")
@@ -90,7 +90,7 @@ def test_the_rule_about_sizes_agrees_with_keras(padding, size, kind):
     """A network that the rules accept can be built, and one that they refuse cannot."""
     for depth in range(1, 7):
         part = {"kind": kind, "filters": 2, "convolutions": 2, "stride": 1 + depth % 2, "pool": 2, "padding": padding}
-        blocks = [Block(**part)] * depth
+        blocks = [part] * depth
         experiment = Experiment.model_validate(
             {"name": "x", "data": {"preprocessing": {"size": [size, size]}}, "model": Cnn(blocks=blocks).model_dump()}
         )

@@ -8,7 +8,8 @@ import pytest
 
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Cnn, EfficientNetV2B0, Head, Mlp, MobileNetV2, ResNet18, ResNet50
-from kerasexp.config.training import FineTune, Optimizer, Schedule
+from kerasexp.config.schedule import Constant
+from kerasexp.config.training import FineTune, Training
 from kerasexp.errors import UserError
 from kerasexp.models import MODELS, build_model, logits_model
 from kerasexp.training.fine_tuning import blocks_of, decay_with_depth, freeze_below
@@ -135,7 +136,10 @@ def test_each_block_has_a_fraction_of_the_learning_rate_of_the_one_above(name):
     for decay in (1.0, 0.5):
         model = logits_model(built())
         optimizer = build_optimizer(
-            Optimizer(name=name, weight_decay=None if name != "adamw" else 0.0), Schedule(), 1, 1
+            Training(optimizer={"name": name, **({"weight_decay": 0.0} if name == "adamw" else {})}).optimizer,
+            Constant(),
+            1,
+            1,
         )
         optimizer.build(model.trainable_variables)
         decay_with_depth(optimizer, model, MODELS["cnn"], decay)

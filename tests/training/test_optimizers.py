@@ -63,7 +63,7 @@ def test_optimizers_take_their_keys_and_keep_keras_defaults(keys, kind, set_to):
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
 def test_the_defaults_of_a_section_are_those_of_keras(name):
     optimizer = build_optimizer(Training(optimizer=name).optimizer, Constant(), 10, 10)
-    expected = type(optimizer)(learning_rate=0.001).get_config()
+    expected = type(optimizer)(learning_rate=0.001, name=optimizer.name).get_config()
     assert optimizer.get_config() == expected
 
 

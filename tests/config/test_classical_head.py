@@ -3,7 +3,7 @@
 import pytest
 
 from kerasexp.config import Experiment
-from kerasexp.config.head_rules import head_without_steps
+from kerasexp.config.experiment import classical_head
 from kerasexp.config.rules import broken_rules
 from kerasexp.config.validation import validated
 from kerasexp.config.yaml_text import parse_yaml
@@ -22,7 +22,7 @@ def broken(text: str) -> dict[str, str]:
 
 def test_one_number_and_several_are_both_taken():
     heads = [
-        head_without_steps(experiment(f"model: {{name: cnn, head: {{{text}}}}}"))
+        classical_head(experiment(f"model: {{name: cnn, head: {{{text}}}}}"))
         for text in ("svm: {C: 1}", "svm: {C: [0.1, 1]}", "logistic_regression: {}", "knn: {k: 3}")
     ]
     assert [name for name, _ in heads] == ["svm", "svm", "logistic_regression", "knn"]
@@ -32,7 +32,7 @@ def test_one_number_and_several_are_both_taken():
 
 @pytest.mark.parametrize("text", ["model: {name: cnn}", "model: {name: mlp}", "model: {name: cnn, head: {units: [3]}}"])
 def test_a_head_that_steps_train_is_none_of_them(text):
-    assert head_without_steps(experiment(text)) is None
+    assert classical_head(experiment(text)) is None
 
 
 @pytest.mark.parametrize(
