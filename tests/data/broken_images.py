@@ -1,7 +1,7 @@
-"""A set of images as people have them: many good ones of every kind that is read, and broken ones of every kind of damage.
+"""A realistic set of images: many good ones of every supported format, and broken ones of every kind of damage.
 
 What a good one shows is known from the array that it was drawn as, and never from decoding it. Bytes that were changed
-within the pixels of a JPEG, BMP or WebP file are not among the damages: nothing in such a file tells of them.
+within the pixels of a JPEG, BMP or WebP file are not among the damages: such a file has no checksum.
 """
 
 import struct

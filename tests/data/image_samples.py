@@ -1,4 +1,4 @@
-"""Image files for tests: encoded by Pillow, or put together by hand where Pillow writes no such thing."""
+"""Image files for tests: encoded by Pillow, or assembled by hand where Pillow cannot write them."""
 
 import io
 import struct

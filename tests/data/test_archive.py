@@ -1,4 +1,4 @@
-"""Files of a folder and of a zip archive: the same ones, and no unsafe archive."""
+"""Files of a folder and of a zip archive: the same content; unsafe archives are refused."""
 
 import os
 import warnings
@@ -67,15 +67,15 @@ def test_hidden_files_and_those_of_macos_are_not_listed(make):
     assert open_files(make({**CONTENT, **HIDDEN})).paths == sorted(CONTENT)
 
 
-def test_a_hidden_folder_can_be_asked_for(tmp_path):
+def test_a_hidden_folder_can_be_opened_by_name(tmp_path):
     assert open_files(make_folder(tmp_path / ".hidden", CONTENT)).paths == sorted(CONTENT)
 
 
-def test_folders_entered_in_an_archive_are_no_files(tmp_path):
+def test_folder_entries_of_an_archive_are_not_files(tmp_path):
     assert open_files(make_zip(tmp_path / "x.zip", [("a/", b""), ("a/1.png", b"1")])).paths == ["a/1.png"]
 
 
-def test_the_digest_is_of_names_and_content(tmp_path):
+def test_the_digest_covers_names_and_content(tmp_path):
     digests = [
         open_files(make_folder(tmp_path / str(number), content)).digest
         for number, content in enumerate(
@@ -86,14 +86,14 @@ def test_the_digest_is_of_names_and_content(tmp_path):
     assert len(set(digests)) == 3
 
 
-def test_the_digest_of_an_archive_is_of_its_content(tmp_path):
+def test_the_digest_of_an_archive_covers_its_content(tmp_path):
     one, other = make_zip(tmp_path / "1.zip", CONTENT), make_zip(tmp_path / "2.zip", {**CONTENT, "b/2.png": b"!"})
     copy = tmp_path / "copy.zip"
     copy.write_bytes(one.read_bytes())
     assert open_files(one).digest == open_files(copy).digest != open_files(other).digest
 
 
-def test_links_are_followed_and_broken_ones_named_when_they_are_read(tmp_path):
+def test_links_are_followed_and_dangling_links_reported_when_read(tmp_path):
     folder = make_folder(tmp_path / "files", {"a/1.png": b"one"})
     (folder / "a" / "2.png").symlink_to("1.png")
     (folder / "a" / "3.png").symlink_to("nowhere.png")
@@ -106,14 +106,14 @@ def test_links_are_followed_and_broken_ones_named_when_they_are_read(tmp_path):
     assert len(files.digest) == 64
 
 
-def test_links_that_lead_in_a_circle_have_an_end(tmp_path):
+def test_circular_links_end(tmp_path):
     folder = make_folder(tmp_path / "files", {"a/1.png": b"one"})
     (folder / "a" / "above").symlink_to("..")
     (folder / "a" / "itself").symlink_to("itself")
     assert open_files(folder).paths == ["a/1.png", "a/itself"]
 
 
-def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
+def test_a_folder_without_permission_is_reported(tmp_path, monkeypatch):
     folder, may = make_folder(tmp_path / "files", {"a/1.png": b"one"}), os.listdir
 
     def may_not(path):
@@ -126,7 +126,7 @@ def test_a_folder_that_may_not_be_listed_is_named(tmp_path, monkeypatch):
         open_files(folder)
 
 
-def test_names_that_are_no_unicode_are_read(tmp_path):
+def test_names_that_are_not_unicode_are_read(tmp_path):
     folder = os.fsencode(tmp_path / "files")
     os.mkdir(folder)
     with open(folder + b"/\xff.png", "wb") as file:
@@ -179,7 +179,7 @@ def test_a_file_larger_than_any_image_is_a_broken_image(tmp_path):
         open_files(tmp_path / "files").read("a/2.png")
 
 
-def test_what_is_neither_folder_nor_archive_is_refused(tmp_path):
+def test_neither_folder_nor_archive_is_refused(tmp_path):
     path = tmp_path / "x.zip"
     with pytest.raises(UserError, match="no such file or folder"):
         open_files(path)
@@ -189,7 +189,7 @@ def test_what_is_neither_folder_nor_archive_is_refused(tmp_path):
             open_files(path)
 
 
-def test_an_archive_cut_off_at_the_end_is_refused(tmp_path):
+def test_a_truncated_archive_is_refused(tmp_path):
     path = make_zip(tmp_path / "x.zip", {"a/1.png": os.urandom(1000)})
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match="zip archive"):

@@ -1,4 +1,4 @@
-"""Random changes: what each does to an image, and that no range means no change."""
+"""Augmentation: the effect of each change, and no change without a range."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def at(row: np.ndarray, fill: str = "constant") -> np.ndarray:
 
 
 @pytest.mark.parametrize("fill", ["constant", "nearest", "reflect", "wrap"])
-def test_no_range_is_no_change(fill):
+def test_without_ranges_nothing_changes(fill):
     images = np.random.default_rng(1).integers(0, 256, (5, 7, 9, 3)).astype(np.float32)
     rows = draw_affine_maps(Augmentation(), 5, (7, 9), np.random.default_rng(2))
     assert np.array_equal(warp_affine(tf.constant(images), tf.constant(rows), fill), images)
@@ -86,7 +86,7 @@ def test_a_shift_is_a_fraction_of_each_side():
 @pytest.mark.parametrize(
     ("fill", "beyond"), [("constant", [0, 0]), ("nearest", [0, 0]), ("reflect", [1, 0]), ("wrap", [4, 5])]
 )
-def test_what_lies_beyond_the_border(fill, beyond):
+def test_fill_beyond_the_border(fill, beyond):
     moved = at(only(4, 1, Augmentation(shift=1 / 3)), fill)[:, :2]
     wanted = np.zeros((6, 2)) if fill == "constant" else SQUARE[0, ..., 0][:, beyond]
     assert moved == pytest.approx(wanted, abs=0.01)
@@ -110,7 +110,7 @@ def test_shear_slants_an_upright_line_and_keeps_the_rows():
     assert columns[5] == 10
 
 
-def test_everything_turns_about_the_middle():
+def test_all_maps_keep_the_centre():
     images = np.zeros((1, 9, 9, 1), np.float32)
     images[:, 4, 4] = 255
     how = Augmentation(rotation=180, zoom=0.4, shear=20)
@@ -127,13 +127,13 @@ def test_the_same_numbers_are_drawn_whatever_the_ranges_are():
     assert states[0] == states[1]
 
 
-def test_ranges_are_kept():
+def test_parameters_stay_in_their_ranges():
     rows = draw_affine_maps(Augmentation(rotation=10), 2000, (28, 28), np.random.default_rng(0))
     angles = np.rad2deg(np.arctan2(rows[:, 1], rows[:, 0]))
     assert 9.9 < np.abs(angles).max() <= 10.001 and abs(angles.mean()) < 0.5
 
 
-def test_a_flip_mirrors_left_and_right_after_all_else():
+def test_a_flip_mirrors_left_and_right_after_the_other_changes():
     assert np.array_equal(warped(Augmentation(flip=True)), SQUARE[:, :, ::-1])
     assert np.array_equal(warped(Augmentation(flip=True), draw=-1.0), SQUARE)
     how = {"rotation": 15, "shift": 0.1, "zoom": 0.2, "shear": 5, "fill": "nearest"}
@@ -141,7 +141,7 @@ def test_a_flip_mirrors_left_and_right_after_all_else():
     assert warped(Augmentation(flip=True, **how)) == pytest.approx(mirrored, abs=0.01)
 
 
-def test_every_second_image_is_flipped_and_all_else_is_drawn_as_without():
+def test_half_of_the_images_are_flipped_without_effect_on_other_draws():
     plain, flipped = (
         draw_affine_maps(Augmentation(rotation=10, flip=flip), 2000, (28, 28), np.random.default_rng(0))
         for flip in (False, True)
@@ -188,7 +188,7 @@ def test_a_grey_image_has_no_saturation():
     assert recoloured_by(1, 1, 0.2, images=grey) == pytest.approx(grey, abs=1e-3)
 
 
-def test_what_is_erased_is_the_box_and_becomes_the_images_mean():
+def test_the_erased_box_gets_the_mean_of_the_image():
     found = erase_boxes(tf.constant(COLOURED[:1]), tf.constant([[0.2, 0.5, 0.6, 1.2]])).numpy()[0]
     inside = np.zeros((10, 12), bool)
     inside[2:6, 6:] = True
@@ -196,7 +196,7 @@ def test_what_is_erased_is_the_box_and_becomes_the_images_mean():
     assert found[inside] == pytest.approx(np.broadcast_to(COLOURED[0].mean(axis=(0, 1)), (24, 3)), abs=1e-3)
 
 
-def test_so_many_images_are_erased_in_rectangles_of_the_sizes_that_are_told():
+def test_share_and_size_of_erased_rectangles():
     boxes = draw_augmentations(Augmentation(erase=0.25), 4000, (10, 12), np.random.default_rng(0))[:, 11:]
     sides = boxes[:, 2:] - boxes[:, :2]
     some = sides.any(axis=1)
@@ -206,14 +206,14 @@ def test_so_many_images_are_erased_in_rectangles_of_the_sizes_that_are_told():
     assert middles.min() < 0.02 and middles.max() > 0.98
 
 
-def test_factors_of_colour_keep_their_range():
+def test_colour_factors_stay_in_their_range():
     factors = draw_augmentations(Augmentation(color=0.3), 2000, (10, 12), np.random.default_rng(0))[:, 8:11]
     assert 0.7 <= factors.min() < 0.705 and 1.295 < factors.max() <= 1.3
     assert len(np.unique(factors)) > 5000, "each of its own"
 
 
-def test_what_is_not_asked_for_is_neither_drawn_nor_done():
-    """So that a run without them sees what it saw before there were any."""
+def test_disabled_changes_are_neither_drawn_nor_applied():
+    """Runs without them keep the same random numbers as before they existed."""
     plain, both = (
         draw_augmentations(Augmentation(rotation=10, flip=True, **more), 50, (10, 12), np.random.default_rng(0))
         for more in ({}, {"color": 0.4, "erase": 0.5})
@@ -225,7 +225,7 @@ def test_what_is_not_asked_for_is_neither_drawn_nor_done():
     assert np.array_equal(augment(images, unmoved, Augmentation()), images)
 
 
-def test_all_changes_together_are_still_images():
+def test_all_changes_together_give_valid_images():
     how = Augmentation(rotation=10, flip=True, color=0.9, erase=1)
     rows = tf.constant(draw_augmentations(how, 4, (10, 12), np.random.default_rng(0)))
     changed = augment(tf.constant(COLOURED.astype(np.uint8)), rows, how)

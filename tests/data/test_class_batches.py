@@ -1,4 +1,4 @@
-"""Batches of P classes with K images each: what is in them, how often each image comes, and that it follows from the seed."""
+"""Batches of P classes with K images each: their content, how often each image is shown, dependence on the seed."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def epoch(counts, batches=P3K4, seed=0) -> np.ndarray:
 
 @pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
 @pytest.mark.parametrize("seed", range(3))
-def test_every_batch_has_so_many_classes_with_so_many_images(counts, seed):
+def test_every_batch_has_p_classes_with_k_images(counts, seed):
     labels, drawn = labels_of(counts), epoch(counts, seed=seed)
     of_class = labels[drawn]
     assert (of_class == of_class[..., :1]).all()
@@ -50,11 +50,11 @@ def test_an_epoch_shows_each_image_at_least_once(case):
     assert sorted(set(epoch(counts).ravel().tolist())) == list(range(sum(counts)))
 
 
-def test_where_all_fits_each_image_comes_exactly_once():
+def test_if_groups_fit_each_image_is_shown_exactly_once():
     assert sorted(epoch(COUNTS["even"]).ravel().tolist()) == list(range(72))
 
 
-def test_the_images_of_a_class_come_equally_often_or_once_more():
+def test_images_of_a_class_are_shown_equally_often_or_once_more():
     for counts in COUNTS.values():
         times = np.bincount(epoch(counts).ravel(), minlength=sum(counts))
         for label, count in enumerate(counts):
@@ -63,7 +63,7 @@ def test_the_images_of_a_class_come_equally_often_or_once_more():
                 assert np.ptp(times[labels_of(counts) == label]) <= 1
 
 
-def test_a_class_too_large_for_its_place_in_each_batch_shows_a_part_that_epochs_change():
+def test_a_class_too_large_for_an_epoch_shows_another_subset_each_epoch():
     counts = COUNTS["one of many images"]
     steps = class_batch_steps(counts, P3K4)
     assert steps == 11  # 25 + 4 * 2 groups, three a batch
@@ -72,22 +72,22 @@ def test_a_class_too_large_for_its_place_in_each_batch_shows_a_part_that_epochs_
     assert [len(part) for part in shown] == [44, 44] and shown[0] != shown[1]
 
 
-def test_classes_meet_others_within_an_epoch():
-    """Were they to go round in a fixed order, each would meet the same ones again and again."""
+def test_classes_share_batches_with_varying_others():
+    """In a fixed order, each class would share its batches with the same others again and again."""
     counts = [40] * 12
     steps = labels_of(counts)[epoch(counts)[..., 0]]
     met = {tuple(sorted(step.tolist())) for step in steps}
     assert len(met) > 30
 
 
-def test_it_follows_from_the_generator_alone():
+def test_batches_depend_on_the_generator_only():
     counts = COUNTS["no multiples of K"]
     assert np.array_equal(epoch(counts, seed=3), epoch(counts, seed=3))
     assert not np.array_equal(epoch(counts, seed=3), epoch(counts, seed=4))
 
 
 @pytest.mark.parametrize("counts", COUNTS.values(), ids=COUNTS)
-def test_steps_are_known_beforehand(counts):
+def test_the_number_of_steps_is_known_in_advance(counts):
     size = Sampling(12, class_batches=P3K4).size(counts)
     assert (size.batch_size, size.smallest_batch) == (12, 12)
     assert size.images == draw_class_batches(labels_of(counts), P3K4, np.random.default_rng(0)).size == 12 * size.steps
@@ -108,7 +108,7 @@ def split_of(labels) -> Split:
 
 
 @pytest.mark.parametrize("augmentation", [None, Augmentation(rotation=20, shift=0.2)], ids=["plain", "augmented"])
-def test_a_resumed_epoch_shows_what_the_unbroken_one_would_have(augmentation):
+def test_a_resumed_epoch_shows_the_same_as_an_unbroken_one(augmentation):
     split = split_of(labels_of(COUNTS["no multiples of K"]))
 
     def stream(begin):
@@ -122,7 +122,7 @@ def test_a_resumed_epoch_shows_what_the_unbroken_one_would_have(augmentation):
         assert np.array_equal(images, same_images) and np.array_equal(labels, same_labels)
 
 
-def test_labels_go_with_their_images():
+def test_labels_stay_with_their_images():
     labels = labels_of(COUNTS["even"])
     split = split_of(labels)
     for images, given in training_batches(split, Sampling(12, class_batches=P3K4), 0, None, 1):

@@ -1,4 +1,4 @@
-"""Pixels and labels that come as CSV files, and what is wrong with those that do not."""
+"""CSV files of images: accepted formats and errors."""
 
 import csv
 from pathlib import Path
@@ -17,7 +17,7 @@ LABELS = np.arange(12) % 3
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (4, 16, 1), (4, 4, 3), (1, 2, 1)], ids=str)
-def test_csv_that_was_written_is_read_back(shape):
+def test_written_csv_is_read_unchanged(shape):
     images = GENERATOR.integers(0, 256, (5, *shape), np.uint8)
     labels = ["0", "word", "with, comma", "ünï", "10"]
     write_csv(Path("p.csv"), images, labels)
@@ -58,12 +58,12 @@ def test_csv_in_quotes_and_with_spaces_is_read():
     assert labels.tolist() == ["7", "8"] and images[1].ravel().tolist() == [4, 5, 6, 7]
 
 
-def test_csv_labels_as_a_table_with_gaps_has_them_are_whole_numbers():
+def test_csv_labels_with_a_decimal_zero_are_integers():
     Path("p.csv").write_text("7.0,0,1,2,3\n8.0,0,1,2,3\n08,0,1,2,3\n7,0,1,2,3\n")
     assert read_csv(Path("p.csv"))[1].tolist() == ["7", "8", "08", "7"]
 
 
-def test_csv_of_fractions_is_brought_to_uint8():
+def test_csv_of_fractions_becomes_uint8():
     Path("p.csv").write_text("7,0,0.2,0.4,1.0\n")
     assert read_csv(Path("p.csv"))[0].ravel().tolist() == [0, 51, 102, 255]
 
@@ -103,13 +103,13 @@ def test_csv_of_fractions_is_brought_to_uint8():
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_csv_that_holds_no_labelled_images_is_refused(text, reason):
+def test_invalid_csv_is_refused(text, reason):
     Path("p.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UserError, match=reason):
         read_csv(Path("p.csv"))
 
 
-def test_csv_folder_holds_one_file_per_split(tmp_path):
+def test_a_csv_folder_has_one_file_per_split(tmp_path):
     (tmp_path / "mnist").mkdir()
     for split, part in (("train", slice(6)), ("val", slice(6, 9)), ("test", slice(9, 12))):
         write_csv(tmp_path / "mnist" / f"{split}.csv", IMAGES[part, ..., np.newaxis], LABELS[part].astype(str))
@@ -118,7 +118,7 @@ def test_csv_folder_holds_one_file_per_split(tmp_path):
     assert np.array_equal(source.splits["test"].array[..., 0], IMAGES[9:])
 
 
-def test_csv_folder_without_train_is_refused(tmp_path):
+def test_a_csv_folder_without_train_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"has no train\.csv"):
         load_csv(DataSource(source="csv", path="empty"))

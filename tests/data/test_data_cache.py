@@ -1,4 +1,4 @@
-"""Prepared data that are kept from one run to the next."""
+"""The cache of prepared data between runs."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from kerasexp.data.prepared_data import DataCache, data_key, prepare
 DIGITS = Data(source="digits")
 
 
-def test_what_was_prepared_last_is_kept_and_augmentation_has_no_part_in_it():
+def test_the_last_data_are_kept_whatever_the_augmentation():
     cache, prepared = DataCache(), prepare(DIGITS)
     assert cache.get(DIGITS) is None
     cache.keep(DIGITS, prepared)
@@ -20,7 +20,7 @@ def test_what_was_prepared_last_is_kept_and_augmentation_has_no_part_in_it():
     assert not np.array_equal(cache.get(other).splits["test"].labels, cache.get(other).splits["val"].labels)
 
 
-def test_what_was_given_stays():
+def test_given_data_are_never_dropped():
     prepared = prepare(DIGITS)
     cache, other = DataCache({data_key(DIGITS): prepared}), DIGITS.model_copy(update={"split_seed": 1})
     cache.keep(other, prepare(other))

@@ -1,4 +1,4 @@
-"""Digests of files that were read before: known by the files' state, and never where that could hide a change."""
+"""Cached digests: valid while the state of the files is unchanged, and never if that could hide a change."""
 
 import os
 import shutil
@@ -35,14 +35,14 @@ def read(monkeypatch) -> list[str]:
     return seen
 
 
-def test_a_folder_that_was_read_is_known_by_its_files_states(folder, read):
+def test_a_folder_is_recognized_by_the_state_of_its_files(folder, read):
     first = open_files(folder).digest
     assert len(read) == 3
     assert open_files(folder).digest == first and len(read) == 3
     assert open_files(Path(os.path.relpath(folder))).digest == first and len(read) == 3
 
 
-def test_what_was_read_already_is_not_read_again_for_the_digest(folder, read):
+def test_files_are_not_read_twice_for_the_digest(folder, read):
     expected = open_files(folder).digest
     shutil.rmtree(cache_folder())
     read.clear()
@@ -74,7 +74,7 @@ def added(file: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [written_over, replaced, moved, added, Path.unlink])
-def test_every_change_gives_another_digest(folder, change):
+def test_every_change_changes_the_digest(folder, change):
     before = open_files(folder).digest
     change(folder / "a" / "1.png")
     changed = open_files(folder).digest
@@ -83,7 +83,7 @@ def test_every_change_gives_another_digest(folder, change):
     assert open_files(folder).digest == changed
 
 
-def test_a_file_so_young_that_it_could_be_written_again_unseen_is_read_again(folder, read, monkeypatch):
+def test_a_recently_written_file_is_read_again(folder, read, monkeypatch):
     monkeypatch.setattr(digest_cache, "SETTLED", NEVER)
     for times in (1, 2):
         open_files(folder).digest  # noqa: B018
@@ -91,7 +91,7 @@ def test_a_file_so_young_that_it_could_be_written_again_unseen_is_read_again(fol
     assert not (cache_folder() / "digests").exists()
 
 
-def test_what_could_not_be_read_once_is_tried_again(folder, monkeypatch):
+def test_unreadable_files_are_tried_again(folder, monkeypatch):
     may = os.open
 
     def may_not(path, *arguments):
@@ -106,7 +106,7 @@ def test_what_could_not_be_read_once_is_tried_again(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"\xff", b"[]", b"{}", b'{"states": 1, "digest": 2}'], ids=repr)
-def test_a_damaged_note_is_made_anew(folder, read, spoilt):
+def test_a_damaged_cache_entry_is_replaced(folder, read, spoilt):
     first = open_files(folder).digest
     (note,) = (cache_folder() / "digests").iterdir()
     kept = note.read_bytes()
@@ -115,13 +115,13 @@ def test_a_damaged_note_is_made_anew(folder, read, spoilt):
     assert note.read_bytes() == kept
 
 
-def test_a_cache_that_cannot_be_written_costs_time_alone(folder, read, tmp_path, monkeypatch):
+def test_an_unwritable_digest_cache_only_costs_time(folder, read, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "file"))
     assert open_files(folder).digest == open_files(folder).digest and len(read) == 6
 
 
-def test_an_archive_is_known_too(folder, tmp_path, monkeypatch):
+def test_digests_of_archives_are_cached_too(folder, tmp_path, monkeypatch):
     path = tmp_path / "files.zip"
     with zipfile.ZipFile(path, "w") as written:
         written.write(folder / "a" / "1.png", "a/1.png")

@@ -1,4 +1,4 @@
-"""Images that stay on disk: the same ones as in memory, whichever way they are asked for."""
+"""Images that stay on disk: every access gives the same as in memory."""
 
 import pickle
 
@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Preprocessing
-from kerasexp.data import disk_arrays
-from kerasexp.data import image_cache
+from kerasexp.data import disk_arrays, image_cache
 from kerasexp.data.disk_arrays import ImagesOnDisk, ImagesWriter, chunks
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.image_cache import decode_cached
@@ -46,11 +45,11 @@ def little_memory(monkeypatch, tmp_path):
     ],
     ids=["one", "the last", "neighbours", "all", "backwards", "any order, one twice", "none", "by truth"],
 )
-def test_it_is_indexed_as_an_array_is(images, key):
+def test_indexing_equals_that_of_an_array(images, key):
     assert np.array_equal(images[key], STORED[key]) and images[key].dtype == np.uint8
 
 
-def test_some_of_them_in_an_order_of_their_own_are_taken_without_reading(images):
+def test_take_does_not_read(images):
     order = np.random.default_rng(1).permutation(50)[:30]
     taken = images.take(order).take(np.arange(29, -1, -2))
     assert taken.shape == (15, 6, 5, 3) and len(taken) == 15
@@ -58,7 +57,7 @@ def test_some_of_them_in_an_order_of_their_own_are_taken_without_reading(images)
     assert np.array_equal(np.asarray(taken), STORED[order][::-2])
 
 
-def test_elsewhere_it_is_an_array(images):
+def test_pickling_gives_an_array(images):
     sent = pickle.loads(pickle.dumps(images.take(np.array([4, 2]))))
     assert isinstance(sent, np.ndarray) and np.array_equal(sent, STORED[[4, 2]])
 
@@ -68,7 +67,7 @@ def test_a_file_that_is_deleted_can_still_be_read(images, tmp_path):
     assert np.array_equal(images[:], STORED)
 
 
-def test_parts_are_all_of_them_in_order(images, monkeypatch):
+def test_chunks_cover_all_images_in_order(images, monkeypatch):
     monkeypatch.setattr(disk_arrays, "CHUNK_IMAGES", 7)
     for stored in (images, STORED):
         parts = list(chunks(stored))
@@ -79,7 +78,7 @@ def test_parts_are_all_of_them_in_order(images, monkeypatch):
 @pytest.mark.parametrize(
     "content", [STORED.astype(np.float32), STORED[0], np.asfortranarray(STORED)], ids=["float", "3d", "columns"]
 )
-def test_a_file_of_something_else_is_refused(tmp_path, content):
+def test_a_file_of_another_format_is_refused(tmp_path, content):
     np.save(tmp_path / "other.npy", content)
     with pytest.raises(ValueError):
         ImagesOnDisk(tmp_path / "other.npy")
@@ -92,7 +91,7 @@ def test_a_file_that_is_cut_off_is_refused(images, tmp_path):
         ImagesOnDisk(tmp_path / "cut.npy")
 
 
-def test_fewer_may_be_written_than_there_was_room_for(tmp_path):
+def test_fewer_images_than_announced_may_be_written(tmp_path):
     with ImagesWriter(tmp_path / "written.npy", 10**9, (6, 5, 3)) as file:
         file.write(STORED[:20])
         file.write(STORED[20:33, ::-1])
@@ -112,32 +111,32 @@ def source(count: int, broken: tuple[int, ...] = (), error=BrokenImage) -> Image
 HOW = Preprocessing(size=[6, 5], channels=3)
 
 
-def test_many_images_are_packed_on_disk_and_few_in_memory(little_memory):
+def test_many_images_stay_on_disk_and_few_in_memory(little_memory):
     assert isinstance(decode_cached(source(10), HOW).images, np.ndarray)
-    told = []
+    progress = []
     for _ in range(2):
-        found = decode_cached(source(11, broken=(0, 5)), HOW, lambda *done: told.append(done))
+        found = decode_cached(source(11, broken=(0, 5)), HOW, lambda *done: progress.append(done))
         kept = [1, 2, 3, 4, 6, 7, 8, 9, 10]
         assert found.kept.tolist() == kept and np.array_equal(found.images[:], STORED[kept])
         assert found.faults == [("00", "spoilt"), ("05", "spoilt")]
-    assert told == [(done, 11) for done in range(1, 12)]
+    assert progress == [(done, 11) for done in range(1, 12)]
     assert isinstance(decode_cached(source(12), HOW).images, ImagesOnDisk)
 
 
-def test_nothing_is_kept_of_images_that_change_while_they_are_read(little_memory, tmp_path):
+def test_images_that_change_while_being_read_are_not_cached(little_memory, tmp_path):
     found = decode_cached(source(12, broken=(3,), error=ChangedImage), HOW)
     assert np.array_equal(found.images[:], np.delete(STORED[:12], 3, axis=0))
     assert list((tmp_path / "cache" / "images").glob("*/*")) == []
 
 
-def test_where_nothing_can_be_written_they_are_held_in_memory(little_memory, tmp_path, monkeypatch):
+def test_without_a_writable_cache_images_stay_in_memory(little_memory, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "file"))
     images = decode_cached(source(12), HOW).images
     assert isinstance(images, np.ndarray) and np.array_equal(images, STORED[:12])
 
 
-def test_batches_from_disk_are_those_from_memory(images):
+def test_batches_from_disk_equal_those_from_memory(images):
     labels = np.arange(50) % 3
     splits = [Split(stored, labels, [""] * 50) for stored in (images, STORED)]
     streams = [training_batches(split, Sampling(8), 0, None, 2) for split in splits]

@@ -1,4 +1,4 @@
-"""Dogs vs. cats in each of its published layouts, with what is broken in them."""
+"""Dogs vs. cats in each of its published layouts, with broken files."""
 
 import zipfile
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_the_inner_folder_may_be_named_too(layout, inner):
     assert shades(load(f"{unzipped(layout())}/{inner}")) == {"cat": [CAT] * 5, "dog": [DOG] * 5}
 
 
-def test_what_is_broken_in_microsofts_archive_is_left_out_and_named():
+def test_broken_files_of_microsofts_archive_are_left_out_and_reported():
     how = Preprocessing(size=[8, 8], channels=3)
     data = prepare(Data(source="dogs_vs_cats", path=zipped(microsofts()), test=0.4, validation=0.4, preprocessing=how))
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 3, "val": 3, "test": 4}
@@ -99,7 +99,7 @@ def test_what_is_broken_in_microsofts_archive_is_left_out_and_named():
     )
 
 
-def test_a_folder_test_set_is_the_test_split_where_there_is_another():
+def test_a_folder_test_set_is_the_test_split_if_there_is_another_folder():
     tests = {name.replace("training_set", "test_set"): content for name, content in small().items()}
     both = load(zipped({**small(), **dict(list(tests.items())[:7])}))
     assert {split: len(images) for split, images in both.splits.items()} == {"train": 10, "test": 7}
@@ -107,13 +107,13 @@ def test_a_folder_test_set_is_the_test_split_where_there_is_another():
     assert {split: len(images) for split, images in alone.splits.items()} == {"train": 10}
 
 
-def test_classes_may_be_called_otherwise():
+def test_classes_can_be_renamed():
     source = load(zipped(kaggles()), class_names={"dog": "Hund", "cat": "Katze"})
     assert source.class_names == ["Hund", "Katze"] and shades(source) == {"Hund": [DOG] * 5, "Katze": [CAT] * 5}
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
         ({"readme.txt": b""}, r"has no images .* of cats or dogs; expected: training_set/cats/"),
         ({"train/cat.0.jpg": b"", "test1/1.jpg": b""}, "has no images .* of dogs; "),
@@ -124,12 +124,12 @@ def test_classes_may_be_called_otherwise():
         ),
     ],
 )
-def test_without_cats_or_dogs_it_is_refused(files, said):
-    with pytest.raises(UserError, match=said):
+def test_without_cats_or_dogs_it_is_refused(files, message):
+    with pytest.raises(UserError, match=message):
         load(zipped(files))
 
 
-def test_it_is_found_under_its_names_or_a_stand_in_is_used(monkeypatch):
+def test_the_dataset_is_found_by_its_names_or_a_stand_in_is_used(monkeypatch):
     monkeypatch.setattr("kerasexp.data.sources.dogs_vs_cats.URL", "http://127.0.0.1:9/kagglecatsanddogs_5340.zip")
     with pytest.raises(MissingData, match=r"Dogs vs\. cats is not at .*dogs_vs_cats\.zip\), and it could not be"):
         load()

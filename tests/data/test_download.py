@@ -1,4 +1,4 @@
-"""Downloads that hang, drip, lie or break off: told soon, and nothing is left but what the next one goes on from."""
+"""Downloads that hang, drip, lie or break off are reported soon and leave only what the next try can resume."""
 
 import fcntl
 import hashlib
@@ -91,13 +91,13 @@ def address(monkeypatch):
         server.shutdown()
 
 
-def test_a_whole_download_is_there(address, tmp_path):
+def test_a_complete_download(address, tmp_path):
     target = download.download(f"{address}/whole", tmp_path / "new" / "file", SHA256)
     assert target.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("silent", "timed out"),
         ("dripping", "bytes in 1 s"),
@@ -105,15 +105,15 @@ def test_a_whole_download_is_there(address, tmp_path):
         ("broken", "SHA-256 differs|IncompleteRead|bytes missing"),
     ],
 )
-def test_what_goes_wrong_is_told_soon_and_leaves_nothing(address, tmp_path, path, said):
+def test_failures_are_reported_soon_and_leave_nothing(address, tmp_path, path, message):
     begun = time.monotonic()
-    with pytest.raises(MissingData, match=said):
+    with pytest.raises(MissingData, match=message):
         download.download(f"{address}/{path}", tmp_path / "file", SHA256)
     assert time.monotonic() - begun < 2.5
     assert list(tmp_path.glob("*file*")) == [] and list(tmp_path.glob(".file*")) == []
 
 
-def test_a_file_that_is_there_stays_when_a_new_download_fails(address, tmp_path):
+def test_an_existing_file_stays_when_a_new_download_fails(address, tmp_path):
     (tmp_path / "file").write_bytes(b"before")
     with pytest.raises(MissingData):
         download.download(f"{address}/broken", tmp_path / "file", SHA256)
@@ -138,7 +138,7 @@ def test_the_checksum_may_be_of_either_kind(address, tmp_path, checksum):
     assert names(tmp_path) == ["file"]
 
 
-def test_a_download_that_broke_off_goes_on_from_there(address, tmp_path):
+def test_an_interrupted_download_is_resumed(address, tmp_path):
     with pytest.raises(MissingData, match="72,400 bytes missing.*; 30,000 bytes are kept, and the next try"):
         download.download(f"{address}/parts", tmp_path / "file", SHA256)
     assert names(tmp_path) == [PART]
@@ -148,7 +148,7 @@ def test_a_download_that_broke_off_goes_on_from_there(address, tmp_path):
 
 
 @pytest.mark.parametrize("path", ["parts-ignored", "parts-from-elsewhere"])
-def test_where_the_server_does_not_go_on_there_it_begins_again(address, tmp_path, path):
+def test_without_range_support_the_download_restarts(address, tmp_path, path):
     with pytest.raises(MissingData):
         download.download(f"{address}/{path}", tmp_path / "file", SHA256)
     download.download(f"{address}/{path}", tmp_path / "file", SHA256)
@@ -157,34 +157,34 @@ def test_where_the_server_does_not_go_on_there_it_begins_again(address, tmp_path
 
 
 @pytest.mark.parametrize("part", [b"?" * 30_000, b"?" * len(CONTENT), CONTENT + b"?"], ids=["other", "whole", "longer"])
-def test_a_part_of_another_file_is_thrown_away(address, tmp_path, part):
+def test_a_part_of_another_file_is_discarded(address, tmp_path, part):
     Server.asked.append("an answer before")
     (tmp_path / PART).write_bytes(part)
     assert download.download(f"{address}/parts", tmp_path / "file", SHA256).read_bytes() == CONTENT
     assert names(tmp_path) == ["file"] and Server.asked[-1] is None
 
 
-def test_a_part_that_is_whole_already_needs_no_server(tmp_path):
+def test_a_complete_part_needs_no_server(tmp_path):
     (tmp_path / PART).write_bytes(CONTENT)
     download.download("http://127.0.0.1:9/file", tmp_path / "file", SHA256)
     assert (tmp_path / "file").read_bytes() == CONTENT and names(tmp_path) == ["file"]
 
 
-def test_a_part_stays_while_there_is_no_connection(tmp_path):
+def test_a_part_is_kept_without_a_connection(tmp_path):
     (tmp_path / PART).write_bytes(CONTENT[:1000])
     with pytest.raises(MissingData, match="refused.*; 1,000 bytes are kept"):
         download.download("http://127.0.0.1:9/file", tmp_path / "file", SHA256)
     assert (tmp_path / PART).read_bytes() == CONTENT[:1000] and names(tmp_path) == [PART]
 
 
-def test_a_file_that_never_ends_is_given_up(address, tmp_path, monkeypatch):
+def test_an_endless_file_is_given_up(address, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MAX_BYTES", 20_000)
     with pytest.raises(MissingData, match=r"\(more than 20,000 bytes\)$"):
         download.download(f"{address}/parts", tmp_path / "file", SHA256)
     assert names(tmp_path) == []
 
 
-def test_several_at_once_fetch_it_once(address, tmp_path, capfd):
+def test_concurrent_processes_download_once(address, tmp_path, capfd):
     with ThreadPoolExecutor(3) as pool:
         fetched = [pool.submit(download.download, f"{address}/parts-slow", tmp_path / "file", SHA256) for _ in range(3)]
         assert [one.result().read_bytes() for one in fetched] == [CONTENT] * 3
@@ -192,7 +192,7 @@ def test_several_at_once_fetch_it_once(address, tmp_path, capfd):
     assert "waiting for another process" in capfd.readouterr().err
 
 
-def test_who_waited_for_a_download_that_failed_goes_on_with_it(address, tmp_path):
+def test_a_waiting_process_resumes_a_failed_download(address, tmp_path):
     Server.asked.append("an answer before")
     lock = tmp_path / PART.replace(".part", ".lock")
     with lock.open("a") as held, ThreadPoolExecutor(1) as pool:

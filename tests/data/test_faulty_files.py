@@ -1,4 +1,4 @@
-"""Files that are no plain readable files, or do not stay what they are while a run reads them."""
+"""Files that are not regular, not readable or change while a run reads them."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def load(path: str = "scans") -> Source:
 
 
 def shades(source: Source) -> dict[str, int]:
-    """The shade of each image that can be read, by way of the packed cache."""
+    """The shade of each readable image, through the image cache."""
     split, _ = decode_split(source.splits["train"], HOW)
     return dict(zip(split.names, split.images[:, 0, 0, 0].tolist(), strict=True))
 
@@ -52,7 +52,7 @@ def scans() -> Path:
 
 
 @pytest.mark.parametrize("extension", ["gif", "tif", "TIFF", "heic", "avif"])
-def test_a_kind_that_is_not_read_is_named_and_not_overlooked(scans, extension):
+def test_an_unsupported_format_is_reported(scans, extension):
     other = scans / "dog" / f"x.{extension}"
     Image.new("L", (4, 4)).save(other, "GIF")
     source = load()
@@ -60,7 +60,7 @@ def test_a_kind_that_is_not_read_is_named_and_not_overlooked(scans, extension):
     assert len(shades(source)) == 40
 
 
-def test_an_image_under_a_name_of_another_kind_is_read(scans):
+def test_an_image_with_an_unsupported_extension_is_read(scans):
     for name in ("a.jfif", "b.jpe", "c.gif", "d.jpg"):
         Image.new("L", (4, 4), 99).save(scans / "cat" / name, "PNG")
     assert [name for name, shade in shades(load()).items() if shade == 99] == [
@@ -71,7 +71,7 @@ def test_an_image_under_a_name_of_another_kind_is_read(scans):
     ]
 
 
-def test_a_class_of_nothing_but_another_kind_is_a_class_without_readable_images(scans):
+def test_a_class_of_unsupported_files_is_a_class_without_readable_images(scans):
     (scans / "emu").mkdir()
     Image.new("L", (4, 4)).save(scans / "emu" / "1.tif")
     source = load()
@@ -79,14 +79,14 @@ def test_a_class_of_nothing_but_another_kind_is_a_class_without_readable_images(
     assert list(faults(source)) == ["emu/1.tif"]
 
 
-def test_a_drawing_that_lies_elsewhere_is_no_image_of_the_set(scans):
+def test_an_unsupported_file_elsewhere_is_ignored(scans):
     (scans / "cat" / "deep").mkdir()
     for stray in ("logo.gif", "cat/deep/x.tif"):
         Image.new("L", (4, 4)).save(scans / stray)
     assert load().splits["train"].names == NAMES
 
 
-def test_a_drawing_beside_the_splits_is_no_image_of_the_set():
+def test_an_unsupported_file_beside_the_splits_is_ignored():
     of_the_set = [f"top/{split}/{kind}/1.png" for split in ("train", "test") for kind in ("cat", "dog")]
     for place in (*of_the_set, "top/docs/shown/x.gif", "docs/train/cat/x.gif", "top/train/x.gif", "x.gif"):
         Path("a", place).parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def test_a_drawing_beside_the_splits_is_no_image_of_the_set():
     }
 
 
-def test_a_set_of_nothing_but_another_kind_says_which():
+def test_a_dataset_of_unsupported_files_is_refused_with_their_format():
     for kind in ("cat", "dog"):
         Path("a", kind).mkdir(parents=True)
         Image.new("L", (4, 4)).save(Path("a", kind, "1.tif"))
@@ -107,7 +107,7 @@ def test_a_set_of_nothing_but_another_kind_says_which():
         shades(load("a"))
 
 
-def test_pipes_sockets_devices_and_links_to_themselves_are_not_waited_for(scans):
+def test_pipes_sockets_devices_and_circular_links_do_not_block(scans):
     os.mkfifo(scans / "cat" / "pipe.png")
     (scans / "cat" / "device.png").symlink_to("/dev/zero")
     (scans / "cat" / "self.png").symlink_to("self.png")
@@ -122,7 +122,7 @@ def test_pipes_sockets_devices_and_links_to_themselves_are_not_waited_for(scans)
     }
 
 
-def test_a_file_that_may_not_be_read_is_named(scans, monkeypatch):
+def test_a_file_without_permission_is_reported(scans, monkeypatch):
     may = os.open
 
     def may_not(path, *arguments, **options):
@@ -143,13 +143,13 @@ def test_predict_does_not_read_from_pipes_and_devices(place):
 
 
 @pytest.mark.parametrize("name", ["nowhere", "x" * 300, "self.png", "nowhere.zip"])
-def test_predict_names_what_is_not_there(name):
+def test_predict_reports_missing_files(name):
     Path("self.png").symlink_to("self.png")
     with pytest.raises(UserError, match="no such file or folder"):
         image_files([Path(name)])
 
 
-def test_predict_takes_files_of_any_name_and_what_is_meant_as_an_image_in_folders(scans):
+def test_predict_reads_any_given_file_and_the_images_of_folders(scans):
     (scans / "cat" / "x.tif").write_text("x")
     (scans / "cat" / "x.txt").write_text("x")
     assert [f.name for f in image_files([scans / "cat" / "x.txt"])] == ["scans/cat/x.txt"]
@@ -182,7 +182,7 @@ def made_a_pipe(file: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [rewritten, grown, replaced, Path.unlink, made_a_pipe, lambda file: file.chmod(0)])
-def test_a_file_that_changes_is_named_and_leaves_no_trace(scans, change):
+def test_a_file_that_changes_is_reported_and_not_cached(scans, change):
     digest = load().splits["train"].digest
     source, file = load(), scans / "dog" / "03.png"
     content, mode = file.read_bytes(), file.stat().st_mode
@@ -202,14 +202,14 @@ def test_a_file_that_changes_is_named_and_leaves_no_trace(scans, change):
     assert shades(again)["dog/03.png"] == 3 and not faults(again)
 
 
-def test_what_changed_before_the_source_is_loaded_is_read_as_it_is(scans):
+def test_changes_before_loading_are_no_fault(scans):
     assert shades(load())["dog/03.png"] == 3
     Image.new("L", (4, 4), 200).save(scans / "dog" / "03.png")
     assert shades(load())["dog/03.png"] == 200
     assert not faults(load())
 
 
-def test_files_at_rest_are_kept(scans):
+def test_unchanged_files_are_cached(scans):
     shades(load())
     assert len(list((cache_folder() / "images").glob("*/*"))) == 1
 
@@ -238,7 +238,7 @@ def test_an_archive_that_changes_gives_no_images(scans, how):
     assert set(shades(load("scans.zip")).values()) == {10}
 
 
-def test_a_run_goes_on_without_what_vanishes(scans):
+def test_a_run_continues_without_images_that_vanish(scans):
     def remove(done: int, total: int) -> None:
         (scans / "dog" / "19.png").unlink(missing_ok=True)
 
@@ -250,7 +250,7 @@ def test_a_run_goes_on_without_what_vanishes(scans):
 # Names
 
 
-def test_names_that_are_no_unicode_reach_every_file_and_come_back(scans):
+def test_names_that_are_not_unicode_are_written_and_read_unchanged(scans):
     strange = os.fsdecode(b"\xff\xe9.png")
     for kind in ("cat", "dog"):
         os.rename(scans / kind / "05.png", scans / kind / strange)
@@ -267,7 +267,7 @@ def test_names_that_are_no_unicode_reach_every_file_and_come_back(scans):
     assert [file.name for file in image_files([scans / "cat"])][-1] == f"scans/cat/{strange}"
 
 
-def test_a_class_whose_name_is_no_unicode_is_a_class(scans):
+def test_a_class_name_may_be_no_unicode(scans):
     strange = os.fsdecode(b"\xff\xe9")
     os.rename(scans / "dog", scans / strange)
     assert load().class_names == ["cat", strange]

@@ -1,4 +1,4 @@
-"""The rendered stand-in for handwritten scans: what an image holds, and what it depends on."""
+"""The rendered stand-in for handwritten scans: content of an image, and what it depends on."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
@@ -67,7 +67,7 @@ def test_a_writer_keeps_to_one_baseline():
         assert np.ptp(bottoms) < 130, writer
 
 
-def test_characters_of_one_shape_are_told_apart_by_their_size():
+def test_characters_of_one_shape_differ_in_size():
     for writer in range(12):
         zero, capital, small = (ink_box(render_character(c, writer)) for c in "0Oo")
         assert small[1] - small[0] < 0.85 * (capital[1] - capital[0]), writer

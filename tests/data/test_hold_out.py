@@ -1,4 +1,4 @@
-"""Seeded splits: stratified by class, or by groups that are not torn."""
+"""Seeded hold-out splits: stratified by class, or by groups that stay together."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ LABELS = np.repeat([0, 1, 2], [100, 50, 10])
 GROUPS = np.arange(160) % 16
 
 
-def test_every_image_lands_on_one_side():
+def test_every_image_is_on_exactly_one_side():
     kept, held = hold_out(LABELS, None, 0.2, 0, "data.test")
     assert sorted([*kept, *held]) == list(range(160))
     assert len(held) == 32
@@ -23,24 +23,24 @@ def test_a_split_is_stratified():
     assert np.bincount(LABELS[held]).tolist() == [20, 10, 2]
 
 
-def test_a_split_follows_its_seed():
+def test_a_split_depends_on_the_seed():
     splits = [hold_out(LABELS, None, 0.2, seed, "data.test")[1].tolist() for seed in (0, 0, 1)]
     assert splits[0] == splits[1] != splits[2]
 
 
-def test_folds_take_turns_and_leave_nothing_out():
+def test_folds_are_disjoint_and_complete():
     folds = [hold_out(LABELS, None, Validation(folds=5, fold=fold), 0, "data.validation")[1] for fold in range(5)]
     assert sorted(np.concatenate(folds)) == list(range(160))
     assert all(np.bincount(LABELS[held]).tolist() == [20, 10, 2] for held in folds)
 
 
-def test_folds_follow_their_seed():
+def test_folds_depend_on_the_seed():
     folds = [hold_out(LABELS, None, Validation(), seed, "data.validation")[1].tolist() for seed in (0, 0, 1)]
     assert folds[0] == folds[1] != folds[2]
 
 
 @pytest.mark.parametrize("part", [0.25, Validation(folds=4, fold=1)], ids=["fraction", "fold"])
-def test_a_group_is_never_torn(part):
+def test_a_group_stays_on_one_side(part):
     for seed in range(5):
         kept, held = hold_out(LABELS, GROUPS, part, seed, "data.test")
         assert not set(GROUPS[kept]) & set(GROUPS[held])
@@ -48,7 +48,7 @@ def test_a_group_is_never_torn(part):
         assert sorted([*kept, *held]) == list(range(160))
 
 
-def test_folds_of_groups_leave_nothing_out():
+def test_folds_of_groups_are_complete():
     folds = [hold_out(LABELS, GROUPS, Validation(folds=3, fold=fold), 0, "data.validation")[1] for fold in range(3)]
     assert sorted(np.concatenate(folds)) == list(range(160))
 
@@ -65,14 +65,14 @@ def test_folds_of_groups_leave_nothing_out():
         ([0], None, 0.1),
     ],
 )
-def test_too_few_images_are_refused_under_their_key(labels, groups, part):
+def test_too_few_images_are_refused_with_the_key(labels, groups, part):
     groups = None if groups is None else np.array(groups)
     with pytest.raises(UserError, match="cannot split") as caught:
         hold_out(np.array(labels, dtype=np.int64), groups, part, 0, "data.validation")
     assert caught.value.problems[0].key == "data.validation"
 
 
-def test_groups_are_read_from_names():
+def test_groups_are_matched_in_names():
     names = ["Sample001/img001-007.png", "Sample002/img002-011.png"]
     assert match_groups(names, r"-(\d+)\.").tolist() == ["007", "011"]
     assert match_groups(names, None) is None

@@ -1,4 +1,4 @@
-"""The packed cache: decoded once, found again, never trusted when damaged, never needed."""
+"""The image cache: images are decoded once, damaged entries are replaced, and no run needs the cache."""
 
 import json
 import os
@@ -41,8 +41,8 @@ def entry(cache: Path) -> Path:
     return folder
 
 
-def shades(packed) -> list[int]:
-    return packed.images[:, 0, 0, 0].tolist()
+def shades(decoded) -> list[int]:
+    return decoded.images[:, 0, 0, 0].tolist()
 
 
 def test_images_are_decoded_once():
@@ -57,12 +57,12 @@ def test_images_are_decoded_once():
     assert again.kept.tolist() == [0, 1, 2, 3] and again.faults == []
 
 
-def test_progress_is_told_while_decoding_and_not_from_the_cache():
-    told = []
-    decode_cached(Stored().images, HOW, lambda done, total: told.append((done, total)))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    decode_cached(Stored().images, HOW, lambda done, total: told.append((done, total)))
-    assert len(told) == 4
+def test_progress_is_reported_while_decoding_but_not_from_the_cache():
+    progress = []
+    decode_cached(Stored().images, HOW, lambda done, total: progress.append((done, total)))
+    assert progress == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    decode_cached(Stored().images, HOW, lambda done, total: progress.append((done, total)))
+    assert len(progress) == 4
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_progress_is_told_while_decoding_and_not_from_the_cache():
     [{"size": [8, 9]}, {"channels": 3}, {"framing": "fit"}, {"invert": "auto"}, {"contrast": "stretch"}],
     ids=str,
 )
-def test_another_preprocessing_is_decoded_anew(change):
+def test_other_preprocessing_is_decoded_again(change):
     decode_cached(Stored().images, HOW)
     stored = Stored()
     decode_cached(stored.images, HOW.model_copy(update=change))
@@ -78,42 +78,42 @@ def test_another_preprocessing_is_decoded_anew(change):
 
 
 @pytest.mark.parametrize("other", [{"digest": "other content"}, {"names": "abce"}], ids=str)
-def test_other_content_is_decoded_anew(other):
+def test_other_content_is_decoded_again(other):
     decode_cached(Stored().images, HOW)
     stored = Stored(**other)
     decode_cached(stored.images, HOW)
     assert stored.reads == 4
 
 
-def test_some_of_the_images_are_not_mistaken_for_all():
+def test_a_subset_has_its_own_entry():
     stored = Stored()
     decode_cached(stored.images, HOW)
     assert shades(decode_cached(stored.images.take(np.array([3, 1])), HOW)) == [150, 50]
 
 
-def test_faults_are_remembered():
+def test_faults_are_cached():
     stored = Stored(broken=2)
     first, again = decode_cached(stored.images, HOW), decode_cached(stored.images, HOW)
     assert stored.reads == 4
-    for packed in (first, again):
-        assert packed.kept.tolist() == [0, 1, 3]
-        assert packed.faults == [("c", "a hole in it \udcff")]
-        assert shades(packed) == [0, 50, 150]
+    for decoded in (first, again):
+        assert decoded.kept.tolist() == [0, 1, 3]
+        assert decoded.faults == [("c", "a hole in it \udcff")]
+        assert shades(decoded) == [0, 50, 150]
 
 
-def test_nothing_readable_is_remembered_too():
+def test_a_set_without_readable_images_is_cached():
     def broken(position: int, min_side: int | None):
         raise BrokenImage("no")
 
     images = Images(["a", "b"], np.arange(2), broken, lambda: "content")
     for _ in range(2):
-        packed = decode_cached(images, HOW)
-        assert len(packed.images) == len(packed.kept) == 0 and len(packed.faults) == 2
+        decoded = decode_cached(images, HOW)
+        assert len(decoded.images) == len(decoded.kept) == 0 and len(decoded.faults) == 2
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["images.npy", "meta.json"])
-def test_a_cut_off_file_is_made_anew(cache, name, share):
+def test_a_truncated_entry_is_replaced(cache, name, share):
     decode_cached(Stored().images, HOW)
     file = entry(cache) / name
     content = file.read_bytes()
@@ -146,7 +146,7 @@ def test_a_cut_off_file_is_made_anew(cache, name, share):
     ],
     ids=str,
 )
-def test_a_damaged_file_is_made_anew(cache, name, content):
+def test_a_damaged_entry_is_replaced(cache, name, content):
     decode_cached(Stored().images, HOW)
     (entry(cache) / name).write_bytes(content)
     stored = Stored()
@@ -154,14 +154,14 @@ def test_a_damaged_file_is_made_anew(cache, name, content):
     assert stored.reads == 4
 
 
-def test_images_of_another_shape_are_made_anew(cache):
+def test_an_entry_of_another_shape_is_replaced(cache):
     decode_cached(Stored().images, HOW)
     np.save(entry(cache) / "images.npy", np.zeros((4, 2, 2), np.float64))
     assert decode_cached(Stored().images, HOW).images.shape == (4, 8, 8, 1)
 
 
 @pytest.mark.parametrize("name", ["images.npy", "meta.json"])
-def test_a_missing_file_is_made_anew(cache, name):
+def test_an_incomplete_entry_is_replaced(cache, name):
     decode_cached(Stored().images, HOW)
     (entry(cache) / name).unlink()
     assert shades(decode_cached(Stored().images, HOW)) == [0, 50, 100, 150]
@@ -189,7 +189,7 @@ def test_objects_in_a_forged_cache_are_not_unpickled(cache, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["cache", "cache/images"])
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, place):
+def test_an_unwritable_cache_is_not_needed(tmp_path, place):
     blocked = tmp_path / place
     blocked.parent.mkdir(exist_ok=True)
     blocked.write_text("a file where a folder should be")
@@ -200,7 +200,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, place):
     assert blocked.read_text() == "a file where a folder should be"
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("KERASEXP_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))

@@ -1,4 +1,4 @@
-"""JPEG, BMP and WebP are read as they should look, and what is no image is told apart by what it is."""
+"""JPEG, BMP and WebP are decoded correctly, and other files are refused with their format."""
 
 import io
 import struct
@@ -31,7 +31,7 @@ SMOOTH = np.stack([np.add.outer(np.arange(40) * 3, np.arange(60) * k) for k in (
         (SMOOTH, "RGB", "WEBP"),
     ],
 )
-def test_other_kinds_are_read_as_pillow_reads_them(image, mode, kind):
+def test_other_formats_are_read_as_by_pillow(image, mode, kind):
     data = encoded(image, kind)
     assert np.array_equal(decode_image(data), as_pillow_reads(data, mode))
 
@@ -53,7 +53,7 @@ def test_a_jpeg_is_decoded_no_larger_than_needed(min_side, size):
 )
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("min_side", [None, 30, 100])
-def test_the_quick_way_gives_what_pillow_gives(options, mode, min_side):
+def test_fast_decoding_equals_pillow(options, mode, min_side):
     pixels = np.random.default_rng(0).integers(0, 256, (251, 333, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(resize(pixels[::8, ::8], 251, 333).astype(np.uint8)).convert(mode).save(file, "JPEG", **options)
@@ -65,7 +65,7 @@ def test_the_quick_way_gives_what_pillow_gives(options, mode, min_side):
     assert np.array_equal(decode_image(file.getvalue(), min_side).squeeze(), expected)
 
 
-def test_a_reduced_jpeg_is_turned_and_checked_like_a_whole_one():
+def test_a_downsampled_jpeg_is_rotated_and_checked_as_well():
     page = np.add.outer(np.arange(400) / 4, np.arange(600) / 8).astype(np.uint8)
     assert decode_image(encoded(page, "JPEG", exif=rotated(6)), 28).shape == (75, 50, 1)
     data = encoded(page, "JPEG")
@@ -86,7 +86,7 @@ def test_cmyk_becomes_rgb():
 
 
 def test_ycck_becomes_rgb():
-    """Adobe's other way to store CMYK: all but black as luminance and chroma, told by the last byte of its marker."""
+    """Adobe's other way to store CMYK: all but black as luminance and chroma, marked by the last byte of its marker."""
     ink = 255 - np.asarray(Image.fromarray(255 - SMOOTH).convert("YCbCr"))
     data = bytearray(encoded(Image.fromarray(np.dstack([ink, np.zeros_like(ink[..., 0])]), "CMYK"), "JPEG", quality=95))
     data[data.find(b"Adobe") + 11] = 2
@@ -95,14 +95,14 @@ def test_ycck_becomes_rgb():
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_exif_rotation_is_carried_out(kind, orientation):
+def test_an_exif_rotation_is_applied(kind, orientation):
     data = encoded(SMOOTH, kind, exif=rotated(orientation))
     decoded = decode_image(data)
     assert decoded.shape[:2] == ((40, 60) if orientation < 5 else (60, 40))
     assert np.array_equal(decoded, as_pillow_reads(data, "RGB"))
 
 
-def test_an_orientation_that_does_not_exist_turns_nothing():
+def test_an_invalid_orientation_is_ignored():
     assert decode_image(encoded(SMOOTH, "JPEG", exif=rotated(99))).shape == (40, 60, 3)
 
 
@@ -117,19 +117,19 @@ def test_an_image_of_one_pixel_is_read(kind):
     assert decode_image(encoded(np.full((1, 1, 3), 200, np.uint8), kind)).shape == (1, 1, 3)
 
 
-def test_the_second_image_of_a_stereo_camera_is_left_alone():
+def test_the_second_image_of_a_stereo_camera_is_ignored():
     frames = [Image.fromarray(SMOOTH), Image.fromarray(255 - SMOOTH)]
     data = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
     assert np.array_equal(decode_image(data), as_pillow_reads(encoded(frames[0], "JPEG"), "RGB"))
 
 
-def test_transparent_webp_lies_on_white():
+def test_transparent_webp_is_blended_on_white():
     image = np.dstack([RGB, np.where(np.arange(31) < 15, 0, 255) * np.ones((20, 1), np.uint8)]).astype(np.uint8)
     decoded = decode_image(encoded(image, "WEBP", lossless=True))
     assert (decoded[:, :15] == 255).all() and np.array_equal(decoded[:, 15:], RGB[:, 15:])
 
 
-def test_bmp_of_32_bits_has_no_transparency_unless_it_says_where():
+def test_bmp_of_32_bits_has_no_transparency():
     """The fourth byte of each pixel means nothing, and most programs write 0."""
     pixels = np.dstack([RGB[..., ::-1], np.zeros((20, 31), np.uint8)])
     assert np.array_equal(decode_image(bmp((31, -20), pixels.tobytes(), 32)), RGB)
@@ -142,7 +142,7 @@ def test_bmp_of_few_colours_is_read():
     assert np.array_equal(decode_image(encoded(bits, "BMP"))[..., 0], np.where(GREY > 127, 255, 0))
 
 
-def test_bmp_of_run_lengths_is_read_and_found_cut():
+def test_run_length_encoded_bmp_is_read_and_truncation_detected():
     palette = b"".join(bytes([shade, shade, shade, 0]) for shade in range(256))
     runs = b"".join(b"".join(bytes([1, shade]) for shade in row) + b"\0\0" for row in GREY[::-1]) + b"\0\1"
     assert np.array_equal(decode_image(bmp((31, 20), runs, 8, 1, palette))[..., 0], GREY)
@@ -150,7 +150,7 @@ def test_bmp_of_run_lengths_is_read_and_found_cut():
         decode_image(bmp((31, 20), runs[: len(runs) // 2], 8, 1, palette))
 
 
-def test_bmp_with_colours_that_its_palette_lacks_is_damage():
+def test_bmp_with_colours_missing_from_its_palette_is_damaged():
     image = Image.fromarray(RGB).quantize(12)
     data = bytearray(encoded(image, "BMP"))
     data[-4] = 200
@@ -159,12 +159,12 @@ def test_bmp_with_colours_that_its_palette_lacks_is_damage():
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_what_follows_the_image_is_left_alone(kind):
+def test_bytes_after_the_image_are_ignored(kind):
     data = encoded(SMOOTH, kind)
     assert np.array_equal(decode_image(data + b"a mail program's last words"), decode_image(data))
 
 
-def test_an_image_under_another_name_is_read_by_how_it_begins():
+def test_the_format_follows_from_the_content_not_the_name():
     assert all(np.array_equal(decode_image(encoded(RGB, kind)), RGB) for kind in ("PNG", "BMP"))
     assert is_image_name("a/B.PNG") and is_image_name("a.jfif") and is_image_name("a.TIF")
     assert not is_image_name("a.txt") and not is_image_name("png") and not is_image_name("Thumbs.db")
@@ -180,7 +180,7 @@ def test_an_image_under_another_name_is_read_by_how_it_begins():
     [("JPEG", {}), ("JPEG", {"progressive": True}), ("BMP", {}), ("WEBP", {}), ("WEBP", {"lossless": True})],
     ids=["jpeg", "progressive", "bmp", "webp", "lossless"],
 )
-def test_a_file_that_is_cut_off_anywhere_is_refused(image, kind, options):
+def test_a_truncated_file_is_refused(image, kind, options):
     data = encoded(image[:, :28], kind, **options)  # without padding, which nobody needs
     for length in {*range(1, len(data), 37), *range(len(data) - 5, len(data) - 2)}:
         with pytest.raises(BrokenImage, match="cut off|not a PNG"):
@@ -188,7 +188,7 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(image, kind, options):
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=str)
-def test_a_jpeg_without_its_end_is_refused_or_has_every_pixel(options):
+def test_a_jpeg_without_its_end_marker_is_refused_or_complete(options):
     whole = [encoded(GREY[:, : 8 + width], "JPEG", **options) for width in range(20)]
     refused = 0
     for data in whole:
@@ -211,7 +211,7 @@ def test_a_copy_that_was_interrupted_and_ends_in_zeros_is_refused(kind):
     [b"\xff\xdb", b"\xff\xc0", b"\xff\xda"],
     ids=["quantisation", "size and colours", "beginning of the pixels"],
 )
-def test_a_jpeg_that_lacks_a_part_is_refused(marker):
+def test_a_jpeg_without_a_required_segment_is_refused(marker):
     with pytest.raises(BrokenImage, match="JPEG file is damaged or cut off"):
         decode_image(without_segment(encoded(SMOOTH, "JPEG"), marker))
 
@@ -219,8 +219,8 @@ def test_a_jpeg_that_lacks_a_part_is_refused(marker):
 @pytest.mark.parametrize(
     "marker", [b"\xff\xc4", b"\xff\xd8", b"\xff\xda", b"\xff\xdb"], ids=["DHT", "SOI", "SOS", "DQT"]
 )
-def test_a_jpeg_with_the_start_of_another_part_within_its_pixels_is_refused(marker):
-    """What can be told of damage within the pixels; most of it cannot, see `decode`."""
+def test_a_jpeg_with_a_marker_within_its_pixels_is_refused(marker):
+    """The damage within the pixels that is detected; most is not, see `decode_image`."""
     data = encoded(np.kron(RGB, np.ones((4, 4, 1), np.uint8)), "JPEG")
     with pytest.raises(BrokenImage, match="JPEG file is damaged"):
         decode_image(data[: len(data) // 2] + marker + data[len(data) // 2 + 2 :])
@@ -251,7 +251,7 @@ def test_a_jpeg_with_the_start_of_another_part_within_its_pixels_is_refused(mark
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_image_is_refused_with_the_reason(data, reason):
+def test_other_files_are_refused_with_the_reason(data, reason):
     with pytest.raises(BrokenImage, match=reason):
         decode_image(data)
 

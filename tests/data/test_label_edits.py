@@ -1,4 +1,4 @@
-"""Edits of the labels: how many, which, and that the test split keeps its own."""
+"""Edits of the labels: how many, which, and never in the test split."""
 
 import shutil
 from pathlib import Path
@@ -19,21 +19,21 @@ def kept(edits: Labels, seed: int = 0) -> np.ndarray:
     return np.bincount(LABELS[subsample(LABELS, NAMES, edits, seed)], minlength=3)
 
 
-def test_keep_takes_numbers_and_fractions_of_the_named_classes():
+def test_keep_selects_numbers_and_fractions_of_classes():
     assert kept(Labels(keep={"a": 0.1, "b": 5})).tolist() == [10, 5, 40]
     assert kept(Labels(keep={"c": 0})).tolist() == [100, 60, 0]
     assert kept(Labels(few_shot=7)).tolist() == [7, 7, 7]
     assert kept(Labels(few_shot=7, keep={"b": 1.0})).tolist() == [7, 60, 7]
 
 
-def test_at_most_takes_the_same_share_of_each_class_and_loses_none():
+def test_at_most_keeps_the_same_share_of_each_class():
     assert kept(Labels(at_most=20)).tolist() == [10, 6, 4]
     assert kept(Labels(at_most=500)).tolist() == [100, 60, 40]
     assert kept(Labels(at_most=20, keep={"a": 1, "b": 0})).tolist() == [1, 0, 20]
     assert kept(Labels(at_most=1)).tolist() == [1, 1, 1]
 
 
-def test_the_draw_follows_the_seed():
+def test_the_subsample_depends_on_the_seed():
     first = subsample(LABELS, NAMES, Labels(few_shot=9), 0)
     assert (np.diff(first) > 0).all()
     assert first.tolist() == subsample(LABELS, NAMES, Labels(few_shot=9), 0).tolist()
@@ -41,15 +41,15 @@ def test_the_draw_follows_the_seed():
 
 
 @pytest.mark.parametrize(
-    ("edits", "said"),
+    ("edits", "message"),
     [
         (Labels(keep={"bb": 1}), "data.labels.keep: no class 'bb'; did you mean 'b'"),
         (Labels(keep={"b": 61}), "data.labels.keep: cannot keep 61 images of class 'b', which has 60"),
         (Labels(few_shot=41), "data.labels.few_shot: cannot keep 41 images of class 'c'"),
     ],
 )
-def test_what_cannot_be_kept_is_told(edits, said):
-    with pytest.raises(UserError, match=said):
+def test_impossible_edits_are_refused(edits, message):
+    with pytest.raises(UserError, match=message):
         subsample(LABELS, NAMES, edits, 0)
 
 
@@ -63,7 +63,7 @@ def test_complementary_labels_are_never_the_true_one_and_uniform_over_the_others
     assert others.min() > 250 and others.max() < 420 and others.sum() == 30000
 
 
-def test_noise_changes_the_share_that_it_names():
+def test_noise_changes_its_share_of_the_labels():
     labels = np.repeat(np.arange(4), 500)
     noisy = corrupt_labels(labels, 4, Labels(noise=0.2), 0)
     assert np.sum(noisy != labels) == 400
@@ -90,7 +90,7 @@ def test_each_edit_is_described():
     assert "NOT" in describe_edits(Labels(complement=True))[0] and describe_edits(Labels()) == []
 
 
-def test_a_class_that_is_asked_to_be_missing_is_told_with_its_ceiling(cli, tmp_path):
+def test_a_removed_class_is_reported_with_the_highest_possible_accuracy(cli, tmp_path):
     path = tmp_path / "rare.yaml"
     path.write_text(
         "data: {source: digits, labels: {keep: {0: 0, 4: 0.1}}}\nmodel: {name: mlp, units: [8]}\ntraining: {epochs: 1}\n"

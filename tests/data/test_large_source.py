@@ -1,4 +1,4 @@
-"""More images than should lie in memory: they train within a bound that does not grow with them.
+"""Training on more images than fit in memory: peak memory is bounded, whatever their number.
 
 KERASEXP_FULL=1 trains on 100,000 images of 64x64 in colour, which are 1.2 GB; else on 25,000.
 """
@@ -33,13 +33,13 @@ def draw(archive: Path) -> None:
             image = np.roll(noise, generator.integers(0, 4096), axis=0)
             image = image // 4 + 190 * (number % 3 == 0)
             image[-1, 0, :] = number % 256, number // 256 % 256, number // 65536  # no two are the same
-            # Hardly compressed, as that would be most of the time.
+            # Not compressed, which would take most of the time.
             _, content = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 0])
             file.writestr(f"{'bright' if number % 3 == 0 else 'even'}/{number:06d}.png", content.tobytes())
 
 
 def peak_memory(process: subprocess.Popen) -> float:
-    """Wait for the process's end, and return the most memory that it had, in MiB.
+    """Wait for the process to end, and return its peak memory in MiB.
 
     Its `ru_maxrss` would not do: Linux counts what the process had before it became another program, which is the memory of
     whoever started it, here of all the tests before this one.
@@ -61,8 +61,8 @@ def test_peak_memory_is_bounded(tmp_path):
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
         peak = peak_memory(process)
-    told = (tmp_path / "log").read_text()
-    assert process.returncode == 0, told
+    log = (tmp_path / "log").read_text()
+    assert process.returncode == 0, log
     print(f"{IMAGES:,} images: peak {peak:.0f} MiB")
     assert 100 < peak < MOST_MIB
-    assert "test: accuracy 1.0000" in told
+    assert "test: accuracy 1.0000" in log

@@ -75,7 +75,7 @@ def test_mnist_is_read_from_the_cache_of_keras(mnist_bytes, tmp_path):
     assert np.array_equal([train.read(i)[..., 0] for i in range(len(train))], IMAGES)
 
 
-def test_mnist_that_is_nowhere_is_missing_at_once(tmp_path, monkeypatch):
+def test_unavailable_mnist_is_missing_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
     began = time.monotonic()
     with pytest.raises(MissingData) as missing:
@@ -118,7 +118,7 @@ def test_a_download_that_fails_leaves_nothing_behind(serve, tmp_path, reply):
     assert list((tmp_path / "keras" / "datasets").iterdir()) == []
 
 
-def test_a_download_with_no_place_to_write_is_missing_data(serve, tmp_path, mnist_bytes):
+def test_a_download_that_cannot_be_written_is_missing_data(serve, tmp_path, mnist_bytes):
     serve(answer(mnist_bytes))
     (tmp_path / "keras").write_text("a file where a folder should be")
     with pytest.raises(MissingData):

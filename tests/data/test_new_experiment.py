@@ -1,4 +1,4 @@
-"""`new`: an experiment written for a user's own images, which loads and whose data can be prepared."""
+"""`new`: the experiment written for a user's own images loads, and its data can be prepared."""
 
 import zipfile
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_small_grey_images_keep_their_size():
 
 
 @pytest.mark.parametrize("make", [grey_scans, photos])
-def test_what_is_written_can_be_prepared(make):
+def test_the_written_experiment_can_be_prepared(make):
     output = write_new_experiment(make(), None, QUIET)
     data = prepare(load_experiment(output).data)
     assert all(len(set(split.labels)) == len(data.class_names) for split in data.splits.values())
@@ -105,19 +105,19 @@ def test_a_folder_of_any_name_gives_an_experiment_that_loads(folder, name):
 
 
 @pytest.mark.parametrize("output", ["my scans.yaml", "new folder/été.yaml", "deep/down/x.yaml"])
-def test_the_file_may_be_put_anywhere(output):
+def test_the_file_may_be_anywhere(output):
     written = write_new_experiment(grey_scans(), Path(output), QUIET)
     assert written == Path(output)
     assert Path(load_experiment(written).data.path) == Path("scans").resolve()
 
 
-def test_a_folder_beside_the_file_is_named_from_there(tmp_path):
+def test_a_folder_beside_the_file_is_a_relative_path(tmp_path):
     grey_scans("work/scans")
     text = write_new_experiment(Path("work/scans"), Path("work/exp.yaml"), QUIET).read_text()
     assert "path: scans\n" in text and str(tmp_path) not in text
 
 
-def test_an_archive_is_looked_at_without_unpacking_it():
+def test_an_archive_is_examined_without_unpacking_it():
     folder = grey_scans()
     with zipfile.ZipFile("archive.zip", "w") as archive:
         for file in folder.rglob("*.png"):
@@ -126,7 +126,7 @@ def test_an_archive_is_looked_at_without_unpacking_it():
     assert experiment.data.path.endswith("archive.zip") and experiment.data.preprocessing.framing == "window"
 
 
-def test_splits_that_are_there_are_used():
+def test_existing_splits_are_used():
     grey_scans("all/train")
     grey_scans("all/test", each=2)
     experiment = load_experiment(write_new_experiment(Path("all"), None, QUIET))
@@ -134,14 +134,14 @@ def test_splits_that_are_there_are_used():
     assert {name: len(split) for name, split in prepare(experiment.data).splits.items()}["test"] == 6
 
 
-def test_what_was_found_is_told(capsys):
+def test_the_findings_are_printed(capsys):
     write_new_experiment(photos(damaged=2), None, Console())
-    told = capsys.readouterr().out
-    assert "cannot be read: kind 0/0.jpg: " in told and "cannot be read: kind 0/1.jpg: " in told
-    assert "train: 20 images in 2 classes, 10 per class" in told
-    assert "100% in colour" in told
-    assert "2 of 20 examined images cannot be read" in told
-    assert "run it with: python -m kerasexp run photos.yaml" in told
+    output = capsys.readouterr().out
+    assert "cannot be read: kind 0/0.jpg: " in output and "cannot be read: kind 0/1.jpg: " in output
+    assert "train: 20 images in 2 classes, 10 per class" in output
+    assert "100% in colour" in output
+    assert "2 of 20 examined images cannot be read" in output
+    assert "run it with: python -m kerasexp run photos.yaml" in output
 
 
 # What cannot be learned from
@@ -165,14 +165,14 @@ def test_an_existing_file_is_not_overwritten():
     ],
     ids=["too few", "one class", "too few that can be read", "missing", "no archive"],
 )
-def test_what_cannot_be_learned_from_is_refused_and_nothing_is_written(make, reason):
+def test_unusable_images_are_refused_and_nothing_is_written(make, reason):
     folder = make()
     with pytest.raises(UserError, match=reason):
         write_new_experiment(folder, Path("exp.yaml"), QUIET)
     assert not Path("exp.yaml").exists()
 
 
-def test_images_of_which_none_can_be_read_are_refused():
+def test_images_that_are_all_unreadable_are_refused():
     folder = grey_scans()
     for file in folder.rglob("*.png"):
         file.write_text("no image")
@@ -180,7 +180,7 @@ def test_images_of_which_none_can_be_read_are_refused():
         write_new_experiment(folder, None, QUIET)
 
 
-def test_a_place_that_cannot_be_written_is_the_users_problem():
+def test_an_unwritable_place_is_a_user_error():
     Path("file").write_text("")
     with pytest.raises(UserError):
         write_new_experiment(grey_scans(), Path("file/exp.yaml"), QUIET)

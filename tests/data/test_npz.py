@@ -1,4 +1,4 @@
-"""Pixels and labels that come as NumPy archives, and what is wrong with those that do not."""
+"""NumPy archives of images: accepted formats and errors."""
 
 import zipfile
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_npz_labels_are_class_names_in_natural_order(labels, names):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_npz_that_holds_no_labelled_images_is_refused(arrays, reason):
+def test_invalid_npz_is_refused(arrays, reason):
     with pytest.raises(UserError, match=reason):
         read_splits(npz(**arrays))
 
@@ -124,7 +124,7 @@ def test_npz_that_holds_no_labelled_images_is_refused(arrays, reason):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_npz_labels_that_are_none_are_refused_with_the_image(labels, reason):
+def test_invalid_npz_labels_are_refused_with_the_image(labels, reason):
     with pytest.raises(UserError, match=reason):
         read_splits(npz(x=IMAGES, y=labels))
 
@@ -141,7 +141,7 @@ def test_npz_that_declares_more_than_any_memory_is_refused():
         read_splits(whole)
 
 
-def test_npz_files_that_are_none_are_refused(tmp_path):
+def test_other_files_are_refused(tmp_path):
     whole = npz(x=IMAGES, y=LABELS).read_bytes()
     path = tmp_path / "file.npz"
     for content in (b"", b"hello", whole[:200], whole[:-10]):
@@ -162,13 +162,13 @@ def test_a_damaged_npz_is_refused(at):
         read_splits(path)
 
 
-def test_a_single_array_is_no_archive():
+def test_a_single_array_is_refused():
     np.save("images.npy", IMAGES)
     with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
         read_splits(Path("images.npy"))
 
 
-def test_an_archive_of_other_files_is_no_archive_of_arrays():
+def test_an_archive_of_other_files_is_refused():
     with zipfile.ZipFile("images.npz", "w") as archive:
         archive.writestr("x", "no array")
         archive.writestr("y", "no array")

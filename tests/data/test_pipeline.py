@@ -1,4 +1,4 @@
-"""The stream of training batches: a function of (seed, epoch), the same resumed as unbroken."""
+"""Training batches: a function of (seed, epoch), the same in a resumed run."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_another_seed_gives_another_order(split):
     assert labels_of(batches(split, 3)) != labels_of(batches(split, 4))
 
 
-def test_epochs_differ_in_order_and_changes(split):
+def test_epochs_differ_in_order_and_augmentation(split):
     stream = batches(split, 0, MILD, epochs=2)
     one, other = stream[:5], stream[5:]
     assert labels_of(one) != labels_of(other)
@@ -54,32 +54,32 @@ def test_epochs_differ_in_order_and_changes(split):
     assert sum(np.array_equal(images[0][label], images[1][label]) for label in range(COUNT)) == 0
 
 
-def test_every_image_comes_once_in_each_epoch(split):
+def test_every_epoch_shows_each_image_once(split):
     order = labels_of(batches(split, 0, MILD, epochs=3))
     for epoch in range(3):
         assert sorted(order[epoch * COUNT : (epoch + 1) * COUNT]) == list(range(COUNT))
 
 
-def test_an_epoch_ends_with_the_smaller_batch_that_is_left(split):
+def test_the_last_batch_of_an_epoch_may_be_smaller(split):
     assert [len(labels) for _, labels in batches(split, epochs=2, batch_size=10)] == [10, 10, 3, 10, 10, 3]
 
 
-def test_a_batch_larger_than_all_holds_all(split):
+def test_a_batch_size_above_the_number_of_images(split):
     assert [len(labels) for _, labels in batches(split, batch_size=1000)] == [COUNT]
 
 
 @pytest.mark.parametrize("augmentation", [None, MILD], ids=["plain", "augmented"])
 @pytest.mark.parametrize("first", [1, 3])
-def test_a_stream_that_starts_later_is_the_rest_of_the_unbroken_one(split, augmentation, first):
+def test_a_later_start_gives_the_rest_of_the_unbroken_stream(split, augmentation, first):
     unbroken = batches(split, 7, augmentation, epochs=4)
     assert equal(batches(split, 7, augmentation, first=first, epochs=4), unbroken[5 * first :])
 
 
-def test_a_stream_that_starts_at_its_end_is_empty(split):
+def test_a_start_at_the_end_gives_no_batches(split):
     assert batches(split, first=2, epochs=2) == []
 
 
-def test_the_batch_size_changes_neither_order_nor_changes(split):
+def test_the_batch_size_affects_neither_order_nor_augmentation(split):
     small, large = batches(split, 1, MILD, batch_size=4), batches(split, 1, MILD, batch_size=23)
     assert np.array_equal(np.concatenate([images for images, _ in small]), large[0][0])
     assert labels_of(small) == labels_of(large)
@@ -91,7 +91,7 @@ def test_without_augmentation_the_images_are_the_stored_ones(split):
         assert np.array_equal(images, split.images[labels])
 
 
-def test_augmentation_changes_images_and_neither_labels_nor_order(split):
+def test_augmentation_changes_images_but_neither_labels_nor_order(split):
     plain, changed = batches(split), batches(split, augmentation=MILD)
     assert labels_of(plain) == labels_of(changed)
     for (stored, _), (images, _) in zip(plain, changed, strict=True):
@@ -103,7 +103,7 @@ def test_augmentation_without_any_range_changes_nothing(split):
     assert equal(batches(split, augmentation=Augmentation()), batches(split))
 
 
-def test_a_change_follows_its_image_whatever_its_place_in_the_order(split):
+def test_augmentation_belongs_to_the_image_not_its_position(split):
     """Row i of an epoch's draw belongs to image i: a wider range of one kind leaves the other kinds as they were."""
     shifted = batches(split, augmentation=Augmentation(shift=0.2))
     both = batches(split, augmentation=Augmentation(shift=0.2, rotation=1e-6))
@@ -111,7 +111,7 @@ def test_a_change_follows_its_image_whatever_its_place_in_the_order(split):
         assert np.abs(one.astype(int) - other).max() <= 1
 
 
-def test_evaluation_keeps_the_order_and_leaves_nothing_out(split):
+def test_evaluation_batches_are_complete_and_in_order(split):
     stream = [(images.numpy(), labels.numpy()) for images, labels in evaluation_batches(split.images, split.labels, 10)]
     assert [len(labels) for _, labels in stream] == [10, 10, 3]
     assert np.array_equal(np.concatenate([images for images, _ in stream]), split.images)

@@ -1,4 +1,4 @@
-"""Every kind of PNG is read to the value, and every damage to one is found."""
+"""Every kind of PNG is decoded exactly, and every damage is detected."""
 
 import struct
 import zlib
@@ -45,7 +45,7 @@ def test_pixels_in_several_chunks_are_read(at):
     assert np.array_equal(decode_image(SIGNATURE + b"".join(parts))[..., 0], GREY)
 
 
-def test_what_follows_the_image_is_left_alone():
+def test_bytes_after_the_image_are_ignored():
     assert np.array_equal(decode_image(encoded(RGB) + b"a mail program's last words"), RGB)
     assert np.array_equal(decode_image(png(SIZE, 8, 0, rows(GREY) + b"padding"))[..., 0], GREY)
     assert np.array_equal(decode_image(png(SIZE, 8, 0, rows(np.vstack([GREY, GREY]))))[..., 0], GREY)
@@ -54,7 +54,7 @@ def test_what_follows_the_image_is_left_alone():
 # Transparency
 
 
-def test_transparency_lies_on_white():
+def test_transparency_is_blended_on_white():
     image = np.dstack([RGB, np.zeros((20, 31), np.uint8)])
     image[:10, :, 3] = 255
     decoded = decode_image(encoded(image))
@@ -68,13 +68,13 @@ def test_half_transparent_ink_is_grey():
     assert (decode_image(encoded(image)) == 127).all()
 
 
-def test_every_shade_at_every_transparency_is_what_arithmetic_says():
+def test_blending_is_exact_for_every_shade_and_transparency():
     shade, alpha = np.mgrid[0:256, 0:256]
     decoded = decode_image(encoded(Image.fromarray(np.dstack([shade, alpha]).astype(np.uint8), "LA")))
     assert np.abs(decoded[..., 0] - (shade * alpha + 255.0 * (255 - alpha)) / 255).max() <= 0.5
 
 
-def test_transparent_grey_lies_on_white():
+def test_transparent_grey_is_blended_on_white():
     image = np.dstack([GREY, np.where(np.arange(31) < 15, 0, 255) * np.ones((20, 1))]).astype(np.uint8)
     decoded = decode_image(encoded(Image.fromarray(image, "LA")))
     assert (decoded[:, :15] == 255).all()
@@ -94,7 +94,7 @@ def test_a_colour_named_transparent_is_white(image, colour, before):
 
 
 @pytest.mark.parametrize("colours", [1, 3], ids=["grey", "rgb"])
-def test_a_16_bit_colour_named_transparent_is_told_by_all_16_bits(colours):
+def test_a_transparent_16_bit_colour_is_compared_in_all_16_bits(colours):
     values = np.full((1, 3, colours), 0x1234, ">u2")
     values[0, 1] = 0x1235
     values[0, 2] = 0xFF00
@@ -123,7 +123,7 @@ def test_a_palette_becomes_rgb(colours):
     assert np.array_equal(decode_image(data), as_pillow_reads(data, "RGB"))
 
 
-def test_a_palette_with_transparency_lies_on_white():
+def test_a_palette_with_transparency_is_blended_on_white():
     image = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8), "P")
     image.putpalette([10, 20, 30, 40, 50, 60])
     assert decode_image(encoded(image, transparency=1)).tolist() == [
@@ -133,7 +133,7 @@ def test_a_palette_with_transparency_lies_on_white():
 
 
 @pytest.mark.parametrize("palette", [None, bytes(range(9)), bytes(13)], ids=["none", "short", "odd"])
-def test_a_palette_that_lacks_colours_is_damage(palette):
+def test_colours_missing_from_the_palette_are_damage(palette):
     indexes = np.array([[0, 1, 2, 3]], np.uint8)
     between = [] if palette is None else [chunk(b"PLTE", palette)]
     with pytest.raises(BrokenImage, match="palette"):
@@ -174,7 +174,7 @@ def test_an_animation_gives_its_first_image():
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_exif_rotation_is_carried_out(orientation):
+def test_an_exif_rotation_is_applied(orientation):
     data = encoded(SMOOTH, exif=rotated(orientation))
     assert np.array_equal(decode_image(data), as_pillow_reads(data, "RGB"))
 
@@ -183,14 +183,14 @@ def test_an_exif_rotation_is_carried_out(orientation):
 
 
 @pytest.mark.parametrize("image", [GREY, np.dstack([RGB, GREY])], ids=["plain", "transparent"])
-def test_a_file_that_is_cut_off_anywhere_is_refused(image):
+def test_a_truncated_file_is_refused(image):
     data = encoded(image)
     for length in {*range(8, 100), *range(100, len(data), 41), *range(len(data) - 20, len(data))}:
         with pytest.raises(BrokenImage, match="cut off"):
             decode_image(data[:length])
 
 
-def test_one_changed_byte_anywhere_is_found():
+def test_a_single_changed_byte_is_detected():
     data = encoded(np.dstack([RGB, GREY]))
     for at in {*range(4, 80), *range(80, len(data), 23), *range(len(data) - 12, len(data))}:
         damaged = bytearray(data)
@@ -199,7 +199,7 @@ def test_one_changed_byte_anywhere_is_found():
             decode_image(bytes(damaged))
 
 
-def test_a_transfer_in_text_mode_is_told():
+def test_a_transfer_in_text_mode_is_reported():
     with pytest.raises(BrokenImage, match="line ends"):
         decode_image(encoded(RGB).replace(b"\r\n", b"\n"))
 
@@ -212,7 +212,7 @@ def test_a_transfer_in_text_mode_is_told():
     [lambda content: content[: len(content) * 19 // 20], lambda content: b"", lambda content: b"\7" + content[1:]],
     ids=["a row is missing", "nothing there", "no such filter"],
 )
-def test_pixels_that_are_not_all_there_are_refused_whatever_the_checksums_say(depth, colour, damage):
+def test_missing_pixels_are_refused_even_with_correct_checksums(depth, colour, damage):
     samples = png_files.SAMPLES[colour]
     content = (b"\0" + bytes((31 * samples * depth + 7) // 8)) * 20
     palette = chunk(b"PLTE", bytes(768))
@@ -245,7 +245,7 @@ def test_the_checksum_of_the_pixels_is_compared(end):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_that_breaks_the_specification_is_refused(data, reason):
+def test_a_violation_of_the_specification_is_refused(data, reason):
     with pytest.raises(BrokenImage, match=reason):
         decode_image(data)
 
@@ -257,7 +257,7 @@ def test_an_image_declared_huge_is_refused_by_its_header(size, depth, colour):
         decode_image(png(size, depth, colour, rows(GREY)))
 
 
-def test_an_image_that_cannot_be_in_so_few_bytes_takes_no_memory(monkeypatch):
+def test_an_image_too_large_for_its_bytes_allocates_no_memory(monkeypatch):
     monkeypatch.setattr("tensorflow.io.decode_png", None)
     with pytest.raises(BrokenImage, match="some are missing"):
         decode_image(png((10_000, 10_000), 16, 6, rows(GREY)))
@@ -268,7 +268,7 @@ def test_a_comment_that_unpacks_to_far_more_is_not_unpacked():
     assert np.array_equal(decode_image(png(SIZE, 8, 2, rows(RGB), comment)), RGB)
 
 
-def test_pixels_that_unpack_to_far_more_than_the_image_has_are_not_kept(monkeypatch):
+def test_excess_pixels_are_not_kept(monkeypatch):
     decompressed = []
     monkeypatch.setattr(png_files, "_stored_zlib", decompressed.append)
     image = np.zeros((20, 31), np.uint8)
@@ -276,12 +276,12 @@ def test_pixels_that_unpack_to_far_more_than_the_image_has_are_not_kept(monkeypa
     assert decompressed == []
 
 
-def test_a_header_that_is_there_twice_counts_once():
+def test_a_second_header_is_ignored():
     smaller = header((5, 5), 8, 0)
     assert np.array_equal(decode_image(png(SIZE, 8, 0, rows(GREY), smaller))[..., 0], GREY)
 
 
-def test_the_length_of_a_chunk_may_be_anything():
+def test_any_chunk_length_is_handled():
     data = SIGNATURE + struct.pack(">I", 2**32 - 1) + encoded(GREY)[12:]
     with pytest.raises(BrokenImage, match="cut off"):
         decode_image(data)

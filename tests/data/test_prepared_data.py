@@ -38,7 +38,7 @@ def sizes(data) -> dict[str, int]:
     return {name: len(split) for name, split in data.splits.items()}
 
 
-def test_a_source_without_splits_is_split_into_three_that_share_nothing(npz):
+def test_a_source_without_splits_gets_three_disjoint_splits(npz):
     data = prepare(Data(**npz, validation=0.25, test=0.2))
     assert sizes(data) == {"train": 72, "val": 24, "test": 24}
     names = [name for split in data.splits.values() for name in split.names]
@@ -58,7 +58,7 @@ def test_images_keep_their_labels_and_names(npz):
             assert data.class_names[label] == LABELS[position]
 
 
-def test_splits_of_the_source_are_taken_as_they_are(npz_with_splits):
+def test_splits_of_the_source_are_used_unchanged(npz_with_splits):
     assert sizes(prepare(Data(**npz_with_splits, validation=0.5))) == {"train": 80, "val": 20, "test": 20}
 
 
@@ -84,7 +84,7 @@ def test_splits_follow_their_own_seed(npz):
     assert names[0] == names[1] != names[2]
 
 
-def test_folds_cover_all_that_is_not_test(npz):
+def test_folds_cover_everything_but_test(npz):
     folds = [prepare(Data(**npz, validation=Validation(folds=4, fold=fold))) for fold in range(4)]
     held = [name for data in folds for name in data.splits["val"].names]
     assert len(held) == len(set(held)) == 108
@@ -97,7 +97,7 @@ def test_groups_stay_together_in_test_and_val(npz):
     assert sum(map(len, writers)) == len(set.union(*writers)) == 10
 
 
-def test_groups_that_no_name_has_are_refused(npz):
+def test_a_group_pattern_without_matches_is_refused(npz):
     with pytest.raises(UserError, match=r"data\.groups: .* does not match the name 'train/0"):
         prepare(Data(**npz, groups=r"writer(\d+)"))
 
@@ -127,7 +127,7 @@ def test_an_unknown_class_is_refused_with_the_closest(npz):
         prepare(Data(**npz, labels=Labels(select=["cat", "dogg"])))
 
 
-def test_selecting_nothing_selects_all(npz):
+def test_no_selection_selects_all(npz):
     source, _ = load_source(Data(**npz))
     assert select_classes(source, None) is source
 
@@ -145,7 +145,7 @@ def scans(images) -> dict:
     return {"source": "image_folder", "path": str(images), "preprocessing": how}
 
 
-def test_images_that_cannot_be_read_are_left_out_and_named(scans):
+def test_unreadable_images_are_left_out_and_reported(scans):
     data = prepare(Data(**scans))
     assert sum(sizes(data).values()) == 58
     assert dict(data.faults).keys() == {"disc/07.png", "across/00.png"}
@@ -156,12 +156,12 @@ def test_images_that_cannot_be_read_are_left_out_and_named(scans):
         assert [name.split("/")[0] for name in split.names] == [data.class_names[label] for label in split.labels]
 
 
-def test_images_that_cannot_be_read_stop_the_run_where_that_is_asked_for(scans):
+def test_unreadable_images_stop_the_run_with_on_corrupt_error(scans):
     with pytest.raises(RunError, match=r"(?s)2 images cannot be read.*disc/07\.png: the file is empty"):
         prepare(Data(**scans, on_corrupt="error"))
 
 
-def test_when_no_image_can_be_read_nothing_is_learned(images):
+def test_a_split_without_readable_images_is_refused(images):
     for file in images.rglob("*.png"):
         file.write_text("no image")
     with pytest.raises(UserError, match="none of the 60 images can be read; the first is across/00.png"):
@@ -175,11 +175,11 @@ def test_splits_have_the_size_and_channels_of_the_preprocessing(scans):
 
 
 def test_a_second_preparation_is_the_same_and_decodes_nothing(scans):
-    told = []
-    one = prepare(Data(**scans), lambda done, total: told.append(done))
-    assert told == list(range(1, 61))
-    other = prepare(Data(**scans), lambda done, total: told.append(done))
-    assert len(told) == 60
+    progress = []
+    one = prepare(Data(**scans), lambda done, total: progress.append(done))
+    assert progress == list(range(1, 61))
+    other = prepare(Data(**scans), lambda done, total: progress.append(done))
+    assert len(progress) == 60
     assert one.fingerprint == other.fingerprint and one.faults == other.faults
     assert np.array_equal(one.splits["train"].images, other.splits["train"].images)
 
@@ -187,7 +187,7 @@ def test_a_second_preparation_is_the_same_and_decodes_nothing(scans):
 # Fingerprint
 
 
-def test_the_fingerprint_is_of_images_labels_and_splits(npz):
+def test_the_fingerprint_covers_images_labels_and_splits(npz):
     fingerprints = [
         prepare(Data(**npz)).fingerprint,
         prepare(Data(**npz, split_seed=1)).fingerprint,
@@ -208,14 +208,14 @@ def test_a_changed_image_changes_the_fingerprint(npz):
     assert prepare(Data(**npz)).fingerprint != before
 
 
-def test_where_the_data_lie_does_not_change_the_fingerprint(npz):
+def test_the_place_of_the_data_does_not_change_the_fingerprint(npz):
     before = prepare(Data(**npz)).fingerprint
     Path("elsewhere").mkdir()
     Path("p.npz").rename("elsewhere/q.npz")
     assert prepare(Data(**{**npz, "path": "elsewhere/q.npz"})).fingerprint == before
 
 
-def test_a_stand_in_is_told_in_one_sentence():
+def test_a_stand_in_is_described_in_one_sentence():
     data = prepare(Data(source="image_folder", path="nowhere", offline={"source": "digits"}))
     assert data.stand_in.startswith("'digits' stands in for 'image_folder nowhere': ") and "\n" not in data.stand_in
     assert sizes(data) == {"train": 1293, "val": 144, "test": 360}

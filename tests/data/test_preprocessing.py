@@ -105,7 +105,7 @@ def test_stretch_shows_the_whole_image_whatever_its_aspect():
     assert (small[:14] == 255).all() and (small[14:] == 0).all()
 
 
-def test_fit_keeps_the_aspect_and_lies_in_the_middle():
+def test_fit_keeps_the_aspect_and_centres_the_image():
     small = preprocess(page(100, 200, (0, 0, 100, 200)), how(framing="fit"))
     assert small.shape == (28, 28, 1) and (small == 255).all()  # all the border is ink, and so is what is added
     small = preprocess(page(100, 200, (1, 1, 99, 199)), how(framing="fit"))
@@ -125,7 +125,7 @@ def test_fit_enlarges_a_small_image_with_its_aspect():
     assert box_of(preprocess(small, how(framing="fit"))) == (9, 2, 19, 26)
 
 
-def test_window_shows_the_same_part_of_every_image():
+def test_window_crops_the_same_part_of_every_image():
     inputs = how(framing="window", window=[0.25, 0.5, 0.75, 1.0])
     small = preprocess(page(200, 400, (50, 300, 100, 400)), inputs)
     assert box_of(small) == (0, 14, 14, 28)
@@ -140,7 +140,7 @@ def test_window_keeps_the_place_of_the_ink():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 1), (4, 4, 3)], ids=str)
 @pytest.mark.parametrize("window", [[0.9, 0.9, 1.0, 1.0], [0.0, 0.0, 0.1, 0.1], [0.6, 0.0, 0.7, 1.0]], ids=str)
-def test_a_window_of_a_tiny_image_holds_at_least_one_pixel(shape, window):
+def test_a_window_of_a_tiny_image_has_at_least_one_pixel(shape, window):
     small = preprocess(np.full(shape, 90, np.uint8), how(framing="window", window=window, channels=shape[2]))
     assert (small == 90).all()
 
@@ -173,7 +173,7 @@ def test_an_image_of_the_target_size_passes_through(framing):
 @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f["framing"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 3), (1, 500, 1), (500, 1, 3), (3, 2, 1), (300, 40, 3)], ids=str)
-def test_any_size_gives_the_models_input(framing, channels, shape):
+def test_any_size_gives_the_model_input(framing, channels, shape):
     for image in (noise(*shape), np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)):
         for invert in (False, True, "auto"):
             small = preprocess(image, how(size=[20, 24], channels=channels, invert=invert, **framing))
@@ -189,7 +189,7 @@ def test_a_blank_image_stays_blank(framing, shade, invert, result):
     assert (preprocess(image, how(invert=invert, **framing)) == result).all()
 
 
-def test_preprocessing_leaves_the_stored_image_alone():
+def test_preprocessing_does_not_modify_the_stored_image():
     image = noise(28, 28, 1)
     before = image.copy()
     preprocess(image, how(invert=True, contrast="stretch"))
@@ -209,12 +209,12 @@ def test_invert_auto_makes_ink_bright_whatever_the_paper(framing):
     assert one.max() == 255 and one[0, 0] == 0
 
 
-def test_invert_true_and_false_do_not_look_at_the_image():
+def test_invert_true_and_false_do_not_depend_on_the_image():
     image = page(56, 56, (20, 20, 30, 30))
     assert np.array_equal(preprocess(image, how(invert=True)), 255 - preprocess(image, how()))
 
 
-def test_invert_judges_by_the_border_alone():
+def test_invert_auto_depends_on_the_border_only():
     mostly_ink = page(100, 100, (5, 5, 95, 95), ink=0)
     assert preprocess(mostly_ink, how(invert="auto"))[14, 14] == 255
 
@@ -265,7 +265,7 @@ def test_grey_stored_in_three_channels_is_the_same_as_grey_stored_in_one():
 @pytest.mark.parametrize("invert", [False, True, "auto"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f["framing"])
-def test_many_at_once_come_out_as_one_by_one(framing, channels, invert):
+def test_preprocessing_an_array_equals_one_by_one(framing, channels, invert):
     images = noise(6, 28, 28, channels)
     images[3:, [0, -1]], images[3:, :, [0, -1]] = 255, 255
     inputs = how(channels=channels, invert=invert, **framing)
@@ -276,5 +276,5 @@ def test_many_at_once_come_out_as_one_by_one(framing, channels, invert):
 @pytest.mark.parametrize(
     ("shape", "keys"), [((2, 28, 29, 1), {}), ((2, 28, 28, 3), {}), ((2, 28, 28, 1), {"contrast": "stretch"})], ids=str
 )
-def test_what_needs_a_look_at_each_image_is_not_done_at_once(shape, keys):
+def test_images_that_need_framing_are_not_preprocessed_as_an_array(shape, keys):
     assert preprocess_array(noise(*shape), how(**keys)) is None

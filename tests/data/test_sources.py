@@ -1,4 +1,4 @@
-"""Where images and labels come from: each source, its layouts, and what is wrong with files that are none."""
+"""Sources: layouts, class names, stand-ins and errors."""
 
 import zipfile
 from pathlib import Path
@@ -40,7 +40,7 @@ def classes_of(source: Source, split: str = "train") -> list[str]:
 # digits
 
 
-def test_digits_are_here_without_a_download():
+def test_digits_need_no_download():
     source = load_digits(asked(source="digits"))
     assert source.class_names == list("0123456789")
     assert {split: len(images) for split, images in source.splits.items()} == {"train": 1437, "test": 360}
@@ -91,7 +91,7 @@ def load_folder(path: str, class_names: dict[str, str] | None = None) -> Source:
 
 @pytest.mark.parametrize("top", ["", "scans/", "a/b/c/"])
 @pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
-def test_each_class_is_a_folder_and_lone_top_folders_are_stepped_into(top, as_zip):
+def test_each_class_is_a_folder_and_single_top_folders_are_entered(top, as_zip):
     path = folder(f"{top}cat/2.png", f"{top}cat/10.png", f"{top}dog/1.bmp", f"{top}dog/2.PNG", root="files")
     source = load_folder(zipped(path) if as_zip else path)
     assert source.class_names == ["cat", "dog"]
@@ -139,7 +139,7 @@ def test_classes_are_in_natural_order():
     assert source.class_names == ["Sample1", "Sample9", "Sample10"]
 
 
-def test_a_class_map_names_orders_and_leaves_out():
+def test_a_class_map_renames_orders_and_selects():
     path = folder("Sample001/1.png", "Sample002/1.png", "Sample003/1.png")
     source = load_folder(path, {"Sample003": "2", "Sample001": "0"})
     assert source.class_names == ["2", "0"]
@@ -179,7 +179,7 @@ def test_an_empty_folder_is_refused():
         load_folder("scans")
 
 
-def test_files_that_are_no_images_are_left_out():
+def test_files_that_are_not_images_are_left_out():
     path = folder(
         "cat/1.png", "cat/Thumbs.db", "dog/1.png", "dog/notes.txt", "labels.csv", "empty/readme.md", ".git/1.png"
     )
@@ -187,7 +187,7 @@ def test_files_that_are_no_images_are_left_out():
     assert source.splits["train"].names == ["cat/1.png", "dog/1.png"]
 
 
-def test_an_image_that_cannot_be_read_is_told_when_it_is_read():
+def test_an_unreadable_image_is_reported_when_it_is_read():
     path = folder("cat/1.png", "dog/1.png")
     Path(path, "dog", "1.png").write_text("no image")
     images = load_folder(path).splits["train"]
@@ -201,7 +201,7 @@ def test_a_missing_folder_is_missing_data():
         load_folder("nowhere")
 
 
-def test_a_file_that_is_no_archive_is_refused():
+def test_a_file_that_is_not_an_archive_is_refused():
     Path("scans.zip").write_text("no archive")
     with pytest.raises(UserError, match="neither a folder nor a zip"):
         load_folder("scans.zip")
@@ -210,7 +210,7 @@ def test_a_file_that_is_no_archive_is_refused():
 # Stand-ins
 
 
-def test_a_stand_in_is_used_and_says_for_what_and_why():
+def test_a_stand_in_is_used_and_reported_with_the_reason():
     source, sentence = load_source(Data(source="mnist", offline=dict(source="digits")))
     assert len(source.splits["train"]) == 1437
     assert sentence.startswith("'digits' stands in for 'mnist': MNIST is not at ")
@@ -222,7 +222,7 @@ def test_a_stand_in_for_a_file_names_the_file():
     assert load_source(data)[1].startswith("'digits' stands in for 'image_folder scans.zip': ")
 
 
-def test_a_stand_in_is_not_used_where_the_source_is_here():
+def test_a_stand_in_is_not_used_if_the_source_is_available():
     np.savez("images.npz", x=IMAGES, y=LABELS)
     source, sentence = load_source(Data(source="npz", path="images.npz", offline=dict(source="digits")))
     assert sentence is None and len(source.splits["train"]) == 12
@@ -237,13 +237,13 @@ def test_a_stand_in_takes_the_class_names_of_the_source_unless_it_has_its_own():
     assert source.class_names == ["five", "six"]
 
 
-def test_without_a_stand_in_missing_data_are_the_users_problem():
+def test_without_a_stand_in_missing_data_are_a_user_error():
     with pytest.raises(UserError, match=r"offline: digits") as caught:
         load_source(Data(source="mnist"))
     assert caught.value.problems[0].key == "data.source"
 
 
-def test_a_stand_in_that_is_missing_too_is_told():
+def test_a_missing_stand_in_is_reported():
     with pytest.raises(UserError, match="MNIST is not at .*; nor is its stand-in available: 'nowhere.npz'"):
         load_source(Data(source="mnist", offline=dict(source="npz", path="nowhere.npz")))
 

@@ -1,4 +1,4 @@
-"""STL-10 in its published format: orientation, labels, folds, its archive, and files that are not what they should be."""
+"""STL-10 in its published format: orientation, labels, folds, the archive, and invalid files."""
 
 import gzip
 import io
@@ -43,7 +43,7 @@ def load(path: str | None = None, **keys):
     return load_stl10(DataSource(source="stl10", path=path, **keys))
 
 
-def test_images_come_upright_and_in_colour():
+def test_images_are_upright_and_in_colour():
     image = np.zeros((96, 96, 3), np.uint8)
     image[0] = [255, 0, 0]  # the top row is red
     image[1:, 0] = [0, 0, 255]  # and the rest of the left column blue
@@ -55,7 +55,7 @@ def test_images_come_upright_and_in_colour():
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "tar.gz"])
-def test_splits_and_labels_are_those_that_are_published(packed):
+def test_splits_and_labels_are_the_published_ones(packed):
     source = load(archive() if packed else written())
     assert source.class_names == CLASSES
     assert {split: len(images) for split, images in source.splits.items()} == {"train": 40, "test": 20}
@@ -65,13 +65,13 @@ def test_splits_and_labels_are_those_that_are_published(packed):
     assert source.class_names[source.splits["train"].labels[3]] == "airplane"
 
 
-def test_a_folder_around_its_folder_will_do():
+def test_the_parent_folder_may_be_given():
     written("downloads/stl10_binary")
     assert len(load("downloads").splits["train"]) == 40
 
 
 @pytest.mark.parametrize("size", [96, 40])
-def test_images_are_preprocessed_as_any_others(size):
+def test_images_are_preprocessed(size):
     how = Preprocessing(size=[size, size], channels=3)
     data = prepare(Data(source="stl10", path=written(), validation=0.25, preprocessing=how))
     train = data.splits["train"]
@@ -81,7 +81,7 @@ def test_images_are_preprocessed_as_any_others(size):
     assert len(data.splits["test"]) == 20 and len(data.splits["val"]) == 10
 
 
-def test_a_fold_is_the_part_of_train_that_the_list_names():
+def test_a_fold_selects_its_positions_from_train():
     source = load(written(), fold=3)
     train = source.splits["train"]
     assert train.names == ["train/00003", "train/00013", "train/00023", "train/00033"]
@@ -104,7 +104,7 @@ def test_it_is_found_in_the_data_folder_then_in_the_cache_of_keras(monkeypatch, 
     assert load().origin == "STL-10 from $KERASEXP_DATA"
 
 
-def test_an_archive_is_unpacked_once_and_without_what_nothing_reads(tmp_path, capfd):
+def test_an_archive_is_unpacked_once_without_unused_files(tmp_path, capfd):
     load(archive())
     (unpacked,) = (tmp_path / "cache" / "unpacked").iterdir()
     assert sorted(file.name for file in unpacked.iterdir()) == sorted(published())
@@ -120,7 +120,7 @@ def test_an_archive_that_was_replaced_is_unpacked_again(tmp_path):
         load("stl10_binary.tar.gz")
 
 
-def test_a_cache_that_cannot_be_written_is_told_with_what_to_do(tmp_path):
+def test_an_unwritable_cache_is_reported_with_advice(tmp_path):
     (tmp_path / "cache").write_text("a file where a folder should be")
     with pytest.raises(
         RunError, match=r"cannot be unpacked into .*cache/unpacked: .*unpack it elsewhere and name its fo"
@@ -128,7 +128,7 @@ def test_a_cache_that_cannot_be_written_is_told_with_what_to_do(tmp_path):
         load(archive())
 
 
-def test_it_is_downloaded_where_it_is_nowhere(monkeypatch):
+def test_it_is_downloaded_if_it_is_not_found(monkeypatch):
     monkeypatch.setattr("kerasexp.data.sources.stl10.URL", "http://127.0.0.1:9/stl10_binary.tar.gz")
     with pytest.raises(
         MissingData, match=r"STL-10 is not at .*datasets/stl10_binary \(nor, .*\.tar\.gz\), and it could not be"
@@ -142,7 +142,7 @@ X, Y = IMAGES["train"].tobytes(), LABELS["train"].astype(np.uint8).tobytes()
 
 
 @pytest.mark.parametrize(
-    ("changed", "keys", "said"),
+    ("changed", "keys", "message"),
     [
         (dict(train_X=None), {}, r"stl10_binary/train_X\.bin: cannot be read: No such file"),
         (dict(class_names=None), {}, r"class_names\.txt: cannot be read: No such file"),
@@ -164,19 +164,19 @@ X, Y = IMAGES["train"].tobytes(), LABELS["train"].astype(np.uint8).tobytes()
         (dict(fold_indices=b"-1 2\n"), dict(fold=0), "line 1 has a position outside"),
     ],
 )
-def test_files_that_are_not_what_they_should_be_are_refused(changed, keys, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_files_are_refused(changed, keys, message):
+    with pytest.raises(UserError, match=message):
         load(written(**changed), **keys)
 
 
-def test_files_of_folds_are_not_needed_where_no_fold_is_asked_for():
+def test_fold_files_are_not_needed_without_a_fold():
     assert len(load(written(fold_indices=None)).splits["train"]) == 40
 
 
 # Archives from strangers
 
 
-def test_links_and_paths_upwards_are_passed_over(tmp_path):
+def test_links_and_upward_paths_are_skipped(tmp_path):
     link = member("stl10_binary/train_X.bin", kind=tarfile.SYMTYPE)
     link.linkname = "/etc/passwd"
     hard = member("x/class_names.txt", kind=tarfile.LNKTYPE)
@@ -203,7 +203,7 @@ def headed(header: bytes) -> str:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: archive((member("b/train_y.bin", 3), b"abc")), r"train_y\.bin appears twice"),
         (lambda: archive(leave_out="test_X.bin"), r"lacks test_X\.bin"),
@@ -227,14 +227,14 @@ def headed(header: bytes) -> str:
     ],
     ids=["twice", "missing", "too large", "bomb", "size below zero", "huge description", "huge name"],
 )
-def test_a_strange_archive_is_refused(make, said, tmp_path):
-    with pytest.raises(UserError, match=said):
+def test_an_unsafe_archive_is_refused(make, message, tmp_path):
+    with pytest.raises(UserError, match=message):
         load(make())
     assert list((tmp_path / "cache" / "unpacked").iterdir()) == []
 
 
 @pytest.mark.parametrize("kept", [0, 10, 1000, 500_000])
-def test_an_archive_that_is_cut_off_is_refused(kept):
+def test_a_truncated_archive_is_refused(kept):
     path = Path(archive())
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(UserError, match=r"stl10_binary\.tar\.gz"):

@@ -1,4 +1,4 @@
-"""Tiny ImageNet in its published layout: order and names of classes, its val split as test, and lists that are none."""
+"""Tiny ImageNet in its published layout: order and names of classes, its val split as test, and invalid lists."""
 
 import os
 import zipfile
@@ -74,7 +74,7 @@ def shades(source, split: str) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("where", [written, lambda: written(""), unpacked, lambda: unpacked() + "/tiny-imagenet-200"])
-def test_classes_stand_in_the_order_of_the_list_and_val_is_the_test_split(where):
+def test_classes_have_the_order_of_the_list_and_val_is_the_test_split(where):
     source = load(where())
     assert source.class_names == NAMES and list(source.folders) == WNIDS
     assert shades(source, "train") == [(10 * label + i, NAMES[label]) for label in range(5) for i in range(EACH)]
@@ -90,7 +90,7 @@ def test_the_first_classes_are_those_of_the_list_under_the_same_names():
     assert {split: len(images) for split, images in source.splits.items()} == {"train": 30, "test": 6}
 
 
-def test_without_words_a_class_is_called_by_its_wnid():
+def test_without_words_a_class_is_named_by_its_wnid():
     assert load(written(changed={"words.txt": None})).class_names == WNIDS
 
 
@@ -100,7 +100,7 @@ def test_a_class_map_is_by_wnid():
     assert {name for _, name in shades(source, "test")} == {"machine", "bird"}
 
 
-def test_a_test_split_may_be_cut_from_train_instead():
+def test_a_test_split_may_be_held_out_of_train_instead():
     data = Data(source="tiny_imagenet", path=written(), test=0.3, validation=0.2, preprocessing=PRE)
     splits = prepare(data).splits
     assert {name: len(split) for name, split in splits.items()} == {"train": 28, "val": 7, "test": 15}
@@ -110,21 +110,21 @@ def test_a_test_split_may_be_cut_from_train_instead():
     assert {name: len(split) for name, split in own.items()} == {"train": 40, "val": 10, "test": 10}
 
 
-def test_the_test_split_may_be_that_of_another_copy():
+def test_the_test_split_may_come_from_another_copy():
     other = DataSource(source="tiny_imagenet", path=written(), first_classes=3)
     data = Data(source="tiny_imagenet", path=unpacked(), first_classes=2, test=other, preprocessing=PRE)
     assert prepare(data).splits["test"].labels.tolist() == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_grey_images_have_the_channels_that_are_asked_for(channels):
+def test_grey_images_have_the_requested_channels(channels):
     train = load(written(), first_classes=2).splits["train"]
     split, faults = decode_split(train, Preprocessing(size=[64, 64], channels=channels))
     assert split.images.shape == (20, 64, 64, channels) and faults == []
     assert train.read(10).shape == (64, 64, 1) and abs(split.images[10].astype(int) - 10).max() <= 1
 
 
-def test_a_copy_with_fewer_classes_than_it_lists_says_so():
+def test_a_copy_with_fewer_classes_than_listed_is_reported():
     lacking = {name: None for name in published() if name.startswith((f"train/{WNIDS[1]}", f"train/{WNIDS[4]}"))}
     source = load(written(changed=lacking))
     assert source.class_names == [NAMES[0], NAMES[2], NAMES[3]] and len(source.splits["test"]) == 6
@@ -133,13 +133,13 @@ def test_a_copy_with_fewer_classes_than_it_lists_says_so():
         load(written(changed=lacking), first_classes=2)
 
 
-def test_images_that_are_annotated_and_missing_are_named():
+def test_annotated_but_missing_images_are_reported():
     test = load(written(changed={"val/images/val_3.JPEG": None})).splits["test"]
     _, faults = decode_split(test, PRE)
     assert [name for name, _ in faults] == ["tiny-imagenet-200/val/images/val_3.JPEG"]
 
 
-def test_an_image_that_changes_after_it_was_listed_is_told():
+def test_an_image_that_changes_after_the_listing_is_reported():
     train = load(unpacked()).splits["train"]
     Path("unpacked", train.names[0]).write_bytes(shade(200) + b"longer")
     with pytest.raises(ChangedImage):
@@ -147,7 +147,7 @@ def test_an_image_that_changes_after_it_was_listed_is_told():
 
 
 @pytest.mark.parametrize(
-    ("changed", "keys", "said"),
+    ("changed", "keys", "message"),
     [
         ({"wnids.txt": None}, {}, "has no wnids.txt"),
         ({"wnids.txt": b""}, {}, "has no images of "),
@@ -171,17 +171,17 @@ def test_an_image_that_changes_after_it_was_listed_is_told():
         ({}, {"class_names": {"n02124076": "cat", "n04067472": "reel"}}, "did you mean 'n02124075'"),
     ],
 )
-def test_lists_that_are_none_are_refused(changed, keys, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_lists_are_refused(changed, keys, message):
+    with pytest.raises(UserError, match=message):
         load(written(changed=changed), **keys)
 
 
-def test_without_val_a_test_split_can_still_be_cut_from_train():
+def test_without_val_a_test_split_can_be_held_out_of_train():
     path = written(changed={"val/val_annotations.txt": None})
     assert list(load_source(Data(source="tiny_imagenet", path=path, test=0.3))[0].splits) == ["train"]
 
 
-def test_it_is_found_under_its_names_or_a_stand_in_is_used(monkeypatch):
+def test_the_dataset_is_found_by_its_names_or_a_stand_in_is_used(monkeypatch):
     monkeypatch.setattr("kerasexp.data.sources.tiny_imagenet.URL", "http://127.0.0.1:9/tiny-imagenet-200.zip")
     with pytest.raises(MissingData, match=r"Tiny ImageNet is not at .*tiny-imagenet-50\.zip\), and it could not be"):
         load()
