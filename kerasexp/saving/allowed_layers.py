@@ -19,6 +19,7 @@ from kerasexp.saving.refusal import Refused
 if TYPE_CHECKING:
     from kerasexp.models.own_layers import OwnLayer
 
+INPUT = "InputLayer"
 # Of Keras.
 LAYERS = {
     "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D",
@@ -63,15 +64,27 @@ LARGEST_NUMBER = 2**31
 LONGEST_LIST, DEEPEST_LIST = 4096, 4
 
 
-def checked_config(kind: str, config: Any, where: str) -> dict[str, Any]:
-    """Return the arguments of a layer of this class; each of them has been checked.
+def checked_layer(entry: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the arguments of a layer, an object of a model's config; each of them has been checked.
 
     Raises:
-        Refused: there is an argument that the class does not have, or an object or value that is not allowed.
+        Refused: its class is not allowed; or it has an argument that the class does not have, or an object or value that
+            is not allowed.
     """
+    kind = entry.get("class_name")
+    module, registered_name = origin(kind) if isinstance(kind, str) else origin("")
+    check_module(entry, module, where, registered_name)
+    if kind == INPUT:
+        return _input(entry["config"], where)
+    if not isinstance(kind, str) or (kind not in LAYERS and own_layer(kind) is None):
+        raise Refused(f"{where}: a layer of class {kind!r:.80} is not accepted; ordinary layers without code are")
+    return _config(kind, entry["config"], where)
+
+
+def _config(kind: str, config: Any, where: str) -> dict[str, Any]:
     arguments, own, result = _arguments(kind), own_layer(kind), {}
     words = WORDS if own is None else WORDS | own.words
-    for key, value in mapping(config, where).items():
+    for key, value in checked_object(config, where).items():
         if key in arguments:
             result[key] = _value(key, value, words.get(key, ()), f"{where}: {key}")
         elif value is not None and value is not False:  # Keras also writes arguments that are switched off
@@ -79,9 +92,9 @@ def checked_config(kind: str, config: Any, where: str) -> dict[str, Any]:
     return result
 
 
-def checked_input(config: Any, where: str) -> dict[str, Any]:
-    """Return shape, dtype and name of a model's input; raises as `checked_config`."""
-    config = mapping(config, where)
+def _input(config: Any, where: str) -> dict[str, Any]:
+    """Return shape, dtype and name of a model's input."""
+    config = checked_object(config, where)
     shape = config.get("batch_shape")
     sides = shape[1:] if isinstance(shape, list) else []
     if not sides or shape[0] is not None or not all(type(side) is int and 0 < side < LARGEST_NUMBER for side in sides):
@@ -109,16 +122,11 @@ def origin(kind: str) -> tuple[str, str | None]:
     return ("keras.layers", None) if own is None else (own.layer.__module__, f"kerasexp>{kind}")
 
 
-def is_allowed(kind: Any) -> bool:
-    """Return whether a model file may contain layers of this class."""
-    return isinstance(kind, str) and (kind in LAYERS or own_layer(kind) is not None)
-
-
 def _value(key: str, value: Any, words: Container[str], where: str) -> Any:
     if key == "dtype":
         return _policy(value, POLICIES, where)
     if key == "activation":
-        return value if value is None else word(value, ACTIVATIONS, where)
+        return value if value is None else checked_word(value, ACTIVATIONS, where)
     for ending, (module, classes) in OBJECTS.items():
         if key.endswith(ending) and value is not None:
             return _object(value, module, classes, where)
@@ -126,39 +134,39 @@ def _value(key: str, value: Any, words: Container[str], where: str) -> Any:
 
 
 def _object(value: Any, module: str, classes: Container[str], where: str) -> dict[str, Any]:
-    value = mapping(value, where)
-    builtin(value, module, where)
-    word(value.get("class_name"), classes, where)
-    arguments = mapping(value.get("config"), where).items()
+    value = checked_object(value, where)
+    check_module(value, module, where)
+    checked_word(value.get("class_name"), classes, where)
+    arguments = checked_object(value.get("config"), where).items()
     config = {key: _plain(key, item, WORDS.get(key, ()), f"{where}: {key}") for key, item in arguments}
     return {"module": module, "class_name": value["class_name"], "config": config, "registered_name": None}
 
 
 def _policy(value: Any, allowed: Container[str], where: str) -> str | None:
     if isinstance(value, dict):
-        builtin(value, "keras", where)
-        word(value.get("class_name"), ("DTypePolicy",), where)
-        value = mapping(value.get("config"), where).get("name")
-    return value if value is None else word(value, allowed, where)
+        check_module(value, "keras", where)
+        checked_word(value.get("class_name"), ("DTypePolicy",), where)
+        value = checked_object(value.get("config"), where).get("name")
+    return value if value is None else checked_word(value, allowed, where)
 
 
-def builtin(value: dict[str, Any], module: str, where: str, registered_name: str | None = None) -> None:
+def check_module(value: dict[str, Any], module: str, where: str, registered_name: str | None = None) -> None:
     """Raise Refused unless an object is from this module, and registered under no other name than this."""
     if value.get("module") != module or value.get("registered_name") not in (None, registered_name):
         given = f"{value.get('module')!r:.80}, registered as {value.get('registered_name')!r:.80}"
         raise Refused(
-            f"{where}: {value.get('class_name')!r:.80} is from {given}; only Keras's own from {module} is accepted"
+            f"{where}: {value.get('class_name')!r:.80} is from {given}; only the one from {module} is accepted"
         )
 
 
-def word(value: Any, allowed: Container[str], where: str) -> str:
+def checked_word(value: Any, allowed: Container[str], where: str) -> str:
     """Return a word if it is allowed; else raise Refused."""
     if not isinstance(value, str) or value not in allowed:
         raise Refused(f"{where}: {value!r:.100} is not accepted")
     return value
 
 
-def mapping(value: Any, where: str) -> dict[str, Any]:
+def checked_object(value: Any, where: str) -> dict[str, Any]:
     """Return a JSON object; raise Refused for anything else."""
     if not isinstance(value, dict):
         raise Refused(f"{where}: got {value!r:.100}, and expected an object")
@@ -169,7 +177,7 @@ def _plain(key: str, value: Any, words: Container[str], where: str, depth: int =
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return value if key == "name" else word(value, words, where)
+        return value if key == "name" else checked_word(value, words, where)
     if isinstance(value, int | float) and math.isfinite(value) and abs(value) < LARGEST_NUMBER:
         return value
     if isinstance(value, list) and len(value) <= LONGEST_LIST and depth < DEEPEST_LIST:

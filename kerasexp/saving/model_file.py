@@ -16,7 +16,7 @@ from kerasexp.saving.model_archive import CONFIG, METADATA, copied_weights, open
 from kerasexp.saving.model_building import build, dry_run
 from kerasexp.saving.model_graph import read_graph
 from kerasexp.saving.refusal import Refused, refusing
-from kerasexp.saving.weights_file import numbers_held
+from kerasexp.saving.weights_file import count_weights
 
 if TYPE_CHECKING:
     import keras
@@ -33,7 +33,7 @@ def load_model(path: Path) -> keras.Model:
             read_json(archive, METADATA)
             graph = read_graph(read_json(archive, CONFIG))
             with copied_weights(archive) as weights:
-                dry_run(graph, numbers_held(weights))
+                dry_run(graph, count_weights(weights))
                 model = build(graph)
                 with refusing("its weights do not fit its layers"), warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # Keras warns of what it then raises

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from kerasexp.saving.allowed_layers import builtin, checked_config, checked_input, is_allowed, mapping, origin
+from kerasexp.saving.allowed_layers import INPUT, check_module, checked_layer, checked_object
 from kerasexp.saving.refusal import Refused
 
 # EfficientNetV2-L has 1,031 layers; Keras itself cannot build a chain of 1,500. NASNet merges six layers.
 MAX_LAYERS, MAX_DEPTH, MAX_INPUTS = 2000, 4, 256
-INPUT, MODEL = "InputLayer", "Functional"
+MODEL = "Functional"
 MODEL_MODULE = "keras.src.models.functional"
 NAME = re.compile(r"[^/\x00-\x1f\x7f-\x9f]{1,200}")
 
@@ -68,13 +68,13 @@ def read_graph(content: dict[str, Any]) -> Graph:
 
 
 def _graph(content: Any, where: str, depth: int) -> Graph:
-    content = mapping(content, where)
+    content = checked_object(content, where)
     if content.get("class_name") != MODEL:
         raise Refused(f"{where}: {content.get('class_name')!r:.80} is not a functional model, the only kind accepted")
-    builtin(content, MODEL_MODULE, where, MODEL)
+    check_module(content, MODEL_MODULE, where, MODEL)
     if depth > MAX_DEPTH:
         raise Refused(f"{where}: models are nested deeper than {MAX_DEPTH}")
-    config = mapping(content.get("config"), where)
+    config = checked_object(content.get("config"), where)
     entries, trainable = config.get("layers"), config.get("trainable")
     if not isinstance(entries, list) or not isinstance(trainable, bool | None):
         raise Refused(f"{where}: layers is not a list, or trainable is not true, false or null")
@@ -82,7 +82,7 @@ def _graph(content: Any, where: str, depth: int) -> Graph:
     for entry in entries:
         node = _node(entry, nodes, where, depth)
         nodes[node.name] = node
-    ends = [_end(config.get(key), nodes, f"{where}: {key}") for key in ("input_layers", "output_layers")]
+    ends = [_source_layer(config.get(key), nodes, f"{where}: {key}") for key in ("input_layers", "output_layers")]
     inputs = [node.name for node in nodes.values() if node.kind == INPUT]
     if inputs != ends[:1]:
         raise Refused(f"{where}: has {len(inputs)} input layers; it must have exactly one, which is its input")
@@ -90,18 +90,18 @@ def _graph(content: Any, where: str, depth: int) -> Graph:
 
 
 def _node(entry: Any, before: dict[str, Node], where: str, depth: int) -> Node:
-    entry = mapping(entry, where)
+    entry = checked_object(entry, where)
     kind, name = entry.get("class_name"), _name(entry.get("name"), where)
     where = f"{where}: {name}"
     if name in before:
         raise Refused(f"{where}: two layers have this name")
-    if mapping(entry.get("config"), where).get("name") != name:
+    if checked_object(entry.get("config"), where).get("name") != name:
         raise Refused(f"{where}: its config says {entry['config'].get('name')!r:.80}")
     model, config = None, {}
     if kind == MODEL:
         model = _graph(entry, where, depth + 1)
     else:
-        config = _checked(entry, kind, where)
+        config = checked_layer(entry, where)
     calls = entry.get("inbound_nodes")
     if not isinstance(calls, list) or len(calls) != (0 if kind == INPUT else 1):
         raise Refused(f"{where}: each layer must be called once, and an input never")
@@ -109,19 +109,9 @@ def _node(entry: Any, before: dict[str, Node], where: str, depth: int) -> Node:
     return Node(name, kind, config, model, inputs, listed, training)
 
 
-def _checked(entry: dict[str, Any], kind: Any, where: str) -> dict[str, Any]:
-    module, registered = origin(kind) if isinstance(kind, str) else origin("")
-    builtin(entry, module, where, registered)
-    if kind == INPUT:
-        return checked_input(entry["config"], where)
-    if not is_allowed(kind):
-        raise Refused(f"{where}: a layer of class {kind!r:.80} is not accepted; ordinary layers without code are")
-    return checked_config(kind, entry["config"], where)
-
-
 def _call(call: Any, before: dict[str, Node], where: str) -> tuple[tuple[str, ...], bool, bool | None]:
-    call = mapping(call, where)
-    arguments, options = call.get("args"), mapping(call.get("kwargs"), where)
+    call = checked_object(call, where)
+    arguments, options = call.get("args"), checked_object(call.get("kwargs"), where)
     if not isinstance(arguments, list) or len(arguments) != 1:
         raise Refused(f"{where}: a layer must be called on one tensor or on one list of tensors")
     if options.keys() - {"mask", "training"} or options.get("mask") is not None:
@@ -133,17 +123,17 @@ def _call(call: Any, before: dict[str, Node], where: str) -> tuple[tuple[str, ..
     tensors = arguments[0] if listed else arguments
     if len(tensors) > MAX_INPUTS:
         raise Refused(f"{where}: is called on {len(tensors):,} tensors; at most {MAX_INPUTS} are accepted")
-    return tuple(_origin(tensor, before, where) for tensor in tensors), listed, training
+    return tuple(_tensor_source(tensor, before, where) for tensor in tensors), listed, training
 
 
-def _origin(tensor: Any, before: dict[str, Node], where: str) -> str:
-    tensor = mapping(tensor, where)
+def _tensor_source(tensor: Any, before: dict[str, Node], where: str) -> str:
+    tensor = checked_object(tensor, where)
     if tensor.get("class_name") != "__keras_tensor__":
         raise Refused(f"{where}: is called on {tensor.get('class_name')!r:.80}; only tensors are accepted")
-    return _end(mapping(tensor.get("config"), where).get("keras_history"), before, where)
+    return _source_layer(checked_object(tensor.get("config"), where).get("keras_history"), before, where)
 
 
-def _end(history: Any, nodes: dict[str, Node], where: str) -> str:
+def _source_layer(history: Any, nodes: dict[str, Node], where: str) -> str:
     """Return the layer that a tensor comes from; `history` is `[name, call, output]`, or a list of that alone."""
     if isinstance(history, list) and len(history) == 1:
         history = history[0]

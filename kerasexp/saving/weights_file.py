@@ -16,8 +16,8 @@ MAX_OBJECTS = 20_000
 KINDS, BFLOAT16, NOTE = "fiu", "|V2", "dtype"
 
 
-def numbers_held(path: Path) -> int:
-    """Return how many numbers a file of weights holds.
+def count_weights(path: Path) -> int:
+    """Check a file of weights, and return how many numbers it holds.
 
     Raises:
         Refused: it is not an HDF5 file; or something in it is neither a group nor an array of numbers, is reached by a link

@@ -20,7 +20,7 @@ from kerasexp.storage import write_with
 VERSION = 1
 
 
-def features_of(extractor: keras.Model, images: np.ndarray | ImagesOnDisk, console: Console) -> np.ndarray:
+def extract_features(extractor: keras.Model, images: np.ndarray | ImagesOnDisk, console: Console) -> np.ndarray:
     """Return the features of images, from the cache if the same network has processed the same images.
 
     If the cache cannot be written, the next run computes them again.

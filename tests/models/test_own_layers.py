@@ -97,5 +97,5 @@ def test_a_layer_of_the_same_name_from_another_package_is_refused(tmp_path):
     Other.__name__ = "LabelMapping"
     images = keras.Input((2, 2, 1), dtype="uint8")
     keras.Model(images, Other()(keras.layers.Flatten()(images))).save(tmp_path / "model.keras")
-    with pytest.raises(UserError, match="only Keras's own"):
+    with pytest.raises(UserError, match="only the one from kerasexp.models.label_mapping"):
         load_model(tmp_path / "model.keras")

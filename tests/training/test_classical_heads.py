@@ -21,7 +21,7 @@ from kerasexp.runs.directory import RunDirectory
 from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.training import classical_heads
 from kerasexp.training.classical_heads import fit_classical
-from kerasexp.training.features import features_of
+from kerasexp.training.features import extract_features
 
 # Each of these decodes images and builds several models.
 pytestmark = pytest.mark.slow
@@ -109,13 +109,13 @@ def test_features_are_extracted_once(plain_yaml, monkeypatch):
         return keras.Model(model.input, model.get_layer("logits").input, name="features")
 
     first = extractor(0)
-    found = features_of(first, images, Console(quiet=True))
+    found = extract_features(first, images, Console(quiet=True))
     assert found.dtype == np.float32 and found.shape == (len(images), first.output.shape[-1])
     same, another = extractor(0), extractor(1)
     monkeypatch.setattr(same, "predict_on_batch", None)
-    np.testing.assert_array_equal(features_of(same, images, Console(quiet=True)), found)
-    assert not np.array_equal(features_of(another, images, Console(quiet=True)), found)
-    assert not np.array_equal(features_of(first, images[::-1], Console(quiet=True)), found)
+    np.testing.assert_array_equal(extract_features(same, images, Console(quiet=True)), found)
+    assert not np.array_equal(extract_features(another, images, Console(quiet=True)), found)
+    assert not np.array_equal(extract_features(first, images[::-1], Console(quiet=True)), found)
 
 
 def test_damaged_features_are_extracted_again(plain_yaml, tmp_path):
@@ -124,10 +124,10 @@ def test_damaged_features_are_extracted_again(plain_yaml, tmp_path):
     model = build_classifier(experiment, data.class_names, data.train_counts)
     extractor = keras.Model(model.input, model.get_layer("logits").input, name="features")
     images = data.splits["val"].images
-    found = features_of(extractor, images, Console(quiet=True))
+    found = extract_features(extractor, images, Console(quiet=True))
     (file,) = (tmp_path / "cache" / "features").glob("*.npy")
     file.write_bytes(file.read_bytes()[:-7])
-    np.testing.assert_array_equal(features_of(extractor, images, Console(quiet=True)), found)
+    np.testing.assert_array_equal(extract_features(extractor, images, Console(quiet=True)), found)
     assert len(list(file.parent.iterdir())) == 1
 
 
