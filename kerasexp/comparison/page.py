@@ -12,9 +12,9 @@ from kerasexp.comparison.convergence import SHARES
 from kerasexp.comparison.results import (
     Comparison,
     Difference,
-    only_right,
+    exclusively_correct,
     settings_that_differ,
-    training_quality,
+    training_summary,
 )
 from kerasexp.data.prepared_data import Split
 from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
@@ -96,14 +96,14 @@ def _metric_rows(comparison: Comparison) -> Iterator[Row]:
 
 def _training_rows(comparison: Comparison) -> Iterator[Row]:
     runs = comparison.runs
-    quality = [training_quality(run) for run in runs]
+    summaries = [training_summary(run) for run in runs]
     yield "parameters", [f"{run.manifest['parameters']:,}" for run in runs]
     yield "FLOPs", [f"{run.manifest['flops']:,}" if run.manifest.get("flops") else "–" for run in runs]
     yield "epochs", [str(run.metrics["epochs"]) for run in runs]
-    yield "best epoch", [str(q["best_epoch"]) for q in quality]
+    yield "best epoch", [str(q["best_epoch"]) for q in summaries]
     yield "training seconds", [f"{run.metrics['train_seconds']:,.1f}" for run in runs]
-    yield "lowest val loss", [f"{q['lowest_val_loss']:.4f}" for q in quality]
-    yield "train minus val accuracy", [_signed(q["gap"]) for q in quality]
+    yield "lowest val loss", [f"{q['lowest_val_loss']:.4f}" for q in summaries]
+    yield "train minus val accuracy", [_signed(q["gap"]) for q in summaries]
 
 
 def _convergence_rows(comparison: Comparison) -> Iterator[Row]:
@@ -166,14 +166,14 @@ def _plots(comparison: Comparison, images: Split | None) -> Iterator[Plot]:
 
 
 def _disagreements(comparison: Comparison, images: Split) -> Iterator[Plot]:
-    alone, nobody = only_right(comparison.runs)
+    alone, no_run = exclusively_correct(comparison.runs)
     for number, (label, positions) in enumerate(zip(comparison.labels, alone, strict=True)):
         if len(positions):
             caption = f"Images that only {label} classifies correctly: {len(positions)}"
             yield _gallery(comparison, images, positions, f"only_{number}", caption)
-    if len(nobody):
-        caption = f"Images that no run classifies correctly: {len(nobody)}"
-        yield _gallery(comparison, images, nobody, "nobody", caption)
+    if len(no_run):
+        caption = f"Images that no run classifies correctly: {len(no_run)}"
+        yield _gallery(comparison, images, no_run, "no_run", caption)
 
 
 def _gallery(comparison: Comparison, images: Split, positions: np.ndarray, name: str, caption: str) -> Plot:

@@ -92,7 +92,7 @@ class Comparison:
             "train_seconds": run.metrics["train_seconds"],
             "val": _totals(run.metrics["val"]),
             "test": _totals(run.metrics["test"]),
-            **training_quality(run),
+            **training_summary(run),
             "convergence": {
                 "reached": {
                     f"{share:g}": None if at is None else {"step": at[0], "seconds": at[1]}
@@ -115,7 +115,7 @@ def compare(runs: list[FinishedRun]) -> Comparison:
     return Comparison(runs, labels, differences, curves, best, convergences, list(_notes(runs, labels)))
 
 
-def training_quality(run: FinishedRun) -> dict[str, float]:
+def training_summary(run: FinishedRun) -> dict[str, float]:
     """Return best epoch, lowest loss, last accuracies, and the gap between train and val accuracy in the last epoch."""
     history = run.history
     return {
@@ -166,7 +166,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def only_right(runs: list[FinishedRun]) -> tuple[list[np.ndarray], np.ndarray]:
+def exclusively_correct(runs: list[FinishedRun]) -> tuple[list[np.ndarray], np.ndarray]:
     """Find the test images that a single run, or no run, classifies correctly.
 
     Returns:

@@ -30,45 +30,45 @@ class RayCluster:
     that all nodes share.
 
     Args:
-        asked: which cluster, and the resources of each task.
+        settings: which cluster, and the resources of each task.
 
     Raises:
         UserError: Ray is not installed.
     """
 
-    def __init__(self, asked: Ray):
+    def __init__(self, settings: Ray):
         try:
             import ray
         except ImportError:
             message = "got 'ray', which is not installed: pip install '.[ray]'"
             raise UserError(Problem(message, key="executor")) from None
-        self._ray, self._asked = ray, asked
+        self._ray, self._settings = ray, settings
         self._running: dict[Any, Task] = {}
         self._data: dict[str, Any] = {}
 
     def __enter__(self) -> RayCluster:
         try:
-            _check_reachable(self._asked.address)
+            _check_reachable(self._settings.address)
             self._ray.init(
-                address=None if self._asked.address == "local" else self._asked.address,
+                address=None if self._settings.address == "local" else self._settings.address,
                 log_to_driver=False,
                 logging_level="ERROR",
-                include_dashboard=False if self._asked.address == "local" else None,
+                include_dashboard=False if self._settings.address == "local" else None,
             )
         except (OSError, RuntimeError, ValueError) as error:
             message = (
-                f"got '{self._asked.address}', and there is no such cluster ({str(error).splitlines()[0]}); start one with "
+                f"got '{self._settings.address}', and there is no such cluster ({str(error).splitlines()[0]}); start one with "
                 "`ray start --head`, or write local for one on this machine only"
             )
             raise UserError(Problem(message, key="ray.address")) from None
         resources = self._ray.cluster_resources()
         for key, name in (("cpus", "CPU"), ("gpus", "GPU")):
-            wanted, most = getattr(self._asked, key), self._largest(name)
+            wanted, most = getattr(self._settings, key), self._largest(name)
             if wanted > most:
                 self._ray.shutdown()
                 message = f"got {wanted:g}, and no node of the cluster has more than {most:g} ({resources.get(name, 0):g} in total)"
                 raise UserError(Problem(message, key=f"ray.{key}"))
-        threads = str(max(int(self._asked.cpus), 1))
+        threads = str(max(int(self._settings.cpus), 1))
         variables = {
             "TF_NUM_INTRAOP_THREADS": threads,
             "OMP_NUM_THREADS": threads,
@@ -77,8 +77,8 @@ class RayCluster:
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
         self._remote = self._ray.remote(_run_on_node).options(
-            num_cpus=self._asked.cpus,
-            num_gpus=self._asked.gpus,
+            num_cpus=self._settings.cpus,
+            num_gpus=self._settings.gpus,
             max_retries=MAX_RETRIES,
             runtime_env={"env_vars": variables},
         )
@@ -94,9 +94,9 @@ class RayCluster:
     @property
     def free_slots(self) -> int:
         resources = self._ray.cluster_resources()
-        slots = int(resources.get("CPU", 0) / self._asked.cpus)
-        if self._asked.gpus:
-            slots = min(slots, int(resources.get("GPU", 0) / self._asked.gpus))
+        slots = int(resources.get("CPU", 0) / self._settings.cpus)
+        if self._settings.gpus:
+            slots = min(slots, int(resources.get("GPU", 0) / self._settings.gpus))
         return max(max(slots, 1) - len(self._running), 0)
 
     def start(self, task: Task) -> None:

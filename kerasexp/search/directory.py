@@ -16,7 +16,7 @@ from kerasexp.runs.directory import RunDirectory, numbered_runs
 from kerasexp.storage import copy_folder, write_json, write_text
 
 # Settings that decide which trials are proposed; the others may change when a search is resumed.
-DECISIVE = ("algorithm", "objective", "seed", "initial", "factor", "iterations", "variables")
+IDENTITY_SETTINGS = ("algorithm", "objective", "seed", "initial", "factor", "iterations", "variables")
 # These algorithms propose from the current space; the others lay out their trials at the start.
 EXTENDABLE = ("random", "bayesian")
 
@@ -111,7 +111,7 @@ class SearchDirectory:
 
 def identity_of(search: Search) -> dict[str, Any]:
     """Return everything that decides which trials are proposed, as JSON values."""
-    settings = search.settings.model_dump(mode="json", include=set(DECISIVE))
+    settings = search.settings.model_dump(mode="json", include=set(IDENTITY_SETTINGS))
     return json.loads(json.dumps({"keys": search.space.raw, "search": settings}))
 
 

@@ -18,7 +18,7 @@ from kerasexp.plots.search_trials import (
 )
 from kerasexp.report.html import Plot, draw, render
 from kerasexp.search.directory import SearchDirectory
-from kerasexp.search.results import Importance, SearchResults, Trial, as_number, importance
+from kerasexp.search.results import Importance, SearchResults, Trial, axis_position, importance
 from kerasexp.search.table import short_names, value_text
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.studies.run import FinishedStudy
@@ -144,7 +144,7 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
             plot_parallel(
                 [names[name] for name in axes],
                 [_ticks(domains[name]) for name in axes],
-                np.array([[as_number(domains[name], trial.values) for name in axes] for trial in trials]),
+                np.array([[axis_position(domains[name], trial.values) for name in axes] for trial in trials]),
                 np.array([sign * trial.score for trial in trials]),
             ),
         )
@@ -168,7 +168,7 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
 
 def _ticks(domain: Domain) -> list[tuple[float, str]]:
     extremes = domain.extremes()
-    return [(as_number(domain, {domain.name: value}), value_text(value)[:18]) for value in extremes]
+    return [(axis_position(domain, {domain.name: value}), value_text(value)[:18]) for value in extremes]
 
 
 def _choices(domain: Domain) -> list[str] | None:

@@ -181,7 +181,7 @@ def importance(results: SearchResults) -> Importance | None:
     if len(trials) < MIN_TRIALS_FOR_IMPORTANCE or np.ptp(scores) == 0:
         return None
     domains = list(results.search.space.domains.values())
-    columns = {domain.name: [as_number(domain, trial.values) for trial in trials] for domain in domains}
+    columns = {domain.name: [axis_position(domain, trial.values) for trial in trials] for domain in domains}
     # Hyperband trains most trials for few epochs. The forest must not blame their values for the low score.
     if len({trial.epochs for trial in trials}) > 1:
         columns[EPOCHS] = [float(trial.epochs) for trial in trials]
@@ -193,7 +193,7 @@ def importance(results: SearchResults) -> Importance | None:
     return Importance(names, found.importances_mean[order], found.importances_std[order], float(forest.oob_score_))
 
 
-def as_number(domain: Domain, values: Mapping[str, Any]) -> float:
+def axis_position(domain: Domain, values: Mapping[str, Any]) -> float:
     """Return the position of a domain's value on its axis, from 0 to 1; -1 if the domain is not active."""
     if domain.name not in values:
         return -1.0

@@ -20,7 +20,7 @@ COMPARED = ("test_accuracy", "val_accuracy")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How one run of a study ended.
 
     Attributes:
@@ -54,7 +54,7 @@ class VariantResults:
 
     name: str
     experiment: Experiment
-    outcomes: list[Outcome]
+    outcomes: list[RunOutcome]
     metrics: dict[str, Spread]
     by_seed: dict[str, dict[int, float]]
     histories: list[Curve]
@@ -88,7 +88,7 @@ class StudyResults:
     notes: list[Note]
 
     @property
-    def failed(self) -> list[Outcome]:
+    def failed(self) -> list[RunOutcome]:
         return [outcome for variant in self.variants for outcome in variant.outcomes if outcome.status == "failed"]
 
     @property
@@ -109,7 +109,9 @@ class StudyResults:
         }
 
 
-def gather(study: Study, outcomes: Iterable[Outcome], finished: dict[tuple[str, int], FinishedRun]) -> StudyResults:
+def gather_results(
+    study: Study, outcomes: Iterable[RunOutcome], finished: dict[tuple[str, int], FinishedRun]
+) -> StudyResults:
     """Return the results of a study so far.
 
     Args:
@@ -165,7 +167,7 @@ def _metrics(run: FinishedRun) -> dict[str, float]:
     }
 
 
-def _notes(study: Study, outcomes: list[Outcome], finished: list[FinishedRun]) -> Iterator[Note]:
+def _notes(study: Study, outcomes: list[RunOutcome], finished: list[FinishedRun]) -> Iterator[Note]:
     for sentence in sorted({sentence for run in finished for sentence in run.manifest["stand_ins"]}):
         yield Note("warning", f"Stand-in: {sentence}")
     if study.quick:

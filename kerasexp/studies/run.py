@@ -16,7 +16,7 @@ from kerasexp.executors import Executor, make_executor, run_all
 from kerasexp.executors.tasks import Task, TaskResult
 from kerasexp.runs.finished import FinishedRun, read_finished
 from kerasexp.studies.directory import StudyDirectory
-from kerasexp.studies.results import Outcome, StudyResults, gather
+from kerasexp.studies.results import RunOutcome, StudyResults, gather_results
 from kerasexp.studies.table import markdown
 from kerasexp.training.interruption import interruption_as_error
 
@@ -116,17 +116,17 @@ class _StudyProgress:
 
     def save(self) -> StudyResults:
         """Write the table and the results so far, and return them."""
-        results = gather(self._study, [self._outcome(task) for task in self._tasks], self._finished)
+        results = gather_results(self._study, [self._outcome(task) for task in self._tasks], self._finished)
         self._directory.write_results(results.to_json(), markdown(results))
         return results
 
-    def _outcome(self, task: Task) -> Outcome:
+    def _outcome(self, task: Task) -> RunOutcome:
         place, folder = (task.name, task.seed), str(task.folder.relative_to(self._directory.path))
         result = self._ended.get(place)
         if result is not None and result.failure is not None:
-            return Outcome(*place, folder, "failed", result.failure.cause)
+            return RunOutcome(*place, folder, "failed", result.failure.cause)
         status = "finished" if place in self._finished else "interrupted" if task.folder.exists() else "waiting"
-        return Outcome(*place, folder, status)
+        return RunOutcome(*place, folder, status)
 
 
 def _task(directory: StudyDirectory, variant: str, seed: int, experiment: Experiment) -> Task:

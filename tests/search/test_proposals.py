@@ -71,6 +71,18 @@ def test_a_grid_is_every_combination_once(search_yaml):
     assert len(values) == len(set(values)) == 2 * 2 * 2 * (1 + 3)
 
 
+def test_a_grid_does_not_wait_for_running_trials(search_yaml):
+    search, folder = search_of(search_yaml, "grid"), Path("grid")
+    folder.mkdir()
+    proposals = Proposals(search, folder)
+    proposals.restore()
+    started = [proposals.next() for _ in range(4)]
+    again = Proposals(search, folder)
+    assert [vars(p) for p in again.restore()] == [vars(p) for p in started]
+    assert again.next().id == "0004"
+    assert [p.values for p in started] == [p["values"] for p in propose(search, Path("one"), False, 4)]
+
+
 def test_hyperband_continues_the_best_of_a_round(search_yaml):
     made = propose(search_of(search_yaml, "hyperband"), Path("band"), False, 200)
     by_id = {p["id"]: p for p in made}

@@ -9,7 +9,7 @@ import pytest
 from kerasexp.config import load
 from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.search.results import EPOCHS, SearchResults, Trial, as_number, importance, read_trial
+from kerasexp.search.results import EPOCHS, SearchResults, Trial, axis_position, importance, read_trial
 
 SPACE = """
 data: {source: digits}
@@ -72,9 +72,9 @@ def test_the_best_depends_on_the_direction(search):
 
 def test_values_lie_between_0_and_1(search):
     domains = search.space.domains
-    assert as_number(domains[RATE], {RATE: 0.001}) == pytest.approx(0.5)
-    assert as_number(domains[UNITS], {UNITS: [16]}) == 0.5 and as_number(domains[NORM], {NORM: True}) == 1
-    assert as_number(domains[DROPOUT], {}) == -1
+    assert axis_position(domains[RATE], {RATE: 0.001}) == pytest.approx(0.5)
+    assert axis_position(domains[UNITS], {UNITS: [16]}) == 0.5 and axis_position(domains[NORM], {NORM: True}) == 1
+    assert axis_position(domains[DROPOUT], {}) == -1
 
 
 def test_a_trial_is_read_from_its_run(tmp_path):

@@ -74,7 +74,7 @@ def test_a_study_leaves_its_runs_its_table_and_its_page(cli, study, trained):
     assert cli("compare", folder / "plain", folder / "high_rate").code == 0
     for named in (folder, "runs/study"):
         assert (
-            "is a study; name runs of it, such as runs/study/1/VARIANT/0" in cli("compare", named, folder / "plain").err
+            "is a study; name its runs, such as runs/study/1/VARIANT/0" in cli("compare", named, folder / "plain").err
         )
 
 
