@@ -1,4 +1,4 @@
-"""Atomic writes, digests and locks: the only place that knows how a file is replaced. A file is there whole, or as it was."""
+"""Atomic writes, digests and locks. A file or folder is replaced completely or not at all, and only by this module."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from kerasexp.errors import RunError
 
 try:
     import fcntl
-except ImportError:  # Windows, where two processes that want the same lock both get it
+except ImportError:  # Windows: processes are not locked out
     fcntl = None
 
 
 @contextmanager
-def written(path: Path) -> Iterator[None]:
-    """Turn what the system says against writing `path` into a word on it.
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError in the block into a RunError about writing `path`.
 
     Raises:
-        RunError: the disk is full, or the place cannot be written.
+        RunError: it cannot be written, for example because the disk is full.
     """
     try:
         yield
@@ -38,26 +38,26 @@ def written(path: Path) -> Iterator[None]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is either there whole or as it was.
+    """Write a file completely or not at all.
 
     Raises:
-        RunError: the disk is full, or the place cannot be written.
+        RunError: it cannot be written, for example because the disk is full.
     """
     write_with(path, lambda file: file.write(content))
 
 
 def write_with(path: Path, write: Callable[[BinaryIO], Any], durable: bool = False) -> None:
-    """Let `write` fill a file that takes its place only when it is whole.
+    """Let `write` fill a temporary file, then move it to `path`.
 
     Args:
-        path: where to.
-        write: is handed the open file.
-        durable: whether it must outlive a loss of power as well: it is on the disk before it takes its place.
+        path: the file to create or replace.
+        write: called with the open temporary file.
+        durable: whether the file must survive a loss of power: it is flushed to the disk before the move.
 
     Raises:
-        RunError: the disk is full, or the place cannot be written.
+        RunError: it cannot be written, for example because the disk is full.
     """
-    with written(path):
+    with write_errors(path):
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with replacing(path, Path(temporary), durable), os.fdopen(descriptor, "wb") as file:
         write(file)
@@ -66,15 +66,15 @@ def write_with(path: Path, write: Callable[[BinaryIO], Any], durable: bool = Fal
 
 @contextmanager
 def replacing(path: Path, temporary: Path, durable: bool) -> Iterator[None]:
-    """Let the block write `temporary`, which then takes the place of `path`; where the block fails it goes.
+    """Let the block write `temporary`, then move it to `path`; remove it if the block fails.
 
-    Nothing is replaced where the block wrote nothing.
+    If the block writes no file, nothing is replaced.
 
     Raises:
-        RunError: the disk is full, or the place cannot be written.
+        RunError: it cannot be written, for example because the disk is full.
     """
-    with written(path):
-        if not path.parent.is_dir():  # removed by somebody; others than us would make it again
+    with write_errors(path):
+        if not path.parent.is_dir():  # the folder was removed meanwhile, and must not be created again
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         try:
             yield
@@ -87,7 +87,7 @@ def replacing(path: Path, temporary: Path, durable: bool) -> Iterator[None]:
 
 
 def replace_file(path: Path, temporary: Path, durable: bool = False) -> None:
-    """Move a finished file to `path`, over whatever is there; `durable` as for `write_with`."""
+    """Move a complete file to `path`, replacing any file there; `durable` as for `write_with`."""
     if durable:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -96,7 +96,7 @@ def replace_file(path: Path, temporary: Path, durable: bool = False) -> None:
 
 @contextmanager
 def temporary_folder(parent: Path, name: str = "") -> Iterator[Path]:
-    """Yield a new hidden folder in `parent`, which is created as needed; remove it at the end unless it was renamed."""
+    """Yield a new hidden folder in `parent`, which is created if needed; remove it at the end unless it was renamed."""
     parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}."))
     try:
@@ -119,7 +119,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def replace_folder(target: Path, temporary: Path) -> None:
-    """Rename a finished folder to `target`, which is removed first; raise OSError if another process is faster."""
+    """Move a complete folder to `target`, which is removed first; raise OSError if another process was faster."""
     shutil.rmtree(target, ignore_errors=True)
     os.rename(temporary, target)
 
@@ -128,11 +128,11 @@ def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder; `target` is created or replaced only when the copy is complete.
 
     Raises:
-        RunError: the disk is full, or the place cannot be written.
+        RunError: it cannot be written, for example because the disk is full.
     """
     copy, old = (target.with_name(f".{target.name}.{ending}") for ending in ("copy", "old"))
-    with written(target):
-        for folder in (copy, old):  # of a process that was killed
+    with write_errors(target):
+        for folder in (copy, old):  # left by a killed process
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(source, copy)
         if target.exists():
@@ -155,12 +155,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows of the same keys as CSV, with these as its header; see `write_bytes`."""
+    """Write rows with the same keys as CSV, with the keys as header; see `write_bytes`."""
     write_text(path, csv_text(list(rows[0]), (row.values() for row in rows)))
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, with NaN and infinity refused; see `write_bytes`."""
+    """Write JSON; NaN and infinity are refused. See `write_bytes`."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -174,7 +174,7 @@ def csv_text(header: list[str], rows: Any) -> str:
 
 
 def digest_of_file(path: Path | None) -> str | None:
-    """Return the SHA-256 of a file; None where it is not there."""
+    """Return the hexadecimal SHA-256 of a file; None if it does not exist."""
     if path is None or not path.is_file():
         return None
     with path.open("rb") as file:
@@ -183,18 +183,18 @@ def digest_of_file(path: Path | None) -> str | None:
 
 @contextmanager
 def exclusive_lock(path: Path, before_waiting: Callable[[], None] | None = None) -> Iterator[bool]:
-    """Hold a lock file for this process alone, until the end of the block or of the process; remove it then.
+    """Lock a file for this process until the end of the block or of the process, then remove it.
 
     Args:
         path: the lock file.
-        before_waiting: called once when another process holds the lock, which is then waited for; None to raise instead.
+        before_waiting: called once before waiting for another process that holds the lock; None to raise instead.
 
     Yields:
-        Whether another process was waited for.
+        Whether another process held the lock before.
 
     Raises:
         BlockingIOError: another process holds the lock, and `before_waiting` is None.
-        OSError: the file cannot be made.
+        OSError: the file cannot be created.
     """
     waited = False
     while True:
@@ -209,8 +209,8 @@ def exclusive_lock(path: Path, before_waiting: Callable[[], None] | None = None)
                     waited = True
                     fcntl.flock(file, fcntl.LOCK_EX)
                 except OSError:
-                    pass  # some network file systems have no locks
-            # The process that held the lock has removed its file: a lock on a removed file keeps nobody out.
+                    pass  # some network file systems do not support locks
+            # The previous owner removed the file meanwhile; a lock on a removed file locks nobody out.
             if not _is_same_file(path, file):
                 continue
             try:

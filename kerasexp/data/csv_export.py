@@ -9,7 +9,7 @@ from kerasexp.console import Console
 from kerasexp.data.load import prepare_data
 from kerasexp.data.sources.csv import write_csv
 from kerasexp.errors import Problem, UserError
-from kerasexp.storage import new_folder, written
+from kerasexp.storage import new_folder, write_errors
 
 
 def export_csv(experiment: Experiment, folder: Path, console: Console) -> Path:
@@ -22,7 +22,7 @@ def export_csv(experiment: Experiment, folder: Path, console: Console) -> Path:
     if folder.exists():
         raise UserError(Problem("already exists; choose another folder", str(folder), "--output"))
     data = prepare_data(experiment, console)
-    with written(folder), new_folder(folder) as temporary:
+    with write_errors(folder), new_folder(folder) as temporary:
         for name, split in data.splits.items():
             write_csv(temporary / f"{name}.csv", split.images, [data.class_names[label] for label in split.labels])
     return folder

@@ -23,7 +23,7 @@ from kerasexp.export import FORMATS, ExportFormat
 from kerasexp.export.float32_model import HALF_TOLERANCE, float32_copy, tolerance
 from kerasexp.export.metadata import export_metadata
 from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
-from kerasexp.storage import temporary_folder, written
+from kerasexp.storage import temporary_folder, write_errors
 
 # Number of images for the comparison, and batch sizes; the last batch of five is smaller.
 COMPARED, BATCHES = 32, (1, 5)
@@ -90,7 +90,7 @@ def export(plan: ExportPlan, console: Console) -> Path:
     """
     checkpoint = load_checkpoint(plan.checkpoint)
     images, origin = _images(plan, checkpoint.preprocessing)
-    with written(plan.output), temporary_folder(plan.output.parent, plan.output.name) as temporary:
+    with write_errors(plan.output), temporary_folder(plan.output.parent, plan.output.name) as temporary:
         unfinished = temporary / plan.output.name
         difference, allowed = _write_and_compare(plan, checkpoint, images, unfinished), tolerance(checkpoint.model)
         half = "; the checkpoint computes in half precision, the export in float32" if allowed == HALF_TOLERANCE else ""
@@ -113,7 +113,7 @@ def _write_and_compare(plan: ExportPlan, checkpoint: Checkpoint, images: np.ndar
     expected = [checkpoint.model.predict_on_batch(images[i : i + size]) for i in range(0, len(images), size)]
     expected = np.concatenate(expected).astype(np.float32)
     try:
-        with silenced(), written(plan.output):
+        with silenced(), write_errors(plan.output):
             plan.format.write(float32_copy(checkpoint.model), export_metadata(checkpoint), path)
             predict = plan.format.load(path)
             return float(np.max([largest_difference(predict, images, expected, size) for size in BATCHES]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kerasexp.errors import DirectoryInUse, Problem, RunError, UserError
 from kerasexp.saving.run_files import RunFiles
-from kerasexp.storage import exclusive_lock, written
+from kerasexp.storage import exclusive_lock, write_errors
 
 
 class RunDirectory(RunFiles):
@@ -48,7 +48,7 @@ class RunDirectory(RunFiles):
             RunError: the disk is full, or the place cannot be written.
         """
         for folder in self._folders():
-            with written(folder):
+            with write_errors(folder):
                 folder.mkdir(exist_ok=True)
 
     def remove_folders(self) -> None:
@@ -94,7 +94,7 @@ class RunDirectory(RunFiles):
         """
         lock = self.path / ".lock"
         with ExitStack() as stack:
-            with written(lock):
+            with write_errors(lock):
                 try:
                     stack.enter_context(exclusive_lock(lock))
                 except BlockingIOError:
