@@ -9,7 +9,7 @@ from pydantic import Field
 from kerasexp.config.base import Section, ShortForm
 from kerasexp.config.data import Data
 from kerasexp.config.head import ClassicalHead
-from kerasexp.config.model import Cnn, Mlp, Model
+from kerasexp.config.model import Cnn, Model
 from kerasexp.config.runtime import Runtime
 from kerasexp.config.training import Training
 
@@ -64,6 +64,5 @@ Init.model_rebuild()
 
 def classical_head(experiment: Experiment) -> tuple[str, ClassicalHead] | None:
     """Return key and section of the classical head; None if gradient descent trains the model."""
-    if isinstance(experiment.model, Mlp):
-        return None
-    return next(iter(experiment.model.head.classical().items()), None)
+    head = getattr(experiment.model, "head", None)  # not every family has one
+    return None if head is None else next(iter(head.classical().items()), None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from kerasexp.losses.base import LogitLoss
+from kerasexp.losses.logit_loss import LogitLoss
 
 # So far below any logit that its exponential is 0 in float32.
 NOTHING = -1e30

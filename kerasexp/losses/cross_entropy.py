@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from kerasexp.losses.base import LogitLoss
+from kerasexp.losses.logit_loss import LogitLoss
 
 
 @keras.saving.register_keras_serializable("kerasexp")

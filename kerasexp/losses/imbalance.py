@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasexp.losses.base import LogitLoss
+from kerasexp.losses.logit_loss import LogitLoss
 
 # Stands for the count of a class without images, whose share must have a logarithm.
 FEWEST = 0.5
