@@ -10,9 +10,9 @@ from kerasexp.config.execution import ExecutionKeys
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.errors import DirectoryInUse, NonFiniteLoss, RunError
-from kerasexp.executors import make_executor
+from kerasexp.executors import make_executor, ray_cluster
 from kerasexp.executors.processes import ProcessPool
-from kerasexp.executors.tasks import FailureKind, Task, ThisProcess, run_task
+from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, ThisProcess, run_task
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,18 @@ def test_the_kind_of_a_failure_is_that_of_its_error(monkeypatch, tmp_path, tiny_
     task = Task("a", 0, load_experiment(tiny_yaml), tmp_path / "run", tmp_path / "run.log")
     result = pickle.loads(pickle.dumps(run_task(task, DataCache())))
     assert result.failure.kind is kind and str(error) in result.failure.cause and str(error) in task.log.read_text()
+
+
+@pytest.mark.parametrize(("kind", "runs"), [(FailureKind.DIRECTORY_IN_USE, 3), (FailureKind.OTHER, 1)])
+def test_a_node_waits_for_the_directory_of_a_lost_node(monkeypatch, tmp_path, kind, runs):
+    failure, started = Failure(kind, "its cause"), []
+
+    def run(task, cache):
+        started.append(task)
+        return TaskResult(task, failure if len(started) < 3 else None)
+
+    monkeypatch.setattr(ray_cluster, "run_task", run)
+    monkeypatch.setattr(ray_cluster.time, "sleep", lambda seconds: None)
+    task = Task("a", 0, None, tmp_path / "run", tmp_path / "run.log")
+    assert ray_cluster._run_on_node(task, str(tmp_path), []) == (None if runs == 3 else failure)
+    assert len(started) == runs
