@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.digest_cache import MODE, DigestCache, FileState, file_state, state_from_stat
 from kerasexp.data.source import BrokenImage, ChangedImage
-from kerasexp.data.thread_pool import map_threads
 from kerasexp.errors import Problem, UserError, listing
 
 MAX_MEMBER = 256 * 2**20

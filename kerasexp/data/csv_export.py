@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
-from kerasexp.data.load import prepare_data
+from kerasexp.data.load_data import prepare_data
 from kerasexp.data.sources.csv import write_csv
 from kerasexp.errors import Problem, UserError
 from kerasexp.storage import new_folder, write_errors

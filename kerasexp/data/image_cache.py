@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import Preprocessing
+from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.disk_arrays import CHUNK_IMAGES, MAX_IN_MEMORY, ImagesOnDisk, ImagesWriter
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
-from kerasexp.data.thread_pool import map_threads
 from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
 from kerasexp.storage import replace_folder, temporary_folder, write_text

@@ -10,7 +10,7 @@ import numpy as np
 import simplejpeg
 
 from kerasexp.data.orientation import ORIENTATION, on_white, upright
-from kerasexp.data.png import decode_png
+from kerasexp.data.png_decoding import decode_png
 from kerasexp.data.source import MAX_PIXELS, BrokenImage
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")

@@ -12,7 +12,7 @@ import numpy as np
 from kerasexp.config import load_experiment
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import Console
-from kerasexp.data.survey import Survey, survey
+from kerasexp.data.dataset_survey import Survey, survey
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.storage import safe_name, write_text
 

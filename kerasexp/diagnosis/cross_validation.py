@@ -13,7 +13,7 @@ import numpy as np
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.model import Cnn, ConvBlock, Head
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.pipeline import training_batches
+from kerasexp.data.input_pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_parts, stratified_sample
 from kerasexp.diagnosis.downsampling import downsampled
@@ -78,13 +78,13 @@ def cross_validate(
         own = folds == fold
         fold_split = Split(images[own], labels[own], names[: int(own.sum())])
         _reset(classifier, model, seed + fold)
-        _fit(
-            model,
-            fold_split,
-            epochs,
-            seed + fold,
-            lambda step, before=fold * steps: progress(before + step, FOLDS * steps),
+        done = count(fold * steps + 1)
+        report = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs, done=done: progress(next(done), FOLDS * steps)
         )
+        batches = training_batches(fold_split, Sampling(BATCH), seed + fold, None, epochs)
+        fold_steps = math.ceil(len(fold_split) / BATCH)
+        model.fit(batches, epochs=epochs, steps_per_epoch=fold_steps, callbacks=[report], shuffle=False, verbose=0)
         scores[fold, ~own] = classifier.predict(images[~own], batch_size=PREDICTION_BATCH, verbose=0)
         for name, unlabelled in others.items():
             other_scores[name] += classifier.predict(unlabelled, batch_size=PREDICTION_BATCH, verbose=0) / FOLDS
@@ -115,11 +115,3 @@ def _reset(classifier: keras.Model, model: keras.Model, seed: int) -> None:
     classifier.set_weights(fresh.get_weights())
     for variable in model.optimizer.variables:
         variable.assign(keras.ops.zeros_like(variable))
-
-
-def _fit(model: keras.Model, split: Split, epochs: int, seed: int, progress: Callable[[int], None]) -> None:
-    done = count(1)
-    report = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: progress(next(done)))
-    batches = training_batches(split, Sampling(BATCH), seed, None, epochs)
-    steps = math.ceil(len(split) / BATCH)
-    model.fit(batches, epochs=epochs, steps_per_epoch=steps, callbacks=[report], shuffle=False, verbose=0)

@@ -15,13 +15,13 @@ from kerasexp.config import Experiment, experiment_from, load_experiment
 from kerasexp.config.data import FILE_SOURCES, Preprocessing, SourceName
 from kerasexp.config.files import find_file, places
 from kerasexp.console import Console
+from kerasexp.data.dataset_survey import image_statistics, merge_statistics, summarize
 from kerasexp.data.new_experiment import suggest_preprocessing
 from kerasexp.data.prepared_data import PreparedData, Split, prepare
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
 from kerasexp.data.stratified_sampling import stratified_sample
-from kerasexp.data.survey import image_statistics, merge_statistics, summarize
 from kerasexp.diagnosis.advice import advise
 from kerasexp.diagnosis.image_checks import StoredImages, check_stored_images
 from kerasexp.diagnosis.label_assessment import (
@@ -99,13 +99,10 @@ def diagnose(
     splits = {name: replace(split, images=_one_polarity(split.images, target)) for name, split in data.splits.items()}
     overview = dataset_overview(data.splits, data.class_names, seed)
     if checkpoint is not None:
-        labels, notes = (
-            _assess_with_reference(target, data, checkpoint, f"the reference {reference}", seed, console),
-            [],
-        )
+        labels = _assess_with_reference(target, data, checkpoint, f"the reference {reference}", seed, console)
+        diagnosis = Diagnosis(overview, labels, stored)
     else:
-        labels, notes = _cross_validate(target, data, splits, seed, console)
-    diagnosis = Diagnosis(overview, labels, stored, notes)
+        diagnosis = Diagnosis(overview, *_cross_validate(target, data, splits, seed, console), stored)
     training = target.experiment.training if target.from_file else None
     section = target.experiment.data.model_copy(update={"preprocessing": preprocessing})
     advice = advise(diagnosis, section, data.folders, training)
@@ -202,11 +199,8 @@ def _assess_with_reference(
     """Assess train and test with a checkpoint, on images with its preprocessing."""
     console.line(f"predicting the images with {name}")
     splits = _load(target, checkpoint.preprocessing, Console(quiet=True)).splits
-    positions = {
-        split: stratified_sample(splits[split].labels, MAX_IMAGES, seed)
-        for split in ("train", "test")
-        if split in splits
-    }
+    assessed = {name: split for name, split in splits.items() if name != "val"}
+    positions = {name: stratified_sample(split.labels, MAX_IMAGES, seed) for name, split in assessed.items()}
     return assess_with_checkpoint(splits, positions, data.class_names, checkpoint, name)
 
 
@@ -244,9 +238,8 @@ def _assess_class_names(
         splits = _load(target, checkpoint.preprocessing, Console(quiet=True)).splits
         sampled = stratified_sample(assessment.predictions.labels, MAX_FOR_NAMES, seed)
         positions = {"train": assessment.positions[sampled]}
-        by_shipped = assess_with_checkpoint(
-            splits, positions, data.class_names, checkpoint, f"the checkpoint {path.name}"
-        )
+        name = f"the checkpoint {path.name}"
+        by_shipped = assess_with_checkpoint(splits, positions, data.class_names, checkpoint, name)
         predicted = by_shipped[0].predictions.y_score.argmax(axis=1)
         share = matched_share(true_scores[sampled].argmax(axis=1), predicted, len(data.class_names))
         if share >= SUITABLE:
@@ -254,10 +247,10 @@ def _assess_class_names(
                 return by_shipped, None
             return (
                 [],
-                f"The class names are not permuted: {path.name}, a shipped checkpoint, uses them in the same way.",
+                f"The class names are not permuted: the shipped checkpoint {path.name} uses them in the same way.",
             )
         reasons.append(
-            f"{path.name} has the same names, but was trained on other images: only {share:.0%} of its predictions match "
-            "those of the cross-validated models"
+            f"{path.name} has the same class names, but only {share:.0%} of its predictions match those of the "
+            "cross-validated models"
         )
     return [], "; ".join(reasons) + "."

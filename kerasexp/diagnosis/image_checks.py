@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasexp.data.dataset_survey import ImageStatistics
 from kerasexp.data.disk_arrays import chunks
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.preprocessing import border_means
-from kerasexp.data.survey import ImageStatistics
 
 # An image with a range of values below this, of 255, is blank.
 BLANK = 8

@@ -15,10 +15,10 @@ import numpy as np
 from kerasexp.config.data import Preprocessing
 from kerasexp.config.files import is_there
 from kerasexp.data.archive import open_files
+from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.image_decoding import EXTENSIONS, decode_image, is_image_name
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
-from kerasexp.data.thread_pool import map_threads
 from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.storage import csv_text
@@ -71,7 +71,7 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
         UserError: the checkpoint is invalid.
         RunError: none of the files can be read.
     """
-    from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches
+    from kerasexp.data.input_pipeline import evaluation_batch_size, evaluation_batches
 
     loaded = load_checkpoint(checkpoint)
     predictions, broken = [], 0
@@ -96,12 +96,12 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
     return predictions
 
 
-def preprocessed(files: Sequence[ImageFile], how: Preprocessing) -> Iterator[np.ndarray | BrokenImage]:
+def preprocessed(files: Sequence[ImageFile], preprocessing: Preprocessing) -> Iterator[np.ndarray | BrokenImage]:
     """Yield each image as model input, uint8 [height, width, channels], or the reason why it cannot be read."""
 
     def one(file: ImageFile) -> np.ndarray | BrokenImage:
         try:
-            return preprocess(decode_image(file.read(), min_side_for(how)), how)
+            return preprocess(decode_image(file.read(), min_side_for(preprocessing)), preprocessing)
         except BrokenImage as broken:
             return broken
         except OSError as error:
@@ -127,16 +127,11 @@ def format_predictions(predictions: list[dict[str, Any]], format: str) -> str:
         return json.dumps(predictions, indent=2, ensure_ascii=False) + "\n"
     if format == "csv":
         count = max((len(p["top"]) for p in predictions), default=0)
-        header = [
-            "file",
-            "class",
-            "probability",
-            *(f"{key}_{k}" for k in range(1, count + 1) for key in ("class", "probability")),
-        ]
-        rows = (
+        columns = [f"{key}_{k}" for k in range(1, count + 1) for key in ("class", "probability")]
+        rows = [
             [p["file"], p["class"], p["probability"], *(v for t in p["top"] for v in t.values())] for p in predictions
-        )
-        return csv_text(header, rows)
+        ]
+        return csv_text(["file", "class", "probability", *columns], rows)
     width = max((len(p["file"]) for p in predictions), default=0)
     lines = (
         f"{p['file']:<{width}}  " + "  ".join(f"{t['class']} {t['probability']:.3f}" for t in p["top"])

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 COLUMNS = ["file", "true", "predicted", "correct", "probability"]
 NONE = np.zeros(0, np.int64)
+
+
+class ClassScores(NamedTuple):
+    """Scores of each class, [classes] each: float64, and int64 for the number of images."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,12 @@ class Predictions:
         return self.y_score.max(axis=1)
 
     @cached_property
-    def class_scores(self) -> np.ndarray:
-        """float64 [4, classes]: precision, recall, F1 and number of images of each class; 0 where undefined."""
+    def class_scores(self) -> ClassScores:
+        """Precision, recall, F1 and number of images of each class; 0 where undefined."""
         from sklearn.metrics import precision_recall_fscore_support
 
         labels = np.arange(len(self.class_names))
-        return np.stack(precision_recall_fscore_support(self.y_true, self.y_pred, labels=labels, zero_division=0))
+        return ClassScores(*precision_recall_fscore_support(self.y_true, self.y_pred, labels=labels, zero_division=0))
 
     @cached_property
     def one_vs_rest(self) -> OneVsRestCurves:
@@ -140,7 +149,7 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
     """
     import keras
 
-    from kerasexp.data.pipeline import evaluation_batch_size
+    from kerasexp.data.input_pipeline import evaluation_batch_size
 
     start, size = time.perf_counter(), evaluation_batch_size(split.images.shape[1:])
     last = next(layer for layer in reversed(model.layers) if layer.weights)

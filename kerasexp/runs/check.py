@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from kerasexp.config import Experiment, Study
 from kerasexp.console import Console
-from kerasexp.data.fit_checks import misfits
-from kerasexp.data.load import prepare_data
+from kerasexp.data.data_checks import misfits
+from kerasexp.data.load_data import prepare_data
 from kerasexp.errors import Problem, UserError
 
 # The activations of one batch, kept in float32 for the backward pass, are most of the memory that training needs.

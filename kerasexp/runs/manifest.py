@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasexp.config import Experiment, load_experiment, resolved_yaml
 from kerasexp.console import Console
-from kerasexp.data.fit_checks import absence
+from kerasexp.data.data_checks import absence
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.environment import hardware, now, versions
 from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError

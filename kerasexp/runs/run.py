@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
-from kerasexp.data.load import load_data
+from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.identity import identify

@@ -7,7 +7,7 @@ import json
 from kerasexp.config import Experiment, Search
 from kerasexp.config.search import corner_problems
 from kerasexp.console import Console
-from kerasexp.data.load import load_data
+from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import UserError
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasexp.data.pipeline import evaluation_batches
+from kerasexp.data.input_pipeline import evaluation_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.training.clock import Clock

@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasexp.console import Console
 from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
-from kerasexp.data.pipeline import evaluation_batch_size
+from kerasexp.data.input_pipeline import evaluation_batch_size
 from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
 from kerasexp.storage import write_with

@@ -10,7 +10,7 @@ from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.training import Training, labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches, training_batches
+from kerasexp.data.input_pipeline import evaluation_batch_size, evaluation_batches, training_batches
 from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.errors import NonFiniteLoss
 from kerasexp.losses import build_loss
@@ -19,13 +19,7 @@ from kerasexp.models.decoding import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
 from kerasexp.saving.run_files import RunFiles
 from kerasexp.training.accuracy import build_accuracy
-from kerasexp.training.callbacks import (
-    SAVED_ATTRIBUTES,
-    AtomicCheckpoint,
-    History,
-    StopAtNonFiniteLoss,
-    plateau_callbacks,
-)
+from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
 from kerasexp.training.classical_heads import CLASSICAL_FITS
 from kerasexp.training.clock import Clock
 from kerasexp.training.devices import largest_batch_size, train_as_one_device
@@ -76,9 +70,10 @@ def fit_by_gradients(
     # 2. The callbacks.
     clock = Clock()
     callbacks = _callbacks(model, optimizer, classifier, val, training, steps, run, clock)
+    train_as_one_device(model, optimizer)  # after the gradients are recorded: see hooks.py
     with stop_requests() as stop:
         # 3. The state of an earlier process, and the batches from there on, which follow from the seed.
-        state = TrainingState(run.state, model, callbacks.saved_attributes, callbacks.flow, clock, training, stop)
+        state = TrainingState(run.state, model, callbacks.in_order, callbacks.flow, clock, training, stop)
         state.restore(console)
         batches = training_batches(
             train, sampling, experiment.seed, experiment.data.augmentation, training.epochs, state.begin
@@ -126,7 +121,7 @@ def _compiled(
 
 
 class _Callbacks(NamedTuple):
-    """The callbacks in their order; those that are read after the training; and the attributes that its state holds."""
+    """The callbacks in their order, and those that are read after the training."""
 
     in_order: list[keras.callbacks.Callback]
     checkpoint: AtomicCheckpoint
@@ -134,7 +129,6 @@ class _Callbacks(NamedTuple):
     flow: GradientFlow
     early: EarlyCurve
     non_finite: StopAtNonFiniteLoss
-    saved_attributes: dict[keras.callbacks.Callback, tuple[str, ...]]
 
 
 def _callbacks(
@@ -150,10 +144,8 @@ def _callbacks(
     checkpoint = AtomicCheckpoint(run.model, classifier, training.checkpoint)
     history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
     flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
-    train_as_one_device(model, optimizer)
     batch_size, complementary = evaluation_batch_size(val.images.shape[1:]), labels_are_complementary(training)
     early = EarlyCurve(classifier, val, batch_size, training.validate_at, complementary, clock, run.write_curve)
-    plateau = plateau_callbacks(training)
     in_order = [
         # The moving average of the weights comes first, so that all others see it.
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.optimizer.ema is not None else []),
@@ -161,13 +153,11 @@ def _callbacks(
         history,
         flow,
         *([early] if training.validate_at else []),
-        *plateau,
+        *plateau_callbacks(training),
         keras.callbacks.TensorBoard(run.tensorboard, write_graph=False, profile_batch=0),
         non_finite,
     ]
-    saved_attributes = {checkpoint: ("best", "kept"), history: ("rows",), early: ("rows",)}
-    saved_attributes |= {callback: SAVED_ATTRIBUTES[type(callback)] for callback in plateau}
-    return _Callbacks(in_order, checkpoint, history, flow, early, non_finite, saved_attributes)
+    return _Callbacks(in_order, checkpoint, history, flow, early, non_finite)
 
 
 def _non_finite_message(callbacks: _Callbacks, steps: int, training: Training, run: RunFiles) -> str:
@@ -178,9 +168,8 @@ def _non_finite_message(callbacks: _Callbacks, steps: int, training: Training, r
     if (gradient := callbacks.flow.first_non_finite()) is not None:
         layer, number = gradient
         in_epoch, in_step = divmod(number - 1, steps)
-        where = (
-            f"The first gradient that is not finite is that of '{layer}', in epoch {in_epoch + 1}, step {in_step + 1}. "
-        )
+        step_of_epoch = f"in epoch {in_epoch + 1}, step {in_step + 1}"
+        where = f"The first gradient that is not finite is that of '{layer}', {step_of_epoch}. "
     return (
         f"the loss is not finite (NaN or infinite) in epoch {epoch}, step {step}; {kept}. {where}"
         f"Try a lower training.optimizer.learning_rate (now {training.optimizer.learning_rate:g}) or a clip_norm of 1"

@@ -10,7 +10,7 @@ from kerasexp.data import disk_arrays, image_cache
 from kerasexp.data.disk_arrays import ImagesOnDisk, ImagesWriter, chunks
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.image_cache import decode_cached
-from kerasexp.data.pipeline import evaluation_batches, training_batches
+from kerasexp.data.input_pipeline import evaluation_batches, training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
 

@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 
+from kerasexp.data.dataset_survey import ImageStatistics
 from kerasexp.data.prepared_data import Split
-from kerasexp.data.survey import ImageStatistics
 from kerasexp.diagnosis.image_checks import check_stored_images, find_duplicates, find_unusual_images
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
-from kerasexp.data.file_lookup import find_data_path
+from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.pixel_values import as_labels, as_uint8
 from kerasexp.errors import Problem, UserError, listing

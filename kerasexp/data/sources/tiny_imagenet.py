@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 from kerasexp.config.data import Data, DataSource
 from kerasexp.data.archive import Files, open_files
-from kerasexp.data.file_lookup import PublishedDataset, find_dataset
+from kerasexp.data.dataset_lookup import PublishedDataset, find_dataset
 from kerasexp.data.image_decoding import is_image_name
 from kerasexp.data.image_files import source_from_files
 from kerasexp.data.source import BrokenImage, Source

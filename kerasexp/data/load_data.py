@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
-from kerasexp.data.fit_checks import absence, misfits
+from kerasexp.data.data_checks import absence, misfits
 from kerasexp.data.prepared_data import DataCache, PreparedData, prepare
 from kerasexp.errors import UserError
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.data import DataSource
+from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.source import BrokenImage, Images, Source
 from kerasexp.data.sources.image_folder import load_image_folder
-from kerasexp.data.thread_pool import map_threads
 
 # Images decoded per split, enough for statistics; counts include all images.
 SAMPLE = 2000

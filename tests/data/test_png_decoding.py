@@ -8,9 +8,9 @@ import pytest
 from image_samples import SIGNATURE, as_pillow_reads, chunk, encoded, header, interlaced_png, png, rotated, rows
 from PIL import Image, PngImagePlugin
 
-from kerasexp.data import png as png_files
+from kerasexp.data import png_decoding
 from kerasexp.data.image_decoding import decode_image
-from kerasexp.data.png import _stored_zlib
+from kerasexp.data.png_decoding import _stored_zlib
 from kerasexp.data.source import BrokenImage
 
 GENERATOR = np.random.default_rng(0)
@@ -26,7 +26,7 @@ IEND = chunk(b"IEND", b"")
 @pytest.mark.parametrize("inflated_by", ["zlib-ng", "TensorFlow"])
 def test_a_plain_png_is_read_exactly(image, mode, options, inflated_by, monkeypatch):
     if inflated_by == "TensorFlow":
-        monkeypatch.setattr(png_files, "MAX_INFLATED", 0)
+        monkeypatch.setattr(png_decoding, "MAX_INFLATED", 0)
     decoded = decode_image(encoded(image, **options))
     assert decoded.dtype == np.uint8
     assert np.array_equal(decoded, image.reshape(*image.shape[:2], -1))
@@ -213,7 +213,7 @@ def test_a_transfer_in_text_mode_is_reported():
     ids=["a row is missing", "nothing there", "no such filter"],
 )
 def test_missing_pixels_are_refused_even_with_correct_checksums(depth, colour, damage):
-    samples = png_files.SAMPLES[colour]
+    samples = png_decoding.SAMPLES[colour]
     content = (b"\0" + bytes((31 * samples * depth + 7) // 8)) * 20
     palette = chunk(b"PLTE", bytes(768))
     assert decode_image(png(SIZE, depth, colour, zlib.compress(content), palette)).shape[:2] == (20, 31)
@@ -270,7 +270,7 @@ def test_a_comment_that_unpacks_to_far_more_is_not_unpacked():
 
 def test_excess_pixels_are_not_kept(monkeypatch):
     decompressed = []
-    monkeypatch.setattr(png_files, "_stored_zlib", decompressed.append)
+    monkeypatch.setattr(png_decoding, "_stored_zlib", decompressed.append)
     image = np.zeros((20, 31), np.uint8)
     assert np.array_equal(decode_image(png(SIZE, 8, 0, rows(np.zeros((200_000, 31), np.uint8))))[..., 0], image)
     assert decompressed == []
