@@ -1,10 +1,10 @@
-"""What evaluation and report cost: beside the training of 3 epochs of MNIST, and with 62 and 200 classes beside ten.
+"""Time of evaluation and report, relative to training 3 epochs of MNIST, and with 62 and 200 classes relative to ten.
 
     python benchmarks/report_share.py [--pairs 5] [--parts share classes] [--write]
 
-Each go is a whole `run`, whose manifest says how long each part took: two passes over val and test, all figures, and the page
-with the diagnosis of the data. The share is that of `experiments/part2_random.yaml`. The classes are of as many images to
-judge as MNIST has, 6,000 and 10,000, which are random, as only their number matters here.
+Each measurement is a whole `run`, with the times from its manifest: one pass over val and test, all metrics and plots, and the
+page with the diagnosis of the data. `share` runs `experiments/part2_random.yaml`. `classes` evaluates as many random images as
+MNIST has, 6,000 and 10,000, as only their number matters here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COMMAND = "python benchmarks/report_share.py"
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured")
+    arguments.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="measurements to make")
     given = arguments.parse_args()
     for part in given.parts:
         PARTS[part](given)
@@ -70,7 +70,7 @@ PARTS = {"share": share, "classes": classes}
 
 
 def of_random(count: int) -> float:
-    """Return the seconds of evaluation and report of a run on random images of so many classes."""
+    """Return the seconds of evaluation and report of a run on random images with this number of classes."""
     import numpy as np
 
     generator = np.random.default_rng(0)

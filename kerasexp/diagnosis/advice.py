@@ -112,7 +112,7 @@ def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) ->
     two_sample = diagnosis.overview.two_sample
     if two_sample is not None and two_sample.matters:
         yield Advice(
-            "Train and test have different images, so that accuracy on val, which comes from train, overestimates that on "
+            "The images of train and test differ, so that the accuracy on val, which is part of train, overestimates that on "
             "test; augmentation can reduce the difference.",
             {} if data.augmentation else {"data": {"augmentation": {"rotation": 8, "shift": 0.05, "zoom": 0.1}}},
         )

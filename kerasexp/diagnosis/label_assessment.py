@@ -67,7 +67,9 @@ def assess_scores(
         name: HeldOutPredictions(labels[name][at], score, class_names, expected[name], trained_on_labels=False)
         for name, (at, score) in scores.items()
     }
-    errors = {name: label_disagreement(held_out) for name, held_out in predictions.items()}
+    errors = {
+        name: disagreement(p.labels, p.y_score.argmax(axis=1), len(class_names)) for name, p in predictions.items()
+    }
     result = []
     for name, held_out in predictions.items():
         # The model is about as accurate on the other splits, and often more accurate than its confidence says.
@@ -135,11 +137,6 @@ def expected_error(y_score: np.ndarray, labels: np.ndarray) -> float:
     chance = float((shares * label_shares).sum())
     error = float(1 - y_score.max(axis=1).mean()) if len(y_score) else 1.0
     return 1.0 if chance >= 1 else min(error / (1 - chance), 1.0)
-
-
-def label_disagreement(predictions: HeldOutPredictions) -> float:
-    """Return the disagreement of labels and predictions, relative to that by chance."""
-    return disagreement(predictions.labels, predictions.y_score.argmax(axis=1), len(predictions.class_names))
 
 
 def _error(predictions: Predictions) -> float:

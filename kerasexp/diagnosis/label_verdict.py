@@ -40,15 +40,29 @@ class HeldOutPredictions:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The kind of labels, and the numbers that it rests on.
+class Decoded:
+    """Labels and predicted classes.
 
     Attributes:
-        kind: `ordinary`, `noisy`, `permuted`, `complementary`, `random`, or `unclear`.
         decode: `argmax` or `argmin`, by which a class was predicted from the probabilities.
         table: int64 [classes, classes], labels (rows) and predicted classes.
         information: mutual information of the table.
         agreement: share of labels that equal the prediction; `chance`: its expected value if both were independent.
+    """
+
+    decode: str
+    table: np.ndarray
+    information: Information
+    agreement: float
+    chance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict(Decoded):
+    """The kind of labels, and the numbers that it rests on.
+
+    Attributes:
+        kind: `ordinary`, `noisy`, `permuted`, `complementary`, `random`, or `unclear`.
         rate, low, high: share of wrong labels with its 95 % interval; None where it cannot be estimated.
         permutation: for `permuted`, label to true class, by name, of the classes that have changed places.
         errors: the likely label errors, where labels are ordinary or noisy.
@@ -56,28 +70,12 @@ class Verdict:
     """
 
     kind: str
-    decode: str
-    table: np.ndarray
-    information: Information
-    agreement: float
-    chance: float
     rate: float | None = None
     low: float | None = None
     high: float | None = None
     permutation: dict[str, str] = field(default_factory=dict)
     errors: LabelErrors | None = None
     resolved: bool = True
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """Labels and the classes predicted by one decoding; the attributes are those of `Verdict`."""
-
-    decode: str
-    table: np.ndarray
-    information: Information
-    agreement: float
-    chance: float
 
 
 def assess_labels(predictions: HeldOutPredictions) -> Verdict | None:
@@ -98,17 +96,17 @@ def assess_labels(predictions: HeldOutPredictions) -> Verdict | None:
     highest = _decode(predictions, "argmax")
     if permuted := permuted_classes(highest.table):
         names = predictions.class_names
-        return Verdict("permuted", **vars(highest), permutation={names[a]: names[b] for a, b in permuted.items()})
+        return Verdict(kind="permuted", **vars(highest), permutation={names[a]: names[b] for a, b in permuted.items()})
     decoded = [highest, _decode(predictions, "argmin")] if trained else [highest]
     if all(each.information.p_value > SIGNIFICANT for each in decoded):
-        return Verdict("random", **vars(highest))
+        return Verdict(kind="random", **vars(highest))
     lowest = decoded[-1]
     if _avoids(lowest, count, len(predictions.class_names)) and (
         not trained or lowest.chance - lowest.agreement > highest.agreement - highest.chance
     ):
-        return Verdict("complementary", **vars(lowest))
+        return Verdict(kind="complementary", **vars(lowest))
     if _p_value(highest, count, "greater") > SIGNIFICANT:
-        return Verdict("unclear", **vars(highest))
+        return Verdict(kind="unclear", **vars(highest))
     return _ordinary_or_noisy(predictions, highest)
 
 
@@ -145,10 +143,10 @@ def relative_error(table: np.ndarray) -> float:
     return 1.0 if chance >= 1 else min((1 - agreement) / (1 - chance), 1.0)
 
 
-def _decode(predictions: HeldOutPredictions, decode: str) -> _Decoded:
+def _decode(predictions: HeldOutPredictions, decode: str) -> Decoded:
     score = predictions.y_score if decode == "argmax" else -predictions.y_score
     table = contingency_table(predictions.labels, score.argmax(axis=1), len(predictions.class_names))
-    return _Decoded(decode, table, information(table), *_agreement(table))
+    return Decoded(decode, table, information(table), *_agreement(table))
 
 
 def _agreement(table: np.ndarray) -> tuple[float, float]:
@@ -157,23 +155,23 @@ def _agreement(table: np.ndarray) -> tuple[float, float]:
     return float(np.trace(table) / total), float((rows * columns).sum())
 
 
-def _p_value(decoded: _Decoded, count: int, alternative: str) -> float:
+def _p_value(decoded: Decoded, count: int, alternative: str) -> float:
     from scipy.stats import binomtest
 
     return float(binomtest(int(np.trace(decoded.table)), count, min(decoded.chance, 1.0), alternative).pvalue)
 
 
-def _avoids(decoded: _Decoded, count: int, classes: int) -> bool:
+def _avoids(decoded: Decoded, count: int, classes: int) -> bool:
     """Whether labels equal the prediction clearly less often than by chance; with two classes that is a permutation."""
     if classes < 3 or _p_value(decoded, count, "less") > SIGNIFICANT:
         return False
     return decoded.agreement < decoded.chance / (2 if decoded.decode == "argmax" else 1)
 
 
-def _ordinary_or_noisy(predictions: HeldOutPredictions, decoded: _Decoded) -> Verdict:
+def _ordinary_or_noisy(predictions: HeldOutPredictions, decoded: Decoded) -> Verdict:
     errors, error = find_label_errors(predictions.labels, predictions.y_score), relative_error(decoded.table)
     # Where labels and predictions nearly always agree, few labels can be wrong however poor the model.
     resolved = error <= 2 * SMALL_RATE or error > BEYOND_MODEL_ERROR * predictions.model_error
     kind = "noisy" if resolved and errors.low > SMALL_RATE else "ordinary"
     rate = {"rate": errors.rate, "low": errors.low, "high": errors.high} if resolved else {}
-    return Verdict(kind, **vars(decoded), **rate, errors=errors, resolved=resolved)
+    return Verdict(kind=kind, **vars(decoded), **rate, errors=errors, resolved=resolved)

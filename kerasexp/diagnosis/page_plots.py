@@ -15,7 +15,7 @@ from kerasexp.plots.label_errors import plot_label_errors, plot_labelled_images
 from kerasexp.plots.mutual_information import plot_mutual_information
 from kerasexp.report.html import Plot
 
-MAX_ERRORS, ERROR_COLUMNS, MAX_GROUPS, MAX_UNUSUAL = 18, 6, 8, 8
+MAX_ERRORS, MAX_GROUPS, MAX_UNUSUAL = 18, 8, 8
 
 
 def label_plots(labels: LabelAssessment, overview: DatasetOverview, section: str) -> Iterator[Plot]:
@@ -67,7 +67,7 @@ def _label_errors(labels: LabelAssessment, overview: DatasetOverview, section: s
         "label_errors",
         f"Labels of {labels.split} that {what}, the likeliest first, with the prediction of {labels.assessor}.",
         f"The first has the label {names[given[0]]}, and is more likely {names[suggested[0]]}.",
-        plot_label_errors(images, given, suggested, predictions.y_score[shown, suggested], names, ERROR_COLUMNS),
+        plot_label_errors(images, given, suggested, predictions.y_score[shown, suggested], names),
         chart=False,
     )
 

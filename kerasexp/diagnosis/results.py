@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -106,3 +107,20 @@ def dataset_overview(splits: Mapping[str, Split], class_names: list[str], seed: 
         find_duplicates(splits),
         find_unusual_images(splits),
     )
+
+
+def label_errors(assessment: LabelAssessment, overview: DatasetOverview) -> list[dict[str, Any]]:
+    """Return a row per likely label error, the likeliest first: file, label, more likely class, and both probabilities."""
+    errors, predictions = assessment.verdict.errors, assessment.predictions
+    if errors is None:
+        return []
+    return [
+        {
+            "file": overview.splits[assessment.split].names[assessment.positions[i]],
+            "label": predictions.class_names[predictions.labels[i]],
+            "suggested": predictions.class_names[other],
+            "label_probability": float(predictions.y_score[i, predictions.labels[i]]),
+            "suggested_probability": float(predictions.y_score[i, other]),
+        }
+        for i, other in zip(errors.positions, errors.suggested, strict=True)
+    ]

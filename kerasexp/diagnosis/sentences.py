@@ -17,8 +17,8 @@ LISTED = 5
 def headline(assessment: LabelAssessment) -> str:
     """Return one sentence on the verdict, to be written after its kind and a colon."""
     verdict, assessor = assessment.verdict, assessment.assessor
-    chance = f"{percent(verdict.chance)} would by chance"
-    agree = f"{percent(verdict.agreement)} of the labels agree with {assessor}, {chance}"
+    chance = f"(by chance: {percent(verdict.chance)})"
+    agree = f"{percent(verdict.agreement)} of the labels agree with {assessor} {chance}"
     if verdict.kind == "permuted":
         whose = "" if assessment.knows_class_names else "train's "
         moves = listing((f"{label} means {whose}{name}" for label, name in verdict.permutation.items()), 30)
@@ -27,7 +27,7 @@ def headline(assessment: LabelAssessment) -> str:
     if verdict.kind == "complementary":
         agreement = percent(verdict.agreement)
         return (
-            f"the labels say what an image is NOT; {agreement} of them are the class predicted by {assessor}, {chance}"
+            f"the labels say what an image is NOT; {agreement} of them are the class predicted by {assessor} {chance}"
         )
     if verdict.kind == "random":
         return f"the labels share no more information with the predictions of {assessor} than by chance"

@@ -8,7 +8,7 @@ from typing import Any
 
 from kerasexp.diagnosis.advice import Advice
 from kerasexp.diagnosis.image_checks import Place
-from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, LabelAssessment
+from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, LabelAssessment, label_errors
 from kerasexp.diagnosis.sentences import evidence_sentences, headline, image_sentences, split_sentences
 
 
@@ -57,10 +57,8 @@ def as_json(diagnosis: Diagnosis, advice: Sequence[Advice]) -> dict[str, Any]:
 
 
 def _labels_json(assessment: LabelAssessment, overview: DatasetOverview) -> dict[str, Any]:
-    verdict, predictions = assessment.verdict, assessment.predictions
-    errors, information, names = verdict.errors, verdict.information, predictions.class_names
-    wrong = [] if errors is None else zip(errors.positions, errors.suggested, strict=True)
-    null = information.null
+    verdict, information, null = assessment.verdict, assessment.verdict.information, assessment.verdict.information.null
+    errors = label_errors(assessment, overview)
     return {
         "split": assessment.split,
         "assessor": assessment.assessor,
@@ -78,15 +76,8 @@ def _labels_json(assessment: LabelAssessment, overview: DatasetOverview) -> dict
         "null_bits": {"mean": float(null.mean()), "highest": float(null.max()), "draws": len(null)},
         "p_value": information.p_value,
         "table": verdict.table.tolist(),
-        "class_names": names,
-        "likely_errors": [
-            {
-                "file": overview.splits[assessment.split].names[assessment.positions[i]],
-                "label": names[predictions.labels[i]],
-                "suggested": names[other],
-            }
-            for i, other in wrong
-        ],
+        "class_names": assessment.predictions.class_names,
+        "likely_errors": [{key: row[key] for key in ("file", "label", "suggested")} for row in errors],
         "sentences": [f"{verdict.kind}: {headline(assessment)}", *evidence_sentences(assessment)],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,23 +28,14 @@ def accuracy(predictions: Predictions) -> float:
     return float(np.mean(predictions.correct))
 
 
-def accuracy_interval(predictions: Predictions) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of the accuracy."""
-    return wilson_interval(accuracy(predictions), len(predictions))
+def top_k_accuracy(predictions: Predictions, k: int) -> float | None:
+    """Return the share of images whose true class is among the k most likely; None with k classes or fewer."""
+    from sklearn.metrics import top_k_accuracy_score
 
-
-def top_k_accuracy(k: int) -> Metric:
-    """Return the metric: share of images whose true class is among the k most likely; None with k classes or fewer."""
-
-    def metric(predictions: Predictions) -> float | None:
-        from sklearn.metrics import top_k_accuracy_score
-
-        labels = np.arange(len(predictions.class_names))
-        if len(labels) <= k:
-            return None
-        return float(top_k_accuracy_score(predictions.y_true, predictions.y_score, k=k, labels=labels))
-
-    return metric
+    labels = np.arange(len(predictions.class_names))
+    if len(labels) <= k:
+        return None
+    return float(top_k_accuracy_score(predictions.y_true, predictions.y_score, k=k, labels=labels))
 
 
 def case_insensitive_accuracy(predictions: Predictions) -> float | None:
@@ -88,102 +80,78 @@ def _score(score: Callable[..., float], predictions: Predictions) -> float:
         return float(score(predictions.y_true, predictions.y_score.astype(np.float64), labels=labels))
 
 
-def expected_calibration_error(predictions: Predictions) -> float:
-    """Return the expected calibration error in 15 bins."""
-    return reliability(predictions).error
-
-
 def calibrated(metric: Metric) -> Metric:
     """Return the same metric of the probabilities after temperature scaling; None without a temperature."""
     return lambda predictions: None if predictions.calibrated is None else metric(predictions.calibrated)
 
 
-def class_average(column: int, weighted: bool) -> Metric:
-    """Return the metric: a column of `class_scores`, averaged over the classes that the split has.
-
-    A class that is never predicted has precision 0. The weights are the numbers of images.
-    """
-
-    def metric(predictions: Predictions) -> float:
-        present = np.unique(predictions.y_true)
-        scores, support = predictions.class_scores[column][present], predictions.class_scores[-1][present]
-        return float(np.average(scores, weights=support if weighted else None))
-
-    return metric
+def macro_average(scores: np.ndarray, predictions: Predictions) -> float:
+    """Return the mean of scores [classes] over the classes that the split has; a class never predicted has precision 0."""
+    return float(np.average(scores[np.unique(predictions.y_true)]))
 
 
-def macro_bound(name: str, end: int) -> Metric:
-    """Return the metric: the low (0) or high (1) end of the 95 % bootstrap interval of a macro average."""
-    return lambda predictions: predictions.macro_intervals[name][end]
+def weighted_average(scores: np.ndarray, predictions: Predictions) -> float:
+    """Return the mean of scores [classes], weighted by the number of images."""
+    present = np.unique(predictions.y_true)
+    return float(np.average(scores[present], weights=predictions.class_scores.support[present]))
 
 
-def macro_auc(predictions: Predictions) -> float | None:
-    """Return the mean area under the ROC curves of one class against the rest; None where no class has both."""
-    return _mean_defined(predictions.one_vs_rest.auc)
-
-
-def macro_average_precision(predictions: Predictions) -> float | None:
-    """Return the mean average precision of one class against the rest; None where no class has both."""
-    return _mean_defined(predictions.one_vs_rest.average_precision)
-
-
-def _mean_defined(values: np.ndarray) -> float | None:
-    return None if np.isnan(values).all() else float(np.nanmean(values))
+def defined_mean(scores: np.ndarray) -> float | None:
+    """Return the mean of scores [classes] that are not NaN; None if all are."""
+    return None if np.isnan(scores).all() else float(np.nanmean(scores))
 
 
 def per_class(predictions: Predictions) -> dict[str, dict[str, Any]]:
-    """Return, by class name, what is known of one class.
+    """Return the metrics of each class, by name.
 
     Keys: `precision`, `recall` with its 95 % Wilson interval, `f1`, `support` and `predicted` (images that have this class,
     and that are predicted as it), `auc` and `average_precision`, None where undefined.
     """
     names, curves = predictions.class_names, predictions.one_vs_rest
-    predicted = np.bincount(predictions.y_pred, minlength=len(names))
+    predicted, rows = np.bincount(predictions.y_pred, minlength=len(names)), {}
     columns = (*predictions.class_scores, predicted, curves.auc, curves.average_precision)
-    return {name: _one_class(*(column[label] for column in columns)) for label, name in enumerate(names)}
-
-
-def _one_class(precision, recall, f1, support, predicted, auc, average_precision) -> dict[str, Any]:
-    low, high = wilson_interval(float(recall), int(support))
-    return {
-        "precision": float(precision),
-        "recall": float(recall),
-        "recall_low": low,
-        "recall_high": high,
-        "f1": float(f1),
-        "support": int(support),
-        "predicted": int(predicted),
-        "auc": None if np.isnan(auc) else float(auc),
-        "average_precision": None if np.isnan(average_precision) else float(average_precision),
-    }
+    for name, precision, recall, f1, support, count, auc, ap in zip(names, *columns, strict=True):
+        low, high = wilson_interval(float(recall), int(support))
+        rows[name] = {
+            "precision": float(precision),
+            "recall": float(recall),
+            "recall_low": low,
+            "recall_high": high,
+            "f1": float(f1),
+            "support": int(support),
+            "predicted": int(count),
+            "auc": None if np.isnan(auc) else float(auc),
+            "average_precision": None if np.isnan(ap) else float(ap),
+        }
+    return rows
 
 
 # The metrics of a split, in the order of `metrics.json`. A metric that returns None is left out.
 METRICS: dict[str, Metric] = {
     "images": len,
     "accuracy": accuracy,
-    "accuracy_low": lambda predictions: accuracy_interval(predictions)[0],
-    "accuracy_high": lambda predictions: accuracy_interval(predictions)[1],
-    "top_3_accuracy": top_k_accuracy(3),
-    "top_5_accuracy": top_k_accuracy(5),
+    "accuracy_low": lambda p: wilson_interval(accuracy(p), len(p))[0],
+    "accuracy_high": lambda p: wilson_interval(accuracy(p), len(p))[1],
+    "top_3_accuracy": partial(top_k_accuracy, k=3),
+    "top_5_accuracy": partial(top_k_accuracy, k=5),
     "case_insensitive_accuracy": case_insensitive_accuracy,
     "majority_accuracy": majority_accuracy,
     "loss": keras_loss,
     "nll": negative_log_likelihood,
     "brier": brier_score,
-    "ece": expected_calibration_error,
+    "ece": lambda p: reliability(p).error,
     "nll_calibrated": calibrated(negative_log_likelihood),
-    "ece_calibrated": calibrated(expected_calibration_error),
-    "macro_precision": class_average(0, weighted=False),
-    "macro_recall": class_average(1, weighted=False),
-    "macro_f1": class_average(2, weighted=False),
-    "weighted_precision": class_average(0, weighted=True),
-    "weighted_recall": class_average(1, weighted=True),
-    "weighted_f1": class_average(2, weighted=True),
-    "macro_recall_low": macro_bound("macro_recall", 0),
-    "macro_recall_high": macro_bound("macro_recall", 1),
-    "macro_f1_low": macro_bound("macro_f1", 0),
-    "macro_f1_high": macro_bound("macro_f1", 1),
-    "macro_auc": macro_auc,
-    "macro_average_precision": macro_average_precision,
+    "ece_calibrated": calibrated(lambda p: reliability(p).error),
+    "macro_precision": lambda p: macro_average(p.class_scores.precision, p),
+    "macro_recall": lambda p: macro_average(p.class_scores.recall, p),
+    "macro_f1": lambda p: macro_average(p.class_scores.f1, p),
+    "weighted_precision": lambda p: weighted_average(p.class_scores.precision, p),
+    "weighted_recall": lambda p: weighted_average(p.class_scores.recall, p),
+    "weighted_f1": lambda p: weighted_average(p.class_scores.f1, p),
+    "macro_recall_low": lambda p: p.macro_intervals["macro_recall"][0],
+    "macro_recall_high": lambda p: p.macro_intervals["macro_recall"][1],
+    "macro_f1_low": lambda p: p.macro_intervals["macro_f1"][0],
+    "macro_f1_high": lambda p: p.macro_intervals["macro_f1"][1],
+    "macro_auc": lambda p: defined_mean(p.one_vs_rest.auc),
+    "macro_average_precision": lambda p: defined_mean(p.one_vs_rest.average_precision),
 }

@@ -32,10 +32,11 @@ def plot_confused_pairs(pairs: list[Pair], class_names: list[str]) -> Figure:
     figure, sheet = new_sheet(WIDTH * columns, HEIGHT * len(pairs))
     for row, (a, b, a_as_b, b_as_a, correct_a, correct_b, confused) in enumerate(pairs):
         top = row * HEIGHT + PAD + 2 * LINE + GAP
-        heading = f"{headings[a]} / {headings[b]}: {a_as_b} as {headings[b]}, {b_as_a} as {headings[a]}"
+        first, second = headings[a], headings[b]
+        heading = f"{first} predicted as {second}: {a_as_b}, {second} as {first}: {b_as_a}"
         write(sheet, PAD, top - LINE - 1.5 * GAP, heading, WIDTH * columns - 2 * PAD, fontweight="bold")
-        for first, name, examples in ((0, titles[a], correct_a), (EXAMPLES, titles[b], correct_b)):
-            for column, image in enumerate(examples[:EXAMPLES], first):
+        for start, name, examples in ((0, titles[a], correct_a), (EXAMPLES, titles[b], correct_b)):
+            for column, image in enumerate(examples[:EXAMPLES], start):
                 draw_image(sheet, image, column * WIDTH + PAD, top, side, name)
         for column, (image, _, predicted) in enumerate(confused, 2 * EXAMPLES):
             draw_image(sheet, image, column * WIDTH + PAD, top, side, f"as {titles[predicted]}", wrong=True)

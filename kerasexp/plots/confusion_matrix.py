@@ -14,11 +14,7 @@ MAX_NUMBERS = 20
 
 
 def plot_confusion(
-    counts: np.ndarray,
-    class_names: list[str],
-    normalised: bool = False,
-    rows: str = "true",
-    columns: str = "predicted",
+    counts: np.ndarray, class_names: list[str], normalised: bool = False, rows: str = "true", columns: str = "predicted"
 ) -> Figure:
     """Draw a confusion matrix: a row per true class, a column per predicted one; colour is the share of the row.
 

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from kerasexp.plots.class_labels import drawable
 from kerasexp.plots.image_grid import MAX_TITLE, draw_image_grid
 
+COLUMNS = 6
+
 
 def plot_label_errors(
     images: np.ndarray,
@@ -15,7 +17,6 @@ def plot_label_errors(
     suggested: np.ndarray,
     probability: np.ndarray,
     class_names: list[str],
-    columns: int = 4,
 ) -> Figure:
     """Draw images with their label and the more likely class, in red.
 
@@ -25,7 +26,6 @@ def plot_label_errors(
         suggested: int [n], the more likely class.
         probability: float [n], of the suggested class.
         class_names: in the order of the classes.
-        columns: images per row.
     """
     # "label: " takes two characters more than a probability.
     names = drawable(class_names, MAX_TITLE - 2)
@@ -33,7 +33,7 @@ def plot_label_errors(
         f"label: {names[label]}\n{names[other]}  {p:.0%}"
         for label, other, p in zip(labels, suggested, probability, strict=True)
     ]
-    return draw_image_grid(images, titles, np.ones(len(images), bool), columns)
+    return draw_image_grid(images, titles, np.ones(len(images), bool), COLUMNS)
 
 
 def plot_labelled_images(
@@ -42,7 +42,6 @@ def plot_labelled_images(
     labels: np.ndarray,
     wrong: np.ndarray,
     class_names: list[str],
-    columns: int = 4,
 ) -> Figure:
     """Draw images with their split and their label.
 
@@ -52,8 +51,7 @@ def plot_labelled_images(
         labels: int [n].
         wrong: bool [n], whether the title is red.
         class_names: in the order of the classes.
-        columns: images per row.
     """
     names = drawable(class_names, MAX_TITLE)
     titles = [f"{split}\n{names[label]}" for split, label in zip(splits, labels, strict=True)]
-    return draw_image_grid(images, titles, wrong, columns)
+    return draw_image_grid(images, titles, wrong)

@@ -11,7 +11,7 @@ from kerasexp.plots.class_labels import add_legend, drawable
 from kerasexp.plots.style import GREY, PALETTE, empty_figure, new_figure, plain_axes
 
 Curve = tuple[np.ndarray, np.ndarray] | None
-# Number of coloured classes, the worst ones, where there are more classes than colours.
+# With more classes than colours, only this many are coloured: the worst.
 WORST = 3
 
 

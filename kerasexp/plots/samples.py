@@ -12,9 +12,7 @@ from kerasexp.plots.image_grid import MAX_TITLE, draw_image_grid
 MAX_RUNS = 4
 
 
-def plot_samples(
-    images: np.ndarray, y_true: np.ndarray, y_score: np.ndarray, class_names: list[str], columns: int = 4
-) -> Figure:
+def plot_samples(images: np.ndarray, y_true: np.ndarray, y_score: np.ndarray, class_names: list[str]) -> Figure:
     """Draw images with true class, predicted class and its probability; titles of wrong predictions are red.
 
     Args:
@@ -22,7 +20,6 @@ def plot_samples(
         y_true: int [n].
         y_score: float [n, classes].
         class_names: in the order of the classes.
-        columns: images per row.
     """
     names = drawable(class_names, MAX_TITLE)
     titles = []
@@ -30,7 +27,7 @@ def plot_samples(
         predicted = int(score.argmax())
         true_line = "" if predicted == true else f"\ntrue: {names[true]}"
         titles.append(f"{names[predicted]}  {score[predicted]:.0%}{true_line}")
-    return draw_image_grid(images, titles, y_score.argmax(axis=1) != y_true, columns)
+    return draw_image_grid(images, titles, y_score.argmax(axis=1) != y_true)
 
 
 def plot_disagreements(

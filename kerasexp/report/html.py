@@ -44,21 +44,15 @@ class Plot:
     chart: bool = True
 
 
-@dataclass(frozen=True)
-class DrawnPlot:
+@dataclass(frozen=True, kw_only=True)
+class DrawnPlot(Plot):
     """A plot as PNG, with the values that templates use."""
 
-    plot: Plot
     png: bytes
 
-    section = property(lambda self: self.plot.section)
-    name = property(lambda self: self.plot.name)
-    caption = property(lambda self: self.plot.caption)
-    alt = property(lambda self: self.plot.alt)
-    chart = property(lambda self: self.plot.chart)
-    wide = property(lambda self: self.plot.figure.get_figwidth() > WIDE_INCHES)
-    width = property(lambda self: round(self.plot.figure.get_figwidth() * DPI))
-    height = property(lambda self: round(self.plot.figure.get_figheight() * DPI))
+    wide = property(lambda self: self.figure.get_figwidth() > WIDE_INCHES)
+    width = property(lambda self: round(self.figure.get_figwidth() * DPI))
+    height = property(lambda self: round(self.figure.get_figheight() * DPI))
     data = property(lambda self: base64.b64encode(self.png).decode("ascii"))
 
 
@@ -69,7 +63,7 @@ def draw(plot: Plot) -> DrawnPlot:
     # `savefig` would draw everything twice, and keep an alpha channel that is not needed.
     canvas.draw()
     Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(out, "png", compress_level=4)
-    return DrawnPlot(plot, out.getvalue())
+    return DrawnPlot(**vars(plot), png=out.getvalue())
 
 
 def by_section(plots: Iterable[DrawnPlot]) -> dict[str, list[DrawnPlot]]:

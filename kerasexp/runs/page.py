@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import numpy as np
-
 from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
 from kerasexp.diagnosis.page import diagnosis_content
@@ -60,7 +58,8 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
         "metric_rows": metric_rows(metrics["val"], metrics["test"]),
         "retrieval": retrieval_labels(metrics["retrieval"]) if "retrieval" in metrics else {},
         "classes": class_rows(metrics["test"]),
-        "confused": _confused_rows(results),
+        "pairs": results.pairs,
+        "class_names": results.test.class_names,
         # The section on the data has text as well, and is shown without plots too.
         "sections": {**by_section(drawn), DATA: by_section(drawn).get(DATA, [])},
         "diagnosis": diagnosis_content(results.diagnosis, results.advice),
@@ -109,7 +108,8 @@ def metric_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str
 
 def metric_label(key: str) -> str:
     """Return the name of a metric as it is written in tables."""
-    label = key.replace("_", " ")
+    name = key.removesuffix("_calibrated")
+    label = name.replace("_", " ") if name == key else f"calibrated {name}"
     for short, written in (("nll", "negative log likelihood"), ("ece", "expected calibration error"), ("auc", "AUC")):
         label = label.replace(short, written)
     return label.replace("f1", "F1").replace("brier", "Brier score")
@@ -132,17 +132,3 @@ def class_rows(test: dict[str, Any]) -> list[dict[str, Any]]:
             row["precision"] = None
         rows.append(row)
     return rows
-
-
-def _confused_rows(results: Results) -> list[dict[str, Any]]:
-    names = np.array(results.test.class_names, object)
-    return [
-        {
-            "first": names[pair.first],
-            "second": names[pair.second],
-            "mistakes": pair.first_as_second + pair.second_as_first,
-            "first_as_second": pair.first_as_second,
-            "second_as_first": pair.second_as_first,
-        }
-        for pair in results.pairs
-    ]

@@ -27,7 +27,7 @@ from kerasexp.plots.samples import plot_samples
 from kerasexp.report.html import Plot
 from kerasexp.runs.results import Results
 
-MAX_PAIRS, GRID_COLUMNS = 6, 4
+MAX_PAIRS = 6
 TRAINING, PREDICTIONS, CLASSES = "Training", "Predictions", "Classes"
 PROBABILITIES, NETWORK, DATA = "Probabilities", "Inside the network", "Data"
 
@@ -257,7 +257,7 @@ def _data(results: Results) -> Iterator[Plot]:
 
 def _image_grid(results: Results, shown: np.ndarray) -> Figure:
     test = results.test
-    return plot_samples(results.images(shown), test.y_true[shown], test.y_score[shown], test.class_names, GRID_COLUMNS)
+    return plot_samples(results.images(shown), test.y_true[shown], test.y_score[shown], test.class_names)
 
 
 def _pair_images(results: Results, pair: ConfusedPair) -> tuple:

@@ -40,13 +40,13 @@ def test_holm_as_in_his_paper_by_hand():
 def test_macro_intervals_agree_with_scipys_bootstrap(predictions):
     made = predictions(count=300, classes=4, seed=3)
     ours = macro_intervals(made.y_true, made.y_pred, 4)
-    for key, figure in (("macro_recall", recall_score), ("macro_f1", f1_score)):
+    for key, metric in (("macro_recall", recall_score), ("macro_f1", f1_score)):
         drawn = bootstrap(
-            (made.y_true, made.y_pred), partial(figure, average="macro"), paired=True, n_resamples=600, vectorized=False,
+            (made.y_true, made.y_pred), partial(metric, average="macro"), paired=True, n_resamples=600, vectorized=False,
             method="percentile", rng=np.random.default_rng(1),
         )  # fmt: skip
         assert ours[key] == pytest.approx(drawn.confidence_interval, abs=0.012)
-        assert ours[key][0] < figure(made.y_true, made.y_pred, average="macro") < ours[key][1]
+        assert ours[key][0] < metric(made.y_true, made.y_pred, average="macro") < ours[key][1]
 
 
 def test_macro_intervals_hold_where_a_draw_misses_classes():

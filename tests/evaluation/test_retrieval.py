@@ -20,7 +20,7 @@ def drawn(count: int, seed: int, classes: int = 4) -> Predictions:
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, classes, count)
     centers = np.random.default_rng(9).normal(0, 1, (4, 6))
-    # Lengths of their own, which cosine similarity does not look at.
+    # Different lengths, which cosine similarity ignores.
     return embedded(
         labels, (centers[labels] + generator.normal(0, 0.9, (count, 6))) * generator.uniform(0.1, 9, (count, 1))
     )

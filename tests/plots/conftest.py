@@ -11,7 +11,7 @@ from kerasexp.plots import class_labels as names
 
 @pytest.fixture(autouse=True)
 def no_installed_fonts(monkeypatch):
-    """Leave the fonts that come with matplotlib, so that all computers draw the same."""
+    """Use only matplotlib's own fonts, so that all computers draw the same."""
     own = [font for font in names.fontManager.ttflist if font.fname.startswith(get_data_path())]
     monkeypatch.setattr(names.fontManager, "ttflist", own)
     monkeypatch.setattr(names, "_families", {})
@@ -31,10 +31,7 @@ def titles_and_labels(figure) -> list[Text]:
 
 @pytest.fixture
 def png():
-    """Draw a figure as the report does; a warning, as of a missing glyph or of axes without room, is an error.
-
-    So is a title or a label that the figure's border cuts.
-    """
+    """Draw a figure as the report does; warnings, such as of a missing glyph, and cut titles or labels are errors."""
 
     def draw(figure) -> bytes:
         out = io.BytesIO()
@@ -53,7 +50,7 @@ def png():
 
 @pytest.fixture
 def texts():
-    """All that is written in a figure."""
+    """Return all texts of a figure."""
 
     def read(figure) -> str:
         figure.draw_without_rendering()
@@ -64,7 +61,7 @@ def texts():
 
 @pytest.fixture
 def strange() -> list[str]:
-    """Ten class names that have broken figures."""
+    """Ten class names that have broken plots."""
     long = "a very long name of a class that goes on and on"
     return [
         *("$x$", "<script>alert(1)</script>", "日本語", '"quoted"', "العربية", "two\nlines", "🧪", "_"),

@@ -1,4 +1,4 @@
-"""Runs whose pages are hard to get right."""
+"""Runs with unusual data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ ODD_NAMES = ["\"double\" & 'single'", "<script>document.title = 'taken over'</sc
 def npz_run(cli, tmp_path) -> Callable[..., Path]:
     """Return a function that trains a little on generated images and returns the run directory.
 
-    Args of the function: how many classes; which of them the test split has; how many test images of each; names.
+    Args of the function: number of classes; classes of the test split; number of test images of each; names.
     """
 
     def run(classes: int, tested: list[int], each: int, names: list[str] | None = None, epochs: int = 1) -> Path:
@@ -46,5 +46,5 @@ def npz_run(cli, tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture
 def odd_names() -> list[str]:
-    """Names that a page must not trip over."""
+    """Names that need escaping or other fonts."""
     return ODD_NAMES

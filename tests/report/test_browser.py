@@ -1,4 +1,4 @@
-"""The pages in a real browser: nothing asked from outside, nothing to complain of, every image there, tables sort."""
+"""The pages in a real browser: no requests to outside, no console messages, no broken images, sortable tables."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def browser(tmp_path_factory):
 
 
 def open_page(browser, page: Path, width: int, height: int = 900) -> dict:
-    """Open a page and return what the browser has to say about it."""
+    """Open a page and return console messages, requests and measurements of the browser."""
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
@@ -42,7 +42,7 @@ def open_page(browser, page: Path, width: int, height: int = 900) -> dict:
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     requests = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
     return {
-        "complaints": browser.get_log("browser"),
+        "console": browser.get_log("browser"),
         "outside": [url for url in requests if not url.startswith(("data:", "file:"))],
         "files": [url for url in requests if url.startswith("file:")],
         "broken": browser.execute_script(
@@ -57,7 +57,7 @@ def open_page(browser, page: Path, width: int, height: int = 900) -> dict:
 def assert_sound(browser, page: Path, images: int) -> None:
     for width in (360, 1280):
         seen = open_page(browser, page, width)
-        assert seen["complaints"] == [] and seen["outside"] == [] and seen["broken"] == []
+        assert seen["console"] == [] and seen["outside"] == [] and seen["broken"] == []
         assert seen["files"] == [page.resolve().as_uri()]
         assert seen["images"] >= images and seen["without_alt"] == 0
         assert seen["overflow"] <= 0, f"wider than the window at {width} px"
@@ -140,12 +140,12 @@ def test_search_in_a_browser(browser, cli, tiny_yaml):
     assert links and all((page.parent / link).is_file() for link in links)
 
 
-def test_a_script_that_got_into_the_page_would_not_run(browser, cli, tiny_yaml):
-    """The page lets in its own script by its digest, and no other."""
+def test_an_injected_script_does_not_run(browser, cli, tiny_yaml):
+    """The content security policy admits only the page's own script, by its digest."""
     report = Path(cli("run", tiny_yaml, "--set", "training.epochs=1").last_line) / "report.html"
     report.write_text(report.read_text().replace("</h1>", "</h1><script>document.title = 'taken over'</script>"))
     seen = open_page(browser, report, 1280)
-    assert browser.title == "tiny" and "Content Security Policy" in seen["complaints"][0]["message"]
+    assert browser.title == "tiny" and "Content Security Policy" in seen["console"][0]["message"]
 
 
 def test_strange_names_in_a_browser(browser, npz_run, odd_names):

@@ -76,9 +76,9 @@ def test_no_samples_say_so(empty, png, texts):
     assert png(empty())
 
 
-def test_disagreements_name_the_class_and_the_answers_of_the_runs(png, strange):
-    answers, confidence = np.array([[0, 2], [2, 5], [5, 8]]), np.array([[0.5, 0.25], [1, 0.75], [0.1, 0.2]])
-    figure = plot_disagreements(images(3), np.array([0, 2, 5]), answers, confidence, strange)
+def test_disagreements_show_the_class_and_the_predictions_of_the_runs(png, strange):
+    predicted, confidence = np.array([[0, 2], [2, 5], [5, 8]]), np.array([[0.5, 0.25], [1, 0.75], [0.1, 0.2]])
+    figure = plot_disagreements(images(3), np.array([0, 2, 5]), predicted, confidence, strange)
     assert titles(figure) == [
         "true: $x$\n$x$  50%\n#2  25%",
         "true: #2\n#2  100%\ntwo lines  75%",
@@ -87,7 +87,7 @@ def test_disagreements_name_the_class_and_the_answers_of_the_runs(png, strange):
     assert png(figure)
 
 
-def test_of_many_runs_only_the_first_answers_are_shown(png):
+def test_of_many_runs_only_the_first_predictions_are_shown(png):
     many = np.zeros((1, 9), int)
     figure = plot_disagreements(images(1), np.array([0]), many, many / 9, ["cat"])
     assert titles(figure) == ["true: cat" + "\ncat  0%" * 4 + "\n…"]
@@ -137,7 +137,7 @@ def pair(a: int, b: int, right_a: int, right_b: int, mistakes: int):
 
 def test_confused_pairs_name_both_ways(png):
     figure = plot_confused_pairs([pair(0, 1, 2, 2, 4), pair(1, 2, 1, 0, 1)], ["o", "O", "Q"])
-    first, second = "o / O: 3 as O, 2 as o", "O / Q: 3 as Q, 2 as O"
+    first, second = "o predicted as O: 3, O as o: 2", "O predicted as Q: 3, Q as O: 2"
     assert titles(figure) == [first, "o", "o", "O", "O", *["as O"] * 4, second, "O", "as Q"]
     assert colours(figure) == ["black"] * 5 + [RED] * 4 + ["black"] * 2 + [RED]
     assert png(figure)
@@ -148,7 +148,7 @@ def test_confused_pairs_of_strange_names_keep_apart(png, strange):
     figure = plot_confused_pairs([pair(8, 9, 2, 2, 4), pair(2, 4, 0, 0, 1)], strange)
     png(figure)
     assert_apart(figure)
-    assert max(len(title) for title in titles(figure) if "/" not in title) == len("as a ver… #8")
+    assert max(len(title) for title in titles(figure) if "predicted" not in title) == len("as a ver… #8")
 
 
 def test_no_confused_pairs_say_so(png, texts):
