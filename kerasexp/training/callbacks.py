@@ -13,12 +13,6 @@ from kerasexp.storage import replacing
 from kerasexp.training.clock import Clock
 from kerasexp.training.devices import learning_rate_of, steps_done
 
-# The attributes of Keras's callbacks that a resumed training restores.
-SAVED_ATTRIBUTES = {
-    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
-    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
-}
-
 
 class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
     """Keras's ModelCheckpoint with atomic writes, and without the optimizer.

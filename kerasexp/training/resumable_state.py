@@ -10,7 +10,7 @@ import json
 import time
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,22 @@ from kerasexp.console import Console
 from kerasexp.errors import RunError
 from kerasexp.storage import write_with
 from kerasexp.training import hooks
+from kerasexp.training.callbacks import AtomicCheckpoint, History
 from kerasexp.training.clock import Clock
 from kerasexp.training.devices import value_of
+from kerasexp.training.early_curve import EarlyCurve
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.interruption import StopRequest
 
 KEPT_FILES = 2
+# The attributes of callbacks that a state holds.
+SAVED_ATTRIBUTES = {
+    AtomicCheckpoint: ("best", "kept"),
+    EarlyCurve: ("rows",),
+    History: ("rows",),
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+}
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -40,7 +50,7 @@ class TrainingState(keras.callbacks.Callback):
     Args:
         folder: holds the states; the two newest are kept.
         model: compiled, its optimizer built.
-        saved_attributes: the names of the attributes to save, for each callback.
+        callbacks: all others of the training.
         flow: the recorded gradients.
         clock: the clock of the training.
         training: its `epochs`, and `save_minutes`, the interval of saving within an epoch.
@@ -51,7 +61,7 @@ class TrainingState(keras.callbacks.Callback):
         self,
         folder: Path,
         model: keras.Model,
-        saved_attributes: Mapping[keras.callbacks.Callback, tuple[str, ...]],
+        callbacks: Sequence[keras.callbacks.Callback],
         flow: GradientFlow,
         clock: Clock,
         training: Training,
@@ -60,7 +70,9 @@ class TrainingState(keras.callbacks.Callback):
         super().__init__()
         self.begin, self.is_over = (0, 0), False
         self._folder, self._trained, self._flow, self._clock = folder, model, flow, clock
-        self._callbacks = {type(callback).__name__: (callback, names) for callback, names in saved_attributes.items()}
+        self._callbacks = {
+            type(callback).__name__: callback for callback in callbacks if type(callback) in SAVED_ATTRIBUTES
+        }
         self._training, self._stop = training, stop
         self._restored: dict[str, Any] | None = None
         self._metrics: list[np.ndarray] = []
@@ -139,8 +151,8 @@ class TrainingState(keras.callbacks.Callback):
             "over": is_over,
             "seconds": self._clock.seconds(),
             "callbacks": {
-                name: {key: _plain(getattr(callback, key)) for key in keys}
-                for name, (callback, keys) in self._callbacks.items()
+                name: {key: _plain(getattr(callback, key)) for key in SAVED_ATTRIBUTES[type(callback)]}
+                for name, callback in self._callbacks.items()
             },
         }
         arrays = {
@@ -170,7 +182,7 @@ class TrainingState(keras.callbacks.Callback):
         self._restore_callbacks()
 
     def _restore_callbacks(self) -> None:
-        for name, (callback, _) in self._callbacks.items():
+        for name, callback in self._callbacks.items():
             for key, value in ({} if self._restored is None else self._restored["callbacks"].get(name, {})).items():
                 setattr(callback, key, value)
 
