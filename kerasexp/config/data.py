@@ -60,24 +60,19 @@ class Preprocessing(Section):
 class Augmentation(Section):
     """Random changes of the training images, different in every epoch: a function of (seed, epoch, index)."""
 
-    rotation: float = Field(0, ge=0, le=180, description="Largest angle, in degrees, in either direction.")
-    shift: float = Field(0, ge=0, le=1, description="Largest shift, as a fraction of the size, in either direction.")
-    zoom: float = Field(
-        0, ge=0, lt=1, description="Largest change of the length of each side, as a fraction, in either direction."
-    )
-    shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, in either direction.")
+    rotation: float = Field(0, ge=0, le=180, description="Largest angle, in degrees, either way.")
+    shift: float = Field(0, ge=0, le=1, description="Largest shift, as a fraction of the size, either way.")
+    zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side, as a fraction, either way.")
+    shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
     flip: bool = Field(False, description="Mirror every second image, left to right; not for characters.")
     color: float = Field(
-        0,
-        ge=0,
-        lt=1,
-        description="Largest change of brightness, contrast and, for colour images, saturation, as a fraction, either way.",
+        0, ge=0, lt=1, description="Largest change of brightness, contrast and saturation, as a fraction, either way."
     )
     erase: float = Field(
         0,
         ge=0,
         le=1,
-        description="Share of the images in which a rectangle, a fifth to half of each side, gets the mean colour of the image.",
+        description="Share of images in which a rectangle, 1/5 to 1/2 of each side, gets the mean colour.",
     )
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."
@@ -100,16 +95,11 @@ class Labels(Section):
     )
     few_shot: int | None = Field(None, ge=1, description="Number of images to keep of every class.")
     at_most: int | None = Field(
-        None,
-        ge=1,
-        description="Largest number of images to keep in all, the same share of each class; applied after the other edits.",
+        None, ge=1, description="Most images in all, the same share of each class; applied last."
     )
-    noise: float = Field(
-        0, ge=0, le=1, description="Share of the labels that are replaced by another class, drawn at random."
-    )
+    noise: float = Field(0, ge=0, le=1, description="Share of the labels that are replaced by another class at random.")
     complement: bool = Field(
-        False,
-        description="Replace every label by another class, drawn at random: labels that say what an image is NOT.",
+        False, description="Replace every label by another class at random: labels that say what an image is NOT."
     )
 
     @model_validator(mode="after")
@@ -148,21 +138,13 @@ class DataSource(Section):
         "Keras's cache, and downloaded if they are in neither.",
     )
     class_names: dict[str, str] | None = Field(
-        None,
-        min_length=2,
-        description="Name of the class for each folder or stored label; the others are left out.",
+        None, min_length=2, description="Class of each folder or stored label; others are left out."
     )
     first_classes: int | None = Field(
-        None,
-        ge=2,
-        le=200,
-        description="tiny_imagenet: number of classes to take, the first in its wnids.txt; null: all.",
+        None, ge=2, le=200, description="tiny_imagenet: number of classes, the first in wnids.txt; null: all."
     )
     fold: int | None = Field(
-        None,
-        ge=0,
-        le=9,
-        description="stl10: which of its ten published folds, 1,000 images each, is train; null: all 5,000 images.",
+        None, ge=0, le=9, description="stl10: which of its ten folds of 1,000 images is train; null: all 5,000 images."
     )
 
     @model_validator(mode="after")
@@ -203,15 +185,9 @@ class Data(DataSource):
         description="Regular expression with one group, searched for in the name of each image; images with the same group, such "
         "as the scans of one writer, stay in one split.",
     )
-    split_seed: int = Field(
-        0,
-        ge=0,
-        description="Seed of the splits; separate from `seed`, so that runs with several seeds share a test split.",
-    )
+    split_seed: int = Field(0, ge=0, description="Seed of the splits, which do not depend on `seed`.")
     labels: Labels = Field(Labels(), description="Edits of the labels.")
-    preprocessing: Preprocessing = Field(
-        Preprocessing(), description="From the stored image to the input of the model."
-    )
+    preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored image to the model's input.")
     augmentation: Augmentation | None = Field(None, description="Random changes of the training images.")
     oversample: float = Field(
         0,

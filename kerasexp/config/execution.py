@@ -18,9 +18,7 @@ class Ray(Section):
         description="auto: the cluster that this machine belongs to, started by `ray start`; local: a new one on this machine "
         "only; or HOST:PORT of the head.",
     )
-    cpus: float = Field(
-        1, gt=0, description="Cores for each run; as many runs are done at once as the cluster has cores for."
-    )
+    cpus: float = Field(1, gt=0, description="Cores for each run; as many runs at once as the cluster has cores for.")
     gpus: float = Field(0, ge=0, description="GPUs for each run, or the share of one.")
 
 

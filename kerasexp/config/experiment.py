@@ -17,9 +17,7 @@ from kerasexp.config.training import Training
 class Init(Section):
     """Weights to start from: those of another experiment, which is run first unless it has been run already."""
 
-    experiment: str | Experiment = Field(
-        description="The upstream experiment: a YAML file, or an experiment written out."
-    )
+    experiment: str | Experiment = Field(description="The upstream experiment: a YAML file, or an experiment in full.")
     layers: Literal["all_but_head", "all_but_classes", "all", "none"] | list[str] = Field(
         "all_but_head",
         description="Layers whose weights are taken over: all_but_head (all before the dense head), all_but_classes (all but the "
@@ -45,7 +43,7 @@ class Experiment(Section):
     """One experiment: the data, the model, its training, and the metrics that a paper reports for it."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the experiment; the file's name by default."
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the experiment; default: that of the file."
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, shuffling, augmentation and dropout.")
     data: Annotated[Data, ShortForm("source")] = Field(Data(), description="Images and labels.")

@@ -115,22 +115,15 @@ class Head(Section):
 
     units: list[Units] = Field([], description="Width of each hidden dense layer; empty for none.")
     activation: Activation = Field("relu", description="Activation of the hidden dense layers.")
-    batch_norm: bool = Field(
-        False, description="Batch normalisation between each hidden dense layer and its activation."
-    )
+    batch_norm: bool = Field(False, description="Batch normalisation between each hidden layer and its activation.")
     dropout: Rate = Field(0.0, description="Dropout before the layer `logits` and after each hidden dense layer.")
-    svm: Svm | None = Field(
-        None,
-        description="A support vector machine on the features, such as {kernel: linear, C: 0.01}, instead of training.",
-    )
+    svm: Svm | None = Field(None, description="Instead of training: a support vector machine, such as {C: 0.01}.")
     logistic_regression: LogisticRegression | None = Field(
-        None, description="Logistic regression on the features, such as {C: [0.01, 0.1, 1]}, instead of training."
+        None, description="Instead of training: logistic regression, such as {C: [0.01, 0.1, 1]}."
     )
-    knn: NearestNeighbours | None = Field(
-        None, description="Nearest neighbours among the features, such as {k: 5}, instead of training."
-    )
+    knn: NearestNeighbours | None = Field(None, description="Instead of training: nearest neighbours, such as {k: 5}.")
     zero_shot: ZeroShot | None = Field(
-        None, description="The network's own ImageNet outputs read as the classes of the data, instead of training."
+        None, description="Instead of training: the network's own ImageNet outputs, read as the data's classes."
     )
 
     def classical(self) -> dict[str, ClassicalHead]:

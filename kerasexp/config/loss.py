@@ -13,9 +13,7 @@ class Triplet(Section):
     """Images of one class closer to each other than to others by a margin (Schroff et al. 2015, Hermans et al. 2017)."""
 
     weight: float = Field(1.0, gt=0, description="Factor of this loss in the sum with the loss that `name` gives.")
-    margin: float = Field(
-        0.3, gt=0, description="How much farther an image of another class should be than one of the same class."
-    )
+    margin: float = Field(0.3, gt=0, description="How much farther away images of other classes should be.")
     mining: Literal["batch_hard", "semi_hard"] = Field(
         "batch_hard",
         description="batch_hard: each image with the farthest of its class and the nearest of another; semi_hard: each pair "
@@ -72,9 +70,7 @@ class CrossEntropy(TrueLabelLoss):
     """Cross-entropy."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
-    label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="Share of the target that is spread evenly over all classes."
-    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread evenly over all classes.")
 
 
 class LogitAdjusted(TrueLabelLoss):
@@ -90,9 +86,7 @@ class ClassBalanced(TrueLabelLoss):
 
     name: Literal["class_balanced"] = "class_balanced"
     by_counts: ClassVar[bool] = True
-    beta: float = Field(
-        0.999, ge=0, le=1, description="0 weights all images alike, 1 by 1 / number of images of the class."
-    )
+    beta: float = Field(0.999, ge=0, le=1, description="0 weights all images alike, 1 by 1 / images of the class.")
 
 
 class Focal(TrueLabelLoss):

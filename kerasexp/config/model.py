@@ -32,9 +32,7 @@ class BaseBlock(Section):
     padding: Literal["same", "valid"] = Field("same", description="same keeps the size, valid loses the border.")
     activation: Activation = Field("relu", description="Activation after each convolution.")
     batch_norm: bool = Field(True, description="Batch normalisation between each convolution and its activation.")
-    pool: Annotated[int, Field(ge=2, le=16)] | None = Field(
-        None, description="Side of the max pooling at the block's end."
-    )
+    pool: Annotated[int, Field(ge=2, le=16)] | None = Field(None, description="Side of the max pooling at the end.")
     dropout: Rate = Field(0.0, description="Dropout at the block's end.")
 
 
@@ -140,10 +138,7 @@ class ResNet18(Backbone):
         "about 100 pixels and more; small: a 3x3 convolution that keeps the size, for images such as those of MNIST and CIFAR.",
     )
     width: int = Field(
-        64,
-        ge=1,
-        le=4096,
-        description="Feature maps of the first of the four stages; each later stage has twice as many as the one before.",
+        64, ge=1, le=4096, description="Feature maps of the first of four stages; each next one has twice as many."
     )
 
 

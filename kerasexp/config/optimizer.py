@@ -19,10 +19,7 @@ class BaseOptimizer(Section):
     )
     clip_norm: float | None = Field(None, gt=0, description="Clip the gradient of all weights together to this norm.")
     ema: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="Momentum of an exponential moving average of the weights, which is validated and saved in their place.",
+        None, gt=0, lt=1, description="Momentum of a moving average of the weights, which is validated and saved."
     )
 
 

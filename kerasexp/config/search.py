@@ -38,33 +38,22 @@ class SearchKeys(Section):
         "val_accuracy", description="The metric to optimise, of the epoch whose weights the trial keeps."
     )
     max_trials: int | None = Field(
-        None, ge=1, le=10_000, description="Number of trials; null: 30, or with grid and hyperband all of theirs."
+        None, ge=1, le=10_000, description="Number of trials; null: 30, or with grid and hyperband all."
     )
-    max_epochs: int | None = Field(
-        None, ge=1, description="No trial begins once all trials together have trained for this many epochs."
-    )
+    max_epochs: int | None = Field(None, ge=1, description="No trial begins after this many epochs of all trials.")
     max_minutes: float | None = Field(
-        None,
-        gt=0,
-        description="No trial begins once all processes of the search together have run for this many minutes.",
+        None, gt=0, description="No trial begins after this many minutes of all processes of the search."
     )
     seed: Seed = Field(0, description="Seed of the proposals.")
     initial: int | None = Field(
-        None, ge=2, description="bayesian: number of random trials that come first; null: 3 for each domain."
+        None, ge=2, description="bayesian: number of random trials at the start; null: 3 for each domain."
     )
-    factor: int = Field(
-        3,
-        ge=2,
-        le=10,
-        description="hyperband: each round trains this many times longer than the one before, and fewer trials.",
-    )
+    factor: int = Field(3, ge=2, le=10, description="hyperband: factor of the epochs from round to round.")
     iterations: int = Field(1, ge=1, le=100, description="hyperband: number of passes through its rounds.")
     keep: int = Field(3, ge=1, description="Number of best trials whose checkpoints are kept.")
     variables: dict[str, Any] = Field({}, description="Domains that only conditions (`when`) refer to.")
     confirm: list[Seed] = Field([0, 1, 2], description="Seeds with which the winner is trained again; [] for none.")
-    against: str | None = Field(
-        None, description="YAML file of an experiment that the winner is compared with, over the same seeds."
-    )
+    against: str | None = Field(None, description="YAML file of an experiment to compare with, over the same seeds.")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class StudyKeys(Section):
         "the first variant.",
     )
     seeds: list[Seed] | None = Field(
-        None, min_length=1, description="Seeds of the runs of each variant, and of its upstream experiments."
+        None, min_length=1, description="Seeds of the runs of each variant and of its upstream experiments."
     )
 
     @field_validator("seeds")

@@ -41,9 +41,7 @@ class EarlyStopping(Section):
 class Checkpoint(Section):
     """Which epoch's weights are kept."""
 
-    keep: Literal["best", "last"] = Field(
-        "best", description="best: of the epoch with the best metric; last: of the last."
-    )
+    keep: Literal["best", "last"] = Field("best", description="Weights of the epoch with the best metric, or the last.")
     monitor: Monitor = Field("val_accuracy", description="The metric that decides which epoch is best.")
 
 

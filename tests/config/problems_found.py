@@ -1,4 +1,4 @@
-"""What is wrong with an experiment's file, as it is told."""
+"""What is wrong with an experiment's file, as the command reports it."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def problems(path: Path | str, *overrides: str) -> dict[str | None, str]:
 
 
 def problem_files(path: Path, *overrides: str) -> list[str | None]:
-    """The file that each problem is told with."""
+    """The file that each problem names."""
     with pytest.raises(UserError) as caught:
         load_experiment(path, overrides)
     return [problem.file for problem in caught.value.problems]

@@ -20,14 +20,14 @@ class Bad(NamedTuple):
     """A wrong experiment and what the message has to name.
 
     `files` lie in the working folder, None being a folder; `exp.yaml` is shown. `file` is the one in which the mistake
-    is, and `key` where; `told` matches what else must be said. `grown` is written a million times after `exp.yaml`.
+    is, and `key` where; `message` matches the rest of it. `grown` is written a million times after `exp.yaml`.
     """
 
     files: dict[str, bytes | None]
     key: str | None
     overrides: tuple[str, ...] = ()
     file: str = "exp.yaml"
-    told: str = ""
+    message: str = ""
     misspelt: str | None = None
     grown: str = ""
 
@@ -36,10 +36,10 @@ def of(raw: Any, key: str | None, **more: Any) -> Bad:
     return Bad({"exp.yaml": dump_yaml(raw).encode()}, key, **more)
 
 
-def at_line(text: str | bytes, line: int | None = None, told: str = "") -> Bad:
-    """What is no YAML is told with its line; any line where the parser may notice late."""
+def at_line(text: str | bytes, line: int | None = None, message: str = "") -> Bad:
+    """A text that is not YAML is reported with its line, or with any line where the parser may notice late."""
     content = text if isinstance(text, bytes) else text.encode()
-    return Bad({"exp.yaml": content}, None, told=rf"line {line or '[0-9]+'}\b.*{told}")
+    return Bad({"exp.yaml": content}, None, message=rf"line {line or '[0-9]+'}\b.*{message}")
 
 
 @cache
@@ -118,9 +118,9 @@ def unknown_key(draw):
         (WORDS | st.integers() | st.booleans()).filter(lambda word: word not in {*section.model_fields, "base"})
     )
     here[wrong] = draw(ODD)
-    # A key that is no word, or holds a line break, is written otherwise in the message; its section is always there.
+    # The message writes a key that is not a word, or has a line break, otherwise; it always names the section.
     plain = isinstance(wrong, str) and wrong.isprintable() and wrong
-    return of(raw, dotted(*at, wrong) if plain else dotted(*at), told="key")
+    return of(raw, dotted(*at, wrong) if plain else dotted(*at), message="key")
 
 
 @st.composite
@@ -158,7 +158,9 @@ def misspelt_word(draw):
     assume(choices)
     at, section, here, key, right = draw(st.sampled_from(choices))
     # One slip leads from adam to adamw and back.
-    wrong = st.sampled_from(typos(right)).filter(lambda word: not takes(section, key, word) and word not in ("adam", "adamw"))
+    wrong = st.sampled_from(typos(right)).filter(
+        lambda word: not takes(section, key, word) and word not in ("adam", "adamw")
+    )
     here[key] = draw(wrong)
     return of(raw, dotted(*at, key), misspelt=here[key] if key != "invert" else None)
 
@@ -172,7 +174,7 @@ def missing_key(draw):
     places = [(at, s.__name__, here) for at, s, here in sections_in(raw) if here.get(required.get(s.__name__)) and at]
     at, name, here = draw(st.sampled_from(places))
     del here[required[name]]
-    # A rule of several keys is told under their section.
+    # A rule of several keys is reported under their section.
     whole = name in ("Data", "DataSource", "Preprocessing", "Mlp", "Cnn")
     return of(raw, dotted(*at) if whole else dotted(*at, required[name]))
 
@@ -185,7 +187,7 @@ def nested_too_deep(draw):
     depth = draw(st.sampled_from([3, 10, 50, 200, 500, 1000, 5000]))
     left, right = draw(st.sampled_from([("[", "]"), ("{a: ", "}"), ("[{a: ", "}]"), ("{experiment: {init: ", "}}")]))
     text = dump_yaml(raw).replace("'@deep'", left * depth + right * depth)
-    return Bad({"exp.yaml": text.encode()}, None, told=rf"(line 1?[0-9]+\b|: ([a-z_]+\.)*[a-z_]*{key})")
+    return Bad({"exp.yaml": text.encode()}, None, message=rf"(line 1?[0-9]+\b|: ([a-z_]+\.)*[a-z_]*{key})")
 
 
 @st.composite
@@ -196,7 +198,7 @@ def wrong_shape(draw):
     places += [(*at, key) for at, _, here in sections_in(raw) for key in here if isinstance(here[key], list)]
     at = draw(st.sampled_from(places))
     if not at:
-        return of([raw], "", told="holds a list")
+        return of([raw], "", message="holds a list")
     old = part_of(raw, at)
     part_of(raw, at[:-1])[at[-1]] = [old] if isinstance(old, dict) else dict(enumerate(old))
     return of(raw, dotted(*at))

@@ -39,7 +39,7 @@ def double_key(draw):
     text, key, _ = draw(texts(lambda key, value: key.value.isidentifier()))
     mark, written = key.start_mark, text[key.start_mark.index : key.end_mark.index]
     again = f"{written}: 1\n{' ' * mark.column}"
-    return at_line(text[: mark.index] + again + text[mark.index :], told="given twice")
+    return at_line(text[: mark.index] + again + text[mark.index :], message="given twice")
 
 
 def _is_scalar(key: yaml.Node, value: yaml.Node) -> bool:
@@ -104,7 +104,7 @@ def garbage(draw):
 @st.composite
 def huge_file(draw):
     more = draw(st.sampled_from(["#", "\n", "é", "- a\n", "a: {"]))
-    return of(draw(EXPERIMENTS), None, grown=more, told="is larger than 1000000 bytes")
+    return of(draw(EXPERIMENTS), None, grown=more, message="is larger than 1000000 bytes")
 
 
 @st.composite
@@ -121,17 +121,17 @@ def wrong_base(draw):
     raw["base"], others, more = draw(
         st.sampled_from([
             ("nowhere.yaml", {}, {}),
-            ("spare.yml", {"spare.yaml": b""}, {"told": "did you mean 'spare.yaml'"}),
-            (["spare.yaml", "nowhere.yaml"], {"spare.yaml": b""}, {"told": "nowhere.yaml"}),
+            ("spare.yml", {"spare.yaml": b""}, {"message": "did you mean 'spare.yaml'"}),
+            (["spare.yaml", "nowhere.yaml"], {"spare.yaml": b""}, {"message": "nowhere.yaml"}),
             (["spare.yaml", 3], {"spare.yaml": b""}, {}),
-            ("exp.yaml", {}, {"told": "circle"}),
-            ("spare.yaml", {"spare.yaml": b"base: exp.yaml"}, {"told": "circle"}),
-            ("folder", {"folder": None}, {"told": "is a folder"}),
+            ("exp.yaml", {}, {"message": "circle"}),
+            ("spare.yaml", {"spare.yaml": b"base: exp.yaml"}, {"message": "circle"}),
+            ("folder", {"folder": None}, {"message": "is a folder"}),
             ("a\0b", {}, {}), ("x" * 300, {}, {}), ("~nobody-of-this-name/x", {}, {}), ("", {}, {}),
             (3, {}, {}), ({"a": 1}, {}, {}), (True, {}, {}), ([[]], {}, {}),
             ("spare.yaml", {"spare.yaml": b"training: {epochs: 0}"}, {"file": "spare.yaml", "key": "training.epochs"}),
-            ("spare.yaml", {"spare.yaml": b"- 1"}, {"file": "spare.yaml", "key": None, "told": "a list"}),
-            ("spare.yaml", {"spare.yaml": b"\n\t"}, {"file": "spare.yaml", "key": None, "told": "line 2"}),
+            ("spare.yaml", {"spare.yaml": b"- 1"}, {"file": "spare.yaml", "key": None, "message": "a list"}),
+            ("spare.yaml", {"spare.yaml": b"\n\t"}, {"file": "spare.yaml", "key": None, "message": "line 2"}),
         ])
     )  # fmt: skip
     if more.get("key"):
@@ -145,10 +145,10 @@ def wrong_upstream(draw):
     upstream, others, more = draw(
         st.sampled_from([
             ("nowhere.yaml", {}, {}),
-            ("spare.yml", {"spare.yaml": b""}, {"told": "did you mean 'spare.yaml'"}),
-            ("exp.yaml", {}, {"told": "form a circle"}),
-            ("spare.yaml", {"spare.yaml": b"init: {experiment: exp.yaml}"}, {"file": "exp.yaml", "told": "circle"}),
-            ("folder", {"folder": None}, {"told": "is a folder"}),
+            ("spare.yml", {"spare.yaml": b""}, {"message": "did you mean 'spare.yaml'"}),
+            ("exp.yaml", {}, {"message": "form a circle"}),
+            ("spare.yaml", {"spare.yaml": b"init: {experiment: exp.yaml}"}, {"file": "exp.yaml", "message": "circle"}),
+            ("folder", {"folder": None}, {"message": "is a folder"}),
             ("a\0b", {}, {}), ("x" * 300, {}, {}), ("~nobody-of-this-name/x", {}, {}), ("", {}, {}),
             (3, {}, {}), ([], {}, {}), (None, {}, {}), (True, {}, {}), ({}, {}, {}), ({"seed": 3}, {}, {}),
             ({"name": "up", "seed": -1}, {}, {}),
@@ -156,7 +156,7 @@ def wrong_upstream(draw):
             ({"name": "up", "init": {"experiment": "exp.yaml"}}, {}, {}),
             ({"name": "up", "training": {"optimizer": {"name": "adam", "nesterov": True}}}, {}, {}),
             ("spare.yaml", {"spare.yaml": b"seed: -1"}, {"file": "spare.yaml", "key": "seed"}),
-            ("spare.yaml", {"spare.yaml": b"seed: *x"}, {"file": "spare.yaml", "key": None, "told": "line 1"}),
+            ("spare.yaml", {"spare.yaml": b"seed: *x"}, {"file": "spare.yaml", "key": None, "message": "line 1"}),
         ])
     )  # fmt: skip
     raw["init"] = {"experiment": upstream}
@@ -176,7 +176,7 @@ def set_without_a_key(draw):
         | WORDS.filter(lambda word: "=" not in word and "\0" not in word)
         | WORDS.map(lambda word: f"={word}")
     )
-    return by_set(draw(EXPERIMENTS), wrong, "", told="write dotted.key=value")
+    return by_set(draw(EXPERIMENTS), wrong, "", message="write dotted.key=value")
 
 
 @st.composite
@@ -206,7 +206,7 @@ def set_no_yaml(draw):
         st.sampled_from([*TAGS, "[", "{", "'", "a: b: c", "*x", "\x01", "\udcff", "@", "[" * 3000, "{a: 1, a: 2}"])
     )
     name = re.escape(dotted(*at, key))
-    return by_set(raw, f"{dotted(*at, key)}={wrong}", None, told=rf"--set {name}: line 1\b")
+    return by_set(raw, f"{dotted(*at, key)}={wrong}", None, message=rf"--set {name}: line 1\b")
 
 
 @st.composite
@@ -226,7 +226,7 @@ def set_below_a_value(draw):
             "training.эпохи", "training.epochs.", "base",
         ])
     )  # fmt: skip
-    return by_set(raw, f"{wrong}=1", None, told=re.escape(wrong[:20]))
+    return by_set(raw, f"{wrong}=1", None, message=re.escape(wrong[:20]))
 
 
 TEXTS = (

@@ -80,7 +80,7 @@ def test_a_wrong_experiment_is_refused_with_its_place(cli, tmp_path, kind, data)
     assert bad.file in answer.err
     if bad.key:
         assert re.search(rf"{re.escape(bad.file)}: {re.escape(bad.key)}[.:]", answer.err), answer.err
-    assert re.search(bad.told, answer.err), answer.err
+    assert re.search(bad.message, answer.err), answer.err
     if bad.misspelt:
         meant = re.search("did you mean '([^']+)'", answer.err)
         assert meant and bad.misspelt in typos(meant[1]), answer.err

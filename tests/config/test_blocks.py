@@ -90,7 +90,7 @@ def test_an_expansion_is_for_inverted_residuals(load, kind):
 
 
 @pytest.mark.parametrize(
-    ("blocks", "key", "told"),
+    ("blocks", "key", "message"),
     [
         ("[conv, mobil]", "model.blocks.1", "did you mean 'mobile'"),
         ("[conv, {kind: mobil}]", "model.blocks.1.kind", "did you mean 'mobile'"),
@@ -102,9 +102,9 @@ def test_an_expansion_is_for_inverted_residuals(load, kind):
         ("[{kind: mobile, expand: 3}]", "model.blocks.0.expand", "did you mean 'expansion'"),
     ],
 )
-def test_a_wrong_block_is_refused_under_its_key(load, blocks, key, told):
+def test_a_wrong_block_is_refused_under_its_key(load, blocks, key, message):
     found = problems(load, blocks)
-    assert list(found) == [key] and told in found[key]
+    assert list(found) == [key] and message in found[key]
 
 
 def test_words_that_leave_nothing_of_the_image_are_refused(load):

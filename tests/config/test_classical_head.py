@@ -48,7 +48,7 @@ def test_a_head_that_steps_train_is_none_of_them(text):
         ("model: {name: resnet50, head: {zero_shot: {outputs: {cat: [x-y]}}}}", "model.head.zero_shot.outputs.cat.0"),
     ],
 )
-def test_what_a_head_cannot_be_is_told_with_its_key(text, key):
+def test_what_a_head_cannot_be_is_reported_with_its_key(text, key):
     with pytest.raises(UserError) as error:
         experiment(text)
     assert key in [problem.key for problem in error.value.problems]
@@ -77,7 +77,7 @@ def test_what_a_head_cannot_be_is_told_with_its_key(text, key):
         ("model: {name: cnn, head: {zero_shot: {outputs: {cat: [281]}}}}", {"model.head.zero_shot"}),
     ],
 )
-def test_what_has_no_part_in_it_is_told(text, keys):
+def test_what_has_no_part_in_it_is_reported(text, keys):
     assert broken(text).keys() == keys
 
 

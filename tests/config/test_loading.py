@@ -61,18 +61,18 @@ def test_a_wrong_value_is_shown_beside_what_is_wrong_with_it(write):
     assert problems(write("training: {epochs: true}"))["training.epochs"] == "got True; input should be a valid integer"
 
 
-def test_a_problem_deep_in_one_form_of_a_value_is_told_and_the_other_form_is_not(write):
+def test_a_problem_deep_in_one_form_of_a_value_is_reported_and_the_other_form_is_not(write):
     """`validation` is a fraction or a mapping: what is wrong in the mapping is no missing fraction."""
     found = problems(write("data: {validation: {folds: 3, fold: 7}}"))
     assert list(found) == ["data.validation"]
     assert "fold 7 does not exist" in found["data.validation"]
 
 
-def test_a_mapping_where_a_value_belongs_is_told_under_the_key_of_the_file(write):
+def test_a_mapping_where_a_value_belongs_is_reported_under_the_key_of_the_file(write):
     assert list(problems(write("reported: {val_accuracy: {best: 0.9}}"))) == ["reported.val_accuracy"]
 
 
-def test_several_problems_are_told_at_once(write):
+def test_several_problems_are_reported_at_once(write):
     found = problems(write("sead: 3\ntraining: {epochs: 0, batch_size: 0}\nmodel: {name: cnm}"))
     assert set(found) == {"sead", "training.epochs", "training.batch_size", "model.name"}
 
@@ -103,7 +103,7 @@ def test_several_problems_are_told_at_once(write):
         ("init: {experiment: up.yaml, freez: ['*']}", "init.freez", "freeze", "layers"),
     ],
 )
-def test_an_unknown_key_is_told_with_the_closest_and_all_allowed_ones(write, text, key, meant, another):
+def test_an_unknown_key_is_reported_with_the_closest_and_all_allowed_ones(write, text, key, meant, another):
     write("", "up.yaml")
     found = problems(write(text))
     assert list(found) == [key]
@@ -111,7 +111,7 @@ def test_an_unknown_key_is_told_with_the_closest_and_all_allowed_ones(write, tex
     assert another in found[key].partition("allowed: ")[2].split(", ")
 
 
-def test_an_unknown_key_is_told_with_its_file(write):
+def test_an_unknown_key_is_reported_with_its_file(write):
     path = write("sede: 1")
     with pytest.raises(UserError, match=r"exp\.yaml: sede: unknown key 'sede'"):
         load_experiment(path)
@@ -129,14 +129,14 @@ def test_an_unknown_key_is_told_with_its_file(write):
         ("training: {checkpoint: bets}", "training.checkpoint", "best"),
     ],
 )
-def test_an_unknown_word_is_told_with_the_closest_allowed_one(write, text, key, meant):
+def test_an_unknown_word_is_reported_with_the_closest_allowed_one(write, text, key, meant):
     found = problems(write(text))
     assert list(found) == [key] or list(found) == [f"{key}.keep"]
     (message,) = found.values()
     assert f"did you mean '{meant}'?; allowed: " in message
 
 
-def test_a_model_section_without_a_name_is_told_which_names_there_are(write):
+def test_a_model_section_without_a_name_is_reported_which_names_there_are(write):
     (message,) = problems(write("model: {units: [10]}")).values()
     assert "mlp" in message and "cnn" in message and "name" in message
 
@@ -169,7 +169,7 @@ def test_what_is_no_experiment_is_refused_with_the_reason(write, content, messag
         load_experiment(write(content))
 
 
-def test_a_missing_file_is_told_with_the_closest_one_there(write):
+def test_a_missing_file_is_reported_with_the_closest_one_there(write):
     path = write("", "part1.yaml")
     with pytest.raises(UserError, match=r"no such file; did you mean 'part1\.yaml'\?"):
         load_experiment(path.with_name("prat1.yaml"))

@@ -75,12 +75,12 @@ def test_of_several_bases_the_later_wins_and_the_file_itself_wins_over_all(write
     assert (experiment.model.name, experiment.model.units) == ("mlp", [2])
 
 
-def test_a_wrong_value_is_told_with_the_one_of_several_bases_it_stands_in(write):
+def test_a_wrong_value_is_reported_with_the_one_of_several_bases_it_stands_in(write):
     first, second = write("seed: -1", "first.yaml"), write("training: {epochs: 0}", "second.yaml")
     assert sorted(problem_files(write("base: [first.yaml, second.yaml]"))) == [str(first), str(second)]
 
 
-def test_a_wrong_value_is_told_with_the_file_it_stands_in(write):
+def test_a_wrong_value_is_reported_with_the_file_it_stands_in(write):
     base = write("training: {epochs: 0}", "b.yaml")
     path = write("base: b.yaml\ntraining: {batch_size: 0}")
     with pytest.raises(UserError) as caught:
@@ -91,7 +91,7 @@ def test_a_wrong_value_is_told_with_the_file_it_stands_in(write):
     }
 
 
-def test_a_broken_rule_is_told_with_the_file_it_stands_in(write):
+def test_a_broken_rule_is_reported_with_the_file_it_stands_in(write):
     base = write("training: {validate_at: [3, 1]}", "b.yaml")
     assert problem_files(write("base: b.yaml")) == [str(base)]
 
@@ -296,7 +296,7 @@ def test_a_missing_upstream_is_refused(write):
     assert problems(write("init: {experiment: nowhere.yaml}")).keys() == {"init.experiment"}
 
 
-def test_an_upstream_written_out_is_told_its_own_problems_only(write):
+def test_an_upstream_written_out_is_reported_its_own_problems_only(write):
     found = problems(write("init: {experiment: {name: up, training: {epoch: 3}}}"))
     assert list(found) == ["init.experiment.training.epoch"]
     assert "did you mean 'epochs'?" in found["init.experiment.training.epoch"]

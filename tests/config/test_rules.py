@@ -154,7 +154,7 @@ def test_a_window_goes_with_its_framing(tmp_path, preprocessing, message):
         load_experiment(path)
 
 
-def test_several_broken_rules_are_told_at_once(tmp_path):
+def test_several_broken_rules_are_reported_at_once(tmp_path):
     path = tmp_path / "exp.yaml"
     path.write_text("training: {validate_at: [3, 1]}\ndata: {labels: {select: [a, a]}}")
     with pytest.raises(UserError) as caught:
@@ -196,7 +196,7 @@ def test_networks_of_keras_take_colour_and_32_pixels_a_side(name, preprocessing,
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "message"),
     [
         ("{name: resnet18}", None),
         ("{name: resnet18, weights: some.keras}", None),
@@ -207,10 +207,10 @@ def test_networks_of_keras_take_colour_and_32_pixels_a_side(name, preprocessing,
         ),
     ],
 )
-def test_weights_are_of_a_kind_that_is_read(model, told):
+def test_weights_are_of_a_kind_that_is_read(model, message):
     found = broken(f"model: {model}")
-    assert list(found) == ([] if told is None else ["model.weights"])
-    assert told is None or told in found["model.weights"]
+    assert list(found) == ([] if message is None else ["model.weights"])
+    assert message is None or message in found["model.weights"]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_metric_losses_go_with_true_labels_and_class_batches_with_their_size(tra
     assert list(broken(text)) == ([] if key is None else [key])
 
 
-def test_what_belongs_to_a_metric_loss_is_told():
+def test_what_belongs_to_a_metric_loss_is_reported():
     found = broken("training: {class_batches: {classes: 10, images: 4}}")
     assert "got 100; class_batches of 10 classes with 4 images each make it 40" in found["training.batch_size"]
     found = broken("training: {loss: {name: scl_nl, center: {}}}")

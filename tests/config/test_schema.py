@@ -95,9 +95,9 @@ def sections(section: type) -> list[type]:
     return found
 
 
-def test_the_schema_judges_as_the_loader_does():
+def test_the_schema_accepts_what_the_loader_accepts():
     jsonschema = pytest.importorskip("jsonschema")
-    judge = jsonschema.Draft202012Validator(experiment_schema())
+    validator = jsonschema.Draft202012Validator(experiment_schema())
     for experiment in (
         {},
         {"base": "b.yaml", "training": {"optimizer": "sgd", "epochs": 3}},
@@ -121,7 +121,7 @@ def test_the_schema_judges_as_the_loader_does():
             "ray": {"cpus": 2},
         },
     ):
-        judge.validate(experiment)
+        validator.validate(experiment)
     for experiment in (
         {"training": {"epochs": 0}},
         {"trainning": {}},
@@ -141,7 +141,7 @@ def test_the_schema_judges_as_the_loader_does():
         {"search": {"algorithm": "best"}},
         {"executor": "slurm"},
     ):
-        assert not judge.is_valid(experiment), experiment
+        assert not validator.is_valid(experiment), experiment
 
 
 def test_every_source_name_has_a_loader():

@@ -45,9 +45,9 @@ def with_line(path: Path, old: str, new: str) -> Path:
 
 
 def problems(path: Path, *overrides: str) -> str:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as message:
         load(path, overrides)
-    return str(told.value)
+    return str(message.value)
 
 
 def test_domains_are_found_each_after_those_that_it_depends_on(search_yaml):
@@ -154,11 +154,11 @@ def test_what_is_wrong_is_said(search_yaml, old, new, said):
         assert isinstance(load(path), Search)
         assert "is varied by hyperband itself" in problems(path, "search.algorithm=hyperband")
     else:
-        told = problems(path)
-        assert said in told and str(path) in told
+        message = problems(path)
+        assert said in message and str(path) in message
 
 
-def test_domains_that_depend_on_each_other_are_told(search_yaml):
+def test_domains_that_depend_on_each_other_are_reported(search_yaml):
     path = with_line(
         search_yaml, "filters: {choice: [4, 8]}", "filters: {choice: [4, 8], when: {model.blocks.0.batch_norm: true}}"
     )
@@ -167,9 +167,9 @@ def test_domains_that_depend_on_each_other_are_told(search_yaml):
 
 
 def test_every_corner_that_cannot_be_is_named_with_its_values(search_yaml):
-    told = problems(with_line(search_yaml, "dropout: {float: [0.1, 0.5]", "dropout: {float: [0.1, 1.5]"))
-    assert "model.head.dropout: got 1.5" in told and "(at depth 1" in told
-    assert told.count("model.head.dropout: got 1.5") == 1
+    message = problems(with_line(search_yaml, "dropout: {float: [0.1, 0.5]", "dropout: {float: [0.1, 1.5]"))
+    assert "model.head.dropout: got 1.5" in message and "(at depth 1" in message
+    assert message.count("model.head.dropout: got 1.5") == 1
 
 
 def test_seeds_and_variants_do_not_stand_beside_domains(search_yaml):

@@ -114,13 +114,13 @@ def test_a_quick_study_has_fewer_seeds_and_images_and_knows_it(study):
         (f"seeds: {list(range(600))}\nvariants: {{a: {{}}, b: {{}}}}", "more than 1,000 runs"),
     ],
 )
-def test_what_is_wrong_with_a_study_is_told(study, text, message):
+def test_what_is_wrong_with_a_study_is_reported(study, text, message):
     with pytest.raises(UserError) as raised:
         study(text)
     assert message in str(raised.value)
 
 
-def test_what_is_wrong_with_all_variants_is_told_once(study):
+def test_what_is_wrong_with_all_variants_is_reported_once(study):
     with pytest.raises(UserError) as raised:
         study("variants: {a: {}, b: {}}", "training.epoch=3")
     assert len(raised.value.problems) == 1 and "in variant" not in str(raised.value)

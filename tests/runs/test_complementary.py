@@ -79,13 +79,13 @@ def test_the_intervals_hold_as_often_as_they_say():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (["training.decode=argmin", "training.loss=scl_nl"], "training.decode: argmin reads a cross_entropy model"),
-        (["training.loss={name: focal, tau: 2.0}"], "training.loss.tau: focal has no tau"),
+        (["training.decode=argmin", "training.loss=scl_nl"], "training.decode: argmin is for a cross_entropy model"),
+        (["training.loss={name: focal, tau: 2.0}"], "training.loss.tau: focal has no key 'tau'"),
         (
             ["training.loss={name: forward, transition: [[0.5, 0.4], [1, 0]]}"],
             "training.loss.transition: must be square",
         ),
-        (["data.labels={complement: true, noise: 0.1}"], "nothing left to replace"),
+        (["data.labels={complement: true, noise: 0.1}"], "leaves nothing for noise to replace"),
     ],
 )
 def test_what_does_not_go_together_is_told(cli, digits_yaml, changes, said):
