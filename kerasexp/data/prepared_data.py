@@ -284,9 +284,9 @@ def _fingerprint(splits: dict[str, Split], class_names: list[str]) -> str:
 def _split_digests(splits: dict[str, Split], source: Source) -> dict[str, str]:
     """Return a digest per split of the stored content and the images' names and classes, independent of their order."""
     stored = {name: images.digest for name, images in source.splits.items()}
-    identities = {}
+    digests = {}
     for name, split in splits.items():
         held = sorted(zip(split.names, (source.class_names[label] for label in split.labels), strict=True))
         text = "\0".join([stored.get(name, stored["train"]), *map("\0".join, held)])
-        identities[name] = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-    return identities
+        digests[name] = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return digests
