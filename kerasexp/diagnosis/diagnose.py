@@ -98,11 +98,12 @@ def diagnose(
         shared_classes(data.class_names, checkpoint)
     splits = {name: replace(split, images=_one_polarity(split.images, target)) for name, split in data.splits.items()}
     overview = dataset_overview(data.splits, data.class_names, seed)
+    notes: list[str] = []
     if checkpoint is not None:
         labels = _assess_with_reference(target, data, checkpoint, f"the reference {reference}", seed, console)
-        diagnosis = Diagnosis(overview, labels, stored)
     else:
-        diagnosis = Diagnosis(overview, *_cross_validate(target, data, splits, seed, console), stored)
+        labels, notes = _cross_validate(target, data, splits, seed, console)
+    diagnosis = Diagnosis(overview, labels, stored, notes)
     training = target.experiment.training if target.from_file else None
     section = target.experiment.data.model_copy(update={"preprocessing": preprocessing})
     advice = advise(diagnosis, section, data.folders, training)

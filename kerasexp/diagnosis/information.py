@@ -45,6 +45,11 @@ def mutual_information(tables: np.ndarray) -> np.ndarray:
     )
 
 
+def complementary_limit(classes: int) -> float:
+    """Return the most bits that labels of a random wrong class share with the true class: log2(K / (K - 1))."""
+    return float(np.log2(classes / (classes - 1)))
+
+
 def information(table: np.ndarray, seed: int = 0) -> Information:
     """Return the mutual information of a table, and that of random tables with the same sums.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kerasexp.diagnosis.image_checks import Place
+from kerasexp.diagnosis.information import complementary_limit
 from kerasexp.diagnosis.results import DatasetOverview, LabelAssessment
 from kerasexp.diagnosis.sentences import percent
 from kerasexp.plots.class_counts import plot_class_counts
@@ -46,7 +47,7 @@ def _information(labels: LabelAssessment, section: str) -> Plot:
     information, classes = labels.verdict.information, len(labels.predictions.class_names)
     limits = {"entropy of the labels": information.label_bits}
     if classes > 2:
-        limits["limit of labels of what an image is NOT"] = float(np.log2(classes / (classes - 1)))
+        limits["limit of labels of what an image is NOT"] = complementary_limit(classes)
     return Plot(
         section,
         "information",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kerasexp.diagnosis.image_checks import Place, StoredImages
+from kerasexp.diagnosis.information import complementary_limit
 from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, LabelAssessment
 from kerasexp.diagnosis.split_checks import FEW, SMALL_SHIFT, ClassCounts
 from kerasexp.errors import listing
@@ -53,7 +54,7 @@ def evidence_sentences(assessment: LabelAssessment) -> Iterator[str]:
     classes = len(assessment.predictions.class_names)
     limit = f"the {information.label_bits:.3f} bits of the labels"
     if verdict.kind == "complementary" and classes > 2:
-        limit = f"at most {np.log2(classes / (classes - 1)):.3f} bits in labels that say what an image is NOT"
+        limit = f"at most {complementary_limit(classes):.3f} bits in labels that say what an image is NOT"
     least = information.p_value <= 1 / len(information.null)
     yield (
         f"Labels and predictions share {information.bits:.4f} bits, {information.beyond_chance:.4f} beyond chance, of {limit}; "

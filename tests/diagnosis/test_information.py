@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from kerasexp.diagnosis.information import contingency_table, information, mutual_information
+from kerasexp.diagnosis.information import complementary_limit, contingency_table, information, mutual_information
 
 
 def test_bits_are_those_of_scikit_learn():
@@ -40,4 +40,4 @@ def test_a_constant_prediction_shares_no_bits():
 def test_complementary_labels_share_the_bits_that_they_can():
     """Nine equally frequent wrong classes: log2(10 / 9)."""
     found = information(100 * (1 - np.eye(10, dtype=int)))
-    assert found.bits == pytest.approx(np.log2(10 / 9))
+    assert found.bits == pytest.approx(np.log2(10 / 9)) == complementary_limit(10)
