@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kerasexp.config.experiment import Experiment, classical_head
-from kerasexp.config.head import FittedHead, LogisticRegression, NearestNeighbours, Svm
+from kerasexp.config.head import LogisticRegression, NearestNeighbours, Svm
 from kerasexp.console import Console
 from kerasexp.data.input_pipeline import EVALUATION_IMAGES
 from kerasexp.data.prepared_data import PreparedData
@@ -86,16 +86,21 @@ def fit_classical(
     features, labels = _outputs(extractor, data, console)
 
     # 1. The best of several values, by cross-validation on train.
-    values = sorted(set(getattr(head, method.key)))
+    values, sizes = sorted(set(getattr(head, method.key))), (features["train"].shape[1], experiment.seed)
+    candidates = {value: method.estimator(head, value, *sizes) for value in values}
     rows, best = [], values[0]
     if len(values) > 1:
-        rows = cross_validate(method, head, values, features["train"], labels["train"], experiment.seed, console)
+        folds = cross_validate(candidates, features["train"], labels["train"], experiment.seed, console)
+        rows = [
+            {method.key: value, "accuracy": float(accuracy.mean()), "deviation": float(accuracy.std(ddof=1))}
+            for value, accuracy in folds.items()
+        ]
         best = max(rows, key=lambda row: row["accuracy"])[method.key]
         accuracies = ", ".join(f"{row[method.key]:g} {row['accuracy']:.4f}" for row in rows)
         console.line(f"head.{name}: {method.key} {best:g}, by cross-validation on train ({accuracies})")
 
     # 2. The head itself, as layers on the network.
-    fitted = _fit(method, head, best, features["train"], labels["train"], len(data.class_names), experiment.seed)
+    fitted = _fit(candidates[best], features["train"], labels["train"], len(data.class_names))
     if np.max(getattr(fitted.estimator, "n_iter_", 0)) >= MAX_ITERATIONS:
         advice = f"a smaller {method.key} converges sooner"
         console.line(f"head.{name} has not converged after {MAX_ITERATIONS} iterations; {advice}")
@@ -145,16 +150,11 @@ def _save(
 
 
 def cross_validate(
-    method: Method,
-    head: FittedHead,
-    values: list[float],
-    features: np.ndarray,
-    labels: np.ndarray,
-    seed: int,
-    console: Console,
-) -> list[dict[str, float]]:
-    """Return mean and standard deviation of each value's accuracy in stratified cross-validation."""
+    candidates: dict[float, Any], features: np.ndarray, labels: np.ndarray, seed: int, console: Console
+) -> dict[float, np.ndarray]:
+    """Return each candidate's accuracy on the folds of a stratified cross-validation, float64 [folds]."""
     from joblib import Parallel, delayed
+    from sklearn.base import clone
     from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -163,12 +163,11 @@ def cross_validate(
     folds = StratifiedKFold(min(FOLDS, int(counts[counts > 0].min())), shuffle=True, random_state=seed)
     splits = list(folds.split(features, labels))
 
-    def accuracy(value: float, train: np.ndarray, test: np.ndarray) -> float:
-        estimator = method.estimator(head, value, features.shape[1], seed)
-        pipeline = make_pipeline(StandardScaler(), estimator).fit(features[train], labels[train])
+    def accuracy(candidate: Any, train: np.ndarray, test: np.ndarray) -> float:
+        pipeline = make_pipeline(StandardScaler(), clone(candidate)).fit(features[train], labels[train])
         return pipeline.score(features[test], labels[test])
 
-    tasks = [delayed(accuracy)(value, *split) for value in values for split in splits]
+    tasks = [delayed(accuracy)(candidate, *split) for candidate in candidates.values() for split in splits]
     found: list[float] = []
     # Threads: scikit-learn's solvers release Python's lock, and share the features.
     with warnings.catch_warnings(), console.bar("cross-validation", len(tasks)) as bar:
@@ -176,23 +175,17 @@ def cross_validate(
         for score in Parallel(n_jobs=cores(), prefer="threads", return_as="generator")(tasks):
             found.append(score)
             bar.advance(len(found))
-    scores = np.reshape(found, (len(values), len(splits)))
-    return [
-        {method.key: value, "accuracy": float(row.mean()), "deviation": float(row.std(ddof=1))}
-        for value, row in zip(values, scores, strict=True)
-    ]
+    return dict(zip(candidates, np.reshape(found, (len(candidates), len(splits))), strict=True))
 
 
-def _fit(
-    method: Method, head: FittedHead, value: float, features: np.ndarray, labels: np.ndarray, classes: int, seed: int
-) -> FittedEstimator:
+def _fit(estimator: Any, features: np.ndarray, labels: np.ndarray, classes: int) -> FittedEstimator:
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(features)
     scaled = scaler.transform(features)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        estimator = method.estimator(head, value, features.shape[1], seed).fit(scaled, labels)
+        estimator.fit(scaled, labels)
     return FittedEstimator(scaler.mean_, scaler.scale_, estimator, scaled, labels, classes)
 
 
