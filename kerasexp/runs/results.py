@@ -30,7 +30,7 @@ from kerasexp.evaluation.tsne import embed, sample_positions
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.saving.checkpoint import load_checkpoint, write_temperature
 from kerasexp.storage import csv_text, write_json, write_text
-from kerasexp.training.fitted import Fitted
+from kerasexp.training.training_result import TrainingResult
 
 EXPLAINED, LISTED_PAIRS = 8, 20
 
@@ -57,7 +57,7 @@ class Results:
 
     experiment: Experiment
     data: PreparedData
-    fitted: Fitted
+    fitted: TrainingResult
     predictions: dict[str, Predictions]
     metrics: dict[str, Any]
     confusion: np.ndarray
@@ -84,7 +84,7 @@ def validate(
     run: RunDirectory,
     experiment: Experiment,
     data: PreparedData,
-    fitted: Fitted,
+    fitted: TrainingResult,
     manifest: dict[str, Any],
     console: Console,
 ) -> None:
@@ -100,7 +100,7 @@ def evaluate(
     run: RunDirectory,
     experiment: Experiment,
     data: PreparedData,
-    fitted: Fitted,
+    fitted: TrainingResult,
     manifest: dict[str, Any],
     console: Console,
 ) -> Results:
@@ -146,7 +146,7 @@ def _shown(
     model: keras.Model,
     experiment: Experiment,
     data: PreparedData,
-    fitted: Fitted,
+    fitted: TrainingResult,
     predictions: dict[str, Predictions],
     metrics: dict[str, Any],
     table: np.ndarray,
@@ -202,7 +202,7 @@ def _retrieval(model: keras.Model, data: PreparedData, test: Predictions) -> dic
     return retrieval_metrics(predict_split(model, train, data.class_names, np.arange(len(train))), test)
 
 
-def _of_training(fitted: Fitted) -> dict[str, Any]:
+def _of_training(fitted: TrainingResult) -> dict[str, Any]:
     return {
         "epochs": fitted.epochs,
         "kept_epoch": fitted.kept,

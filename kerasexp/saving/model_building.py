@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasexp.saving.allowed_layers import origin
 from kerasexp.saving.model_graph import INPUT, Graph, Node
-from kerasexp.saving.refusal import Refused, refusing
+from kerasexp.saving.model_refusal import Refused, refusing
 
 if TYPE_CHECKING:
     import keras

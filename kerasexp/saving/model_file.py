@@ -15,7 +15,7 @@ from kerasexp.errors import Problem, UserError
 from kerasexp.saving.model_archive import CONFIG, METADATA, copied_weights, open_members, read_json
 from kerasexp.saving.model_building import build, dry_run
 from kerasexp.saving.model_graph import read_graph
-from kerasexp.saving.refusal import Refused, refusing
+from kerasexp.saving.model_refusal import Refused, refusing
 from kerasexp.saving.weights_file import count_weights
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasexp.saving.allowed_layers import INPUT, check_module, checked_layer, checked_object
-from kerasexp.saving.refusal import Refused
+from kerasexp.saving.model_refusal import Refused
 
 # EfficientNetV2-L has 1,031 layers; Keras itself cannot build a chain of 1,500. NASNet merges six layers.
 MAX_LAYERS, MAX_DEPTH, MAX_INPUTS = 2000, 4, 256

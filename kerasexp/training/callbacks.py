@@ -10,8 +10,8 @@ import keras
 
 from kerasexp.config.training import Checkpoint, Training, direction
 from kerasexp.storage import replacing
-from kerasexp.training.clock import Clock
 from kerasexp.training.devices import learning_rate_of, steps_done
+from kerasexp.training.training_clock import Clock
 
 
 class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):

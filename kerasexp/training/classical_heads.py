@@ -21,9 +21,9 @@ from kerasexp.models import with_logits
 from kerasexp.models.classical_layers import for_all_classes, linear_logits, neighbour_logits, rbf_logits
 from kerasexp.saving.run_files import RunFiles
 from kerasexp.storage import replacing
-from kerasexp.training.features import extract_features
-from kerasexp.training.fitted import Fitted
+from kerasexp.training.feature_extraction import extract_features
 from kerasexp.training.gradient_flow import NO_GRADIENTS
+from kerasexp.training.training_result import TrainingResult
 
 FOLDS, MAX_ITERATIONS = 5, 2000
 
@@ -65,7 +65,7 @@ class Method:
 
 def fit_classical(
     model: keras.Model, data: PreparedData, experiment: Experiment, run: RunFiles, console: Console
-) -> Fitted:
+) -> TrainingResult:
     """Fit the head to the features of train, and save the model with it to `run`; the layers below are not changed.
 
     Features are extracted once, and scaled to mean 0 and standard deviation 1 over train. If the experiment names several
@@ -114,7 +114,7 @@ def fit_classical(
 
 def save_zero_shot(
     model: keras.Model, data: PreparedData, experiment: Experiment, run: RunFiles, console: Console
-) -> Fitted:
+) -> TrainingResult:
     """Save a model without any training to `run`; the arguments are those of `fit_classical`."""
     start = time.perf_counter()
     scores, labels = _outputs(model, data, console)
@@ -135,7 +135,7 @@ def _save(
     seconds: float,
     run: RunFiles,
     cross_validation: Sequence[dict[str, float]] = (),
-) -> Fitted:
+) -> TrainingResult:
     """Save a classifier and a history of one row, computed from its probabilities float32 [n, classes] for train and val."""
     temporary = run.model.with_name(f".{run.model.name}.tmp.keras")
     with replacing(run.model, temporary, durable=True):
@@ -146,7 +146,7 @@ def _save(
         row[f"{prefix}accuracy"] = float(np.mean(scores[split].argmax(axis=1) == labels[split]))
         row[f"{prefix}loss"] = float(np.mean(losses))
     run.write_history([row])
-    return Fitted([row], NO_GRADIENTS, [], 1, seconds, list(cross_validation))
+    return TrainingResult([row], NO_GRADIENTS, [], 1, seconds, list(cross_validation))
 
 
 def cross_validate(

@@ -18,14 +18,12 @@ from kerasexp.models import MODELS
 from kerasexp.models.decoding import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
 from kerasexp.saving.run_files import RunFiles
-from kerasexp.training.accuracy import build_accuracy
 from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
 from kerasexp.training.classical_heads import CLASSICAL_FITS
-from kerasexp.training.clock import Clock
 from kerasexp.training.devices import largest_batch_size, train_as_one_device
 from kerasexp.training.early_curve import EarlyCurve
+from kerasexp.training.epoch_progress import EpochProgress
 from kerasexp.training.fine_tuning import decay_with_depth
-from kerasexp.training.fitted import Fitted
 from kerasexp.training.fused_norms import fuse_norms
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.initial_model import InitialModel
@@ -33,11 +31,15 @@ from kerasexp.training.interruption import stop_requests
 from kerasexp.training.metric_learner import training_model
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.precision import precision_message
-from kerasexp.training.progress import EpochProgress
 from kerasexp.training.resumable_state import TrainingState
+from kerasexp.training.training_accuracy import build_accuracy
+from kerasexp.training.training_clock import Clock
+from kerasexp.training.training_result import TrainingResult
 
 
-def fit(model: InitialModel, data: PreparedData, experiment: Experiment, run: RunFiles, console: Console) -> Fitted:
+def fit(
+    model: InitialModel, data: PreparedData, experiment: Experiment, run: RunFiles, console: Console
+) -> TrainingResult:
     """Train a model by gradient descent, or fit its classical head if it has one; save the checkpoint to `run`.
 
     Raises:
@@ -54,7 +56,7 @@ def fit(model: InitialModel, data: PreparedData, experiment: Experiment, run: Ru
 
 def fit_by_gradients(
     classifier: keras.Model, data: PreparedData, experiment: Experiment, run: RunFiles, console: Console
-) -> Fitted:
+) -> TrainingResult:
     """Train `classifier`; save the checkpoint, the history, the gradients and TensorBoard's files to `run`.
 
     If the directory holds the state of an earlier process, the training continues from it. Raises as `fit`.
@@ -101,7 +103,9 @@ def fit_by_gradients(
         state.finish()
         stop.raise_if_asked()
     history, gradients = callbacks.history.rows, callbacks.flow.gradients()
-    return Fitted(history, gradients, callbacks.early.rows, callbacks.checkpoint.kept, seconds, epochs=len(history))
+    return TrainingResult(
+        history, gradients, callbacks.early.rows, callbacks.checkpoint.kept, seconds, epochs=len(history)
+    )
 
 
 def _compiled(

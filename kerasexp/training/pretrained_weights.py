@@ -19,7 +19,7 @@ from kerasexp.environment import keras_home
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.models.applications import NETWORKS, WeightFile
 from kerasexp.saving.model_file import load_model
-from kerasexp.saving.refusal import Refused, refusing
+from kerasexp.saving.model_refusal import Refused, refusing
 from kerasexp.saving.weights_file import count_weights
 from kerasexp.storage import digest_of_file
 from kerasexp.training.hub_weights import load_resnet18

@@ -15,15 +15,15 @@ from kerasexp.data.prepared_data import prepare
 from kerasexp.models import build_model
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.training.fit import fit_by_gradients
-from kerasexp.training.fitted import Fitted
 from kerasexp.training.precision import make_deterministic
+from kerasexp.training.training_result import TrainingResult
 
 
 class Trained(NamedTuple):
     """The trained model, the results of the training, and its directory."""
 
     model: keras.Model
-    fitted: Fitted
+    fitted: TrainingResult
     run: RunDirectory
 
 

@@ -21,7 +21,7 @@ from kerasexp.runs.directory import RunDirectory
 from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.training import classical_heads
 from kerasexp.training.classical_heads import fit_classical
-from kerasexp.training.features import extract_features
+from kerasexp.training.feature_extraction import extract_features
 
 # Each of these decodes images and builds several models.
 pytestmark = pytest.mark.slow

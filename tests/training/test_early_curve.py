@@ -9,8 +9,8 @@ from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.errors import UserError
 from kerasexp.training import early_curve
-from kerasexp.training.clock import Clock
 from kerasexp.training.early_curve import EarlyCurve
+from kerasexp.training.training_clock import Clock
 
 # Nearly all of these train a model.
 pytestmark = pytest.mark.slow

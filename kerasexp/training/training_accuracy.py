@@ -18,7 +18,7 @@ def build_accuracy(training: Training, decoding: Decoding) -> keras.metrics.Metr
 def estimated_accuracy(y_true, y_pred):
     """Return 1 for each image whose excluded class is not predicted, else 2 - classes; float32 [n].
 
-    The mean estimates the accuracy; see `evaluation/complementary.py`.
+    The mean estimates the accuracy; see `evaluation/complementary_metrics.py`.
     """
     excluded = ops.cast(ops.reshape(y_true, (-1,)), "int32")
     hit = ops.cast(ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), excluded), "float32")

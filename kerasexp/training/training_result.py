@@ -8,7 +8,7 @@ from kerasexp.training.gradient_flow import Gradients
 
 
 @dataclass(frozen=True)
-class Fitted:
+class TrainingResult:
     """The results of a training, apart from the checkpoint.
 
     Attributes:
