@@ -51,7 +51,7 @@ class ShortForm:
             (form, handler.resolve_ref_schema(form)["properties"][self.key]) for form in forms if "$ref" in form
         ]
         words = [word for _, key in sections for word in key.get("enum", [key["const"]] if "const" in key else [])]
-        if self.default is not None or "oneOf" in full:
+        if "oneOf" in full:  # a union, whose members are distinguished by the key
             for form, key in sections:
                 form |= {} if key["const"] == self.default else {"required": [self.key]}
         return {"anyOf": [*forms, {"type": "string", **({"enum": words} if words else {})}]}
@@ -72,12 +72,9 @@ def is_section(annotation: Any) -> bool:
 
 
 def tag(section: type[BaseModel]) -> str | None:
-    """Return the word that names this member of a union, the only value of its `name` or `kind`; None if it has none."""
-    for key in ("name", "kind"):
-        words = get_args(section.model_fields[key].annotation) if key in section.model_fields else ()
-        if len(words) == 1 and get_origin(section.model_fields[key].annotation) is Literal:
-            return words[0]
-    return None
+    """Return the word that names a member of a union: the value of its `name` or `kind`; None for other sections."""
+    keys = [section.model_fields[key].annotation for key in ("name", "kind") if key in section.model_fields]
+    return next((get_args(key)[0] for key in keys if get_origin(key) is Literal), None)
 
 
 def tags(union: Any) -> list[str]:

@@ -16,7 +16,7 @@ from kerasexp.config.validation import file_of, quoted, validated
 from kerasexp.config.yaml_text import read_yaml
 from kerasexp.errors import Problem, UserError, closest, listing
 
-# Keys that make several runs of an experiment, and that say where they are executed.
+# Keys of several runs of an experiment, and of their executor.
 STUDY_KEYS, EXECUTION_KEYS = ("variants", "seeds"), ("executor", "ray")
 # More bases or upstream experiments in a row are a mistake, such as that of a program that writes them.
 LONGEST_CHAIN = 20

@@ -45,7 +45,7 @@ def merge(base: Any, own: Any, file: str | None, files: dict[tuple, str], at: tu
 
 
 def _short_form(at: tuple) -> ShortForm | None:
-    """Return the short form of the section at a path; those of a list's items are under the key of the list."""
+    """Return the short form of the section at a path; the items of a list share that of the key of the list."""
     return SHORT_FORMS.get(next((part for part in reversed(at) if isinstance(part, str)), None))
 
 

@@ -30,7 +30,7 @@ class OneCycle(Section):
 
 
 class StepDecay(Section):
-    """A drop every so many epochs."""
+    """A drop after each fixed number of epochs."""
 
     name: Literal["step"] = "step"
     every: int = Field(10, ge=1, description="Epochs between two drops.")

@@ -47,7 +47,7 @@ def experiment_schema() -> dict[str, Any]:
 
 
 def _describe_names(definitions: dict[str, Any]) -> None:
-    """Describe the name that tells a section from others of its union by what the section is."""
+    """Describe the name of each member of a union by what the member is."""
     for definition in definitions.values():
         for value in definition["properties"].values():
             if "const" in value:

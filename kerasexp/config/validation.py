@@ -36,7 +36,7 @@ def validated(section: type[S], raw: dict[str, Any], file: str | None, files: di
         within = {path[:n] for path, d in details if not _wants_plain(d) for n in range(len(path) + 1)}
         wrong = [(path, d) for path, d in details if not (_wants_plain(d) and path in within)]
         for path, detail in wrong[:MOST_PROBLEMS]:
-            # A value that fits none of several types gives one error per type; the first names the key well enough.
+            # A value that fits none of several types has one error per type; the first is enough.
             problems.setdefault(path, _problem(section, detail, path, file, files))
         rest = len(wrong) - MOST_PROBLEMS
         raise UserError(
@@ -47,7 +47,7 @@ def validated(section: type[S], raw: dict[str, Any], file: str | None, files: di
 def _wants_plain(detail: dict) -> bool:
     """Return whether the problem is that a mapping is not a plain value.
 
-    Where a mapping may stand as well, what is wrong within the mapping is the better message.
+    Where a mapping is allowed too, the problem within the mapping is the better message.
     """
     return isinstance(detail["input"], dict) and detail["type"].endswith("_type") and detail["type"] != "model_type"
 
@@ -80,7 +80,7 @@ def _problem(section: type[BaseModel], detail: dict, path: tuple, file: str | No
 
 
 def _word(key: object) -> str:
-    """Return a key as it may stand in a line of text: an odd one in quotes, a long one cut."""
+    """Return a key for a line of text: quoted if it is empty, long or not printable, and cut if it is long."""
     text = str(key)
     return text if 0 < len(text) <= 60 and text.isprintable() else quoted(text)
 

@@ -40,7 +40,7 @@ ARGMAX = Decoding()
 def _logit_adjusted(decode: LogitAdjustment, counts: list[int]) -> Decoding:
     """Subtract tau log pi_j, pi_j the share of class j in train (the post-hoc form of Menon et al., ICLR 2021).
 
-    The logit of a class that train does not have stays as it is: it means nothing.
+    The logit of a class without training images stays as it is: nothing was learned about it.
     """
     present = np.maximum(counts, 1)
     return Decoding(offset=np.where(np.equal(counts, 0), 0.0, -decode.tau * np.log(present / sum(counts))).tolist())

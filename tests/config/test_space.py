@@ -116,6 +116,24 @@ def test_a_space_may_be_inherited(search_yaml, tmp_path):
     assert search.name == "child" and search.settings.max_trials == 7 and list(search.space.domains) == NAMES
 
 
+def test_a_domain_may_choose_an_optimizer_whose_own_keys_depend_on_it(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        "data: digits\nmodel: mlp\ntraining:\n  schedule: {choice: [constant, {name: cosine, warmup: 0.1}]}\n"
+        "  optimizer: {name: {choice: [adam, sgd]}, momentum: {float: [0, 0.9], when: {training.optimizer.name: sgd}}}\n"
+    )
+    search = load(path)
+    found = [search.experiment(values).training for values in search.space.corners(100)]
+    assert {(t.optimizer.name, getattr(t.optimizer, "momentum", None)) for t in found} == {
+        ("adam", None),
+        ("sgd", 0.0),
+        ("sgd", 0.9),
+    }
+    assert {t.schedule.name for t in found} == {"constant", "cosine"}
+    with_line(path, "{float: [0, 0.9], when: {training.optimizer.name: sgd}}", "{float: [0, 0.9]}")
+    assert "training.optimizer.momentum: adam has no key 'momentum'; those that have it: sgd" in problems(path)
+
+
 def test_an_experiment_with_a_search_but_no_domain_runs_as_it_is(tmp_path):
     path = tmp_path / "plain.yaml"
     path.write_text("data: {source: digits}\nsearch: {max_trials: 3}\n")
