@@ -32,8 +32,7 @@ def _label_table(labels: LabelAssessment, section: str) -> Plot:
     column, note = "predicted class", "Labels that agree lie on the diagonal."
     if verdict.decode == "argmin":
         column = "least likely class"
-        note = "After training on labels of other classes, the least likely class is the image's own: true labels would lie on "
-        note += "the diagonal."
+        note = "After training on complementary labels the least likely class is the true one; such labels avoid the diagonal."
     return Plot(
         section,
         "label_table",

@@ -24,16 +24,12 @@ def complementary_metrics(predictions: Predictions) -> dict[str, Any]:
     """
     count, classes = len(predictions), len(predictions.class_names)
     hits = float(np.mean(predictions.y_pred == predictions.y_true))
-    low, high = wilson_interval(hits, count)
+    accuracy, high, low = (max(1 - (classes - 1) * rate, 0.0) for rate in (hits, *wilson_interval(hits, count)))
     excluded = predictions.y_score[np.arange(count), predictions.y_true].astype(np.float64)
     return {
         "images": count,
-        "accuracy": _accuracy(hits, classes),
-        "accuracy_low": _accuracy(high, classes),
-        "accuracy_high": _accuracy(low, classes),
+        "accuracy": accuracy,
+        "accuracy_low": low,
+        "accuracy_high": high,
         "loss": float(-np.log(np.maximum(1 - excluded, EPSILON)).mean()),
     }
-
-
-def _accuracy(hits: float, classes: int) -> float:
-    return max(1 - (classes - 1) * hits, 0.0)

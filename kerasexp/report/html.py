@@ -77,6 +77,7 @@ def by_section(plots: Iterable[DrawnPlot]) -> dict[str, list[DrawnPlot]]:
 def render(template: str, content: Mapping[str, Any]) -> str:
     """Return the page of a template: one HTML text that loads nothing from outside and runs only its own script."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -96,15 +97,9 @@ def render(template: str, content: Mapping[str, Any]) -> str:
     own = {name: (FOLDER / f"page.{ending}").read_text() for name, ending in (("style", "css"), ("script", "js"))}
     # The content security policy admits the page's own style and script by their digest, and blocks any other.
     digests = {f"page_{name}_hash": _digest(text) for name, text in own.items()}
-    trusted = {f"page_{name}": _markup(text) for name, text in own.items()}
+    trusted = {f"page_{name}": Markup(text) for name, text in own.items()}
     return environment.get_template(template).render({**content, **trusted, **digests})
 
 
 def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-
-
-def _markup(text: str):
-    from markupsafe import Markup
-
-    return Markup(text)
