@@ -37,10 +37,10 @@ def main() -> None:
     arguments.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     arguments.add_argument("--sizes", nargs="+", type=int, default=[64, 224], help="of the ResNets' images")
     arguments.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
-    arguments.add_argument("--go", action="store_true", help="measure the first of each once, in this process")
+    arguments.add_argument("--measure", action="store_true", help="measure the first of each once, in this process")
     given = arguments.parse_args()
-    if given.go:
-        print(*go(given.networks[0], given.sizes[0], given.precisions[0], given.steps))
+    if given.measure:
+        print(*measure(given.networks[0], given.sizes[0], given.precisions[0], given.steps))
         return
     name = gpu()
     for network, precision in product(given.networks, given.precisions):
@@ -58,15 +58,25 @@ def gpu() -> str:
 
 def row(network: str, size: int, precision: str, gpu: str, given) -> None:
     """Time one network at one size in one number format, and report it."""
-    command = [sys.executable, __file__, "--go", "--networks", network, "--sizes", str(size), "--precisions", precision]
-    goes = []
+    command = [
+        sys.executable,
+        __file__,
+        "--measure",
+        "--networks",
+        network,
+        "--sizes",
+        str(size),
+        "--precisions",
+        precision,
+    ]
+    measured = []
     for _ in range(given.pairs):
         done = subprocess.run([*command, "--steps", str(given.steps)], check=True, stdout=subprocess.PIPE, text=True)
         step, peak, batch = map(float, done.stdout.split()[-3:])
-        goes.append((step, peak, batch))
+        measured.append((step, peak, batch))
         print(f"  {BATCH / step:,.0f} images/s, {peak / step:.3f} of the peak, input {batch / step:.3f}", flush=True)
-    share = Ratio.of([(peak, step) for step, peak, _ in goes])
-    inputs = Ratio.of([(batch, step) for step, _, batch in goes])
+    share = Ratio.of([(peak, step) for step, peak, _ in measured])
+    inputs = Ratio.of([(batch, step) for step, _, batch in measured])
     report_row(
         f"{network}, {size} px, {precision}: share of the peak of {gpu}",
         f"{share}: {BATCH / share.theirs:,.0f} images/s; the input takes {inputs.median:.3f} of a step",
@@ -77,7 +87,7 @@ def row(network: str, size: int, precision: str, gpu: str, given) -> None:
     )
 
 
-def go(network: str, size: int, precision: str, steps: int) -> tuple[float, float, float]:
+def measure(network: str, size: int, precision: str, steps: int) -> tuple[float, float, float]:
     """Return the seconds of a training step, of its operations at the peak, and of producing its batch."""
     from kerasexp.backend import import_tensorflow
 

@@ -32,17 +32,19 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--steps", type=int, default=100, help="of each measurement")
     arguments.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="of PyTorch")
-    arguments.add_argument("--go", nargs=2, metavar=("SIDE", "FORMAT"), help="measure one side once, in this process")
+    arguments.add_argument(
+        "--measure", nargs=2, metavar=("SIDE", "FORMAT"), help="measure one side once, in this process"
+    )
     given = arguments.parse_args()
-    if given.go:
-        side, form = given.go
+    if given.measure:
+        side, form = given.measure
         print(with_run(given.steps, form) if side == "run" else with_torch(given.steps, side, form))
         return
     for peer in given.peers:
         memory, theirs, ours = PEERS[peer]
         ratio = take_turns(
-            lambda ours=ours: go(given.steps, "run", ours),
-            lambda memory=memory, theirs=theirs: go(given.steps, memory, theirs),
+            lambda ours=ours: measure(given.steps, "run", ours),
+            lambda memory=memory, theirs=theirs: measure(given.steps, memory, theirs),
             given.pairs,
             "ms",
             "PyTorch",
@@ -57,9 +59,9 @@ def main() -> None:
         )
 
 
-def go(steps: int, side: str, form: str) -> float:
+def measure(steps: int, side: str, form: str) -> float:
     """Return the milliseconds of a step, timed in a new process."""
-    command = [sys.executable, __file__, "--steps", str(steps), "--go", side, form]
+    command = [sys.executable, __file__, "--steps", str(steps), "--measure", side, form]
     return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1])
 
 

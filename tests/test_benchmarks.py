@@ -53,7 +53,7 @@ def test_the_gpu_benchmark_runs_on_a_cpu(network, size, monkeypatch):
     script = importlib.import_module("gpu")
     monkeypatch.setattr(script, "BATCH", 4)
     monkeypatch.setattr(script, "SIDE", 64)
-    assert min(script.go(network, size, "float32", 12)) > 0
+    assert min(script.measure(network, size, "float32", 12)) > 0
 
 
 def test_without_a_gpu_it_says_so(monkeypatch):

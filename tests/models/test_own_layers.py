@@ -8,6 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from kerasexp.errors import UserError
 from kerasexp.models.label_mapping import LabelMapping
 from kerasexp.models.nearest_neighbours import NearestNeighbours
+from kerasexp.models.own_layers import OWN_LAYERS, OwnLayer
 from kerasexp.saving.model_file import load_model
 
 GENERATOR = np.random.default_rng(0)
@@ -99,3 +100,33 @@ def test_a_layer_of_the_same_name_from_another_package_is_refused(tmp_path):
     keras.Model(images, Other()(keras.layers.Flatten()(images))).save(tmp_path / "model.keras")
     with pytest.raises(UserError, match="only the one from kerasexp.models.label_mapping"):
         load_model(tmp_path / "model.keras")
+
+
+@keras.saving.register_keras_serializable("kerasexp")
+class Scaling(keras.layers.Layer):
+    """A layer that is not in the registry."""
+
+    def __init__(self, direction: str, **kwargs):
+        super().__init__(**kwargs)
+        self.direction = direction
+
+    def call(self, inputs):
+        return inputs * (2 if self.direction == "up" else 0.5)
+
+    def get_config(self):
+        return {**super().get_config(), "direction": self.direction}
+
+
+def test_a_new_layer_is_accepted_in_model_files_by_one_line(tmp_path, monkeypatch):
+    images = keras.Input((2, 2, 1), dtype="uint8")
+    features = keras.layers.Flatten()(keras.layers.Rescaling(1.0)(images))
+    for direction in ("up", "sideways"):
+        keras.Model(images, Scaling(direction)(features)).save(tmp_path / f"{direction}.keras")
+    with pytest.raises(UserError, match="'Scaling' is from"):
+        load_model(tmp_path / "up.keras")
+    scaling = OwnLayer(Scaling, lambda layer: 4, {"direction": {"up", "down"}})
+    monkeypatch.setitem(OWN_LAYERS, "Scaling", scaling)
+    pixels = np.full((1, 2, 2, 1), 3, np.uint8)
+    np.testing.assert_array_equal(load_model(tmp_path / "up.keras").predict(pixels, verbose=0), np.full((1, 4), 6))
+    with pytest.raises(UserError, match="direction: 'sideways' is not accepted"):
+        load_model(tmp_path / "sideways.keras")
