@@ -1,4 +1,4 @@
-"""Heads that no steps train: their keys, and what has no part in them."""
+"""Classical heads: their keys, and the keys that they refuse."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_one_number_and_several_are_both_taken():
 
 
 @pytest.mark.parametrize("text", ["model: {name: cnn}", "model: {name: mlp}", "model: {name: cnn, head: {units: [3]}}"])
-def test_a_head_that_steps_train_is_none_of_them(text):
+def test_a_head_trained_by_gradient_descent_is_not_classical(text):
     assert classical_head(experiment(text)) is None
 
 
@@ -77,7 +77,7 @@ def test_what_a_head_cannot_be_is_reported_with_its_key(text, key):
         ("model: {name: cnn, head: {zero_shot: {outputs: {cat: [281]}}}}", {"model.head.zero_shot"}),
     ],
 )
-def test_what_has_no_part_in_it_is_reported(text, keys):
+def test_keys_of_training_by_gradient_descent_are_refused(text, keys):
     assert broken(text).keys() == keys
 
 

@@ -176,7 +176,7 @@ def test_several_broken_rules_are_reported_at_once(tmp_path):
         ("data: {oversample: 0.5}\ntraining: {decode: logit_adjusted}", "data.oversample"),
     ],
 )
-def test_rareness_is_made_up_for_once(text, key):
+def test_rare_classes_are_corrected_for_once(text, key):
     assert list(broken(text)) == ([] if key is None else [key])
 
 
