@@ -28,7 +28,7 @@ LEVELS = [
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 # Files of one role in parallel packages may share a name; those of commands are named after the commands.
-ROLES = {"__init__", "directory", "page", "page_plots", "results", "run", "table"}
+ROLES = {"__init__", "check", "directory", "page", "page_plots", "results", "run", "table"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
