@@ -1,13 +1,13 @@
 """The pages fit the code: links lead somewhere, YAML blocks are experiments, the reference is the generated one."""
 
 import re
+import runpy
 import shutil
 
 import pytest
 from doc_pages import PAGES, ROOT, blocks, name_of
 
 from kerasexp.config import load
-from kerasexp.config.reference import experiment_reference
 
 
 def anchors(text: str) -> set[str]:
@@ -47,4 +47,5 @@ def test_yaml_blocks_are_experiments(page, tmp_path):
 
 def test_the_reference_of_the_experiment_file_is_the_generated_one():
     page = ROOT / "docs" / "experiment-file.md"
-    assert page.read_text() == experiment_reference(), f"python -m kerasexp schema --format markdown > {page}"
+    generator = runpy.run_path(str(page.with_name("experiment_file.py")))
+    assert page.read_text() == generator["experiment_reference"](), f"python docs/experiment_file.py > {page}"
