@@ -191,7 +191,7 @@ def _variant_json(variant: VariantResults) -> dict[str, Any]:
         "reported": variant.reported,
         "parameters": variant.parameters,
         "flops": variant.flops,
-        "figures": {metric: asdict(found) for metric, found in variant.metrics.items()},
+        "metrics": {metric: asdict(found) for metric, found in variant.metrics.items()},
         "differences": {
             metric: None if found is None else asdict(found) for metric, found in variant.differences.items()
         },

@@ -61,7 +61,7 @@ def test_a_study_leaves_its_runs_its_table_and_its_page(cli, study, trained):
     assert found["status"] == "finished" and found["seeds"] == [0, 1] and found["reference"] == "plain"
     plain, high = found["variants"]
     tests = [json.loads((run / "metrics.json").read_text())["test"]["accuracy"] for run in runs]
-    assert plain["figures"]["test_accuracy"]["mean"] == pytest.approx(sum(tests[:2]) / 2)
+    assert plain["metrics"]["test_accuracy"]["mean"] == pytest.approx(sum(tests[:2]) / 2)
     assert high["differences"]["test_accuracy"]["spread"]["mean"] == pytest.approx(
         (sum(tests[2:]) - sum(tests[:2])) / 2
     )
@@ -132,7 +132,7 @@ def test_an_interrupted_study_is_resumed(cli, study, trained, monkeypatch):
 
 def without_times(found: dict) -> dict:
     for variant in found["variants"]:
-        variant["figures"].pop("train_seconds")
+        variant["metrics"].pop("train_seconds")
         for run in variant["runs"]:
             run.pop("train_seconds")
     return found
