@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 6.6, 5.8
 def plot_embedding(
     points: np.ndarray, y_true: np.ndarray, wrong: np.ndarray, class_names: list[str], method: str
 ) -> Figure:
-    """Draw a point per image, coloured by its class and crossed out if it was classified wrongly.
+    """Draw a point per image, coloured by its class and crossed out if it is misclassified.
 
     Args:
         points: float [n, 2].
@@ -34,7 +34,7 @@ def plot_embedding(
         colour, marker = _colour_and_marker(k, len(class_names))
         axes.scatter(*points[y_true == k].T, s=14, color=colour, marker=marker, linewidth=0)
     if wrong.any():
-        axes.scatter(*points[wrong].T, s=22, color="black", marker="x", linewidth=0.9, label="classified wrongly")
+        axes.scatter(*points[wrong].T, s=22, color="black", marker="x", linewidth=0.9, label="misclassified")
         axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, fontsize=10)
     _name_classes(axes, points, y_true, drawable(class_names, 16))
     # Neighbourhoods are meaningful, coordinates are not.

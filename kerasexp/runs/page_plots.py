@@ -204,7 +204,7 @@ def _reliability(results: Results) -> Iterator[Plot]:
     yield Plot(
         PROBABILITIES,
         "reliability",
-        "Reliability diagram: accuracy of the predictions with a given confidence, equal to it for calibrated probabilities. "
+        "Reliability diagram: accuracy over confidence; calibrated probabilities lie on the diagonal. "
         f"The temperature {temperature:.2f}, fitted on val, {'softens' if temperature > 1 else 'sharpens'} the probabilities.",
         f"Expected calibration error {before.error:.4f}, and {after.error:.4f} after temperature scaling.",
         plot_reliability(*((r.confidence, r.accuracy, r.low, r.high, r.counts) for r in (before, after))),

@@ -80,7 +80,7 @@ def test_names_in_an_embedding_do_not_cover_each_other(png):
 def test_embedding_of_one_image_and_of_none(png, texts):
     one = plot_embedding(np.zeros((1, 2)), np.array([1]), np.array([False]), ["a", "b"], "PCA")
     assert [text.get_text() for text in one.axes[0].texts] == ["b"]
-    assert "classified wrongly" not in texts(one)
+    assert "misclassified" not in texts(one)
     assert png(one)
     none = plot_embedding(np.zeros((0, 2)), np.zeros(0, int), np.zeros(0, bool), ["a", "b"], "PCA")
     assert "no images" in texts(none)
