@@ -17,10 +17,10 @@ class OwnLayer:
     """A layer class, registered with Keras under `kerasexp`.
 
     Attributes:
-        layer: the class. Model files of strangers may hold it: it computes on tensors and does nothing else, and it limits
-            the memory that its arguments can ask for.
+        layer: the class. As strangers' model files may contain it, it must compute on tensors and do nothing else, and limit
+            the memory that its arguments can request.
         flops: floating-point operations of a built layer for one image.
-        words: the words that an argument takes, where it takes any.
+        words: argument -> the words that it accepts.
     """
 
     layer: type[keras.layers.Layer]
