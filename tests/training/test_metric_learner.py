@@ -83,6 +83,7 @@ def test_without_metric_losses_the_model_has_logits_only(learner):
     assert type(plain).__name__ == "Functional" and len(plain.outputs) == 1
 
 
+@pytest.mark.plots
 @pytest.mark.slow
 def test_a_run_reports_the_parts_and_saves_a_plain_classifier(cli, tiny_yaml, table):
     changes = [word for change in (BOTH, *BY_CLASS, "training.validate_at=[0, 2]") for word in ("--set", change)]
