@@ -163,7 +163,7 @@ BAD = {
     ),
     "no checkpoint": (["predict", "images", "images"], "is not a checkpoint"),
     "missing checkpoint": (["predict", "gone", "images"], "no such file"),
-    "hollow checkpoint": (["predict", "hollow", "images"], "is no Keras model"),
+    "hollow checkpoint": (["predict", "hollow", "images"], "is not a Keras model"),
     "missing image": (["predict", "hollow", "gone.png"], "gone.png"),
     "unknown source": (["evaluate", "hollow", "--data", "minst"], "did you mean 'mnist'"),
     "source without path": (["evaluate", "hollow", "--data", "csv"], "needs path"),

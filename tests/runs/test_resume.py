@@ -106,7 +106,7 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(cli, tiny_yaml, stop_at):
     stop_at(2, signal.SIGINT)
     stopped = cli("run", tiny_yaml, "--set", "seed=3")
     assert stopped.code == 130
-    assert f"go on with: python -m kerasexp run {tiny_yaml} --set seed=3 --resume" in stopped.err
+    assert f"continue with: python -m kerasexp run {tiny_yaml} --set seed=3 --resume" in stopped.err
     resumed = cli("run", tiny_yaml, "--set", "seed=3", "--resume")
     assert resumed.code == 0 and resumed.last_line == "runs/tiny/1" and "resuming runs/tiny/1" in resumed.out
 
@@ -123,7 +123,7 @@ def test_an_unfinished_directory_says_how_to_resume(cli, tiny_yaml, stop_at):
     stop_at(2)
     cli("run", tiny_yaml, "--run-dir", "here")
     answer = cli("run", tiny_yaml, "--run-dir", "here")
-    assert answer.code == 2 and "here: holds a run that is not finished" in answer.err and "--resume" in answer.err
+    assert answer.code == 2 and "here: holds an unfinished run" in answer.err and "--resume" in answer.err
 
 
 def test_a_finished_run_is_not_trained_again(cli, tiny_yaml):
