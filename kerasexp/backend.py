@@ -1,4 +1,4 @@
-"""Importing TensorFlow without its start-up chatter, and memory as it likes it."""
+"""The import of TensorFlow without its start-up messages, and settings of the memory allocator."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras; what they write to standard error on the way, on oneDNN and absent GPUs, is dropped."""
+    """Import TensorFlow and Keras, without their messages on oneDNN and absent GPUs."""
     if "tensorflow" in sys.modules:
         return
     keep_freed_memory()
     with silenced():
         import keras  # noqa: F401
         import tensorflow as tf
-    # What was imported stays: looking through it for garbage takes a third of a second each time.
+    # Imported modules stay; without this, each garbage collection looks through them for a third of a second.
     gc.freeze()
-    # Advice to programmers: each run of a process has models of its own, and so has to trace each of them.
+    # Each run in a process has its own models, so retracing is right here, and the warning is not.
     tf.get_logger().addFilter(lambda record: "retracing" not in record.getMessage())
 
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Drop what the block writes to standard error, where C++ writes before any log level is read.
+    """Discard what the block writes to standard error. C++ code writes there before any log level is read.
 
-    Failures are raised as exceptions and so are still seen.
+    Failures are still seen: they are exceptions.
     """
     sys.stderr.flush()
     saved, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -46,11 +46,10 @@ def silenced() -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what is freed for the next allocation, up to 1 GiB, instead of giving it back to the kernel.
+    """Let glibc keep up to 1 GiB of freed memory for the next allocations, instead of returning it to the kernel.
 
-    Images and activations are megabytes that are freed and asked for again thousands of times a minute. Getting fresh
-    pages each time made decoding in threads three times slower, and training a twentieth. Elsewhere than on glibc this
-    does nothing.
+    Images and activations of some megabytes are freed and allocated thousands of times a minute. With new pages each time,
+    decoding in threads took three times as long, and training a twentieth more. Without glibc this does nothing.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt

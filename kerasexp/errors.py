@@ -1,4 +1,4 @@
-"""The two ways in which a command can end badly, and how a problem is worded."""
+"""The errors of kerasexp, each with the exit code of its command, and the wording of problems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, and where: the file and the dotted key, as far as they are known."""
+    """One thing that is wrong, with its file and dotted key where they are known."""
 
     message: str
     file: str | None = None
@@ -21,13 +21,13 @@ class Problem:
 
 
 class KerasexpError(Exception):
-    """Base of the errors that are shown as one message, without a traceback."""
+    """Base of the errors that are printed as one message, without a traceback."""
 
     exit_code = 1
 
 
 class UserError(KerasexpError):
-    """A mistake in what was asked for; holds every problem that was found, not just the first."""
+    """A mistake of the user. It holds every problem that was found."""
 
     exit_code = 2
 
@@ -41,7 +41,7 @@ class DirectoryInUse(UserError):
 
 
 class RunError(KerasexpError):
-    """What was asked for was sound, and it failed all the same: a full disk, vanished data, a NaN loss."""
+    """A failure of a valid request: a full disk, removed data, a NaN loss."""
 
 
 class NonFiniteLoss(RunError):
