@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kerasexp.config import Experiment, load_experiment, resolved_yaml
 from kerasexp.console import Console
@@ -16,11 +16,9 @@ from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
 from kerasexp.models.flops import flops
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.identity import NUMERICS_VERSION, Identity
+from kerasexp.runs.request import Upstream
 from kerasexp.storage import write_json, write_text
 from kerasexp.training.initial_model import InitialModel
-
-if TYPE_CHECKING:
-    from kerasexp.runs.run import Upstream
 
 
 def describe(

@@ -1,4 +1,4 @@
-"""What is to be run, and where."""
+"""What is to be run, where, and what it starts from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.config import Experiment
+from kerasexp.runs.directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,18 @@ class RunRequest:
     is_upstream: bool = False
     is_trial: bool = False
     parent: Path | None = None
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A finished run to start from.
+
+    Attributes:
+        run: its directory.
+        key: its identity.
+        stand_ins: those of its data, which concern the run that starts from it too.
+    """
+
+    run: RunDirectory
+    key: str
+    stand_ins: list[str]

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kerasexp.config import Experiment
 from kerasexp.console import Console
 from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.identity import identify
-from kerasexp.runs.request import RunRequest
+from kerasexp.runs.request import RunRequest, Upstream
 from kerasexp.runs.resume import find_run, is_finished
 from kerasexp.storage import copy_folder
 from kerasexp.training.interruption import interruption_as_error
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """A finished run to start from.
-
-    Attributes:
-        run: its directory.
-        key: its identity.
-        stand_ins: those of its data, which concern the run that starts from it too.
-    """
-
-    run: RunDirectory
-    key: str
-    stand_ins: list[str]
 
 
 def run_experiment(request: RunRequest, console: Console, cache: DataCache | None = None) -> RunDirectory:
