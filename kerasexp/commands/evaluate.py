@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath, DataPath, Format
+from kerasexp.commands.options import CheckpointPath, DataPath, Format, Overrides
 
 
 def evaluate(
     checkpoint: CheckpointPath,
     data: Annotated[str, typer.Option(metavar="SOURCE", help="Kind of source, such as mnist or image_folder.")],
     data_path: DataPath = None,
+    overrides: Overrides = None,
     format: Annotated[Format, typer.Option(help="How to print the metrics.")] = Format.table,
 ):
     """Evaluate a saved checkpoint on other data.
@@ -24,6 +25,6 @@ def evaluate(
     from kerasexp.backend import import_tensorflow
     from kerasexp.evaluation.checkpoint_metrics import evaluate_checkpoint, parse_source
 
-    source = parse_source(data, data_path)
+    source = parse_source(data, data_path, overrides or ())
     import_tensorflow()
     print(evaluate_checkpoint(checkpoint, source, format.value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from kerasexp.config.base import Section, ShortForm
 
@@ -15,7 +15,22 @@ SourceName = Literal[
 FILE_SOURCES = ("image_folder", "csv", "npz")
 # Sources whose files have known names; they need a path only if the files are elsewhere.
 KNOWN_SOURCES = ("stl10", "tiny_imagenet", "dogs_vs_cats")
-KEYS_OF_ONE_SOURCE = {"first_classes": "tiny_imagenet", "fold": "stl10"}
+# Keys that only some sources have.
+SOURCES_OF_KEYS = {
+    "range": FILE_SOURCES,
+    "label_column": ("csv",),
+    "first_classes": ("tiny_imagenet",),
+    "fold": ("stl10",),
+}
+
+
+def _rising(values: list[float]) -> list[float]:
+    if len(values) != 2 or values[0] >= values[1]:
+        raise ValueError(f"got {values}; two values are needed, the first below the second, such as [0, 4095]")
+    return values
+
+
+ValuePair = Annotated[list[float], AfterValidator(_rising)]
 
 
 class Preprocessing(Section):
@@ -139,6 +154,17 @@ class DataSource(Section):
     )
     class_names: dict[str, str] | None = Field(
         None, min_length=2, description="Class of each folder or stored label; others are left out."
+    )
+    range: ValuePair | None = Field(
+        None,
+        description="image_folder, csv and npz: the stored values that become 0 and 255, such as [0, 4095]; null: found in the "
+        "data (0..1, 0..255, or all 16 bits of a file), and asked for where they do not say it. Files of 8 bits are 0..255.",
+    )
+    label_column: str | None = Field(
+        None,
+        min_length=1,
+        description="csv: first, last, or the name of the column of labels in the header; null: found in the data, and asked for "
+        "where they do not say it.",
     )
     first_classes: int | None = Field(
         None, ge=2, le=200, description="tiny_imagenet: number of classes, the first in wnids.txt; null: all."

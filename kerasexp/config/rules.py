@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from kerasexp.config.data import KEYS_OF_ONE_SOURCE, DataSource
+from kerasexp.config.data import SOURCES_OF_KEYS, DataSource
 from kerasexp.config.decode import Argmin, LogitAdjustment
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head import Svm, ZeroShot
@@ -90,9 +90,9 @@ def _metric_loss_rules(training: Training) -> Iterator[tuple[str, str]]:
 def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     data = experiment.data
     for at, section in {"data": data, "data.offline": data.offline, "data.test": data.test}.items():
-        for key, owner in KEYS_OF_ONE_SOURCE.items():
-            if isinstance(section, DataSource) and getattr(section, key) is not None and section.source != owner:
-                yield f"{at}.{key}", no_such_key(section.source, key, [owner])
+        for key, owners in SOURCES_OF_KEYS.items():
+            if isinstance(section, DataSource) and getattr(section, key) is not None and section.source not in owners:
+                yield f"{at}.{key}", no_such_key(section.source, key, owners)
     if data.class_names is not None:
         for name, count in Counter(data.class_names.values()).items():
             if count > 1:

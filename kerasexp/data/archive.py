@@ -26,6 +26,8 @@ MAX_DIRECTORY = 16 * 2**20
 # Other methods (bzip2, LZMA, newer ones) cannot be unpacked in bounded steps: 1,000 bytes may give gigabytes at once.
 METHODS = {zipfile.ZIP_STORED: "stored (0)", zipfile.ZIP_DEFLATED: "deflated (8)"}
 LOCAL_HEADER_BYTES = 30
+# Enough for the size and depth of an image.
+HEAD = 32
 # O_NONBLOCK: opening a pipe must not wait for a writer. O_BINARY: Windows would translate line ends.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 CHANGED = "the file was changed or removed while the images were being read"
@@ -40,11 +42,13 @@ class Files:
         origin: path of the folder or archive.
         paths: paths of the files inside it, separated by `/`.
         read: returns the content of one file; raises BrokenImage, or ChangedImage if the file changed since it was listed.
+        head: returns the first `HEAD` bytes of one file, or fewer if they cannot be read.
     """
 
     origin: str
     paths: list[str]
     read: Callable[[str], bytes]
+    head: Callable[[str], bytes]
     _digest: Callable[[], str]
 
     @property
@@ -100,7 +104,14 @@ def _open_folder(folder: Path) -> Files:
         # An unreadable file may become readable without any change in its state, so such a digest is not cached.
         return total.hexdigest(), not unread
 
-    return Files(str(folder), list(states), read, lambda: known.get_or_compute(digest))
+    def head(name: str) -> bytes:
+        # Opening a pipe would wait for its other end.
+        if states[name] is not None and stat.S_ISREG(states[name][MODE]):
+            with suppress(OSError), open(f"{folder}/{name}", "rb", buffering=0) as file:
+                return file.read(HEAD)
+        return b""
+
+    return Files(str(folder), list(states), read, head, lambda: known.get_or_compute(digest))
 
 
 def _read_file(path: str, listed: FileState | None) -> bytes:
@@ -179,7 +190,12 @@ def _open_zip(path: Path) -> Files:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest(), True
 
-    return Files(str(path), paths, read, lambda: known.get_or_compute(digest))
+    def head(name: str) -> bytes:
+        with suppress(Exception), archive.open(name) as member:  # `read` reports why a member cannot be unpacked
+            return member.read(HEAD)
+        return b""
+
+    return Files(str(path), paths, read, head, lambda: known.get_or_compute(digest))
 
 
 def open_zip(path: Path, max_directory: int = MAX_DIRECTORY, max_member: int = MAX_MEMBER) -> zipfile.ZipFile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.source import BrokenImage, Images, Source
 from kerasexp.data.sources.image_folder import load_image_folder
+from kerasexp.data.value_range import UnknownRange
 
 # Images decoded per split, enough for statistics; counts include all images.
 SAMPLE = 2000
@@ -33,6 +34,7 @@ class Survey:
         ink: window [top, left, bottom, right], as fractions, of the pixels that differ from the border; dust on one page
             in 200 does not widen it.
         faults: (name, reason) of each image that cannot be read.
+        assumed_range: the smallest usual range of values that holds those of files of 16 bits, where they do not say theirs.
     """
 
     counts: dict[str, dict[str, int]]
@@ -43,6 +45,7 @@ class Survey:
     bright_border: float
     ink: tuple[float, float, float, float]
     faults: list[tuple[str, str]]
+    assumed_range: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,14 @@ def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
     Raises:
         UserError: there are fewer than two classes or no images; see `load_image_folder`.
     """
-    source = load_image_folder(DataSource(source="image_folder", path=str(path)))
-    return summarize(source, [image_statistics(images, progress) for images in source.splits.values()])
+    data, assumed = DataSource(source="image_folder", path=str(path)), None
+    try:
+        source = load_image_folder(data)
+    except UnknownRange as unknown:
+        assumed = unknown.suggested
+        source = load_image_folder(data.model_copy(update={"range": assumed}))
+    found = summarize(source, [image_statistics(images, progress) for images in source.splits.values()])
+    return replace(found, assumed_range=assumed)
 
 
 def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:

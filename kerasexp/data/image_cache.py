@@ -21,7 +21,7 @@ from kerasexp.errors import RunError
 from kerasexp.storage import replace_folder, temporary_folder, write_text
 
 # Part of every key: raise it whenever decoding or preprocessing gives different pixels.
-VERSION = 4
+VERSION = 5
 IMAGES, META = "images.npy", "meta.json"
 
 
@@ -72,8 +72,9 @@ def is_large(count: int, config: Preprocessing) -> bool:
 
 
 def _request_key(images: Images, config: Preprocessing) -> str:
-    """Return a key of what is known before any image is read: version, preprocessing and names."""
-    text = json.dumps([VERSION, config.model_dump(mode="json"), images.names])
+    """Return a key of what is known before any image is read: version, preprocessing, range of values and names."""
+    value_range = None if images.value_range is None else images.value_range.bounds
+    text = json.dumps([VERSION, config.model_dump(mode="json"), value_range, images.names])
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 

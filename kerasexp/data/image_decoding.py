@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import math
 import struct
+from collections.abc import Callable
 
 import numpy as np
 import simplejpeg
 
 from kerasexp.data.orientation import ORIENTATION, on_white, upright
-from kerasexp.data.png_decoding import decode_png
+from kerasexp.data.png_decoding import decode_png, upper_bits
 from kerasexp.data.source import MAX_PIXELS, BrokenImage
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -58,10 +59,17 @@ def is_image_name(path: str) -> bool:
     return path.lower().endswith(EXTENSIONS + OTHER_EXTENSIONS)
 
 
-def decode_image(data: bytes, min_side: int | None = None) -> np.ndarray:
+def is_16_bit(head: bytes) -> bool:
+    """Return whether the first 32 bytes of a file are those of an image of 16 bits per sample, which only PNG files can be."""
+    return head.startswith(b"\x89PNG") and head[24:25] == b"\x10"
+
+
+def decode_image(
+    data: bytes, min_side: int | None = None, to_uint8: Callable[[np.ndarray], np.ndarray] = upper_bits
+) -> np.ndarray:
     """Decode one PNG, JPEG, BMP or WebP file, recognized by its first bytes, not by its name.
 
-    16-bit images keep their upper 8 bits. Transparency is blended on white. Palettes and CMYK become RGB (with the ink
+    Transparency is blended on white. Palettes and CMYK become RGB (with the ink
     inverted, as Adobe and all others since store it). The EXIF orientation is applied. An animation gives its first frame.
 
     A file that is cut off before its last pixel is detected in every format. Only PNG has checksums: changed bytes within
@@ -72,6 +80,7 @@ def decode_image(data: bytes, min_side: int | None = None) -> np.ndarray:
         min_side: shortest side that suffices, in pixels. A JPEG file whose sides are at least two, four or eight times as
             long is decoded at a half, a quarter or an eighth, from the low frequencies of its blocks: these are averages
             over its pixels and take a fraction of the time.
+        to_uint8: converts the stored samples, uint8 or uint16; without it, 16-bit images keep their upper 8 bits.
 
     Returns:
         uint8 [height, width, 1 or 3].
@@ -81,9 +90,9 @@ def decode_image(data: bytes, min_side: int | None = None) -> np.ndarray:
     """
     kind = _kind(data)
     if kind == "PNG":
-        return decode_png(data)
+        return decode_png(data, to_uint8)
     plain = _decode_plain_jpeg(data, min_side) if kind == "JPEG" else None
-    return _decode_by_pillow(data, kind, min_side) if plain is None else plain
+    return to_uint8(_decode_by_pillow(data, kind, min_side) if plain is None else plain)
 
 
 def _kind(data: bytes) -> str:

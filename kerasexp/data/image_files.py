@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
 from kerasexp.data.archive import Files
-from kerasexp.data.image_decoding import decode_image
-from kerasexp.data.source import Images, Source, assign_labels, resolve_classes
+from kerasexp.data.image_decoding import decode_image, is_16_bit
+from kerasexp.data.png_decoding import upper_bits
+from kerasexp.data.source import BrokenImage, Images, Source, assign_labels, resolve_classes
+from kerasexp.data.value_range import KEY, UPPER_HALF, OutsideRange, ValueRange, file_range, lone_file_to_uint8
+from kerasexp.errors import Problem, UserError
 
 # Split -> stored label, such as a folder name -> paths of its images.
 FileLists = dict[str, dict[str, list[str]]]
+# Files, spread over the source, in which the range of values is looked for.
+SAMPLE = 100
 
 
-def source_from_files(origin: str, files: Files, listed: FileLists, class_names: dict[str, str] | None) -> Source:
+def source_from_files(
+    origin: str,
+    files: Files,
+    listed: FileLists,
+    class_names: dict[str, str] | None,
+    given_range: list[float] | None = None,
+) -> Source:
     """Make a source of image files.
 
     Reading a file that was modified or removed after the listing raises ChangedImage.
@@ -24,22 +36,82 @@ def source_from_files(origin: str, files: Files, listed: FileLists, class_names:
         files: the folder or archive.
         listed: the image files of each split and stored label.
         class_names: stored label -> class, in the order of the classes; other labels are left out.
+        given_range: the key `data.range`.
 
     Raises:
-        UserError: see `resolve_classes`.
+        UserError: see `resolve_classes` and `find_range`.
     """
     folders = resolve_classes([label for members in listed.values() for label in members], class_names)
     paths = {split: [p for label in folders for p in members.get(label, [])] for split, members in listed.items()}
 
+    value_range = find_range(files, [path for of_split in paths.values() for path in of_split], given_range)
+    to_uint8 = file_conversion(value_range)
+
     def read(path: str, min_side: int | None) -> np.ndarray:
-        return decode_image(files.read(path), min_side)
+        return decode_image(files.read(path), min_side, to_uint8)
 
     splits, names = {}, []
     for split, of_split in paths.items():
         stored = np.array([label for label in folders for _ in listed[split].get(label, [])])
         _, labels, names = assign_labels(stored, folders)
-        splits[split] = Images(of_split, labels, _by_position(read, of_split), lambda: files.digest)
+        reader = _by_position(read, of_split)
+        splits[split] = Images(of_split, labels, reader, lambda: files.digest, value_range=value_range)
     return Source(origin, names, folders, splits)
+
+
+def file_conversion(value_range: ValueRange | None) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that converts the samples of a file, uint8 or uint16, to uint8.
+
+    Args:
+        value_range: that of the source, or of the training of a checkpoint.
+    """
+    return value_range.file_to_uint8 if value_range is not None and value_range.concerns_files else lone_file_to_uint8
+
+
+def find_range(files: Files, paths: list[str], given: list[float] | None) -> ValueRange | None:
+    """Return the range of image files, found in a sample of them; None if it is 0..255, as for all files of 8 bits.
+
+    Without a given range, only files of 16 bits are decoded.
+
+    Raises:
+        UserError: a file lies outside the given range, or none has 16 bits and the range needs more than 8; without a given
+            range, see `file_range`.
+    """
+    sample = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).astype(int))]
+    deep = [path for path in sample if is_16_bit(files.head(path))]
+    if given is None:
+        return _detected(files, deep) if deep else None
+    value_range = ValueRange(*given, "given", "files")
+    if not deep and value_range.high > 255:
+        message = f"got {given}, and the files have 8 bits, whose values are 0 to 255 ({len(sample)} examined)"
+        raise UserError(Problem(message, files.origin, KEY))
+    for path in deep if value_range.high > 255 else sample:
+        try:
+            decode_image(files.read(path), None, value_range.file_to_uint8)
+        except OutsideRange as outside:
+            raise UserError(Problem(str(outside), f"{files.origin}: {path}", KEY)) from None
+        except BrokenImage:
+            continue
+    return value_range
+
+
+def _detected(files: Files, deep: list[str]) -> ValueRange | None:
+    """Return the range of files of 16 bits; None if none of them can be read."""
+    extremes: list[tuple[int, int, str]] = []
+    for path in deep:
+
+        def note(values: np.ndarray, path: str = path) -> np.ndarray:
+            extremes.append((int(values.max()), int(values.min()), path))
+            return upper_bits(values)
+
+        with suppress(BrokenImage):
+            decode_image(files.read(path), None, note)
+        if extremes and extremes[-1][0] >= UPPER_HALF:
+            break
+    if not extremes:
+        return None
+    high, _, path = max(extremes)
+    return file_range(min(low for _, low, _ in extremes), high, f"{files.origin}: {path}", len(extremes))
 
 
 def _by_position(read: Callable[[str, int | None], np.ndarray], paths: list[str]) -> Callable[..., np.ndarray]:

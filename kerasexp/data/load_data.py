@@ -52,6 +52,8 @@ def _report(experiment: Experiment, data: PreparedData, console: Console) -> Non
     counts = ", ".join(f"{len(split)} {name}" for name, split in data.splits.items())
     classes = len(data.class_names)
     console.line(f"{experiment.name}: {data.origin}: {classes} classes, {counts}  ({data.seconds:.1f} s)")
+    for note in data.notes:
+        console.line(note)
     for sentence in data.edits:
         console.line(f"labels: {sentence}")
     for name, reason in data.faults:

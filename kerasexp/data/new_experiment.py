@@ -85,9 +85,15 @@ def _summary(found: Survey) -> list[str]:
     heights, widths = found.heights, found.widths
     sizes = f"{heights.min()}x{widths.min()} to {heights.max()}x{widths.max()}"
     lines.append(f"sizes (height x width): {sizes}; {found.colour:.0%} in colour")
+    if found.assumed_range is not None:
+        lines.append(f"values: files of 16 bits, taken as {_bounds(found)}, which their values do not say; see range:")
     if len(found.faults):
         lines.append(f"{len(found.faults)} of {found.examined} examined images cannot be read; `run` leaves them out")
     return lines
+
+
+def _bounds(found: Survey) -> str:
+    return "..".join(f"{bound:g}" for bound in found.assumed_range)
 
 
 def suggest_preprocessing(found: Survey) -> Choice:
@@ -157,6 +163,7 @@ def _experiment_text(found: Survey, folder: Path, output: Path) -> str:
         *([dump_yaml({"name": name}).rstrip()] if name != output.stem else []),
         dump_yaml({"seed": 0}).rstrip(),
         dump_yaml({"data": {"source": "image_folder", "path": shown}}).rstrip(),
+        *(_range_lines(found) if found.assumed_range is not None else []),
         *(["  # Fractions of the images that are held out of training.", _indented(splits)] if splits else []),
         f"  # {preprocessing.reason}",
         _indented({"preprocessing": preprocessing.value}),
@@ -168,6 +175,14 @@ def _experiment_text(found: Survey, folder: Path, output: Path) -> str:
         dump_yaml({"training": training}).rstrip(),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _range_lines(found: Survey) -> list[str]:
+    low, high = (f"{bound:g}" for bound in found.assumed_range)
+    return [
+        f"  # The files of 16 bits use few of them: {low}..{high} is the smallest usual range that holds their values. Write the",
+        f"  # range of the device that made them. [0, 65535] keeps the upper 8 bits.\n  range: [{low}, {high}]",
+    ]
 
 
 def _split_fraction(classes: int, total: int, leave: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -41,8 +42,18 @@ class Header(NamedTuple):
     interlace: int
 
 
-def decode_png(data: bytes) -> np.ndarray:
+def upper_bits(values: np.ndarray) -> np.ndarray:
+    """Return the upper 8 bits of uint16 samples, and uint8 samples as they are."""
+    return (values >> 8).astype(np.uint8) if values.dtype == np.uint16 else values
+
+
+def decode_png(data: bytes, to_uint8: Callable[[np.ndarray], np.ndarray] = upper_bits) -> np.ndarray:
     """Decode a PNG file; an animated one gives its default image.
+
+    Args:
+        data: content of the file.
+        to_uint8: converts grey and colour samples, uint8 or uint16 [height, width, 1 or 3]. Palettes and samples of fewer
+            than 8 bits, whose range is known, are not passed to it.
 
     Returns:
         uint8 [height, width, 1 or 3].
@@ -59,11 +70,25 @@ def decode_png(data: bytes) -> np.ndarray:
         pixels = _colours(pixels, header, chunks)
     elif header.colour in (GREY, RGB) and b"tRNS" in chunks:
         pixels = _with_alpha(pixels, header, chunks[b"tRNS"])
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+    if header.depth >= 8 and header.colour != PALETTE:
+        pixels = _in_range(pixels, to_uint8)
     if pixels.shape[2] in (2, 4):
         pixels = on_white(pixels)
     return upright(pixels, _orientation(chunks[b"eXIf"])) if b"eXIf" in chunks else pixels
+
+
+def _in_range(pixels: np.ndarray, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Convert the samples; alpha has all bits, and what is hidden by it does not count."""
+    if pixels.shape[2] in (1, 3):
+        return to_uint8(pixels)
+    colours, alpha = pixels[..., :-1], pixels[..., -1:]
+    if pixels.dtype == np.uint8:
+        converted = to_uint8(colours)
+        return pixels if converted is colours else np.dstack([converted, alpha])
+    if not alpha.any():
+        return upper_bits(pixels)
+    seen = np.where(alpha > 0, colours, colours[alpha[..., 0] > 0][0])
+    return np.dstack([to_uint8(seen), upper_bits(alpha)])
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:

@@ -16,6 +16,7 @@ from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Images, Source
 from kerasexp.data.sources import load_source
+from kerasexp.data.value_range import COUNTED, ValueRange, few_values, range_sentences
 from kerasexp.errors import Problem, RunError, UserError, closest, listing
 
 DEFAULT_TEST = 0.1
@@ -56,6 +57,8 @@ class PreparedData:
         edits: a sentence about each edit of the labels.
         fingerprint: hexadecimal digest of the arrays of all splits.
         split_digests: split -> digest of its stored images and their classes, independent of the preprocessing.
+        value_ranges: split of the source -> range of its stored values; None for 0..255.
+        notes: a sentence about each thing in which the stored data can be read in several ways, or are unusual.
         seconds: duration of the preparation.
         pseudo_labelled: `train` and `val` with the upstream model's predictions as labels, if training uses them.
     """
@@ -69,6 +72,8 @@ class PreparedData:
     edits: list[str]
     fingerprint: str
     split_digests: dict[str, str]
+    value_ranges: dict[str, ValueRange | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     pseudo_labelled: dict[str, Split] = field(default_factory=dict)
 
@@ -76,6 +81,11 @@ class PreparedData:
     def training_splits(self) -> dict[str, Split]:
         """The splits that training uses, with pseudo-labels if there are any; metrics are computed on `splits`."""
         return {**self.splits, **self.pseudo_labelled}
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """Range of the stored values of train; None for 0..255."""
+        return self.value_ranges.get("train")
 
     @property
     def train_counts(self) -> list[int]:
@@ -150,6 +160,8 @@ def prepare(
         )
     split_up = make_splits if hold_out_missing else source_splits
     splits = split_up(decoded, data, edits, source.class_names)
+    ranges = {name: images.value_range for name, images in source.splits.items()}
+    few = few_values([_spread(split.images) for split in splits.values()])
     return PreparedData(
         splits,
         source.class_names,
@@ -160,6 +172,8 @@ def prepare(
         describe_edits(edits),
         _fingerprint(splits, source.class_names),
         _split_digests(splits, source),
+        ranges,
+        [*source.notes, *range_sentences(ranges), *([few] if few else [])],
     )
 
 
@@ -171,7 +185,7 @@ def add_test_split(source: Source, other: DataSource) -> Source:
     """
     if "test" in source.splits:
         raise UserError(Problem("the source has a test split of its own; remove this key", key="data.test"))
-    found, _ = load_source(Data(**{key: getattr(other, key) for key in DataSource.model_fields}))
+    found, _ = load_source(Data(**{key: getattr(other, key) for key in DataSource.model_fields}), "data.test")
     if "test" not in found.splits:
         raise UserError(Problem(f"{found.origin} has no test split", key="data.test"))
     missing = [name for name in source.class_names if name not in found.class_names]
@@ -180,7 +194,8 @@ def add_test_split(source: Source, other: DataSource) -> Source:
         raise UserError(Problem(message, key="data.test"))
     images = select_classes(found, source.class_names).splits["test"]
     origin = f"{source.origin}, tested on {found.origin}"
-    return replace(source, origin=origin, splits={**source.splits, "test": images})
+    notes = (*source.notes, *(f"test: {note}" for note in found.notes))
+    return replace(source, origin=origin, splits={**source.splits, "test": images}, notes=notes)
 
 
 def select_classes(source: Source, wanted: list[str] | None) -> Source:
@@ -269,6 +284,11 @@ def _edited(split: Split, data: Data, edits: Labels, class_names: list[str]) -> 
     if edits.noise or edits.complement:
         split = replace(split, labels=corrupt_labels(split.labels, len(class_names), edits, data.split_seed))
     return split
+
+
+def _spread(images: np.ndarray | ImagesOnDisk) -> np.ndarray:
+    """Return some images, evenly spaced."""
+    return images[:: max(len(images) // COUNTED, 1)]
 
 
 def _fingerprint(splits: dict[str, Split], class_names: list[str]) -> str:

@@ -6,10 +6,14 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasexp.errors import Problem, UserError, closest, listing
+
+if TYPE_CHECKING:
+    from kerasexp.data.value_range import ValueRange
 
 # A larger image is refused because of its header, before any pixel is unpacked.
 MAX_PIXELS = 100_000_000
@@ -39,6 +43,7 @@ class Images:
         compute_digest: returns a hexadecimal digest of the stored content, independent of the labels. Cheaper after the
             images were decoded, because files are not read twice.
         array: all images as uint8 [n, height, width, channels], if they are in memory.
+        value_range: the stored values that became 0..255; None if they are 0..255.
     """
 
     names: list[str]
@@ -46,6 +51,7 @@ class Images:
     read: Callable[..., np.ndarray]
     compute_digest: Callable[[], str]
     array: np.ndarray | None = None
+    value_range: ValueRange | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -76,13 +82,15 @@ class Images:
 class Source:
     """A loaded source: its splits (`train`, optionally `val` and `test`) and its classes.
 
-    `folders` maps a stored label, such as the folder `Sample001`, to its class name.
+    `folders` maps a stored label, such as the folder `Sample001`, to its class name. `notes` are sentences about how the
+    stored data were read, where they can be read in several ways.
     """
 
     origin: str
     class_names: list[str]
     folders: dict[str, str]
     splits: dict[str, Images]
+    notes: tuple[str, ...] = ()
 
 
 def natural_key(text: str) -> list:
@@ -126,7 +134,10 @@ def _array_reader(images: np.ndarray) -> Callable[..., np.ndarray]:
 
 
 def source_from_arrays(
-    origin: str, splits: dict[str, tuple[np.ndarray, np.ndarray]], class_names: dict[str, str] | None
+    origin: str,
+    splits: dict[str, tuple[np.ndarray, np.ndarray]],
+    class_names: dict[str, str] | None,
+    value_range: ValueRange | None = None,
 ) -> Source:
     """Make a source of arrays in memory.
 
@@ -134,6 +145,7 @@ def source_from_arrays(
         origin: where the images come from, for messages.
         splits: split -> (uint8 [n, height, width, channels], labels [n] of any type that can be converted to text).
         class_names: the key `data.class_names`.
+        value_range: the stored values that became 0..255.
     """
     stored = {split: np.asarray(labels).astype(str) for split, (_, labels) in splits.items()}
     folders = resolve_classes(np.unique(np.concatenate(list(stored.values()))).tolist(), class_names)
@@ -145,6 +157,6 @@ def source_from_arrays(
             digest.update(np.ascontiguousarray(images[start : start + 1000]))
         names = [f"{split}/{i:05d}" for i in range(len(images))]
         unlabelled = np.zeros(len(images), np.int64)
-        everything = Images(names, unlabelled, _array_reader(images), digest.hexdigest, images)
+        everything = Images(names, unlabelled, _array_reader(images), digest.hexdigest, images, value_range)
         result[split] = replace(everything.take(kept), labels=labels)
     return Source(origin, class_list, folders, result)

@@ -181,6 +181,8 @@ def _load(target: Target, preprocessing: Preprocessing, console: Console) -> Pre
         data = prepare(section, bar.progress, hold_out_missing=target.from_file)
     if data.stand_in:
         console.line(f"STAND-IN: {data.stand_in}")
+    for note in data.notes:
+        console.line(note)
     for name, reason in data.faults:
         console.line(f"left out: {name}: {reason}")
     return data

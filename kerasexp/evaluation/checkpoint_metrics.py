@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from kerasexp.config.data import Data, SourceName
+from kerasexp.config.data import Data, DataSource, SourceName
+from kerasexp.config.merging import apply_overrides
 from kerasexp.config.validation import validated
 from kerasexp.data.prepared_data import Split, decode_split
 from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
+from kerasexp.data.value_range import BYTES, UnknownRange, range_sentences
 from kerasexp.errors import Problem, UserError, closest, listing
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.predictions import predict_split
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 
 
-def parse_source(name: str, path: str | None) -> Data:
-    """Return the data section for `--data` and `--data-path`.
+def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> Data:
+    """Return the data section for `--data`, `--data-path` and `--set`.
 
     Raises:
-        UserError: there is no such source, or its path is missing, or it takes none.
+        UserError: there is no such source, its path is missing, it takes none, or another key than one of a source is set.
     """
     allowed = get_args(SourceName)
     if name not in allowed:
         raise UserError(Problem(f"got '{name}'{closest(name, allowed)}; allowed: {listing(allowed)}", "--data"))
-    return validated(Data, {"source": name} | ({"path": path} if path is not None else {}), "--data", {})
+    raw: dict[str, Any] = {"data": {"source": name} | ({"path": path} if path is not None else {})}
+    apply_overrides(raw, overrides, {})
+    data = raw.pop("data")
+    if others := [*raw, *(f"data.{key}" for key in data.keys() - DataSource.model_fields.keys())]:
+        allowed = listing(f"data.{key}" for key in DataSource.model_fields)
+        raise UserError(Problem(f"{others[0]} has no effect on an evaluation; allowed: {allowed}", "--set"))
+    return validated(Data, data, "--data", {})
 
 
 def evaluate_checkpoint(path: Path, data: Data, format: str) -> str:
@@ -39,18 +48,39 @@ def evaluate_checkpoint(path: Path, data: Data, format: str) -> str:
         UserError: the checkpoint or the data cannot be used, or the data have classes that the checkpoint does not have.
     """
     checkpoint = load_checkpoint(path)
-    source, _ = load_source(data)
+    source = _load(data, checkpoint)
     split_name = "test" if "test" in source.splits else "train"
     split, faults = decode_split(source.splits[split_name], checkpoint.preprocessing)
     split = with_checkpoint_labels(split, source, checkpoint)
     predictions = predict_split(checkpoint.model, split, checkpoint.class_names)
     metrics = compute_metrics(replace(predictions, temperature=checkpoint.temperature))
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
+    notes = [*source.notes, *range_sentences({split_name: source.splits[split_name].value_range})]
     if format == "json":
-        return json.dumps(
-            {"data": source.origin, "split": split_name, "left_out": left_out, **metrics}, indent=2, ensure_ascii=False
-        )
-    return "\n".join(_table(source.origin, split_name, metrics, left_out))
+        values = {"data": source.origin, "split": split_name, "notes": notes, "left_out": left_out, **metrics}
+        return json.dumps(values, indent=2, ensure_ascii=False)
+    return "\n".join([*notes, *_table(source.origin, split_name, metrics, left_out)])
+
+
+def _load(data: Data, checkpoint: Checkpoint) -> Source:
+    """Load the source. Files of 16 bits, and arrays whose values do not say their range, have that of the training."""
+    known = checkpoint.value_range
+    try:
+        source, _ = load_source(data)
+        found = next(iter(source.splits.values())).value_range
+        if (
+            found is None
+            or found.of == "arrays"
+            or found.source == "given"
+            or known is None
+            or not known.concerns_files
+        ):
+            return source
+    except UnknownRange as unknown:
+        if unknown.of == "files" and (known is None or not known.concerns_files):
+            raise
+    bounds = BYTES if known is None else known.bounds
+    return load_source(data.model_copy(update={"range": list(bounds)}))[0]
 
 
 def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint) -> Split:

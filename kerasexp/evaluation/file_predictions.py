@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from kerasexp.config.data import Preprocessing
 from kerasexp.config.files import is_there
 from kerasexp.data.archive import open_files
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.image_decoding import EXTENSIONS, decode_image, is_image_name
+from kerasexp.data.image_files import file_conversion
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
 from kerasexp.errors import Problem, RunError, UserError
-from kerasexp.saving.checkpoint import load_checkpoint
+from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.storage import csv_text
 
 # Most bytes of model input decoded at a time, so that memory does not depend on the number of images.
@@ -81,7 +81,7 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
     for start in range(0, len(files), count):
         portion = files[start : start + count]
         images, readable = [], []
-        for file, image in zip(portion, preprocessed(portion, loaded.preprocessing), strict=True):
+        for file, image in zip(portion, preprocessed(portion, loaded), strict=True):
             if isinstance(image, BrokenImage):
                 broken += 1
                 print(f"left out: {file.name}: {image}", file=sys.stderr)
@@ -96,12 +96,13 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
     return predictions
 
 
-def preprocessed(files: Sequence[ImageFile], preprocessing: Preprocessing) -> Iterator[np.ndarray | BrokenImage]:
+def preprocessed(files: Sequence[ImageFile], checkpoint: Checkpoint) -> Iterator[np.ndarray | BrokenImage]:
     """Yield each image as model input, uint8 [height, width, channels], or the reason why it cannot be read."""
+    preprocessing, to_uint8 = checkpoint.preprocessing, file_conversion(checkpoint.value_range)
 
     def one(file: ImageFile) -> np.ndarray | BrokenImage:
         try:
-            return preprocess(decode_image(file.read(), min_side_for(preprocessing)), preprocessing)
+            return preprocess(decode_image(file.read(), min_side_for(preprocessing), to_uint8), preprocessing)
         except BrokenImage as broken:
             return broken
         except OSError as error:

@@ -89,7 +89,7 @@ def export(plan: ExportPlan, console: Console) -> Path:
             can be read, or the disk is full. No file is left then.
     """
     checkpoint = load_checkpoint(plan.checkpoint)
-    images, origin = _images(plan, checkpoint.preprocessing)
+    images, origin = _images(plan, checkpoint)
     with write_errors(plan.output), temporary_folder(plan.output.parent, plan.output.name) as temporary:
         unfinished = temporary / plan.output.name
         difference, allowed = _write_and_compare(plan, checkpoint, images, unfinished), tolerance(checkpoint.model)
@@ -144,12 +144,14 @@ def largest_difference(
     return float(np.abs(got - expected).max())
 
 
-def _images(plan: ExportPlan, preprocessing: Preprocessing) -> tuple[np.ndarray, str]:
+def _images(plan: ExportPlan, checkpoint: Checkpoint) -> tuple[np.ndarray, str]:
     """Return images for the comparison as model input, uint8 [n, height, width, channels], and their origin."""
     if plan.images is None:
-        return _digits(preprocessing), f"{COMPARED // 2} of scikit-learn's digits, plain and with increasing noise"
+        return _digits(
+            checkpoint.preprocessing
+        ), f"{COMPARED // 2} of scikit-learn's digits, plain and with increasing noise"
     files, images = _spread(plan.images, COMPARED), []
-    for file, image in zip(files, preprocessed(files, preprocessing), strict=True):
+    for file, image in zip(files, preprocessed(files, checkpoint), strict=True):
         if isinstance(image, BrokenImage):
             print(f"left out: {file.name}: {image}", file=sys.stderr)
         else:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from kerasexp import __version__
-from kerasexp.saving.checkpoint import Checkpoint
+from kerasexp.saving.checkpoint import Checkpoint, preprocessing_as_json
 
 # File name, in formats that contain files.
 METADATA = "kerasexp.json"
@@ -21,7 +21,7 @@ def export_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
     """
     return {
         "class_names": checkpoint.class_names,
-        "preprocessing": checkpoint.preprocessing.model_dump(mode="json"),
+        "preprocessing": preprocessing_as_json(checkpoint.preprocessing, checkpoint.value_range),
         "temperature": checkpoint.temperature,
         "images": {"dtype": "uint8", "shape": checkpoint.model.input_shape, "values": "0 to 255"},
         "probabilities": {"dtype": "float32", "shape": checkpoint.model.output_shape},

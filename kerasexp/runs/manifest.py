@@ -42,6 +42,8 @@ def describe(
             "origin": data.origin,
             "fingerprint": data.fingerprint,
             "identities": data.split_digests,
+            "notes": data.notes,
+            **_ranges(data),
             "label_edits": data.edits,
             "absence": absence(data),
             "class_names": data.class_names,
@@ -54,6 +56,14 @@ def describe(
         "hardware": hardware(),
         "times": {"started": now(), "data_seconds": round(data.seconds, 3)},
     }
+
+
+def _ranges(data: PreparedData) -> dict[str, Any]:
+    """Return the range of the stored values, and that of the test split if it is another one; nothing for 0..255."""
+    found = {"range": data.value_range, "test_range": data.value_ranges.get("test")}
+    if found["test_range"] == found["range"]:
+        del found["test_range"]
+    return {key: {"low": r.low, "high": r.high, "source": r.source} for key, r in found.items() if r is not None}
 
 
 @contextmanager

@@ -8,11 +8,12 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from kerasexp.config.data import Preprocessing
+from kerasexp.config.data import Preprocessing, ValuePair
+from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError
 from kerasexp.saving.model_file import load_model
 from kerasexp.storage import write_json
@@ -33,18 +34,50 @@ OTHERS = {
 }  # fmt: skip
 
 
+class StoredPreprocessing(Preprocessing):
+    """The content of `preprocessing.json`.
+
+    `range` has the stored values that became 0..255 in training, of arrays or of files; null: 0..255.
+    """
+
+    range: ValuePair | None = None
+    range_of: Literal["arrays", "files"] = "files"
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with its class names, the class of each stored label, its preprocessing, and its temperature if it has one."""
+    """A model and what comes with it.
+
+    Attributes:
+        model: from uint8 images to probabilities.
+        class_names: in the order of the outputs.
+        folders: class of each stored label.
+        preprocessing: from stored images to those of the model.
+        temperature: None if there is none.
+        value_range: the stored values that became 0..255 in training; None for 0..255.
+    """
 
     model: keras.Model
     class_names: list[str]
     folders: dict[str, str]
     preprocessing: Preprocessing
     temperature: float | None
+    value_range: ValueRange | None = None
 
 
-def write_sidecars(folder: Path, class_names: list[str], folders: dict[str, str], preprocessing: Preprocessing) -> None:
+def preprocessing_as_json(preprocessing: Preprocessing, value_range: ValueRange | None) -> dict[str, Any]:
+    """Return the content of `preprocessing.json`."""
+    stored = preprocessing.model_dump(mode="json")
+    return stored if value_range is None else stored | {"range": list(value_range.bounds), "range_of": value_range.of}
+
+
+def write_sidecars(
+    folder: Path,
+    class_names: list[str],
+    folders: dict[str, str],
+    preprocessing: Preprocessing,
+    value_range: ValueRange | None = None,
+) -> None:
     """Write `classes.json` and `preprocessing.json` beside the model.
 
     Raises:
@@ -52,7 +85,7 @@ def write_sidecars(folder: Path, class_names: list[str], folders: dict[str, str]
     """
     _check_classes(class_names, folders, str(folder / CLASSES))
     write_json(folder / CLASSES, {"class_names": class_names, "folders": folders})
-    write_json(folder / PREPROCESSING, preprocessing.model_dump(mode="json"))
+    write_json(folder / PREPROCESSING, preprocessing_as_json(preprocessing, value_range))
 
 
 def write_temperature(folder: Path, temperature: float) -> None:
@@ -96,18 +129,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
     folder = find_checkpoint(path)
     names, folders = read_classes(folder)
     try:
-        preprocessing = Preprocessing.model_validate(_read_json(folder / PREPROCESSING))
+        stored = StoredPreprocessing.model_validate(_read_json(folder / PREPROCESSING))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UserError(Problem(first["msg"], str(folder / PREPROCESSING), key)) from None
+    preprocessing = Preprocessing.model_validate(stored.model_dump(include=set(Preprocessing.model_fields)))
+    value_range = None if stored.range is None else ValueRange(*stored.range, "detected", stored.range_of)
     temperature = _temperature(folder / CALIBRATION)
     model = load_model(folder / MODEL)
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))
     if (model.input_shape, model.output_shape) != expected:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
         raise UserError(Problem(message, str(folder / MODEL)))
-    return Checkpoint(model, names, folders, preprocessing, temperature)
+    return Checkpoint(model, names, folders, preprocessing, temperature, value_range)
 
 
 def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:

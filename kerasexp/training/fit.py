@@ -46,7 +46,7 @@ def fit(
         Interrupted: the process was asked to stop; the state is saved.
         NonFiniteLoss: the loss became NaN or infinite; the best checkpoint before that is kept.
     """
-    write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing)
+    write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing, data.value_range)
     console.line(precision_message(model.precision, experiment.training.precision, model.devices))
     head = classical_head(experiment)
     train = fit_by_gradients if head is None else CLASSICAL_FITS[head[0]]

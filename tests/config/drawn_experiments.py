@@ -45,6 +45,7 @@ KNOWN = {
     "class_names": st.lists(WORDS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words}),
     "groups": st.sampled_from([None, r"-(\d+)\.", "(.)"]),
     "fold": st.integers(0, 1),
+    "range": st.sampled_from([None, [0.0, 4095.0], [-1.0, 1.0]]),
     "validate_at": st.sets(st.integers(0, 10**6), max_size=4).map(sorted),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from kerasexp.config.data import Data, DataSource
 from kerasexp.data.source import MissingData, Source
@@ -30,8 +31,12 @@ SOURCES: dict[str, Callable[[DataSource], Source]] = {
 }
 
 
-def load_source(data: Data) -> tuple[Source, str | None]:
+def load_source(data: Data, section: str = "data") -> tuple[Source, str | None]:
     """Load the experiment's source, or its offline stand-in if the source is not available.
+
+    Args:
+        data: the source.
+        section: where it is in the experiment, for error messages.
 
     Returns:
         The source, and None or a sentence that names the stand-in and the reason for it.
@@ -40,7 +45,7 @@ def load_source(data: Data) -> tuple[Source, str | None]:
         UserError: neither is available.
     """
     try:
-        return SOURCES[data.source](data), None
+        return _load(data, section), None
     except MissingData as missing:
         if data.offline is None:
             hint = "" if data.path else ". To continue without it, name a stand-in, such as data.offline: digits"
@@ -49,10 +54,22 @@ def load_source(data: Data) -> tuple[Source, str | None]:
         if stand_in.class_names is None:
             stand_in = stand_in.model_copy(update={"class_names": data.class_names})
         try:
-            source = SOURCES[stand_in.source](stand_in)
+            source = _load(stand_in, "data.offline")
         except MissingData as also_missing:
             raise UserError(
                 Problem(f"{missing}; nor is its stand-in available: {also_missing}", key="data.offline")
             ) from None
         wanted = f"{data.source} {data.path}" if data.path else data.source
         return source, f"'{stand_in.source}' stands in for '{wanted}': {missing}"
+
+
+def _load(data: DataSource, section: str) -> Source:
+    """Load a source; the keys in its errors are those of the section."""
+    try:
+        return SOURCES[data.source](data)
+    except UserError as error:
+        if section == "data":
+            raise
+        raise UserError(
+            *(replace(p, key=p.key and section + p.key.removeprefix("data")) for p in error.problems)
+        ) from None

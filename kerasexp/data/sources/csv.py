@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,15 +14,32 @@ from kerasexp.config.data import DataSource
 from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
 from kerasexp.data.source import Source, source_from_arrays
-from kerasexp.data.sources.pixel_values import as_labels, as_uint8
-from kerasexp.errors import Problem, UserError, listing
+from kerasexp.data.sources.csv_table import DECIMAL_COMMA, Table, is_number, label_position, read_table
+from kerasexp.data.sources.stored_labels import as_labels
+from kerasexp.data.value_range import StoredPixels, arrays_to_uint8
+from kerasexp.errors import Problem, UserError
 
-# A first line that counts 0, 1, 2, ... past this number is a header written by pandas, not an image.
-MAX_COUNTING = 16
+
+class CsvImages(NamedTuple):
+    """The images of one file.
+
+    Attributes:
+        pixels: [n, height, width, channels], as stored.
+        labels: text [n].
+        column: name of the column of labels, or its position, first or last; what `data.label_column` takes.
+        notes: sentences about how the file was read.
+    """
+
+    pixels: StoredPixels
+    labels: np.ndarray
+    column: str
+    notes: list[str]
 
 
 def load_csv(data: DataSource) -> Source:
     """Load one CSV file, or a folder with `train.csv` and optionally `val.csv` and `test.csv`.
+
+    The column of labels is found in `train.csv` and is the same in the others.
 
     Raises:
         MissingData: there is no such file or folder.
@@ -35,57 +54,49 @@ def load_csv(data: DataSource) -> Source:
             raise UserError(Problem("has no train.csv", str(found)))
     else:
         files = {"train": found}
-    return source_from_arrays(
-        f"CSV {found.name}", {split: read_csv(path) for split, path in files.items()}, data.class_names
-    )
+    read, column = {}, data.label_column
+    for split, path in files.items():
+        read[split] = read_csv(path, column)
+        column = read["train"].column
+    arrays, value_range = arrays_to_uint8([images.pixels for images in read.values()], data.range)
+    splits = {split: (array, read[split].labels) for split, array in zip(read, arrays, strict=True)}
+    source = source_from_arrays(f"CSV {found.name}", splits, data.class_names, value_range)
+    return replace(source, notes=tuple(dict.fromkeys(note for images in read.values() for note in images.notes)))
 
 
-def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_csv(path: Path, label_column: str | None = None) -> CsvImages:
     """Read images from CSV.
 
-    With a header, the label is the column `label`; without one, it is the first value. If the header names the pixels
-    `pixel_<row>_<column>` or `pixel_<row>_<column>_<channel>`, they form an image of that shape; otherwise a square grey
-    image.
-
-    Returns:
-        uint8 [n, height, width, channels] and the labels as text [n].
+    Without `label_column`, the label is the column that the header calls so; without a header, the first or the last one,
+    whichever is clearly the labels. If the header names the pixels `pixel_<row>_<column>` or
+    `pixel_<row>_<column>_<channel>`, they form an image of that shape; otherwise a square grey image.
 
     Raises:
-        UserError: a line has a different length or an invalid pixel or label (see `as_uint8` and `as_labels`), with the line
-            number; or the pixels do not form a square or are not in order.
+        UserError: the table is invalid, or the labels are not found (see `read_table` and `label_position`); a pixel or a
+            label is invalid, with the line number; or the pixels do not form a square or are not in order.
     """
-    name = str(path)
+    table = read_table(path)
+    position, note = label_position(table, label_column)
+    column = table.header[position] if table.header else "first" if position == 0 else "last"
+    labels = as_labels(np.array([row.pop(position) for row in table.rows]), table.file, table.place)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            numbered = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(Problem(f"cannot be read as CSV: {error}", name)) from None
-    header = numbered.pop(0)[1] if numbered and _is_header(numbered[0][1]) else None
-    rows, lines = [row for _, row in numbered], [number for number, _ in numbered]
-    if not rows:
-        raise UserError(Problem("has no line with pixels", name))
-    if header is not None and "label" not in header:
-        raise UserError(Problem(f"has the header {listing(header, 4)} without a column 'label'", name))
-    width = len(header or rows[0])
-    label_column = header.index("label") if header else 0
-    for line, row in numbered:
-        if len(row) != width:
-            raise UserError(Problem(f"line {line} has {len(row)} values; {width} are expected", name))
-
-    def place(position: int) -> str:
-        return f"line {lines[position]}"
-
-    labels = as_labels(np.array([row.pop(label_column) for row in rows]), name, place)
-    try:
-        pixels = np.array(rows, dtype=np.float64)
+        pixels = np.array(table.rows, dtype=np.float64)
     except ValueError:
-        line, value = next((i, value) for i, row in numbered for value in row if not _is_number(value))
-        raise UserError(Problem(f"line {line} contains '{value}', which is not a number", name)) from None
-    if header:
-        header.pop(label_column)
-    shape = _shape(header, pixels.shape[1], name)
-    return as_uint8(pixels, name, place).reshape(len(rows), *shape), labels
+        raise UserError(_not_a_number(table)) from None
+    header = table.header and table.header[:position] + table.header[position + 1 :]
+    shape = _shape(header, pixels.shape[1], table.file)
+    stored = StoredPixels(pixels.reshape(len(pixels), *shape), table.file, table.place)
+    return CsvImages(stored, labels, column, [*table.notes, *([note] if note else [])])
+
+
+def _not_a_number(table: Table) -> Problem:
+    for line, row in zip(table.lines, table.rows, strict=True):
+        for value in row:
+            if DECIMAL_COMMA.fullmatch(value):
+                return Problem(f"line {line} contains '{value}'; write decimals with a point", table.file)
+            if not is_number(value):
+                return Problem(f"line {line} contains '{value}', which is not a number", table.file)
+    raise AssertionError("every value is a number")
 
 
 def write_csv(path: Path, images: np.ndarray | ImagesOnDisk, labels: list[str]) -> None:
@@ -97,20 +108,6 @@ def write_csv(path: Path, images: np.ndarray | ImagesOnDisk, labels: list[str]) 
             writer.writerow([label, *image.ravel().tolist()])
 
 
-def _is_header(line: list[str]) -> bool:
-    """Return whether the first line is a header: it has `label`, ends in a word, or counts the columns."""
-    counted = [str(int(line[0]) + i) for i in range(len(line))] if line[0].isdecimal() else None
-    return "label" in line or not _is_number(line[-1]) or (line == counted and len(line) > MAX_COUNTING)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _pixel_names(shape: tuple[int, ...]) -> list[str]:
     """Return the column names of an image [height, width, channels]; without the channel if there is only one."""
     height, width, channels = shape
@@ -120,7 +117,7 @@ def _pixel_names(shape: tuple[int, ...]) -> list[str]:
 
 def _shape(header: list[str] | None, count: int, name: str) -> tuple[int, int, int]:
     last = header[-1].split("_")[1:] if header and header[-1].startswith("pixel_") else []
-    if len(last) in (2, 3) and all(part.isdigit() for part in last):
+    if len(last) in (2, 3) and all(part.isdecimal() for part in last):
         shape = tuple(int(part) + 1 for part in last)
         shape = shape if len(shape) == 3 else (*shape, 1)
         if len(header) == count == shape[0] * shape[1] * shape[2] and header != _pixel_names(shape):

@@ -33,7 +33,7 @@ def load_image_folder(data: DataSource) -> Source:
         UserError: there are fewer than two class folders with images.
     """
     files = open_files(find_data_path(data.path))
-    return source_from_files(f"images in {files.name}", files, class_folders(files), data.class_names)
+    return source_from_files(f"images in {files.name}", files, class_folders(files), data.class_names, data.range)
 
 
 def class_folders(files: Files) -> dict[str, dict[str, list[str]]]:

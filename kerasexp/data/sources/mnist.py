@@ -19,4 +19,5 @@ def load_mnist(data: DataSource) -> Source:
         UserError: the file is damaged.
     """
     found, place = find_dataset(PublishedDataset("MNIST", ("mnist.npz",), URL, f"sha256:{SHA256}"), data.path)
-    return source_from_arrays(f"MNIST from {place}", read_splits(found), data.class_names)
+    splits, value_range = read_splits(found)
+    return source_from_arrays(f"MNIST from {place}", splits, data.class_names, value_range)

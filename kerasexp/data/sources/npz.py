@@ -11,23 +11,35 @@ import numpy as np
 from kerasexp.config.data import DataSource
 from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.source import Source, source_from_arrays
-from kerasexp.data.sources.pixel_values import as_labels, as_uint8
+from kerasexp.data.sources.stored_labels import as_labels
+from kerasexp.data.value_range import StoredPixels, ValueRange, arrays_to_uint8
 from kerasexp.errors import Problem, UserError, listing
 
 
 def load_npz(data: DataSource) -> Source:
-    """Load an `.npz` file of uint8 images, or of floats in 0..1 or 0..255.
+    """Load an `.npz` file of images of any type of number.
 
     Raises:
         MissingData: the file does not exist.
         UserError: the archive is invalid; see `read_splits`.
     """
     found = find_data_path(data.path)
-    return source_from_arrays(f"npz file {found.name}", read_splits(found), data.class_names)
+    splits, value_range = read_splits(found, data.range)
+    return source_from_arrays(f"npz file {found.name}", splits, data.class_names, value_range)
 
 
-def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return split -> (uint8 [n, height, width, 1 or 3], labels as text [n]) from an `.npz` file, without unpickling.
+def read_splits(
+    path: Path, given_range: list[float] | None = None
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], ValueRange | None]:
+    """Read an `.npz` file, without unpickling.
+
+    Args:
+        path: the file.
+        given_range: the key `data.range`.
+
+    Returns:
+        split -> (uint8 [n, height, width, 1 or 3], labels as text [n]), and the range of the stored values in all splits,
+        None for 0..255.
 
     Raises:
         UserError: the file cannot be read, keys are missing, or shapes or values do not fit images and labels.
@@ -49,10 +61,13 @@ def read_splits(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         raise UserError(
             Problem(f"contains {listing(arrays) or 'nothing'}; x_train and y_train (or x and y) are needed", str(path))
         )
-    return {split: _checked(images, labels, f"{path}: {split}") for split, (images, labels) in splits.items()}
+    stored = [_checked(images, labels, f"{path}: {split}") for split, (images, labels) in splits.items()]
+    converted, value_range = arrays_to_uint8([pixels for pixels, _ in stored], given_range)
+    labels = [names for _, names in stored]
+    return dict(zip(splits, zip(converted, labels, strict=True), strict=True)), value_range
 
 
-def _checked(images: np.ndarray, labels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _checked(images: np.ndarray, labels: np.ndarray, name: str) -> tuple[StoredPixels, np.ndarray]:
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
@@ -68,4 +83,4 @@ def _checked(images: np.ndarray, labels: np.ndarray, name: str) -> tuple[np.ndar
     def place(position: int) -> str:
         return f"image {position}"
 
-    return as_uint8(images, name, place), as_labels(labels, name, place)
+    return StoredPixels(images, name, place), as_labels(labels, name, place)

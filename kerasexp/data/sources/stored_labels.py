@@ -1,4 +1,4 @@
-"""Checks and conversion of pixels and labels given as plain values; an error names the place of the value."""
+"""Checks and conversion of labels given as plain values; an error names the place of the value."""
 
 from __future__ import annotations
 
@@ -12,36 +12,13 @@ from kerasexp.errors import Problem, UserError
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
-def as_uint8(values: np.ndarray, file: str, place: Callable[[int], str]) -> np.ndarray:
-    """Convert pixels in 0..255, or floats in 0..1, to uint8.
-
-    Args:
-        values: [n, ...], one image per row.
-        file: where the values come from, for error messages.
-        place: returns the place of an image in the file, such as `line 7`.
-
-    Raises:
-        UserError: a value is not a number, NaN or out of range.
-    """
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype.kind not in "iuf":
-        raise UserError(Problem(f"has pixels of type {values.dtype}; numbers are needed, best uint8", file))
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= 255):  # also true for NaN
-        at = int(np.argmin((values >= 0) & (values <= 255)))
-        where, value = place(at // (values.size // len(values))), values.flat[at]
-        raise UserError(Problem(f"{where} has the pixel {value:g}; pixels are 0 to 255, or 0.0 to 1.0", file))
-    unit = np.issubdtype(values.dtype, np.floating) and high <= 1
-    return np.rint(values * 255 if unit else values).astype(np.uint8)
-
-
 def as_labels(labels: np.ndarray, file: str, place: Callable[[int], str]) -> np.ndarray:
     """Return labels as text: words unchanged, integers without the `.0` that a table with missing values adds.
 
     Args:
         labels: [n], of any type.
-        file, place: as for `as_uint8`.
+        file: where they come from, for error messages.
+        place: returns the place of a label in the file, such as `line 7`.
 
     Raises:
         UserError: a label is missing (empty or NaN), a fraction, negative, or neither a word nor a number.
