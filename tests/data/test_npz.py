@@ -46,7 +46,9 @@ def test_npz_of_train_and_test():
     ids=["grey", "one channel", "colour", "int64", "float to 255", "float to 1", "float32 to 1"],
 )
 def test_npz_of_any_kind_of_number_gives_uint8(images, shape):
-    read, labels = read_splits(npz(x=images, y=LABELS))["train"]
+    splits, value_range = read_splits(npz(x=images, y=LABELS))
+    read, _ = splits["train"]
+    assert value_range is None or value_range.bounds == (0, 1)
     assert read.dtype == np.uint8 and read.shape == shape
     assert np.array_equal(read[..., 0], IMAGES)
 
@@ -77,13 +79,18 @@ def test_npz_labels_are_class_names_in_natural_order(labels, names):
         ({"x": IMAGES, "y": np.array([{}] * 12, dtype=object)}, "cannot be read as a NumPy archive"),
         (
             {"x": np.where(THE_FIFTH, np.nan, IMAGES), "y": LABELS},
-            "train: image 5 has the pixel nan; pixels are 0 to 255",
+            "train: data.range: image 5 has the pixel nan, which is no number",
         ),
-        ({"x": np.where(THE_FIFTH, np.inf, IMAGES), "y": LABELS}, "train: image 5 has the pixel inf"),
-        ({"x": np.where(THE_FIFTH, 256, IMAGES.astype(int)), "y": LABELS}, "train: image 5 has the pixel 256"),
-        ({"x": np.where(THE_FIFTH, -1, IMAGES.astype(int)), "y": LABELS}, "train: image 5 has the pixel -1"),
-        ({"x": np.where(THE_FIFTH, -0.5, IMAGES / 255), "y": LABELS}, "train: image 5 has the pixel -0.5"),
-        ({"x": IMAGES > 9, "y": LABELS}, "pixels of type bool"),
+        ({"x": np.where(THE_FIFTH, np.inf, IMAGES), "y": LABELS}, "train: data.range: image 5 has the pixel inf"),
+        (
+            {"x": np.where(THE_FIFTH, 256, IMAGES.astype(int)), "y": LABELS},
+            "train: data.range: image 5 has the pixel 256",
+        ),
+        (
+            {"x": np.where(THE_FIFTH, -1, IMAGES.astype(int)), "y": LABELS},
+            "train: data.range: image 5 has the pixel -1",
+        ),
+        ({"x": np.where(THE_FIFTH, -0.5, IMAGES / 255), "y": LABELS}, "train: data.range: image 5 has the pixel -0.5"),
         ({"x": IMAGES.astype(complex), "y": LABELS}, "numbers"),
         ({"x": IMAGES.astype("timedelta64[s]"), "y": LABELS}, "numbers"),
         ({"x": IMAGES.astype(str), "y": LABELS}, "numbers"),
