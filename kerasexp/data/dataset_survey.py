@@ -34,7 +34,8 @@ class Survey:
         ink: window [top, left, bottom, right], as fractions, of the pixels that differ from the border; dust on one page
             in 200 does not widen it.
         faults: (name, reason) of each image that cannot be read.
-        assumed_range: the smallest usual range of values that holds those of files of 16 bits, where they do not say theirs.
+        assumed_range: the smallest usual range that holds the values of files of 16 bits, where they do not say theirs.
+        found_values: the smallest and the largest of these values.
     """
 
     counts: dict[str, dict[str, int]]
@@ -46,6 +47,7 @@ class Survey:
     ink: tuple[float, float, float, float]
     faults: list[tuple[str, str]]
     assumed_range: list[float] | None = None
+    found_values: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,14 @@ def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
     Raises:
         UserError: there are fewer than two classes or no images; see `load_image_folder`.
     """
-    data, assumed = DataSource(source="image_folder", path=str(path)), None
+    data, assumed, values = DataSource(source="image_folder", path=str(path)), None, None
     try:
         source = load_image_folder(data)
     except UnknownRange as unknown:
-        assumed = unknown.suggested
+        assumed, values = unknown.suggested, unknown.found
         source = load_image_folder(data.model_copy(update={"range": assumed}))
     found = summarize(source, [image_statistics(images, progress) for images in source.splits.values()])
-    return replace(found, assumed_range=assumed)
+    return replace(found, assumed_range=assumed, found_values=values)
 
 
 def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:

@@ -86,14 +86,13 @@ def _summary(found: Survey) -> list[str]:
     sizes = f"{heights.min()}x{widths.min()} to {heights.max()}x{widths.max()}"
     lines.append(f"sizes (height x width): {sizes}; {found.colour:.0%} in colour")
     if found.assumed_range is not None:
-        lines.append(f"values: files of 16 bits, taken as {_bounds(found)}, which their values do not say; see range:")
+        low, high = found.assumed_range
+        lines.append(
+            f"values: files of 16 bits, taken as {low:g}..{high:g}, which they do not say; data.range changes that"
+        )
     if len(found.faults):
         lines.append(f"{len(found.faults)} of {found.examined} examined images cannot be read; `run` leaves them out")
     return lines
-
-
-def _bounds(found: Survey) -> str:
-    return "..".join(f"{bound:g}" for bound in found.assumed_range)
 
 
 def suggest_preprocessing(found: Survey) -> Choice:
@@ -178,10 +177,12 @@ def _experiment_text(found: Survey, folder: Path, output: Path) -> str:
 
 
 def _range_lines(found: Survey) -> list[str]:
-    low, high = (f"{bound:g}" for bound in found.assumed_range)
+    least, most = found.found_values
+    low, high = found.assumed_range
     return [
-        f"  # The files of 16 bits use few of them: {low}..{high} is the smallest usual range that holds their values. Write the",
-        f"  # range of the device that made them. [0, 65535] keeps the upper 8 bits.\n  range: [{low}, {high}]",
+        f"  # The files have 16 bits and use {least}..{most} of them; {low:g}..{high:g} is the smallest usual range. Write the range",
+        "  # of the device that made them, or a narrower one for more contrast. [0, 65535] keeps the upper 8 bits.",
+        f"  range: [{low:g}, {high:g}]",
     ]
 
 

@@ -21,6 +21,8 @@ DARK = 64
 BYTES, SIXTEEN_BITS = (0, 255), (0, 65535)
 # Files of 16 bits with values from here on use all of them; others may hold 12 or 14 bits.
 UPPER_HALF = 2**15
+# A range is narrow if the values take less than this part of it.
+NARROW = 4
 CHUNK = 1000
 # Images whose values are counted, and the number of different values below which a message says so.
 COUNTED, FEW_VALUES = 100, 4
@@ -33,12 +35,14 @@ class OutsideRange(BrokenImage):
 class UnknownRange(UserError):
     """The values do not say what their range is; `suggested` is the smallest usual range that holds them.
 
-    `of` says what they are values of.
+    `of` says what they are values of; `found` has the smallest and the largest one.
     """
 
-    def __init__(self, problem: Problem, suggested: list[float], of: Literal["arrays", "files"]):
+    def __init__(
+        self, problem: Problem, suggested: list[float], of: Literal["arrays", "files"], found: tuple[float, float]
+    ):
         super().__init__(problem)
-        self.suggested, self.of = suggested, of
+        self.suggested, self.of, self.found = suggested, of, found
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class ValueRange:
     def first_outside(self, values: np.ndarray) -> int | None:
         """Return the position in the flattened values of the first one outside the range; None if there is none."""
         margin = TOLERANCE * (self.high - self.low)
-        low, high = values.min(), values.max()
+        low, high = float(values.min()), float(values.max())
         if low >= self.low - margin and high <= self.high + margin:  # false for NaN
             return None
         return int(np.argmin((values >= self.low - margin) & (values <= self.high + margin)))
@@ -182,10 +186,10 @@ def _range_of_arrays(parts: Sequence[StoredPixels]) -> ValueRange:
     if low >= 0 and high <= 255:
         part = parts[highs.index(high)]
         message = f"the pixels are {low:g} to {high:g}, which may be all of their range or a dark part of 0 to 255"
-        raise UnknownRange(Problem(f"{message}; write it: {examples}", part.file, KEY), wanted, "arrays")
+        raise UnknownRange(Problem(f"{message}; write {examples}", part.file, KEY), wanted, "arrays", (low, high))
     part, extreme = (parts[lows.index(low)], np.argmin) if low < 0 else (parts[highs.index(high)], np.argmax)
-    reason = f"; pixels are 0 to 255, or 0 to 1, unless the range is written: {examples}"
-    raise UnknownRange(part.problem(int(extreme(part.values)), reason), wanted, "arrays")
+    reason = f"; pixels are 0 to 255, or 0 to 1, unless you write {examples}"
+    raise UnknownRange(part.problem(int(extreme(part.values)), reason), wanted, "arrays", (low, high))
 
 
 def file_range(low: int, high: int, file: str, count: int) -> ValueRange:
@@ -202,10 +206,12 @@ def file_range(low: int, high: int, file: str, count: int) -> ValueRange:
     if high >= UPPER_HALF:
         return ValueRange(*SIXTEEN_BITS, "detected", "files")
     wanted, examples = usual_ranges(low, high, SIXTEEN_BITS[1])
+    if high - low < wanted[1] / NARROW:
+        examples += f"; range: [{low}, {max(high, low + 1)}] makes the most of these values"
     message = (
         f"has 16 bits, of which only {low} to {high} are used in {'this' if count == 1 else f'all {count}'} examined"
     )
-    raise UnknownRange(Problem(f"{message}; write the range: {examples}", file, KEY), wanted, "files")
+    raise UnknownRange(Problem(f"{message}; write {examples}", file, KEY), wanted, "files", (low, high))
 
 
 def lone_file_to_uint8(values: np.ndarray) -> np.ndarray:

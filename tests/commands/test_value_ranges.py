@@ -105,9 +105,9 @@ def test_a_range_that_is_not_known_is_asked_for(cli, deep, command):
 def test_new_writes_the_range_and_check_and_diagnose_take_it(cli, deep):
     made = cli("new", "deep", "--output", "made.yaml")
     assert made.code == 0, made.err
-    assert "taken as 0..4095, which their values do not say" in made.err + made.out
+    assert "taken as 0..4095, which they do not say; data.range changes that" in made.err + made.out
     assert yaml.safe_load(Path("made.yaml").read_text())["data"]["range"] == [0, 4095]
-    assert "# The files of 16 bits use few of them" in Path("made.yaml").read_text()
+    assert "# The files have 16 bits and use" in Path("made.yaml").read_text()
     assert cli("check", "made.yaml", "--set", "training.batch_size=2").code == 0
     assert cli("diagnose", "deep", "--set", "data.range=[0, 4095]").code == 0
     assert "range:" not in Path(cli("new", "shallow").last_line).read_text()

@@ -96,7 +96,7 @@ WITHOUT_HEADER = [
     ("7,0,1,2,3\n8,0,1,x,3\n", "line 2 contains 'x', which is not a number"),
     ("7,0,1,2,3\n\n\n8,0,1,x,3\n", "line 4 contains 'x'"),
     ("7,0,1,2,3\n\n8,0,1\n", "line 3 has 3 values"),
-    ("7,0,1,2,3\n7,0,1,2,256\n", "line 2 has the pixel 256; pixels are 0 to 255, or 0 to 1, unless the range"),
+    ("7,0,1,2,3\n7,0,1,2,256\n", "line 2 has the pixel 256; pixels are 0 to 255, or 0 to 1, unless you write range: "),
     ("7,0,1,2,3\n\n7,0,1,2,-1\n", "line 3 has the pixel -1"),
     ("7,0,1,2,1e999\n", "line 1 has the pixel inf"),
     ("7,0,1,2\n", "3 pixels per line form neither a square"),
