@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath, DataPath, Format, Overrides
+from kerasexp.commands.options import CheckpointPath, DataPath, Format
 
 
 def evaluate(
     checkpoint: CheckpointPath,
     data: Annotated[str, typer.Option(metavar="SOURCE", help="Kind of source, such as mnist or image_folder.")],
     data_path: DataPath = None,
-    overrides: Overrides = None,
+    overrides: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the source, such as data.range=[0, 16]."),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How to print the metrics.")] = Format.table,
 ):
     """Evaluate a saved checkpoint on other data.
 
-    The source's test split is used, or all of it where it has none.
+    The source's test split is used, or all of it where it has none. Files of 16 bits have the range of values of the training.
 
     Example: python -m kerasexp evaluate checkpoints/part2_pretrained --data digits
     """

@@ -25,12 +25,12 @@ SOURCES_OF_KEYS = {
 
 
 def _rising(values: list[float]) -> list[float]:
-    if len(values) != 2 or values[0] >= values[1]:
-        raise ValueError(f"got {values}; two values are needed, the first below the second, such as [0, 4095]")
+    if values[0] >= values[1]:
+        raise ValueError(f"got {values}; the first value must be below the second, as in [0, 4095]")
     return values
 
 
-ValuePair = Annotated[list[float], AfterValidator(_rising)]
+ValuePair = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_rising)]
 
 
 class Preprocessing(Section):

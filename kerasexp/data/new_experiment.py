@@ -180,7 +180,7 @@ def _range_lines(found: Survey) -> list[str]:
     least, most = found.found_values
     low, high = found.assumed_range
     return [
-        f"  # The files have 16 bits and use {least}..{most} of them; {low:g}..{high:g} is the smallest usual range. Write the range",
+        f"  # The files have 16 bits and use {least}..{most} of them; {low:g}..{high:g} is the smallest usual range. Write that",
         "  # of the device that made them, or a narrower one for more contrast. [0, 65535] keeps the upper 8 bits.",
         f"  range: [{low:g}, {high:g}]",
     ]

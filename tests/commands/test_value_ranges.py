@@ -146,7 +146,7 @@ def test_evaluate_takes_keys_of_the_source_and_no_others(cli, deep):
     refused = cli(*evaluate, "--set", "data.labels.noise=0.5")
     assert refused.code == 2 and "data.labels has no effect on an evaluation; allowed: data.source" in refused.err
     refused = cli(*evaluate, "--set", "data.range=[5, 5]")
-    assert refused.code == 2 and "two values are needed, the first below the second" in refused.err
+    assert refused.code == 2 and "the first value must be below the second" in refused.err
 
 
 def test_without_a_known_range_dark_files_of_16_bits_are_left_out_of_predictions(cli, deep):
