@@ -162,7 +162,6 @@ class DataSource(Section):
     )
     label_column: str | None = Field(
         None,
-        min_length=1,
         description="csv: first, last, or the name of the column of labels in the header; null: found in the data, and asked for "
         "where they do not say it.",
     )
