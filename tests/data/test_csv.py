@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kerasexp.config.data import DataSource
 from kerasexp.data.source import MissingData
@@ -106,6 +108,10 @@ WITHOUT_HEADER = [
     ('7,0,1,2,3\n"8,0,1,2,3\n', "line 2 has 1 values"),
     ("7;0,5;0,5;0,5;1\n", "line 1 contains '0,5'; write decimals with a point"),
     ("7\n8\n", "pixels"),
+    (
+        "7 0 1 2 3\n8 0 1 2 3\n",
+        "has one value in each line; a label and its pixels are separated by: semicolon, tab, comma",
+    ),
 ]
 
 
@@ -241,6 +247,53 @@ def test_a_label_column_is_given_by_name():
         UserError, match="data.label_column: got 'kind', and the file has no header; allowed: first, last"
     ):
         read("kind")
+
+
+@st.composite
+def tables(draw) -> tuple[list[list], int | None, str]:
+    """Rows of a label and 16 pixels, the position of the label, and whether the text says it: by `name`, `word` or not."""
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    classes = draw(st.sampled_from([[0, 1], [1, 2, 3], list(range(10)), [3, 8], [0, 150], list("abc"), ["1", "b"]]))
+    count = draw(st.integers(len(classes), 60))
+    pixels = rng.integers(0, 256, (count, 16))
+    for corner in (0, -1):
+        most = draw(st.sampled_from([0, 1, 2, 9, 255]))
+        pixels[:, corner] = rng.integers(0, most + 1, count)
+    position = draw(st.sampled_from([0, 16]))
+    rows = [[*row[:position], classes[i % len(classes)], *row[position:]] for i, row in enumerate(pixels.tolist())]
+    return rows, position, draw(st.sampled_from(["label", "Class", "TARGET", "y", None]))
+
+
+@settings(max_examples=300, derandomize=True, database=None, deadline=None)
+@given(
+    tables(),
+    st.sampled_from(",;\t"),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["", "\ufeff"]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(["p{}", "{}", "pixel_{}"]),
+)
+def test_any_table_is_read_as_it_was_written_or_its_label_is_asked_for(
+    tmp_path_factory, table, separator, end, mark, is_quoted, has_trailing, names
+):
+    rows, position, label = table
+    lines = list(map(list, rows))
+    if label is not None:
+        header = [names.format(i) for i in range(16)]
+        lines.insert(0, [*header[:position], label, *header[position:]])
+    quote = '"{}"' if is_quoted else "{}"
+    text = end.join(separator.join(map(quote.format, line)) + separator * has_trailing for line in lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("table"))
+        Path("p.csv").write_bytes((mark + text + end).encode())
+        try:
+            images, labels = read()
+        except UserError as error:
+            assert error.problems[0].key == "data.label_column" and label is None
+            return
+    assert labels.tolist() == [str(row[position]) for row in rows]
+    assert images.reshape(-1, 16).tolist() == [row[:position] + row[position + 1 :] for row in rows]
 
 
 def test_several_columns_of_labels_are_asked_about():

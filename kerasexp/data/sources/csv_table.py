@@ -24,8 +24,9 @@ MAX_COUNTING = 16
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 # Whole numbers are pixels, not classes, if they are more than this many and reach further than this value.
 MANY, FAR = 128, 200
-# Classes are numbered without large gaps; whole numbers with gaps are pixels if they reach further than this value.
-GAPS_FAR = 100
+# Classes are numbered without large gaps; at least this many whole numbers with gaps are pixels if they reach further than this
+# value.
+GAPS_MANY, GAPS_FAR = 16, 100
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ def read_table(path: Path) -> Table:
     while header and len(header) > len(rows[0]) and not header[-1].strip():
         header.pop()
     width = len(header or rows[0])
+    if width == 1 and len(rows[0]) == 1:
+        names = listing(SEPARATORS.values())
+        raise UserError(Problem(f"has one value in each line; a label and its pixels are separated by: {names}", name))
     for line, row in zip(lines, rows, strict=True):
         if len(row) != width:
             raise UserError(Problem(f"line {line} has {len(row)} values; {width} are expected", name))
@@ -116,7 +120,7 @@ def _is_header(line: list[str]) -> bool:
     words = [text for text in filled if not is_number(text)]
     if 2 * len(words) > len(filled):
         return True
-    counted = [text for text in line if text not in words]
+    counted = [text for text in filled if text not in words]
     if (
         len(words) > 1
         or not counted[0].isdecimal()
@@ -208,6 +212,6 @@ def _kind(values: list[str]) -> str:
     if not whole or len(numbers) == 1 or (len(numbers) > MANY and numbers[-1] > FAR):
         return "pixels"
     has_gaps = numbers[-1] + 1 > 2 * len(numbers)
-    if has_gaps and numbers[-1] > GAPS_FAR:
+    if has_gaps and len(numbers) >= GAPS_MANY and numbers[-1] > GAPS_FAR:
         return "pixels"
     return "unclear" if has_gaps or 2 * len(numbers) > counts.sum() else "classes"
