@@ -24,8 +24,9 @@ UPPER_HALF = 2**15
 # A range is narrow if the values take less than this part of it.
 NARROW = 4
 CHUNK = 1000
-# Images whose values are counted, and the number of different values below which a message says so.
-COUNTED, FEW_VALUES = 100, 4
+# Images whose values are counted; the number of different values, and the difference of the largest from the smallest, below which
+# a message says so.
+COUNTED, FEW_VALUES, SMALL_SPAN = 100, 4, 16
 
 
 class OutsideRange(BrokenImage):
@@ -251,10 +252,10 @@ def range_sentences(ranges: dict[str, ValueRange | None]) -> Iterator[str]:
 
 
 def few_values(samples: Sequence[np.ndarray]) -> str | None:
-    """Return a sentence if the preprocessed images of these samples hold very few different values, else None."""
+    """Return a sentence if the preprocessed images of these samples hold few different or only similar values, else None."""
     count = sum(map(len, samples))
-    values = np.unique(np.concatenate([np.unique(sample) for sample in samples])) if count else np.arange(FEW_VALUES)
-    if len(values) >= FEW_VALUES:
+    values = np.unique(np.concatenate([np.unique(sample) for sample in samples]))
+    if count == 0 or (len(values) >= FEW_VALUES and values[-1] - values[0] >= SMALL_SPAN):
         return None
-    held = ", ".join(map(str, values))
+    held = ", ".join(map(str, values)) if len(values) < FEW_VALUES else f"{values[0]} to {values[-1]}"
     return f"the preprocessed images hold only the values {held} of 0..255 ({count} examined)"

@@ -288,6 +288,15 @@ def test_hardly_any_values_are_reported():
     assert notes[0] == "values 0..1, scaled by 255 (data.range)" and "only the values 0, 255" in notes[1]
 
 
+def test_hardly_any_contrast_is_reported():
+    images = [png16(GENERATOR.integers(7100, 7400, (8, 8))) for _ in range(40)]
+    data = {"source": "image_folder", "path": folder(images), "preprocessing": Preprocessing(size=[8, 8])}
+    assert prepare(Data(**data, range=[0, 8191])).notes[1:] == [
+        "the preprocessed images hold only the values 221 to 230 of 0..255 (40 examined)",
+    ]
+    assert len(prepare(Data(**data, range=[7100, 7400])).notes) == 1
+
+
 def test_the_range_of_a_stand_in_and_of_another_test_split_is_asked_for_under_their_keys():
     path = npz(np.array([[[0, 16]]] * 4), x_test=np.array([[[0, 16]]] * 2), y_test=[0, 1])
     offline = Data.model_validate({"source": "npz", "path": "none.npz", "offline": {"source": "npz", "path": path}})
