@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
+import re
 import types
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import core_schema
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# Terminals interpret control characters, and tables and CSV files break at the end of a line.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode's composed form (NFC), in which names are compared: macOS stores them decomposed."""
+    return unicodedata.normalize("NFC", name)
+
+
+def one_line(text: str) -> str:
+    """Return a text with its control characters and line ends escaped, for a line on a terminal."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def name_fault(name: str) -> str | None:
+    """Return why a class cannot have this name; None if it can."""
+    if not name.strip():
+        return "is empty"
+    return "has control characters or line ends" if CONTROL.search(name) else None
+
+
+def _class_name(name: str) -> str:
+    if fault := name_fault(name):
+        raise ValueError(f"the name of a class {fault}")
+    return composed(name)
+
+
+def _number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+# The name of a class; in a file, plain scalars under the keys of `yaml_text.NAMES` are the characters that were written.
+ClassName = Annotated[
+    str, AfterValidator(_class_name), BeforeValidator(_number_as_text, json_schema_input_type=str | float)
+]
+
+
+def _each_once(value: Any) -> Any:
+    names = [composed(str(name)) for name in value] if isinstance(value, dict) else []
+    if len(set(names)) < len(names):
+        raise ValueError(f"the class {max(names, key=names.count)!r} is given twice, in two ways that look alike")
+    return value
+
+
+# Annotation of a mapping whose keys are names of classes.
+EachClassOnce = BeforeValidator(_each_once)
 
 
 class Section(BaseModel):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from kerasexp.config.base import Section, ShortForm
+from kerasexp.config.base import ClassName, EachClassOnce, Section, ShortForm
 
 SourceName = Literal[
     "mnist", "digits", "image_folder", "csv", "npz", "rendered_scans", "stl10", "tiny_imagenet", "dogs_vs_cats"
@@ -94,17 +94,12 @@ class Augmentation(Section):
     )
 
 
-def _names_as_text(value: Any) -> Any:
-    """Let the name of a class that is a number be written without quotes."""
-    return {str(name): amount for name, amount in value.items()} if isinstance(value, dict) else value
-
-
 class Labels(Section):
     """Edits of the labels, drawn once from `split_seed`: `select` in all splits, the others in train and val only."""
 
-    select: list[str] | None = Field(None, min_length=2, description="Keep only these classes, by name.")
+    select: list[ClassName] | None = Field(None, min_length=2, description="Keep only these classes, by name.")
     keep: Annotated[
-        dict[str, Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_names_as_text)
+        dict[ClassName, Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]], EachClassOnce
     ] = Field(
         {}, description="How much to keep of each class, by name: a number of images, or a fraction such as 0.01."
     )
@@ -152,8 +147,8 @@ class DataSource(Section):
         "Without a path, stl10, tiny_imagenet and dogs_vs_cats are looked for under their own names in $KERASEXP_DATA and in "
         "Keras's cache, and downloaded if they are in neither.",
     )
-    class_names: dict[str, str] | None = Field(
-        None, min_length=2, description="Class of each folder or stored label; others are left out."
+    class_names: Annotated[dict[ClassName, ClassName], Field(min_length=2), EachClassOnce] | None = Field(
+        None, description="Class of each folder or stored label; others are left out."
     )
     range: ValuePair | None = Field(
         None,
@@ -202,8 +197,8 @@ class Data(DataSource):
     test: Annotated[Fraction | DataSource | None, ShortForm("source")] = Field(
         None,
         description="Share that is held out as test first, for a source without a test split; null: 0.1. Or another source, "
-        "such as mnist, whose test split is used. tiny_imagenet has the images that it calls val as its test split only "
-        "without this key; with it they are not used.",
+        "such as mnist, whose test split is used, or all of a folder without splits. tiny_imagenet has the images that it calls "
+        "val as its test split only without this key; with it they are not used.",
     )
     groups: str | None = Field(
         None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kerasexp.config.base import Section
+from kerasexp.config.base import ClassName, EachClassOnce, Section
 
 Activation = Literal["relu", "relu6", "elu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "linear"]
 Units = Annotated[int, Field(ge=1, le=65536)]
@@ -80,7 +80,7 @@ class NearestNeighbours(Section):
 class ZeroShot(Section):
     """A network's own ImageNet outputs read as other classes; nothing is trained."""
 
-    outputs: dict[str, Outputs] = Field(
+    outputs: Annotated[dict[ClassName, Outputs], EachClassOnce] = Field(
         description="For each class of the data the ImageNet outputs, 0 to 999, that mean it, such as [404, 80-100]; [] for "
         "a class that ImageNet does not have.",
     )

@@ -103,7 +103,7 @@ def resolved(
     try:
         experiment = validated(Experiment, raw, file, files)
         for key, message in broken_rules(experiment):
-            at = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+            at = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
             problems.append(Problem(message, file_of(at, files, file), key))
     except UserError as error:
         problems += error.problems

@@ -95,7 +95,7 @@ def _apply_override(raw: dict[str, Any], override: str, files: dict[tuple, str])
         raise UserError(Problem(f"got {quoted(override)}; write dotted.key=value, such as training.epochs=3", "--set"))
     if dotted.strip() == "base":
         raise UserError(Problem("is read before any key is set; write it into the file", "--set", "base"))
-    set_key(raw, dotted, parse_yaml(text, f"--set {dotted}"), "--set", files)
+    set_key(raw, dotted, parse_yaml(text, f"--set {dotted}", tuple(dotted.strip().split("."))), "--set", files)
 
 
 def set_key(raw: dict[str, Any], dotted: str, value: Any, file: str, files: dict[tuple, str]) -> None:

@@ -97,6 +97,8 @@ def _message(section: type[BaseModel], detail: dict, path: tuple) -> str:
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_key(section, detail["loc"], path)
+    if kind == "value_error":
+        return str(context["error"])
     if kind == "invalid_key" or detail["loc"][-1:] == ("[key]",):
         return f"the key {given!r} is not a string; put it in quotes"
     if kind == "missing":
@@ -109,8 +111,6 @@ def _message(section: type[BaseModel], detail: dict, path: tuple) -> str:
     if kind == "union_tag_not_found":
         allowed = tags(_annotation_at(section, detail["loc"]))
         return f"{_discriminator(detail)} is required here; allowed: {listing(allowed, 30)}"
-    if kind == "value_error":
-        return str(context["error"])
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"got {quoted(given)}; a mapping of keys is needed here"
     return f"got {quoted(given)}; {detail['msg'][0].lower()}{detail['msg'][1:]}"

@@ -15,6 +15,9 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 100
 # Python refuses to print numbers of more than 4,300 digits, which have some 14,000 bits.
 MAX_BITS = 10_000
+# Mappings whose keys are names, and lists of names: `010`, `1.10` and `no` are these characters there, not 8, 1.1 and false.
+NAMES = (("variants",), ("labels", "keep"), ("labels", "select"), ("class_names",), ("zero_shot", "outputs"))
+NAME_LISTS, NAME_MAPS = (("labels", "select"),), (("class_names",),)
 
 
 class _Loader(yaml.SafeLoader):
@@ -77,6 +80,7 @@ _FLOAT = (
     list("-+0123456789"),
 )
 _Loader.add_implicit_resolver(*_FLOAT)
+_TEXT = "tag:yaml.org,2002:str"
 
 
 def is_text(word: str) -> bool:
@@ -84,14 +88,57 @@ def is_text(word: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
-def parse_yaml(text: str, name: str | None = None) -> Any:
+def _keep_names(node: yaml.Node, path: tuple[str, ...]) -> None:
+    """Make strings of the plain scalars that are names, whose value is then what was written.
+
+    Args:
+        node: is changed, and everything in it.
+        path: the keys that lead to it, without positions in lists and the `choice` of a domain.
+    """
+    names = _ends(path, NAMES)
+    if isinstance(node, yaml.SequenceNode):
+        nested = any(isinstance(item, yaml.SequenceNode) for item in node.value)
+        for item in node.value:
+            if _ends(path, NAME_LISTS) and isinstance(item, yaml.ScalarNode) and not nested:
+                item.tag = _TEXT
+            _keep_names(item, path)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == "choice" and isinstance(value, yaml.SequenceNode):
+                _keep_names(value, path)
+                continue
+            if names and isinstance(key, yaml.ScalarNode):
+                key.tag = _TEXT
+            if _ends(path, NAME_MAPS) and isinstance(value, yaml.ScalarNode):
+                value.tag = _TEXT
+            elif isinstance(key, yaml.ScalarNode) and (not names or path == ("variants",)):
+                _keep_names(value, (*path, *key.value.split(".")))
+
+
+def _ends(path: tuple[str, ...], keys: tuple[tuple[str, ...], ...]) -> bool:
+    return any(path[-len(end) :] == end and (end != ("variants",) or path == end) for end in keys)
+
+
+def parse_yaml(text: str, name: str | None = None, at: tuple[str, ...] = ()) -> Any:
     """Parse YAML text.
+
+    Args:
+        text: the text.
+        name: of the file, for messages.
+        at: the keys that lead to the value, of an override.
 
     Raises:
         UserError: the text is not YAML, or has an alias or a duplicate key; with line and column.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if isinstance(node, yaml.ScalarNode) and _ends(at[:-1], NAME_LISTS + NAME_MAPS):
+            node.tag = _TEXT
+        _keep_names(node, at)
+        return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

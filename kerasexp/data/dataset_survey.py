@@ -11,7 +11,7 @@ import numpy as np
 from kerasexp.config.data import DataSource
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.preprocessing import border_means
-from kerasexp.data.source import BrokenImage, Images, Source
+from kerasexp.data.source import BrokenImage, Images, Source, require_two_classes
 from kerasexp.data.sources.image_folder import load_image_folder
 from kerasexp.data.value_range import UnknownRange
 
@@ -34,6 +34,7 @@ class Survey:
         ink: window [top, left, bottom, right], as fractions, of the pixels that differ from the border; dust on one page
             in 200 does not widen it.
         faults: (name, reason) of each image that cannot be read.
+        notes: sentences about what was taken and left out of the files.
         assumed_range: the smallest usual range that holds the values of files of 16 bits, where they do not say theirs.
         found_values: the smallest and the largest of these values.
     """
@@ -46,6 +47,7 @@ class Survey:
     bright_border: float
     ink: tuple[float, float, float, float]
     faults: list[tuple[str, str]]
+    notes: list[str]
     assumed_range: list[float] | None = None
     found_values: tuple[int, int] | None = None
 
@@ -84,6 +86,7 @@ def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
     except UnknownRange as unknown:
         assumed, values = unknown.suggested, unknown.found
         source = load_image_folder(data.model_copy(update={"range": assumed}))
+    require_two_classes(source)
     found = summarize(source, [image_statistics(images, progress) for images in source.splits.values()])
     return replace(found, assumed_range=assumed, found_values=values)
 
@@ -106,6 +109,7 @@ def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:
         bright_border=float(every.bright_border.mean()) if found else 0.0,
         ink=ink,
         faults=every.faults,
+        notes=[] if source.accounting is None else list(source.accounting.lines()),
     )
 
 

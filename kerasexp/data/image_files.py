@@ -8,16 +8,16 @@ from contextlib import suppress
 import numpy as np
 
 from kerasexp.data.archive import Files
+from kerasexp.data.found_images import FileLists, Rest, account_for
 from kerasexp.data.image_decoding import decode_image, is_16_bit
 from kerasexp.data.png_decoding import upper_bits
 from kerasexp.data.source import BrokenImage, Images, Source, assign_labels, resolve_classes
 from kerasexp.data.value_range import KEY, UPPER_HALF, OutsideRange, ValueRange, file_range, lone_file_to_uint8
 from kerasexp.errors import Problem, UserError
 
-# Split -> stored label, such as a folder name -> paths of its images.
-FileLists = dict[str, dict[str, list[str]]]
 # Files, spread over the source, in which the range of values is looked for.
 SAMPLE = 100
+NOTHING_ELSE = Rest()
 
 
 def source_from_files(
@@ -26,6 +26,7 @@ def source_from_files(
     listed: FileLists,
     class_names: dict[str, str] | None,
     given_range: list[float] | None = None,
+    rest: Rest = NOTHING_ELSE,
 ) -> Source:
     """Make a source of image files.
 
@@ -37,6 +38,7 @@ def source_from_files(
         listed: the image files of each split and stored label.
         class_names: stored label -> class, in the order of the classes; other labels are left out.
         given_range: the key `data.range`.
+        rest: what is known of the other files.
 
     Raises:
         UserError: see `resolve_classes` and `find_range`.
@@ -56,7 +58,7 @@ def source_from_files(
         _, labels, names = assign_labels(stored, folders)
         reader = _by_position(read, of_split)
         splits[split] = Images(of_split, labels, reader, lambda: files.digest, value_range=value_range)
-    return Source(origin, names, folders, splits)
+    return Source(origin, names, folders, splits, accounting=account_for(files, listed, folders, rest))
 
 
 def file_conversion(value_range: ValueRange | None) -> Callable[[np.ndarray], np.ndarray]:

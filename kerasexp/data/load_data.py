@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
+from kerasexp.data.accounting import fault_lines
 from kerasexp.data.data_checks import absence, misfits
 from kerasexp.data.prepared_data import DataCache, PreparedData, prepare
 from kerasexp.errors import UserError
@@ -56,5 +57,5 @@ def _report(experiment: Experiment, data: PreparedData, console: Console) -> Non
         console.line(note)
     for sentence in data.edits:
         console.line(f"labels: {sentence}")
-    for name, reason in data.faults:
-        console.line(f"left out: {name}: {reason}")
+    for line in fault_lines(data.faults):
+        console.line(line)

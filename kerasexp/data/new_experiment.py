@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from kerasexp.config import load_experiment
+from kerasexp.config.base import composed
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import Console
+from kerasexp.data.accounting import fault_lines
 from kerasexp.data.dataset_survey import Survey, survey
+from kerasexp.data.hold_out import hold_out
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.storage import safe_name, write_text
 
@@ -20,6 +24,8 @@ from kerasexp.storage import safe_name, write_text
 MIN_IMAGES = 3
 # Added on each side of the window around the ink, as a fraction of the page.
 MARGIN = 0.02
+# The default of data.split_seed.
+SPLIT_SEED = 0
 DEFAULT_NAME = "my_images"
 
 
@@ -44,10 +50,10 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
         raise UserError(Problem("no such file or folder", str(folder)))
     with console.bar("examining the images", 1) as bar:
         found = survey(folder, bar.progress)
-    for file, reason in found.faults:
-        console.line(f"cannot be read: {file}: {reason}")
+    for line in (*found.notes, *fault_lines(found.faults)):
+        console.line(line)
     _refuse_unusable(found, folder)
-    for line in _summary(found):
+    for line in (*_summary(found), *_rare_classes(found)):
         console.line(line)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +68,7 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
 def _refuse_unusable(found: Survey, folder: Path) -> None:
     if len(found.heights) == 0:
         raise UserError(Problem("none of the images can be read", str(folder)))
-    broken = Counter(PurePosixPath(file).parent.name for file, _ in found.faults)
+    broken = Counter(composed(PurePosixPath(file).parent.name) for file, _ in found.faults)
     counts = {name: count - broken[name] for name, count in found.counts["train"].items()}
     few = [f"{name} ({count})" for name, count in counts.items() if count < MIN_IMAGES]
     if few:
@@ -93,6 +99,25 @@ def _summary(found: Survey) -> list[str]:
     if len(found.faults):
         lines.append(f"{len(found.faults)} of {found.examined} examined images cannot be read; `run` leaves them out")
     return lines
+
+
+def _rare_classes(found: Survey) -> Iterator[str]:
+    """Yield a sentence about the classes of which `run` will hold no image out, with the splits that it will make."""
+    labels = np.repeat(np.arange(len(found.counts["train"])), list(found.counts["train"].values()))
+    held = {}
+    for name, part in _split_fractions(found).items():
+        kept, out = hold_out(labels, None, part, SPLIT_SEED, f"data.{name}")
+        held["val" if name == "validation" else name] = np.bincount(labels[out], minlength=len(found.counts["train"]))
+        labels = labels[kept]
+    for name, counts in held.items():
+        few = [
+            f"{own} ({found.counts['train'][own]})"
+            for own, n in zip(found.counts["train"], counts, strict=True)
+            if not n
+        ]
+        if few:
+            key = "data.validation" if name == "val" else "data.test"
+            yield f"{name} will have no image of {listing(few, 5)}; {key} is the share that is held out"
 
 
 def suggest_preprocessing(found: Survey) -> Choice:
@@ -138,14 +163,8 @@ def _experiment_text(found: Survey, folder: Path, output: Path) -> str:
     preprocessing, parent = suggest_preprocessing(found), output.resolve().parent
     path, name = folder.resolve(), safe_name(output.stem, DEFAULT_NAME)
     augmentation = _augmentation(preprocessing.value)
-    # A stratified split needs at least one image of each class on both sides.
-    splits: dict = {}
-    left = total
-    if "test" not in found.counts:
-        splits["test"] = _split_fraction(len(counts), left, leave=1 if "val" in found.counts else 2)
-        left -= int(np.ceil(splits["test"] * left))
-    if "val" not in found.counts:
-        splits = {"validation": _split_fraction(len(counts), left, leave=1), **splits}
+    fractions = _split_fractions(found)
+    splits = {key: fractions[key] for key in ("validation", "test") if key in fractions}
     shown = os.path.relpath(path, parent) if path.is_relative_to(parent) else str(path)
     blocks = [{"filters": f, "convolutions": 2, "batch_norm": True, "pool": 2} for f in (32, 64, 128)]
     model = {"name": "cnn", "blocks": blocks, "pooling": "average", "head": {"dropout": 0.3}}
@@ -174,6 +193,18 @@ def _experiment_text(found: Survey, folder: Path, output: Path) -> str:
         dump_yaml({"training": training}).rstrip(),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _split_fractions(found: Survey) -> dict[str, float]:
+    """Return the shares to hold out, `test` first; a stratified split needs at least one image of each class on both sides."""
+    splits, counts = {}, found.counts["train"]
+    left = sum(counts.values())
+    if "test" not in found.counts:
+        splits["test"] = _split_fraction(len(counts), left, leave=1 if "val" in found.counts else 2)
+        left -= int(np.ceil(splits["test"] * left))
+    if "val" not in found.counts:
+        splits["validation"] = _split_fraction(len(counts), left, leave=1)
+    return splits
 
 
 def _range_lines(found: Survey) -> list[str]:

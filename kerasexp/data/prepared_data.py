@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from kerasexp.config.data import Data, DataSource, Labels, Preprocessing
+from kerasexp.data.accounting import Accounting
+from kerasexp.data.class_selection import add_test_split, select_classes
 from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
 from kerasexp.data.hold_out import hold_out, match_groups
 from kerasexp.data.image_cache import decode_cached, is_large
 from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.preprocessing import preprocess_array
-from kerasexp.data.source import Images, Source
+from kerasexp.data.shared_images import split_notes
+from kerasexp.data.source import Images, Source, require_two_classes
 from kerasexp.data.sources import load_source
 from kerasexp.data.value_range import COUNTED, ValueRange, few_values, range_sentences
-from kerasexp.errors import Problem, RunError, UserError, closest, listing
+from kerasexp.errors import Problem, RunError, UserError
 
 DEFAULT_TEST = 0.1
 
@@ -55,10 +59,11 @@ class PreparedData:
         stand_in: a sentence if an offline stand-in is used, else None.
         faults: (name, reason) of each image left out.
         edits: a sentence about each edit of the labels.
+        accounting: what became of each file, by source, as plain JSON values.
         fingerprint: hexadecimal digest of the arrays of all splits.
         split_digests: split -> digest of its stored images and their classes, independent of the preprocessing.
         value_ranges: split of the source -> range of its stored values; None for 0..255.
-        notes: a sentence about each thing in which the stored data can be read in several ways, or are unusual.
+        notes: a sentence about each thing in which the stored data can be read in several ways, are not used, or are unusual.
         seconds: duration of the preparation.
         pseudo_labelled: `train` and `val` with the upstream model's predictions as labels, if training uses them.
     """
@@ -74,6 +79,7 @@ class PreparedData:
     split_digests: dict[str, str]
     value_ranges: dict[str, ValueRange | None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    accounting: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     pseudo_labelled: dict[str, Split] = field(default_factory=dict)
 
@@ -146,9 +152,13 @@ def prepare(
         # A test split from another source would not match the stand-in; if the stand-in has one, none is held out.
         if isinstance(data.test, DataSource) or "test" in source.splits:
             data = data.model_copy(update={"test": None})
+    require_two_classes(source)
     source = select_classes(source, edits.select)
+    accounts = {"data": source.accounting}
     if isinstance(data.test, DataSource):
-        source = add_test_split(source, data.test)
+        section = Data(**{key: getattr(data.test, key) for key in DataSource.model_fields})
+        source, accounts["data.test"] = add_test_split(source, load_source(section, "data.test")[0])
+    accounts = {key: account for key, account in accounts.items() if account is not None}
     decoded, faults = {}, []
     for name, images in source.splits.items():
         decoded[name], broken = decode_split(images, data.preprocessing, progress)
@@ -161,7 +171,6 @@ def prepare(
     split_up = make_splits if hold_out_missing else source_splits
     splits = split_up(decoded, data, edits, source.class_names)
     ranges = {name: images.value_range for name, images in source.splits.items()}
-    few = few_values([_spread(split.images) for split in splits.values()])
     return PreparedData(
         splits,
         source.class_names,
@@ -173,54 +182,21 @@ def prepare(
         _fingerprint(splits, source.class_names),
         _split_digests(splits, source),
         ranges,
-        [*source.notes, *range_sentences(ranges), *([few] if few else [])],
+        list(_notes(source, accounts, ranges, splits)),
+        {key: account.record() for key, account in accounts.items()},
     )
 
 
-def add_test_split(source: Source, other: DataSource) -> Source:
-    """Add the test split of another source with the same class names.
-
-    Raises:
-        UserError: the other source is not available, has no test split, or lacks a class.
-    """
-    if "test" in source.splits:
-        raise UserError(Problem("the source has a test split of its own; remove this key", key="data.test"))
-    found, _ = load_source(Data(**{key: getattr(other, key) for key in DataSource.model_fields}), "data.test")
-    if "test" not in found.splits:
-        raise UserError(Problem(f"{found.origin} has no test split", key="data.test"))
-    missing = [name for name in source.class_names if name not in found.class_names]
-    if missing:
-        message = f"{found.origin} has no class {listing(missing)}; classes: {listing(found.class_names)}"
-        raise UserError(Problem(message, key="data.test"))
-    images = select_classes(found, source.class_names).splits["test"]
-    origin = f"{source.origin}, tested on {found.origin}"
-    notes = (*source.notes, *(f"test: {note}" for note in found.notes))
-    return replace(source, origin=origin, splits={**source.splits, "test": images}, notes=notes)
-
-
-def select_classes(source: Source, wanted: list[str] | None) -> Source:
-    """Select the classes in `wanted`, in that order; all classes if it is None.
-
-    Raises:
-        UserError: the source has no such class.
-    """
-    if wanted is None:
-        return source
-    for name in wanted:
-        if name not in source.class_names:
-            allowed = source.class_names
-            raise UserError(
-                Problem(
-                    f"no class '{name}'{closest(name, allowed)}; classes: {listing(allowed)}", key="data.labels.select"
-                )
-            )
-    new_label = np.array([wanted.index(name) if name in wanted else -1 for name in source.class_names])
-    splits = {}
-    for split, images in source.splits.items():
-        labels = new_label[images.labels]
-        kept = np.flatnonzero(labels >= 0)
-        splits[split] = replace(images.take(kept), labels=labels[kept])
-    return replace(source, class_names=list(wanted), splits=splits)
+def _notes(
+    source: Source, accounts: dict[str, Accounting], ranges: dict[str, ValueRange | None], splits: dict[str, Split]
+) -> Iterator[str]:
+    for key, account in accounts.items():
+        yield from (line if key == "data" else f"{line} ({key})" for line in account.lines())
+    yield from source.notes
+    yield from range_sentences(ranges)
+    if few := few_values([_spread(split.images) for split in splits.values()]):
+        yield few
+    yield from split_notes(splits, source.class_names)
 
 
 def decode_split(

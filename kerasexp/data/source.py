@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kerasexp.config.base import composed, name_fault
+from kerasexp.data.accounting import Accounting
 from kerasexp.errors import Problem, UserError, closest, listing
 
 if TYPE_CHECKING:
@@ -83,7 +85,8 @@ class Source:
     """A loaded source: its splits (`train`, optionally `val` and `test`) and its classes.
 
     `folders` maps a stored label, such as the folder `Sample001`, to its class name. `notes` are sentences about how the
-    stored data were read, where they can be read in several ways.
+    stored data were read, where they can be read in several ways. `accounting` says what became of the files of a folder or
+    archive.
     """
 
     origin: str
@@ -91,39 +94,57 @@ class Source:
     folders: dict[str, str]
     splits: dict[str, Images]
     notes: tuple[str, ...] = ()
+    accounting: Accounting | None = None
 
 
-def natural_key(text: str) -> list:
-    """Sort key that puts `img2` before `img10`."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+def natural_key(text: str) -> tuple:
+    """Sort key that puts `img2` before `img10`; no two texts have the same."""
+    parts = re.split(r"(\d+)", text)
+    return [_digits_key(part) if part.isdecimal() else (1, 0, part) for part in parts if part], text
+
+
+def _digits_key(digits: str) -> tuple:
+    # As text: Python makes no number of more than 4,300 digits.
+    plain = "".join(str(int(digit)) for digit in digits).lstrip("0")
+    return 0, len(plain), plain
 
 
 def resolve_classes(stored: Sequence[str], class_names: dict[str, str] | None) -> dict[str, str]:
     """Return stored label -> class name, in the order of `class_names`, or in natural order without it.
 
+    Names are compared, and returned, in Unicode's composed form.
+
     Raises:
-        UserError: `class_names` has a label that is not stored, or fewer than two classes are left.
+        UserError: `class_names` has a label that is not stored, or a label cannot be the name of a class.
     """
-    found = sorted(set(stored), key=natural_key)
-    if class_names is not None:
-        absent = [label for label in class_names if label not in found]
-        if absent:
-            raise UserError(
-                Problem(
-                    f"'{absent[0]}' is not in the data{closest(absent[0], found)}; stored labels: {listing(found)}",
-                    key="data.class_names",
-                )
-            )
-        found = list(class_names)
-    if len(found) < 2:
-        raise UserError(Problem(f"only one class ({listing(found)}); classification needs two. Each class is a folder"))
-    return {label: class_names[label] if class_names else label for label in found}
+    found = sorted(set(stored), key=lambda label: (natural_key(composed(label)), label))
+    for label in found:
+        if fault := name_fault(label):
+            raise UserError(Problem(f"the name {label!r:.100} of a class {fault}; rename its folder or label"))
+    if class_names is None:
+        return {label: composed(label) for label in found}
+    alike: dict[str, list[str]] = {}
+    for label in found:
+        alike.setdefault(composed(label), []).append(label)
+    absent = [name for name in class_names if composed(name) not in alike]
+    if absent:
+        message = f"'{absent[0]}' is not in the data{closest(absent[0], found)}; stored labels: {listing(found)}"
+        raise UserError(Problem(message, key="data.class_names"))
+    return {label: composed(class_names[name]) for name in class_names for label in alike[composed(name)]}
+
+
+def require_two_classes(source: Source) -> None:
+    """Raise UserError if there is only one class."""
+    if len(source.class_names) < 2:
+        names = listing(source.class_names)
+        raise UserError(Problem(f"only one class ({names}); classification needs two. Each class is a folder"))
 
 
 def assign_labels(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return the positions whose stored label has a class, their labels, int64 [n], and the class names in order."""
     names = list(dict.fromkeys(folders.values()))
-    index = {label: names.index(name) for label, name in folders.items()}
+    places = {name: place for place, name in enumerate(names)}
+    index = {label: places[name] for label, name in folders.items()}
     labels = np.array([index.get(str(label), -1) for label in stored], dtype=np.int64)
     kept = np.flatnonzero(labels >= 0)
     return kept, labels[kept], names

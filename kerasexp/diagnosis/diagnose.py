@@ -15,6 +15,7 @@ from kerasexp.config import Experiment, experiment_from, load_experiment
 from kerasexp.config.data import FILE_SOURCES, Preprocessing, SourceName
 from kerasexp.config.files import find_file, places
 from kerasexp.console import Console
+from kerasexp.data.accounting import fault_lines
 from kerasexp.data.dataset_survey import image_statistics, merge_statistics, summarize
 from kerasexp.data.new_experiment import suggest_preprocessing
 from kerasexp.data.prepared_data import PreparedData, Split, prepare
@@ -109,6 +110,7 @@ def diagnose(
     advice = advise(diagnosis, section, data.folders, training)
     console.line(f"diagnosed in {time.perf_counter() - start:.1f} s")
     about = {"source": source, "origin": data.origin, "stand_in": data.stand_in, "label_edits": data.edits}
+    about["data_notes"] = data.notes
     write_diagnosis_page(output, target.experiment.name, about, data.faults, diagnosis, advice)
     if format == "json":
         values = {**about, **as_json(diagnosis, advice), "page": str(output)}
@@ -181,10 +183,8 @@ def _load(target: Target, preprocessing: Preprocessing, console: Console) -> Pre
         data = prepare(section, bar.progress, hold_out_missing=target.from_file)
     if data.stand_in:
         console.line(f"STAND-IN: {data.stand_in}")
-    for note in data.notes:
-        console.line(note)
-    for name, reason in data.faults:
-        console.line(f"left out: {name}: {reason}")
+    for line in (*data.notes, *fault_lines(data.faults)):
+        console.line(line)
     return data
 
 

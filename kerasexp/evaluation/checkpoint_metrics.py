@@ -13,6 +13,7 @@ import numpy as np
 from kerasexp.config.data import Data, DataSource, SourceName
 from kerasexp.config.merging import apply_overrides
 from kerasexp.config.validation import validated
+from kerasexp.data.accounting import fault_lines
 from kerasexp.data.prepared_data import Split, decode_split
 from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
@@ -55,11 +56,12 @@ def evaluate_checkpoint(path: Path, data: Data, format: str) -> str:
     predictions = predict_split(checkpoint.model, split, checkpoint.class_names)
     metrics = compute_metrics(replace(predictions, temperature=checkpoint.temperature))
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
-    notes = [*source.notes, *range_sentences({split_name: source.splits[split_name].value_range})]
+    files = [] if source.accounting is None else source.accounting.lines()
+    notes = [*source.notes, *files, *range_sentences({split_name: source.splits[split_name].value_range})]
     if format == "json":
         values = {"data": source.origin, "split": split_name, "notes": notes, "left_out": left_out, **metrics}
         return json.dumps(values, indent=2, ensure_ascii=False)
-    return "\n".join([*notes, *_table(source.origin, split_name, metrics, left_out)])
+    return "\n".join([*notes, *_table(source.origin, split_name, metrics), *fault_lines(faults)])
 
 
 def _load(data: Data, checkpoint: Checkpoint) -> Source:
@@ -113,7 +115,7 @@ def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint)
     return Split(taken.images, labels[kept], taken.names)
 
 
-def _table(origin: str, split_name: str, metrics: dict[str, Any], left_out: list[dict[str, str]]):
+def _table(origin: str, split_name: str, metrics: dict[str, Any]):
     yield f"{origin}, {'its test split' if split_name == 'test' else 'all of it'}"
     for name, value in metrics.items():
         if name != "per_class":
@@ -122,5 +124,3 @@ def _table(origin: str, split_name: str, metrics: dict[str, Any], left_out: list
     yield f"{'class':<{max(width, 5)}}  precision  recall      F1  images"
     for name, row in metrics["per_class"].items():
         yield f"{name:<{max(width, 5)}}  {row['precision']:9.4f}  {row['recall']:6.4f}  {row['f1']:6.4f}  {row['support']:8d}"
-    for fault in left_out:
-        yield f"left out: {fault['file']}: {fault['reason']}"

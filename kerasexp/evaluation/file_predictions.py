@@ -15,7 +15,8 @@ import numpy as np
 from kerasexp.config.files import is_there
 from kerasexp.data.archive import open_files
 from kerasexp.data.decoding_threads import map_threads
-from kerasexp.data.image_decoding import EXTENSIONS, decode_image, is_image_name
+from kerasexp.data.found_images import find_images
+from kerasexp.data.image_decoding import EXTENSIONS, decode_image
 from kerasexp.data.image_files import file_conversion
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
@@ -47,8 +48,11 @@ def image_files(paths: Sequence[Path]) -> list[ImageFile]:
             problems.append(Problem("no such file or folder", str(path)))
         elif path.is_dir() or path.suffix.lower() == ".zip":
             opened = open_files(path)
-            names = sorted((p for p in opened.paths if is_image_name(p)), key=natural_key)
+            found = find_images(opened)
+            names = sorted(found.paths, key=natural_key)
             files += [ImageFile(f"{path}/{name}", lambda name=name, opened=opened: opened.read(name)) for name in names]
+            if found.others:
+                print(f"not used: {path}: {found.types_text}", file=sys.stderr)
             if not names:
                 problems.append(Problem(f"holds no image ({', '.join(EXTENSIONS)})", str(path)))
         elif path.is_file():

@@ -140,7 +140,7 @@ class RayCluster:
 def _check_reachable(address: str) -> None:
     """Raise OSError if nothing answers at HOST:PORT; Ray itself would try for minutes."""
     host, colon, port = address.rpartition(":")
-    if colon and port.isdigit() and "/" not in host:
+    if colon and port.isdecimal() and "/" not in host:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 

@@ -77,7 +77,7 @@ def _name_of(folder: Path) -> str:
     folder = folder.resolve()
     if folder.name == "checkpoint":
         folder = folder.parent
-    return f"{folder.parent.name}_{folder.name}" if folder.name.isdigit() else folder.name
+    return f"{folder.parent.name}_{folder.name}" if folder.name.isdecimal() else folder.name
 
 
 def export(plan: ExportPlan, console: Console) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -113,16 +114,18 @@ def earlier_runs(name: str, runs: Path = Path("runs")) -> Iterator[RunDirectory]
 
 def numbered_runs(folder: Path) -> Iterator[RunDirectory]:
     """Yield the runs 1, 2, ... of a folder, the newest first."""
-    numbers = (
-        sorted((int(p.name) for p in folder.iterdir() if p.name.isdigit()), reverse=True) if folder.is_dir() else []
-    )
-    for number in numbers:
+    for number in sorted(_numbers(folder), reverse=True) if folder.is_dir() else ():
         yield RunDirectory(folder / str(number))
+
+
+def _numbers(folder: Path) -> Iterator[int]:
+    """Yield the numbers that are names in a folder; `007` and `5²` are none."""
+    yield from (int(path.name) for path in folder.iterdir() if re.fullmatch("[1-9][0-9]*", path.name))
 
 
 def _next_number(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    number = max((int(p.name) for p in folder.iterdir() if p.name.isdigit()), default=0) + 1
+    number = max(_numbers(folder), default=0) + 1
     while True:
         try:
             (folder / str(number)).mkdir()

@@ -48,6 +48,7 @@ def describe(
             "absence": absence(data),
             "class_names": data.class_names,
             "images": {name: len(split) for name, split in data.splits.items()},
+            "accounting": data.accounting,
             "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
         },
         "weights": model.weights,

@@ -59,7 +59,7 @@ def short_names(names) -> dict[str, str]:
         parts = name.split(".")
         for count in range(1, len(parts) + 1):
             end = ".".join(parts[-count:])
-            if sum(other == end or other.endswith(f".{end}") for other in names) == 1 and not parts[-count].isdigit():
+            if sum(other == end or other.endswith(f".{end}") for other in names) == 1 and not parts[-count].isdecimal():
                 break
         found[name] = end
     return found

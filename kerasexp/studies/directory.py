@@ -58,7 +58,7 @@ class StudyDirectory:
 
     def earlier(self) -> Iterator[StudyDirectory]:
         """Yield the other numbered directories of the same study, newest first."""
-        if self.path.name.isdigit():
+        if self.path.name.isdecimal():
             yield from (StudyDirectory(run.path) for run in numbered_runs(self.path.parent) if run.path != self.path)
 
     def write_experiment(self, text: str) -> None:

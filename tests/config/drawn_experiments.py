@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from kerasexp.config import Experiment, Init
-from kerasexp.config.base import ShortForm, tag
+from kerasexp.config.base import ClassName, ShortForm, composed, tag
 from kerasexp.config.data import FILE_SOURCES
 from kerasexp.config.merging import KIND_KEYS
 from kerasexp.config.model import Application
@@ -37,12 +37,14 @@ def drawn(short: int, full: int) -> settings:
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
-CLASS_NAMES = st.lists(WORDS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words})
+CLASS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12)
+CLASS = CLASS.filter(str.strip).map(composed)
+CLASS_NAMES = st.lists(CLASS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words})
 APPLICATIONS = {kind.model_fields["name"].default for kind in Application.__subclasses__()}
 # Values that the type alone does not give.
 KNOWN = {
     "name": NAMES,
-    "class_names": st.lists(WORDS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words}),
+    "class_names": CLASS_NAMES,
     "groups": st.sampled_from([None, r"-(\d+)\.", "(.)"]),
     "fold": st.integers(0, 1),
     "range": st.sampled_from([None, [0.0, 4095.0], [-1.0, 1.0]]),
@@ -70,6 +72,8 @@ def is_section(kind: Any) -> bool:
 
 
 def values(annotation: Any, metadata: list | tuple = ()) -> st.SearchStrategy:
+    if annotation == ClassName:
+        return CLASS
     kinds = members(annotation, metadata)
     notes = (*metadata, *(get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()))
     words = [words_for(kinds, form) for form in notes if isinstance(form, ShortForm)]
@@ -92,7 +96,9 @@ def _of_one_type(kind: Any, limits: dict[str, Any]) -> st.SearchStrategy:
         fewest = limits.get("min_length", 0)
         return st.lists(values(get_args(kind)[0]), min_size=fewest, max_size=limits.get("max_length", fewest + 2))
     if get_origin(kind) is dict:
-        return st.dictionaries(WORDS, values(get_args(kind)[1]), max_size=3)
+        return st.dictionaries(
+            CLASS if get_args(kind)[0] == ClassName else WORDS, values(get_args(kind)[1]), max_size=3
+        )
     if kind is float:
         open_ends = {"exclude_min": "gt" in limits, "exclude_max": "lt" in limits}
         return st.floats(low, high, allow_nan=False, allow_infinity=False, **open_ends)

@@ -1,5 +1,6 @@
 """CSV files of images: accepted formats and errors."""
 
+import contextlib
 import csv
 from pathlib import Path
 
@@ -310,3 +311,26 @@ def test_val_and_test_have_the_label_column_of_train():
     source = load_csv(DataSource(source="csv", path="digits"))
     assert source.splits["test"].labels.tolist() == [0, 1, 2]
     assert source.notes == ("the labels are the last column (data.label_column changes that)",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 5000 + ",1,2,3,4\n1,2,3,4,5\n0,2,3,4,5\n",
+        f"label,pixel_{'9' * 5000}_0\n1,2\n0,3\n",
+        "a\na\na\n",
+        "\u00b2,1,2,3,4\n1,2,3,4,5\n0,2,3,4,5\n",
+    ],
+    ids=["a number of 5,000 digits", "a pixel of 5,000 digits", "one column of words", "a superscript"],
+)
+def test_odd_digits_are_read_or_refused(text):
+    Path("x.csv").write_text(text)
+    with contextlib.suppress(UserError):
+        load_csv(DataSource(source="csv", path="x.csv"))
+
+
+def test_files_of_splits_may_be_in_capitals():
+    Path("tables").mkdir()
+    for split in ("Train", "TEST"):
+        Path("tables", f"{split}.CSV").write_text("label,a,b,c,d\nx,1,2,3,200\ny,2,3,4,5\n")
+    assert set(load_csv(DataSource(source="csv", path="tables")).splits) == {"train", "test"}

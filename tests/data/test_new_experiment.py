@@ -137,7 +137,7 @@ def test_existing_splits_are_used():
 def test_the_findings_are_printed(capsys):
     write_new_experiment(photos(damaged=2), None, Console())
     output = capsys.readouterr().out
-    assert "cannot be read: kind 0/0.jpg: " in output and "cannot be read: kind 0/1.jpg: " in output
+    assert "left out: kind 0/0.jpg: " in output and "left out: kind 0/1.jpg: " in output
     assert "train: 20 images in 2 classes, 10 per class" in output
     assert "100% in colour" in output
     assert "2 of 20 examined images cannot be read" in output

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data import Data, Labels, Preprocessing, Validation
-from kerasexp.data.prepared_data import prepare, select_classes
+from kerasexp.data.class_selection import select_classes
+from kerasexp.data.prepared_data import prepare
 from kerasexp.data.sources import load_source
 from kerasexp.errors import RunError, UserError
 

@@ -17,7 +17,7 @@ from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.csv_table import DECIMAL_COMMA, Table, is_number, label_position, read_table
 from kerasexp.data.sources.stored_labels import as_labels
 from kerasexp.data.value_range import StoredPixels, arrays_to_uint8
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import Problem, UserError, listing
 
 
 class CsvImages(NamedTuple):
@@ -37,7 +37,7 @@ class CsvImages(NamedTuple):
 
 
 def load_csv(data: DataSource) -> Source:
-    """Load one CSV file, or a folder with `train.csv` and optionally `val.csv` and `test.csv`.
+    """Load one CSV file, or a folder with `train.csv` and optionally `val.csv` and `test.csv`, in capitals or not.
 
     The column of labels is found in `train.csv` and is the same in the others.
 
@@ -47,11 +47,13 @@ def load_csv(data: DataSource) -> Source:
     """
     found = find_data_path(data.path)
     if found.is_dir():
-        files = {
-            split: found / f"{split}.csv" for split in ("train", "val", "test") if (found / f"{split}.csv").is_file()
-        }
+        names = {path.name.lower(): path for path in sorted(found.iterdir()) if path.is_file()}
+        files = {split: names[f"{split}.csv"] for split in ("train", "val", "test") if f"{split}.csv" in names}
         if "train" not in files:
-            raise UserError(Problem("has no train.csv", str(found)))
+            message = (
+                f"has no train.csv; files there: {listing(sorted(path.name for path in names.values())) or 'none'}"
+            )
+            raise UserError(Problem(message, str(found)))
     else:
         files = {"train": found}
     read, column = {}, data.label_column
@@ -117,7 +119,7 @@ def _pixel_names(shape: tuple[int, ...]) -> list[str]:
 
 def _shape(header: list[str] | None, count: int, name: str) -> tuple[int, int, int]:
     last = header[-1].split("_")[1:] if header and header[-1].startswith("pixel_") else []
-    if len(last) in (2, 3) and all(part.isdecimal() for part in last):
+    if len(last) in (2, 3) and all(part.isdecimal() and len(part) < 6 for part in last):
         shape = tuple(int(part) + 1 for part in last)
         shape = shape if len(shape) == 3 else (*shape, 1)
         if len(header) == count == shape[0] * shape[1] * shape[2] and header != _pixel_names(shape):

@@ -21,6 +21,8 @@ SAMPLE = 20
 LABEL_NAMES = ("label", "labels", "class", "target", "y")
 # A first line that counts 0, 1, 2, ... past this number is a header written by pandas, not an image.
 MAX_COUNTING = 16
+# Python makes no number of more than 4,300 digits.
+COUNTING = re.compile("[0-9]{1,9}")
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 # Whole numbers are pixels, not classes, if they are more than this many and reach further than this value.
 MANY, FAR = 128, 200
@@ -123,7 +125,8 @@ def _is_header(line: list[str]) -> bool:
     counted = [text for text in filled if text not in words]
     if (
         len(words) > 1
-        or not counted[0].isdecimal()
+        or not counted
+        or not COUNTING.fullmatch(counted[0])
         or counted != [str(int(counted[0]) + i) for i in range(len(counted))]
     ):
         return False

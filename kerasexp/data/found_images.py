@@ -1,0 +1,108 @@
+"""The images among the files of a folder or archive, and an account of the files that are not used."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from kerasexp.config.base import composed
+from kerasexp.data.accounting import OTHER_TYPES, Accounting, counted, extension, types
+from kerasexp.data.archive import Files
+from kerasexp.data.decoding_threads import map_threads
+from kerasexp.data.image_decoding import EXTENSIONS, is_image_name
+from kerasexp.data.image_headers import is_image_start
+from kerasexp.errors import listing
+
+# Split -> stored label, such as a folder name -> paths of its images.
+FileLists = dict[str, dict[str, list[str]]]
+NOT_NAMED = "of folders that data.class_names does not name"
+NOT_USED = "that are images and not used"
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """The files of a folder or archive by type.
+
+    Attributes:
+        paths: sorted paths of the images, by their extension or, without one, by their content.
+        by_content: those without an extension.
+        others: paths of the files that are not images.
+    """
+
+    paths: list[str]
+    by_content: list[str]
+    others: list[str]
+
+    @cached_property
+    def supported(self) -> list[str]:
+        """The images in formats that can be read."""
+        unnamed = set(self.by_content)
+        return [path for path in self.paths if path.lower().endswith(EXTENSIONS) or path in unnamed]
+
+    @property
+    def types_text(self) -> str:
+        """The types of the files that are not images, for messages."""
+        return f"{counted(len(self.others), 'file')} of other types: {types(self.others)}"
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What a source knows of its files besides the images that it lists.
+
+    Attributes:
+        found: its files by type; None if their names say it.
+        left_out: reason -> images that are not listed.
+        empty: class folders without images.
+        notes: sentences about how the files are used.
+    """
+
+    found: FoundImages | None = None
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def find_images(files: Files) -> FoundImages:
+    """Return the images of a folder or archive. Files without an extension, or with a number for one, are opened."""
+    unnamed = [path for path in files.paths if not extension(path).lstrip(".") or extension(path)[1:].isdecimal()]
+    heads = map_threads(files.head, unnamed)
+    by_content = [path for path, start in zip(unnamed, heads, strict=True) if is_image_start(start)]
+    known = set(by_content)
+    paths = [path for path in files.paths if is_image_name(path) or path in known]
+    return FoundImages(
+        paths, by_content, [path for path in files.paths if path not in known and not is_image_name(path)]
+    )
+
+
+def account_for(files: Files, listed: FileLists, folders: dict[str, str], rest: Rest) -> Accounting:
+    """Return what became of the files: `folders` are the labels that have a class, of those that are listed."""
+    found = rest.found
+    if found is None:
+        named = [path for path in files.paths if is_image_name(path)]
+        found = FoundImages(named, [], [path for path in files.paths if not is_image_name(path)])
+    groups = {reason: list(paths) for reason, paths in rest.left_out.items()}
+    groups[NOT_NAMED] = [
+        p for members in listed.values() for label, own in members.items() if label not in folders for p in own
+    ]
+    used = {path for members in listed.values() for label in folders for path in members.get(label, [])}
+    known = used.union(*groups.values())
+    groups[NOT_USED] = [path for path in found.paths if path not in known]
+    groups[OTHER_TYPES] = [path for path in found.others if path not in known]
+    notes = [*rest.notes, *files.notes]
+    if found.by_content:
+        count = counted(len(found.by_content), "file")
+        notes.append(
+            f"{count} without the extension of an image, images by their content: {listing(found.by_content, 3)}"
+        )
+    same: dict[str, list[str]] = defaultdict(list)
+    for label in folders:
+        same[composed(label)].append(label)
+    notes += [
+        f"one class of {len(labels)} folders, whose names differ only in how accents are stored: {name}"
+        for name, labels in same.items()
+        if len(labels) > 1
+    ]
+    used = used.intersection(files.paths)
+    left_out = {reason: paths for reason, paths in groups.items() if paths}
+    return Accounting(len(used), left_out, files.hidden, rest.empty, notes)

@@ -1,0 +1,34 @@
+"""What the first bytes of a file say: whether it is an image, and how large it is uncompressed."""
+
+from __future__ import annotations
+
+import struct
+
+START_BYTES = 64
+# Values of each pixel by the colour type of a PNG file: grey, RGB, palette, grey with alpha, RGB with alpha.
+PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# Room for a palette, a colour profile and the like, and the growth of pixels that cannot be compressed.
+MORE_BYTES, GROWTH = 2**16, 1.01
+
+
+def is_image_start(start: bytes) -> bool:
+    """Return whether a file that begins so is a PNG, JPEG, BMP or WebP image."""
+    if start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
+        return True
+    # Text may begin with BM, and has no zero bytes.
+    return (start.startswith(b"BM") and start[6:10] == bytes(4)) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+
+
+def uncompressed_size(start: bytes) -> int:
+    """Return the size, in bytes, of a BMP or uncompressed PNG file of the width and height in its header; 0 for others."""
+    if len(start) < 34 or not is_image_start(start):
+        return 0
+    if start.startswith(b"BM"):
+        offset, width, height, _, depth = struct.unpack_from("<I4xiiHH", start, 10)
+        pixels = (abs(width) * depth + 31) // 32 * 4 * abs(height)
+        return offset + pixels + MORE_BYTES if offset <= MORE_BYTES else 0
+    if start.startswith(b"\x89PNG"):
+        width, height, depth, colour = struct.unpack_from(">IIBB", start, 16)
+        row = 1 + (width * depth * PNG_CHANNELS.get(colour, 0) + 7) // 8
+        return round(GROWTH * row * height) + MORE_BYTES
+    return 0
