@@ -7,11 +7,12 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -22,6 +23,9 @@ try:
     import fcntl
 except ImportError:  # Windows: processes are not locked out
     fcntl = None
+
+# Most bytes of a `scratch_array` in memory.
+IN_MEMORY = 2 * 2**30
 
 
 @contextmanager
@@ -154,6 +158,19 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
+def write_table(path: Path, header: list[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a CSV table row by row, so that it need not fit into memory; see `write_bytes`."""
+
+    def write(file: BinaryIO) -> None:
+        text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        text.detach()
+
+    write_with(path, write)
+
+
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows with the same keys as CSV, with the keys as header; see `write_bytes`."""
     write_text(path, csv_text(list(rows[0]), (row.values() for row in rows)))
@@ -162,6 +179,24 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON; NaN and infinity are refused. See `write_bytes`."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
+    """Return a float32 array of zeros; one of more than `IN_MEMORY` bytes lies in a file that vanishes with it.
+
+    Raises:
+        RunError: the file does not fit on the disk of temporary files.
+    """
+    import numpy as np
+
+    if 4 * math.prod(shape) <= IN_MEMORY:
+        return np.zeros(shape, np.float32)
+    folder = Path(tempfile.gettempdir())
+    with write_errors(folder), tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            # The space is taken now: a write into a mapped file on a full disk would end the process.
+            os.posix_fallocate(file.fileno(), 0, 4 * math.prod(shape))
+        return np.memmap(file, np.float32, "r+", shape=shape)
 
 
 def csv_text(header: list[str], rows: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RESAMPLES = 1000
+from kerasexp.evaluation.limits import DENSE_CLASSES, resample_slices
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class LabelErrors:
     Attributes:
         rate: estimated share of wrong labels, with `low` and `high`, its 95 % interval (bootstrap over the images; errors of
             the model itself are not part of it).
-        joint: float64 [classes, classes], estimated share of images with a label (row) and a true class (column).
+        joint: float64 [classes, classes], estimated share of images with a label (row) and a true class (column); None with
+            more than `DENSE_CLASSES` classes.
         positions: int64 [e], of the likely errors, the likeliest first.
         suggested: int64 [e], the likely true class of each of them.
     """
@@ -24,7 +25,7 @@ class LabelErrors:
     rate: float
     low: float
     high: float
-    joint: np.ndarray
+    joint: np.ndarray | None
     positions: np.ndarray
     suggested: np.ndarray
 
@@ -52,29 +53,48 @@ def find_label_errors(labels: np.ndarray, y_score: np.ndarray) -> LabelErrors:
     counted = confident.any(axis=1)
     # The last column holds the images that count as no class.
     column = np.where(counted, likeliest, classes)
-    table = np.bincount(labels * (classes + 1) + column, minlength=classes * (classes + 1)).reshape(classes, -1)
-    joint = _calibrated(table)
-    resamples = np.random.default_rng(0).multinomial(count, table.ravel() / count, RESAMPLES)
-    rates = _off_diagonal(_calibrated(resamples.reshape(-1, *table.shape)))
-    low, high = np.quantile(rates, (0.025, 0.975))
+    cells, cell_counts = np.unique(labels * (classes + 1) + column, return_counts=True)
+    rate = float(_error_rates(cells, cell_counts[np.newaxis], classes)[0])
+    low, high = np.quantile(_resampled_rates(cells, cell_counts, classes), (0.025, 0.975))
     wrong = np.flatnonzero(counted & (likeliest != labels))
     others = y_score[wrong].copy()
     others[np.arange(len(wrong)), labels[wrong]] = -1
     order = np.argsort(self_confidence[wrong] - others.max(axis=1), kind="stable")
-    return LabelErrors(
-        float(_off_diagonal(joint)), float(low), float(high), joint, wrong[order], likeliest[wrong[order]]
-    )
+    joint = _joint(labels, column, classes) if classes <= DENSE_CLASSES else None
+    return LabelErrors(rate, float(low), float(high), joint, wrong[order], likeliest[wrong[order]])
 
 
-def _calibrated(tables: np.ndarray) -> np.ndarray:
+def _joint(labels: np.ndarray, column: np.ndarray, classes: int) -> np.ndarray:
     """Scale each label's counts to all of its images, and the table to sum 1; a label without counts is taken as correct."""
-    label_counts = tables.sum(axis=-1, keepdims=True)
-    confident = tables[..., :-1]
-    counted = confident.sum(axis=-1, keepdims=True)
-    correct = np.broadcast_to(np.eye(confident.shape[-1]), confident.shape)
-    shares = np.where(counted > 0, confident / np.maximum(counted, 1), correct)
-    return shares * label_counts / label_counts.sum(axis=(-2, -1), keepdims=True)
+    table = np.bincount(labels * (classes + 1) + column, minlength=classes * (classes + 1)).reshape(classes, -1)
+    label_counts, confident = table.sum(axis=1, keepdims=True), table[:, :-1]
+    counted = confident.sum(axis=1, keepdims=True)
+    shares = np.where(counted > 0, confident / np.maximum(counted, 1), np.eye(classes))
+    return shares * label_counts / label_counts.sum()
 
 
-def _off_diagonal(joint: np.ndarray) -> np.ndarray:
-    return 1 - np.trace(joint, axis1=-2, axis2=-1)
+def _resampled_rates(cells: np.ndarray, counts: np.ndarray, classes: int) -> np.ndarray:
+    """Return the share of wrong labels in resamples of the images, float64 [resamples]: draws over the filled cells."""
+    # The last cell gets what the others leave, and so is drawn even if it is empty.
+    last = classes * (classes + 1) - 1
+    if cells[-1] != last:
+        cells, counts = np.append(cells, last), np.append(counts, 0)
+    generator, total = np.random.default_rng(0), counts.sum()
+    sizes = resample_slices(len(cells) + classes)
+    draws = (generator.multinomial(total, counts / total, size) for size in sizes)
+    return np.concatenate([_error_rates(cells, drawn, classes) for drawn in draws])
+
+
+def _error_rates(cells: np.ndarray, counts: np.ndarray, classes: int) -> np.ndarray:
+    """Return the share off the diagonal of the joint distribution, for counts int64 [tables, cells]: float64 [tables]."""
+    from scipy.sparse import csr_array
+
+    label, column = np.divmod(cells, classes + 1)
+    every, shape = np.arange(len(cells)), (len(cells), classes)
+    label_counts, uncounted, correct = (
+        np.ascontiguousarray(counts @ csr_array((kept.astype(np.int64), (every, label)), shape))
+        for kept in (np.ones(len(cells)), column == classes, column == label)
+    )
+    counted = label_counts - uncounted
+    shares = np.where(counted > 0, correct / np.maximum(counted, 1), 1.0)
+    return 1 - (shares * label_counts / counts.sum(axis=1, keepdims=True)).sum(axis=1)

@@ -18,6 +18,7 @@ from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_parts, stratified_sample
 from kerasexp.diagnosis.downsampling import downsampled
 from kerasexp.diagnosis.label_verdict import disagreement
+from kerasexp.evaluation.limits import most_images
 from kerasexp.models import build_model, logits_model
 
 # More images make the models better, but do not change the verdict.
@@ -57,13 +58,13 @@ def cross_validate(
     images, would make the same errors.
 
     Args:
-        train: labelled images; a stratified sample of at most `MAX_IMAGES` is used.
+        train: labelled images; a stratified sample of at most `MAX_IMAGES` is used, of fewer with very many classes.
         others: images uint8 [m, height, width, channels] by split, which are predicted as well.
         classes: number of classes.
         seed: of the folds and the weights.
         progress: called with the steps done and the number of all steps.
     """
-    positions = stratified_sample(train.labels, MAX_IMAGES, seed)
+    positions = stratified_sample(train.labels, min(MAX_IMAGES, most_images(classes)), seed)
     labels, images = train.labels[positions], downsampled(train.images[positions], SIDE)
     folds = stratified_parts(labels, FOLDS, seed)
     others = {name: downsampled(unlabelled, SIDE) for name, unlabelled in others.items()}

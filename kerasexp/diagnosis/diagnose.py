@@ -41,6 +41,7 @@ from kerasexp.diagnosis.reference_checkpoint import (
 from kerasexp.diagnosis.results import Diagnosis, LabelAssessment, dataset_overview
 from kerasexp.diagnosis.summary import as_json, as_text
 from kerasexp.errors import Problem, UserError, closest, listing
+from kerasexp.evaluation.limits import most_images
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.storage import safe_name
 
@@ -203,7 +204,8 @@ def _assess_with_reference(
     console.line(f"predicting the images with {name}")
     splits = _load(target, checkpoint.preprocessing, Console(quiet=True)).splits
     assessed = {name: split for name, split in splits.items() if name != "val"}
-    positions = {name: stratified_sample(split.labels, MAX_IMAGES, seed) for name, split in assessed.items()}
+    most = min(MAX_IMAGES, most_images(len(checkpoint.class_names)))
+    positions = {name: stratified_sample(split.labels, most, seed) for name, split in assessed.items()}
     return assess_with_checkpoint(splits, positions, data.class_names, checkpoint, name)
 
 

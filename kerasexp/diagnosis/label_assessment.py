@@ -13,6 +13,7 @@ from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.diagnosis.label_verdict import HeldOutPredictions, Verdict, assess_labels, disagreement
 from kerasexp.diagnosis.results import LabelAssessment
 from kerasexp.evaluation.intervals import wilson_interval
+from kerasexp.evaluation.limits import most_images, sampled_positions
 from kerasexp.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def cross_validated_assessment(
     from kerasexp.diagnosis.cross_validation import cross_validate
 
     train, test = splits["train"], splits.get("test")
-    sampled = np.zeros(0, np.int64) if test is None else stratified_sample(test.labels, MAX_TEST, seed)
+    most = min(MAX_TEST, most_images(len(class_names)))
+    sampled = np.zeros(0, np.int64) if test is None else stratified_sample(test.labels, most, seed)
     others = {"test": test.images[sampled]} if len(sampled) else {}
     found = cross_validate(train, others, len(class_names), seed, progress)
     error = found.model_error
@@ -80,7 +82,7 @@ def assess_scores(
 
 
 def assess_with_run(val: Predictions, test: Predictions, trained_on_labels: bool) -> list[LabelAssessment]:
-    """Assess val and test with a run's own model, which was trained on neither.
+    """Assess val and test, samples of them where they are large, with a run's own model, which was trained on neither.
 
     The model's own error is estimated on the other split: a model trained on wrong labels is unsure of all images, but
     correct on a test split without wrong labels. With complementary labels, a wrong prediction equals the excluded class in
@@ -91,8 +93,10 @@ def assess_with_run(val: Predictions, test: Predictions, trained_on_labels: bool
         trained_on_labels: whether it was trained on labels like val's as they stand, and not as what an image is NOT.
     """
     names = val.class_names
+    val_at, test_at = (sampled_positions(len(each), most_images(len(names))) for each in (val, test))
+    val, test = val.bounded, test.bounded
     predictions = HeldOutPredictions(val.y_true, val.y_score, names, _error(test), trained_on_labels)
-    result = _assessments("val", RUN, np.arange(len(val)), predictions, knows_class_names=False)
+    result = _assessments("val", RUN, val_at, predictions, knows_class_names=False)
     true_scores = test.y_score
     if result and trained_on_labels:
         true_scores = true_class_scores(test.y_score, result[0].verdict)
@@ -103,7 +107,7 @@ def assess_with_run(val: Predictions, test: Predictions, trained_on_labels: bool
         # The upper end of the interval, so that the model is not taken for better than it is.
         error = (len(names) - 1) * wilson_interval(result[0].verdict.agreement, len(val))[1]
     predictions = HeldOutPredictions(test.y_true, true_scores, names, min(error, 1.0), trained_on_labels=False)
-    return result + _assessments("test", RUN, np.arange(len(test)), predictions, knows_class_names=False)
+    return result + _assessments("test", RUN, test_at, predictions, knows_class_names=False)
 
 
 def _assessments(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kerasexp.diagnosis.confident_learning import LabelErrors, find_label_errors
-from kerasexp.diagnosis.information import Information, contingency_table, information
+from kerasexp.diagnosis.information import Information, information
+from kerasexp.evaluation.contingency import Table, contingency_table, filled_cells
 
 # p-value below which labels and predictions count as dependent.
 SIGNIFICANT = 0.005
@@ -45,13 +46,13 @@ class Decoded:
 
     Attributes:
         decode: `argmax` or `argmin`, by which a class was predicted from the probabilities.
-        table: int64 [classes, classes], labels (rows) and predicted classes.
+        table: int64 [classes, classes], labels (rows) and predicted classes; sparse with many classes.
         information: mutual information of the table.
         agreement: share of labels that equal the prediction; `chance`: its expected value if both were independent.
     """
 
     decode: str
-    table: np.ndarray
+    table: Table
     information: Information
     agreement: float
     chance: float
@@ -110,16 +111,26 @@ def assess_labels(predictions: HeldOutPredictions) -> Verdict | None:
     return _ordinary_or_noisy(predictions, highest)
 
 
-def permuted_classes(table: np.ndarray) -> dict[int, int]:
+def permuted_classes(table: Table) -> dict[int, int]:
     """Return label -> predicted class for the classes that have changed places; empty where none has.
 
     These are moved by the best matching of rows and columns (Kuhn 1955; Crouse 2016), hold the majority of their row and of
-    their column, and are clearly larger than the label's own cell.
+    their column, and are clearly larger than the label's own cell. In a sparse table the majority alone decides, as a
+    matching takes time that grows with the cube of the classes.
     """
-    from scipy.optimize import linear_sum_assignment
+    if isinstance(table, np.ndarray):
+        from scipy.optimize import linear_sum_assignment
 
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    matched, own = table[rows, columns], np.diag(table)
+        rows, columns = linear_sum_assignment(table, maximize=True)
+        matched = table[rows, columns]
+    else:
+        rows, columns = np.arange(table.shape[0]), np.arange(table.shape[0])
+        row, column, count = filled_cells(table)
+        order = np.argsort(count, kind="stable")
+        columns[row[order]] = column[order]
+        matched = np.zeros(len(rows), np.int64)
+        matched[row[order]] = count[order]
+    own = table.diagonal()
     clear = matched - own > DEVIATIONS * np.sqrt(matched + own)
     majority = (2 * matched > table.sum(axis=1)) & (2 * matched > table.sum(axis=0)[columns])
     moved = (columns != rows) & clear & majority
@@ -137,7 +148,7 @@ def disagreement(first: np.ndarray, second: np.ndarray, classes: int) -> float:
     return relative_error(contingency_table(first, second, classes))
 
 
-def relative_error(table: np.ndarray) -> float:
+def relative_error(table: Table) -> float:
     """Return 1 - Cohen's kappa of a table of counts; 1 where only one class occurs."""
     agreement, chance = _agreement(table)
     return 1.0 if chance >= 1 else min((1 - agreement) / (1 - chance), 1.0)
@@ -149,16 +160,16 @@ def _decode(predictions: HeldOutPredictions, decode: str) -> Decoded:
     return Decoded(decode, table, information(table), *_agreement(table))
 
 
-def _agreement(table: np.ndarray) -> tuple[float, float]:
+def _agreement(table: Table) -> tuple[float, float]:
     total = max(table.sum(), 1)
     rows, columns = table.sum(axis=1) / total, table.sum(axis=0) / total
-    return float(np.trace(table) / total), float((rows * columns).sum())
+    return float(table.trace() / total), float((rows * columns).sum())
 
 
 def _p_value(decoded: Decoded, count: int, alternative: str) -> float:
     from scipy.stats import binomtest
 
-    return float(binomtest(int(np.trace(decoded.table)), count, min(decoded.chance, 1.0), alternative).pvalue)
+    return float(binomtest(int(decoded.table.trace()), count, min(decoded.chance, 1.0), alternative).pvalue)
 
 
 def _avoids(decoded: Decoded, count: int, classes: int) -> bool:

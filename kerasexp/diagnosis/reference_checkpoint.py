@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.data.prepared_data import Split
-from kerasexp.diagnosis.information import contingency_table
 from kerasexp.diagnosis.label_assessment import assess_scores
 from kerasexp.diagnosis.results import LabelAssessment
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.evaluation.calibration import at_temperature
+from kerasexp.evaluation.contingency import contingency_table, filled_cells
 from kerasexp.evaluation.predictions import predict_split
 from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, read_classes
 
@@ -89,4 +89,11 @@ def matched_share(first: np.ndarray, second: np.ndarray, classes: int) -> float:
     from scipy.optimize import linear_sum_assignment
 
     table = contingency_table(first, second, classes)
-    return float(table[linear_sum_assignment(table, maximize=True)].sum() / max(table.sum(), 1))
+    if isinstance(table, np.ndarray):
+        matched = table[linear_sum_assignment(table, maximize=True)].sum()
+    else:
+        # Of many classes, the cells that are the largest of their row and of their column.
+        rows, columns, counts = filled_cells(table)
+        largest = table.max(axis=1).toarray()[rows], table.max(axis=0).toarray()[columns]
+        matched = counts[(counts == largest[0]) & (counts == largest[1])].sum()
+    return float(matched / max(table.sum(), 1))

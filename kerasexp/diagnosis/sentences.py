@@ -11,6 +11,7 @@ from kerasexp.diagnosis.information import complementary_limit
 from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, LabelAssessment
 from kerasexp.diagnosis.split_checks import FEW, SMALL_SHIFT, ClassCounts
 from kerasexp.errors import listing
+from kerasexp.evaluation.contingency import matched_count
 
 LISTED = 5
 
@@ -161,7 +162,7 @@ def _agreement_after_permutation(assessment: LabelAssessment) -> float:
     table, names = assessment.verdict.table, assessment.predictions.class_names
     index = {name: k for k, name in enumerate(names)}
     columns = [index[assessment.verdict.permutation.get(name, name)] for name in names]
-    return float(table[np.arange(len(names)), columns].sum() / max(table.sum(), 1))
+    return float(matched_count(table, np.array(columns)) / max(table.sum(), 1))
 
 
 def _file_names(overview: DatasetOverview, places: list[Place]) -> str:

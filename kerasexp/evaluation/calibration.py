@@ -54,10 +54,12 @@ def reliability(predictions: Predictions) -> Reliability:
 def fit_temperature(predictions: Predictions) -> float:
     """Return the temperature T that minimises the negative log likelihood of softmax(log p / T); fit it on val only.
 
-    It is 1 where every prediction is correct: the likelihood would then grow without end as the temperature falls.
+    It is 1 where every prediction is correct: the likelihood would then grow without end as the temperature falls. It is
+    fitted on a sample where there are very many probabilities.
     """
     from scipy.optimize import minimize_scalar
 
+    predictions = predictions.bounded
     if predictions.correct.all():
         return 1.0
     logits, labels = _logits(predictions), predictions.y_true

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kerasexp.evaluation.limits import resample_slices
+
 Z = 1.959963984540054  # of 95 %
-RESAMPLES = 1000
 
 
 def wilson_interval(rate: float, count: int) -> tuple[float, float]:
@@ -51,18 +52,26 @@ def macro_intervals(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> dic
     """Return the 95 % bootstrap intervals of macro recall and macro F1, over the classes with images.
 
     Resampling images with replacement is a multinomial draw over the filled cells of the confusion matrix. The draws are
-    seeded. The average of a resample is over the classes in it.
+    seeded. The average of a resample is over the classes in it. With very many filled cells there are fewer resamples.
     """
+    from scipy.sparse import csr_array
+
     cells, counts = np.unique(y_true * classes + y_pred, return_counts=True)
     true, predicted = cells // classes, cells % classes
-    resamples = np.random.default_rng(0).multinomial(len(y_true), counts / len(y_true), RESAMPLES)
-    unit = np.eye(classes)
-    support, guessed = resamples @ unit[true], resamples @ unit[predicted]
-    correct = resamples @ (unit[true] * (true == predicted)[:, np.newaxis])
-    present = (support > 0).sum(axis=1)
-    recall = (correct / np.maximum(support, 1)).sum(axis=1) / present
-    f1 = (2 * correct / np.maximum(support + guessed, 1)).sum(axis=1) / present
+    every, generator = np.arange(len(cells)), np.random.default_rng(0)
+    sums = [
+        csr_array((weights.astype(np.float64), (every, labels)), (len(cells), classes))
+        for labels, weights in ((true, np.ones(len(cells))), (predicted, np.ones(len(cells))), (true, true == predicted))
+    ]
+    recall, f1 = [], []
+    for number in resample_slices(len(cells) + classes):
+        resamples = generator.multinomial(len(y_true), counts / len(y_true), number)
+        # In C order, so that a sum over classes is added in the same order however many resamples are drawn at a time.
+        support, guessed, correct = (np.ascontiguousarray(resamples @ each) for each in sums)
+        present = (support > 0).sum(axis=1)
+        recall.append((correct / np.maximum(support, 1)).sum(axis=1) / present)
+        f1.append((2 * correct / np.maximum(support + guessed, 1)).sum(axis=1) / present)
     return {
-        name: tuple(float(v) for v in np.quantile(values, (0.025, 0.975)))
+        name: tuple(float(v) for v in np.quantile(np.concatenate(values), (0.025, 0.975)))
         for name, values in (("macro_recall", recall), ("macro_f1", f1))
     }

@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasexp.evaluation.calibration import reliability
 from kerasexp.evaluation.intervals import wilson_interval
+from kerasexp.evaluation.limits import row_slices
 from kerasexp.evaluation.predictions import Predictions
 
 KERAS_EPSILON = 1e-7
@@ -32,10 +33,9 @@ def top_k_accuracy(predictions: Predictions, k: int) -> float | None:
     """Return the share of images whose true class is among the k most likely; None with k classes or fewer."""
     from sklearn.metrics import top_k_accuracy_score
 
-    labels = np.arange(len(predictions.class_names))
-    if len(labels) <= k:
+    if len(predictions.class_names) <= k:
         return None
-    return float(top_k_accuracy_score(predictions.y_true, predictions.y_score, k=k, labels=labels))
+    return _mean_over_images(partial(top_k_accuracy_score, k=k), predictions)
 
 
 def case_insensitive_accuracy(predictions: Predictions) -> float | None:
@@ -43,7 +43,8 @@ def case_insensitive_accuracy(predictions: Predictions) -> float | None:
     folded = [name.casefold() for name in predictions.class_names]
     if len(set(folded)) == len(folded):
         return None
-    merged = np.array([folded.index(name) for name in folded])
+    first = {name: position for position, name in reversed(list(enumerate(folded)))}
+    merged = np.array([first[name] for name in folded])
     return float(np.mean(merged[predictions.y_true] == merged[predictions.y_pred]))
 
 
@@ -54,7 +55,7 @@ def majority_accuracy(predictions: Predictions) -> float:
 
 def keras_loss(predictions: Predictions) -> float:
     """Return the cross-entropy as Keras computes it, with probabilities clipped at 1e-7."""
-    score = predictions.y_score.astype(np.float64)[np.arange(len(predictions)), predictions.y_true]
+    score = predictions.y_score[np.arange(len(predictions)), predictions.y_true].astype(np.float64)
     return float(-np.log(np.clip(score, KERAS_EPSILON, 1)).mean())
 
 
@@ -73,11 +74,18 @@ def brier_score(predictions: Predictions) -> float:
 
 
 def _score(score: Callable[..., float], predictions: Predictions) -> float:
-    labels = np.arange(len(predictions.class_names))
     with warnings.catch_warnings():
         # A float32 softmax sums to 1 within 1e-7; scikit-learn warns unless it is closer.
         warnings.filterwarnings("ignore", message="The y_prob values do not sum to one")
-        return float(score(predictions.y_true, predictions.y_score.astype(np.float64), labels=labels))
+        return _mean_over_images(lambda true, y, labels: score(true, y.astype(np.float64), labels=labels), predictions)
+
+
+def _mean_over_images(score: Callable[..., float], predictions: Predictions) -> float:
+    """Return a mean over the images that scikit-learn computes, in chunks where they have many probabilities."""
+    labels = np.arange(len(predictions.class_names))
+    chunks = list(row_slices(len(predictions), len(labels)))
+    means = [float(score(predictions.y_true[rows], predictions.y_score[rows], labels=labels)) for rows in chunks]
+    return means[0] if len(means) == 1 else float(np.average(means, weights=[rows.stop - rows.start for rows in chunks]))
 
 
 def calibrated(metric: Metric) -> Metric:

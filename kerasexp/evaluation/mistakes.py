@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasexp.evaluation.contingency import Table, contingency_table
 from kerasexp.evaluation.predictions import Predictions
 
 EXAMPLES, CONFUSED = 2, 4
@@ -31,11 +32,9 @@ class ConfusedPair:
     confused: np.ndarray
 
 
-def confusion(predictions: Predictions) -> np.ndarray:
+def confusion(predictions: Predictions) -> Table:
     """Return the confusion matrix, int64 [classes, classes]: a row per true class, a column per predicted one."""
-    from sklearn.metrics import confusion_matrix
-
-    return confusion_matrix(predictions.y_true, predictions.y_pred, labels=np.arange(len(predictions.class_names)))
+    return contingency_table(predictions.y_true, predictions.y_pred, len(predictions.class_names))
 
 
 def sample_predictions(predictions: Predictions, count: int, seed: int) -> np.ndarray:

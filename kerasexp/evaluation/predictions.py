@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kerasexp.errors import Problem, UserError
 from kerasexp.evaluation.calibration import at_temperature
 from kerasexp.evaluation.intervals import macro_intervals
+from kerasexp.evaluation.limits import RESAMPLES, most_images, resamples_of, sampled_note, sampled_positions
 from kerasexp.evaluation.roc import OneVsRestCurves, one_vs_rest_curves
-from kerasexp.storage import csv_text
+from kerasexp.storage import scratch_array
 
 if TYPE_CHECKING:
     import keras
 
     from kerasexp.data.prepared_data import Split
 
-COLUMNS = ["file", "true", "predicted", "correct", "probability"]
 NONE = np.zeros(0, np.int64)
 
 
@@ -88,7 +85,7 @@ class Predictions:
     @cached_property
     def one_vs_rest(self) -> OneVsRestCurves:
         """ROC and precision-recall curves of each class against the rest."""
-        return one_vs_rest_curves(self.y_true, self.y_score)
+        return one_vs_rest_curves(self.bounded.y_true, self.bounded.y_score)
 
     @cached_property
     def macro_intervals(self) -> dict[str, tuple[float, float]]:
@@ -97,46 +94,35 @@ class Predictions:
 
     @cached_property
     def calibrated(self) -> Predictions | None:
-        """The predictions after temperature scaling; None without a temperature."""
-        return None if self.temperature is None else at_temperature(self, self.temperature)
+        """The predictions after temperature scaling, of `bounded`; None without a temperature."""
+        return None if self.temperature is None else at_temperature(self.bounded, self.temperature)
+
+    @cached_property
+    def bounded(self) -> Predictions:
+        """These predictions, or a sample with a bounded number of probabilities, for what copies or sorts all of them."""
+        most = most_images(len(self.class_names))
+        return self if len(self) <= most else self.take(sampled_positions(len(self), most))
+
+    def take(self, positions: np.ndarray) -> Predictions:
+        """Return the predictions for the images at these positions, int64 [m], without features."""
+        names = [self.names[i] for i in positions]
+        empty = {"sampled": NONE, "features": np.zeros((0, 0), np.float32)}
+        return replace(self, names=names, y_true=self.y_true[positions], y_score=self.y_score[positions], **empty)
+
+    def notes(self, split: str) -> list[str]:
+        """Return a sentence for each group of metrics that is computed on a sample; none for ordinary sizes."""
+        found, cells = [], len(np.unique(self.y_true * len(self.class_names) + self.y_pred)) + len(self.class_names)
+        if self.bounded is not self:
+            what = f"{split}: AUC, average precision, temperature and calibrated metrics"
+            found.append(sampled_note(what, len(self.bounded), len(self)))
+        if resamples_of(cells) < RESAMPLES:
+            found.append(f"{split}: intervals of macro averages: from {resamples_of(cells)} resamples, not {RESAMPLES:,}.")
+        return found
 
     def sampling(self, positions: np.ndarray) -> Predictions:
         """Return the predictions with the features of these images alone: int64 [s], a subset of `sampled`."""
         kept = np.isin(self.sampled, positions)
         return replace(self, sampled=self.sampled[kept], features=self.features[kept])
-
-    def to_csv(self) -> str:
-        """Return one line per image: file, true and predicted class, whether they are equal, and every probability.
-
-        Nine digits hold a float32 exactly, so metrics computed from the file equal ours.
-        """
-        rows = []
-        for i, name in enumerate(self.names):
-            true, predicted, scores = self.y_true[i], self.y_pred[i], self.y_score[i]
-            classes = [self.class_names[true], self.class_names[predicted], int(true == predicted)]
-            rows.append([name, *classes, *(f"{p:.9g}" for p in (scores[predicted], *scores))])
-        return csv_text([*COLUMNS, *(f"p_{name}" for name in self.class_names)], rows)
-
-
-def read_predictions(path: Path) -> Predictions:
-    """Load a file that `to_csv` made.
-
-    Raises:
-        UserError: the file is missing or has another format.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            header, *rows = csv.reader(file)
-        class_names = [name.removeprefix("p_") for name in header[len(COLUMNS) :]]
-        index = {name: position for position, name in enumerate(class_names)}
-        y_true = np.array([index[row[1]] for row in rows], np.int64)
-        y_score = np.array([row[len(COLUMNS) :] for row in rows], np.float32).reshape(len(rows), len(class_names))
-    except OSError as error:
-        raise UserError(Problem(f"cannot be read: {error.strerror or error}", str(path))) from None
-    except (ValueError, KeyError, IndexError) as error:
-        raise UserError(Problem(f"is no table of predictions: {error}", str(path))) from None
-    return Predictions([row[0] for row in rows], y_true, y_score, class_names)
-
 
 def predict_split(model: keras.Model, split: Split, class_names: list[str], sampled: np.ndarray = NONE) -> Predictions:
     """Pass a split through the model once.
@@ -154,13 +140,11 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
     start, size = time.perf_counter(), evaluation_batch_size(split.images.shape[1:])
     last = next(layer for layer in reversed(model.layers) if layer.weights)
     inside = keras.Model(model.input, [model.output, last.input])
-    scores, features = [], []
+    scores, features = scratch_array((len(split), model.output.shape[-1])), []
     for first in range(0, len(split), size):
         batch_scores, batch_features = inside.predict_on_batch(split.images[first : first + size])
-        scores.append(batch_scores)
+        scores[first : first + size] = batch_scores
         within = sampled[(sampled >= first) & (sampled < first + size)] - first
         features.append(batch_features[within].astype(np.float32))
     seconds = time.perf_counter() - start
-    return Predictions(
-        split.names, split.labels, np.concatenate(scores), class_names, seconds, sampled, np.concatenate(features)
-    )
+    return Predictions(split.names, split.labels, scores, class_names, seconds, sampled, np.concatenate(features))

@@ -12,7 +12,8 @@ import numpy as np
 
 from kerasexp.config import Experiment, load_experiment
 from kerasexp.errors import Problem, UserError
-from kerasexp.evaluation.predictions import Predictions, read_predictions
+from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.predictions_table import read_predictions
 from kerasexp.runs.directory import RunDirectory, numbered_runs
 
 Curve = dict[str, np.ndarray]
@@ -65,7 +66,7 @@ def read_finished(path: Path) -> FinishedRun:
         metrics,
         _read_columns(directory.history),
         _read_columns(directory.curve) if directory.curve.is_file() else None,
-        read_predictions(directory.predictions),
+        read_predictions(directory.predictions, manifest["data"]["class_names"]),
     )
 
 

@@ -17,7 +17,8 @@ from kerasexp.data.sources.image_folder import load_image_folder
 from kerasexp.environment import cache_folder
 from kerasexp.errors import UserError
 from kerasexp.evaluation.file_predictions import image_files
-from kerasexp.evaluation.predictions import Predictions, read_predictions
+from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.predictions_table import read_predictions, write_predictions
 from kerasexp.storage import write_text
 
 HOW = Preprocessing(size=[4, 4])
@@ -262,7 +263,7 @@ def test_names_that_are_not_unicode_are_written_and_read_unchanged(scans):
         assert list(faults(source)) == ["dog/" + os.fsdecode(b"\xfe.png")]
     names = source.splits["train"].names
     scores = np.full((len(names), 2), 0.5, np.float32)
-    write_text(Path("p.csv"), Predictions(names, source.splits["train"].labels, scores, source.class_names).to_csv())
+    write_predictions(Path("p.csv"), Predictions(names, source.splits["train"].labels, scores, source.class_names))
     assert read_predictions(Path("p.csv")).names == names
     assert [file.name for file in image_files([scans / "cat"])][-1] == f"scans/cat/{strange}"
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from kerasexp.diagnosis.information import complementary_limit, contingency_table, information, mutual_information
+from kerasexp.diagnosis.information import complementary_limit, information, mutual_information
+from kerasexp.evaluation.contingency import contingency_table
 
 
 def test_bits_are_those_of_scikit_learn():

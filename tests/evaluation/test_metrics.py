@@ -2,6 +2,8 @@
 
 import csv
 import io
+import tempfile
+from pathlib import Path
 import warnings
 from dataclasses import replace
 
@@ -11,11 +13,14 @@ from sklearn import metrics as sk
 
 from kerasexp.evaluation.metrics import METRICS, compute_metrics
 from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.predictions_table import write_predictions
 
 
 def table(made: Predictions):
     """Return true labels, predicted labels and probabilities as read from predictions.csv."""
-    rows = list(csv.DictReader(io.StringIO(made.to_csv())))
+    with tempfile.TemporaryDirectory() as folder:
+        write_predictions(Path(folder, "p.csv"), made)
+        rows = list(csv.DictReader(io.StringIO(Path(folder, "p.csv").read_text(encoding="utf-8"))))
     position = {name: k for k, name in enumerate(made.class_names)}
     true, predicted = ([position[row[key]] for row in rows] for key in ("true", "predicted"))
     return true, predicted, np.array([[float(row[f"p_{name}"]) for name in made.class_names] for row in rows])

@@ -1,5 +1,4 @@
 import csv
-import io
 
 import keras
 import numpy as np
@@ -7,22 +6,24 @@ import pytest
 
 from kerasexp.data.prepared_data import Split
 from kerasexp.errors import UserError
-from kerasexp.evaluation.predictions import Predictions, predict_split, read_predictions
+from kerasexp.evaluation.predictions import Predictions, predict_split
+from kerasexp.evaluation.predictions_table import read_predictions, write_predictions
 
 
 def test_the_csv_holds_everything_exactly(predictions, tmp_path):
     made = predictions(names=["plain", 'with "quotes", commas', "<script>", "日本", "zwei\nZeilen", "p_x"])
     path = tmp_path / "predictions.csv"
-    path.write_text(made.to_csv(), encoding="utf-8")
+    write_predictions(path, made)
     read = read_predictions(path)
     assert (read.names, read.class_names) == (made.names, made.class_names)
     np.testing.assert_array_equal(read.y_true, made.y_true)
     np.testing.assert_array_equal(read.y_score, made.y_score)
 
 
-def test_names_with_commas_and_quotes_survive_the_csv():
+def test_names_with_commas_and_quotes_survive_the_csv(tmp_path):
     made = Predictions(['a,"b".png'], np.array([0]), np.array([[0.7, 0.3]], np.float32), ['x,"y"', "<b>"])
-    (row,) = csv.DictReader(io.StringIO(made.to_csv()))
+    write_predictions(tmp_path / "p.csv", made)
+    (row,) = csv.DictReader((tmp_path / "p.csv").open(encoding="utf-8"))
     assert (row["file"], row["true"], row["p_<b>"]) == ('a,"b".png', 'x,"y"', "0.300000012")
 
 
