@@ -19,8 +19,9 @@ from kerasexp.comparison.results import (
 from kerasexp.data.prepared_data import Split
 from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
 from kerasexp.plots.samples import plot_disagreements
-from kerasexp.report.html import Plot, by_section, draw, render
-from kerasexp.runs.page import metric_label
+from kerasexp.report.failures import Failure, by_section, draw_all, rendered
+from kerasexp.report.html import Plot, render
+from kerasexp.runs.page import MOST_ROWS, metric_label
 from kerasexp.storage import write_text
 
 # Images per gallery of disagreements.
@@ -42,7 +43,13 @@ def write_comparison_page(output: Path, comparison: Comparison, images: Split | 
         images: the test split that the runs share, or None.
         missing: why the images of a shared test split cannot be loaded, or None.
     """
-    drawn = [draw(plot) for plot in _plots(comparison, images)]
+    drawn = [
+        *draw_all(_intervals(comparison), "Accuracy", "intervals"),
+        *draw_all(_learning_curves(comparison), "Convergence", "learning_curves"),
+        *draw_all(_disagreements(comparison, images), "Disagreement", "disagreements"),
+    ]
+    failures = [plot for plot in drawn if isinstance(plot, Failure)]
+    classes = _class_rows(comparison)
     content = {
         "title": " and ".join(comparison.labels) if len(comparison.labels) < 4 else f"{len(comparison.labels)} runs",
         "comparison": comparison,
@@ -55,12 +62,20 @@ def write_comparison_page(output: Path, comparison: Comparison, images: Split | 
             for label, difference in zip(comparison.labels, comparison.differences, strict=True)
             if difference is not None
         ],
-        "classes": _class_rows(comparison),
+        "classes": classes if len(classes) <= MOST_ROWS else sorted(classes, key=_disagreement_in_recall)[:MOST_ROWS],
+        "class_count": len(classes),
         "settings": settings_that_differ(comparison.runs),
         "missing": missing,
         "sections": by_section(drawn),
     }
-    write_text(output, render("comparison.html", content))
+    runs = zip(comparison.labels, comparison.runs, strict=True)
+    facts = [f"{label}: test accuracy {run.metrics['test']['accuracy']:.4f}" for label, run in runs]
+    write_text(output, rendered(failures, lambda: render("comparison.html", content), content["title"], facts))
+
+
+def _disagreement_in_recall(row: dict[str, Any]) -> float:
+    """Return the key that sorts classes by the difference between the last and the first run, the largest first."""
+    return -abs(row["recalls"][-1] - row["recalls"][0])
 
 
 def comparison_rows(comparison: Comparison) -> list[Row]:
@@ -136,7 +151,7 @@ def _class_rows(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _plots(comparison: Comparison, images: Split | None) -> Iterator[Plot]:
+def _intervals(comparison: Comparison) -> Iterator[Plot]:
     runs, labels = comparison.runs, comparison.labels
     tests = [run.metrics["test"] for run in runs]
     yield Plot(
@@ -152,6 +167,10 @@ def _plots(comparison: Comparison, images: Split | None) -> Iterator[Plot]:
             [run.experiment.reported.get("test_accuracy") for run in runs],
         ),
     )  # fmt: skip
+
+
+def _learning_curves(comparison: Comparison) -> Iterator[Plot]:
+    runs, labels = comparison.runs, comparison.labels
     early = all(run.early is not None for run in runs)
     points = "1,000 val images, at early steps and after each epoch" if early else "val after each epoch"
     yield Plot(
@@ -161,11 +180,11 @@ def _plots(comparison: Comparison, images: Split | None) -> Iterator[Plot]:
         f"Learning curves of {len(runs)} runs; the best accuracy is {comparison.best:.4f}.",
         plot_learning_curves(list(zip(labels, comparison.curves, strict=True))),
     )
-    if images is not None:
-        yield from _disagreements(comparison, images)
 
 
-def _disagreements(comparison: Comparison, images: Split) -> Iterator[Plot]:
+def _disagreements(comparison: Comparison, images: Split | None) -> Iterator[Plot]:
+    if images is None:
+        return
     alone, no_run = exclusively_correct(comparison.runs)
     for number, (label, positions) in enumerate(zip(comparison.labels, alone, strict=True)):
         if len(positions):

@@ -13,6 +13,8 @@ from kerasexp.diagnosis.results import Diagnosis, LabelAssessment
 from kerasexp.errors import listing
 
 SMOOTHING = 0.1
+# Most class names in the keys of an advice.
+LISTED = 1000
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) ->
     if train.missing and len(present) > 1:
         yield Advice(
             "Classes without training images cannot be learned: add images, or leave the classes out.",
-            {"data": {"labels": {"select": present}}},
+            {"data": {"labels": {"select": present}}} if len(present) <= LISTED else {},
         )
     elif len(present) < 2:
         yield Advice("Classification needs two classes: add images of another one.")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kerasexp.diagnosis.advice import Advice
 from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots, label_plots
-from kerasexp.diagnosis.results import Diagnosis, label_errors
+from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, label_errors
 from kerasexp.diagnosis.sentences import evidence_sentences, headline, image_sentences, split_sentences
-from kerasexp.report.html import draw, render
+from kerasexp.report.failures import draw_all, rendered
+from kerasexp.report.html import Plot, render
 from kerasexp.storage import write_text
 
 LISTED = 200
@@ -40,12 +41,20 @@ def write_diagnosis_page(
         "about": about,
         "faults": faults,
         **diagnosis_content(diagnosis, advice),
-        "label_plots": [[draw(plot) for plot in label_plots(labels, overview, "")] for labels in diagnosis.labels],
-        "class_counts": draw(class_counts_plot(overview, "")),
-        "image_plots": [draw(plot) for plot in image_plots(overview, "")],
+        "label_plots": [
+            list(draw_all(label_plots(labels, overview, ""), "", f"plots of the labels of {labels.split}"))
+            for labels in diagnosis.labels
+        ],
+        "class_counts": list(draw_all(_class_counts(overview), "", "class_counts")),
+        "image_plots": list(draw_all(image_plots(overview, ""), "", "images")),
         "overview": overview,
     }
-    write_text(output, render("diagnosis.html", content))
+    facts = [f"{labels['split']} labels: {labels['kind']}: {labels['headline']}" for labels in content["labels"]]
+    write_text(output, rendered([], lambda: render("diagnosis.html", content), f"{title}: diagnosis", facts))
+
+
+def _class_counts(overview: DatasetOverview) -> Iterator[Plot]:
+    yield class_counts_plot(overview, "")
 
 
 def diagnosis_content(diagnosis: Diagnosis, advice: Sequence[Advice]) -> dict[str, Any]:

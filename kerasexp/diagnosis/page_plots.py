@@ -10,6 +10,7 @@ from kerasexp.diagnosis.image_checks import Place
 from kerasexp.diagnosis.information import complementary_limit
 from kerasexp.diagnosis.results import DatasetOverview, LabelAssessment
 from kerasexp.diagnosis.sentences import percent
+from kerasexp.evaluation.contingency import in_blocks
 from kerasexp.plots.class_counts import plot_class_counts
 from kerasexp.plots.confusion_matrix import plot_confusion
 from kerasexp.plots.label_errors import plot_label_errors, plot_labelled_images
@@ -33,12 +34,13 @@ def _label_table(labels: LabelAssessment, section: str) -> Plot:
     if verdict.decode == "argmin":
         column = "least likely class"
         note = "After training on complementary labels the least likely class is the true one; such labels avoid the diagonal."
+    counts, block = in_blocks(verdict.table)
     return Plot(
         section,
         "label_table",
         f"Labels of {labels.split} (rows) and {column} by {labels.assessor} (columns). {note}",
         f"{len(names)} classes; {percent(verdict.agreement)} of the labels lie on the diagonal.",
-        plot_confusion(verdict.table, names, rows="labelled", columns=column),
+        lambda: plot_confusion(counts, names, rows="labelled", columns=column, block=block),
     )
 
 
@@ -52,7 +54,7 @@ def _information(labels: LabelAssessment, section: str) -> Plot:
         "information",
         f"Mutual information of the labels of {labels.split} and the predictions, and its distribution for independent labels.",
         f"{information.bits:.4f} bits; {information.null.max():.4f} at most by chance.",
-        plot_mutual_information(information.bits, information.null, limits),
+        lambda: plot_mutual_information(information.bits, information.null, limits),
     )
 
 
@@ -67,7 +69,7 @@ def _label_errors(labels: LabelAssessment, overview: DatasetOverview, section: s
         "label_errors",
         f"Labels of {labels.split} that {what}, the likeliest first, with the prediction of {labels.assessor}.",
         f"The first has the label {names[given[0]]}, and is more likely {names[suggested[0]]}.",
-        plot_label_errors(images, given, suggested, predictions.y_score[shown, suggested], names),
+        lambda: plot_label_errors(images, given, suggested, predictions.y_score[shown, suggested], names),
         chart=False,
     )
 
@@ -81,7 +83,7 @@ def class_counts_plot(overview: DatasetOverview, section: str) -> Plot:
         "class_counts",
         "Number of images of each class in each split.",
         f"{len(overview.class_names)} classes; the smallest count in any split is {smallest}.",
-        plot_class_counts(counts, overview.class_names),
+        lambda: plot_class_counts(counts, overview.class_names),
     )
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from kerasexp.diagnosis.advice import Advice
 from kerasexp.diagnosis.image_checks import Place
 from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, LabelAssessment, label_errors
 from kerasexp.diagnosis.sentences import evidence_sentences, headline, image_sentences, split_sentences
+from kerasexp.evaluation.contingency import Table, filled_cells
 
 
 def as_text(diagnosis: Diagnosis, advice: Sequence[Advice]) -> Iterator[str]:
@@ -75,11 +78,18 @@ def _labels_json(assessment: LabelAssessment, overview: DatasetOverview) -> dict
         "information_bits": information.bits,
         "null_bits": {"mean": float(null.mean()), "highest": float(null.max()), "draws": len(null)},
         "p_value": information.p_value,
-        "table": verdict.table.tolist(),
+        **_table_json(verdict.table),
         "class_names": assessment.predictions.class_names,
         "likely_errors": [{key: row[key] for key in ("file", "label", "suggested")} for row in errors],
         "sentences": [f"{verdict.kind}: {headline(assessment)}", *evidence_sentences(assessment)],
     }
+
+
+def _table_json(table: Table) -> dict[str, list[list[int]]]:
+    """Return the table, or of very many classes its filled cells: label, predicted class and count."""
+    if isinstance(table, np.ndarray):
+        return {"table": table.tolist()}
+    return {"cells": np.stack(filled_cells(table), axis=1).tolist()}
 
 
 def _classes_json(overview: DatasetOverview, which: str) -> dict[str, list[str]]:

@@ -61,7 +61,11 @@ def macro_intervals(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> dic
     every, generator = np.arange(len(cells)), np.random.default_rng(0)
     sums = [
         csr_array((weights.astype(np.float64), (every, labels)), (len(cells), classes))
-        for labels, weights in ((true, np.ones(len(cells))), (predicted, np.ones(len(cells))), (true, true == predicted))
+        for labels, weights in (
+            (true, np.ones(len(cells))),
+            (predicted, np.ones(len(cells))),
+            (true, true == predicted),
+        )
     ]
     recall, f1 = [], []
     for number in resample_slices(len(cells) + classes):

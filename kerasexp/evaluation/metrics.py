@@ -85,7 +85,9 @@ def _mean_over_images(score: Callable[..., float], predictions: Predictions) -> 
     labels = np.arange(len(predictions.class_names))
     chunks = list(row_slices(len(predictions), len(labels)))
     means = [float(score(predictions.y_true[rows], predictions.y_score[rows], labels=labels)) for rows in chunks]
-    return means[0] if len(means) == 1 else float(np.average(means, weights=[rows.stop - rows.start for rows in chunks]))
+    return (
+        means[0] if len(means) == 1 else float(np.average(means, weights=[rows.stop - rows.start for rows in chunks]))
+    )
 
 
 def calibrated(metric: Metric) -> Metric:

@@ -116,13 +116,16 @@ class Predictions:
             what = f"{split}: AUC, average precision, temperature and calibrated metrics"
             found.append(sampled_note(what, len(self.bounded), len(self)))
         if resamples_of(cells) < RESAMPLES:
-            found.append(f"{split}: intervals of macro averages: from {resamples_of(cells)} resamples, not {RESAMPLES:,}.")
+            found.append(
+                f"{split}: intervals of macro averages: from {resamples_of(cells)} resamples, not {RESAMPLES:,}."
+            )
         return found
 
     def sampling(self, positions: np.ndarray) -> Predictions:
         """Return the predictions with the features of these images alone: int64 [s], a subset of `sampled`."""
         kept = np.isin(self.sampled, positions)
         return replace(self, sampled=self.sampled[kept], features=self.features[kept])
+
 
 def predict_split(model: keras.Model, split: Split, class_names: list[str], sampled: np.ndarray = NONE) -> Predictions:
     """Pass a split through the model once.

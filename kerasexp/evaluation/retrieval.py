@@ -26,8 +26,8 @@ def retrieval_metrics(train: Predictions, test: Predictions) -> dict[str, float 
     number of images.
 
     Args:
-        train: with the features of all its images, without augmentation.
-        test: with the features of all its images.
+        train: with features, of all its images or of a large sample, without augmentation.
+        test: with features likewise.
 
     Returns:
         None where features are not finite.
@@ -38,10 +38,11 @@ def retrieval_metrics(train: Predictions, test: Predictions) -> dict[str, float 
     if not (np.isfinite(reference).all() and np.isfinite(queries).all()):
         return None
     neighbours = min(NEIGHBOURS, len(reference))
-    classifier = KNeighborsClassifier(neighbours, algorithm="brute").fit(reference, train.y_true)
+    classifier = KNeighborsClassifier(neighbours, algorithm="brute").fit(reference, train.y_true[train.sampled])
+    labels = test.y_true[test.sampled]
     return {
-        **_recalls(queries, test.y_true),
-        "knn_accuracy": float(np.mean(classifier.predict(queries) == test.y_true)),
+        **_recalls(queries, labels),
+        "knn_accuracy": float(np.mean(classifier.predict(queries) == labels)),
         "neighbours": neighbours,
     }
 

@@ -9,6 +9,9 @@ from matplotlib.ticker import MaxNLocator
 from kerasexp.plots.class_labels import drawable, text_width, tick_rotation, verbatim
 from kerasexp.plots.style import BLUE, MAX_NAMES, RED, new_figure, plain_axes
 
+# With more classes, bars of their own would take minutes to draw.
+MAX_BARS = 200
+
 
 def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str]) -> Figure:
     """Draw the number of images of each class, a row of bars per split; a red cross marks a class without images.
@@ -25,9 +28,13 @@ def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str]) -> 
     below = text_width(names, size) if named and rotation else 0.2
     figure, rows = new_figure(width, 1.8 * len(counts) + 0.3 + below, len(counts))
     for axes, (split, images) in zip(rows, counts.items(), strict=True):
-        axes.bar(range(classes), images, width=0.8 if named else 1, color=BLUE)
-        for empty in np.flatnonzero(images == 0):
-            axes.plot(empty, 0, "x", color=RED, markersize=7, markeredgewidth=1.8, clip_on=False)
+        if classes <= MAX_BARS:
+            axes.bar(range(classes), images, width=0.8 if named else 1, color=BLUE)
+        else:
+            axes.stairs(images, np.arange(classes + 1) - 0.5, fill=True, color=BLUE)
+        empty = np.flatnonzero(images == 0)
+        if len(empty):
+            axes.plot(empty, np.zeros(len(empty)), "x", color=RED, markersize=7, markeredgewidth=1.8, clip_on=False)
         least, most = images.argmin(), images.argmax()
         extremes = f"smallest class {names[least]} ({images[least]:,}), largest {names[most]} ({images[most]:,})"
         each = f"{images[most]:,} of each class"

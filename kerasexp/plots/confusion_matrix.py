@@ -14,15 +14,21 @@ MAX_NUMBERS = 20
 
 
 def plot_confusion(
-    counts: np.ndarray, class_names: list[str], normalised: bool = False, rows: str = "true", columns: str = "predicted"
+    counts: np.ndarray,
+    class_names: list[str],
+    normalised: bool = False,
+    rows: str = "true",
+    columns: str = "predicted",
+    block: int = 1,
 ) -> Figure:
     """Draw a confusion matrix: a row per true class, a column per predicted one; colour is the share of the row.
 
     Args:
-        counts: int [classes, classes].
+        counts: int [classes, classes], or with `block` adjacent classes in a row and a column.
         class_names: in the same order.
         normalised: whether the cells show percent of the row instead of counts.
         rows, columns: axis labels.
+        block: number of classes in each row and column.
     """
     classes = len(class_names)
     names = drawable(class_names)
@@ -31,10 +37,11 @@ def plot_confusion(
     beside = text_width(names, size) if classes <= MAX_NAMES else 0.2
     figure, (axes,) = new_figure(side + 1.5 + beside, side + 0.4 + (beside if rotation else 0.2))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    extent = None if block == 1 else (-0.5, len(counts) * block - 0.5, len(counts) * block - 0.5, -0.5)
     # Errors are small compared to the diagonal; the square root makes them visible.
-    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
+    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest", extent=extent)
     figure.colorbar(image, ax=axes, shrink=0.8, label=f"share of the {rows} class")
-    by = "" if classes <= MAX_NAMES else ", by class number"
+    by = "" if classes <= MAX_NAMES else ", by class number" + (f", {block} classes a cell" if block > 1 else "")
     # The layout reserves room for labels before it knows the image's shape; the corner anchor keeps them together.
     axes.set_anchor("SW")
     axes.set_xlabel(f"{columns}{by}")

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Plot:
         name: of its file, without the ending.
         caption: what it shows and how to read it.
         alt: its content for readers who cannot see it.
-        figure: the matplotlib figure.
+        figure: the matplotlib figure, or a function that makes it when the plot is drawn.
         chart: True for lines and text, which a dark page inverts; False for images.
     """
 
@@ -40,7 +40,7 @@ class Plot:
     name: str
     caption: str
     alt: str
-    figure: Figure
+    figure: Figure | Callable[[], Figure]
     chart: bool = True
 
 
@@ -58,20 +58,13 @@ class DrawnPlot(Plot):
 
 def draw(plot: Plot) -> DrawnPlot:
     """Draw a plot as PNG."""
-    plot.figure.set_dpi(DPI)
-    canvas, out = FigureCanvasAgg(plot.figure), io.BytesIO()
+    figure = plot.figure if isinstance(plot.figure, Figure) else plot.figure()
+    figure.set_dpi(DPI)
+    canvas, out = FigureCanvasAgg(figure), io.BytesIO()
     # `savefig` would draw everything twice, and keep an alpha channel that is not needed.
     canvas.draw()
     Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).save(out, "png", compress_level=4)
-    return DrawnPlot(**vars(plot), png=out.getvalue())
-
-
-def by_section(plots: Iterable[DrawnPlot]) -> dict[str, list[DrawnPlot]]:
-    """Return the plots by section, in their order."""
-    sections: dict[str, list[DrawnPlot]] = {}
-    for plot in plots:
-        sections.setdefault(plot.section, []).append(plot)
-    return sections
+    return DrawnPlot(**{**vars(plot), "figure": figure}, png=out.getvalue())
 
 
 def render(template: str, content: Mapping[str, Any]) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
 from kerasexp.diagnosis.page import diagnosis_content
 from kerasexp.evaluation.retrieval import retrieval_labels
-from kerasexp.report.html import by_section, draw, render
+from kerasexp.report.failures import Failure, as_json, attempt, by_section, rendered
+from kerasexp.report.html import DrawnPlot, render
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.page_plots import DATA, run_plots
-from kerasexp.runs.results import Results
+from kerasexp.runs.page_plots import run_plots
+from kerasexp.runs.results import CLASSES, DATA, SECTIONS, TRAINING, Results
 from kerasexp.storage import write_bytes, write_text
 
 # Metrics that a paper may report and a run measures: split and key. As in Keras, a bare name is of train, averaged over the
@@ -29,43 +31,84 @@ COMPARABLE = {
 # Of the paper's metrics, the most important ones, which the page shows first.
 FOREMOST = ("test_accuracy", "val_accuracy", "accuracy")
 MOST_PLOTS = 20
+# Most rows of a table of classes.
+MOST_ROWS = 1000
+NO_DIAGNOSIS = {"labels": [], "notes": [], "split_sentences": [], "image_sentences": [], "advice": []}
 
 
 def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], console: Console) -> None:
     """Draw the run's plots into its `plots` folder, and write `report.html` with them inside; compute nothing.
 
+    A plot or a part of the page that fails costs itself alone: the page and the manifest say what and why.
+
     Args:
         run: the directory.
         results: all values of the page.
-        manifest: of the run; gains `report_seconds`.
+        manifest: of the run; gains `report_seconds`, and `not_drawn` if there is any.
         console: shows the progress.
+
+    Raises:
+        RunError: the disk is full.
     """
     start, drawn = time.perf_counter(), []
     with console.bar("drawing the report", MOST_PLOTS) as bar:
         for plot in run_plots(results) if results.experiment.report.plots else ():
-            drawn.append(draw(plot))
-            write_bytes(run.plots / f"{plot.name}.png", drawn[-1].png)
+            drawn.append(plot)
+            if isinstance(plot, DrawnPlot):
+                write_bytes(run.plots / f"{plot.name}.png", plot.png)
             bar.advance(len(drawn))
+    failures = [*results.failures, *(plot for plot in drawn if isinstance(plot, Failure))]
+    content = _content(results, manifest, failures)
+    # What failed outside a plot has its box after the plots of its section.
+    drawn += [failure for failure in failures if failure not in drawn]
+    sections = by_section(drawn)
+    # The section on the data has text as well, and is shown without plots too.
+    content["sections"] = {name: sections.get(name, []) for name in SECTIONS if name in sections or name == DATA}
+    facts = [
+        f"Test accuracy {results.metrics['test']['accuracy']:.4f}. All metrics are in metrics.json, the plots in plots."
+    ]
+    page = rendered(failures, lambda: render("run.html", content), results.experiment.name, facts)
+    write_text(run.report, page)
+    manifest.pop("not_drawn", None)
+    if failures:
+        manifest["not_drawn"] = as_json(failures)
+    for failure in failures:
+        console.line(f"not drawn: {failure.name}: {failure.reason}")
+    manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
+
+
+def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]) -> dict[str, Any]:
+    """Return the values of the page's text; a part that fails is empty, and listed in `failures`."""
     metrics, experiment = results.metrics, results.experiment
-    reported = reported_rows(experiment, {**metrics, "train": results.fitted.history[-1]})
-    content = {
+
+    def part(section: str, name: str, compute: Callable[[], Any], default: Any) -> Any:
+        return attempt(failures, section, name, compute, default)
+
+    measured = {**metrics, "train": results.fitted.history[-1]}
+    reported = part(TRAINING, "metrics of the paper", lambda: reported_rows(experiment, measured), [])
+    classes = part(CLASSES, "table of the classes", lambda: class_rows(metrics["test"]), [])
+    retrieval = {} if "retrieval" not in metrics else retrieval_labels(metrics["retrieval"])
+    diagnosis = NO_DIAGNOSIS
+    if results.diagnosis is not None:
+        text = lambda: diagnosis_content(results.diagnosis, results.advice)  # noqa: E731
+        diagnosis = part(DATA, "text of the diagnosis", text, NO_DIAGNOSIS)
+    return {
         "experiment": experiment,
         "resolved": resolved_yaml(experiment),
         "manifest": manifest,
         "metrics": metrics,
         "reported": reported,
         "foremost": _foremost(reported),
-        "metric_rows": metric_rows(metrics["val"], metrics["test"]),
-        "retrieval": retrieval_labels(metrics["retrieval"]) if "retrieval" in metrics else {},
-        "classes": class_rows(metrics["test"]),
+        "metric_rows": part(TRAINING, "table of the metrics", lambda: metric_rows(metrics["val"], metrics["test"]), []),
+        "retrieval": retrieval,
+        "classes": most_rows(classes),
+        "class_count": len(classes),
+        "unseen": [row["name"] for row in classes if row["support"] == 0],
         "pairs": results.pairs,
         "class_names": results.test.class_names,
-        # The section on the data has text as well, and is shown without plots too.
-        "sections": {**by_section(drawn), DATA: by_section(drawn).get(DATA, [])},
-        "diagnosis": diagnosis_content(results.diagnosis, results.advice),
+        "notes": metrics.get("notes", []),
+        "diagnosis": diagnosis,
     }
-    write_text(run.report, render("run.html", content))
-    manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
 
 
 def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -124,11 +167,18 @@ def _formatted(value: float | None) -> str:
 def class_rows(test: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a row per class; None for undefined values: recall without images, precision without predictions."""
     rows = []
-    for name, metrics in test["per_class"].items():
-        row = {"name": name, **metrics}
+    for number, (name, metrics) in enumerate(test["per_class"].items()):
+        row = {"number": number, "name": name, **metrics}
         if not row["support"]:
             row |= {"recall": None, "f1": None}
         if not row["predicted"]:
             row["precision"] = None
         rows.append(row)
     return rows
+
+
+def most_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows that a table of classes shows: all, or of very many those with the lowest recall."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    return sorted(rows, key=lambda row: 2 if row["recall"] is None else row["recall"])[:MOST_ROWS]

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from kerasexp.config.experiment import classical_head
 from kerasexp.config.loss import metric_losses
 from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots, label_plots
+from kerasexp.evaluation.contingency import in_blocks
 from kerasexp.evaluation.mistakes import ConfusedPair
+from kerasexp.evaluation.roc import MANY
 from kerasexp.plots.confused_pairs import plot_confused_pairs
 from kerasexp.plots.confusion_matrix import MAX_NUMBERS, plot_confusion
 from kerasexp.plots.cross_validation_scores import plot_cross_validation
@@ -24,18 +26,17 @@ from kerasexp.plots.learning_curves import plot_learning_curves
 from kerasexp.plots.reliability import plot_reliability
 from kerasexp.plots.roc_curves import plot_one_vs_rest
 from kerasexp.plots.samples import plot_samples
-from kerasexp.report.html import Plot
-from kerasexp.runs.results import Results
+from kerasexp.report.failures import Failure, draw_all
+from kerasexp.report.html import DrawnPlot, Plot
+from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results
 
 MAX_PAIRS = 6
-TRAINING, PREDICTIONS, CLASSES = "Training", "Predictions", "Classes"
-PROBABILITIES, NETWORK, DATA = "Probabilities", "Inside the network", "Data"
 
 
-def run_plots(results: Results) -> Iterator[Plot]:
-    """Draw the plots one after the other, in the order of the page."""
-    for plots in PLOTS:
-        yield from plots(results)
+def run_plots(results: Results) -> Iterator[DrawnPlot | Failure]:
+    """Draw the plots one after the other, in the order of the page; one that fails costs itself alone."""
+    for section, plots in PLOTS:
+        yield from draw_all(plots(results), section, plots.__name__.strip("_"))
 
 
 def _curves(results: Results) -> Iterator[Plot]:
@@ -53,7 +54,9 @@ def _curves(results: Results) -> Iterator[Plot]:
         f"val are measured at its end.{note}",
         f"Curves over {len(history)} epochs; at the end the accuracy is {history[-1]['accuracy']:.4f} on train and "
         f"{history[-1]['val_accuracy']:.4f} on val.",
-        plot_curves(history, majority=results.metrics["val"].get("majority_accuracy"), kept=results.fitted.kept),
+        lambda: plot_curves(
+            history, majority=results.metrics["val"].get("majority_accuracy"), kept=results.fitted.kept
+        ),
     )
 
 
@@ -66,7 +69,7 @@ def _early_curve(results: Results) -> Iterator[Plot]:
             "Start of the learning curve: accuracy and loss on up to 1,000 images of val, over steps and over seconds.",
             f"Val accuracy {early[0]['val_accuracy']:.4f} at step {early[0]['step']}, and {early[-1]['val_accuracy']:.4f} at "
             f"step {early[-1]['step']}.",
-            plot_learning_curves([(results.experiment.name, curve)]),
+            lambda: plot_learning_curves([(results.experiment.name, curve)]),
         )
 
 
@@ -80,7 +83,7 @@ def _gradient_flow(results: Results) -> Iterator[Plot]:
             "norm of an update relative to that of the weights. Gradients that fall by orders of magnitude from output to input "
             "are vanishing; updates of about a thousandth of the weights are usual.",
             f"Gradients of {len(flow.layers)} layers at {len(flow.steps)} steps, on logarithmic axes.",
-            plot_gradient_flow(flow.steps, flow.layers, flow.mean, flow.largest, flow.ratio),
+            lambda: plot_gradient_flow(flow.steps, flow.layers, flow.mean, flow.largest, flow.ratio),
         )
 
 
@@ -95,7 +98,7 @@ def _cross_validation(results: Results) -> Iterator[Plot]:
             f"Accuracy of head.{head[0]} in cross-validation on train, mean and standard deviation over the folds, for each "
             f"{key}; the best one is selected. Features are extracted once; no weight below the head is trained.",
             f"The highest accuracy is {best['accuracy']:.4f}, for {key} {best[key]:g}; the lowest {worst['accuracy']:.4f}.",
-            plot_cross_validation(rows, key),
+            lambda: plot_cross_validation(rows, key),
         )
 
 
@@ -136,14 +139,14 @@ def _confused_pairs(results: Results) -> Iterator[Plot]:
             "The most confused pairs of classes: two correctly classified images of each class, then confused ones.",
             f"{len(pairs)} pairs; most often {names[first.first]} and {names[first.second]}, "
             f"{first.first_as_second + first.second_as_first} times.",
-            plot_confused_pairs([_pair_images(results, pair) for pair in pairs], names),
+            lambda: plot_confused_pairs([_pair_images(results, pair) for pair in pairs], names),
             chart=False,
         )
 
 
 def _grad_cam(results: Results) -> Iterator[Plot]:
     test, interpretation = results.test, results.interpretation
-    if interpretation.predicted_heat is None:
+    if interpretation is None or interpretation.predicted_heat is None:
         return
     shown = results.mistakes[: len(interpretation.predicted_heat)]
     yield Plot(
@@ -151,7 +154,7 @@ def _grad_cam(results: Results) -> Iterator[Plot]:
         "grad_cam",
         "Grad-CAM of the most confident mistakes: image regions with evidence for the predicted and for the true class.",
         f"Heat maps over {len(shown)} misclassified images.",
-        plot_grad_cam(
+        lambda: plot_grad_cam(
             results.images(shown),
             interpretation.predicted_heat,
             interpretation.true_heat,
@@ -165,13 +168,14 @@ def _grad_cam(results: Results) -> Iterator[Plot]:
 
 def _confusion(results: Results) -> Iterator[Plot]:
     names, metrics = results.test.class_names, results.metrics["test"]
+    counts, block = in_blocks(results.confusion)
     yield Plot(
         CLASSES,
         "confusion",
         "Confusion matrix of the test split: a row per true class, a column per predicted class. The colour is the square root "
         "of the share of the row, so that rare mistakes are visible.",
         f"{len(names)} classes; {metrics['accuracy']:.1%} of the images lie on the diagonal.",
-        plot_confusion(results.confusion, names),
+        lambda: plot_confusion(counts, names, block=block),
     )
     if len(names) <= MAX_NUMBERS:
         recall = [row["recall"] for row in metrics["per_class"].values() if row["support"]]
@@ -180,7 +184,7 @@ def _confusion(results: Results) -> Iterator[Plot]:
             "confusion_normalised",
             "The same matrix with percent of the true class in the cells.",
             f"Recall lies between {min(recall):.1%} and {max(recall):.1%}.",
-            plot_confusion(results.confusion, names, normalised=True),
+            lambda: plot_confusion(counts, names, normalised=True),
         )
 
 
@@ -188,18 +192,21 @@ def _one_vs_rest(results: Results) -> Iterator[Plot]:
     curves, names = results.one_vs_rest, results.test.class_names
     if "macro_auc" in results.metrics["test"]:
         worst = int(np.nanargmin(curves.auc))
+        drawn = "" if len(names) <= MANY else f" Drawn and averaged are about {MANY} of {len(names):,} classes."
         yield Plot(
             CLASSES,
             "ranking",
-            "ROC and precision-recall curves of each class against the rest.",
+            f"ROC and precision-recall curves of each class against the rest.{drawn}",
             f"Macro AUC {results.metrics['test']['macro_auc']:.4f}; the lowest AUC is that of {names[worst]}, "
             f"{curves.auc[worst]:.4f}.",
-            plot_one_vs_rest(curves.roc, curves.pr, curves.auc, curves.average_precision, names),
+            lambda: plot_one_vs_rest(curves.roc, curves.pr, curves.auc, curves.average_precision, names),
         )
 
 
 def _reliability(results: Results) -> Iterator[Plot]:
     temperature = results.metrics["temperature"]
+    if results.reliability is None:
+        return
     before, after = results.reliability
     yield Plot(
         PROBABILITIES,
@@ -207,26 +214,26 @@ def _reliability(results: Results) -> Iterator[Plot]:
         "Reliability diagram: accuracy over confidence; calibrated probabilities lie on the diagonal. "
         f"The temperature {temperature:.2f}, fitted on val, {'softens' if temperature > 1 else 'sharpens'} the probabilities.",
         f"Expected calibration error {before.error:.4f}, and {after.error:.4f} after temperature scaling.",
-        plot_reliability(*((r.confidence, r.accuracy, r.low, r.high, r.counts) for r in (before, after))),
+        lambda: plot_reliability(*((r.confidence, r.accuracy, r.low, r.high, r.counts) for r in (before, after))),
     )
 
 
 def _filters(results: Results) -> Iterator[Plot]:
-    if kernels := results.interpretation.kernels:
+    if results.interpretation is not None and (kernels := results.interpretation.kernels):
         caption = "Kernels of the first and the last convolution."
         yield Plot(NETWORK, "filters", caption, f"Kernels of {' and '.join(kernels)}.", plot_filters(kernels))
 
 
 def _feature_maps(results: Results) -> Iterator[Plot]:
     found, names = results.interpretation, results.test.class_names
-    if found.kernels:
+    if found is not None and found.maps:
         label = int(results.test.y_true[found.example])
         yield Plot(
             NETWORK,
             "feature_maps",
             "Feature maps of one image: the strongest channels of each convolution.",
             f"Feature maps of an image of {names[label]}.",
-            plot_feature_maps(results.images(found.example), found.maps, label, names),
+            lambda: plot_feature_maps(results.images(found.example), found.maps, label, names),
             chart=False,
         )
 
@@ -234,25 +241,34 @@ def _feature_maps(results: Results) -> Iterator[Plot]:
 def _embedding(results: Results) -> Iterator[Plot]:
     if results.embedding is None:
         return
-    (points, method), test, shown = results.embedding, results.test, results.test.sampled
+    (points, method), test, shown = results.embedding, results.test, results.embedded
     yield Plot(
         NETWORK,
         "embedding",
         f"Features before the last layer of {len(points)} test images, in two dimensions by {method}; crosses are wrong "
         "predictions.",
         f"{method} of the features before the last layer, coloured by class.",
-        plot_embedding(points, test.y_true[shown], ~test.correct[shown], test.class_names, method),
+        lambda: plot_embedding(points, test.y_true[shown], ~test.correct[shown], test.class_names, method),
     )
 
 
-def _data(results: Results) -> Iterator[Plot]:
+def _class_counts(results: Results) -> Iterator[Plot]:
+    if results.diagnosis is None:
+        return
     overview = results.diagnosis.overview
     yield class_counts_plot(overview, DATA)
-    for labels in results.diagnosis.labels:
+
+
+def _labels(results: Results) -> Iterator[Plot]:
+    for labels in results.diagnosis.labels if results.diagnosis is not None else ():
         # The confusion matrix and the confident mistakes show those of test.
         if labels.split == "val":
-            yield from label_plots(labels, overview, DATA)
-    yield from image_plots(overview, DATA)
+            yield from label_plots(labels, results.diagnosis.overview, DATA)
+
+
+def _unusual_images(results: Results) -> Iterator[Plot]:
+    if results.diagnosis is not None:
+        yield from image_plots(results.diagnosis.overview, DATA)
 
 
 def _image_grid(results: Results, shown: np.ndarray) -> Figure:
@@ -268,20 +284,11 @@ def _pair_images(results: Results, pair: ConfusedPair) -> tuple:
 
 
 # The plots in the order of the page. Each function yields the plots that it has for these results, or none.
-PLOTS: list[Callable[[Results], Iterator[Plot]]] = [
-    _curves,
-    _early_curve,
-    _gradient_flow,
-    _cross_validation,
-    _samples,
-    _mistakes,
-    _confused_pairs,
-    _grad_cam,
-    _confusion,
-    _one_vs_rest,
-    _reliability,
-    _filters,
-    _feature_maps,
-    _embedding,
-    _data,
+PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
+    *((TRAINING, plots) for plots in (_curves, _early_curve, _gradient_flow, _cross_validation)),
+    *((PREDICTIONS, plots) for plots in (_samples, _mistakes, _confused_pairs, _grad_cam)),
+    *((CLASSES, plots) for plots in (_confusion, _one_vs_rest)),
+    (PROBABILITIES, _reliability),
+    *((NETWORK, plots) for plots in (_filters, _feature_maps, _embedding)),
+    *((DATA, plots) for plots in (_class_counts, _labels, _unusual_images)),
 ]

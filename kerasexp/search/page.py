@@ -16,7 +16,8 @@ from kerasexp.plots.search_trials import (
     plot_slices,
     plot_trial_curves,
 )
-from kerasexp.report.html import Plot, draw, render
+from kerasexp.report.failures import Failure, draw_all, rendered
+from kerasexp.report.html import DrawnPlot, Plot, render
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.results import Importance, SearchResults, Trial, axis_position, importance
 from kerasexp.search.table import short_names, value_text
@@ -43,9 +44,10 @@ def write_search_page(directory: SearchDirectory, results: SearchResults, confir
     images = []
     directory.plots.mkdir(exist_ok=True)
     found = importance(results)
-    for plot in _plots(results, found):
-        images.append(draw(plot))
-        write_bytes(directory.plots / f"{plot.name}.png", images[-1].png)
+    for plot in draw_all(_plots(results, found), PROGRESS, "plots"):
+        images.append(plot)
+        if isinstance(plot, DrawnPlot):
+            write_bytes(directory.plots / f"{plot.name}.png", plot.png)
     domains = results.search.space.domains
     names, unranked = short_names(domains), [trial for trial in results.trials if trial.status != "finished"]
     content = {
@@ -60,7 +62,9 @@ def write_search_page(directory: SearchDirectory, results: SearchResults, confir
         "importance": found,
         "confirmed": confirmation and _confirmed(directory, confirmation),
     }
-    write_text(directory.page, render("search.html", content))
+    failures = [plot for plot in images if isinstance(plot, Failure)]
+    facts = [f"The best {results.search.settings.objective} is {results.best.score:.4f}, of trial {results.best.id}."]
+    write_text(directory.page, rendered(failures, lambda: render("search.html", content), results.search.name, facts))
 
 
 def _row(trial: Trial, domains: dict[str, Domain]) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def _plots(results: SearchResults, found: Importance | None) -> Iterator[Plot]:
         "best_so_far",
         f"{objective} of each trial when it ended, and the best value so far.",
         f"The best {objective} is {best.score:.4f}, after {best.ended / 60:.1f} minutes.",
-        plot_best_so_far(
+        lambda: plot_best_so_far(
             [trial.ended / 60 for trial in trials],
             [np.nan if trial.score is None else trial.score for trial in trials],
             [np.nan if score is None else score for score in results.best_so_far()],
@@ -105,7 +109,7 @@ def _plots(results: SearchResults, found: Importance | None) -> Iterator[Plot]:
         "curves",
         f"{quantity[0].upper()}{quantity[1:]} of each trial after each epoch. A cross marks a trial that ended early.",
         f"Curves of {len(trained)} trials.",
-        plot_trial_curves(
+        lambda: plot_trial_curves(
             [trial.curve for trial in trained],
             next(k for k, trial in enumerate(trained) if trial.id == best.id),
             [trial.epochs < longest and trial.id not in continued for trial in trained],
@@ -127,7 +131,7 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
             f"deviation over shuffles. The forest's out-of-bag R² is {found.r2:.2f}"
             + ("; it predicts poorly, so the importances are not reliable." if found.r2 < LOW_R2 else "."),
             "; ".join(f"{names.get(n, n)} {m:.2f}" for n, m in zip(found.names, found.means, strict=True)),
-            plot_importance([names.get(name, name) for name in found.names], found.means, found.sds),
+            lambda: plot_importance([names.get(name, name) for name in found.names], found.means, found.sds),
         )
     order = [name for name in found.names if name in domains] if found is not None else [*domains]
     order, axes = order[:MAX_SLICES], order[:MAX_AXES]
@@ -141,7 +145,7 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
             "Each line is a trial and passes through its values. Its colour is the score: yellow is better, and the best is red."
             + mixed,
             f"{len(trials)} trials over {len(axes)} searched values.",
-            plot_parallel(
+            lambda: plot_parallel(
                 [names[name] for name in axes],
                 [_ticks(domains[name]) for name in axes],
                 np.array([[axis_position(domains[name], trial.values) for name in axes] for trial in trials]),
@@ -155,7 +159,7 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
         "slices",
         f"{objective} against each searched value, over the trials in which it is active.{mixed}",
         f"{len(order)} panels.",
-        plot_slices(
+        lambda: plot_slices(
             [names[name] for name in order],
             [[_position(domains[name], trial.values[name]) for trial in where[name]] for name in order],
             [_choices(domains[name]) for name in order],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from kerasexp.plots.study_variants import plot_study_accuracies, plot_study_curves
-from kerasexp.report.html import Plot, draw, render
+from kerasexp.report.failures import Failure, draw_all, rendered
+from kerasexp.report.html import DrawnPlot, Plot, render
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.studies.results import ACCURACIES, StudyResults
 from kerasexp.studies.table import HEADINGS, difference_sentences, table_row
@@ -15,9 +17,11 @@ def write_study_page(page: Path, plots: Path, results: StudyResults) -> None:
     """Draw the plots of a study into the folder `plots`, and write the page with them embedded."""
     images = []
     plots.mkdir(exist_ok=True)
-    for plot in _plots(results):
-        images.append(draw(plot))
-        write_bytes(plots / f"{plot.name}.png", images[-1].png)
+    for name, draw in (("accuracies", _accuracies), ("learning_curves", _learning_curves)):
+        for plot in draw_all(draw(results), "Results", name):
+            images.append(plot)
+            if isinstance(plot, DrawnPlot):
+                write_bytes(plots / f"{plot.name}.png", plot.png)
     rows = [table_row(variant) for variant in results.variants]
     columns = [k for k in range(len(HEADINGS)) if any(row[k] for row in rows)]
     content = {
@@ -28,10 +32,12 @@ def write_study_page(page: Path, plots: Path, results: StudyResults) -> None:
         "paper_notes": [variant for variant in results.variants if "note" in variant.reported],
         "images": images,
     }
-    write_text(page, render("study.html", content))
+    failures = [plot for plot in images if isinstance(plot, Failure)]
+    facts = [f"{name}: {', '.join(cells)}" for name, *cells in rows]
+    write_text(page, rendered(failures, lambda: render("study.html", content), results.study.name, facts))
 
 
-def _plots(results: StudyResults):
+def _accuracies(results: StudyResults) -> Iterator[Plot]:
     variants = [variant for variant in results.variants if variant.metrics]
     if not variants:
         return
@@ -53,10 +59,16 @@ def _plots(results: StudyResults):
         "; ".join(f"{variant.name}: test {variant.metrics['test_accuracy'].mean:.4f}" for variant in variants),
         plot_study_accuracies(names, measured, reported),
     )
+
+
+def _learning_curves(results: StudyResults) -> Iterator[Plot]:
+    variants = [variant for variant in results.variants if variant.metrics]
+    if not variants:
+        return
     yield Plot(
         "Results",
         "learning_curves",
         "Accuracy and loss on val after each epoch: the mean over seeds, with a band from the lowest to the highest.",
         f"Learning curves of {len(variants)} variants.",
-        plot_study_curves(names, [variant.histories for variant in variants]),
+        plot_study_curves([variant.name for variant in variants], [variant.histories for variant in variants]),
     )

@@ -19,7 +19,6 @@ from kerasexp.errors import UserError
 from kerasexp.evaluation.file_predictions import image_files
 from kerasexp.evaluation.predictions import Predictions
 from kerasexp.evaluation.predictions_table import read_predictions, write_predictions
-from kerasexp.storage import write_text
 
 HOW = Preprocessing(size=[4, 4])
 NAMES = [f"{kind}/{number:02d}.png" for kind in ("cat", "dog") for number in range(20)]

@@ -3,9 +3,9 @@
 import csv
 import io
 import tempfile
-from pathlib import Path
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest

@@ -1,0 +1,174 @@
+"""The metrics of a run: one pass over each split, and the files that hold what came out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasexp.config import Experiment
+from kerasexp.config.loss import metric_losses
+from kerasexp.config.training import labels_are_complementary
+from kerasexp.console import Console
+from kerasexp.data.prepared_data import PreparedData
+from kerasexp.evaluation.calibration import fit_temperature
+from kerasexp.evaluation.complementary_metrics import complementary_metrics
+from kerasexp.evaluation.contingency import filled_cells
+from kerasexp.evaluation.limits import NEIGHBOURS_SEARCHED, sampled_note, sampled_positions
+from kerasexp.evaluation.metrics import compute_metrics
+from kerasexp.evaluation.mistakes import confusion
+from kerasexp.evaluation.predictions import Predictions, predict_split
+from kerasexp.evaluation.predictions_table import TOP, is_complete, write_predictions
+from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
+from kerasexp.evaluation.tsne import sample_positions
+from kerasexp.runs.directory import RunDirectory
+from kerasexp.runs.results import Results, explained
+from kerasexp.saving.checkpoint import load_checkpoint, write_temperature
+from kerasexp.storage import write_json, write_table
+from kerasexp.training.training_result import TrainingResult
+
+
+def validate(
+    run: RunDirectory,
+    experiment: Experiment,
+    data: PreparedData,
+    fitted: TrainingResult,
+    manifest: dict[str, Any],
+    console: Console,
+) -> None:
+    """Evaluate on val alone, and write `metrics.json`: what chooses must not see the test split."""
+    val = predict_split(load_checkpoint(run.checkpoint).model, data.splits["val"], data.class_names)
+    metrics = complementary_metrics(val) if is_complementary(experiment, data) else compute_metrics(val)
+    write_json(run.metrics, {"val": metrics, **_of_training(fitted), **_notes(val.notes("val"))})
+    manifest["times"] |= {"train_seconds": round(fitted.seconds, 3)}
+    console.line(f"val: accuracy {metrics['accuracy']:.4f}  loss {metrics['loss']:.4f}")
+
+
+def evaluate(
+    run: RunDirectory,
+    experiment: Experiment,
+    data: PreparedData,
+    fitted: TrainingResult,
+    manifest: dict[str, Any],
+    console: Console,
+) -> Results:
+    """Evaluate the saved checkpoint on val and test, write metrics and predictions, and return everything that is shown.
+
+    Raises:
+        RunError: the disk is full.
+    """
+    start = time.perf_counter()
+    model = load_checkpoint(run.checkpoint).model
+    complementary, retrieves = is_complementary(experiment, data), _is_for_retrieval(experiment, data)
+    val, test = predict_splits(model, experiment, data, retrieves)
+    temperature = 1.0 if complementary else fit_temperature(val)
+    val, test = (replace(predictions, temperature=temperature) for predictions in (val, test))
+    metrics = {
+        "val": complementary_metrics(val) if complementary else compute_metrics(val),
+        "test": compute_metrics(test),
+        "temperature": temperature,
+        **_of_training(fitted),
+    }
+    if retrieves and (retrieval := _retrieval(model, data, test)) is not None:
+        metrics["retrieval"] = retrieval
+    metrics |= _notes(_all_notes(val, test, retrieves))
+    write_temperature(run.checkpoint, temperature)
+    write_predictions(run.predictions, test)
+    _write_confusion(run, test)
+    write_json(run.metrics, metrics)
+    _announce(metrics, console)
+    results = explained(model, experiment, data, fitted, {"val": val, "test": test}, metrics)
+    manifest["times"] |= {
+        "train_seconds": metrics["train_seconds"],
+        "evaluate_seconds": round(time.perf_counter() - start, 3),
+    }
+    return results
+
+
+def predict_splits(
+    model: keras.Model, experiment: Experiment, data: PreparedData, retrieves: bool = False
+) -> tuple[Predictions, Predictions]:
+    """Pass val and test through the model once, and keep the features of a sample of test, a large one for retrieval."""
+    count = len(data.splits["test"])
+    sampled = sample_positions(count, experiment.seed)
+    if retrieves:
+        sampled = np.union1d(sampled, sampled_positions(count, NEIGHBOURS_SEARCHED))
+    val = predict_split(model, data.splits["val"], data.class_names)
+    return val, predict_split(model, data.splits["test"], data.class_names, sampled)
+
+
+def is_complementary(experiment: Experiment, data: PreparedData) -> bool:
+    """Whether labels of val say what an image is NOT; then they cannot tell how sure a prediction should be."""
+    return labels_are_complementary(experiment.training) or bool(data.pseudo_labelled)
+
+
+def _is_for_retrieval(experiment: Experiment, data: PreparedData) -> bool:
+    # Batches of so many images of each class are for losses that compare images, and for what these are compared with.
+    training = experiment.training
+    return not is_complementary(experiment, data) and bool(metric_losses(training.loss) or training.class_batches)
+
+
+def _retrieval(model: keras.Model, data: PreparedData, test: Predictions) -> dict[str, Any] | None:
+    train = data.training_splits["train"]
+    if len(train) > NEIGHBOURS_SEARCHED:
+        train = train.take(sampled_positions(len(train), NEIGHBOURS_SEARCHED))
+    return retrieval_metrics(predict_split(model, train, data.class_names, np.arange(len(train))), test)
+
+
+def _of_training(fitted: TrainingResult) -> dict[str, Any]:
+    return {
+        "epochs": fitted.epochs,
+        "kept_epoch": fitted.kept,
+        "train_seconds": round(fitted.seconds, 3),
+        **({"cross_validation": fitted.cross_validation} if fitted.cross_validation else {}),
+    }
+
+
+def _notes(notes: list[str]) -> dict[str, list[str]]:
+    return {"notes": notes} if notes else {}
+
+
+def _all_notes(val: Predictions, test: Predictions, retrieves: bool) -> list[str]:
+    """Return the sentences on what was sampled or shortened because it would be too large."""
+    found = [*val.notes("val"), *test.notes("test")]
+    for split, predictions in (("val", val), ("test", test)):
+        if predictions.bounded is not predictions:
+            found.append(sampled_note(f"{split}: assessment of the labels", len(predictions.bounded), len(predictions)))
+    if retrieves and len(test) > NEIGHBOURS_SEARCHED:
+        found.append(sampled_note("test: retrieval", len(test.sampled), len(test)))
+    if not is_complete(test):
+        found.append(f"predictions.csv has the {TOP} likeliest classes of each image, not all probabilities.")
+    if not isinstance(confusion(test), np.ndarray):
+        found.append("confusion.csv lists the filled cells alone; the plot of the matrix shows blocks of classes.")
+    return found
+
+
+def _write_confusion(run: RunDirectory, test: Predictions) -> None:
+    """Write `confusion.csv`: the matrix, or of very many classes its filled cells, one line each."""
+    table, names = confusion(test), test.class_names
+    if isinstance(table, np.ndarray):
+        rows = ([name, *row.tolist()] for name, row in zip(names, table, strict=True))
+        write_table(run.confusion, ["true", *names], rows)
+        return
+    cells = zip(*(values.tolist() for values in filled_cells(table)), strict=True)
+    rows = ([names[true], names[predicted], count] for true, predicted, count in cells)
+    write_table(run.confusion, ["true", "predicted", "images"], rows)
+
+
+def _announce(metrics: dict[str, Any], console: Console) -> None:
+    for name in ("val", "test"):
+        m = metrics[name]
+        console.line(
+            f"{name}: accuracy {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
+            f"loss {m['loss']:.4f}  "
+            + (f"macro F1 {m['macro_f1']:.4f}  " if "macro_f1" in m else "estimated from complementary labels  ")
+            + f"({m['images']} images)"
+        )
+    if "retrieval" in metrics:
+        words = (f"{word} {value:.4f}" for word, value in retrieval_labels(metrics["retrieval"]).items())
+        console.line(f"retrieval by features: {', '.join(words)}")
+    for note in metrics.get("notes", ()):
+        console.line(f"note: {note}")
