@@ -19,6 +19,7 @@ from kerasexp.commands.list import list_experiments
 from kerasexp.commands.new import new
 from kerasexp.commands.pack import pack
 from kerasexp.commands.predict import predict
+from kerasexp.commands.report import report
 from kerasexp.commands.run import run
 from kerasexp.commands.schema import schema
 from kerasexp.commands.search import search
@@ -34,6 +35,7 @@ COMMANDS = {
     "list": list_experiments,
     "evaluate": evaluate,
     "predict": predict,
+    "report": report,
     "compare": compare,
     "diagnose": diagnose,
     "export": export,

@@ -15,9 +15,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from kerasexp.errors import RunError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 try:
     import fcntl

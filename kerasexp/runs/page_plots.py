@@ -26,7 +26,7 @@ from kerasexp.plots.learning_curves import plot_learning_curves
 from kerasexp.plots.reliability import plot_reliability
 from kerasexp.plots.roc_curves import plot_one_vs_rest
 from kerasexp.plots.samples import plot_samples
-from kerasexp.report.failures import Failure, draw_all
+from kerasexp.report.failures import Failure, Unavailable, draw_all
 from kerasexp.report.html import DrawnPlot, Plot
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results
 
@@ -147,6 +147,8 @@ def _confused_pairs(results: Results) -> Iterator[Plot]:
 def _grad_cam(results: Results) -> Iterator[Plot]:
     test, interpretation = results.test, results.interpretation
     if interpretation is None or interpretation.predicted_heat is None:
+        if interpretation is not None and interpretation.kernels and results.missing:
+            raise Unavailable(results.missing)
         return
     shown = results.mistakes[: len(interpretation.predicted_heat)]
     yield Plot(
@@ -226,6 +228,8 @@ def _filters(results: Results) -> Iterator[Plot]:
 
 def _feature_maps(results: Results) -> Iterator[Plot]:
     found, names = results.interpretation, results.test.class_names
+    if found is not None and found.kernels and results.missing:
+        raise Unavailable(results.missing)
     if found is not None and found.maps:
         label = int(results.test.y_true[found.example])
         yield Plot(

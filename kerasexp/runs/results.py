@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,7 +138,7 @@ def explained(
         mistakes,
         attempt(failures, PREDICTIONS, "confused_pairs", lambda: confused_pairs(test, LISTED_PAIRS), []),
         interpretation,
-        attempt(failures, NETWORK, "embedding", embedding.result, None),
+        attempt(failures, NETWORK, "embedding", lambda: _embedding(embedding, missing), None),
         embedded.sampled,
         diagnosis,
         attempt(failures, DATA, "advice", lambda: _advice(experiment, data, diagnosis), []),
@@ -174,6 +174,12 @@ def _interpretation(
     shown, example = mistakes[:EXPLAINED], int(sample_predictions(test, 1, experiment.seed)[0])
     images = data.splits["test"].images
     return interpret(model, images[shown], test.y_pred[shown], test.y_true[shown], images[example], example)
+
+
+def _embedding(embedding: Future[tuple[np.ndarray, str] | None], missing: str) -> tuple[np.ndarray, str] | None:
+    if missing:
+        raise Unavailable(missing)
+    return embedding.result()
 
 
 def _advice(experiment: Experiment, data: PreparedData | None, diagnosis: Diagnosis | None) -> list[Advice]:
