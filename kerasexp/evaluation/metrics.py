@@ -30,12 +30,20 @@ def accuracy(predictions: Predictions) -> float:
 
 
 def top_k_accuracy(predictions: Predictions, k: int) -> float | None:
-    """Return the share of images whose true class is among the k most likely; None with k classes or fewer."""
-    from sklearn.metrics import top_k_accuracy_score
+    """Return the share of images whose true class is among the k most likely; None with k classes or fewer.
 
-    if len(predictions.class_names) <= k:
+    Of equally likely classes the later ones come first, as in scikit-learn, which would sort all probabilities.
+    """
+    classes = len(predictions.class_names)
+    if classes <= k:
         return None
-    return _mean_over_images(partial(top_k_accuracy_score, k=k), predictions)
+    hits = []
+    for rows in row_slices(len(predictions), classes):
+        y_true, scores = predictions.y_true[rows, np.newaxis], predictions.y_score[rows]
+        own = np.take_along_axis(scores, y_true, axis=1)
+        before = (scores > own) | ((scores == own) & (np.arange(classes) > y_true))
+        hits.append(before.sum(axis=1) < k)
+    return float(np.mean(np.concatenate(hits)))
 
 
 def case_insensitive_accuracy(predictions: Predictions) -> float | None:
