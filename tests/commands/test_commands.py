@@ -18,6 +18,7 @@ COMMANDS = [
     "show",
     "list",
     "evaluate",
+    "report",
     "compare",
     "predict",
     "export",
