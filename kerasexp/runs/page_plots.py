@@ -287,12 +287,24 @@ def _pair_images(results: Results, pair: ConfusedPair) -> tuple:
     return pair.first, pair.second, pair.first_as_second, pair.second_as_first, *correct, confused
 
 
-# The plots in the order of the page. Each function yields the plots that it has for these results, or none.
+# The plots in the order of the page, with the section in which one that fails has its box. Each function yields the plots that
+# it has for these results, or none.
 PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
-    *((TRAINING, plots) for plots in (_curves, _early_curve, _gradient_flow, _cross_validation)),
-    *((PREDICTIONS, plots) for plots in (_samples, _mistakes, _confused_pairs, _grad_cam)),
-    *((CLASSES, plots) for plots in (_confusion, _one_vs_rest)),
+    (TRAINING, _curves),
+    (TRAINING, _early_curve),
+    (TRAINING, _gradient_flow),
+    (TRAINING, _cross_validation),
+    (PREDICTIONS, _samples),
+    (PREDICTIONS, _mistakes),
+    (PREDICTIONS, _confused_pairs),
+    (PREDICTIONS, _grad_cam),
+    (CLASSES, _confusion),
+    (CLASSES, _one_vs_rest),
     (PROBABILITIES, _reliability),
-    *((NETWORK, plots) for plots in (_filters, _feature_maps, _embedding)),
-    *((DATA, plots) for plots in (_class_counts, _labels, _unusual_images)),
+    (NETWORK, _filters),
+    (NETWORK, _feature_maps),
+    (NETWORK, _embedding),
+    (DATA, _class_counts),
+    (DATA, _labels),
+    (DATA, _unusual_images),
 ]
