@@ -54,10 +54,12 @@ def evaluate_checkpoint(path: Path, data: Data, format: str) -> str:
     split, faults = decode_split(source.splits[split_name], checkpoint.preprocessing)
     split = with_checkpoint_labels(split, source, checkpoint)
     predictions = predict_split(checkpoint.model, split, checkpoint.class_names)
-    metrics = compute_metrics(replace(predictions, temperature=checkpoint.temperature))
+    predictions = replace(predictions, temperature=checkpoint.temperature)
+    metrics = compute_metrics(predictions)
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
     files = [] if source.accounting is None else source.accounting.lines()
-    notes = [*source.notes, *files, *range_sentences({split_name: source.splits[split_name].value_range})]
+    ranges = range_sentences({split_name: source.splits[split_name].value_range})
+    notes = [*source.notes, *files, *ranges, *predictions.notes(split_name)]
     if format == "json":
         values = {"data": source.origin, "split": split_name, "notes": notes, "left_out": left_out, **metrics}
         return json.dumps(values, indent=2, ensure_ascii=False)
@@ -70,13 +72,8 @@ def _load(data: Data, checkpoint: Checkpoint) -> Source:
     try:
         source, _ = load_source(data)
         found = next(iter(source.splits.values())).value_range
-        if (
-            found is None
-            or found.of == "arrays"
-            or found.source == "given"
-            or known is None
-            or not known.concerns_files
-        ):
+        kept = found is None or found.of == "arrays" or found.source == "given"
+        if kept or known is None or not known.concerns_files:
             return source
     except UnknownRange as unknown:
         if unknown.of == "files" and (known is None or not known.concerns_files):
