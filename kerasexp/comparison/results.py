@@ -116,10 +116,14 @@ def compare(runs: list[FinishedRun]) -> Comparison:
 
 
 def training_summary(run: FinishedRun) -> dict[str, float]:
-    """Return best epoch, lowest loss, last accuracies, and the gap between train and val accuracy in the last epoch."""
+    """Return best epoch, lowest loss, last accuracies, and the gap between train and val accuracy in the last epoch.
+
+    The best epoch has the highest accuracy on val; of equals the one with the lowest val_loss, of equals in both the last.
+    """
     history = run.history
+    accuracy, loss = (np.nan_to_num(x, nan=-np.inf) for x in (history["val_accuracy"], -history["val_loss"]))
     return {
-        "best_epoch": int(history["epoch"][np.nanargmax(history["val_accuracy"])]),
+        "best_epoch": int(history["epoch"][np.lexsort((history["epoch"], loss, accuracy))[-1]]),
         "lowest_val_loss": float(np.nanmin(history["val_loss"])),
         "last_train_accuracy": float(history["accuracy"][-1]),
         "last_val_accuracy": float(history["val_accuracy"][-1]),

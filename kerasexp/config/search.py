@@ -13,6 +13,7 @@ from kerasexp.config.base import Section, Seed
 from kerasexp.config.execution import ExecutionKeys
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.loading import load_experiment, locate_files, named_file, resolved
+from kerasexp.config.merging import SHORT_FORMS
 from kerasexp.config.space import SEARCH, Space, Values, read_space
 from kerasexp.config.validation import validated
 from kerasexp.config.yaml_text import dump_yaml
@@ -35,7 +36,10 @@ class SearchKeys(Section):
         "to be best; hyperband: many that train for a few epochs, the best of which train for more; grid: every combination.",
     )
     objective: Literal["val_accuracy", "val_macro_f1", "val_loss"] = Field(
-        "val_accuracy", description="The metric to optimise, of the epoch whose weights the trial keeps."
+        "val_accuracy",
+        description="The metric to optimise, of the epoch whose weights the trial keeps: the one that is best by it, unless the "
+        "experiment has `training.checkpoint.monitor` or keeps the last. val_macro_f1 is measured for the epoch that is best by "
+        "val_accuracy.",
     )
     max_trials: int | None = Field(
         None, ge=1, le=10_000, description="Number of trials; null: 30, or with grid and hyperband all."
@@ -85,6 +89,7 @@ class Search:
             UserError: the experiment is not valid.
         """
         raw = self.space.keys_at(values)
+        _monitor_objective(raw, self.settings.objective)
         found = resolved(raw, dict(self.files), (), self.place.parent, self.place)
         if epochs is not None:
             found = found.model_copy(update={"training": found.training.model_copy(update={"epochs": epochs})})
@@ -111,6 +116,18 @@ def read_search(
     if problems := _problems(search):
         raise UserError(*problems)
     return search
+
+
+def _monitor_objective(raw: dict[str, Any], objective: str) -> None:
+    """Let a trial keep the epoch that is best by the objective, unless the experiment names a monitor itself.
+
+    Macro F1 is not measured after each epoch: of such a search, the epoch with the best accuracy is kept.
+    """
+    training = raw.get("training", {})
+    if objective != "val_macro_f1" and isinstance(training, dict):
+        checkpoint = SHORT_FORMS["checkpoint"].in_full(training.get("checkpoint", {}))
+        if isinstance(checkpoint, dict):
+            raw["training"] = {**training, "checkpoint": {"monitor": objective, **checkpoint}}
 
 
 class _Sections(Section):

@@ -97,6 +97,7 @@ def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]
         "resolved": resolved_yaml(experiment),
         "manifest": manifest,
         "metrics": metrics,
+        "tie": results.fitted.tie(experiment.training.checkpoint.monitor),
         "reported": reported,
         "foremost": _foremost(reported),
         "metric_rows": part(TRAINING, "table of the metrics", lambda: metric_rows(metrics["val"], metrics["test"]), []),

@@ -40,6 +40,7 @@ class Trial:
         curve: accuracy or loss on `val` after each epoch.
         cause: of its failure.
         parent: id of the trial that it continued or repeats.
+        loss: on `val`, which ranks trials of equal score.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Trial:
     curve: list[float] = field(default_factory=list)
     cause: str | None = None
     parent: str | None = None
+    loss: float | None = None
 
     @property
     def failure(self) -> Failure | None:
@@ -101,9 +103,10 @@ class SearchResults:
 
     @property
     def ranked(self) -> list[Trial]:
-        """The finished trials, best first and ties in their order; repeated trials are left out."""
+        """The finished trials, best first; ties go to the lower loss, then to the earlier trial. Repeated ones are left out."""
         sign = -1 if self.objective[1] == "max" else 1
-        return sorted((t for t in self.trials if t.status == "finished"), key=lambda trial: sign * trial.score)
+        finished = (trial for trial in self.trials if trial.status == "finished")
+        return sorted(finished, key=lambda t: (sign * t.score, np.inf if t.loss is None else t.loss))
 
     @property
     def best(self) -> Trial | None:
@@ -143,11 +146,12 @@ def read_trial(
     curve: list[float] = []
     with suppress(OSError, ValueError, KeyError), run.history.open(encoding="utf-8") as file:
         curve = [float(row[_column(objective[0])]) for row in csv.DictReader(file)]
-    score, epochs, seconds = None, len(curve), 0.0
+    score, loss, epochs, seconds = None, None, len(curve), 0.0
     if failure is None:
         try:
             metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
-            score, epochs, seconds = metrics["val"][objective[0]], metrics["epochs"], metrics["train_seconds"]
+            score, loss = metrics["val"][objective[0]], metrics["val"]["loss"]
+            epochs, seconds = metrics["epochs"], metrics["train_seconds"]
         except (OSError, ValueError, KeyError) as error:
             failure = Failure(FailureKind.OTHER, f"its metrics cannot be read: {error}")
     diverged = failure is not None and failure.kind is FailureKind.NON_FINITE_LOSS
@@ -165,6 +169,7 @@ def read_trial(
         [value for value in curve if np.isfinite(value)],
         None if failure is None else failure.cause,
         parent[0] if parent else None,
+        loss,
     )
 
 

@@ -11,7 +11,7 @@ from kerasexp.errors import RunError
 from kerasexp.executors import make_executor
 from kerasexp.search.check import check_corners
 from kerasexp.search.directory import SearchDirectory
-from kerasexp.search.scheduler import TrialScheduler, max_trials
+from kerasexp.search.scheduler import TrialScheduler, max_trials, monitor_message
 from kerasexp.search.table import best_lines
 from kerasexp.storage import write_text
 from kerasexp.studies.run import FinishedStudy, run_study
@@ -50,6 +50,8 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         directory.write(search, {"status": "unfinished", **kept})
         write_text(directory.yaml, resolved_yaml(search))
         scheduler = TrialScheduler(search, directory, console)
+        if (message := monitor_message(search)) is not None:
+            console.line(message)
         try:
             with prepared_executor as executor:
                 scheduler.run(executor)

@@ -29,6 +29,36 @@ def max_trials(search: Search) -> int:
     return DEFAULT_TRIALS if search.settings.algorithm in ("random", "bayesian") else UNLIMITED
 
 
+def exhaustion(search: Search) -> str:
+    """Return why an algorithm proposes no more trials although the budget allows them."""
+    if search.settings.algorithm != "hyperband":
+        return "there is no other combination of values"
+    epochs = corner(search).training.epochs
+    of_settings = f"training.epochs {epochs}, search.factor {search.settings.factor}"
+    return (
+        f"the rounds of hyperband follow from {of_settings} and search.iterations {search.settings.iterations}; more epochs "
+        "or iterations make more trials"
+    )
+
+
+def corner(search: Search) -> Experiment:
+    """Return the experiment at the first corner of the space."""
+    return search.experiment(next(search.space.corners(1)))
+
+
+def monitor_message(search: Search) -> str | None:
+    """Return the sentence on the epoch that trials keep, if that is not the best one by the objective; else None."""
+    if any(name.startswith("training.checkpoint") for name in search.space.domains):
+        return None
+    objective, checkpoint = search.settings.objective, corner(search).training.checkpoint
+    if checkpoint.keep == "last":
+        return f"{objective} is that of a trial's last epoch (training.checkpoint: last)"
+    if checkpoint.monitor == objective:
+        return None
+    key = "" if objective == "val_macro_f1" else "; training.checkpoint.monitor changes that"
+    return f"{objective} is that of a trial's epoch with the best {checkpoint.monitor}{key}"
+
+
 class TrialScheduler:
     """Starts the trials of one search and keeps their results; a search that was interrupted is restored.
 
@@ -68,6 +98,8 @@ class TrialScheduler:
                 bar.advance(len(self.results.trials))
                 self.save()
                 self._stop_if_all_failed()
+        if not self._is_spent() and total < UNLIMITED:
+            self._console.line(f"{len(self._proposals)} of {total} trials: {exhaustion(self._search)}")
 
     def save(self, status: str = "unfinished") -> None:
         """Write the results of all trials so far."""
@@ -83,15 +115,17 @@ class TrialScheduler:
     def _next_proposal(self) -> Proposal | None:
         if self._interrupted:
             return self._interrupted.popleft()
+        return None if self._is_spent() else self._proposals.next()
+
+    def _is_spent(self) -> bool:
         settings = self._search.settings
         epochs = sum(trial.trained for trial in self.results.trials)
         minutes = (time.monotonic() - self._start_time) / 60
-        is_spent = (
+        return (
             len(self._proposals) >= max_trials(self._search)
             or (settings.max_epochs is not None and epochs >= settings.max_epochs)
             or (settings.max_minutes is not None and minutes >= settings.max_minutes)
         )
-        return None if is_spent else self._proposals.next()
 
     def _start(self, proposal: Proposal, executor: Executor) -> None:
         experiment = self._experiment(proposal)

@@ -43,6 +43,9 @@ def best_lines(results: SearchResults) -> Iterator[str]:
     """Yield lines about the best trials."""
     name, ranked = results.search.settings.objective, results.ranked
     yield f"the best of {len(results.trials)} trials:"
+    tied = sum(trial.score == ranked[0].score for trial in ranked)
+    if tied > 1 and name != "val_loss":
+        yield f"  {tied} trials tie in {name}; the one with the lowest val_loss is the best"
     for trial in ranked[:LISTED]:
         yield f"  {name} {trial.score:.4f}  trial {trial.id}: {values_text(trial.values)}"
 

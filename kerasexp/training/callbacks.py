@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
 
 from kerasexp.config.training import Checkpoint, Training, direction
 from kerasexp.storage import replacing
-from kerasexp.training.devices import learning_rate_of, steps_done
+from kerasexp.training.devices import last_learning_rate, steps_done
 from kerasexp.training.training_clock import Clock
 
 
 class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
-    """Keras's ModelCheckpoint with atomic writes, and without the optimizer.
+    """Keras's ModelCheckpoint with atomic writes, without the optimizer, and with a rule for ties.
 
-    It saves a plain functional model for inference, a third of the size with Adam's state. `kept` is the epoch, from 1,
-    that was saved last; None before the first.
+    It saves a plain functional model for inference, a third of the size with Adam's state. Of epochs that are equally good
+    in the monitored metric, the one with the lowest val_loss is kept; of equals in both, the last.
+
+    `kept` is the epoch, from 1, that was saved last; None before the first.
     """
 
-    def __init__(self, path: Path, classifier: keras.Model, checkpoint: Checkpoint):
+    def __init__(self, path: Path, classifier: keras.Model, checkpoint: Checkpoint, history: History):
         self.kept: int | None = None
+        self._keeps_best, self._history = checkpoint.keep == "best", history
         self._classifier = classifier
         self._final = path
         self._temporary = path.with_name(f".{path.name}.tmp.keras")
-        super().__init__(
-            str(self._temporary),
-            monitor=checkpoint.monitor,
-            mode=direction(checkpoint.monitor),
-            save_best_only=checkpoint.keep == "best",
-        )
+        super().__init__(str(self._temporary), monitor=checkpoint.monitor, mode=direction(checkpoint.monitor))
 
     def set_model(self, model: keras.Model) -> None:
         saved = self._classifier
@@ -41,10 +39,19 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
         # An epoch with a NaN is never saved, not even by `keep: last`.
         if not math.isfinite((logs or {}).get("loss", 0.0)):
             return
+        if self._keeps_best and self.kept is not None:
+            before = self._history.rows[self.kept - 1]  # the rows are saved and restored
+            if rank_of(logs, self.monitor) < rank_of(before, self.monitor):
+                return
         with replacing(self._final, self._temporary, durable=True):
             super().on_epoch_end(epoch, logs)
-            if self._temporary.exists():
-                self.kept = epoch + 1
+        self.kept = epoch + 1
+
+
+def rank_of(metrics: Mapping[str, float], monitor: str) -> list[float]:
+    """Return the monitored metric and val_loss of an epoch, each negative if lower is better; a higher list is better."""
+    values = (metrics[key] if direction(key) == "max" else -metrics[key] for key in (monitor, "val_loss"))
+    return [-math.inf if math.isnan(value) else float(value) for value in values]
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
@@ -67,7 +74,8 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 class History(keras.callbacks.Callback):
     """The history: one row per epoch; `write` receives all rows after each epoch.
 
-    A row has the epoch, the optimizer's steps so far, the seconds since the start, the learning rate, and every metric.
+    A row has the epoch, the optimizer's steps so far, the seconds since the start, the learning rate of the epoch's last
+    step, and every metric.
     """
 
     def __init__(self, clock: Clock, write: Callable[[list[dict[str, float]]], None]):
@@ -81,10 +89,21 @@ class History(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "step": steps_done(self.model.optimizer),
             "seconds": round(self._clock.seconds(), 3),
-            "learning_rate": learning_rate_of(self.model.optimizer),
+            "learning_rate": last_learning_rate(self.model.optimizer),
         }
         self.rows.append(row | metrics)
         self._write(self.rows)
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Keras's TensorBoard with the learning rate of the history; Keras's own is that of the next step."""
+
+    def __init__(self, folder: Path, history: History):
+        super().__init__(folder, write_graph=False, profile_batch=0)
+        self._history = history
+
+    def _collect_learning_rate(self, logs):
+        return {**logs, "learning_rate": self._history.rows[-1]["learning_rate"]}
 
 
 def plateau_callbacks(training: Training) -> list[keras.callbacks.Callback]:

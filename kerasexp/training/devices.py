@@ -101,8 +101,12 @@ def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
     return int(value_of(optimizer.iterations))
 
 
-def learning_rate_of(optimizer: keras.optimizers.Optimizer) -> float:
-    """Return the learning rate of the next step."""
+def last_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """Return the learning rate of the last step; `optimizer.learning_rate` is that of the next one."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of an optimizer that scales the loss
+    schedule = optimizer._learning_rate
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        return float(value_of(schedule(max(steps_done(optimizer) - 1, 0))))
     return float(value_of(optimizer.learning_rate))
 
 

@@ -7,15 +7,15 @@ from contextlib import ExitStack
 import keras
 
 from kerasexp.console import Bar, Console
-from kerasexp.training.devices import learning_rate_of
+from kerasexp.training.callbacks import History
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """Show the running epoch as a bar, and each finished one as a line."""
+    """Show the running epoch as a bar, and each finished one as a line, with the learning rate of the history."""
 
-    def __init__(self, console: Console, epochs: int, steps: int):
+    def __init__(self, console: Console, history: History, epochs: int, steps: int):
         super().__init__()
-        self._console, self._epochs, self._steps = console, epochs, steps
+        self._console, self._history, self._epochs, self._steps = console, history, epochs, steps
         self._open = ExitStack()
         self._bar: Bar | None = None
 
@@ -27,7 +27,7 @@ class EpochProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._open.close()
-        rate = learning_rate_of(self.model.optimizer)
+        rate = self._history.rows[-1]["learning_rate"]
         shown = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if name != "learning_rate")
         self._console.line(f"epoch {epoch + 1}/{self._epochs}  {shown}  learning_rate {rate:.2g}")
 

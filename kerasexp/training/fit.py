@@ -18,7 +18,7 @@ from kerasexp.models import MODELS
 from kerasexp.models.decoding import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
 from kerasexp.saving.run_files import RunFiles
-from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, plateau_callbacks
+from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, TensorBoard, plateau_callbacks
 from kerasexp.training.classical_heads import CLASSICAL_FITS
 from kerasexp.training.devices import largest_batch_size, train_as_one_device
 from kerasexp.training.early_curve import EarlyCurve
@@ -91,7 +91,11 @@ def fit_by_gradients(
                 initial_epoch=state.begin[0],
                 steps_per_epoch=steps,
                 validation_data=validation,
-                callbacks=[*callbacks.in_order, EpochProgress(console, training.epochs, steps), state],
+                callbacks=[
+                    *callbacks.in_order,
+                    EpochProgress(console, callbacks.history, training.epochs, steps),
+                    state,
+                ],
                 shuffle=False,  # the batches are shuffled already
                 verbose=0,
             )
@@ -103,8 +107,11 @@ def fit_by_gradients(
         state.finish()
         stop.raise_if_asked()
     history, gradients = callbacks.history.rows, callbacks.flow.gradients()
+    kept, monitor = callbacks.checkpoint.kept, training.checkpoint.monitor
+    is_ranked = training.checkpoint.keep == "best"
+    tied = sum(row[monitor] == history[kept - 1][monitor] for row in history) if is_ranked else 1
     return TrainingResult(
-        history, gradients, callbacks.early.rows, callbacks.checkpoint.kept, seconds, epochs=len(history)
+        history, gradients, callbacks.early.rows, kept, seconds, epochs=len(history), tied=max(tied, 1)
     )
 
 
@@ -145,8 +152,8 @@ def _callbacks(
     run: RunFiles,
     clock: Clock,
 ) -> _Callbacks:
-    checkpoint = AtomicCheckpoint(run.model, classifier, training.checkpoint)
     history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
+    checkpoint = AtomicCheckpoint(run.model, classifier, training.checkpoint, history)
     flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
     batch_size, complementary = evaluation_batch_size(val.images.shape[1:]), labels_are_complementary(training)
     early = EarlyCurve(classifier, val, batch_size, training.validate_at, complementary, clock, run.write_curve)
@@ -158,7 +165,7 @@ def _callbacks(
         flow,
         *([early] if training.validate_at else []),
         *plateau_callbacks(training),
-        keras.callbacks.TensorBoard(run.tensorboard, write_graph=False, profile_batch=0),
+        TensorBoard(run.tensorboard, history),
         non_finite,
     ]
     return _Callbacks(in_order, checkpoint, history, flow, early, non_finite)

@@ -32,7 +32,7 @@ from kerasexp.training.training_clock import Clock
 KEPT_FILES = 2
 # The attributes of callbacks that a state holds.
 SAVED_ATTRIBUTES = {
-    AtomicCheckpoint: ("best", "kept"),
+    AtomicCheckpoint: ("kept",),
     EarlyCurve: ("rows",),
     History: ("rows",),
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),

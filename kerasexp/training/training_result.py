@@ -20,6 +20,7 @@ class TrainingResult:
         cross_validation: of a classical head, one row per value that was tried: the value under its key, and the mean and
             standard deviation of the accuracy.
         epochs: the number of trained epochs; 0 for a classical head, although its history has one row.
+        tied: how many epochs equal the kept one in the monitored metric, itself included; 1 if the last epoch is always kept.
     """
 
     history: list[dict[str, float]]
@@ -29,3 +30,11 @@ class TrainingResult:
     seconds: float
     cross_validation: list[dict[str, float]] = field(default_factory=list)
     epochs: int = 0
+    tied: int = 1
+
+    def tie(self, monitor: str) -> str | None:
+        """Return the sentence on a tie of epochs in the monitored metric, and on the one that is kept; None without a tie."""
+        if self.tied == 1:
+            return None
+        one = "last of them" if monitor == "val_loss" else "one with the lowest val_loss"
+        return f"{self.tied} of {self.epochs} epochs tie in {monitor}; the {one}, epoch {self.kept}, is kept"

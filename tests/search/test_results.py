@@ -1,6 +1,7 @@
 """The results of a search's trials."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from kerasexp.config import load
 from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.search.results import EPOCHS, SearchResults, Trial, axis_position, importance, read_trial
+from kerasexp.search.table import best_lines
 
 SPACE = """
 data: {source: digits}
@@ -70,6 +72,14 @@ def test_the_best_depends_on_the_direction(search):
     assert up.best_so_far()[0] is None and up.best.id == "0001"
 
 
+def test_trials_that_tie_are_ranked_by_their_loss_then_by_their_order(search):
+    losses = [0.4, 0.2, 0.3, 0.2, None]
+    found = results(search, 5, lambda v, k: 1.0)
+    found.trials = [replace(trial, loss=loss) for trial, loss in zip(found.trials, losses, strict=True)]
+    assert [trial.id for trial in found.ranked] == ["0001", "0003", "0002", "0000", "0004"]
+    assert "  5 trials tie in val_accuracy; the one with the lowest val_loss is the best" in list(best_lines(found))
+
+
 def test_values_lie_between_0_and_1(search):
     domains = search.space.domains
     assert axis_position(domains[RATE], {RATE: 0.001}) == pytest.approx(0.5)
@@ -84,7 +94,7 @@ def test_a_trial_is_read_from_its_run(tmp_path):
     run.manifest.write_text(json.dumps({"parameters": 7}))
     found = read_trial(run, "0001", {}, ("accuracy", "max"), None, 9.0, ("0000", 1))
     assert (found.status, found.score, found.curve, found.parameters) == ("finished", 0.7, [0.5, 0.7], 7)
-    assert (found.epochs, found.trained, found.parent) == (2, 1, "0000")
+    assert (found.epochs, found.trained, found.parent, found.loss) == (2, 1, "0000", 1.1)
     assert read_trial(run, "1", {}, ("loss", "min"), None, 9.0, None).curve == [1.5]
     for kind, status in ((FailureKind.NON_FINITE_LOSS, "not finite"), (FailureKind.OTHER, "failed")):
         failed = read_trial(run, "1", {}, ("loss", "min"), Failure(kind, "its cause"), 9.0, None)

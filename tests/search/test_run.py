@@ -168,6 +168,68 @@ def test_loss_is_minimised(cli, search_yaml, fake_trials):
     assert (FOLDER / "checkpoint" / "model.keras").read_text() == best["trial"]
 
 
+@pytest.mark.parametrize(
+    ("objective", "checkpoint", "monitored", "message"),
+    [
+        ("val_loss", "", "val_loss", None),
+        ("val_accuracy", "", "val_accuracy", None),
+        ("val_loss", "checkpoint: best,", "val_loss", None),
+        ("val_loss", "checkpoint: {keep: best},", "val_loss", None),
+        ("val_loss", "checkpoint: last,", "val_loss", "val_loss is that of a trial's last epoch"),
+        (
+            "val_loss",
+            "checkpoint: {monitor: val_accuracy},",
+            "val_accuracy",
+            "val_loss is that of a trial's epoch with the best val_accuracy; training.checkpoint.monitor changes that",
+        ),
+        ("val_macro_f1", "", "val_accuracy", "val_macro_f1 is that of a trial's epoch with the best val_accuracy"),
+    ],
+)
+def test_a_trial_keeps_the_epoch_that_is_best_by_the_objective(
+    cli, search_yaml, fake_trials, objective, checkpoint, monitored, message
+):
+    search_yaml.write_text(search_yaml.read_text().replace("training: {", f"training: {{{checkpoint} "))
+    answer = cli("search", search_yaml, "--set", f"search.objective={objective}", "--set", "search.max_trials=1")
+    assert answer.code == 0, answer.err
+    assert load(FOLDER / "best.yaml").training.checkpoint.monitor == monitored
+    assert (message or "is that of a trial's") in answer.out or message is None
+    assert ("is that of a trial's" in answer.out) == (message is not None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            ["search.algorithm=hyperband", "training.epochs=1", "search.max_trials=3"],
+            "1 of 3 trials: the rounds of hyperband follow from training.epochs 1, search.factor 3 and search.iterations 1; "
+            "more epochs or iterations make more trials",
+        ),
+        (
+            ["search.algorithm=grid", "training.optimizer.learning_rate={choice: [0.01]}", "search.max_trials=50"],
+            "16 of 50 trials: there is no other combination of values",
+        ),
+        (["search.algorithm=hyperband", "search.max_trials=3"], None),
+    ],
+)
+def test_a_search_that_ends_before_its_budget_says_why(cli, search_yaml, fake_trials, changes, message):
+    answer = cli("search", search_yaml, *(word for change in changes for word in ("--set", change)))
+    assert answer.code == 0, answer.err
+    if message is None:
+        assert "the rounds of" not in answer.out
+    else:
+        assert message in answer.out
+
+
+@pytest.mark.slow
+def test_a_search_for_the_lowest_loss_gets_the_lowest_loss_of_each_trial(cli, search_yaml):
+    changes = ("search.objective=val_loss", "search.max_trials=2", "training.epochs=4")
+    answer = cli("search", search_yaml, *(word for change in changes for word in ("--set", change)))
+    assert answer.code == 0, answer.err
+    for row in trials():
+        history = csv.DictReader((FOLDER / f"trial_{row['trial']}/run/history.csv").open())
+        assert float(row["val_loss"]) == pytest.approx(min(float(epoch["val_loss"]) for epoch in history), abs=1e-5)
+
+
 def test_values_that_cannot_be_built_are_named_before_the_first_trial(cli, search_yaml, fake_trials):
     answer = cli("search", search_yaml, "--set", "training.batch_size={choice: [100, 5000]}")
     assert answer.code == 2 and "training.batch_size: 5000 is more than" in answer.err and "(at depth" in answer.err

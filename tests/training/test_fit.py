@@ -2,11 +2,19 @@
 
 import csv
 import json
+import re
+import tempfile
 from pathlib import Path
 
 import keras
 import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from kerasexp.config.training import Checkpoint
+from kerasexp.training.callbacks import AtomicCheckpoint, History
 
 
 def run(cli, tiny_yaml, *changes):
@@ -25,11 +33,71 @@ def test_the_history_counts_epochs_and_steps(train, table):
     assert [(row["epoch"], row["step"]) for row in rows] == [("1", "5"), ("2", "10"), ("3", "15")]
 
 
+def best_epoch(rows, monitor):
+    """The rule: the best value of the metric; of equals the lowest val_loss; of equals in both the last."""
+    sign = 1 if monitor.endswith("accuracy") else -1
+
+    def rank(row):
+        return sign * float(row[monitor]), -float(row["val_loss"]), int(row["epoch"])
+
+    return int(max(rows, key=rank)["epoch"])
+
+
 def test_the_epoch_of_the_checkpoint_is_recorded(train, table):
     done = train("training.epochs=6", "training.optimizer.learning_rate=0.05")
-    accuracies = [float(row["val_accuracy"]) for row in table(done.run.history)]
-    assert done.fitted.kept == 1 + accuracies.index(max(accuracies))
+    assert done.fitted.kept == best_epoch(table(done.run.history), "val_accuracy")
     assert train("training.checkpoint=last").fitted.kept == 3
+
+
+VALUES = st.sampled_from([0.0, 0.25, 0.5])
+EPOCHS = st.lists(
+    st.fixed_dictionaries({"val_accuracy": VALUES, "val_loss": VALUES, "loss": VALUES}), min_size=1, max_size=8
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(epochs=EPOCHS, monitor=st.sampled_from(["val_accuracy", "val_loss", "loss"]), stopped=st.integers(0, 8))
+def test_ties_go_to_the_lower_val_loss_then_to_the_later_epoch_over_a_resume_too(epochs, monitor, stopped):
+    """The training is stopped after `stopped` epochs, and another process has only what the state holds."""
+    rows = [{"epoch": number, **epoch} for number, epoch in enumerate(epochs, start=1)]
+    classifier = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path, saved = Path(folder) / "model.keras", []
+
+        def save(self, epoch, logs=None):
+            saved.append(epoch + 1)
+            Path(self.filepath).touch()
+
+        patch.setattr(keras.callbacks.ModelCheckpoint, "on_epoch_end", save)
+        history = History(None, None)
+        checkpoint = AtomicCheckpoint(path, classifier, Checkpoint(monitor=monitor), history)
+        for row in rows:
+            if row["epoch"] == stopped + 1:
+                kept, history = checkpoint.kept, History(None, None)
+                checkpoint = AtomicCheckpoint(path, classifier, Checkpoint(monitor=monitor), history)
+                checkpoint.kept, history.rows = kept, rows[:stopped]
+            checkpoint.on_epoch_end(row["epoch"] - 1, row)
+            history.rows = [*history.rows, row]
+    assert checkpoint.kept == saved[-1] == best_epoch(rows, monitor)
+
+
+def test_epochs_that_tie_are_counted_and_reported(cli, tiny_yaml):
+    """At a learning rate of 0 all epochs are equally good, apart from the statistics of batch normalisation."""
+    tiny_yaml.write_text(tiny_yaml.read_text().replace("batch_norm: true", "batch_norm: false"))
+    done = run(cli, tiny_yaml, "training.optimizer={name: sgd, learning_rate: 1e-30}", "report.plots=true")
+    sentence = "3 of 3 epochs tie in val_accuracy; the one with the lowest val_loss, epoch 3, is kept"
+    assert sentence in (done / "report.html").read_text()
+    metrics, manifest = (json.loads((done / name).read_text()) for name in ("metrics.json", "manifest.json"))
+    assert (metrics["kept_epoch"], metrics["tied_epochs"]) == (3, 3)
+    assert manifest["kept_epoch"] == {"epoch": 3, "keep": "best", "monitor": "val_accuracy", "tied_epochs": 3}
+
+
+def test_a_training_in_two_parts_keeps_the_epoch_of_an_unbroken_one(train):
+    changes = ["training.optimizer.learning_rate=0.05"]
+    half = train("training.epochs=3", *changes)
+    resumed, unbroken = train("training.epochs=6", *changes, run=half.run), train("training.epochs=6", *changes)
+    assert resumed.fitted.tied == unbroken.fitted.tied > 1
+    assert resumed.fitted.kept == unbroken.fitted.kept
 
 
 @pytest.mark.parametrize("ema", ["null", "0.8"])
@@ -66,7 +134,33 @@ def test_a_plateau_lowers_the_rate(cli, tiny_yaml):
         "training.optimizer={name: sgd, learning_rate: 1e-5}",
     )  # fmt: skip
     rates = [row["learning_rate"] for row in history(done)]
-    assert rates[-1] < rates[0]
+    assert rates == pytest.approx([1e-5, 1e-5, 1e-6, 1e-6])
+
+
+RATES = {
+    "plateau": ["training.reduce_lr_on_plateau={patience: 0, factor: 0.1}", "training.optimizer={name: sgd, learning_rate: 1e-5}"],
+    "step": ["training.schedule={name: step, every: 1, factor: 0.5}"],
+    "cosine": ["training.schedule=cosine"],
+    "half precision": ["training.schedule={name: step, every: 1, factor: 0.5}", "training.precision=mixed_float16"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_console_tensorboard_and_history_show_the_rate_that_the_epoch_was_trained_with(cli, tiny_yaml, name):
+    words = [word for change in [*RATES[name], "training.epochs=4"] for word in ("--set", change)]
+    answer = cli("run", tiny_yaml, *words)
+    done = Path(answer.last_line)
+    rates = [row["learning_rate"] for row in history(done)]
+    shown = re.findall(r"learning_rate (\S+)", answer.err + answer.out)
+    assert shown == [f"{rate:.2g}" for rate in rates]
+    events = EventAccumulator(str(done / "tensorboard" / "train"))
+    events.Reload()
+    assert [float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("epoch_learning_rate")] == pytest.approx(
+        rates
+    )
+    if name in ("step", "half precision"):
+        assert rates == pytest.approx([0.01, 0.005, 0.0025, 0.00125])
+    assert rates[0] > rates[-1] > 0
 
 
 def test_tensorboard_holds_the_curves(cli, tiny_yaml):
