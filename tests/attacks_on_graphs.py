@@ -9,7 +9,7 @@ import pickle
 import numpy as np
 from attacks import HUGE, Payload, attack
 from keras import layers
-from model_files import called_twice, resize
+from model_files import called_twice, resize, sequential
 
 # Code, and other files
 
@@ -79,9 +79,45 @@ def a_layer_around_a_lambda(file):
     file.replace("relu", "TimeDistributed", layer={"module": "keras.layers", "class_name": "Lambda", "config": code})
 
 
-@attack("config.json: 'Sequential' is not a functional model")
+@attack("config.json: 'Model' is not a functional or sequential model")
 def another_kind_of_model(file):
+    file.config["class_name"] = "Model"
+
+
+@attack("config.json: 'Sequential' is from 'keras.src.models.functional'")
+def a_functional_model_said_to_be_sequential(file):
     file.config["class_name"] = "Sequential"
+
+
+@attack("config.json: 'Sequential' is from 'keras', registered as 'mine>Sequential'")
+def a_sequential_model_of_a_registered_name(file):
+    file.make_sequential()
+    file.config["registered_name"] = "mine>Sequential"
+
+
+@attack("relu: a layer of class 'Lambda' is not accepted")
+def a_lambda_in_a_sequential_model(file):
+    code = layers.Lambda(lambda x: (open("executed", "w").close(), x)[1]).get_config()["function"]
+    file.replace("relu", "Lambda", function=code)
+    file.make_sequential()
+
+
+@attack("relu: inner: a layer of class 'Lambda' is not accepted")
+def a_lambda_in_a_sequential_model_within_the_model(file):
+    code = layers.Lambda(lambda x: (open("executed", "w").close(), x)[1]).get_config()
+    entry = {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "registered_name": None,
+        "config": {**code, "name": "inner"},
+    }
+    within(file, [entry])
+
+
+@attack("a layer of class ['Dense'] is not accepted")
+def a_class_that_is_a_list(file):
+    file.make_sequential()
+    file.layer("logits")["class_name"] = ["Dense"]
 
 
 @attack("model.weights.h5 is not an HDF5 file of weights")
@@ -134,6 +170,78 @@ def a_mean_for_each_of_many_places(file):
     """Keras creates 256 million means and variances while it builds the layer."""
     file.replace("conv", "UpSampling2D", size=[2000, 2000])
     file.replace("norm", "Normalization", axis=[1, 2, 3], mean=0.5, variance=1.0)
+
+
+def within(file, entries):
+    """Replace the layer `relu` by a sequential model of an input and these layers."""
+    start = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None}
+    start["config"] = {"batch_shape": [None, 6, 6, 4], "dtype": "float32", "name": "start"}
+    file.layer("relu").update(sequential([start, *entries], "relu"))
+
+
+@attack("'logits' declares 1,440,000,000 weights")
+def a_huge_dense_layer_in_a_sequential_model(file):
+    file.change("logits", units=10_000_000, use_bias=False)
+    file.make_sequential()
+
+
+@attack("'inner' declares 5,000,000 weights")
+def a_huge_dense_layer_in_a_sequential_model_within_the_model(file):
+    dense = {"module": "keras.layers", "class_name": "Dense", "registered_name": None}
+    within(
+        file,
+        [{**dense, "config": {"name": "wide", "units": 4}}, {**dense, "config": {"name": "inner", "units": 10**6}}],
+    )
+
+
+@attack("relu: level18: level17: level16: level15: models are nested deeper than 4")
+def sequential_models_in_each_other(file):
+    start = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None}
+    start["config"] = {"batch_shape": [None, 6, 6, 4], "dtype": "float32", "name": "start"}
+    inner = {"module": "keras.layers", "class_name": "ReLU", "registered_name": None, "config": {"name": "leaf"}}
+    for level in range(19):
+        inner = sequential([start, inner], f"level{level}")
+    within(file, [inner])
+
+
+@attack("config.json has 5,009 layers; at most 2,000 are accepted")
+def thousands_of_layers_in_a_sequential_model(file):
+    file.make_sequential()
+    entries, relu = file.config["config"]["layers"], file.layer("relu")
+    entries[-4:-4] = [{**relu, "config": {**relu["config"], "name": f"relu{number}"}} for number in range(5000)]
+
+
+@attack("norm: two layers have this name")
+def a_sequential_model_that_comes_back_to_a_layer(file):
+    file.make_sequential()
+    file.config["config"]["layers"].insert(-1, file.layer("norm"))
+
+
+@attack("again: each layer must be called once, and an input never")
+def an_input_in_the_middle(file):
+    file.make_sequential()
+    start = json.loads(json.dumps(file.layer("images")).replace('"images"', '"again"'))
+    file.config["config"]["layers"].insert(3, start)
+
+
+@attack("config.json: the sequential model has no input layer")
+def a_sequential_model_without_input(file):
+    """Keras builds it from `build_input_shape`, of any size."""
+    file.make_sequential()
+    del file.config["config"]["layers"][0]
+    file.config["config"]["build_input_shape"] = [None, HUGE, HUGE, 1]
+
+
+@attack("config.json: the sequential model has no input layer")
+def a_sequential_model_of_nothing(file):
+    file.make_sequential()
+    file.config["config"]["layers"] = []
+
+
+@attack("config.json: got 7, and expected an object")
+def a_number_in_a_sequential_model(file):
+    file.make_sequential()
+    file.config["config"]["layers"].append(7)
 
 
 NEAREST = {"module": "kerasexp.models.nearest_neighbours", "registered_name": "kerasexp>NearestNeighbours"}

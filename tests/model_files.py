@@ -56,7 +56,7 @@ class ModelFile:
         self.pack = write_zip
 
     def layer(self, name: str) -> dict:
-        return next(entry for entry in self.config["config"]["layers"] if entry["name"] == name)
+        return next(entry for entry in self.config["config"]["layers"] if entry["config"]["name"] == name)
 
     def call(self, name: str) -> dict:
         return self.layer(name)["inbound_nodes"][0]
@@ -70,6 +70,13 @@ class ModelFile:
         entry.update(module=module, class_name=kind, registered_name=registered_name)
         entry["config"] = {"name": name, "trainable": True, "dtype": "float32", **config}
         self.call(name)["kwargs"] = {}
+
+    def make_sequential(self) -> None:
+        """Turn the model into a plain `Sequential`, whose weights have the same names."""
+        layers = [
+            {k: v for k, v in e.items() if k not in ("name", "inbound_nodes")} for e in self.config["config"]["layers"]
+        ]
+        self.config = sequential(layers, self.config["config"]["name"])
 
     def change_weights(self, change) -> None:
         content = io.BytesIO(self.weights)
@@ -85,6 +92,12 @@ class ModelFile:
         members = [(METADATA, self.metadata), (CONFIG, config), (WEIGHTS, self.weights), *self.others]
         self.pack(folder / "model.keras", [member for member in members if member[1] is not None])
         return folder
+
+
+def sequential(layers: list[dict], name: str) -> dict:
+    """Return the config of a sequential model, as Keras writes it."""
+    config = {"name": name, "trainable": True, "layers": layers, "build_input_shape": [None, 8, 8, 1]}
+    return {"module": "keras", "class_name": "Sequential", "registered_name": None, "config": config}
 
 
 def write_zip(path: Path, members: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> None:

@@ -111,7 +111,7 @@ def test_a_residual_sum_of_maps_that_do_not_fit_is_refused(tmp_path):
         (lambda file: file.call("relu").update(kwargs={"training": 1}), "relu: training is 1"),
         (lambda file: file.call("relu").update(args=[part("__numpy__", value=1)]), "relu: is called on '__numpy__'"),
         (lambda file: setattr(file, "metadata", b"[]"), "metadata.json is not a JSON object"),
-        (lambda file: setattr(file, "config", b"{}"), "config.json: None is not a functional model"),
+        (lambda file: setattr(file, "config", b"{}"), "config.json: None is not a functional or sequential model"),
         (lambda file: file.change_weights(lambda h5: h5.__setitem__("kind", np.dtype("f4"))), "is neither a group nor"),
         (
             lambda file: file.change_weights(lambda h5: h5[KERNEL].attrs.update(note=1)),

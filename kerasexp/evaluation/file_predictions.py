@@ -21,6 +21,7 @@ from kerasexp.data.image_files import file_conversion
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
 from kerasexp.errors import Problem, RunError, UserError
+from kerasexp.evaluation.predictions import check_probabilities
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.storage import csv_text
 
@@ -94,6 +95,7 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
                 readable.append(file.name)
         if images:
             scores = loaded.model.predict(evaluation_batches(np.stack(images), None, size), verbose=0)
+            check_probabilities(scores, readable)
             predictions += _top_classes(readable, scores, loaded.class_names, top)
     if broken and not predictions:
         raise RunError(f"none of the {broken} images can be read")

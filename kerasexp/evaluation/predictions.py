@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from kerasexp.errors import RunError
 from kerasexp.evaluation.calibration import at_temperature
 from kerasexp.evaluation.intervals import macro_intervals
 from kerasexp.evaluation.limits import RESAMPLES, most_images, resamples_of, sampled_note, sampled_positions
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from kerasexp.data.prepared_data import Split
 
+TOLERANCE = 1e-2
 NONE = np.zeros(0, np.int64)
 
 
@@ -141,13 +144,31 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
     from kerasexp.data.input_pipeline import evaluation_batch_size
 
     start, size = time.perf_counter(), evaluation_batch_size(split.images.shape[1:])
-    last = next(layer for layer in reversed(model.layers) if layer.weights)
-    inside = keras.Model(model.input, [model.output, last.input])
+    last = next((layer for layer in reversed(model.layers) if layer.weights), None)
+    # What enters the last layer of a model within the model is not a tensor of this one.
+    is_inner = last is None or isinstance(last, keras.Model)
+    inside = keras.Model(model.input, [model.output, model.output if is_inner else last.input])
     scores, features = scratch_array((len(split), model.output.shape[-1])), []
     for first in range(0, len(split), size):
         batch_scores, batch_features = inside.predict_on_batch(split.images[first : first + size])
+        check_probabilities(batch_scores, split.names[first : first + size])
         scores[first : first + size] = batch_scores
         within = sampled[(sampled >= first) & (sampled < first + size)] - first
         features.append(batch_features[within].astype(np.float32))
     seconds = time.perf_counter() - start
     return Predictions(split.names, split.labels, scores, class_names, seconds, sampled, np.concatenate(features))
+
+
+def check_probabilities(scores: np.ndarray, names: Sequence[str]) -> None:
+    """Raise RunError with the first image whose scores, [n, classes], are not finite or leave 0..1."""
+    values = np.asarray(scores, np.float32)
+    wrong = ~are_probabilities(values).all(axis=1)
+    if wrong.any():
+        first = int(wrong.argmax())
+        value = values[first][~are_probabilities(values[first])][0]
+        raise RunError(f"{names[first]}: the model gives {value:.3g}, which is no probability")
+
+
+def are_probabilities(values: np.ndarray) -> np.ndarray:
+    """Return for each value whether it is from 0 to 1, but for rounding in half precision; NaN is not."""
+    return (values >= -TOLERANCE) & (values <= 1 + TOLERANCE)

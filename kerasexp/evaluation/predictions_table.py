@@ -12,7 +12,7 @@ import numpy as np
 
 from kerasexp.errors import Problem, UserError
 from kerasexp.evaluation.limits import SCORES
-from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.predictions import Predictions, are_probabilities
 from kerasexp.storage import scratch_array, write_table
 
 COLUMNS = ["file", "true", "predicted", "correct", "probability"]
@@ -91,7 +91,7 @@ def read_predictions(path: Path, class_names: list[str] | None = None) -> Predic
 def _read_complete(rows: Iterable[list[str]], class_names: list[str]) -> Predictions:
     def values(chunk: list[list[str]]) -> tuple[np.ndarray]:
         scores = np.array([row[len(COLUMNS) :] for row in chunk], np.float32)
-        return (scores.reshape(len(chunk), len(class_names)),)
+        return (_probabilities(scores.reshape(len(chunk), len(class_names))),)
 
     names, y_true, (y_score,) = _read_chunks(rows, class_names, values)
     return Predictions(names, y_true, y_score, class_names)
@@ -102,8 +102,8 @@ def _read_ranked(rows: Iterable[list[str]], class_names: list[str]) -> Predictio
 
     def values(chunk: list[list[str]]) -> tuple[np.ndarray, ...]:
         top = np.array([[index[name] for name in row[len(RANKED) :: 2]] for row in chunk], np.int64)
-        scores = np.array([row[len(RANKED) + 1 :: 2] for row in chunk], np.float32)
-        return top, scores, np.array([row[len(COLUMNS)] for row in chunk], np.float32)
+        scores = _probabilities(np.array([row[len(RANKED) + 1 :: 2] for row in chunk], np.float32))
+        return top, scores, _probabilities(np.array([row[len(COLUMNS)] for row in chunk], np.float32))
 
     names, y_true, (top, scores, of_true) = _read_chunks(rows, class_names, values)
     y_score, every = scratch_array((len(names), len(class_names))), np.arange(len(names))
@@ -113,6 +113,12 @@ def _read_ranked(rows: Iterable[list[str]], class_names: list[str]) -> Predictio
     y_score[every, y_true] = of_true
     y_score[every[:, np.newaxis], top] = scores
     return Predictions(names, y_true, y_score, class_names)
+
+
+def _probabilities(values: np.ndarray) -> np.ndarray:
+    if not are_probabilities(values).all():
+        raise ValueError("a probability is not a number from 0 to 1")
+    return values
 
 
 def _read_chunks(

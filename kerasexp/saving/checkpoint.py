@@ -16,7 +16,7 @@ from kerasexp.config.base import composed
 from kerasexp.config.data import Preprocessing, ValuePair
 from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError
-from kerasexp.saving.model_file import load_model
+from kerasexp.saving.model_file import load_classifier
 from kerasexp.storage import write_json
 
 if TYPE_CHECKING:
@@ -124,8 +124,11 @@ def _why_not(path: Path) -> str:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Load a checkpoint for inference. It may come from anyone: no code from it is run, and its memory use is limited.
 
+    Where its outputs are logits, a softmax is added and announced on standard error.
+
     Raises:
-        UserError: it is not a checkpoint, its parts do not fit each other, or the model is not one of allowed layers.
+        UserError: it is not a checkpoint, its parts do not fit each other, or the model is not one of allowed layers whose
+            outputs are probabilities.
     """
     folder = find_checkpoint(path)
     names, folders = read_classes(folder)
@@ -138,7 +141,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     preprocessing = Preprocessing.model_validate(stored.model_dump(include=set(Preprocessing.model_fields)))
     value_range = None if stored.range is None else ValueRange(*stored.range, "detected", stored.range_of)
     temperature = _temperature(folder / CALIBRATION)
-    model = load_model(folder / MODEL)
+    model, added = load_classifier(folder / MODEL, names)
+    if added is not None:
+        print(f"{folder / MODEL}: {added}", file=sys.stderr)
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))
     if (model.input_shape, model.output_shape) != expected:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from kerasexp.saving.allowed_layers import origin
-from kerasexp.saving.model_graph import INPUT, Graph, Node
+from kerasexp.saving.model_graph import INPUT, SEQUENTIAL, Graph, Node
 from kerasexp.saving.model_refusal import Refused, refusing
 
 if TYPE_CHECKING:
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 MAX_OUTPUT = 2**28
 
 
-def build(graph: Graph, check: Callable[[Node, Any, Any], None] = lambda node, layer, output: None) -> keras.Model:
-    """Build the model layer by layer.
+Check = Callable[[Node, Any, Any], None]
+
+
+def build(graph: Graph, check: Check | None = None) -> keras.Model:
+    """Build the model layer by layer, as a functional one.
 
     Args:
         graph: the checked graph.
@@ -35,7 +38,8 @@ def build(graph: Graph, check: Callable[[Node, Any, Any], None] = lambda node, l
     for node in graph.nodes:
         with refusing(f"Keras cannot build {node.name!r}"):
             layer, tensors[node.name] = _called(node, tensors, check)
-            check(node, layer, tensors[node.name])
+            if check is not None:
+                check(node, layer, tensors[node.name])
     with refusing(f"Keras cannot build {graph.name!r}"):
         return keras.Model(tensors[graph.input], tensors[graph.output], name=graph.name, trainable=graph.trainable)
 
@@ -79,18 +83,33 @@ def dry_run(graph: Graph, numbers: int) -> None:
         thread.submit(build_and_call).result()
 
 
-def _called(node: Node, tensors: dict[str, Any], check: Callable[[Node, Any, Any], None]) -> tuple[Any, Any]:
+def _called(node: Node, tensors: dict[str, Any], check: Check | None) -> tuple[Any, Any]:
     """Return a node's layer, None for an input, and its output."""
     import keras
 
     if node.kind == INPUT:
         return None, keras.Input(**node.config)
-    if node.model is not None:
-        layer = build(node.model, check)
-    else:
-        module, registered = origin(node.kind)
-        content = {"module": module, "class_name": node.kind, "config": node.config, "registered_name": registered}
-        layer = keras.saving.deserialize_keras_object(copy.deepcopy(content), safe_mode=True)
+    layer = _layer(node, check)
     inputs = [tensors[name] for name in node.inputs]
     options = {} if node.training is None else {"training": node.training}
     return layer, layer(inputs if node.listed else inputs[0], **options)
+
+
+def _layer(node: Node, check: Check | None) -> keras.layers.Layer:
+    """Return the layer of a node; a model that is used as a layer is built as the kind that its weights are saved for."""
+    import keras
+
+    if node.model is not None:
+        # A check needs the output of each layer. Without one, no layer of a sequential model is called but by the model.
+        return _sequential(node.model) if node.kind == SEQUENTIAL and check is None else build(node.model, check)
+    module, registered = origin(node.kind)
+    content = {"module": module, "class_name": node.kind, "config": node.config, "registered_name": registered}
+    return keras.saving.deserialize_keras_object(copy.deepcopy(content), safe_mode=True)
+
+
+def _sequential(graph: Graph) -> keras.Sequential:
+    import keras
+
+    first, *others = graph.nodes
+    layers = [keras.layers.InputLayer(**first.config), *(_layer(node, None) for node in others)]
+    return keras.Sequential(layers, name=graph.name, trainable=graph.trainable is not False)

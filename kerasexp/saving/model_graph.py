@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,9 @@ from kerasexp.saving.model_refusal import Refused
 
 # EfficientNetV2-L has 1,031 layers; Keras itself cannot build a chain of 1,500. NASNet merges six layers.
 MAX_LAYERS, MAX_DEPTH, MAX_INPUTS = 2000, 4, 256
-MODEL = "Functional"
-MODEL_MODULE = "keras.src.models.functional"
+FUNCTIONAL, SEQUENTIAL = "Functional", "Sequential"
+# Kind of model -> its module, and the name under which it is registered.
+MODELS = {FUNCTIONAL: ("keras.src.models.functional", FUNCTIONAL), SEQUENTIAL: ("keras", None)}
 NAME = re.compile(r"[^/\x00-\x1f\x7f-\x9f]{1,200}")
 
 
@@ -22,7 +24,7 @@ class Node:
 
     Attributes:
         name: unique in the graph.
-        kind: the layer's class; `InputLayer`; or `Functional` for a model that is used as a layer.
+        kind: the layer's class; `InputLayer`; or `Functional` or `Sequential` for a model that is used as a layer.
         config: the layer's arguments.
         model: the graph of a model that is used as a layer; else None.
         inputs: names of the layers whose outputs it is called on.
@@ -41,9 +43,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A model of one input and one output."""
+    """A model of one input and one output; each node of a sequential one is called on the node before it."""
 
     name: str
+    kind: str
     trainable: bool | None
     nodes: tuple[Node, ...]
     input: str
@@ -59,7 +62,7 @@ def read_graph(content: dict[str, Any]) -> Graph:
     `build_config` and `compile_config` are not read: how layers are built follows from the graph.
 
     Raises:
-        Refused: it is not a functional model of allowed layers in an acyclic graph.
+        Refused: it is not a functional or sequential model of allowed layers in an acyclic graph.
     """
     graph = _graph(content, "config.json", 0)
     if len(graph) > MAX_LAYERS:
@@ -69,24 +72,44 @@ def read_graph(content: dict[str, Any]) -> Graph:
 
 def _graph(content: Any, where: str, depth: int) -> Graph:
     content = checked_object(content, where)
-    if content.get("class_name") != MODEL:
-        raise Refused(f"{where}: {content.get('class_name')!r:.80} is not a functional model, the only kind accepted")
-    check_module(content, MODEL_MODULE, where, MODEL)
+    kind = content.get("class_name")
+    if not isinstance(kind, str) or kind not in MODELS:
+        raise Refused(f"{where}: {kind!r:.80} is not a functional or sequential model, the only kinds accepted")
+    module, registered_name = MODELS[kind]
+    check_module(content, module, where, registered_name)
     if depth > MAX_DEPTH:
         raise Refused(f"{where}: models are nested deeper than {MAX_DEPTH}")
     config = checked_object(content.get("config"), where)
     entries, trainable = config.get("layers"), config.get("trainable")
     if not isinstance(entries, list) or not isinstance(trainable, bool | None):
         raise Refused(f"{where}: layers is not a list, or trainable is not true, false or null")
+    if kind == SEQUENTIAL:
+        entries = list(_chained(entries, where))
     nodes: dict[str, Node] = {}
     for entry in entries:
         node = _node(entry, nodes, where, depth)
         nodes[node.name] = node
+    if kind == SEQUENTIAL:
+        names = list(nodes)
+        config = {**config, "input_layers": [names[0], 0, 0], "output_layers": [names[-1], 0, 0]}
     ends = [_source_layer(config.get(key), nodes, f"{where}: {key}") for key in ("input_layers", "output_layers")]
     inputs = [node.name for node in nodes.values() if node.kind == INPUT]
     if inputs != ends[:1]:
         raise Refused(f"{where}: has {len(inputs)} input layers; it must have exactly one, which is its input")
-    return Graph(_name(config.get("name"), where), trainable, tuple(nodes.values()), *ends)
+    return Graph(_name(config.get("name"), where), kind, trainable, tuple(nodes.values()), *ends)
+
+
+def _chained(entries: list[Any], where: str) -> Iterator[dict[str, Any]]:
+    """Yield the layers of a sequential model with the names and calls that they would have in a functional one."""
+    if not entries or checked_object(entries[0], where).get("class_name") != INPUT:
+        raise Refused(f"{where}: the sequential model has no input layer; give it one, or call it, before it is saved")
+    before = None
+    for entry in entries:
+        entry = checked_object(entry, where)
+        tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": [before, 0, 0]}}
+        calls = [] if before is None else [{"args": [tensor], "kwargs": {}}]
+        before = _name(checked_object(entry.get("config"), where).get("name"), where)
+        yield {**entry, "name": before, "inbound_nodes": calls}
 
 
 def _node(entry: Any, before: dict[str, Node], where: str, depth: int) -> Node:
@@ -98,7 +121,7 @@ def _node(entry: Any, before: dict[str, Node], where: str, depth: int) -> Node:
     if checked_object(entry.get("config"), where).get("name") != name:
         raise Refused(f"{where}: its config says {entry['config'].get('name')!r:.80}")
     model, config = None, {}
-    if kind == MODEL:
+    if isinstance(kind, str) and kind in MODELS:
         model = _graph(entry, where, depth + 1)
     else:
         config = checked_layer(entry, where)
