@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -151,9 +152,11 @@ def copy_folder(source: Path, target: Path) -> None:
 def safe_name(text: str, fallback: str) -> str:
     """Return `text` as a name for files and experiments: ASCII letters, digits, `.`, `_` and `-`, at most 100 characters.
 
-    Other characters become `_`; punctuation at the ends is removed. If nothing remains, return `fallback`.
+    Accents are dropped (`Übung` becomes `Ubung`), other characters become `_`, and punctuation at the ends is removed. If
+    nothing remains, return `fallback`.
     """
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text).strip("._-")[:100] or fallback
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return re.sub(r"[^A-Za-z0-9._-]", "_", plain).strip("._-")[:100] or fallback
 
 
 def write_text(path: Path, text: str) -> None:

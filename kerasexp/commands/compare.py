@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import Format
+from kerasexp.commands.options import Format, with_homes
 
 
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Run directories, or folders of numbered runs: the newest is taken."),
+        typer.Argument(
+            metavar="RUN...",
+            help="Run directories, or folders of numbered runs: the newest is taken.",
+            callback=with_homes,
+        ),
     ],
-    output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("comparison.html"),
+    output: Annotated[Path, typer.Option(help="HTML file to write.", callback=with_homes)] = Path("comparison.html"),
     format: Annotated[Format, typer.Option(help="How to print the comparison.")] = Format.table,
 ):
     """Compare runs, and say which differences are significant.

@@ -7,21 +7,31 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import DataPath, Format, Overrides
+from kerasexp.commands.options import DataPath, Format, Overrides, with_homes
 
 
 def diagnose(
     source: Annotated[
         str,
-        typer.Argument(metavar="SOURCE", help="Source such as mnist, folder, archive, CSV, or an experiment's YAML."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="Source such as mnist, folder, archive, CSV, or an experiment's YAML.",
+            callback=with_homes,
+        ),
     ],
     data_path: DataPath = None,
     reference: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="CHECKPOINT", help="Assess the labels by this checkpoint instead of by cross-validation."),
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Assess the labels by this checkpoint instead of by cross-validation.",
+            callback=with_homes,
+        ),
     ] = None,
     overrides: Overrides = None,
-    output: Annotated[Path, typer.Option("--output", "--out", help="HTML file to write.")] = Path("diagnosis.html"),
+    output: Annotated[Path, typer.Option("--output", "--out", help="HTML file to write.", callback=with_homes)] = Path(
+        "diagnosis.html"
+    ),
     format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.table,
     seed: Annotated[int, typer.Option(min=0, help="Seed of samples and of cross-validated models.")] = 0,
 ):

@@ -17,6 +17,13 @@ def evaluate(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the source, such as data.range=[0, 16]."),
     ] = None,
+    class_names: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="DATA=CHECKPOINT",
+            help="Class of the checkpoint that a class of the data is, such as cats=cat; may be repeated.",
+        ),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How to print the metrics.")] = Format.table,
 ):
     """Evaluate a saved checkpoint on other data.
@@ -30,4 +37,4 @@ def evaluate(
 
     source = parse_source(data, data_path, overrides or ())
     import_tensorflow()
-    print(evaluate_checkpoint(checkpoint, source, format.value))
+    print(evaluate_checkpoint(checkpoint, source, class_names or [], format.value))

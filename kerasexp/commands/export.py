@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath
+from kerasexp.commands.options import CheckpointPath, with_homes
 
 
 def export(
@@ -15,11 +15,18 @@ def export(
     format: Annotated[str, typer.Option(metavar="FORMAT", help="tf_saved_model, litert or onnx.")],
     output: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Folder (tf_saved_model) or file to make; default: named after the checkpoint, here."),
+        typer.Option(
+            help="Folder (tf_saved_model) or file to make; default: named after the checkpoint, here.",
+            callback=with_homes,
+        ),
     ] = None,
     images: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="IMAGE_OR_FOLDER", help="Images to compare it with the checkpoint on; default: digits."),
+        typer.Option(
+            metavar="IMAGE_OR_FOLDER",
+            help="Images to compare it with the checkpoint on; default: digits.",
+            callback=with_homes,
+        ),
     ] = None,
 ):
     """Export a checkpoint for programs without Keras.

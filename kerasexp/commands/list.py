@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
+from kerasexp.commands.options import with_homes
+
 
 def list_experiments(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of experiments.")] = Path("experiments"),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of experiments.", callback=with_homes)
+    ] = Path("experiments"),
 ):
     """List the experiments of a folder.
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
+
+from kerasexp.commands.options import with_homes
 
 
 def new(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Folder or zip archive with one folder of images per class.")
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Folder or zip archive with one folder of images per class.", callback=with_homes
+        ),
     ],
-    output: Annotated[Optional[Path], typer.Option(help="YAML file to write; default: NAME.yaml here.")] = None,  # noqa: UP045
+    output: Annotated[
+        Path | None, typer.Option(help="YAML file to write; default: NAME.yaml here.", callback=with_homes)
+    ] = None,  # noqa: UP045
 ):
     """Write an experiment for your own images.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
-from kerasexp.console import command_line
+from kerasexp.console import Console, command_line
 from kerasexp.errors import Interrupted
 
 
@@ -24,23 +24,53 @@ class ListFormat(StrEnum):
     json = "json"
 
 
-ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="YAML file of the experiment.")]
+def with_homes(value: Any) -> Any:
+    """Return the value of a path option with the home folder in place of a leading `~`.
+
+    A shell writes it out only where a word begins with it, which that of `--run-dir=~/x` does not.
+    """
+    if isinstance(value, list | tuple):
+        return [with_homes(item) for item in value]
+    if isinstance(value, str | Path) and str(value).startswith("~"):
+        from kerasexp.config.files import with_home
+
+        return type(value)(with_home(Path(value)))
+    return value
+
+
+ExperimentFile = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT", help="YAML file of the experiment.", callback=with_homes)
+]
 Overrides = Annotated[
     Optional[list[str]],  # noqa: UP045 (typer reads it)
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key, such as training.epochs=3; may be repeated."),
 ]
 RunDir = Annotated[
     Optional[Path],  # noqa: UP045 (typer reads it)
-    typer.Option(help="Directory to make or to continue in; default: runs/NAME/NUMBER."),
+    typer.Option(help="Directory to make or to continue in; default: runs/NAME/NUMBER.", callback=with_homes),
 ]
 Jobs = Annotated[
     int,
     typer.Option(min=1, max=64, help="Runs or trials in parallel; they share the cores, one core each at least."),
 ]
-DataPath = Annotated[Optional[str], typer.Option(metavar="PATH", help="File or folder of a named source.")]  # noqa: UP045
-CheckpointPath = Annotated[
-    Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint folder, a run directory, or a model.keras.")
+DataPath = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(metavar="PATH", help="File or folder of a named source.", callback=with_homes),
 ]
+CheckpointPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CHECKPOINT", help="A checkpoint folder, a run directory, or a model.keras.", callback=with_homes
+    ),
+]
+
+
+def announce_name(file: Path, name: str, console: Console) -> None:
+    """Show the name of an experiment, a study or a search if it was made from a file whose own name cannot be one."""
+    from kerasexp.config.loading import name_of_file
+
+    if name == name_of_file(file) != file.stem:
+        console.line(f"name: {name}, from the name of the file; the key `name` changes it")
 
 
 def interrupted(stop: Interrupted, command: str, file: Path, overrides: Sequence[str], *options: object) -> Interrupted:

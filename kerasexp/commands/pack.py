@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import ExperimentFile, Overrides
+from kerasexp.commands.options import ExperimentFile, Overrides, with_homes
 
 
 def pack(
     experiment: ExperimentFile,
-    output: Annotated[Path, typer.Option(help="Folder to make: one CSV file per split.")],
+    output: Annotated[Path, typer.Option(help="Folder to make: one CSV file per split.", callback=with_homes)],
     overrides: Overrides = None,
 ):
     """Write preprocessed images as CSV.

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath, ListFormat
+from kerasexp.commands.options import CheckpointPath, ListFormat, with_homes
 
 
 def predict(
     checkpoint: CheckpointPath,
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, folders or zip archives.")
+        list[Path],
+        typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Image files, folders or zip archives.", callback=with_homes),
     ],
     format: Annotated[ListFormat, typer.Option(help="How to print the predictions.")] = ListFormat.table,
     top: Annotated[int, typer.Option(min=1, help="How many classes to print for each image.")] = 3,

@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, interrupted, option
+from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, announce_name, interrupted, option
 from kerasexp.errors import Interrupted, Problem, UserError, listing
 
 
@@ -48,6 +48,7 @@ def run(
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
+    announce_name(experiment, asked.name, Console())
     try:
         if isinstance(asked, Study):
             from kerasexp.studies.run import run_study

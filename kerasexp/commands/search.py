@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, interrupted, option
+from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, announce_name, interrupted, option
 from kerasexp.errors import Interrupted, Problem, UserError
 
 
@@ -41,6 +41,7 @@ def search(
     import_tensorflow()
     from kerasexp.search.run import run_search
 
+    announce_name(experiment, asked.name, Console())
     try:
         print(run_search(asked, run_dir, extend, jobs, Console()))
     except Interrupted as stop:

@@ -43,7 +43,8 @@ class Experiment(Section):
     """One experiment: the data, the model, its training, and the metrics that a paper reports for it."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the experiment; default: that of the file."
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="Name of the experiment; default: that of the file, `_` for a space.",
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, shuffling, augmentation and dropout.")
     data: Annotated[Data, ShortForm("source")] = Field(Data(), description="Images and labels.")

@@ -10,19 +10,20 @@ from pathlib import Path
 def data_folder() -> Path | None:
     """Return the folder that $KERASEXP_DATA names, or None where it is not set."""
     value = os.environ.get("KERASEXP_DATA")
-    return _with_home(Path(value)) if value else None
+    return with_home(Path(value)) if value else None
 
 
 def places(name: str, beside: Path | None = None) -> list[Path]:
     """Return the places where `name` is looked for, in order: beside the YAML, the working folder, $KERASEXP_DATA."""
-    path = _with_home(Path(name))
+    path = with_home(Path(name))
     if path.is_absolute():
         return [path]
     folders = [folder for folder in (beside, Path.cwd(), data_folder()) if folder is not None]
     return list(dict.fromkeys(folder / path for folder in folders))
 
 
-def _with_home(path: Path) -> Path:
+def with_home(path: Path) -> Path:
+    """Return a path with the home folder in place of a leading `~`."""
     with suppress(RuntimeError):  # the home of an unknown user is a missing file like any other
         return path.expanduser()
     return path

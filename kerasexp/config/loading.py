@@ -15,6 +15,7 @@ from kerasexp.config.space import SEARCH, has_domains
 from kerasexp.config.validation import file_of, quoted, validated
 from kerasexp.config.yaml_text import read_yaml
 from kerasexp.errors import Problem, UserError, closest, listing
+from kerasexp.storage import safe_name
 
 # Keys of several runs of an experiment, and of their executor.
 STUDY_KEYS, EXECUTION_KEYS = ("variants", "seeds"), ("executor", "ray")
@@ -146,7 +147,7 @@ def named_file(name: str, file: Path, key: str) -> Path:
 def with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read a file and its bases, merged in their order; note in `files` the file of each key.
 
-    The name is by default that of the file.
+    The name is by default made from that of the file.
     """
     if path in below:
         raise UserError(
@@ -168,8 +169,13 @@ def with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...] = ())
         inherited.pop("name", None)
         merged = merge(merged, inherited, None, files)
     merged = merge(merged, own, str(path), files)
-    merged.setdefault("name", path.stem)
+    merged.setdefault("name", name_of_file(path))
     return merged
+
+
+def name_of_file(path: Path) -> str:
+    """Return the name of an experiment whose file states none: that of the file, with letters that every system accepts."""
+    return safe_name(path.stem, "experiment")
 
 
 def _locate_data(raw: dict[str, Any], beside: Path) -> None:

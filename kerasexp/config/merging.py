@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kerasexp.config.base import ShortForm, short_forms
+from kerasexp.config.base import ShortForm, is_section, members, short_forms, tag
 from kerasexp.config.data import DataSource
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.model import BaseBlock
@@ -109,7 +109,7 @@ def set_key(raw: dict[str, Any], dotted: str, value: Any, file: str, files: dict
     at: tuple = ()
     for part in parents:
         at = (*at, _key_in(here, part, dotted, file))
-        here = _opened(here, at, file, files, dotted)
+        here = _opened(raw, here, at, file, files, dotted)
     key = _key_in(here, last, dotted, file)
     at = (*at, key)
     value = _source_in_full(value, at)
@@ -132,8 +132,10 @@ def _key_in(here: dict | list, part: str, dotted: str, file: str) -> str | int:
     return positions[part]
 
 
-def _opened(here: dict | list, at: tuple, file: str, files: dict[tuple, str], dotted: str) -> dict | list:
-    """Return the value under the last key of `at`, as a mapping if it is a short form or missing."""
+def _opened(
+    raw: dict[str, Any], here: dict | list, at: tuple, file: str, files: dict[tuple, str], dotted: str
+) -> dict | list:
+    """Return the value under the last key of `at`; a short form is written in full, and a missing one is the default."""
     key = at[-1]
     found = here.get(key) if isinstance(here, dict) else here[key]
     if isinstance(found, dict | list):
@@ -142,10 +144,33 @@ def _opened(here: dict | list, at: tuple, file: str, files: dict[tuple, str], do
     if at == ("init", "experiment"):
         raise UserError(Problem("the keys of an upstream experiment are set in its own file", file, dotted))
     if found is None:
-        here[key] = {}
+        here[key] = _default(raw, at)
         files[at] = file
     elif form is not None and isinstance(found, str):
         here[key] = form.in_full(found)
     else:
         raise UserError(Problem(f"'{key}' is {quoted(found)}, which has no keys; set it as a whole", file, dotted))
     return here[key]
+
+
+def _default(raw: dict[str, Any], at: tuple) -> dict | list:
+    """Return the default of the section or list at a path, as far as keys within it need it.
+
+    That is its kind, if it has no meaning without one, or all items of a list; else it is empty.
+    """
+    section: Any = Experiment
+    for key in at[:-1]:
+        raw = raw[key]
+        info = section.model_fields.get(key)
+        kinds = [] if info is None else [member for member in members(info.annotation) if is_section(member)]
+        named = (
+            [kind for kind in kinds if tag(kind) in (raw.get("name"), raw.get("kind"))] if isinstance(raw, dict) else []
+        )
+        section = next(iter(named or kinds), None)
+        if section is None:
+            return {}
+    info = section.model_fields.get(at[-1])
+    default = None if info is None else info.get_default(call_default_factory=True)
+    if isinstance(default, list):
+        return section.model_construct(**{at[-1]: default}).model_dump(mode="json", include={at[-1]})[at[-1]]
+    return {"name": default.name} if at == ("model",) else {}

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from kerasexp.config.base import is_section, members, tag, tags
+from kerasexp.config.known_keys import suggestion
 from kerasexp.errors import Problem, UserError, closest, listing
 
 S = TypeVar("S", bound=BaseModel)
@@ -125,7 +126,7 @@ def _unknown_key(section: type[BaseModel], location: tuple, path: tuple) -> str:
     if len(path) == 1:  # read by the loader, and so no field
         allowed.append("base")
     known = [*allowed, *(name for member in relatives for name in member.model_fields)]
-    return f"unknown key {quoted(key)}{closest(key, known)}; allowed: {listing(sorted(allowed), 30)}"
+    return f"unknown key {quoted(key)}{suggestion(key, known)}; allowed: {listing(sorted(allowed), 30)}"
 
 
 def no_such_key(name: str, key: str, owners: Iterable[str]) -> str:

@@ -153,7 +153,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds one mapping.
 
     Raises:
-        UserError: the file is missing, unreadable, too large, not UTF-8 text, not YAML, or not a mapping.
+        UserError: the file is missing, unreadable, too large, not UTF-8 text, not YAML, empty, or not a mapping.
     """
     name = str(path)
     try:
@@ -167,7 +167,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(Problem(f"cannot be read: {error.strerror or error}", name)) from None
     content = parse_yaml(text, name)
     if content is None:
-        return {}
+        raise UserError(Problem("is empty; an experiment has at least one key, such as 'data: digits'", name))
     if not isinstance(content, dict):
         raise UserError(
             Problem(f"holds a {type(content).__name__}, and an experiment is a mapping such as 'seed: 0'", name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +24,9 @@ from kerasexp.errors import Problem, UserError, closest, listing
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.predictions import predict_split
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
+
+# Pairs of class names in one message.
+MOST_PAIRS = 4
 
 
 def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> Data:
@@ -42,14 +47,22 @@ def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> 
     return validated(Data, data, "--data", {})
 
 
-def evaluate_checkpoint(path: Path, data: Data, format: str) -> str:
+def evaluate_checkpoint(path: Path, data: Data, same_classes: Sequence[str], format: str) -> str:
     """Evaluate a checkpoint on a source's test split, or on all of it where it has none; return the metrics as text.
+
+    Args:
+        path: of the checkpoint.
+        data: the source.
+        same_classes: `DATA=CHECKPOINT`, pairs of class names that stand for the same class.
+        format: `table` or `json`.
 
     Raises:
         UserError: the checkpoint or the data cannot be used, or the data have classes that the checkpoint does not have.
     """
     checkpoint = load_checkpoint(path)
     source = _load(data, checkpoint)
+    named = dict(_pair(pair, source.class_names, checkpoint.class_names) for pair in same_classes)
+    checkpoint = replace(checkpoint, folders={**checkpoint.folders, **named})
     split_name = "test" if "test" in source.splits else "train"
     split, faults = decode_split(source.splits[split_name], checkpoint.preprocessing)
     split = with_checkpoint_labels(split, source, checkpoint)
@@ -61,9 +74,16 @@ def evaluate_checkpoint(path: Path, data: Data, format: str) -> str:
     ranges = range_sentences({split_name: source.splits[split_name].value_range})
     notes = [*source.notes, *files, *ranges, *predictions.notes(split_name)]
     if format == "json":
-        values = {"data": source.origin, "split": split_name, "notes": notes, "left_out": left_out, **metrics}
-        return json.dumps(values, indent=2, ensure_ascii=False)
-    return "\n".join([*notes, *_table(source.origin, split_name, metrics), *fault_lines(faults)])
+        about = {
+            "data": source.origin,
+            "split": split_name,
+            "same_classes": named,
+            "notes": notes,
+            "left_out": left_out,
+        }
+        return json.dumps({**about, **metrics}, indent=2, ensure_ascii=False)
+    taken = [f"{stored} is taken for {name}" for stored, name in named.items()]
+    return "\n".join([*taken, *notes, *_table(source.origin, split_name, metrics), *fault_lines(faults)])
 
 
 def _load(data: Data, checkpoint: Checkpoint) -> Source:
@@ -80,6 +100,28 @@ def _load(data: Data, checkpoint: Checkpoint) -> Source:
             raise
     bounds = BYTES if known is None else known.bounds
     return load_source(data.model_copy(update={"range": list(bounds)}))[0]
+
+
+def _pair(pair: str, stored: Sequence[str], outputs: Sequence[str]) -> tuple[str, str]:
+    """Return the two names of `DATA=CHECKPOINT`; either may have a `=` in it."""
+    cuts = [(pair[:k], pair[k + 1 :]) for k, character in enumerate(pair) if character == "="]
+    if not cuts:
+        raise UserError(Problem(f"got '{pair}'; write DATA=CHECKPOINT, such as cats=cat", "--class-names"))
+    for left, right in cuts:
+        if left in stored and right in outputs:
+            return left, right
+    left, right = cuts[0]
+    if left not in stored:
+        wrong, allowed, message = left, stored, f"the data have no class '{left}'"
+    else:
+        wrong, allowed, message = right, outputs, f"the checkpoint has no class '{right}'"
+    raise UserError(Problem(f"{message}{closest(wrong, allowed)}; allowed: {listing(allowed)}", "--class-names"))
+
+
+def _suggested_pairs(unknown: Sequence[str], outputs: Sequence[str]) -> str:
+    """Return the options that would name the class of each unknown one; the nearest name, or CLASS if none is near."""
+    near = [next(iter(get_close_matches(name, outputs, 1, 0.5)), "CLASS") for name in unknown]
+    return " ".join(shlex.join(["--class-names", f"{a}={b}"]) for a, b in zip(unknown[:MOST_PAIRS], near, strict=False))
 
 
 def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint) -> Split:
@@ -100,7 +142,8 @@ def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint)
     if unknown:
         raise UserError(
             Problem(
-                f"the data have classes that the checkpoint does not have: {listing(unknown)}; it has {listing(outputs)}",
+                f"the data have classes that the checkpoint does not have: {listing(unknown)}; it has {listing(outputs)}; if "
+                f"classes are the same under other names: {_suggested_pairs(unknown, list(outputs))}",
                 "--data",
             )
         )

@@ -8,10 +8,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasexp.plots.class_labels import add_legend, drawable, verbatim
+from kerasexp.plots.class_labels import add_legend, drawable, tick_rotation, verbatim
 from kerasexp.plots.style import BLUE, GREY, ORANGE, RED, empty_figure, new_figure, plain_axes
 
 COLOURS = "viridis"
+# Of a panel with a slice: font size of its ticks in points, width of its axis in inches, and how many ticks fit upright.
+TICK_SIZE, AXIS_WIDTH, MAX_TICKS = 8, 2.2, 15
 
 
 def plot_best_so_far(minutes: list[float], scores: list[float], best: list[float], objective: str) -> Figure:
@@ -52,7 +54,8 @@ def plot_trial_curves(curves: list[list[float]], best: int, ended_early: list[bo
             )
         if ended_early[k] and curve:
             crosses = axes.plot(epochs[-1], curve[-1], "x", color=RED, markersize=6)
-    top = axes.plot(np.arange(1, len(curves[best]) + 1), curves[best], color=BLUE, linewidth=2)
+    marker = "o" if len(curves[best]) == 1 else None
+    top = axes.plot(np.arange(1, len(curves[best]) + 1), curves[best], color=BLUE, linewidth=2, marker=marker)
     plain_axes(axes)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")
@@ -147,9 +150,10 @@ def plot_slices(
         axes.plot(values[k], scores[k], "o", color=BLUE, alpha=0.6, markersize=4.5)
         if ticks[k] is not None:
             words = drawable(ticks[k], 14)
-            axes.set_xticks(
-                range(len(words)), words, rotation=20 if max(map(len, words)) > 5 else 0, **verbatim(*words)
-            )
+            rotation = tick_rotation(words, TICK_SIZE, AXIS_WIDTH)
+            step = math.ceil(len(words) / MAX_TICKS)
+            places, named = range(0, len(words), step), words[::step]
+            axes.set_xticks(places, named, rotation=rotation, fontsize=TICK_SIZE, **verbatim(*named))
             axes.set_xlim(-0.5, len(words) - 0.5)
         elif logs[k] is not None:
             axes.set_xscale("log")

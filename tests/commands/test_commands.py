@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
+import typer
 import yaml
+from typer.models import TyperPath
+
+from kerasexp.cli import app
 
 COMMANDS = [
     "run",
@@ -58,6 +63,72 @@ def test_show_prints_an_experiment_that_loads_to_itself(cli, tiny_yaml):
     assert shown["training"]["epochs"] == 7 and shown["name"] == "tiny"
     Path("shown.yaml").write_text(answer.out)
     assert cli("show", "shown.yaml").out == answer.out
+
+
+def test_every_path_that_a_command_takes_may_begin_with_the_home_folder(monkeypatch, tmp_path):
+    """`--run-dir=~/x` reaches the command as it is: a shell expands only a `~` that begins a word."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths, others = 0, {"experiment-file": Path("~/a"), "data_path": "~/a", "source": "~/a"}
+    for command in typer.main.get_command(app).commands.values():
+        for parameter in command.params:
+            is_path = isinstance(parameter.type, (click.Path, TyperPath)) or parameter.name in others
+            if not is_path:
+                continue
+            paths += 1
+            value = Path("~/a") if parameter.name not in others else others[parameter.name]
+            given = [value] if parameter.multiple or parameter.nargs == -1 else value
+            found = parameter.callback(click.Context(command), parameter, given)
+            expected = type(value)(tmp_path / "a") if isinstance(value, Path) else str(tmp_path / "a")
+            assert found == ([expected] if isinstance(given, list) else expected), (command.name, parameter.name)
+    assert paths > 20
+
+
+def test_a_run_directory_in_the_home_folder(cli, tiny_yaml, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    answer = cli("run", tiny_yaml, "--run-dir=~/x", "--set", "training.epochs=1")
+    assert answer.code == 0, answer.err
+    assert answer.last_line == str(tmp_path / "home" / "x") and not Path("~").exists()
+    assert cli("predict", "~/x", "~/../images/disc/00.png").code == 0
+
+
+def test_the_name_that_is_made_from_a_files_name_is_shown(cli, tiny_yaml):
+    tiny_yaml.rename("my experiment.yaml")
+    answer = cli("run", "my experiment.yaml", "--set", "training.epochs=1")
+    assert answer.last_line == "runs/my_experiment/1"
+    assert "name: my_experiment, from the name of the file; the key `name` changes it" in answer.out
+    Path("my experiment.yaml").rename("plain.yaml")
+    assert "from the name of the file" not in cli("run", "plain.yaml", "--set", "training.epochs=1").out
+
+
+def test_evaluate_takes_classes_of_other_names(cli, finished, images):
+    given = ("evaluate", finished, "--data", "image_folder", "--data-path", images, "--format", "json")
+    before = json.loads(cli(*given).out)
+    (images / "disc").rename(images / "discs")
+    (images / "upright").rename(images / "a=b")
+    answer = cli(*given)
+    assert answer.code == 2
+    assert "--class-names a=b=CLASS --class-names discs=disc" in answer.err
+    pairs = ("--class-names", "discs=disc", "--class-names", "a=b=upright")
+    after = json.loads(cli(*given, *pairs).out)
+    assert after["same_classes"] == {"discs": "disc", "a=b": "upright"}
+    assert (after["accuracy"], after["loss"]) == (pytest.approx(before["accuracy"]), pytest.approx(before["loss"]))
+    assert "discs is taken for disc" in cli(*given[:-2], *pairs).out
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("discs", "--class-names: got 'discs'; write DATA=CHECKPOINT, such as cats=cat"),
+        (
+            "disk=disc",
+            "--class-names: the data have no class 'disk'; did you mean 'disc'?; allowed: across, disc, upright",
+        ),
+        ("disc=disk", "--class-names: the checkpoint has no class 'disk'; did you mean 'disc'?; allowed: across, disc"),
+    ],
+)
+def test_a_wrong_pair_of_class_names_is_refused(cli, finished, images, pair, message):
+    answer = cli("evaluate", finished, "--data", "image_folder", "--data-path", images, "--class-names", pair)
+    assert answer.code == 2 and message in answer.err, answer.err
 
 
 def test_check_lists_every_problem_and_trains_nothing(cli, tiny_yaml, images):

@@ -121,9 +121,9 @@ def wrong_base(draw):
     raw["base"], others, more = draw(
         st.sampled_from([
             ("nowhere.yaml", {}, {}),
-            ("spare.yml", {"spare.yaml": b""}, {"message": "did you mean 'spare.yaml'"}),
-            (["spare.yaml", "nowhere.yaml"], {"spare.yaml": b""}, {"message": "nowhere.yaml"}),
-            (["spare.yaml", 3], {"spare.yaml": b""}, {}),
+            ("spare.yml", {"spare.yaml": b"{}"}, {"message": "did you mean 'spare.yaml'"}),
+            (["spare.yaml", "nowhere.yaml"], {"spare.yaml": b"{}"}, {"message": "nowhere.yaml"}),
+            (["spare.yaml", 3], {"spare.yaml": b"{}"}, {}),
             ("exp.yaml", {}, {"message": "circle"}),
             ("spare.yaml", {"spare.yaml": b"base: exp.yaml"}, {"message": "circle"}),
             ("folder", {"folder": None}, {"message": "is a folder"}),
@@ -145,7 +145,7 @@ def wrong_upstream(draw):
     upstream, others, more = draw(
         st.sampled_from([
             ("nowhere.yaml", {}, {}),
-            ("spare.yml", {"spare.yaml": b""}, {"message": "did you mean 'spare.yaml'"}),
+            ("spare.yml", {"spare.yaml": b"{}"}, {"message": "did you mean 'spare.yaml'"}),
             ("exp.yaml", {}, {"message": "form a circle"}),
             ("spare.yaml", {"spare.yaml": b"init: {experiment: exp.yaml}"}, {"file": "exp.yaml", "message": "circle"}),
             ("folder", {"folder": None}, {"message": "is a folder"}),

@@ -25,7 +25,7 @@ from kerasexp.config.yaml_text import dump_yaml
 @pytest.fixture
 def load(tmp_path):
     """Loads an experiment from its text, beside an empty `up.yaml`."""
-    (tmp_path / "up.yaml").touch()
+    (tmp_path / "up.yaml").write_text("{}")
 
     def load_text(text: str, *overrides: str) -> Experiment:
         (tmp_path / "exp.yaml").write_text(text, encoding="utf-8", newline="")
@@ -69,7 +69,7 @@ def test_a_wrong_experiment_is_refused_with_its_place(cli, tmp_path, kind, data)
     bad: Bad = data.draw(KINDS[kind]())
     for left in tmp_path.iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
-    for name, content in {"up.yaml": b"", **bad.files}.items():
+    for name, content in {"up.yaml": b"{}", **bad.files}.items():
         Path(name).mkdir() if content is None else Path(name).write_bytes(content)
     if bad.grown:
         Path("exp.yaml").write_bytes(bad.files["exp.yaml"] + bad.grown.encode() * 1_000_000)

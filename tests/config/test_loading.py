@@ -1,16 +1,59 @@
 """From one file's text to an experiment, and back: numbers, unknown keys, files that are none."""
 
+import re
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from problems_found import problems
 
-from kerasexp.config import Experiment, load_experiment, resolved_yaml
+from kerasexp.config import Experiment, load, load_experiment, resolved_yaml
+from kerasexp.config.loading import name_of_file
 from kerasexp.errors import UserError
 
 # Values
 
 
-def test_an_empty_file_is_the_default_experiment_under_the_files_name(write):
-    assert load_experiment(write("", "part0.yaml")) == Experiment(name="part0")
+def test_an_experiment_without_keys_is_the_default_one_under_the_files_name(write):
+    assert load_experiment(write("{}", "part0.yaml")) == Experiment(name="part0")
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "# data: digits\n", "---\n", "---\n...\n", "null", "~"])
+def test_an_empty_file_is_no_experiment(write, text):
+    with pytest.raises(UserError, match=r"exp\.yaml: is empty; an experiment has at least one key"):
+        load_experiment(write(text))
+    with pytest.raises(UserError, match=r"base\.yaml: is empty"):
+        write(text, "base.yaml")
+        load_experiment(write("base: base.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("my experiment.yaml", "my_experiment"),
+        ("Übung.yaml", "Ubung"),
+        ("école №3.yaml", "ecole_No3"),
+        ("-draft-.yaml", "draft"),
+        (".hidden.yaml", "hidden"),
+        ("实验.yaml", "experiment"),
+        (f"{'long' * 30}.yaml", "long" * 25),
+        ("a.b.yaml", "a.b"),
+    ],
+)
+def test_a_files_name_gives_a_name_that_every_system_accepts(write, file, name):
+    assert load_experiment(write("data: digits", file)).name == name
+    assert load_experiment(write(f"init: {{experiment: '{file}'}}", "next.yaml")).init.experiment.name == name
+
+
+FILES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(stem=FILES)
+def test_any_file_has_a_name(stem):
+    name = name_of_file(Path(f"{stem}.yaml"))
+    assert Experiment(name=name).name == name
 
 
 @pytest.mark.parametrize("text", ["1e-3", "1E-3", "1.0e-3", "0.001", "+1e-3"])
@@ -104,11 +147,39 @@ def test_several_problems_are_reported_at_once(write):
     ],
 )
 def test_an_unknown_key_is_reported_with_the_closest_and_all_allowed_ones(write, text, key, meant, another):
-    write("", "up.yaml")
+    write("{}", "up.yaml")
     found = problems(write(text))
     assert list(found) == [key]
     assert f"did you mean '{meant}'?" in found[key]
     assert another in found[key].partition("allowed: ")[2].split(", ")
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("epochs", "'training.epochs'"),
+        ("epoch", "'training.epochs'"),
+        ("batchsize", "'training.batch_size'"),
+        ("optimizer", "'training.optimizer'"),
+        ("learning_rate", "'training.optimizer.learning_rate'"),
+        ("max_trials", "'search.max_trials'"),
+        ("filters", "'model.blocks.0.filters'"),
+        ("data.size", "'data.preprocessing.size'"),
+        ("training.dropout", "'model.dropout'"),
+        ("patience", "'training.reduce_lr_on_plateau.patience' or 'training.early_stopping.patience'"),
+        ("variant", "'variants'"),
+        ("trainings", "'training'"),
+        ("training.epoch", "'epochs'"),
+    ],
+)
+def test_a_key_that_is_in_another_section_is_suggested_with_its_full_path(write, key, meant):
+    with pytest.raises(UserError, match=rf"--set: {re.escape(key)}: .*did you mean {re.escape(meant)}\?"):
+        load_experiment(write("data: digits"), [f"{key}=2"])
+    text = "".join(f"{{{part}: " for part in key.split(".")) + "2" + "}" * len(key.split("."))
+    assert f"did you mean {meant}?" in problems(write(text))[key]
+    study = write(f"variants: {{one: {{}}, two: {{{key}: 2}}}}")
+    with pytest.raises(UserError, match=rf"in variant 'two': .*did you mean {re.escape(meant)}\?"):
+        load(study)
 
 
 def test_an_unknown_key_is_reported_with_its_file(write):
@@ -170,7 +241,7 @@ def test_what_is_no_experiment_is_refused_with_the_reason(write, content, messag
 
 
 def test_a_missing_file_is_reported_with_the_closest_one_there(write):
-    path = write("", "part1.yaml")
+    path = write("{}", "part1.yaml")
     with pytest.raises(UserError, match=r"no such file; did you mean 'part1\.yaml'\?"):
         load_experiment(path.with_name("prat1.yaml"))
 

@@ -62,7 +62,7 @@ def test_a_missing_base_is_refused(write, base):
 
 @pytest.mark.parametrize("base", ["3", "[b.yaml, 3]", "{b.yaml: 1}"])
 def test_bases_are_file_names(write, base):
-    write("", "b.yaml")
+    write("{}", "b.yaml")
     assert "YAML file" in problems(write(f"base: {base}"))["base"]
 
 
@@ -121,7 +121,7 @@ def test_set_takes_a_yaml_value(write, override, read):
 
 
 def test_set_to_what_is_no_yaml_is_refused(write):
-    assert problem_files(write(""), "seed=[") == ["--set seed"]
+    assert problem_files(write("{}"), "seed=[") == ["--set seed"]
 
 
 def test_set_reaches_into_a_list(write):
@@ -158,18 +158,37 @@ def test_set_to_another_kind_drops_the_keys_of_the_former(write):
 
 
 def test_later_overrides_win(write):
-    assert load_experiment(write(""), ["seed=1", "seed=2"]).seed == 2
+    assert load_experiment(write("{}"), ["seed=1", "seed=2"]).seed == 2
 
 
 @pytest.mark.parametrize("override", ["seed", "=3", " =3", ""])
 def test_set_without_a_key_or_a_value_is_refused_with_an_example(write, override):
     with pytest.raises(UserError, match=r"--set: .*training\.epochs=3"):
-        load_experiment(write(""), [override])
+        load_experiment(write("{}"), [override])
 
 
 def test_set_with_an_unknown_key_names_set_and_the_closest_key(write):
     with pytest.raises(UserError, match=r"--set: training\.epoch: .*did you mean 'epochs'"):
-        load_experiment(write(""), ["training.epoch=3"])
+        load_experiment(write("{}"), ["training.epoch=3"])
+
+
+@pytest.mark.parametrize("text", ["data: digits", "data: digits\nmodel: cnn", "data: digits\nmodel: {name: cnn}"])
+def test_set_within_a_section_that_is_not_written_changes_its_default(write, text):
+    default = Experiment(name="exp", data={"source": "digits"}).model
+    changed = load_experiment(write(text), ["model.blocks.1.filters=17"]).model
+    assert changed.blocks[1].filters == 17
+    assert changed.blocks[1].model_copy(update={"filters": default.blocks[1].filters}) == default.blocks[1]
+    assert changed.model_copy(update={"blocks": default.blocks}) == default
+    assert load_experiment(write(text), ["model.head.units=[4]"]).model.head.units == [4]
+    with pytest.raises(UserError, match=r"'9' is not a position in a list of 2, counted from 0"):
+        load_experiment(write(text), ["model.blocks.9.filters=17"])
+
+
+def test_set_of_another_kind_has_the_keys_of_that_kind(write):
+    path = write("data: digits")
+    assert load_experiment(path, ["model.units=[3]", "model.name=mlp"]).model.units == [3]
+    with pytest.raises(UserError, match="cnn has no key 'units'; those that have it: mlp"):
+        load_experiment(path, ["model.units=[3]"])
 
 
 def test_set_with_a_wrong_value_names_set(write):
@@ -211,7 +230,7 @@ def test_a_plain_word_stands_for_a_section_with_its_defaults(write, short):
     full = load_experiment(write("name: exp\n" + SHORT[short], "full.yaml"))
     assert load_experiment(write(short)) == full
     key, _, word = short.partition(": ")
-    assert load_experiment(write(""), [f"{key}={word}"]) == full
+    assert load_experiment(write("{}"), [f"{key}={word}"]) == full
 
 
 def test_a_word_replaces_the_section_of_the_base(write):

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kerasexp.plots.search_trials import (
     plot_best_so_far,
@@ -61,3 +64,29 @@ def test_slices_have_axes_of_their_kind(png):
     assert all(float(tick).is_integer() for tick in figure.axes[2].get_xticks())
     assert png(figure)
     assert png(plot_slices([], [], [], [], [], "val_accuracy"))
+
+
+LISTS = st.lists(st.lists(st.integers(1, 4096), max_size=6).map(str), min_size=2, max_size=40, unique=True)
+
+
+@settings(derandomize=True, deadline=None, max_examples=15)
+@given(columns=st.lists(LISTS, min_size=1, max_size=4))
+def test_the_ticks_of_lists_do_not_overlap(columns):
+    figure = plot_slices(
+        [f"domain {k}" for k in range(len(columns))],
+        [[*range(len(lists))] for lists in columns],
+        columns,
+        [None] * len(columns),
+        [[0.5] * len(lists) for lists in columns],
+        "val_accuracy",
+    )
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for axes in figure.axes[: len(columns)]:
+        boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.get_xticklabels()]
+        assert all(one.x1 <= other.x0 + 1 for one, other in zip(boxes, boxes[1:], strict=False))
+
+
+def test_a_search_of_one_epoch_draws_a_point_for_each_trial():
+    figure = plot_trial_curves([[0.1], [0.4], [0.2]], 1, [False] * 3, "accuracy on val")
+    assert all(line.get_marker() in ("o", ".") for line in figure.axes[0].get_lines())
