@@ -284,7 +284,7 @@ def test_an_impossible_file_name_is_a_missing_file(write, text, name):
 @pytest.mark.parametrize(
     "text",
     [
-        "",
+        "{}",
         "seed: 3\nreported: {val_accuracy: 0.9911, note: 'a: b # c'}",
         "data: {source: image_folder, path: nowhere.zip, class_names: {Sample001: '0', Sample002: 'no', s3: 'Ünï 手'},"
         " labels: {select: ['0', 'no']}, validation: {folds: 3, fold: 2}, test: 0.2, groups: '-(\\d+)\\.',"

@@ -3,7 +3,7 @@
 import pytest
 from problems_found import problem_files, problems
 
-from kerasexp.config import load_experiment
+from kerasexp.config import Experiment, load_experiment
 from kerasexp.config.model import Mlp
 from kerasexp.config.optimizer import Adam, Sgd
 from kerasexp.errors import UserError
@@ -278,7 +278,7 @@ def test_an_upstream_experiment_is_resolved_in_place(write):
 
 
 def test_an_upstream_experiment_has_an_upstream_of_its_own(write):
-    write("", "first.yaml")
+    write("{}", "first.yaml")
     write("init: {experiment: first.yaml}", "second.yaml")
     assert load_experiment(write("init: {experiment: second.yaml}")).init.experiment.init.experiment.name == "first"
 
