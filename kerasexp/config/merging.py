@@ -163,9 +163,8 @@ def _default(raw: dict[str, Any], at: tuple) -> dict | list:
         raw = raw[key]
         info = section.model_fields.get(key)
         kinds = [] if info is None else [member for member in members(info.annotation) if is_section(member)]
-        named = (
-            [kind for kind in kinds if tag(kind) in (raw.get("name"), raw.get("kind"))] if isinstance(raw, dict) else []
-        )
+        words = {raw.get("name"), raw.get("kind")} if isinstance(raw, dict) else set()
+        named = [kind for kind in kinds if tag(kind) in words]
         section = next(iter(named or kinds), None)
         if section is None:
             return {}

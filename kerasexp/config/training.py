@@ -41,8 +41,14 @@ class EarlyStopping(Section):
 class Checkpoint(Section):
     """Which epoch's weights are kept."""
 
-    keep: Literal["best", "last"] = Field("best", description="Weights of the epoch with the best metric, or the last.")
-    monitor: Monitor = Field("val_accuracy", description="The metric that decides which epoch is best.")
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="Weights of the epoch with the best metric, or the last. Of epochs that are equally good, the one with the "
+        "lowest val_loss is kept; of equals in both, the last.",
+    )
+    monitor: Monitor = Field(
+        "val_accuracy", description="The metric that decides which epoch is best; in a search by default its objective."
+    )
 
 
 class FineTune(Section):

@@ -134,6 +134,8 @@ def _record_kept_epoch(
     experiment: Experiment, fitted: TrainingResult, manifest: dict[str, Any], console: Console
 ) -> None:
     """Note in the manifest which epoch is kept and how many were equally good; show a tie."""
+    if not fitted.epochs:  # a classical head has no epochs
+        return
     checkpoint = experiment.training.checkpoint
     manifest["kept_epoch"] = {"epoch": fitted.kept, "keep": checkpoint.keep, "monitor": checkpoint.monitor}
     manifest["kept_epoch"]["tied_epochs"] = fitted.tied
