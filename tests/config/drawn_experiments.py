@@ -20,6 +20,7 @@ from kerasexp.config.data import FILE_SOURCES
 from kerasexp.config.merging import KIND_KEYS
 from kerasexp.config.model import Application
 from kerasexp.config.rules import broken_rules
+from kerasexp.config.space import KINDS
 
 FULL = bool(os.environ.get("KERASEXP_FULL"))
 
@@ -35,10 +36,11 @@ def drawn(short: int, full: int) -> settings:
     )
 
 
-WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+# A mapping with one of the keys of a domain is one.
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12).filter(lambda word: word not in KINDS)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 CLASS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12)
-CLASS = CLASS.filter(str.strip).map(composed)
+CLASS = CLASS.filter(lambda name: name.strip() and name not in KINDS).map(composed)
 CLASS_NAMES = st.lists(CLASS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words})
 APPLICATIONS = {kind.model_fields["name"].default for kind in Application.__subclasses__()}
 # Values that the type alone does not give.

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from image_samples import encoded, png, rows
 from PIL import Image
 
-from kerasexp.config.data import Data, DataSource, Preprocessing
+from kerasexp.config.data import Data, Preprocessing
+from kerasexp.data.class_selection import add_test_split
 from kerasexp.data.image_decoding import decode_image
-from kerasexp.data.prepared_data import add_test_split, prepare
+from kerasexp.data.prepared_data import prepare
 from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
 from kerasexp.errors import UserError
@@ -305,7 +306,7 @@ def test_the_range_of_a_stand_in_and_of_another_test_split_is_asked_for_under_th
         load_source(offline)
     source = load(folder([encoded(np.array([[0, 60]], np.uint8))] * 2))
     with pytest.raises(UserError, match=r"data\.test\.range: the pixels are 0 to 16"):
-        add_test_split(source, DataSource(source="npz", path=path))
+        load_source(Data(source="npz", path=path), "data.test")
     np.savez(
         "ab.npz",
         x_train=np.array([[[0, 1]]] * 2),
@@ -313,7 +314,7 @@ def test_the_range_of_a_stand_in_and_of_another_test_split_is_asked_for_under_th
         x_test=np.array([[[0, 1]]] * 2),
         y_test=["a", "b"],
     )
-    both = add_test_split(source, DataSource(source="npz", path="ab.npz"))
+    both, _ = add_test_split(source, load_source(Data(source="npz", path="ab.npz"), "data.test")[0])
     assert both.splits["train"].value_range is None and both.splits["test"].value_range.bounds == (0, 1)
 
 
