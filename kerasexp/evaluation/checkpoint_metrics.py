@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from kerasexp.config.base import composed
 from kerasexp.config.data import Data, DataSource, SourceName
 from kerasexp.config.merging import apply_overrides
 from kerasexp.config.validation import validated
@@ -133,17 +134,21 @@ def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint)
         UserError: the checkpoint does not have a class, or no image is left.
     """
     outputs = {name: index for index, name in enumerate(checkpoint.class_names)}
+    # The names of data are in composed form; those of an earlier checkpoint may not be.
+    outputs = {composed(name): index for name, index in outputs.items()} | outputs
+    folders = {composed(folder): name for folder, name in checkpoint.folders.items()} | checkpoint.folders
     target, unknown = [], []
     for stored in source.class_names:
-        name = checkpoint.folders.get(stored, stored)
-        if name not in outputs and stored not in checkpoint.folders:
+        name = folders.get(stored, stored)
+        if name not in outputs and stored not in folders:
             unknown.append(stored)
         target.append(outputs.get(name, -1))
     if unknown:
         raise UserError(
             Problem(
-                f"the data have classes that the checkpoint does not have: {listing(unknown)}; it has {listing(outputs)}; if "
-                f"classes are the same under other names: {_suggested_pairs(unknown, list(outputs))}",
+                f"the data have classes that the checkpoint does not have: {listing(unknown)}; it has "
+                f"{listing(checkpoint.class_names)}; if classes are the same under other names: "
+                f"{_suggested_pairs(unknown, checkpoint.class_names)}",
                 "--data",
             )
         )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from kerasexp.config.base import composed
 from kerasexp.config.data import Preprocessing, ValuePair
 from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError
@@ -152,7 +151,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Return the class names of a checkpoint folder, and the class of each stored label, in composed form.
+    """Return the class names of a checkpoint folder, and the class of each stored label.
 
     Raises:
         UserError: they cannot be read.
@@ -160,7 +159,7 @@ def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:
     classes = _read_json(folder / CLASSES)
     names, folders = classes.get("class_names"), classes.get("folders", {})
     _check_classes(names, folders, str(folder / CLASSES))
-    return [composed(name) for name in names], {composed(label): composed(name) for label, name in folders.items()}
+    return names, folders
 
 
 def _check_classes(names: Any, folders: Any, file: str) -> None:
