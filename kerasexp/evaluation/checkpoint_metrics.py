@@ -105,6 +105,7 @@ def _load(data: Data, checkpoint: Checkpoint) -> Source:
 
 def _pair(pair: str, stored: Sequence[str], outputs: Sequence[str]) -> tuple[str, str]:
     """Return the two names of `DATA=CHECKPOINT`; either may have a `=` in it."""
+    pair = composed(pair)
     cuts = [(pair[:k], pair[k + 1 :]) for k, character in enumerate(pair) if character == "="]
     if not cuts:
         raise UserError(Problem(f"got '{pair}'; write DATA=CHECKPOINT, such as cats=cat", "--class-names"))
