@@ -83,4 +83,5 @@ def test_a_wrong_experiment_is_refused_with_its_place(cli, tmp_path, kind, data)
     assert re.search(bad.message, answer.err), answer.err
     if bad.misspelt:
         meant = re.search("did you mean '([^']+)'", answer.err)
-        assert meant and bad.misspelt in typos(meant[1]), answer.err
+        # Where another section has the nearest key too, the suggestion is the whole dotted key.
+        assert meant and bad.misspelt in typos(meant[1]) + typos(meant[1].rpartition(".")[2]), answer.err
