@@ -81,6 +81,7 @@ _FLOAT = (
 )
 _Loader.add_implicit_resolver(*_FLOAT)
 _TEXT = "tag:yaml.org,2002:str"
+_PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null", "timestamp", "merge", "value")}
 
 
 def is_text(word: str) -> bool:
@@ -100,7 +101,7 @@ def _keep_names(node: yaml.Node, path: tuple[str, ...]) -> None:
         nested = any(isinstance(item, yaml.SequenceNode) for item in node.value)
         for item in node.value:
             if _ends(path, NAME_LISTS) and isinstance(item, yaml.ScalarNode) and not nested:
-                item.tag = _TEXT
+                _as_text(item)
             _keep_names(item, path)
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -108,11 +109,17 @@ def _keep_names(node: yaml.Node, path: tuple[str, ...]) -> None:
                 _keep_names(value, path)
                 continue
             if names and isinstance(key, yaml.ScalarNode):
-                key.tag = _TEXT
+                _as_text(key)
             if _ends(path, NAME_MAPS) and isinstance(value, yaml.ScalarNode):
-                value.tag = _TEXT
+                _as_text(value)
             elif isinstance(key, yaml.ScalarNode) and (not names or path == ("variants",)):
                 _keep_names(value, (*path, *key.value.split(".")))
+
+
+def _as_text(node: yaml.ScalarNode) -> None:
+    # A tag that was written, such as !own, is refused as everywhere.
+    if node.tag in _PLAIN:
+        node.tag = _TEXT
 
 
 def _ends(path: tuple[str, ...], keys: tuple[tuple[str, ...], ...]) -> bool:
@@ -136,7 +143,7 @@ def parse_yaml(text: str, name: str | None = None, at: tuple[str, ...] = ()) -> 
         if node is None:
             return None
         if isinstance(node, yaml.ScalarNode) and _ends(at[:-1], NAME_LISTS + NAME_MAPS):
-            node.tag = _TEXT
+            _as_text(node)
         _keep_names(node, at)
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
