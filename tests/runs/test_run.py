@@ -46,7 +46,8 @@ def weights(run: Path) -> list[np.ndarray]:
 
 @pytest.mark.plots
 def test_run_leaves_exactly_the_promised_files_and_answers_with_the_directory(cli, tiny_yaml):
-    answer = cli("run", tiny_yaml)
+    # At this rate the model makes mistakes on test, which have plots of their own.
+    answer = cli("run", tiny_yaml, "--set", "training.optimizer.learning_rate=0.001")
     assert (answer.code, answer.err) == (0, "")
     run = Path(answer.last_line)
     assert run == Path("runs/tiny/1")
