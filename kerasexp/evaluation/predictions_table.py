@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,32 @@ COLUMNS = ["file", "true", "predicted", "correct", "probability"]
 # Classes of each image in a table that cannot hold all of them, and the columns before theirs.
 TOP, RANKED = 20, [*COLUMNS, "p_true"]
 CHUNK_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What a comparison needs of predictions: of many classes a small part of them.
+
+    Attributes:
+        names: file or position of each image.
+        y_true, y_pred: int64 [n].
+        confidence: float32 [n], the probability of the predicted class.
+        class_names: in the order of the classes.
+    """
+
+    names: list[str]
+    y_true: np.ndarray
+    y_pred: np.ndarray
+    confidence: np.ndarray
+    class_names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """bool [n]: whether the most likely class is the true one."""
+        return self.y_pred == self.y_true
 
 
 def is_complete(predictions: Predictions) -> bool:
@@ -75,16 +103,44 @@ def read_predictions(path: Path, class_names: list[str] | None = None) -> Predic
     Raises:
         UserError: the file is missing or has another format.
     """
+    with _opened(path) as (rows, header):
+        if _is_ranked(header):
+            return _read_ranked(rows, class_names or [])
+        return _read_complete(rows, [name.removeprefix("p_") for name in header[len(COLUMNS) :]])
+
+
+def read_outcomes(path: Path, class_names: list[str]) -> Outcomes:
+    """Load true and predicted classes of such a file; arguments and errors as for `read_predictions`."""
+    with _opened(path) as (rows, header):
+        if not _is_ranked(header):
+            class_names = [name.removeprefix("p_") for name in header[len(COLUMNS) :]]
+        index = {name: position for position, name in enumerate(class_names)}
+
+        def values(chunk: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
+            predicted = np.array([index[row[2]] for row in chunk], np.int64)
+            return predicted, np.array([row[4] for row in chunk], np.float32)
+
+        names, y_true, (y_pred, confidence) = _read_chunks(rows, class_names, values)
+        return Outcomes(names, y_true, y_pred, confidence, class_names)
+
+
+def _is_ranked(header: list[str]) -> bool:
+    return header[: len(RANKED) + 1] == [*RANKED, "class_1"]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Iterator[list[str]], list[str]]]:
+    """Yield the rows and the header of a table; turn what goes wrong in the block into a UserError."""
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = csv.reader(file)
-            header = next(rows)
-            if header[: len(RANKED) + 1] == [*RANKED, "class_1"]:
-                return _read_ranked(rows, class_names or [])
-            return _read_complete(rows, [name.removeprefix("p_") for name in header[len(COLUMNS) :]])
+            header = next(rows, None)
+            if header is None:
+                raise ValueError("it is empty")
+            yield rows, header
     except OSError as error:
         raise UserError(Problem(f"cannot be read: {error.strerror or error}", str(path))) from None
-    except (ValueError, KeyError, IndexError, StopIteration) as error:
+    except (ValueError, KeyError, IndexError) as error:
         raise UserError(Problem(f"is no table of predictions: {error}", str(path))) from None
 
 

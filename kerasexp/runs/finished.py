@@ -12,8 +12,7 @@ import numpy as np
 
 from kerasexp.config import Experiment, load_experiment
 from kerasexp.errors import Problem, UserError
-from kerasexp.evaluation.predictions import Predictions
-from kerasexp.evaluation.predictions_table import read_predictions
+from kerasexp.evaluation.predictions_table import Outcomes, read_outcomes
 from kerasexp.runs.directory import RunDirectory, numbered_runs
 
 Curve = dict[str, np.ndarray]
@@ -38,7 +37,7 @@ class FinishedRun:
     metrics: dict[str, Any]
     history: Curve
     early: Curve | None
-    predictions: Predictions
+    predictions: Outcomes
 
     @property
     def name(self) -> str:
@@ -66,8 +65,13 @@ def read_finished(path: Path) -> FinishedRun:
         metrics,
         _read_columns(directory.history),
         _read_columns(directory.curve) if directory.curve.is_file() else None,
-        read_predictions(directory.predictions, manifest["data"]["class_names"]),
+        read_outcomes(directory.predictions, class_names(metrics)),
     )
+
+
+def class_names(metrics: dict[str, Any]) -> list[str]:
+    """Return the names of a run's classes in their order, from its metrics."""
+    return list(metrics.get("test", {}).get("per_class", {}))
 
 
 def _locate(path: Path) -> RunDirectory:

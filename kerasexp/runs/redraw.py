@@ -15,8 +15,9 @@ from kerasexp.data.load_data import prepare_data
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import KerasexpError, RunError, UserError
 from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.predictions_table import is_complete, read_predictions
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.finished import FinishedRun, read_finished
+from kerasexp.runs.finished import FinishedRun, class_names, read_finished
 from kerasexp.runs.labels import relabelled
 from kerasexp.runs.page import write_report
 from kerasexp.runs.results import explained
@@ -39,7 +40,8 @@ def redraw(path: Path, console: Console) -> RunDirectory:
     """
     finished = read_finished(path)
     run, manifest = finished.directory, finished.manifest
-    experiment, saved = finished.experiment, replace(finished.predictions, temperature=finished.metrics["temperature"])
+    experiment, saved = finished.experiment, read_predictions(run.predictions, class_names(finished.metrics))
+    saved = replace(saved, temperature=finished.metrics["temperature"])
     with run.locked():
         model, no_model = _model(run)
         data, no_data = _data(experiment, finished, console)
@@ -61,6 +63,8 @@ def redraw(path: Path, console: Console) -> RunDirectory:
 
 
 def _with_features(saved: Predictions, predicted: Predictions) -> Predictions:
+    if not is_complete(saved):
+        return replace(predicted, temperature=saved.temperature)
     return replace(saved, sampled=predicted.sampled, features=predicted.features)
 
 

@@ -155,3 +155,14 @@ def test_many_probabilities_lie_in_a_file(monkeypatch):
     array[3] = 1
     assert array.sum() == 10
     assert not isinstance(storage.scratch_array((5, 5)), np.memmap)
+
+
+@pytest.mark.parametrize("limit", [600, 2**24])
+def test_outcomes_are_read_without_the_probabilities(predictions, monkeypatch, tmp_path, limit):
+    monkeypatch.setattr(predictions_table, "SCORES", limit)
+    made, path = predictions(300, 6), tmp_path / "predictions.csv"
+    write_predictions(path, made)
+    read = predictions_table.read_outcomes(path, made.class_names)
+    assert (read.names, read.class_names) == (made.names, made.class_names)
+    for name in ("y_true", "y_pred", "confidence", "correct"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(made, name))
