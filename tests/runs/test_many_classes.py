@@ -20,8 +20,10 @@ SCRIPT = """
 import resource, sys
 from kerasexp.cli import main
 sys.argv = ["kerasexp", "run", "many.yaml", "--run-dir", "run"]
-main()
-print("MiB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+try:
+    main()
+finally:
+    print("MiB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
