@@ -7,10 +7,17 @@ from typing import Annotated
 
 import typer
 
+from kerasexp.commands.options import with_homes
+
 
 def report(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run directory, or a folder of numbered runs: the newest is taken.")
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="A run directory, or a folder of numbered runs: the newest is taken.",
+            callback=with_homes,
+        ),
     ],
 ):
     """Draw the plots and the report of a finished run again.
