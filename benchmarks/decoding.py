@@ -26,8 +26,8 @@ from pathlib import Path
 from timing import parser, report_row, take_turns
 
 from kerasexp.backend import import_tensorflow
-from kerasexp.config.data import DataSource, Preprocessing
-from kerasexp.config.files import find_file
+from kerasexp.config.data_section import DataSource, Preprocessing
+from kerasexp.config.yaml_paths import find_file
 from kerasexp.environment import cores
 
 # Number of channels -> the names of the mode in Keras and Pillow.

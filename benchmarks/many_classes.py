@@ -79,8 +79,8 @@ def measure(name: str) -> dict[str, float]:
     from kerasexp.config import load_experiment
     from kerasexp.console import Console
     from kerasexp.runs import page, run_metrics
-    from kerasexp.runs.request import RunRequest
     from kerasexp.runs.run import run_experiment
+    from kerasexp.runs.run_request import RunRequest
 
     seconds = {}
 

@@ -28,7 +28,7 @@ def main() -> None:
     import_tensorflow()
     from kerasexp.training.fit import fit
     from kerasexp.training.initial_model import build_model
-    from kerasexp.training.resumable_state import TrainingState
+    from kerasexp.training.training_state import TrainingState
 
     experiment = load_experiment(
         ROOT / "experiments" / "part2_random.yaml", [f"training.epochs={given.pairs + 1}", "training.validate_at=[]"]

@@ -94,7 +94,7 @@ def with_torch(epochs: int) -> float:
     from torch import nn
     from torch.nn import functional
 
-    from kerasexp.config.files import find_file
+    from kerasexp.config.yaml_paths import find_file
 
     with np.load(find_file("mnist.npz")) as file:
         data = {name: torch.from_numpy(file[name]) for name in ("x_train", "y_train", "x_test", "y_test")}

@@ -95,8 +95,8 @@ def finished_runs(tmp_path_factory) -> Path:
     """
     from kerasexp.config import load_experiment
     from kerasexp.console import Console
-    from kerasexp.runs.request import RunRequest
     from kerasexp.runs.run import run_experiment
+    from kerasexp.runs.run_request import RunRequest
 
     folder = tmp_path_factory.mktemp("finished")
     draw_images(folder / "images")

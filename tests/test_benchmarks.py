@@ -9,7 +9,7 @@ import pytest
 
 from kerasexp.training import fit
 from kerasexp.training.precision import make_deterministic
-from kerasexp.training.resumable_state import TrainingState
+from kerasexp.training.training_state import TrainingState
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 pytestmark = pytest.mark.slow

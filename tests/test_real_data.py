@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Data
+from kerasexp.config.data_section import Data
 from kerasexp.data.prepared_data import prepare
-from kerasexp.diagnosis import cross_validation
+from kerasexp.diagnosis import label_cross_validation as cross_validation
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 CHECKPOINTS = EXPERIMENTS.parent / "checkpoints"

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 
-from kerasexp.config.files import data_folder
+from kerasexp.config.yaml_paths import data_folder
 from kerasexp.environment import EXTRAS, PACKAGES, hardware, installed_version, missing_of, versions
 
 DATA_FILES = (

@@ -33,7 +33,7 @@ def evaluate(
     Example: python -m kerasexp evaluate checkpoints/part2_pretrained --data digits
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.evaluation.checkpoint_metrics import evaluate_checkpoint, parse_source
+    from kerasexp.evaluation.evaluate_checkpoint import evaluate_checkpoint, parse_source
 
     source = parse_source(data, data_path, overrides or ())
     import_tensorflow()

@@ -21,7 +21,7 @@ def list_experiments(
 
     Example: python -m kerasexp list experiments
     """
-    from kerasexp.config.catalog import experiment_lines
+    from kerasexp.config.experiment_catalog import experiment_lines
 
     for line in experiment_lines(folder):
         print(line)

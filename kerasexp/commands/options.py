@@ -32,7 +32,7 @@ def with_homes(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [with_homes(item) for item in value]
     if isinstance(value, str | Path) and str(value).startswith("~"):
-        from kerasexp.config.files import with_home
+        from kerasexp.config.yaml_paths import with_home
 
         return type(value)(with_home(Path(value)))
     return value
@@ -67,7 +67,7 @@ CheckpointPath = Annotated[
 
 def announce_name(file: Path, name: str, console: Console) -> None:
     """Show the name of an experiment, a study or a search if it was made from a file whose own name cannot be one."""
-    from kerasexp.config.loading import name_of_file
+    from kerasexp.config.yaml_loading import name_of_file
 
     if name == name_of_file(file) != file.stem:
         console.line(f"name: {name}, from the name of the file; the key `name` changes it")

@@ -27,6 +27,6 @@ def pack(
 
     resolved = load_experiment(experiment, overrides or ())
     import_tensorflow()
-    from kerasexp.data.csv_export import export_csv
+    from kerasexp.data.image_csv import export_csv
 
     print(export_csv(resolved, output, Console()))

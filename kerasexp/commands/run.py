@@ -32,7 +32,7 @@ def run(
     Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
     """
     from kerasexp.config import Search, Study, load
-    from kerasexp.config.study import quickened
+    from kerasexp.config.study_section import quickened
     from kerasexp.console import Console, command_line
 
     overrides, variants = overrides or [], variants or []
@@ -56,8 +56,8 @@ def run(
             study = quickened(asked) if quick else asked
             print(run_study(study, run_dir, Console(), jobs, variants).directory.path)
         else:
-            from kerasexp.runs.request import RunRequest
             from kerasexp.runs.run import run_experiment
+            from kerasexp.runs.run_request import RunRequest
 
             print(run_experiment(RunRequest(asked, run_dir, resume), Console()).path)
     except Interrupted as stop:

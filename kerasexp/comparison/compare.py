@@ -10,7 +10,7 @@ from kerasexp.comparison.page import comparison_rows, write_comparison_page
 from kerasexp.comparison.results import Comparison, compare
 from kerasexp.data.prepared_data import Split, prepare
 from kerasexp.errors import KerasexpError, Problem, UserError
-from kerasexp.runs.finished import FinishedRun, read_finished
+from kerasexp.runs.finished_run import FinishedRun, read_finished
 
 MAX_RUNS = 12
 # Least width of a column of the table.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasexp.comparison.convergence import SHARES
+from kerasexp.comparison.convergence_comparison import SHARES
 from kerasexp.comparison.results import (
     Comparison,
     Difference,
@@ -19,8 +19,8 @@ from kerasexp.comparison.results import (
 from kerasexp.data.prepared_data import Split
 from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
 from kerasexp.plots.samples import plot_disagreements
-from kerasexp.report.failures import Failure, by_section, draw_all, rendered
 from kerasexp.report.html import Plot, render
+from kerasexp.report.missing_parts import Failure, by_section, draw_all, rendered
 from kerasexp.runs.page import MOST_ROWS, metric_label
 from kerasexp.storage import write_text
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from kerasexp.comparison.convergence import Convergence, Curve, convergence
-from kerasexp.comparison.notes import Note
+from kerasexp.comparison.comparison_notes import Note
+from kerasexp.comparison.convergence_comparison import Convergence, Curve, convergence
 from kerasexp.config import Experiment
-from kerasexp.config.base import Section
+from kerasexp.config.section_base import Section
 from kerasexp.errors import listing
 from kerasexp.evaluation.intervals import holm, mcnemar, paired_interval
-from kerasexp.runs.finished import FinishedRun
+from kerasexp.runs.finished_run import FinishedRun
 
 SIGNIFICANT = 0.05
 

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kerasexp.config.base import Section, ShortForm
-from kerasexp.config.data import Data
-from kerasexp.config.head import ClassicalHead
-from kerasexp.config.model import Cnn, Model
-from kerasexp.config.runtime import Runtime
-from kerasexp.config.training import Training
+from kerasexp.config.data_section import Data
+from kerasexp.config.head_section import ClassicalHead
+from kerasexp.config.model_section import Cnn, Model
+from kerasexp.config.runtime_section import Runtime
+from kerasexp.config.section_base import Section, ShortForm
+from kerasexp.config.training_section import Training
 
 
 class Init(Section):

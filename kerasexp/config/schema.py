@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kerasexp.config.base import members
-from kerasexp.config.execution import ExecutionKeys
+from kerasexp.config.execution_section import ExecutionKeys
 from kerasexp.config.experiment import Experiment
-from kerasexp.config.model import Block
-from kerasexp.config.search import SearchKeys
-from kerasexp.config.space import KINDS, SEARCH, DomainKeys
-from kerasexp.config.study import StudyKeys
+from kerasexp.config.model_section import Block
+from kerasexp.config.search_section import SearchKeys
+from kerasexp.config.section_base import members
+from kerasexp.config.space_section import KINDS, SEARCH, DomainKeys
+from kerasexp.config.study_section import StudyKeys
 
 # Sections in which no value is searched for.
 PLAIN_SECTIONS = ("Experiment", "Ray", "Report")

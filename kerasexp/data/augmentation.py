@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from kerasexp.config.data import Augmentation
+from kerasexp.config.data_section import Augmentation
 
 # Weights of red, green and blue in perceived brightness (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)

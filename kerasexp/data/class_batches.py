@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kerasexp.config.training import ClassBatches
+from kerasexp.config.training_section import ClassBatches
 
 
 def classes_per_batch(counts: list[int], batches: ClassBatches) -> int:

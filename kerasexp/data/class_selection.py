@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kerasexp.data.accounting import Accounting, counted
+from kerasexp.data.file_accounting import Accounting, counted
 from kerasexp.data.source import Source
 from kerasexp.errors import Problem, UserError, closest, listing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasexp.config.files import data_folder, find_file, is_there, places
+from kerasexp.config.yaml_paths import data_folder, find_file, is_there, places
 from kerasexp.data.download import download
 from kerasexp.data.source import MissingData
 from kerasexp.environment import keras_home

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasexp.config import Experiment
-from kerasexp.config.training import ClassBatches
+from kerasexp.config.training_section import ClassBatches
 from kerasexp.data.class_batches import class_batch_steps, classes_per_batch, draw_class_batches
 
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from kerasexp.config.data import Validation
+from kerasexp.config.data_section import Validation
 from kerasexp.errors import Problem, UserError
 
 

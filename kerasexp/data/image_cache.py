@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasexp.config.data import Preprocessing
+from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.disk_arrays import CHUNK_IMAGES, MAX_IN_MEMORY, ImagesOnDisk, ImagesWriter
 from kerasexp.data.preprocessing import min_side_for, preprocess

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from kerasexp.config.data import Augmentation
+from kerasexp.config.data_section import Augmentation
 from kerasexp.data.augmentation import augment, draw_augmentations
 from kerasexp.data.disk_arrays import ImagesOnDisk
 from kerasexp.data.epoch_sampling import Sampling

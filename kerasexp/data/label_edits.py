@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kerasexp.config.data import Labels
+from kerasexp.config.data_section import Labels
 from kerasexp.errors import Problem, UserError, closest, listing
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
-from kerasexp.data.accounting import fault_lines
-from kerasexp.data.data_checks import absence, misfits
+from kerasexp.data.data_requirements import absence, misfits
+from kerasexp.data.file_accounting import fault_lines
 from kerasexp.data.prepared_data import DataCache, PreparedData, prepare
 from kerasexp.errors import UserError
 

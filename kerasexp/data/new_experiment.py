@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from kerasexp.config import load_experiment
-from kerasexp.config.base import composed
+from kerasexp.config.section_base import composed
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import Console
-from kerasexp.data.accounting import fault_lines
-from kerasexp.data.dataset_survey import Survey, survey
+from kerasexp.data.file_accounting import fault_lines
 from kerasexp.data.hold_out import hold_out
+from kerasexp.data.image_statistics import Survey, survey
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.storage import safe_name, write_text
 

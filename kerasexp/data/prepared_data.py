@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from kerasexp.config.data import Data, DataSource, Labels, Preprocessing
-from kerasexp.data.accounting import Accounting
+from kerasexp.config.data_section import Data, DataSource, Labels, Preprocessing
 from kerasexp.data.class_selection import add_test_split, select_classes
 from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
+from kerasexp.data.file_accounting import Accounting
 from kerasexp.data.hold_out import hold_out, match_groups
 from kerasexp.data.image_cache import decode_cached, is_large
 from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.preprocessing import preprocess_array
-from kerasexp.data.shared_images import split_notes
 from kerasexp.data.source import Images, Source, require_two_classes
 from kerasexp.data.sources import load_source
+from kerasexp.data.split_overlap import split_notes
 from kerasexp.data.value_range import COUNTED, ValueRange, few_values, range_sentences
 from kerasexp.errors import Problem, RunError, UserError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from kerasexp.config.data import Preprocessing
+from kerasexp.config.data_section import Preprocessing
 
 # Weights of red, green and blue in grey (ITU-R BT.601), as in OpenCV, Pillow and TensorFlow.
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)

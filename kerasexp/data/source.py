@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasexp.config.base import composed, name_fault
-from kerasexp.data.accounting import Accounting
+from kerasexp.config.section_base import composed, name_fault
+from kerasexp.data.file_accounting import Accounting
 from kerasexp.errors import Problem, UserError, closest, listing
 
 if TYPE_CHECKING:

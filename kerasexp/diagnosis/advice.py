@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasexp.config.data import Data
-from kerasexp.config.training import Training, labels_are_complementary
+from kerasexp.config.data_section import Data
+from kerasexp.config.training_section import Training, labels_are_complementary
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.diagnosis.results import Diagnosis, LabelAssessment
 from kerasexp.errors import listing

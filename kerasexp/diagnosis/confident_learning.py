@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasexp.evaluation.limits import DENSE_CLASSES, resample_slices
+from kerasexp.evaluation.metric_limits import DENSE_CLASSES, resample_slices
 
 
 @dataclass(frozen=True)

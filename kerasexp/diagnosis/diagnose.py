@@ -12,11 +12,11 @@ from typing import get_args
 import numpy as np
 
 from kerasexp.config import Experiment, experiment_from, load_experiment
-from kerasexp.config.data import FILE_SOURCES, Preprocessing, SourceName
-from kerasexp.config.files import find_file, places
+from kerasexp.config.data_section import FILE_SOURCES, Preprocessing, SourceName
+from kerasexp.config.yaml_paths import find_file, places
 from kerasexp.console import Console
-from kerasexp.data.accounting import fault_lines
-from kerasexp.data.dataset_survey import image_statistics, merge_statistics, summarize
+from kerasexp.data.file_accounting import fault_lines
+from kerasexp.data.image_statistics import image_statistics, merge_statistics, summarize
 from kerasexp.data.new_experiment import suggest_preprocessing
 from kerasexp.data.prepared_data import PreparedData, Split, prepare
 from kerasexp.data.preprocessing import preprocess_array
@@ -24,6 +24,7 @@ from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.diagnosis.advice import advise
+from kerasexp.diagnosis.diagnosis_summary import as_json, as_text
 from kerasexp.diagnosis.image_checks import StoredImages, check_stored_images
 from kerasexp.diagnosis.label_assessment import (
     MIN_TRAIN,
@@ -31,17 +32,16 @@ from kerasexp.diagnosis.label_assessment import (
     cross_validated_assessment,
     true_class_scores,
 )
-from kerasexp.diagnosis.page import write_diagnosis_page
-from kerasexp.diagnosis.reference_checkpoint import (
+from kerasexp.diagnosis.label_reference import (
     assess_with_checkpoint,
     matched_share,
     matching_checkpoints,
     shared_classes,
 )
+from kerasexp.diagnosis.page import write_diagnosis_page
 from kerasexp.diagnosis.results import Diagnosis, LabelAssessment, dataset_overview
-from kerasexp.diagnosis.summary import as_json, as_text
 from kerasexp.errors import Problem, UserError, closest, listing
-from kerasexp.evaluation.limits import most_images
+from kerasexp.evaluation.metric_limits import most_images
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.storage import safe_name
 

@@ -13,11 +13,11 @@ from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.diagnosis.label_verdict import HeldOutPredictions, Verdict, assess_labels, disagreement
 from kerasexp.diagnosis.results import LabelAssessment
 from kerasexp.evaluation.intervals import wilson_interval
-from kerasexp.evaluation.limits import most_images, sampled_positions
+from kerasexp.evaluation.metric_limits import most_images, sampled_positions
 from kerasexp.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
-    from kerasexp.diagnosis.cross_validation import CrossValidated
+    from kerasexp.diagnosis.label_cross_validation import CrossValidated
 
 # Fewest images of train for cross-validation, and most images of test to assess.
 MIN_TRAIN, MAX_TEST = 30, 10_000
@@ -33,7 +33,7 @@ def cross_validated_assessment(
     splits: Mapping[str, Split], class_names: list[str], seed: int, progress: Callable[[int, int], None]
 ) -> tuple[list[LabelAssessment], CrossValidated]:
     """Assess train with models that were not trained on the assessed images, and test with all of these models."""
-    from kerasexp.diagnosis.cross_validation import cross_validate
+    from kerasexp.diagnosis.label_cross_validation import cross_validate
 
     train, test = splits["train"], splits.get("test")
     most = min(MAX_TEST, most_images(len(class_names)))

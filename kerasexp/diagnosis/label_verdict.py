@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kerasexp.diagnosis.confident_learning import LabelErrors, find_label_errors
-from kerasexp.diagnosis.information import Information, information
-from kerasexp.evaluation.contingency import Table, contingency_table, filled_cells
+from kerasexp.diagnosis.label_information import Information, information
+from kerasexp.evaluation.confusion_counts import Table, contingency_table, filled_cells
 
 # p-value below which labels and predictions count as dependent.
 SIGNIFICANT = 0.005

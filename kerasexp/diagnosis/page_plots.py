@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kerasexp.diagnosis.diagnosis_sentences import percent
 from kerasexp.diagnosis.image_checks import Place
-from kerasexp.diagnosis.information import complementary_limit
+from kerasexp.diagnosis.label_information import complementary_limit
 from kerasexp.diagnosis.results import DatasetOverview, LabelAssessment
-from kerasexp.diagnosis.sentences import percent
-from kerasexp.evaluation.contingency import in_blocks
-from kerasexp.plots.class_counts import plot_class_counts
+from kerasexp.evaluation.confusion_counts import in_blocks
+from kerasexp.plots.class_count_bars import plot_class_counts
 from kerasexp.plots.confusion_matrix import plot_confusion
-from kerasexp.plots.label_errors import plot_label_errors, plot_labelled_images
-from kerasexp.plots.mutual_information import plot_mutual_information
+from kerasexp.plots.label_error_grid import plot_label_errors, plot_labelled_images
+from kerasexp.plots.mutual_information_plot import plot_mutual_information
 from kerasexp.report.html import Plot
 
 MAX_ERRORS, MAX_GROUPS, MAX_UNUSUAL = 18, 8, 8

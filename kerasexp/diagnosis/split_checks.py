@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasexp.data.downsampling import downsampled
 from kerasexp.data.prepared_data import Split
-from kerasexp.diagnosis.downsampling import downsampled
 from kerasexp.environment import cores
 
 # A class with less than this share of the median class's images is rare.

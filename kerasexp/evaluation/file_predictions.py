@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasexp.config.files import is_there
+from kerasexp.config.yaml_paths import is_there
 from kerasexp.data.archive import open_files
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.found_images import find_images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kerasexp.evaluation.limits import resample_slices
+from kerasexp.evaluation.metric_limits import resample_slices
 
 Z = 1.959963984540054  # of 95 %
 

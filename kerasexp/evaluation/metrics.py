@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasexp.evaluation.calibration import reliability
 from kerasexp.evaluation.intervals import wilson_interval
-from kerasexp.evaluation.limits import row_slices
+from kerasexp.evaluation.metric_limits import row_slices
 from kerasexp.evaluation.predictions import Predictions
 
 KERAS_EPSILON = 1e-7

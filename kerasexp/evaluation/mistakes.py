@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasexp.evaluation.contingency import Table, contingency_table
+from kerasexp.evaluation.confusion_counts import Table, contingency_table
 from kerasexp.evaluation.predictions import Predictions
 
 EXAMPLES, CONFUSED = 2, 4

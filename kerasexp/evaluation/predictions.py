@@ -13,7 +13,7 @@ import numpy as np
 from kerasexp.errors import RunError
 from kerasexp.evaluation.calibration import at_temperature
 from kerasexp.evaluation.intervals import macro_intervals
-from kerasexp.evaluation.limits import RESAMPLES, most_images, resamples_of, sampled_note, sampled_positions
+from kerasexp.evaluation.metric_limits import RESAMPLES, most_images, resamples_of, sampled_note, sampled_positions
 from kerasexp.evaluation.roc import OneVsRestCurves, one_vs_rest_curves
 from kerasexp.storage import scratch_array
 

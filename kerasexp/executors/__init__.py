@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from kerasexp.config.execution import ExecutionKeys
+from kerasexp.config.execution_section import ExecutionKeys
 from kerasexp.console import Console
 from kerasexp.environment import cores
-from kerasexp.executors.processes import ProcessPool
+from kerasexp.executors.process_pool import ProcessPool
 from kerasexp.executors.tasks import Task, TaskResult, ThisProcess
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.config import Experiment
-from kerasexp.config.data import Data
-from kerasexp.config.execution import Ray
+from kerasexp.config.data_section import Data
+from kerasexp.config.execution_section import Ray
 from kerasexp.errors import Interrupted, KerasexpError, Problem, UserError
 from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, run_task
 

@@ -69,8 +69,8 @@ def run_task(task: Task, cache: DataCache) -> TaskResult:
     import_tensorflow()
     import keras
 
-    from kerasexp.runs.request import RunRequest
     from kerasexp.runs.run import run_experiment
+    from kerasexp.runs.run_request import RunRequest
 
     request = RunRequest(task.experiment, task.folder, True, task.earlier, is_trial=task.trial, parent=task.parent)
     with task.log.open("a", encoding="utf-8", errors="backslashreplace") as log:

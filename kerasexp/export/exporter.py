@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.backend import silenced
-from kerasexp.config.data import DataSource, Preprocessing
-from kerasexp.config.files import is_there
+from kerasexp.config.data_section import DataSource, Preprocessing
+from kerasexp.config.yaml_paths import is_there
 from kerasexp.console import Console
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.source import BrokenImage
@@ -20,8 +20,8 @@ from kerasexp.environment import missing_of
 from kerasexp.errors import KerasexpError, Problem, RunError, UserError, closest, listing
 from kerasexp.evaluation.file_predictions import ImageFile, image_files, preprocessed
 from kerasexp.export import FORMATS, ExportFormat
+from kerasexp.export.export_metadata import export_metadata
 from kerasexp.export.float32_model import HALF_TOLERANCE, float32_copy, tolerance
-from kerasexp.export.metadata import export_metadata
 from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 from kerasexp.storage import temporary_folder, write_errors
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from kerasexp.config.loss import Center, Loss, Triplet, metric_losses
-from kerasexp.losses.center import CenterLoss
-from kerasexp.losses.complementary import Forward, GradientAscent, NonNegative, SclExp, SclNl, Unbiased
+from kerasexp.config.loss_section import Center, Loss, Triplet, metric_losses
+from kerasexp.losses.center_loss import CenterLoss
+from kerasexp.losses.complementary_losses import Forward, GradientAscent, NonNegative, SclExp, SclNl, Unbiased
 from kerasexp.losses.cross_entropy import cross_entropy
-from kerasexp.losses.imbalance import ClassBalanced, Focal, Ldam, LogitAdjusted
-from kerasexp.losses.triplet import TripletLoss
+from kerasexp.losses.imbalance_losses import ClassBalanced, Focal, Ldam, LogitAdjusted
+from kerasexp.losses.triplet_loss import TripletLoss
 
 # Of integer labels [n] and embeddings [n, f], a scalar.
 MetricLoss = keras.losses.Loss | keras.layers.Layer

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import keras
 
-from kerasexp.config.data import Preprocessing
+from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.experiment import Experiment, classical_head
-from kerasexp.config.head import ZeroShot
-from kerasexp.config.model import Application, Model
+from kerasexp.config.head_section import ZeroShot
+from kerasexp.config.model_section import Application, Model
 from kerasexp.models.applications import APPLICATIONS, imagenet_logits
 from kerasexp.models.cnn import CNN
-from kerasexp.models.decoding import ARGMAX, Decoding, decoding_of
 from kerasexp.models.family import Family
-from kerasexp.models.label_mapping import LabelMapping
+from kerasexp.models.label_mapping_layer import LabelMapping
+from kerasexp.models.logit_decoding import ARGMAX, Decoding, decoding_of
 from kerasexp.models.mlp import MLP
 from kerasexp.models.resnet import RESNET18
 

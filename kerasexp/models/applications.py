@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasexp.config.model import Application
+from kerasexp.config.model_section import Application
 from kerasexp.models.family import Family
 from kerasexp.models.layers import POOLINGS, dense_head, standardise
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from kerasexp.models.label_mapping import IMPOSSIBLE_LOGIT
-from kerasexp.models.nearest_neighbours import NearestNeighbours
+from kerasexp.models.label_mapping_layer import IMPOSSIBLE_LOGIT
+from kerasexp.models.nearest_neighbours_layer import NearestNeighbours
 
 
 def linear_logits(

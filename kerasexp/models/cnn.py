@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import keras
 
-from kerasexp.config.model import Block, Cnn
+from kerasexp.config.model_section import Block, Cnn
 from kerasexp.models.family import Family
 from kerasexp.models.layers import POOLINGS, convolution, dense_head, rescale
 from kerasexp.models.mobilenet import inverted_residual, separable_convolution

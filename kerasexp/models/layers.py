@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from kerasexp.config.model import Activation, Block, Head
+from kerasexp.config.model_section import Activation, Block, Head
 
 # Momentum of the moving averages. Keras's default 0.99 lags some 500 steps behind, an epoch of MNIST: after a short
 # training, or early in a long one, validation would see the statistics of outdated weights. 0.9 is PyTorch's default.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from kerasexp.config.model import Mlp
+from kerasexp.config.model_section import Mlp
 from kerasexp.models.family import Family
 from kerasexp.models.layers import dense, rescale
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from kerasexp.config.model import Block
+from kerasexp.config.model_section import Block
 from kerasexp.models.layers import convolution, finish
 
 

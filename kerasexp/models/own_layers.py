@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import keras
 
-from kerasexp.models.label_mapping import LabelMapping
-from kerasexp.models.nearest_neighbours import NearestNeighbours
+from kerasexp.models.label_mapping_layer import LabelMapping
+from kerasexp.models.nearest_neighbours_layer import NearestNeighbours
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keras
 
-from kerasexp.config.model import ResNet18
+from kerasexp.config.model_section import ResNet18
 from kerasexp.models.family import Family
 from kerasexp.models.layers import POOLINGS, activate, dense_head, normalise, rescale, standardise
 

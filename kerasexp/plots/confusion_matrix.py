@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from kerasexp.plots.class_labels import drawable, text_width, tick_rotation, verbatim
 from kerasexp.plots.style import MAX_NAMES, new_figure
+from kerasexp.plots.tick_labels import drawable, text_width, tick_rotation, verbatim
 
 # Most classes with readable numbers in the cells.
 MAX_NUMBERS = 20

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kerasexp.plots.class_labels import verbatim
 from kerasexp.plots.style import RED, empty_figure
+from kerasexp.plots.tick_labels import verbatim
 
 # Images up to this many pixels a side are drawn without interpolation, which would hide their low resolution.
 MAX_PIXELS = 40

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kerasexp.plots.class_labels import add_legend, drawable, verbatim
 from kerasexp.plots.style import BLUE, ORANGE, PALETTE, new_figure, plain_axes
+from kerasexp.plots.tick_labels import add_legend, drawable, verbatim
 
 STYLES = ("-", "--", "-.", ":")
 

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kerasexp.plots.class_labels import add_legend, drawable
 from kerasexp.plots.style import GREY, PALETTE, empty_figure, new_figure, plain_axes
+from kerasexp.plots.tick_labels import add_legend, drawable
 
 Curve = tuple[np.ndarray, np.ndarray] | None
 # With more classes than colours, only this many are coloured: the worst.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasexp.plots.class_labels import drawable
 from kerasexp.plots.image_grid import MAX_TITLE, draw_image_grid
+from kerasexp.plots.tick_labels import drawable
 
 # Most runs whose predictions fit over an image.
 MAX_RUNS = 4

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from kerasexp.config import Experiment, Study
 from kerasexp.console import Console
-from kerasexp.data.data_checks import misfits
+from kerasexp.data.data_requirements import misfits
 from kerasexp.data.load_data import prepare_data
 from kerasexp.errors import Problem, UserError
 

@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 
 from kerasexp.config import Experiment
-from kerasexp.config.files import find_file
-from kerasexp.config.model import IMAGENET
+from kerasexp.config.model_section import IMAGENET
+from kerasexp.config.yaml_paths import find_file
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.storage import digest_of_file
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from kerasexp.config import Experiment, load_experiment, resolved_yaml
 from kerasexp.console import Console
-from kerasexp.data.data_checks import absence
+from kerasexp.data.data_requirements import absence
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.environment import hardware, now, versions
 from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
 from kerasexp.models.flops import flops
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.identity import NUMERICS_VERSION, Identity
-from kerasexp.runs.request import Upstream
+from kerasexp.runs.run_request import Upstream
 from kerasexp.storage import write_json, write_text
 from kerasexp.training.initial_model import InitialModel
 

@@ -10,8 +10,8 @@ from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.console import Console
 from kerasexp.diagnosis.page import diagnosis_content
 from kerasexp.evaluation.retrieval import retrieval_labels
-from kerasexp.report.failures import Failure, as_json, attempt, by_section, rendered
 from kerasexp.report.html import DrawnPlot, render
+from kerasexp.report.missing_parts import Failure, as_json, attempt, by_section, rendered
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.page_plots import run_plots
 from kerasexp.runs.results import CLASSES, DATA, SECTIONS, TRAINING, Results

@@ -8,26 +8,26 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.config.experiment import classical_head
-from kerasexp.config.loss import metric_losses
+from kerasexp.config.loss_section import metric_losses
 from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots, label_plots
-from kerasexp.evaluation.contingency import in_blocks
+from kerasexp.evaluation.confusion_counts import in_blocks
 from kerasexp.evaluation.mistakes import ConfusedPair
 from kerasexp.evaluation.roc import MANY
-from kerasexp.plots.confused_pairs import plot_confused_pairs
+from kerasexp.plots.confused_pairs_grid import plot_confused_pairs
 from kerasexp.plots.confusion_matrix import MAX_NUMBERS, plot_confusion
-from kerasexp.plots.cross_validation_scores import plot_cross_validation
-from kerasexp.plots.curves import plot_curves
-from kerasexp.plots.feature_embedding import plot_embedding
-from kerasexp.plots.feature_maps import plot_feature_maps
-from kerasexp.plots.filters import plot_filters
-from kerasexp.plots.grad_cam import plot_grad_cam
-from kerasexp.plots.gradients import plot_gradient_flow
+from kerasexp.plots.cross_validation_plot import plot_cross_validation
+from kerasexp.plots.embedding_scatter import plot_embedding
+from kerasexp.plots.epoch_curves import plot_curves
+from kerasexp.plots.feature_map_grid import plot_feature_maps
+from kerasexp.plots.filter_grid import plot_filters
+from kerasexp.plots.grad_cam_grid import plot_grad_cam
+from kerasexp.plots.gradient_curves import plot_gradient_flow
 from kerasexp.plots.learning_curves import plot_learning_curves
-from kerasexp.plots.reliability import plot_reliability
+from kerasexp.plots.reliability_diagram import plot_reliability
 from kerasexp.plots.roc_curves import plot_one_vs_rest
 from kerasexp.plots.samples import plot_samples
-from kerasexp.report.failures import Failure, Unavailable, draw_all
 from kerasexp.report.html import DrawnPlot, Plot
+from kerasexp.report.missing_parts import Failure, Unavailable, draw_all
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results
 
 MAX_PAIRS = 6

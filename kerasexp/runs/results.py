@@ -10,19 +10,19 @@ import keras
 import numpy as np
 
 from kerasexp.config import Experiment
-from kerasexp.config.training import labels_are_complementary
+from kerasexp.config.training_section import labels_are_complementary
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.diagnosis.advice import Advice, advise
 from kerasexp.diagnosis.label_assessment import assess_with_run
 from kerasexp.diagnosis.results import Diagnosis, dataset_overview
 from kerasexp.evaluation.calibration import Reliability, reliability
-from kerasexp.evaluation.contingency import Table
+from kerasexp.evaluation.confusion_counts import Table
 from kerasexp.evaluation.interpretation import Interpretation, first_and_last_kernels, interpret
 from kerasexp.evaluation.mistakes import ConfusedPair, confident_mistakes, confused_pairs, confusion, sample_predictions
 from kerasexp.evaluation.predictions import Predictions
 from kerasexp.evaluation.roc import OneVsRestCurves
 from kerasexp.evaluation.tsne import embed, sample_positions
-from kerasexp.report.failures import Failure, Unavailable, attempt
+from kerasexp.report.missing_parts import Failure, Unavailable, attempt
 from kerasexp.training.training_result import TrainingResult
 
 # Sections of the page, in its order.

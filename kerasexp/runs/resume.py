@@ -9,7 +9,7 @@ from kerasexp.console import Console
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.directory import RunDirectory, earlier_runs
 from kerasexp.runs.identity import Identity
-from kerasexp.runs.request import RunRequest
+from kerasexp.runs.run_request import RunRequest
 from kerasexp.storage import copy_folder
 
 

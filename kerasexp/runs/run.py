@@ -8,8 +8,8 @@ from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.identity import identify
-from kerasexp.runs.request import RunRequest, Upstream
 from kerasexp.runs.resume import find_run, is_finished
+from kerasexp.runs.run_request import RunRequest, Upstream
 from kerasexp.storage import copy_folder
 from kerasexp.training.interruption import interruption_as_error
 
@@ -50,9 +50,9 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     if found is not None and is_finished(found, identity):
         return found
 
-    from kerasexp.runs.labels import relabelled
     from kerasexp.runs.manifest import describe, recorded
     from kerasexp.runs.page import write_report
+    from kerasexp.runs.run_labels import relabelled
     from kerasexp.runs.run_metrics import evaluate, validate
     from kerasexp.training.fit import fit
     from kerasexp.training.initial_model import build_model

@@ -10,18 +10,18 @@ import keras
 import numpy as np
 
 from kerasexp.config import Experiment
-from kerasexp.config.loss import metric_losses
-from kerasexp.config.training import labels_are_complementary
+from kerasexp.config.loss_section import metric_losses
+from kerasexp.config.training_section import labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.evaluation.calibration import fit_temperature
 from kerasexp.evaluation.complementary_metrics import complementary_metrics
-from kerasexp.evaluation.contingency import filled_cells
-from kerasexp.evaluation.limits import NEIGHBOURS_SEARCHED, sampled_note, sampled_positions
+from kerasexp.evaluation.confusion_counts import filled_cells
+from kerasexp.evaluation.metric_limits import NEIGHBOURS_SEARCHED, sampled_note, sampled_positions
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.mistakes import confusion
 from kerasexp.evaluation.predictions import Predictions, predict_split
-from kerasexp.evaluation.predictions_table import TOP, is_complete, write_predictions
+from kerasexp.evaluation.predictions_csv import TOP, is_complete, write_predictions
 from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
 from kerasexp.evaluation.tsne import sample_positions
 from kerasexp.runs.directory import RunDirectory

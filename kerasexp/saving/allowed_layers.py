@@ -14,7 +14,7 @@ import math
 from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
-from kerasexp.saving.model_refusal import Refused
+from kerasexp.saving.model_file_refusal import Refused
 
 if TYPE_CHECKING:
     from kerasexp.models.own_layers import OwnLayer

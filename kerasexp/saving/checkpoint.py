@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from kerasexp.config.data import Preprocessing, ValuePair
+from kerasexp.config.data_section import Preprocessing, ValuePair
 from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError
 from kerasexp.saving.model_file import load_classifier

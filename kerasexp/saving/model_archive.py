@@ -13,7 +13,7 @@ from typing import Any
 
 from kerasexp.data.zip_checks import open_zip
 from kerasexp.errors import listing
-from kerasexp.saving.model_refusal import Refused, refusing
+from kerasexp.saving.model_file_refusal import Refused, refusing
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 # EfficientNetV2-L, with a thousand layers, has a config of 1 MB. Python needs up to thirty times the memory to parse JSON.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasexp.saving.allowed_layers import INPUT, own_layer
-from kerasexp.saving.model_graph import Graph, Node
-from kerasexp.saving.model_refusal import Refused
+from kerasexp.saving.model_file_graph import Graph, Node
+from kerasexp.saving.model_file_refusal import Refused
 
 if TYPE_CHECKING:
     import keras

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import h5py
 
-from kerasexp.saving.model_refusal import Refused, refusing
+from kerasexp.saving.model_file_refusal import Refused, refusing
 
 # EfficientNetV2-L has 3,395 groups and arrays.
 MAX_OBJECTS = 20_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from kerasexp.config import Experiment, Search
-from kerasexp.config.search import corner_problems
+from kerasexp.config.search_section import corner_problems
 from kerasexp.console import Console
 from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import PreparedData

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
-from kerasexp.config.search import Search
-from kerasexp.config.space import is_domain
+from kerasexp.config.search_section import Search
+from kerasexp.config.space_section import is_domain
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.directory import RunDirectory, numbered_runs
 from kerasexp.storage import copy_folder, write_json, write_text

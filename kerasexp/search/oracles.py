@@ -20,8 +20,8 @@ from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 from sklearn.exceptions import ConvergenceWarning
 
-from kerasexp.config.search import OBJECTIVES, Search
-from kerasexp.config.space import Domain
+from kerasexp.config.search_section import OBJECTIVES, Search
+from kerasexp.config.space_section import Domain
 
 # Private attributes of keras-tuner that are used here: those of an instance, with the class.
 PRIVATE = {"_save_trial": keras_tuner.Oracle, "_random_state": BayesianOptimizationOracle}

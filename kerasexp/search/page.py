@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from kerasexp.config.space import Domain
-from kerasexp.plots.search_trials import (
+from kerasexp.config.space_section import Domain
+from kerasexp.plots.search_plots import (
     plot_best_so_far,
     plot_importance,
     plot_parallel,
     plot_slices,
     plot_trial_curves,
 )
-from kerasexp.report.failures import Failure, draw_all, rendered
 from kerasexp.report.html import DrawnPlot, Plot, render
+from kerasexp.report.missing_parts import Failure, draw_all, rendered
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.results import Importance, SearchResults, Trial, axis_position, importance
 from kerasexp.search.table import short_names, value_text

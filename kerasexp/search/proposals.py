@@ -13,8 +13,8 @@ from pathlib import Path
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from kerasexp.config.search import Search
-from kerasexp.config.space import Domain
+from kerasexp.config.search_section import Search
+from kerasexp.config.space_section import Domain
 from kerasexp.errors import RunError
 from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.search.oracles import decoded, make_hyperparameters, make_oracle

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kerasexp.config import Search
-from kerasexp.config.space import Domain
+from kerasexp.config.space_section import Domain
 from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from kerasexp.config import Search, Study, resolved_yaml
-from kerasexp.config.study import with_seed
+from kerasexp.config.study_section import with_seed
 from kerasexp.console import Console
 from kerasexp.errors import RunError
 from kerasexp.executors import make_executor
 from kerasexp.search.check import check_corners
 from kerasexp.search.directory import SearchDirectory
-from kerasexp.search.scheduler import TrialScheduler, max_trials, monitor_message
 from kerasexp.search.table import best_lines
+from kerasexp.search.trial_scheduler import TrialScheduler, max_trials, monitor_message
 from kerasexp.storage import write_text
 from kerasexp.studies.run import FinishedStudy, run_study
 from kerasexp.training.interruption import interruption_as_error

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from kerasexp.plots.study_variants import plot_study_accuracies, plot_study_curves
-from kerasexp.report.failures import Failure, draw_all, rendered
+from kerasexp.plots.study_plots import plot_study_accuracies, plot_study_curves
 from kerasexp.report.html import DrawnPlot, Plot, render
+from kerasexp.report.missing_parts import Failure, draw_all, rendered
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.studies.results import ACCURACIES, StudyResults
 from kerasexp.studies.table import HEADINGS, difference_sentences, table_row

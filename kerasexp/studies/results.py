@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasexp.comparison.notes import Note
+from kerasexp.comparison.comparison_notes import Note
 from kerasexp.config import Experiment, Study
-from kerasexp.runs.finished import Curve, FinishedRun
+from kerasexp.runs.finished_run import Curve, FinishedRun
 from kerasexp.studies.seed_statistics import SeedDifference, Spread, differences_from_first, spread
 
 # Shown side by side; papers' metrics have the same names. As in Keras, a name without a split is of the training images.

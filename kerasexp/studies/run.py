@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.config import Experiment, Study, resolved_yaml
-from kerasexp.config.study import folder_of
+from kerasexp.config.study_section import folder_of
 from kerasexp.console import Console
 from kerasexp.errors import KerasexpError, Problem, RunError, UserError, closest, listing
 from kerasexp.executors import Executor, make_executor, run_all
 from kerasexp.executors.tasks import Task, TaskResult
-from kerasexp.runs.finished import FinishedRun, read_finished
+from kerasexp.runs.finished_run import FinishedRun, read_finished
 from kerasexp.studies.directory import StudyDirectory
 from kerasexp.studies.results import RunOutcome, StudyResults, gather_results
 from kerasexp.studies.table import markdown

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from kerasexp.config.training import Checkpoint, Training, direction
+from kerasexp.config.training_section import Checkpoint, Training, direction
 from kerasexp.storage import replacing
 from kerasexp.training.devices import last_learning_rate, steps_done
 from kerasexp.training.training_clock import Clock

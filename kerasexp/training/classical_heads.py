@@ -12,14 +12,14 @@ import keras
 import numpy as np
 
 from kerasexp.config.experiment import Experiment, classical_head
-from kerasexp.config.head import LogisticRegression, NearestNeighbours, Svm
+from kerasexp.config.head_section import LogisticRegression, NearestNeighbours, Svm
 from kerasexp.console import Console
 from kerasexp.data.input_pipeline import EVALUATION_IMAGES
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.environment import cores
 from kerasexp.models import with_logits
 from kerasexp.models.classical_layers import for_all_classes, linear_logits, neighbour_logits, rbf_logits
-from kerasexp.saving.run_files import RunFiles
+from kerasexp.saving.saved_run_files import RunFiles
 from kerasexp.storage import replacing
 from kerasexp.training.feature_extraction import extract_features
 from kerasexp.training.gradient_flow import NO_GRADIENTS

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config import Experiment
-from kerasexp.config.loss import metric_losses
+from kerasexp.config.loss_section import metric_losses
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.errors import Problem, UserError
 from kerasexp.training import hooks

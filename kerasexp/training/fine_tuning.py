@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from kerasexp.config.training import FineTune
+from kerasexp.config.training_section import FineTune
 from kerasexp.errors import Problem, UserError, closest, listing
 from kerasexp.models import Family
 from kerasexp.training import hooks

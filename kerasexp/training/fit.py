@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 
 from kerasexp.config.experiment import Experiment, classical_head
-from kerasexp.config.training import Training, labels_are_complementary
+from kerasexp.config.training_section import Training, labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.input_pipeline import evaluation_batch_size, evaluation_batches, training_batches
@@ -15,26 +15,26 @@ from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.errors import NonFiniteLoss
 from kerasexp.losses import build_loss
 from kerasexp.models import MODELS
-from kerasexp.models.decoding import decoding_of
+from kerasexp.models.logit_decoding import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
-from kerasexp.saving.run_files import RunFiles
+from kerasexp.saving.saved_run_files import RunFiles
 from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, TensorBoard, plateau_callbacks
 from kerasexp.training.classical_heads import CLASSICAL_FITS
 from kerasexp.training.devices import largest_batch_size, train_as_one_device
-from kerasexp.training.early_curve import EarlyCurve
+from kerasexp.training.early_validation import EarlyCurve
 from kerasexp.training.epoch_progress import EpochProgress
 from kerasexp.training.fine_tuning import decay_with_depth
-from kerasexp.training.fused_norms import fuse_norms
+from kerasexp.training.fused_batch_norm import fuse_norms
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.initial_model import InitialModel
 from kerasexp.training.interruption import stop_requests
-from kerasexp.training.metric_learner import training_model
+from kerasexp.training.metric_learning import training_model
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.precision import precision_message
-from kerasexp.training.resumable_state import TrainingState
 from kerasexp.training.training_accuracy import build_accuracy
 from kerasexp.training.training_clock import Clock
 from kerasexp.training.training_result import TrainingResult
+from kerasexp.training.training_state import TrainingState
 
 
 def fit(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from kerasexp.config.optimizer import Optimizer
-from kerasexp.config.schedule import Schedule
+from kerasexp.config.optimizer_section import Optimizer
+from kerasexp.config.schedule_section import Schedule
 from kerasexp.training.schedules import SCHEDULES
 
 # The keys of a section that not all optimizers have are named as the arguments of its class in Keras.

@@ -12,14 +12,14 @@ from pathlib import Path
 import h5py
 import keras
 
-from kerasexp.config.files import find_file, places
-from kerasexp.config.model import IMAGENET, Backbone, Model, ResNet18
-from kerasexp.config.validation import quoted
+from kerasexp.config.model_section import IMAGENET, Backbone, Model, ResNet18
+from kerasexp.config.section_validation import quoted
+from kerasexp.config.yaml_paths import find_file, places
 from kerasexp.environment import keras_home
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.models.applications import NETWORKS, WeightFile
 from kerasexp.saving.model_file import load_model
-from kerasexp.saving.model_refusal import Refused, refusing
+from kerasexp.saving.model_file_refusal import Refused, refusing
 from kerasexp.saving.weights_file import count_weights
 from kerasexp.storage import digest_of_file
 from kerasexp.training.hub_weights import load_resnet18

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import keras
 
-from kerasexp.config.schedule import Cosine, OneCycle, Schedule, StepDecay
+from kerasexp.config.schedule_section import Cosine, OneCycle, Schedule, StepDecay
 
 # The one-cycle rule begins at a 25th of its peak and ends at a 100,000th of it (Smith and Topin 2018, as in fastai).
 ONE_CYCLE_START, ONE_CYCLE_END = 1 / 25, 1e-5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from kerasexp.config.training import Training, labels_are_complementary
-from kerasexp.models.decoding import Decoding
+from kerasexp.config.training_section import Training, labels_are_complementary
+from kerasexp.models.logit_decoding import Decoding
 
 
 def build_accuracy(training: Training, decoding: Decoding) -> keras.metrics.Metric:

@@ -11,7 +11,7 @@ import pytest
 
 from kerasexp.comparison.results import compare
 from kerasexp.evaluation.intervals import mcnemar
-from kerasexp.runs.finished import read_finished
+from kerasexp.runs.finished_run import read_finished
 
 # Nearly each of these trains, or draws a whole page.
 pytestmark = pytest.mark.slow

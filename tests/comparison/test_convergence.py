@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.comparison.convergence import convergence
+from kerasexp.comparison.convergence_comparison import convergence
 
 
 def curve(steps, accuracy):

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from kerasexp.config import Experiment, Init
-from kerasexp.config.base import ClassName, ShortForm, composed, tag
-from kerasexp.config.data import FILE_SOURCES
-from kerasexp.config.merging import KIND_KEYS
-from kerasexp.config.model import Application
-from kerasexp.config.rules import broken_rules
-from kerasexp.config.space import KINDS
+from kerasexp.config.data_section import FILE_SOURCES
+from kerasexp.config.experiment_rules import broken_rules
+from kerasexp.config.model_section import Application
+from kerasexp.config.section_base import ClassName, ShortForm, composed, tag
+from kerasexp.config.space_section import KINDS
+from kerasexp.config.yaml_merging import KIND_KEYS
 
 FULL = bool(os.environ.get("KERASEXP_FULL"))
 

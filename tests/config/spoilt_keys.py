@@ -12,7 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError, create_model
 
-from kerasexp.config.base import Section
+from kerasexp.config.section_base import Section
 from kerasexp.config.yaml_text import dump_yaml
 
 

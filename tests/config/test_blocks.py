@@ -3,7 +3,7 @@
 import pytest
 
 from kerasexp.config import load_experiment, resolved_yaml
-from kerasexp.config.model import Cnn, ConvBlock
+from kerasexp.config.model_section import Cnn, ConvBlock
 from kerasexp.errors import UserError
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from kerasexp.config import Experiment
 from kerasexp.config.experiment import classical_head
-from kerasexp.config.rules import broken_rules
-from kerasexp.config.validation import validated
+from kerasexp.config.experiment_rules import broken_rules
+from kerasexp.config.section_validation import validated
 from kerasexp.config.yaml_text import parse_yaml
 from kerasexp.errors import UserError
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from problems_found import problems
 
 from kerasexp.config import Experiment, load, load_experiment, resolved_yaml
-from kerasexp.config.loading import name_of_file
+from kerasexp.config.yaml_loading import name_of_file
 from kerasexp.errors import UserError
 
 # Values

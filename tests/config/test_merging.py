@@ -4,8 +4,8 @@ import pytest
 from problems_found import problem_files, problems
 
 from kerasexp.config import Experiment, load_experiment
-from kerasexp.config.model import Mlp
-from kerasexp.config.optimizer import Adam, Sgd
+from kerasexp.config.model_section import Mlp
+from kerasexp.config.optimizer_section import Adam, Sgd
 from kerasexp.errors import UserError
 
 # Bases

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from kerasexp.config import load, load_experiment, resolved_yaml
-from kerasexp.config.base import ClassName
 from kerasexp.config.experiment import Experiment
+from kerasexp.config.section_base import ClassName
 from kerasexp.config.yaml_text import NAMES, dump_yaml, parse_yaml
 from kerasexp.errors import UserError
 

@@ -3,9 +3,9 @@
 import pytest
 
 from kerasexp.config import Experiment, load_experiment
-from kerasexp.config.rules import broken_rules
-from kerasexp.config.training import direction
-from kerasexp.config.validation import validated
+from kerasexp.config.experiment_rules import broken_rules
+from kerasexp.config.section_validation import validated
+from kerasexp.config.training_section import direction
 from kerasexp.config.yaml_text import parse_yaml
 from kerasexp.errors import UserError
 

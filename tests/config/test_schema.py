@@ -5,10 +5,15 @@ from typing import get_args
 
 import pytest
 
-from kerasexp.config import data, decode, loss, model, optimizer, schedule
-from kerasexp.config.base import ShortForm, is_section, members, short_forms, tag, tags
+from kerasexp.config import data_section as data
+from kerasexp.config import decode_section as decode
+from kerasexp.config import loss_section as loss
+from kerasexp.config import model_section as model
+from kerasexp.config import optimizer_section as optimizer
+from kerasexp.config import schedule_section as schedule
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.schema import experiment_schema
+from kerasexp.config.section_base import ShortForm, is_section, members, short_forms, tag, tags
 
 
 def objects(schema: object):
@@ -153,7 +158,7 @@ def test_every_source_name_has_a_loader():
 def test_every_name_of_a_union_has_something_behind_it_and_nothing_else_is_registered():
     from kerasexp.losses import LOSSES
     from kerasexp.models import MODELS
-    from kerasexp.models.decoding import DECODINGS
+    from kerasexp.models.logit_decoding import DECODINGS
     from kerasexp.training.optimizers import OPTIMIZERS
     from kerasexp.training.schedules import SCHEDULES
 

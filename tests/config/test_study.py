@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kerasexp.config import Experiment, Study, load, load_experiment, resolved_yaml
-from kerasexp.config.study import folder_of, quickened
+from kerasexp.config.study_section import folder_of, quickened
 from kerasexp.errors import UserError
 
 BASE = "data: {source: digits}\nmodel: {name: mlp, units: [32]}\ntraining: {optimizer: adam, epochs: 4}\n"

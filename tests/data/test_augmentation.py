@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasexp.config.data import Augmentation
+from kerasexp.config.data_section import Augmentation
 from kerasexp.data.augmentation import (
     ERASED_SIDES,
     augment,

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from broken_images import BROKEN, CLUTTER, HEIGHT, WIDTH, Expected, make_set
 
-from kerasexp.config.data import Data, Preprocessing
+from kerasexp.config.data_section import Data, Preprocessing
 from kerasexp.data.prepared_data import PreparedData, prepare
 
 GOOD_COUNT, BROKEN_COUNT = (5000, 500) if os.environ.get("KERASEXP_FULL") else (300, 60)

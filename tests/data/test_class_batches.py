@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Augmentation
-from kerasexp.config.training import ClassBatches
+from kerasexp.config.data_section import Augmentation
+from kerasexp.config.training_section import ClassBatches
 from kerasexp.data.class_batches import class_batch_steps, classes_per_batch, draw_class_batches
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.input_pipeline import training_batches

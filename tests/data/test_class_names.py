@@ -14,7 +14,7 @@ from folder_trees import images, write_folder, write_zip
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kerasexp.config.data import Data, DataSource
+from kerasexp.config.data_section import Data, DataSource
 from kerasexp.data.prepared_data import prepare
 from kerasexp.data.source import natural_key, resolve_classes
 from kerasexp.data.sources.image_folder import load_image_folder

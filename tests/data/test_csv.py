@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.source import MissingData
 from kerasexp.data.sources.csv import load_csv, read_csv, write_csv
 from kerasexp.data.value_range import arrays_to_uint8

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasexp.config.data import Augmentation, Data
+from kerasexp.config.data_section import Augmentation, Data
 from kerasexp.data.prepared_data import DataCache, data_key, prepare
 
 DIGITS = Data(source="digits")

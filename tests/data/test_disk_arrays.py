@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
+from kerasexp.config.data_section import Preprocessing
 from kerasexp.data import disk_arrays, image_cache
 from kerasexp.data.disk_arrays import ImagesOnDisk, ImagesWriter, chunks
 from kerasexp.data.epoch_sampling import Sampling

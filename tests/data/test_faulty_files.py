@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerasexp.config.data import Data, DataSource, Preprocessing
+from kerasexp.config.data_section import Data, DataSource, Preprocessing
 from kerasexp.data.prepared_data import decode_split, prepare
 from kerasexp.data.source import ChangedImage, Source
 from kerasexp.data.sources.image_folder import load_image_folder
@@ -18,7 +18,7 @@ from kerasexp.environment import cache_folder
 from kerasexp.errors import UserError
 from kerasexp.evaluation.file_predictions import image_files
 from kerasexp.evaluation.predictions import Predictions
-from kerasexp.evaluation.predictions_table import read_predictions, write_predictions
+from kerasexp.evaluation.predictions_csv import read_predictions, write_predictions
 
 HOW = Preprocessing(size=[4, 4])
 NAMES = [f"{kind}/{number:02d}.png" for kind in ("cat", "dog") for number in range(20)]

@@ -16,7 +16,7 @@ from folder_trees import files_below, images, picture, trees, write_folder, writ
 from hypothesis import example, given, settings
 from PIL import Image
 
-from kerasexp.config.data import Data, DataSource
+from kerasexp.config.data_section import Data, DataSource
 from kerasexp.console import Console
 from kerasexp.data.archive import open_files
 from kerasexp.data.new_experiment import write_new_experiment

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Validation
+from kerasexp.config.data_section import Validation
 from kerasexp.data.hold_out import hold_out, match_groups
 from kerasexp.errors import UserError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
+from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.image_cache import decode_cached
 from kerasexp.data.source import BrokenImage, Images
 from kerasexp.environment import cache_folder

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Data, Labels
+from kerasexp.config.data_section import Data, Labels
 from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.prepared_data import prepare
 from kerasexp.errors import UserError

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.source import MissingData
 from kerasexp.data.sources.mnist import load_mnist
 from kerasexp.errors import UserError

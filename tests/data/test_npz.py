@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.source import MissingData
 from kerasexp.data.sources.npz import load_npz, read_splits
 from kerasexp.errors import UserError

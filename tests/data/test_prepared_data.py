@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Data, Labels, Preprocessing, Validation
+from kerasexp.config.data_section import Data, Labels, Preprocessing, Validation
 from kerasexp.data.class_selection import select_classes
 from kerasexp.data.prepared_data import prepare
 from kerasexp.data.sources import load_source

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
+from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.preprocessing import border_means, preprocess, preprocess_array, resize
 
 FRAMINGS = [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerasexp.config.data import Data, DataSource, Labels
+from kerasexp.config.data_section import Data, DataSource, Labels
 from kerasexp.data.class_selection import select_classes
 from kerasexp.data.handwriting import render_character
 from kerasexp.data.source import BrokenImage, MissingData, Source

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from stl10_files import CLASSES, IMAGES, LABELS, published, written
 
-from kerasexp.config.data import Data, DataSource, Preprocessing
+from kerasexp.config.data_section import Data, DataSource, Preprocessing
 from kerasexp.data.prepared_data import prepare
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.source import MissingData

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from image_samples import encoded
 
-from kerasexp.config.data import Data, DataSource, Preprocessing
+from kerasexp.config.data_section import Data, DataSource, Preprocessing
 from kerasexp.data.prepared_data import decode_split, prepare
 from kerasexp.data.source import ChangedImage, MissingData
 from kerasexp.data.sources import load_source

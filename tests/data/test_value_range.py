@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from image_samples import encoded, png, rows
 from PIL import Image
 
-from kerasexp.config.data import Data, Preprocessing
+from kerasexp.config.data_section import Data, Preprocessing
 from kerasexp.data.class_selection import add_test_split
 from kerasexp.data.image_decoding import decode_image
 from kerasexp.data.prepared_data import prepare

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kerasexp.data.prepared_data import Split
-from kerasexp.diagnosis import cross_validation
-from kerasexp.diagnosis.cross_validation import cross_validate
+from kerasexp.diagnosis import label_cross_validation as cross_validation
+from kerasexp.diagnosis.label_cross_validation import cross_validate
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ import yaml
 
 from kerasexp.config import experiment_from, load_experiment
 from kerasexp.console import Console
-from kerasexp.runs.request import RunRequest
 from kerasexp.runs.run import run_experiment
+from kerasexp.runs.run_request import RunRequest
 
 pytestmark = pytest.mark.slow
 

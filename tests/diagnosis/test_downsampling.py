@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasexp.diagnosis.downsampling import downsampled
+from kerasexp.data.downsampling import downsampled
 
 
 def test_images_are_averaged_over_whole_blocks():

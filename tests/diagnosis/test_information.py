@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from kerasexp.diagnosis.information import complementary_limit, information, mutual_information
-from kerasexp.evaluation.contingency import contingency_table
+from kerasexp.diagnosis.label_information import complementary_limit, information, mutual_information
+from kerasexp.evaluation.confusion_counts import contingency_table
 
 
 def test_bits_are_those_of_scikit_learn():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Data
-from kerasexp.config.training import Training
+from kerasexp.config.data_section import Data
+from kerasexp.config.training_section import Training
 from kerasexp.data.prepared_data import Split
 from kerasexp.diagnosis.advice import advise
 from kerasexp.diagnosis.label_assessment import assess_scores, assess_with_run, can_cross_validate

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import Cnn, Mlp
+from kerasexp.config.data_section import Preprocessing
+from kerasexp.config.model_section import Cnn, Mlp
 from kerasexp.evaluation.interpretation import convolutions, feature_maps, first_and_last_kernels, grad_cam
 from kerasexp.evaluation.tsne import embed, sample_positions
 from kerasexp.models import build_model

@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 
 from kerasexp.diagnosis.confident_learning import find_label_errors
-from kerasexp.diagnosis.information import information
 from kerasexp.diagnosis.label_assessment import assess_with_run
+from kerasexp.diagnosis.label_information import information
 from kerasexp.diagnosis.label_verdict import permuted_classes
 from kerasexp.errors import UserError
-from kerasexp.evaluation import contingency, limits, predictions_table, roc
-from kerasexp.evaluation.contingency import contingency_table, filled_cells, in_blocks, matched_count
+from kerasexp.evaluation import confusion_counts as contingency
+from kerasexp.evaluation import metric_limits as limits
+from kerasexp.evaluation import predictions_csv as predictions_table
+from kerasexp.evaluation import roc
+from kerasexp.evaluation.confusion_counts import contingency_table, filled_cells, in_blocks, matched_count
 from kerasexp.evaluation.intervals import macro_intervals
 from kerasexp.evaluation.metrics import compute_metrics
-from kerasexp.evaluation.predictions_table import read_predictions, write_predictions
+from kerasexp.evaluation.predictions_csv import read_predictions, write_predictions
 
 EXACT = ("accuracy", "loss", "nll", "brier", "macro_f1", "top_3_accuracy", "majority_accuracy")
 
@@ -103,7 +106,7 @@ def test_permuted_labels_have_the_distribution_of_drawn_tables(predictions, monk
     made = predictions(300, 6)
     table = contingency_table(made.y_true, made.y_pred, 6)
     drawn = information(table)
-    monkeypatch.setattr("kerasexp.diagnosis.information.DRAWN_TABLE", 4)
+    monkeypatch.setattr("kerasexp.diagnosis.label_information.DRAWN_TABLE", 4)
     permuted = information(table)
     assert permuted.bits == pytest.approx(drawn.bits) and permuted.p_value == drawn.p_value
     assert permuted.null.mean() == pytest.approx(drawn.null.mean(), rel=0.05)

@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 
 from kerasexp.evaluation.metrics import METRICS, compute_metrics
 from kerasexp.evaluation.predictions import Predictions
-from kerasexp.evaluation.predictions_table import write_predictions
+from kerasexp.evaluation.predictions_csv import write_predictions
 
 
 def table(made: Predictions):

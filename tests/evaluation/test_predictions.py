@@ -7,7 +7,7 @@ import pytest
 from kerasexp.data.prepared_data import Split
 from kerasexp.errors import UserError
 from kerasexp.evaluation.predictions import Predictions, predict_split
-from kerasexp.evaluation.predictions_table import read_predictions, write_predictions
+from kerasexp.evaluation.predictions_csv import read_predictions, write_predictions
 
 
 def test_the_csv_holds_everything_exactly(predictions, tmp_path):

@@ -6,12 +6,12 @@ import pytest
 
 from kerasexp import executors
 from kerasexp.config import load_experiment
-from kerasexp.config.execution import ExecutionKeys
+from kerasexp.config.execution_section import ExecutionKeys
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.errors import DirectoryInUse, NonFiniteLoss, RunError
 from kerasexp.executors import make_executor, ray_cluster
-from kerasexp.executors.processes import ProcessPool
+from kerasexp.executors.process_pool import ProcessPool
 from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, ThisProcess, run_task
 
 

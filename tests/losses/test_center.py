@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasexp.losses.center import CenterLoss
+from kerasexp.losses.center_loss import CenterLoss
 
 CLASSES, WIDTH = 4, 3
 LABELS = np.array([0, 0, 0, 1, 1, 3])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from kerasexp.config.loss import Loss
+from kerasexp.config.loss_section import Loss
 from kerasexp.losses import LOSSES, build_loss
 
 CLASSES = 4

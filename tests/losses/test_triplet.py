@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasexp.losses.triplet import TripletLoss, unit_length
+from kerasexp.losses.triplet_loss import TripletLoss, unit_length
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 2, 2, 3])
 MINING = ["batch_hard", "semi_hard"]

@@ -7,8 +7,8 @@ import keras
 import pytest
 from keras import layers
 
-from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import Cnn, Head, Mlp
+from kerasexp.config.data_section import Preprocessing
+from kerasexp.config.model_section import Cnn, Head, Mlp
 from kerasexp.models import build_model
 from kerasexp.models.flops import OPERATIONS, PRODUCTS, flops, multiply_adds
 from kerasexp.models.own_layers import OWN_LAYERS

@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import Cnn
+from kerasexp.config.data_section import Preprocessing
+from kerasexp.config.model_section import Cnn
 from kerasexp.evaluation.interpretation import feature_maps, first_and_last_kernels, grad_cam
 from kerasexp.models import build_model, logits_model
 from kerasexp.models.flops import multiply_adds
-from kerasexp.plots.filters import plot_filters
+from kerasexp.plots.filter_grid import plot_filters
 from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 
 HOW = Preprocessing(size=[16, 12], channels=3)

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
+from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.experiment import Experiment
-from kerasexp.config.model import Cnn, ConvBlock, Head, Mlp
-from kerasexp.config.rules import broken_rules
+from kerasexp.config.experiment_rules import broken_rules
+from kerasexp.config.model_section import Cnn, ConvBlock, Head, Mlp
 from kerasexp.models import build_model
 
 

@@ -6,8 +6,8 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from kerasexp.errors import UserError
-from kerasexp.models.label_mapping import LabelMapping
-from kerasexp.models.nearest_neighbours import NearestNeighbours
+from kerasexp.models.label_mapping_layer import LabelMapping
+from kerasexp.models.nearest_neighbours_layer import NearestNeighbours
 from kerasexp.models.own_layers import OWN_LAYERS, OwnLayer
 from kerasexp.saving.model_file import load_model
 
@@ -98,7 +98,7 @@ def test_a_layer_of_the_same_name_from_another_package_is_refused(tmp_path):
     Other.__name__ = "LabelMapping"
     images = keras.Input((2, 2, 1), dtype="uint8")
     keras.Model(images, Other()(keras.layers.Flatten()(images))).save(tmp_path / "model.keras")
-    with pytest.raises(UserError, match="only the one from kerasexp.models.label_mapping"):
+    with pytest.raises(UserError, match="only the one from kerasexp.models.label_mapping_layer"):
         load_model(tmp_path / "model.keras")
 
 

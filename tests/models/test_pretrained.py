@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import EfficientNetV2B0, MobileNetV2, ResNet50
+from kerasexp.config.data_section import Preprocessing
+from kerasexp.config.model_section import EfficientNetV2B0, MobileNetV2, ResNet50
 from kerasexp.evaluation.interpretation import feature_maps, first_and_last_kernels, grad_cam
 from kerasexp.models import build_model
 from kerasexp.models.applications import NETWORKS

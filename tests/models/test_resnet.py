@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import Head, ResNet18
+from kerasexp.config.data_section import Preprocessing
+from kerasexp.config.model_section import Head, ResNet18
 from kerasexp.evaluation.interpretation import feature_maps, grad_cam
 from kerasexp.models import build_model
 from kerasexp.models.flops import multiply_adds

@@ -6,7 +6,7 @@ from matplotlib import get_data_path
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-from kerasexp.plots import class_labels as names
+from kerasexp.plots import tick_labels as names
 
 
 @pytest.fixture(autouse=True)

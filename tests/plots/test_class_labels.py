@@ -5,8 +5,8 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontEntry
 
-from kerasexp.plots import class_labels as names
-from kerasexp.plots.class_labels import add_legend, drawable, tick_rotation, verbatim
+from kerasexp.plots import tick_labels as names
+from kerasexp.plots.tick_labels import add_legend, drawable, tick_rotation, verbatim
 
 
 def widths(figure) -> list[float]:

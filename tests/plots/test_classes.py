@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 
-from kerasexp.plots.class_counts import plot_class_counts
-from kerasexp.plots.feature_embedding import plot_embedding
+from kerasexp.plots.class_count_bars import plot_class_counts
+from kerasexp.plots.embedding_scatter import plot_embedding
 from kerasexp.plots.style import RED
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from kerasexp.plots.confused_pairs import plot_confused_pairs
-from kerasexp.plots.grad_cam import plot_grad_cam
+from kerasexp.plots.confused_pairs_grid import plot_confused_pairs
+from kerasexp.plots.grad_cam_grid import plot_grad_cam
 from kerasexp.plots.samples import plot_disagreements, plot_samples
 from kerasexp.plots.style import RED
 

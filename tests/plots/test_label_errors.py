@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kerasexp.plots.confusion_matrix import plot_confusion
-from kerasexp.plots.label_errors import plot_label_errors, plot_labelled_images
-from kerasexp.plots.mutual_information import plot_mutual_information
+from kerasexp.plots.label_error_grid import plot_label_errors, plot_labelled_images
+from kerasexp.plots.mutual_information_plot import plot_mutual_information
 from kerasexp.plots.style import RED
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 16, 16, 3), np.uint8)

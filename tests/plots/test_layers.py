@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from kerasexp.plots.feature_maps import plot_feature_maps
-from kerasexp.plots.filters import plot_filters
-from kerasexp.plots.gradients import plot_gradient_flow
+from kerasexp.plots.feature_map_grid import plot_feature_maps
+from kerasexp.plots.filter_grid import plot_filters
+from kerasexp.plots.gradient_curves import plot_gradient_flow
 from kerasexp.plots.mosaic import mosaic
 
 RNG = np.random.default_rng(0)

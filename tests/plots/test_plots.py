@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kerasexp.plots.confusion_matrix import plot_confusion
-from kerasexp.plots.curves import plot_curves
+from kerasexp.plots.epoch_curves import plot_curves
 
 NAMES = ("loss", "val_loss", "accuracy", "val_accuracy", "learning_rate")
 

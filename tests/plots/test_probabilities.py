@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from kerasexp.plots.reliability import plot_reliability
+from kerasexp.plots.reliability_diagram import plot_reliability
 from kerasexp.plots.roc_curves import plot_one_vs_rest
 from kerasexp.plots.style import GREY
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from kerasexp.plots.search_trials import (
+from kerasexp.plots.search_plots import (
     plot_best_so_far,
     plot_importance,
     plot_parallel,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.plots.study_variants import plot_study_accuracies, plot_study_curves
+from kerasexp.plots.study_plots import plot_study_accuracies, plot_study_curves
 
 SPLITS = ("train", "val", "test")
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from kerasexp.config import load_experiment
 from kerasexp.console import Console
-from kerasexp.runs.request import RunRequest
+from kerasexp.runs.run_request import RunRequest
 
 # Most of these train a model or draw a whole page.
 pytestmark = pytest.mark.slow

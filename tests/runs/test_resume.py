@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.training.resumable_state import TrainingState, states
+from kerasexp.training.training_state import TrainingState, states
 
 # Nearly each of these makes whole runs.
 pytestmark = pytest.mark.slow

@@ -8,7 +8,8 @@ import pytest
 from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle
 
 from kerasexp.config import load
-from kerasexp.search import oracles, proposals, scheduler
+from kerasexp.search import oracles, proposals
+from kerasexp.search import trial_scheduler as scheduler
 from kerasexp.search.oracles import PRIVATE, make_hyperparameters, make_oracle
 
 OBJECTIVE = keras_tuner.Objective("val_accuracy", "max")

@@ -8,8 +8,8 @@ from kerasexp.config import load_experiment
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.errors import UserError
-from kerasexp.training import early_curve
-from kerasexp.training.early_curve import EarlyCurve
+from kerasexp.training import early_validation as early_curve
+from kerasexp.training.early_validation import EarlyCurve
 from kerasexp.training.training_clock import Clock
 
 # Nearly all of these train a model.

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import Cnn, EfficientNetV2B0, Head, Mlp, MobileNetV2, ResNet18, ResNet50
-from kerasexp.config.schedule import Constant
-from kerasexp.config.training import FineTune, Training
+from kerasexp.config.data_section import Preprocessing
+from kerasexp.config.model_section import Cnn, EfficientNetV2B0, Head, Mlp, MobileNetV2, ResNet18, ResNet50
+from kerasexp.config.schedule_section import Constant
+from kerasexp.config.training_section import FineTune, Training
 from kerasexp.errors import UserError
 from kerasexp.models import MODELS, build_model, logits_model
 from kerasexp.training.fine_tuning import blocks_of, decay_with_depth, freeze_below

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from kerasexp.config.training import Checkpoint
+from kerasexp.config.training_section import Checkpoint
 from kerasexp.training.callbacks import AtomicCheckpoint, History
 
 

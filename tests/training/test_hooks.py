@@ -11,7 +11,7 @@ import pytest
 from kerasexp.errors import Interrupted
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.training import fit, hooks
-from kerasexp.training.resumable_state import TrainingState
+from kerasexp.training.training_state import TrainingState
 
 
 def test_a_training_installs_its_hooks_in_the_stated_order(train, monkeypatch):

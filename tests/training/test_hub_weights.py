@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import ResNet18
+from kerasexp.config.data_section import Preprocessing
+from kerasexp.config.model_section import ResNet18
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
 from kerasexp.training import hub_weights

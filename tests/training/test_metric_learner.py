@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from kerasexp.config import Experiment
-from kerasexp.config.loss import CrossEntropy
+from kerasexp.config.loss_section import CrossEntropy
 from kerasexp.errors import UserError
 from kerasexp.losses import build_loss
-from kerasexp.losses.triplet import TripletLoss
+from kerasexp.losses.triplet_loss import TripletLoss
 from kerasexp.models import build_classifier
 from kerasexp.training import devices
-from kerasexp.training.metric_learner import training_model
-from kerasexp.training.resumable_state import states
+from kerasexp.training.metric_learning import training_model
+from kerasexp.training.training_state import states
 
 BOTH = "training.loss={name: cross_entropy, triplet: {weight: 0.5}, center: {weight: 0.2}}"
 # Ten training images of each of three classes, in batches of 3 x 4.

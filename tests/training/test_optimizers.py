@@ -1,9 +1,9 @@
 import keras
 import pytest
 
-from kerasexp.config.optimizer import AdamW
-from kerasexp.config.schedule import Constant
-from kerasexp.config.training import Training
+from kerasexp.config.optimizer_section import AdamW
+from kerasexp.config.schedule_section import Constant
+from kerasexp.config.training_section import Training
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.schedules import SCHEDULES
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
-from kerasexp.config.data import Preprocessing
-from kerasexp.config.model import EfficientNetV2B0, MobileNetV2, ResNet18, ResNet50
+from kerasexp.config.data_section import Preprocessing
+from kerasexp.config.model_section import EfficientNetV2B0, MobileNetV2, ResNet18, ResNet50
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
 from kerasexp.models.applications import NETWORKS

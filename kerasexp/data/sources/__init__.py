@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from kerasexp.config.data import Data, DataSource
+from kerasexp.config.data_section import Data, DataSource
 from kerasexp.data.source import MissingData, Source
 from kerasexp.data.sources.csv import load_csv
 from kerasexp.data.sources.digits import load_digits

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
 from kerasexp.data.source import Source, source_from_arrays

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.source import Source, source_from_arrays
 
 TEST_FRACTION = 0.2

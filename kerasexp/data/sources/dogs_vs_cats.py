@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.archive import Files, open_files
 from kerasexp.data.dataset_lookup import PublishedDataset, find_dataset
 from kerasexp.data.image_decoding import EXTENSIONS, is_image_name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.dataset_lookup import PublishedDataset, find_dataset
 from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.npz import read_splits

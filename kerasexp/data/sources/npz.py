@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.stored_labels import as_labels

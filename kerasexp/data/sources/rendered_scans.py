@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data import handwriting
 from kerasexp.data.handwriting import CHARACTERS, render_character
 from kerasexp.data.source import Images, Source, assign_labels, resolve_classes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasexp.config.data import DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.dataset_lookup import PublishedDataset, find_dataset
 from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.tar_archive import unpack_tar

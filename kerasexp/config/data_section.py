@@ -1,0 +1,235 @@
+"""The section `data`: the source of images and labels, splits, label edits, preprocessing and augmentation."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from kerasexp.config.section_base import ClassName, EachClassOnce, Section, ShortForm
+
+SourceName = Literal[
+    "mnist", "digits", "image_folder", "csv", "npz", "rendered_scans", "stl10", "tiny_imagenet", "dogs_vs_cats"
+]
+FILE_SOURCES = ("image_folder", "csv", "npz")
+# Sources whose files have known names; they need a path only if the files are elsewhere.
+KNOWN_SOURCES = ("stl10", "tiny_imagenet", "dogs_vs_cats")
+# Keys that only some sources have.
+SOURCES_OF_KEYS = {
+    "range": FILE_SOURCES,
+    "label_column": ("csv",),
+    "first_classes": ("tiny_imagenet",),
+    "fold": ("stl10",),
+}
+
+
+def _rising(values: list[float]) -> list[float]:
+    if values[0] >= values[1]:
+        raise ValueError(f"got {values}; the first value must be below the second, as in [0, 4095]")
+    return values
+
+
+ValuePair = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_rising)]
+
+
+class Preprocessing(Section):
+    """From a stored image to the uint8 input of the model."""
+
+    size: list[Annotated[int, Field(ge=4, le=2048)]] = Field(
+        [28, 28], min_length=2, max_length=2, description="Height and width of the model's input, in pixels."
+    )
+    channels: Literal[1, 3] = Field(1, description="1 for grey, 3 for colour.")
+    framing: Literal["stretch", "fit", "window", "center"] = Field(
+        "stretch",
+        description="stretch: the whole image, its aspect ratio not kept; fit: the whole image, its aspect ratio kept; window: "
+        "the same part of every image; center: the bounding box of the ink scaled to 20/28 of the size and centred by mass, as "
+        "in MNIST. An image that already has the target size is not framed again.",
+    )
+    window: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(
+        None,
+        min_length=4,
+        max_length=4,
+        description="For `framing: window`: top, left, bottom and right as fractions of the image.",
+    )
+    invert: Literal["auto"] | bool = Field(
+        False, description="Invert the images, so that ink is bright on dark; auto: only images with a bright border."
+    )
+    contrast: Literal["none", "stretch"] = Field(
+        "none", description="stretch: scale each image so that its brightest pixel is 255, as thin strokes need."
+    )
+
+    @model_validator(mode="after")
+    def _window_fits(self) -> Preprocessing:
+        if self.framing == "window" and self.window is None:
+            raise ValueError("framing: window needs window: [top, left, bottom, right], as fractions of the image")
+        if self.window is not None:
+            if self.framing != "window":
+                raise ValueError(f"window is read by framing: window only, and framing is {self.framing}")
+            top, left, bottom, right = self.window
+            if top >= bottom or left >= right:
+                raise ValueError(f"window {self.window} is empty; give [top, left, bottom, right] with top < bottom")
+        return self
+
+
+class Augmentation(Section):
+    """Random changes of the training images, different in every epoch: a function of (seed, epoch, index)."""
+
+    rotation: float = Field(0, ge=0, le=180, description="Largest angle, in degrees, either way.")
+    shift: float = Field(0, ge=0, le=1, description="Largest shift, as a fraction of the size, either way.")
+    zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side, as a fraction, either way.")
+    shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
+    flip: bool = Field(False, description="Mirror every second image, left to right; not for characters.")
+    color: float = Field(
+        0, ge=0, lt=1, description="Largest change of brightness, contrast and saturation, as a fraction, either way."
+    )
+    erase: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Share of images in which a rectangle, 1/5 to 1/2 of each side, gets the mean colour.",
+    )
+    fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
+        "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."
+    )
+
+
+class Labels(Section):
+    """Edits of the labels, drawn once from `split_seed`: `select` in all splits, the others in train and val only."""
+
+    select: list[ClassName] | None = Field(None, min_length=2, description="Keep only these classes, by name.")
+    keep: Annotated[
+        dict[ClassName, Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]], EachClassOnce
+    ] = Field(
+        {}, description="How much to keep of each class, by name: a number of images, or a fraction such as 0.01."
+    )
+    few_shot: int | None = Field(None, ge=1, description="Number of images to keep of every class.")
+    at_most: int | None = Field(
+        None, ge=1, description="Most images in all, the same share of each class; applied last."
+    )
+    noise: float = Field(0, ge=0, le=1, description="Share of the labels that are replaced by another class at random.")
+    complement: bool = Field(
+        False, description="Replace every label by another class at random: labels that say what an image is NOT."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_noise(self) -> Labels:
+        if self.complement and self.noise:
+            raise ValueError(
+                "complement replaces every label, which leaves nothing for noise to replace; use one of the two"
+            )
+        return self
+
+
+class Validation(Section):
+    """A validation split that is one of several folds."""
+
+    folds: int = Field(5, ge=2, le=100, description="Number of folds.")
+    fold: int = Field(0, ge=0, description="Number of the fold that is the validation split, counted from 0.")
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Validation:
+        if self.fold >= self.folds:
+            raise ValueError(f"fold {self.fold} does not exist; with folds: {self.folds} it is 0 to {self.folds - 1}")
+        return self
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class DataSource(Section):
+    """Where images and labels come from; keys that belong to one source are dropped where another replaces it."""
+
+    source: SourceName = Field("mnist", description="The kind of source.")
+    path: str | None = Field(
+        None,
+        description="File or folder of the source, looked for beside the YAML, in the working folder and in $KERASEXP_DATA. "
+        "Without a path, stl10, tiny_imagenet and dogs_vs_cats are looked for under their own names in $KERASEXP_DATA and in "
+        "Keras's cache, and downloaded if they are in neither.",
+    )
+    class_names: Annotated[dict[ClassName, ClassName], Field(min_length=2), EachClassOnce] | None = Field(
+        None, description="Class of each folder or stored label; others are left out."
+    )
+    range: ValuePair | None = Field(
+        None,
+        description="image_folder, csv and npz: the stored values that become 0 and 255, such as [0, 4095]; null: found in the "
+        "data (0..1, 0..255, or all 16 bits of a file), and asked for where they do not say it. Files of 8 bits are 0..255.",
+    )
+    label_column: str | None = Field(
+        None,
+        description="csv: first, last, or the name of the column of labels in the header; null: found in the data, and asked for "
+        "where they do not say it.",
+    )
+    first_classes: int | None = Field(
+        None, ge=2, le=200, description="tiny_imagenet: number of classes, the first in wnids.txt; null: all."
+    )
+    fold: int | None = Field(
+        None, ge=0, le=9, description="stl10: which of its ten folds of 1,000 images is train; null: all 5,000 images."
+    )
+
+    @model_validator(mode="after")
+    def _path_fits(self) -> DataSource:
+        if self.source in FILE_SOURCES and self.path is None:
+            raise ValueError(f"source: {self.source} needs path:, a file or folder")
+        takers = (*FILE_SOURCES, *KNOWN_SOURCES)
+        if self.source not in takers and self.path is not None:
+            raise ValueError(f"source: {self.source} takes no path; sources that do: {', '.join(takers)}")
+        return self
+
+
+class StandIn(DataSource):
+    """The dataset that replaces one that is not available."""
+
+    labels: Labels | None = Field(None, description="Edits of its labels in place of data.labels; null: data.labels.")
+
+
+class Data(DataSource):
+    """Everything about the images: source, splits, labels, preprocessing, augmentation."""
+
+    offline: Annotated[StandIn | None, ShortForm("source")] = Field(
+        None,
+        description="Stand-in for a source that is not here and cannot be downloaded; console, manifest and report say so.",
+    )
+    validation: Fraction | Validation = Field(
+        0.1,
+        description="Share of train that becomes val: a fraction, or {folds: 5, fold: 0}; stratified, and drawn from `split_seed`.",
+    )
+    test: Annotated[Fraction | DataSource | None, ShortForm("source")] = Field(
+        None,
+        description="Share that is held out as test first, for a source without a test split; null: 0.1. Or another source, "
+        "such as mnist, whose test split is used, or all of a folder without splits. tiny_imagenet has the images that it calls "
+        "val as its test split only without this key; with it they are not used.",
+    )
+    groups: str | None = Field(
+        None,
+        description="Regular expression with one group, searched for in the name of each image; images with the same group, such "
+        "as the scans of one writer, stay in one split.",
+    )
+    split_seed: int = Field(0, ge=0, description="Seed of the splits, which do not depend on `seed`.")
+    labels: Labels = Field(Labels(), description="Edits of the labels.")
+    preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored image to the model's input.")
+    augmentation: Augmentation | None = Field(None, description="Random changes of the training images.")
+    oversample: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Show images of rare classes more often, augmented differently each time: with 1, each class as often as the "
+        "largest one; in general, a class of n images n^(1 - oversample) * largest^oversample times.",
+    )
+    on_corrupt: Literal["skip", "error"] = Field(
+        "skip", description="Images that cannot be read; skip: leave them out and name them; error: stop."
+    )
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_compile(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                compiled = re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"'{pattern}' is not a regular expression: {error}") from None
+            if compiled.groups != 1:
+                raise ValueError(
+                    f"'{pattern}' has {compiled.groups} groups; it needs exactly one, such as '-(\\d+)\\.'"
+                )
+        return pattern

@@ -1,0 +1,231 @@
+"""Rules that tie several keys together; each message has the key to change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource
+from kerasexp.config.decode_section import Argmin, LogitAdjustment
+from kerasexp.config.experiment import Experiment, classical_head
+from kerasexp.config.head_section import Svm, ZeroShot
+from kerasexp.config.loss_section import CrossEntropy, metric_losses
+from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, ResNet18
+from kerasexp.config.schedule_section import Constant
+from kerasexp.config.section_validation import no_such_key, quoted
+from kerasexp.config.training_section import Training
+
+# Semi-hard mining compares each pair of a batch with each image: 64 MiB for a batch of this size.
+MOST_SEMI_HARD = 256
+# Endings of files of weights. Whole models in .h5 are read for keras.applications only.
+WEIGHT_FILES = (".keras", ".weights.h5", ".h5")
+# The smallest side that keras.applications supports: each of its networks halves height and width five times.
+SMALLEST_SIDE = 32
+# The one key of `training` that also concerns a classical head: how features are computed.
+FOR_FEATURES = "precision"
+
+
+def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Yield (dotted key, message) for every rule that the experiment breaks."""
+    yield from _training_rules(experiment.training)
+    yield from _metric_loss_rules(experiment.training)
+    yield from _data_rules(experiment)
+    yield from _frequency_rules(experiment)
+    if isinstance(experiment.model, Cnn):
+        yield from _block_rules(experiment.model)
+        yield from _size_rules(experiment)
+    if isinstance(experiment.model, Backbone):
+        yield from _backbone_rules(experiment)
+    yield from _classical_head_rules(experiment)
+    if experiment.init is not None and isinstance(experiment.init.experiment, Experiment):
+        yield from ((f"init.experiment.{key}", message) for key, message in broken_rules(experiment.init.experiment))
+
+
+def _training_rules(training: Training) -> Iterator[tuple[str, str]]:
+    loss, decode, schedule = training.loss, training.decode, training.schedule
+    if not isinstance(schedule, Constant) and training.reduce_lr_on_plateau is not None:
+        yield (
+            "training.reduce_lr_on_plateau",
+            f"cannot be combined with schedule: {schedule.name}, which sets the rate at every step; "
+            "set one of the two to null or constant",
+        )
+    if isinstance(decode, Argmin) and not isinstance(loss, CrossEntropy):
+        yield (
+            "training.decode",
+            f"argmin is for a cross_entropy model of complementary labels; {loss.name} needs argmax",
+        )
+    if isinstance(decode, LogitAdjustment) and (loss.complementary or loss.by_counts):
+        reason = "learns from complementary labels" if loss.complementary else "allows for class frequencies itself"
+        yield "training.decode", f"logit_adjusted cannot be combined with {loss.name}, which {reason}; use argmax"
+    if any(later <= earlier for earlier, later in pairwise(training.validate_at)):
+        yield "training.validate_at", f"got {training.validate_at}; each step must be greater than the one before it"
+
+
+def _metric_loss_rules(training: Training) -> Iterator[tuple[str, str]]:
+    added, batches = metric_losses(training.loss), training.class_batches
+    if isinstance(training.decode, Argmin):
+        for name in added:
+            yield (
+                f"training.loss.{name}",
+                "needs labels that say what an image is; decode: argmin is for complementary ones",
+            )
+    triplet = added.get("triplet")
+    if triplet is not None and triplet.mining == "semi_hard" and training.batch_size > MOST_SEMI_HARD:
+        yield (
+            "training.loss.triplet.mining",
+            f"semi_hard needs memory for batch_size^3 numbers, and {training.batch_size} is more than {MOST_SEMI_HARD}; "
+            "use batch_hard or a smaller training.batch_size",
+        )
+    if batches is not None and not training.shuffle:
+        yield "training.shuffle", "is false, and class_batches are drawn at random; use one of the two"
+    if batches is not None and training.batch_size != batches.classes * batches.images:
+        yield (
+            "training.batch_size",
+            f"got {training.batch_size}; class_batches of {batches.classes} classes with {batches.images} images each "
+            f"make it {batches.classes * batches.images}",
+        )
+
+
+def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    data = experiment.data
+    for at, section in {"data": data, "data.offline": data.offline, "data.test": data.test}.items():
+        for key, owners in SOURCES_OF_KEYS.items():
+            if isinstance(section, DataSource) and getattr(section, key) is not None and section.source not in owners:
+                yield f"{at}.{key}", no_such_key(section.source, key, owners)
+    if data.class_names is not None:
+        for name, count in Counter(data.class_names.values()).items():
+            if count > 1:
+                folders = [folder for folder, n in data.class_names.items() if n == name]
+                yield "data.class_names", f"{count} folders have the same class name '{name}': {', '.join(folders)}"
+        for name in data.labels.select or []:
+            if name not in data.class_names.values():
+                yield "data.labels.select", f"'{name}' is not among the class names of data.class_names"
+    if data.labels.select is not None and len(set(data.labels.select)) < len(data.labels.select):
+        yield "data.labels.select", "names a class twice"
+
+
+def _frequency_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Refuse two corrections for rare classes at once."""
+    data, training = experiment.data, experiment.training
+    correction = None
+    if training.loss.by_counts:
+        correction = f"training.loss: {training.loss.name}"
+    elif isinstance(training.decode, LogitAdjustment):
+        correction = f"training.decode: {training.decode.name}"
+    for key, repeats in (("data.oversample", data.oversample), ("training.class_batches", training.class_batches)):
+        if repeats and correction is not None:
+            yield key, f"corrects for rare classes, and so does {correction}; use one of the two"
+    if data.oversample and training.class_batches is not None:
+        yield (
+            "training.class_batches",
+            "sets how often each class is drawn, and so does data.oversample; use one of the two",
+        )
+
+
+def _block_rules(model: Cnn) -> Iterator[tuple[str, str]]:
+    for number, block in enumerate(model.blocks):
+        if block.shortcut and block.padding == "valid":
+            message = "needs padding: same; with padding: valid, input and output of the block differ in size"
+            yield f"model.blocks.{number}.shortcut", message
+
+
+def _size_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Follow the height and width of the feature maps through the blocks, as Keras computes them.
+
+    Each kind has one layer per convolution that changes them, with the kernel of the block; its other layers are 1x1.
+    """
+    sizes = list(experiment.data.preprocessing.size)
+    for number, block in enumerate(experiment.model.blocks):
+        for convolution in range(block.convolutions):
+            stride = block.stride if convolution == 0 else 1
+            lost = block.kernel - 1 if block.padding == "valid" else 0
+            sizes = [-(-(size - lost) // stride) for size in sizes]
+        if block.pool:
+            sizes = [size // block.pool for size in sizes]
+        if min(sizes) < 1:
+            yield (
+                f"model.blocks.{number}",
+                f"nothing is left of a {experiment.data.preprocessing.size} image after this block; "
+                "use fewer or smaller pools, strides or kernels, padding: same, or a larger data.preprocessing.size",
+            )
+            return
+
+
+def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    model, preprocessing = experiment.model, experiment.data.preprocessing
+    if model.weights == IMAGENET and isinstance(model, ResNet18):
+        published = ResNet18()
+        for key in ("width", "stem"):
+            if getattr(model, key) != getattr(published, key):
+                yield (
+                    f"model.{key}",
+                    f"got {getattr(model, key)}; the ImageNet weights are for {getattr(published, key)}",
+                )
+        if preprocessing.channels != 3:
+            yield "data.preprocessing.channels", f"got {preprocessing.channels}; the ImageNet weights are for 3"
+    if model.weights not in (None, IMAGENET) and not model.weights.lower().endswith(WEIGHT_FILES):
+        endings = ", ".join(WEIGHT_FILES)
+        message = f"got {quoted(model.weights)}; allowed: {IMAGENET}, null, or a file that ends with one of {endings}"
+        yield "model.weights", message
+    if not isinstance(model, Application):
+        return
+    if preprocessing.channels != 3:
+        yield (
+            "data.preprocessing.channels",
+            f"got {preprocessing.channels}; {model.name} takes 3, of grey images too, whose three channels are then equal",
+        )
+    if min(preprocessing.size) < SMALLEST_SIDE:
+        yield (
+            "data.preprocessing.size",
+            f"got {preprocessing.size}; {model.name} takes {SMALLEST_SIDE} pixels a side and more, and its ImageNet weights "
+            "were trained at 224",
+        )
+
+
+def _classical_head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Refuse what only training by gradient descent has."""
+    found = classical_head(experiment)
+    if found is None:
+        return
+    name, head = found
+    for other in list(experiment.model.head.classical())[1:]:
+        yield f"model.head.{other}", f"there is head.{name} already; use one of the two"
+    if isinstance(head, Svm):
+        yield from _svm_rules(head)
+    if isinstance(head, ZeroShot):
+        yield from _zero_shot_rules(experiment, head)
+    default = Training()
+    for key in Training.model_fields:
+        if key != FOR_FEATURES and getattr(experiment.training, key) != getattr(default, key):
+            yield f"training.{key}", f"is not for head.{name}, which gradient descent does not train; leave it out"
+    for key in ("augmentation", "oversample"):
+        if getattr(experiment.data, key):
+            yield f"data.{key}", f"is not for head.{name}, which takes each image once and unchanged; leave it out"
+    if experiment.init is not None and experiment.init.pseudo_labels:
+        yield "init.pseudo_labels", f"is not for head.{name}, which takes the labels as they are; leave it out"
+
+
+def _svm_rules(head: Svm) -> Iterator[tuple[str, str]]:
+    if head.kernel == "linear" and head.gamma is not None:
+        yield "model.head.svm.gamma", "linear has no gamma; use kernel: rbf, or null"
+    if head.kernel != "linear" and head.multi_class != "ovr":
+        yield "model.head.svm.multi_class", f"{head.multi_class} needs kernel: linear; {head.kernel} takes ovr"
+
+
+def _zero_shot_rules(experiment: Experiment, head: ZeroShot) -> Iterator[tuple[str, str]]:
+    model = experiment.model
+    if not isinstance(model, Application):
+        names = ", ".join(kind.model_fields["name"].default for kind in Application.__subclasses__())
+        yield "model.head.zero_shot", f"{model.name} has no ImageNet outputs of its own; those that have: {names}"
+    if model.head.units or model.head.dropout:
+        key = "units" if model.head.units else "dropout"
+        yield f"model.head.{key}", "is not for head.zero_shot, which reads the network's own outputs; leave it out"
+    if experiment.init is not None:
+        yield "init", "is not for head.zero_shot; model.weights names the weights"
+    owner: dict[int, str] = {}
+    for name, outputs in head.outputs.items():
+        for output in outputs:
+            if owner.setdefault(output, name) != name:
+                yield f"model.head.zero_shot.outputs.{name}", f"has output {output}, which {owner[output]} has as well"
+                break

@@ -1,0 +1,175 @@
+"""The section `model`: which network, and its parts."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from kerasexp.config.head_section import Activation, Head, Rate, Units
+from kerasexp.config.section_base import Section, ShortForm
+
+# A plain word in a list of blocks is a block of that kind that halves the height and width of its maps.
+HALVING = {"conv": {"pool": 2}, "mobile": {"stride": 2}, "inverted_residual": {"stride": 2}}
+# Filters double from block to block, as the maps are halved, up to the second number.
+FIRST_FILTERS, MOST_FILTERS = 32, 512
+# The published weights of a network, in place of the name of a file.
+IMAGENET = "imagenet"
+
+
+class BaseBlock(Section):
+    """The keys that all kinds of blocks have."""
+
+    kind: str
+    filters: Units | None = Field(
+        None,
+        description="Filters of each convolution of the block; null: 32 in the first block, and in others twice those of the "
+        "block before, at most 512.",
+    )
+    convolutions: int = Field(1, ge=1, le=32, description="Number of convolutions one after the other.")
+    kernel: int = Field(3, ge=1, le=31, description="Side of the kernel, in pixels.")
+    stride: int = Field(1, ge=1, le=16, description="Stride of the first convolution.")
+    padding: Literal["same", "valid"] = Field("same", description="same keeps the size, valid loses the border.")
+    activation: Activation = Field("relu", description="Activation after each convolution.")
+    batch_norm: bool = Field(True, description="Batch normalisation between each convolution and its activation.")
+    pool: Annotated[int, Field(ge=2, le=16)] | None = Field(None, description="Side of the max pooling at the end.")
+    dropout: Rate = Field(0.0, description="Dropout at the block's end.")
+
+
+class _WithShortcut(BaseBlock):
+    shortcut: bool = Field(
+        False,
+        description="Add the block's input to its output (residual learning), through a 1x1 convolution where the shapes "
+        "differ. It needs padding: same.",
+    )
+
+
+class ConvBlock(_WithShortcut):
+    """Plain convolutions, with which a network begins; then optionally pooling and dropout."""
+
+    kind: Literal["conv"] = "conv"
+    batch_norm: bool = Field(False, description="Batch normalisation between each convolution and its activation.")
+
+
+class MobileBlock(_WithShortcut):
+    """Depthwise separable convolutions (MobileNet v1, Howard et al. 2017)."""
+
+    kind: Literal["mobile"] = "mobile"
+
+
+class InvertedResidualBlock(BaseBlock):
+    """Convolutions that expand, filter each map and project; a shortcut where stride is 1 and the shape stays (Sandler et al.,
+    MobileNet v2, CVPR 2018)."""
+
+    kind: Literal["inverted_residual"] = "inverted_residual"
+    shortcut: ClassVar[bool] = False
+    expansion: int = Field(6, ge=1, le=64, description="Maps in between for each input map; 1 for no expansion.")
+
+
+def _with_filters(blocks: list[Block]) -> list[Block]:
+    """Give each block without a number of filters that which follows from the block before."""
+    filled: list[Block] = []
+    for block in blocks:
+        filters = FIRST_FILTERS
+        if filled:
+            filters = max(filled[-1].filters, min(2 * filled[-1].filters, MOST_FILTERS))
+        filled.append(block if block.filters is not None else block.model_copy(update={"filters": filters}))
+    return filled
+
+
+Block = Annotated[
+    ConvBlock | MobileBlock | InvertedResidualBlock,
+    Field(discriminator="kind"),
+    ShortForm("kind", default="conv", more=HALVING),
+]
+
+
+class Mlp(Section):
+    """A multi-layer perceptron on the flattened image."""
+
+    name: Literal["mlp"] = "mlp"
+    units: list[Units] = Field([128], description="Width of each hidden layer.")
+    activation: Activation = Field("relu", description="Activation of the hidden layers.")
+    batch_norm: bool = Field(False, description="Batch normalisation between each hidden layer and its activation.")
+    dropout: Rate = Field(0.0, description="Dropout after each hidden layer.")
+
+
+class Cnn(Section):
+    """Blocks of convolutions, then a dense head."""
+
+    name: Literal["cnn"] = "cnn"
+    blocks: Annotated[list[Block], AfterValidator(_with_filters)] = Field(
+        _with_filters([ConvBlock(pool=2), ConvBlock(pool=2)]),
+        min_length=1,
+        description="The blocks, in order; a plain word, such as mobile, is a block of that kind that halves the maps: "
+        "{kind: mobile, stride: 2}, and {kind: conv, pool: 2}.",
+    )
+    pooling: Literal["flatten", "average", "max"] = Field(
+        "flatten",
+        description="How the feature maps of the last block become features: all values, or one mean or maximum per map.",
+    )
+    head: Head = Field(Head(), description="The dense layers on top.")
+
+
+class Backbone(Section):
+    """The keys of networks that end in feature maps and may start from weights in a file."""
+
+    name: str
+    weights: str | None
+    pooling: Literal["flatten", "average", "max"] = Field(
+        "average",
+        description="How the last feature maps become features: one mean or maximum per map, or all values.",
+    )
+    head: Head = Field(Head(), description="The dense layers on top.")
+
+
+class ResNet18(Backbone):
+    """A residual network of 18 layers (He et al., CVPR 2016)."""
+
+    name: Literal["resnet18"] = "resnet18"
+    weights: str | None = Field(
+        None,
+        description="A .keras or .weights.h5 file of the same network to start from; imagenet: the weights of KerasHub, which "
+        "the extra `hub` installs; null: random weights.",
+    )
+    stem: Literal["imagenet", "small"] = Field(
+        "imagenet",
+        description="imagenet: a 7x7 convolution and a max pooling that leave a quarter of height and width, for images of "
+        "about 100 pixels and more; small: a 3x3 convolution that keeps the size, for images such as those of MNIST and CIFAR.",
+    )
+    width: int = Field(
+        64, ge=1, le=4096, description="Feature maps of the first of four stages; each next one has twice as many."
+    )
+
+
+class Application(Backbone):
+    """The keys of networks of keras.applications, which contain their own preprocessing and take images of three channels."""
+
+    weights: str | None = Field(
+        IMAGENET,
+        description="imagenet: the weights of keras.applications, downloaded once; a .keras file of the same network, or a "
+        ".weights.h5 or .h5 file of it without its top; null: random weights.",
+    )
+
+
+class ResNet50(Application):
+    """A residual network of 50 layers (He et al., CVPR 2016)."""
+
+    name: Literal["resnet50"] = "resnet50"
+
+
+class MobileNetV2(Application):
+    """A network of inverted residuals (Sandler et al., CVPR 2018)."""
+
+    name: Literal["mobilenet_v2"] = "mobilenet_v2"
+
+
+class EfficientNetV2B0(Application):
+    """The smallest of the EfficientNets v2 (Tan and Le, ICML 2021)."""
+
+    name: Literal["efficientnet_v2_b0"] = "efficientnet_v2_b0"
+
+
+Model = Annotated[
+    Mlp | Cnn | ResNet18 | ResNet50 | MobileNetV2 | EfficientNetV2B0, Field(discriminator="name"), ShortForm()
+]

@@ -1,0 +1,115 @@
+"""The section `training`: how long, with which optimizer, loss, schedule and stopping rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kerasexp.config.decode_section import Argmax, Argmin, Decode
+from kerasexp.config.loss_section import CrossEntropy, Loss
+from kerasexp.config.optimizer_section import Adam, Optimizer
+from kerasexp.config.schedule_section import Constant, Schedule
+from kerasexp.config.section_base import Section, ShortForm
+
+Monitor = Literal["val_accuracy", "val_loss", "accuracy", "loss"]
+
+
+class ClassBatches(Section):
+    """Batches of a fixed number of classes, each with the same number of images."""
+
+    classes: int = Field(16, ge=2, le=1_000_000, description="Classes in a batch.")
+    images: int = Field(4, ge=2, le=1_000_000, description="Images of each of these classes.")
+
+
+class ReduceLrOnPlateau(Section):
+    """Lower the learning rate when a metric stops improving."""
+
+    monitor: Monitor = Field("val_loss", description="The metric.")
+    patience: int = Field(2, ge=0, description="Epochs without improvement before the rate is lowered.")
+    factor: float = Field(0.5, gt=0, lt=1, description="What the rate is multiplied by.")
+    min_learning_rate: float = Field(1e-6, ge=0, description="The rate is never lowered below this.")
+
+
+class EarlyStopping(Section):
+    """Stop when a metric stops improving."""
+
+    monitor: Monitor = Field("val_loss", description="The metric.")
+    patience: int = Field(5, ge=0, description="Epochs without improvement before training stops.")
+
+
+class Checkpoint(Section):
+    """Which epoch's weights are kept."""
+
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="Weights of the epoch with the best metric, or the last. Of epochs that are equally good, the one with the "
+        "lowest val_loss is kept; of equals in both, the last.",
+    )
+    monitor: Monitor = Field(
+        "val_accuracy", description="The metric that decides which epoch is best; in a search by default its objective."
+    )
+
+
+class FineTune(Section):
+    """Which part of the network is trained, and how fast each part."""
+
+    unfreeze: Annotated[int, Field(ge=1)] | str = Field(
+        "all",
+        description="all; head: the dense layers on top; a number: the head and that many blocks below it; the name of a block "
+        "or a layer: it and everything above it. The other layers keep their weights and their batch normalisation statistics.",
+    )
+    depth_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Factor of the learning rate from block to block downwards, beginning with the last block; "
+        "the head has the full rate, and weight decay is not scaled.",
+    )
+
+
+class Training(Section):
+    """Everything about `fit`."""
+
+    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training images.")
+    batch_size: int = Field(100, ge=1, le=1_000_000, description="Images per training step.")
+    class_batches: ClassBatches | None = Field(
+        None,
+        description="Compose each batch of a fixed number of images of each class, such as {classes: 16, images: 4} with "
+        "batch_size: 64; null: any images.",
+    )
+    shuffle: bool = Field(
+        True,
+        description="Each epoch in a random order; false: as the images are stored, class by class where classes are folders.",
+    )
+    optimizer: Optimizer = Field(Adam(), description="The optimizer.")
+    loss: Loss = Field(CrossEntropy(), description="The loss that is minimised.")
+    decode: Decode = Field(Argmax(), description="How the answer is read from the logits.")
+    schedule: Schedule = Field(Constant(), description="The course of the learning rate.")
+    fine_tune: Annotated[FineTune, ShortForm("unfreeze")] = Field(
+        FineTune(), description="What is trained; a plain word is the value of `unfreeze`."
+    )
+    reduce_lr_on_plateau: ReduceLrOnPlateau | None = Field(None, description="Lower the rate on a plateau.")
+    early_stopping: EarlyStopping | None = Field(None, description="Stop on a plateau.")
+    checkpoint: Annotated[Checkpoint, ShortForm("keep")] = Field(Checkpoint(), description="Which weights are kept.")
+    validate_at: list[Annotated[int, Field(ge=0)]] = Field(
+        [],
+        description="Steps after which the model is evaluated on at most 1,000 images of val, in addition to the end of each "
+        "epoch; 0: before the first step.",
+    )
+    save_minutes: float = Field(
+        5, ge=0, description="Minutes between two saves, within an epoch, of the state from which `--resume` continues."
+    )
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "auto", description="auto: mixed_bfloat16 or mixed_float16 on a GPU that is faster with it, float32 elsewhere."
+    )
+
+
+def labels_are_complementary(training: Training) -> bool:
+    """Return whether labels, those of validation included, say what an image is NOT."""
+    return training.loss.complementary or isinstance(training.decode, Argmin)
+
+
+def direction(monitor: str) -> str:
+    """Return `max` or `min`: which direction of a monitored metric is better."""
+    return "max" if monitor.endswith("accuracy") else "min"

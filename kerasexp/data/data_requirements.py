@@ -1,0 +1,92 @@
+"""Checks of whether an experiment fits its data, and the effect of classes without training images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kerasexp.config import Experiment
+from kerasexp.config.experiment import classical_head
+from kerasexp.config.head_section import OTHER, ZeroShot
+from kerasexp.data.prepared_data import PreparedData
+from kerasexp.errors import Problem, closest, listing
+
+
+def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
+    """Return the settings of the experiment that do not fit its data."""
+    train, batch = data.splits["train"], experiment.training.batch_size
+    problems = []
+    # A stand-in only shows that everything works, so it may be smaller than a batch. A classical head has no batches.
+    if batch > len(train) and data.stand_in is None and classical_head(experiment) is None:
+        message = f"{batch} is more than the {len(train)} training images"
+        problems.append(Problem(message, experiment.name, "training.batch_size"))
+    classes, batches = np.count_nonzero(data.train_counts), experiment.training.class_batches
+    if batches is not None and batches.classes > classes and data.stand_in is None:
+        message = f"{batches.classes} is more than the {classes} classes that have training images"
+        problems.append(Problem(message, experiment.name, "training.class_batches.classes"))
+    problems += [Problem(text, experiment.name, f"model.head.{key}") for key, text in _head_misfits(experiment, data)]
+    absent = [data.class_names[label] for label in absent_labels(data)]
+    # A class that the experiment removes on purpose is no problem; `absence` explains the effect.
+    unasked = [name for name in absent if experiment.data.labels.keep.get(name) != 0]
+    if unasked:
+        problems.append(Problem(f"train has no image of {listing(unasked)}", experiment.name, "data"))
+    return problems
+
+
+def _head_misfits(experiment: Experiment, data: PreparedData) -> Iterator[tuple[str, str]]:
+    """Yield (key below `model.head`, message) for each setting of a classical head that does not fit the data."""
+    match classical_head(experiment):
+        case ("zero_shot", head):
+            # A stand-in has other classes; it only shows that everything works.
+            if data.stand_in is None:
+                yield from _mapping_misfits(head, data.class_names)
+        case ("knn", head):
+            yield from _cross_validation_misfits("knn.k", head.k, data)
+            # A fold of the cross-validation may train on only half of the images.
+            images = sum(data.train_counts)
+            if max(head.k) > images // (2 if len(head.k) > 1 else 1):
+                yield "knn.k", f"{max(head.k)} neighbours are too many for {images} training images"
+        case (name, head):
+            yield from _cross_validation_misfits(f"{name}.C", head.C, data)
+
+
+def _cross_validation_misfits(key: str, values: list, data: PreparedData) -> Iterator[tuple[str, str]]:
+    fewest = min(count for count in data.train_counts if count)
+    if len(values) > 1 and fewest < 2:
+        name = data.class_names[data.train_counts.index(fewest)]
+        yield (
+            key,
+            "with several values, cross-validation on train picks the best, which needs two training images of each class; "
+            f"{name} has one",
+        )
+
+
+def _mapping_misfits(head: ZeroShot, class_names: list[str]) -> Iterator[tuple[str, str]]:
+    for name in head.outputs:
+        if name not in class_names:
+            near = closest(name, class_names)
+            yield f"zero_shot.outputs.{name}", f"is no class of the data{near}; classes: {listing(class_names, 30)}"
+    for name in class_names:
+        if name not in head.outputs:
+            yield "zero_shot.outputs", f"lacks the class {name}; write {name}: [] if ImageNet has no such class"
+    if head.other and OTHER in class_names:
+        yield (
+            "zero_shot.other",
+            f"the data already have a class named {OTHER}; rename it with data.class_names, or write false",
+        )
+
+
+def absent_labels(data: PreparedData) -> list[int]:
+    """Return the labels that have no training image."""
+    return sorted(set(range(len(data.class_names))) - set(data.splits["train"].labels.tolist()))
+
+
+def absence(data: PreparedData) -> str | None:
+    """Return a sentence on the effect of classes without training images; None if there are none."""
+    absent = absent_labels(data)
+    if not absent:
+        return None
+    names = listing(data.class_names[label] for label in absent)
+    ceiling = 1 - np.isin(data.splits["test"].labels, absent).mean()
+    return f"train has no image of {names}: no loss can make up for that, and test accuracy cannot exceed {ceiling:.4f}"

@@ -1,0 +1,111 @@
+"""What became of each file of a folder or archive: used, left out for a reason, or ignored by rule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kerasexp.config.section_base import one_line
+from kerasexp.errors import listing
+
+# Names given for each reason: on the console, and in the manifest.
+SHOWN, RECORDED = 3, 10
+# Lines on the console about images that cannot be read for one reason.
+MOST_LINES = 100
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """What became of each file.
+
+    Attributes:
+        used: number of files that are images of the data, those that cannot be read among them.
+        left_out: reason -> paths of the files that are not used.
+        ignored: paths of the files that are hidden or added by macOS.
+        empty: paths of class folders that hold no image.
+        notes: sentences about how the files are used.
+    """
+
+    used: int
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> int:
+        """Number of all files."""
+        return self.used + len(self.ignored) + sum(map(len, self.left_out.values()))
+
+    def without(self, reason: str, paths: list[str]) -> Accounting:
+        """Return the account in which these files, which were used, are left out."""
+        if not paths:
+            return self
+        return replace(self, used=self.used - len(paths), left_out={**self.left_out, reason: paths})
+
+    def lines(self) -> Iterator[str]:
+        """Yield a sentence for each kind of file that is not used, and for each choice that was made."""
+        yield from map(one_line, self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield from self.notes
+        if self.empty:
+            yield f"{counted(len(self.empty), 'class folder')} without an image: {listing(self.empty)}"
+        for reason, paths in self.left_out.items():
+            shown = types(paths) if reason == OTHER_TYPES else listing(paths, SHOWN)
+            yield f"not used: {counted(len(paths), 'file')} {reason}: {shown}"
+        if self.ignored:
+            yield f"not used: {counted(len(self.ignored), 'file')} hidden or of macOS"
+
+    def record(self) -> dict[str, Any]:
+        """Return the numbers and some names as plain JSON values."""
+        groups = [(reason, paths) for reason, paths in self.left_out.items() if paths]
+        return {
+            "files": self.files,
+            "used": self.used,
+            "ignored": {"files": len(self.ignored), "such_as": self.ignored[:RECORDED]},
+            "left_out": [
+                {"reason": reason, "files": len(paths), "types": count_types(paths), "such_as": paths[:RECORDED]}
+                for reason, paths in groups
+            ],
+            "empty_folders": self.empty,
+        }
+
+
+def fault_lines(faults: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield a line for each image that cannot be read, the first few of those with the same reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in faults:
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        yield from (f"left out: {one_line(name)}: {reason}" for name in names[:MOST_LINES])
+        if len(names) > MOST_LINES:
+            yield f"left out: {len(names) - MOST_LINES:,} more: {reason}"
+
+
+OTHER_TYPES = "of other types"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 file` or `2 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def extension(path: str) -> str:
+    """Return the extension in small letters, with its dot; empty for a name without one."""
+    name = path.rpartition("/")[2]
+    stem, dot, end = name.rpartition(".")
+    return (dot + end).lower() if stem else ""
+
+
+def count_types(paths: list[str]) -> dict[str, int]:
+    """Return extension -> number of files, the most frequent first."""
+    counts = Counter(extension(path) or "no extension" for path in paths)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def types(paths: list[str]) -> str:
+    """Return the types of files with their numbers: `3 .txt, 1 .csv`."""
+    return listing(f"{number:,} {kind}" for kind, number in count_types(paths).items())

@@ -1,0 +1,52 @@
+"""Images that are in two splits, and classes that a split lacks: what makes metrics mean less than they seem to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerasexp.config.section_base import one_line
+from kerasexp.data.disk_arrays import chunks
+from kerasexp.errors import listing
+
+if TYPE_CHECKING:
+    from kerasexp.data.prepared_data import Split
+
+
+def split_notes(splits: Mapping[str, Split], class_names: list[str]) -> Iterator[str]:
+    """Yield a sentence if two splits share images, and one for each of `val` and `test` that lacks classes of `train`."""
+    if sentence := shared_images(splits):
+        yield sentence
+    trained = set(np.unique(splits["train"].labels).tolist())
+    for name in ("val", "test"):
+        if name in splits and (absent := sorted(trained - set(np.unique(splits[name].labels).tolist()))):
+            classes = listing((class_names[label] for label in absent), 5)
+            yield f"{name} has no image of {len(absent)} of {len(trained)} classes: {classes}"
+
+
+def shared_images(splits: Mapping[str, Split]) -> str | None:
+    """Return a sentence about the images that are the same in two splits, pixel for pixel as the model sees them."""
+    digests = {name: np.fromiter(map(_digest, _images(split)), np.uint64) for name, split in splits.items()}
+    parts, example = [], None
+    for one, other in combinations(digests, 2):
+        shared = np.flatnonzero(np.isin(digests[other], digests[one]))
+        if len(shared):
+            parts.append(f"{len(shared):,} of the {len(digests[other]):,} of {other} in {one}")
+            same = np.flatnonzero(digests[one] == digests[other][shared[0]])[0]
+            example = example or one_line(f"{splits[other].names[shared[0]]} is {splits[one].names[same]}")
+    return (
+        f"the same images, as the model sees them, are in two splits: {', '.join(parts)} ({example})" if parts else None
+    )
+
+
+def _images(split: Split) -> Iterator[np.ndarray]:
+    for portion in chunks(split.images):
+        yield from np.ascontiguousarray(portion)
+
+
+def _digest(image: np.ndarray) -> int:
+    return int.from_bytes(hashlib.blake2b(image, digest_size=8).digest())

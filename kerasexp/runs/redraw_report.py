@@ -1,0 +1,129 @@
+"""`report`: the plots and the page of a finished run again, from what the run has saved."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasexp.config import Experiment
+from kerasexp.console import Console
+from kerasexp.data.load_data import prepare_data
+from kerasexp.data.prepared_data import PreparedData
+from kerasexp.errors import KerasexpError, RunError, UserError
+from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.predictions_csv import is_complete, read_predictions
+from kerasexp.runs.directory import RunDirectory
+from kerasexp.runs.finished_run import FinishedRun, class_names, read_finished
+from kerasexp.runs.page import write_report
+from kerasexp.runs.results import explained
+from kerasexp.runs.run_labels import relabelled
+from kerasexp.runs.run_metrics import predict_splits
+from kerasexp.saving.checkpoint import load_checkpoint
+from kerasexp.storage import write_json
+from kerasexp.training.gradient_flow import NO_GRADIENTS, Gradients
+from kerasexp.training.training_result import TrainingResult
+
+
+def redraw(path: Path, console: Console) -> RunDirectory:
+    """Draw the plots and `report.html` of a finished run again, and return its directory.
+
+    Metrics and the probabilities of test are those that were saved. Val, and the features of test, are predicted again with
+    the checkpoint. Where the images or the checkpoint are not available any more, the page says which plots that costs.
+
+    Raises:
+        UserError: there is no finished run, or one of its files is missing or damaged.
+        RunError: the disk is full.
+    """
+    finished = read_finished(path)
+    run, manifest = finished.directory, finished.manifest
+    experiment, saved = finished.experiment, read_predictions(run.predictions, class_names(finished.metrics))
+    saved = replace(saved, temperature=finished.metrics["temperature"])
+    with run.locked():
+        model, no_model = _model(run)
+        data, no_data = _data(experiment, finished, console)
+        if no_data or no_model:
+            console.line(
+                f"drawn is what can be without {'the images' if no_data else 'the checkpoint'}: {no_data or no_model}"
+            )
+        predictions = {"test": saved}
+        if model is not None and data is not None:
+            val, test = predict_splits(model, experiment, data)
+            if test.names == saved.names:
+                predictions = {"val": replace(val, temperature=saved.temperature), "test": _with_features(saved, test)}
+        run.make_folders()
+        missing = no_data or no_model
+        results = explained(model, experiment, data, _fitted(finished), predictions, finished.metrics, missing)
+        write_report(run, results, manifest, console)
+        write_json(run.manifest, manifest)
+    return run
+
+
+def _with_features(saved: Predictions, predicted: Predictions) -> Predictions:
+    if not is_complete(saved):
+        return replace(predicted, temperature=saved.temperature)
+    return replace(saved, sampled=predicted.sampled, features=predicted.features)
+
+
+def _model(run: RunDirectory) -> tuple[keras.Model | None, str]:
+    """Return the run's model, or None and the reason."""
+    try:
+        return load_checkpoint(run.checkpoint).model, ""
+    except UserError as error:
+        return None, str(error)
+
+
+def _data(experiment: Experiment, finished: FinishedRun, console: Console) -> tuple[PreparedData | None, str]:
+    """Return the data as the run had them, or None and the reason."""
+    try:
+        data = prepare_data(experiment, console)
+        init = finished.manifest["init"]
+        data = relabelled(experiment, data, Path(init["run"], "checkpoint") if init else None)
+    except KerasexpError as error:
+        return None, str(error)
+    if data.split_digests != finished.manifest["data"]["identities"]:
+        return None, "the data have changed since the run"
+    return data, ""
+
+
+def _fitted(finished: FinishedRun) -> TrainingResult:
+    """Return the results of the training from the run's files."""
+    metrics, run = finished.metrics, finished.directory
+    return TrainingResult(
+        _rows(finished.history),
+        _gradients(run.gradients) if run.gradients.is_file() else NO_GRADIENTS,
+        [] if finished.early is None else _rows(finished.early),
+        metrics["kept_epoch"],
+        metrics["train_seconds"],
+        metrics.get("cross_validation", []),
+        metrics["epochs"],
+    )
+
+
+def _rows(columns: dict[str, np.ndarray]) -> list[dict[str, float]]:
+    values = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [
+        {name: int(value) if name in ("epoch", "step") else value for name, value in zip(columns, row, strict=True)}
+        for row in values
+    ]
+
+
+def _gradients(path: Path) -> Gradients:
+    """Load `gradients.csv`.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        steps, layers = (list(dict.fromkeys(row[name] for row in rows)) for name in ("step", "layer"))
+        columns = ("mean_gradient", "max_gradient", "update_ratio")
+        values = np.array([[row[name] for name in columns] for row in rows], np.float32)
+        mean, largest, ratio = np.moveaxis(values.reshape(len(steps), len(layers), len(columns)), -1, 0)
+        return Gradients(np.array(steps, np.int64), layers, mean, largest, ratio)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from None

@@ -1,0 +1,196 @@
+"""The state of an unfinished training on disk: a killed and resumed run ends with the same weights as an unbroken one.
+
+Everything that is not saved follows from the experiment: the order of the images and their augmentation are drawn from
+(seed, epoch), and the arithmetic is deterministic.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasexp.config.training_section import Training
+from kerasexp.console import Console
+from kerasexp.errors import RunError
+from kerasexp.storage import write_with
+from kerasexp.training import hooks
+from kerasexp.training.callbacks import AtomicCheckpoint, History
+from kerasexp.training.devices import value_of
+from kerasexp.training.early_validation import EarlyCurve
+from kerasexp.training.gradient_flow import GradientFlow
+from kerasexp.training.interruption import StopRequest
+from kerasexp.training.training_clock import Clock
+
+KEPT_FILES = 2
+# The attributes of callbacks that a state holds.
+SAVED_ATTRIBUTES = {
+    AtomicCheckpoint: ("kept",),
+    EarlyCurve: ("rows",),
+    History: ("rows",),
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+}
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Saves the state of a training after each epoch, at intervals within it and before stopping; and restores it.
+
+    It is the last callback, so that the others have finished each event before it. `begin` is the epoch and step, both
+    from 0, at which the training continues; `is_over` says that nothing is left to train.
+
+    Args:
+        folder: holds the states; the two newest are kept.
+        model: compiled, its optimizer built.
+        callbacks: all others of the training.
+        flow: the recorded gradients.
+        clock: the clock of the training.
+        training: its `epochs`, and `save_minutes`, the interval of saving within an epoch.
+        stop: whether to save and stop.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: keras.Model,
+        callbacks: Sequence[keras.callbacks.Callback],
+        flow: GradientFlow,
+        clock: Clock,
+        training: Training,
+        stop: StopRequest,
+    ):
+        super().__init__()
+        self.begin, self.is_over = (0, 0), False
+        self._folder, self._trained, self._flow, self._clock = folder, model, flow, clock
+        self._callbacks = {
+            type(callback).__name__: callback for callback in callbacks if type(callback) in SAVED_ATTRIBUTES
+        }
+        self._training, self._stop = training, stop
+        self._restored: dict[str, Any] | None = None
+        self._metrics: list[np.ndarray] = []
+        self._saved_at = time.monotonic()
+        self._epoch = 0
+
+    def restore(self, console: Console) -> None:
+        """Restore the newest undamaged state, if there is one, and start the clock.
+
+        Raises:
+            RunError: the state belongs to another model.
+        """
+        for path in states(self._folder):
+            try:
+                with np.load(path, allow_pickle=False) as file:
+                    arrays = {name: file[name] for name in file.files}
+                about = json.loads(arrays.pop("about").tobytes())
+            except UNREADABLE as error:
+                console.line(f"{path}: skipped, it cannot be read: {error}")
+                continue
+            self._restore(path, arrays, about)
+            break
+        self._clock.start(0.0 if self._restored is None else self._restored["seconds"])
+
+    def finish(self) -> None:
+        """Save the final state, from which more epochs can continue, and delete the others."""
+        if not self.is_over:
+            self._save(self._epoch + 1, 0, is_over=self._trained.stop_training)
+        for path in states(self._folder)[1:]:
+            path.unlink(missing_ok=True)
+
+    def on_train_begin(self, logs=None):
+        # Keras's callbacks reset themselves in this event.
+        self._restore_callbacks()
+        if self.begin[1]:
+            hooks.skip_steps(self._trained, self.begin[1])
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+        if epoch > self.begin[0]:
+            self._save(epoch, 0)
+            self._stop.raise_if_asked()
+        elif self.begin[1]:
+            # The epoch continues in its middle, and so do its metrics. Keras creates their variables at their first use.
+            outputs = keras.tree.map_structure(
+                lambda output: np.ones((1, *output.shape[1:]), np.float32), self._trained.output
+            )
+            self._trained.compute_metrics(None, np.zeros(1), outputs)
+            for variable, value in zip(self._metric_variables(), self._metrics, strict=True):
+                variable.assign(value)
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = batch + 1
+        if self._epoch == self.begin[0] and step <= self.begin[1]:
+            return
+        if self._stop.signal is not None:
+            self._save(self._epoch, step)
+            self._stop.raise_if_asked()
+        if time.monotonic() - self._saved_at > 60 * self._training.save_minutes:
+            self._save(self._epoch, step)
+
+    def _variables(self) -> list[Any]:
+        """Return the variables of model, random generators and optimizer, each once and in a fixed order."""
+        optimizer = self._trained.optimizer
+        found = [*self._trained.variables, *optimizer.variables]
+        metrics = {id(variable) for variable in self._metric_variables()}
+        return [v for v in {id(v): v for v in found}.values() if id(v) not in metrics]
+
+    def _metric_variables(self) -> list[Any]:
+        return [variable for metric in self._trained.metrics for variable in metric.variables]
+
+    def _save(self, epoch: int, step: int, is_over: bool = False) -> None:
+        about = {
+            "epoch": epoch,
+            "step": step,
+            "over": is_over,
+            "seconds": self._clock.seconds(),
+            "callbacks": {
+                name: {key: _plain(getattr(callback, key)) for key in SAVED_ATTRIBUTES[type(callback)]}
+                for name, callback in self._callbacks.items()
+            },
+        }
+        arrays = {
+            "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
+            **{f"variable/{i}": value_of(v) for i, v in enumerate(self._variables())},
+            **{f"metric/{i}": value_of(v) for i, v in enumerate(self._metric_variables() if step else [])},
+            **{f"gradients/{name}": value for name, value in self._flow.state().items()},
+        }
+        self._folder.mkdir(exist_ok=True)
+        path = self._folder / f"{epoch:06d}-{step:09d}.npz"
+        write_with(path, lambda file: np.savez(file, **arrays), durable=True)
+        for old in states(self._folder)[KEPT_FILES:]:
+            old.unlink(missing_ok=True)
+        self._saved_at = time.monotonic()
+
+    def _restore(self, path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+        variables = self._variables()
+        values = [arrays[f"variable/{i}"] for i in range(sum(name.startswith("variable/") for name in arrays))]
+        if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
+            raise RunError(f"{path}: belongs to another model")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        self._metrics = [arrays[f"metric/{i}"] for i in range(sum(name.startswith("metric/") for name in arrays))]
+        self._flow.restore(**{key: arrays[f"gradients/{key}"] for key in self._flow.state()})
+        self._restored, self.begin = about, (about["epoch"], about["step"])
+        self.is_over = about["over"] or about["epoch"] >= self._training.epochs
+        self._restore_callbacks()
+
+    def _restore_callbacks(self) -> None:
+        for name, callback in self._callbacks.items():
+            for key, value in ({} if self._restored is None else self._restored["callbacks"].get(name, {})).items():
+                setattr(callback, key, value)
+
+
+def states(folder: Path) -> list[Path]:
+    """Return the saved states, the newest first."""
+    return sorted(folder.glob("*.npz"), reverse=True) if folder.is_dir() else []
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,336 @@
+"""Attacks by a model's config: code, other files, memory and time.
+
+A docstring says what Keras 3.15 itself does with the file in safe mode, if that is more than an error.
+"""
+
+import json
+import pickle
+
+import numpy as np
+from attacks import HUGE, Payload, attack
+from keras import layers
+from model_files import called_twice, resize, sequential
+
+# Code, and other files
+
+
+@attack("relu: a layer of class 'Lambda' is not accepted")
+def a_lambda_layer(file):
+    code = layers.Lambda(lambda x: (open("executed", "w").close(), x)[1]).get_config()["function"]
+    file.replace("relu", "Lambda", function=code)
+
+
+@attack("relu: activation: {'class_name': '__lambda__'")
+def a_lambda_as_activation(file):
+    file.change("relu", activation=layers.Lambda(lambda x: open("executed", "w").close()).get_config()["function"])
+
+
+@attack("relu: activation: {'module': 'keras.config'")
+def a_function_that_is_no_activation(file):
+    """Keras calls it: from then on the whole process computes with another epsilon."""
+    function = {"module": "keras.config", "class_name": "function", "config": "set_epsilon", "registered_name": None}
+    file.change("relu", activation=function)
+
+
+@attack("logits: kernel_initializer: 'Lambda' is from 'keras.layers'")
+def a_lambda_as_initializer(file):
+    code = layers.Lambda(lambda shape, dtype: open("executed", "w").close()).get_config()
+    file.change(
+        "logits",
+        kernel_initializer={
+            "module": "keras.layers",
+            "class_name": "Lambda",
+            "config": code,
+            "registered_name": None,
+        },
+    )
+
+
+@attack("relu: 'Popen' is from 'subprocess'")
+def a_class_that_is_not_of_keras(file):
+    file.replace("relu", "Popen", module="subprocess", args=["touch", "executed"])
+
+
+@attack("logits: 'Dense' is from 'keras.layers', registered as 'mine>Dense'")
+def a_class_of_a_registered_name(file):
+    """If a program has registered such a class, Keras uses it."""
+    file.layer("logits")["registered_name"] = "mine>Dense"
+
+
+@attack("relu: a layer of class 'TFSMLayer' is not accepted")
+def a_tensorflow_program(file):
+    file.replace("relu", "TFSMLayer", filepath="program", call_endpoint="serve")
+
+
+@attack("relu: a layer of class 'TorchModuleWrapper' is not accepted")
+def a_pickled_torch_module(file):
+    file.replace("relu", "TorchModuleWrapper")
+    file.change("relu", module=pickle.dumps(Payload()).hex())
+
+
+@attack("relu: a layer of class 'StringLookup' is not accepted")
+def a_table_read_from_a_file(file):
+    file.replace("relu", "StringLookup", vocabulary="/etc/passwd", num_oov_indices=1)
+
+
+@attack("relu: a layer of class 'TimeDistributed' is not accepted")
+def a_layer_around_a_lambda(file):
+    code = layers.Lambda(lambda x: open("executed", "w").close()).get_config()
+    file.replace("relu", "TimeDistributed", layer={"module": "keras.layers", "class_name": "Lambda", "config": code})
+
+
+@attack("config.json: 'Model' is not a functional or sequential model")
+def another_kind_of_model(file):
+    file.config["class_name"] = "Model"
+
+
+@attack("config.json: 'Sequential' is from 'keras.src.models.functional'")
+def a_functional_model_said_to_be_sequential(file):
+    file.config["class_name"] = "Sequential"
+
+
+@attack("config.json: 'Sequential' is from 'keras', registered as 'mine>Sequential'")
+def a_sequential_model_of_a_registered_name(file):
+    file.make_sequential()
+    file.config["registered_name"] = "mine>Sequential"
+
+
+@attack("relu: a layer of class 'Lambda' is not accepted")
+def a_lambda_in_a_sequential_model(file):
+    code = layers.Lambda(lambda x: (open("executed", "w").close(), x)[1]).get_config()["function"]
+    file.replace("relu", "Lambda", function=code)
+    file.make_sequential()
+
+
+@attack("relu: inner: a layer of class 'Lambda' is not accepted")
+def a_lambda_in_a_sequential_model_within_the_model(file):
+    code = layers.Lambda(lambda x: (open("executed", "w").close(), x)[1]).get_config()
+    entry = {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "registered_name": None,
+        "config": {**code, "name": "inner"},
+    }
+    within(file, [entry])
+
+
+@attack("a layer of class ['Dense'] is not accepted")
+def a_class_that_is_a_list(file):
+    file.make_sequential()
+    file.layer("logits")["class_name"] = ["Dense"]
+
+
+@attack("model.weights.h5 is not an HDF5 file of weights")
+def a_pickle_as_weights(file):
+    file.weights = pickle.dumps(Payload()) + bytes(10_000)
+
+
+@attack("also holds 'assets/evil.txt', 'assets/more.txt', which a Keras model of ordinary layers does not have")
+def members_beside_the_model(file):
+    """Keras unpacks the whole archive into a temporary folder."""
+    file.others = [("assets/evil.txt", b"x"), ("assets/more.txt", bytes(1000))]
+
+
+# Memory and time
+
+
+@attack("'logits' declares 1,440,000,000 weights")
+def a_huge_dense_layer(file):
+    """Keras draws all weights, in 6 GB twice over."""
+    file.change("logits", units=10_000_000, use_bias=False)
+
+
+@attack("'conv' declares 1,600,000,004 weights")
+def a_huge_kernel(file):
+    file.change("conv", kernel_size=[20_000, 20_000], padding="same")
+
+
+@attack("'relu' declares 64,128,064 weights")
+def a_slope_for_each_of_many_places(file):
+    file.replace("conv", "ZeroPadding2D", padding=[4000, 4000])
+    file.replace("norm", "MaxPooling2D", pool_size=[1, 1])
+    file.replace("relu", "PReLU")
+
+
+@attack("the output of 'relu' for one image is (60000, 60000, 4)")
+def a_huge_enlargement(file):
+    """Keras loads it; its first prediction takes 57 GB."""
+    file.replace("relu", "UpSampling2D", size=[10_000, 10_000])
+    file.replace("flatten", "GlobalMaxPooling2D")
+    file.change_weights(lambda weights: resize(weights, (4, 3), data=np.ones((4, 3))))
+
+
+@attack("the output of 'images' for one image is")
+def a_huge_input(file):
+    file.change("images", batch_shape=[None, 10**6, 10**6, 1])
+
+
+@attack("'logits' declares 768,000,003 weights")
+def a_mean_for_each_of_many_places(file):
+    """Keras creates 256 million means and variances while it builds the layer."""
+    file.replace("conv", "UpSampling2D", size=[2000, 2000])
+    file.replace("norm", "Normalization", axis=[1, 2, 3], mean=0.5, variance=1.0)
+
+
+def within(file, entries):
+    """Replace the layer `relu` by a sequential model of an input and these layers."""
+    start = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None}
+    start["config"] = {"batch_shape": [None, 6, 6, 4], "dtype": "float32", "name": "start"}
+    file.layer("relu").update(sequential([start, *entries], "relu"))
+
+
+@attack("'logits' declares 1,440,000,000 weights")
+def a_huge_dense_layer_in_a_sequential_model(file):
+    file.change("logits", units=10_000_000, use_bias=False)
+    file.make_sequential()
+
+
+@attack("'inner' declares 5,000,000 weights")
+def a_huge_dense_layer_in_a_sequential_model_within_the_model(file):
+    dense = {"module": "keras.layers", "class_name": "Dense", "registered_name": None}
+    within(
+        file,
+        [{**dense, "config": {"name": "wide", "units": 4}}, {**dense, "config": {"name": "inner", "units": 10**6}}],
+    )
+
+
+@attack("relu: level18: level17: level16: level15: models are nested deeper than 4")
+def sequential_models_in_each_other(file):
+    start = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None}
+    start["config"] = {"batch_shape": [None, 6, 6, 4], "dtype": "float32", "name": "start"}
+    inner = {"module": "keras.layers", "class_name": "ReLU", "registered_name": None, "config": {"name": "leaf"}}
+    for level in range(19):
+        inner = sequential([start, inner], f"level{level}")
+    within(file, [inner])
+
+
+@attack("config.json has 5,009 layers; at most 2,000 are accepted")
+def thousands_of_layers_in_a_sequential_model(file):
+    file.make_sequential()
+    entries, relu = file.config["config"]["layers"], file.layer("relu")
+    entries[-4:-4] = [{**relu, "config": {**relu["config"], "name": f"relu{number}"}} for number in range(5000)]
+
+
+@attack("norm: two layers have this name")
+def a_sequential_model_that_comes_back_to_a_layer(file):
+    file.make_sequential()
+    file.config["config"]["layers"].insert(-1, file.layer("norm"))
+
+
+@attack("again: each layer must be called once, and an input never")
+def an_input_in_the_middle(file):
+    file.make_sequential()
+    start = json.loads(json.dumps(file.layer("images")).replace('"images"', '"again"'))
+    file.config["config"]["layers"].insert(3, start)
+
+
+@attack("config.json: the sequential model has no input layer")
+def a_sequential_model_without_input(file):
+    """Keras builds it from `build_input_shape`, of any size."""
+    file.make_sequential()
+    del file.config["config"]["layers"][0]
+    file.config["config"]["build_input_shape"] = [None, HUGE, HUGE, 1]
+
+
+@attack("config.json: the sequential model has no input layer")
+def a_sequential_model_of_nothing(file):
+    file.make_sequential()
+    file.config["config"]["layers"] = []
+
+
+@attack("config.json: got 7, and expected an object")
+def a_number_in_a_sequential_model(file):
+    file.make_sequential()
+    file.config["config"]["layers"].append(7)
+
+
+NEAREST = {"module": "kerasexp.models.nearest_neighbours_layer", "registered_name": "kerasexp>NearestNeighbours"}
+MAPPING = {"module": "kerasexp.models.label_mapping_layer", "registered_name": "kerasexp>LabelMapping"}
+
+
+@attack("'probabilities' declares 4,000,000,000 weights")
+def a_billion_neighbours(file):
+    file.replace("probabilities", "NearestNeighbours", **NEAREST, examples=HUGE, neighbours=1, classes=3)
+
+
+@attack("Keras cannot build 'probabilities'")
+def votes_of_many_for_many(file):
+    """Each image would need 64 million numbers."""
+    file.replace("probabilities", "NearestNeighbours", **NEAREST, examples=9, neighbours=2**13, classes=2**13)
+
+
+@attack("Keras cannot build 'probabilities'")
+def outputs_that_are_not_there(file):
+    file.replace("probabilities", "LabelMapping", **MAPPING, groups=[[0], [HUGE], [2]], combine="max")
+
+
+@attack("probabilities: groups: 'x' is not accepted")
+def a_group_of_words(file):
+    file.replace("probabilities", "LabelMapping", **MAPPING, groups=[["x"]], combine="max")
+
+
+@attack("probabilities: 'LabelMapping' is from 'keras.layers'")
+def a_layer_of_ours_said_to_be_keras(file):
+    file.replace("probabilities", "LabelMapping", groups=[[0], [1], [2]], combine="max")
+
+
+@attack("logits: kernel_initializer: 'Orthogonal' is not accepted")
+def an_initializer_that_takes_hours(file):
+    """Keras factorises a matrix of the kernel's size before it loads the kernel."""
+    orthogonal = {"module": "keras.initializers", "class_name": "Orthogonal", "config": {}, "registered_name": None}
+    file.change("logits", kernel_initializer=orthogonal)
+
+
+@attack("logits: Dense takes no 'lora_rank'")
+def weights_beside_the_weights(file):
+    file.change("logits", lora_rank=HUGE)
+
+
+@attack("'logits' declares 435 weights; model.weights.h5 holds 415 for it and the layers after it")
+def a_layer_too_many_for_the_weights(file):
+    file.replace("relu", "Conv2D", filters=4, kernel_size=1)
+
+
+@attack("config.json has 5,009 layers; at most 2,000 are accepted")
+def thousands_of_layers(file):
+    entries, relu = file.config["config"]["layers"], json.dumps(file.layer("relu"))
+    chain = ["relu", *(f"relu{number}" for number in range(5000))]
+    for before, name in zip(chain, chain[1:], strict=False):
+        entry = json.loads(relu.replace('"norm"', f'"{before}"').replace('"name": "relu"', f'"name": "{name}"'))
+        entries.insert(-4, entry)
+    file.layer("flatten")["inbound_nodes"] = json.loads(
+        json.dumps(file.layer("flatten")["inbound_nodes"]).replace('"relu"', f'"{chain[-1]}"')
+    )
+
+
+@attack("relu: level18: level17: level16: level15: models are nested deeper than 4")
+def calls_that_double_at_each_level(file):
+    """Keras loads it; its first prediction would take a million steps."""
+    relu, entries = file.layer("relu"), file.config["config"]["layers"]
+    inner = {**relu, "name": "leaf", "config": {**relu["config"], "name": "leaf"}}
+    for level in range(20):
+        inner = called_twice(inner, "relu" if level == 19 else f"level{level}")
+    entries[entries.index(relu)] = {**inner, "inbound_nodes": relu["inbound_nodes"]}
+
+
+@attack("relu: is called on 10,000 tensors; at most 256 are accepted")
+def a_sum_of_thousands(file):
+    file.replace("relu", "Add")
+    file.call("relu").update(args=[file.call("relu")["args"] * 10_000])
+
+
+@attack("refers to 'probabilities', which is not a layer before it")
+def a_graph_that_bites_its_tail(file):
+    calls = json.dumps(file.layer("conv")["inbound_nodes"])
+    file.layer("conv")["inbound_nodes"] = json.loads(calls.replace("rescaling", "probabilities"))
+
+
+@attack("config.json cannot be read: maximum recursion depth exceeded")
+def deep_json(file):
+    file.config = b"[" * 1_000_000
+
+
+@attack("config.json has 8,000,002 bytes")
+def long_json(file):
+    """Keras creates 200 MB of objects."""
+    file.config = b"[" + b"{}," * 2_666_666 + b"{}]"
