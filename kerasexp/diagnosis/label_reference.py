@@ -11,9 +11,8 @@ from kerasexp.data.prepared_data import Split
 from kerasexp.diagnosis.label_assessment import assess_scores
 from kerasexp.diagnosis.results import LabelAssessment
 from kerasexp.errors import Problem, UserError, listing
-from kerasexp.evaluation.calibration import at_temperature
 from kerasexp.evaluation.confusion_counts import contingency_table, filled_cells
-from kerasexp.evaluation.predictions import predict_split
+from kerasexp.evaluation.predictions import at_temperature, predict_split
 from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, read_classes
 
 

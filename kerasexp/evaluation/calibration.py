@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
 from kerasexp.evaluation.intervals import wilson_interval
-
-if TYPE_CHECKING:
-    from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.predictions import Predictions, log_probabilities, log_sum_exp
 
 BINS = 15
 # A temperature outside these bounds means that the model has learned nothing, or that val is too small to fit one.
@@ -62,28 +59,12 @@ def fit_temperature(predictions: Predictions) -> float:
     predictions = predictions.bounded
     if predictions.correct.all():
         return 1.0
-    logits, labels = _logits(predictions), predictions.y_true
+    logits, labels = log_probabilities(predictions), predictions.y_true
     rows = np.arange(len(labels))
 
     def nll(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)
-        return float(np.mean(_log_sum_exp(scaled) - scaled[rows, labels]))
+        return float(np.mean(log_sum_exp(scaled) - scaled[rows, labels]))
 
     found = minimize_scalar(nll, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
     return float(np.exp(found.x))
-
-
-def at_temperature(predictions: Predictions, temperature: float) -> Predictions:
-    """Return the predictions with probabilities softmax(log p / T); no predicted class changes."""
-    scaled = _logits(predictions) / temperature
-    return replace(predictions, y_score=np.minimum(np.exp(scaled - _log_sum_exp(scaled)[:, np.newaxis]), 1.0))
-
-
-def _logits(predictions: Predictions) -> np.ndarray:
-    """Return log probabilities: the logits up to a constant per image, which softmax ignores."""
-    return np.log(np.maximum(predictions.y_score.astype(np.float64), np.finfo(np.float32).tiny))
-
-
-def _log_sum_exp(values: np.ndarray) -> np.ndarray:
-    highest = values.max(axis=1)
-    return highest + np.log(np.exp(values - highest[:, np.newaxis]).sum(axis=1))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from kerasexp.errors import RunError
-from kerasexp.evaluation.calibration import at_temperature
 from kerasexp.evaluation.intervals import macro_intervals
 from kerasexp.evaluation.metric_limits import RESAMPLES, most_images, resamples_of, sampled_note, sampled_positions
 from kerasexp.evaluation.roc import OneVsRestCurves, one_vs_rest_curves
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from kerasexp.data.prepared_data import Split
 
+# Probabilities may leave 0..1 by so much: rounding in half precision.
 TOLERANCE = 1e-2
 NONE = np.zeros(0, np.int64)
 
@@ -172,3 +172,20 @@ def check_probabilities(scores: np.ndarray, names: Sequence[str]) -> None:
 def are_probabilities(values: np.ndarray) -> np.ndarray:
     """Return for each value whether it is from 0 to 1, but for rounding in half precision; NaN is not."""
     return (values >= -TOLERANCE) & (values <= 1 + TOLERANCE)
+
+
+def at_temperature(predictions: Predictions, temperature: float) -> Predictions:
+    """Return the predictions with probabilities softmax(log p / T); no predicted class changes."""
+    scaled = log_probabilities(predictions) / temperature
+    return replace(predictions, y_score=np.minimum(np.exp(scaled - log_sum_exp(scaled)[:, np.newaxis]), 1.0))
+
+
+def log_probabilities(predictions: Predictions) -> np.ndarray:
+    """Return log probabilities: the logits up to a constant per image, which softmax ignores."""
+    return np.log(np.maximum(predictions.y_score.astype(np.float64), np.finfo(np.float32).tiny))
+
+
+def log_sum_exp(values: np.ndarray) -> np.ndarray:
+    """Return log(sum(exp(values))) of each row."""
+    highest = values.max(axis=1)
+    return highest + np.log(np.exp(values - highest[:, np.newaxis]).sum(axis=1))

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from kerasexp.evaluation.calibration import at_temperature, fit_temperature, reliability
-from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.calibration import fit_temperature, reliability
+from kerasexp.evaluation.predictions import Predictions, at_temperature
 
 
 def sure(temperature: float, count: int = 20000) -> Predictions:
