@@ -31,6 +31,6 @@ def report(
     from kerasexp.console import Console
 
     import_tensorflow()
-    from kerasexp.runs.redraw_report import redraw
+    from kerasexp.runs.redraw_run import redraw
 
     print(redraw(run, Console()).path)

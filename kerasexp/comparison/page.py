@@ -18,9 +18,9 @@ from kerasexp.comparison.results import (
 )
 from kerasexp.data.prepared_data import Split
 from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
-from kerasexp.plots.samples import plot_disagreements
+from kerasexp.plots.sample_grid import plot_disagreements
 from kerasexp.report.html import Plot, render
-from kerasexp.report.missing_parts import Failure, by_section, draw_all, rendered
+from kerasexp.report.report_missing_parts import Failure, by_section, draw_all, rendered
 from kerasexp.runs.page import MOST_ROWS, metric_label
 from kerasexp.storage import write_text
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from kerasexp.data.archive import Files
 from kerasexp.data.found_images import FileLists, Rest, account_for
+from kerasexp.data.image_archive import Files
 from kerasexp.data.image_decoding import decode_image, is_16_bit
 from kerasexp.data.png_decoding import upper_bits
 from kerasexp.data.source import BrokenImage, Images, Source, assign_labels, resolve_classes

@@ -14,9 +14,9 @@ from kerasexp.config import load_experiment
 from kerasexp.config.section_base import composed
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import Console
+from kerasexp.data.dataset_statistics import Survey, survey
 from kerasexp.data.file_accounting import fault_lines
 from kerasexp.data.hold_out import hold_out
-from kerasexp.data.image_statistics import Survey, survey
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.storage import safe_name, write_text
 

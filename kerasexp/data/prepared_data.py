@@ -15,11 +15,11 @@ from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
 from kerasexp.data.file_accounting import Accounting
 from kerasexp.data.hold_out import hold_out, match_groups
 from kerasexp.data.image_cache import decode_cached, is_large
+from kerasexp.data.images_in_two_splits import split_notes
 from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Images, Source, require_two_classes
 from kerasexp.data.sources import load_source
-from kerasexp.data.split_overlap import split_notes
 from kerasexp.data.value_range import COUNTED, ValueRange, few_values, range_sentences
 from kerasexp.errors import Problem, RunError, UserError
 

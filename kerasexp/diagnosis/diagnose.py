@@ -15,8 +15,8 @@ from kerasexp.config import Experiment, experiment_from, load_experiment
 from kerasexp.config.data_section import FILE_SOURCES, Preprocessing, SourceName
 from kerasexp.config.yaml_paths import find_file, places
 from kerasexp.console import Console
+from kerasexp.data.dataset_statistics import image_statistics, merge_statistics, summarize
 from kerasexp.data.file_accounting import fault_lines
-from kerasexp.data.image_statistics import image_statistics, merge_statistics, summarize
 from kerasexp.data.new_experiment import suggest_preprocessing
 from kerasexp.data.prepared_data import PreparedData, Split, prepare
 from kerasexp.data.preprocessing import preprocess_array

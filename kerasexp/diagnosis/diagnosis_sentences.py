@@ -9,7 +9,7 @@ import numpy as np
 from kerasexp.diagnosis.image_checks import Place, StoredImages
 from kerasexp.diagnosis.label_information import complementary_limit
 from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, LabelAssessment
-from kerasexp.diagnosis.split_checks import FEW, SMALL_SHIFT, ClassCounts
+from kerasexp.diagnosis.split_diagnosis import FEW, SMALL_SHIFT, ClassCounts
 from kerasexp.errors import listing
 from kerasexp.evaluation.confusion_counts import matched_count
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerasexp.data.dataset_statistics import ImageStatistics
 from kerasexp.data.disk_arrays import chunks
-from kerasexp.data.image_statistics import ImageStatistics
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.preprocessing import border_means
 

@@ -11,7 +11,7 @@ from kerasexp.diagnosis.diagnosis_sentences import evidence_sentences, headline,
 from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots, label_plots
 from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, label_errors
 from kerasexp.report.html import Plot, render
-from kerasexp.report.missing_parts import draw_all, rendered
+from kerasexp.report.report_missing_parts import draw_all, rendered
 from kerasexp.storage import write_text
 
 LISTED = 200

@@ -17,7 +17,7 @@ from kerasexp.diagnosis.image_checks import (
     find_unusual_images,
 )
 from kerasexp.diagnosis.label_verdict import HeldOutPredictions, Verdict
-from kerasexp.diagnosis.split_checks import (
+from kerasexp.diagnosis.split_diagnosis import (
     ClassCounts,
     Shift,
     TwoSampleTest,

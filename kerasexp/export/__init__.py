@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerasexp.export.litert import load_litert, write_litert
-from kerasexp.export.onnx import load_onnx, write_onnx
-from kerasexp.export.saved_model import load_saved_model, write_saved_model
+from kerasexp.export.to_litert import load_litert, write_litert
+from kerasexp.export.to_onnx import load_onnx, write_onnx
+from kerasexp.export.to_saved_model import load_saved_model, write_saved_model
 
 if TYPE_CHECKING:
     import keras

@@ -10,9 +10,9 @@ from kerasexp.config.head_section import ZeroShot
 from kerasexp.config.model_section import Application, Model
 from kerasexp.models.applications import APPLICATIONS, imagenet_logits
 from kerasexp.models.cnn import CNN
+from kerasexp.models.decoding_layer import ARGMAX, Decoding, decoding_of
 from kerasexp.models.family import Family
 from kerasexp.models.label_mapping_layer import LabelMapping
-from kerasexp.models.logit_decoding import ARGMAX, Decoding, decoding_of
 from kerasexp.models.mlp import MLP
 from kerasexp.models.resnet import RESNET18
 

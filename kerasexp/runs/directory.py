@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from kerasexp.errors import DirectoryInUse, Problem, RunError, UserError
-from kerasexp.saving.saved_run_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles
 from kerasexp.storage import exclusive_lock, write_errors
 
 

@@ -11,7 +11,7 @@ from kerasexp.console import Console
 from kerasexp.diagnosis.page import diagnosis_content
 from kerasexp.evaluation.retrieval import retrieval_labels
 from kerasexp.report.html import DrawnPlot, render
-from kerasexp.report.missing_parts import Failure, as_json, attempt, by_section, rendered
+from kerasexp.report.report_missing_parts import Failure, as_json, attempt, by_section, rendered
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.page_plots import run_plots
 from kerasexp.runs.results import CLASSES, DATA, SECTIONS, TRAINING, Results

@@ -25,9 +25,9 @@ from kerasexp.plots.gradient_curves import plot_gradient_flow
 from kerasexp.plots.learning_curves import plot_learning_curves
 from kerasexp.plots.reliability_diagram import plot_reliability
 from kerasexp.plots.roc_curves import plot_one_vs_rest
-from kerasexp.plots.samples import plot_samples
+from kerasexp.plots.sample_grid import plot_samples
 from kerasexp.report.html import DrawnPlot, Plot
-from kerasexp.report.missing_parts import Failure, Unavailable, draw_all
+from kerasexp.report.report_missing_parts import Failure, Unavailable, draw_all
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results
 
 MAX_PAIRS = 6

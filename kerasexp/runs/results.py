@@ -21,8 +21,8 @@ from kerasexp.evaluation.interpretation import Interpretation, first_and_last_ke
 from kerasexp.evaluation.mistakes import ConfusedPair, confident_mistakes, confused_pairs, confusion, sample_predictions
 from kerasexp.evaluation.predictions import Predictions
 from kerasexp.evaluation.roc import OneVsRestCurves
-from kerasexp.evaluation.tsne import embed, sample_positions
-from kerasexp.report.missing_parts import Failure, Unavailable, attempt
+from kerasexp.evaluation.tsne_coordinates import embed, sample_positions
+from kerasexp.report.report_missing_parts import Failure, Unavailable, attempt
 from kerasexp.training.training_result import TrainingResult
 
 # Sections of the page, in its order.

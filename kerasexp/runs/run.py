@@ -52,8 +52,8 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
 
     from kerasexp.runs.manifest import describe, recorded
     from kerasexp.runs.page import write_report
-    from kerasexp.runs.run_labels import relabelled
     from kerasexp.runs.run_metrics import evaluate, validate
+    from kerasexp.runs.run_relabelling import relabelled
     from kerasexp.training.fit import fit
     from kerasexp.training.initial_model import build_model
 

@@ -23,7 +23,7 @@ from kerasexp.evaluation.mistakes import confusion
 from kerasexp.evaluation.predictions import Predictions, predict_split
 from kerasexp.evaluation.predictions_csv import TOP, is_complete, write_predictions
 from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
-from kerasexp.evaluation.tsne import sample_positions
+from kerasexp.evaluation.tsne_coordinates import sample_positions
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.results import Results, explained
 from kerasexp.saving.checkpoint import load_checkpoint, write_temperature

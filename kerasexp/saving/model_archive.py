@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kerasexp.data.zip_checks import open_zip
+from kerasexp.data.image_zip_checks import open_zip
 from kerasexp.errors import listing
 from kerasexp.saving.model_file_refusal import Refused, refusing
 

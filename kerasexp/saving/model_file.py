@@ -19,8 +19,8 @@ from kerasexp.errors import Problem, UserError
 from kerasexp.saving.model_archive import CONFIG, METADATA, copied_weights, open_members, read_json
 from kerasexp.saving.model_file_building import build, dry_run
 from kerasexp.saving.model_file_graph import Graph, read_graph
+from kerasexp.saving.model_file_outputs import with_probabilities
 from kerasexp.saving.model_file_refusal import Refused, refusing
-from kerasexp.saving.model_outputs import with_probabilities
 from kerasexp.saving.weights_file import count_weights
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from kerasexp.plots.search_plots import (
     plot_trial_curves,
 )
 from kerasexp.report.html import DrawnPlot, Plot, render
-from kerasexp.report.missing_parts import Failure, draw_all, rendered
+from kerasexp.report.report_missing_parts import Failure, draw_all, rendered
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.results import Importance, SearchResults, Trial, axis_position, importance
 from kerasexp.search.table import short_names, value_text

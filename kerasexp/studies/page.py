@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kerasexp.plots.study_plots import plot_study_accuracies, plot_study_curves
 from kerasexp.report.html import DrawnPlot, Plot, render
-from kerasexp.report.missing_parts import Failure, draw_all, rendered
+from kerasexp.report.report_missing_parts import Failure, draw_all, rendered
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.studies.results import ACCURACIES, StudyResults
 from kerasexp.studies.table import HEADINGS, difference_sentences, table_row

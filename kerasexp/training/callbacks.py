@@ -10,8 +10,8 @@ import keras
 
 from kerasexp.config.training_section import Checkpoint, Training, direction
 from kerasexp.storage import replacing
-from kerasexp.training.devices import last_learning_rate, steps_done
 from kerasexp.training.training_clock import Clock
+from kerasexp.training.training_devices import last_learning_rate, steps_done
 
 
 class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):

@@ -11,8 +11,8 @@ import tensorflow as tf
 from kerasexp.data.input_pipeline import evaluation_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
-from kerasexp.training.devices import steps_done
 from kerasexp.training.training_clock import Clock
+from kerasexp.training.training_devices import steps_done
 
 # The 95 % interval of an accuracy near 0.9 is ±0.02 with so many images; they cost as much as some four steps of 100 images.
 IMAGES = 1000

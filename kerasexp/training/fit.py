@@ -15,24 +15,24 @@ from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.errors import NonFiniteLoss
 from kerasexp.losses import build_loss
 from kerasexp.models import MODELS
-from kerasexp.models.logit_decoding import decoding_of
+from kerasexp.models.decoding_layer import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
-from kerasexp.saving.saved_run_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles
 from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, TensorBoard, plateau_callbacks
-from kerasexp.training.classical_heads import CLASSICAL_FITS
-from kerasexp.training.devices import largest_batch_size, train_as_one_device
+from kerasexp.training.classical_head_training import CLASSICAL_FITS
 from kerasexp.training.early_validation import EarlyCurve
 from kerasexp.training.epoch_progress import EpochProgress
 from kerasexp.training.fine_tuning import decay_with_depth
-from kerasexp.training.fused_batch_norm import fuse_norms
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.initial_model import InitialModel
 from kerasexp.training.interruption import stop_requests
-from kerasexp.training.metric_learning import training_model
+from kerasexp.training.metric_learning_steps import training_model
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.precision import precision_message
 from kerasexp.training.training_accuracy import build_accuracy
+from kerasexp.training.training_batch_norm import fuse_norms
 from kerasexp.training.training_clock import Clock
+from kerasexp.training.training_devices import largest_batch_size, train_as_one_device
 from kerasexp.training.training_result import TrainingResult
 from kerasexp.training.training_state import TrainingState
 

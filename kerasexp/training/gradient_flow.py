@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.training import hooks
-from kerasexp.training.devices import ON_EACH_DEVICE, steps_done
+from kerasexp.training.training_devices import ON_EACH_DEVICE, steps_done
 
 # The number of recorded steps: enough to show how a training proceeds; recording all of them would cost time.
 SAMPLES = 100

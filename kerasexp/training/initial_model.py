@@ -12,11 +12,11 @@ from kerasexp.config import Experiment
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.models import MODELS, build_classifier
 from kerasexp.saving.checkpoint import load_checkpoint
-from kerasexp.training.devices import device_names, strategy_of
 from kerasexp.training.fine_tuning import freeze_below
 from kerasexp.training.initial_weights import start_from
 from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
 from kerasexp.training.pretrained_weights import load_pretrained
+from kerasexp.training.training_devices import device_names, strategy_of
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kerasexp.config.training_section import Training, labels_are_complementary
-from kerasexp.models.logit_decoding import Decoding
+from kerasexp.models.decoding_layer import Decoding
 
 
 def build_accuracy(training: Training, decoding: Decoding) -> keras.metrics.Metric:

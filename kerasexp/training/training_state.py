@@ -23,11 +23,11 @@ from kerasexp.errors import RunError
 from kerasexp.storage import write_with
 from kerasexp.training import hooks
 from kerasexp.training.callbacks import AtomicCheckpoint, History
-from kerasexp.training.devices import value_of
 from kerasexp.training.early_validation import EarlyCurve
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.interruption import StopRequest
 from kerasexp.training.training_clock import Clock
+from kerasexp.training.training_devices import value_of
 
 KEPT_FILES = 2
 # The attributes of callbacks that a state holds.

@@ -158,7 +158,7 @@ def test_every_source_name_has_a_loader():
 def test_every_name_of_a_union_has_something_behind_it_and_nothing_else_is_registered():
     from kerasexp.losses import LOSSES
     from kerasexp.models import MODELS
-    from kerasexp.models.logit_decoding import DECODINGS
+    from kerasexp.models.decoding_layer import DECODINGS
     from kerasexp.training.optimizers import OPTIMIZERS
     from kerasexp.training.schedules import SCHEDULES
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasexp.data.archive import MAX_MEMBER, open_files
+from kerasexp.data.image_archive import MAX_MEMBER, open_files
 from kerasexp.data.source import BrokenImage
 from kerasexp.errors import UserError
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kerasexp.data import archive, digest_cache
-from kerasexp.data.archive import open_files
+from kerasexp.data import digest_cache
+from kerasexp.data import image_archive as archive
 from kerasexp.data.digest_cache import DigestCache, file_state
+from kerasexp.data.image_archive import open_files
 from kerasexp.environment import cache_folder
 
 LONG_AGO, NEVER = 0, 10**15

@@ -18,7 +18,7 @@ from PIL import Image
 
 from kerasexp.config.data_section import Data, DataSource
 from kerasexp.console import Console
-from kerasexp.data.archive import open_files
+from kerasexp.data.image_archive import open_files
 from kerasexp.data.new_experiment import write_new_experiment
 from kerasexp.data.prepared_data import PreparedData, prepare
 from kerasexp.data.source import Source

@@ -11,7 +11,7 @@ import pytest
 from bounds import at_once_and_in_little_memory
 from test_archive import make_zip
 
-from kerasexp.data.archive import open_files
+from kerasexp.data.image_archive import open_files
 from kerasexp.data.source import BrokenImage
 from kerasexp.errors import UserError
 

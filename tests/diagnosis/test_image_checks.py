@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from kerasexp.data.image_statistics import ImageStatistics
+from kerasexp.data.dataset_statistics import ImageStatistics
 from kerasexp.data.prepared_data import Split
 from kerasexp.diagnosis.image_checks import check_stored_images, find_duplicates, find_unusual_images
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasexp.data.prepared_data import Split
-from kerasexp.diagnosis.split_checks import compare_shares, count_classes, two_sample_test
+from kerasexp.diagnosis.split_diagnosis import compare_shares, count_classes, two_sample_test
 
 
 def split(labels, images=None) -> Split:

@@ -5,7 +5,7 @@ import pytest
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import Cnn, Mlp
 from kerasexp.evaluation.interpretation import convolutions, feature_maps, first_and_last_kernels, grad_cam
-from kerasexp.evaluation.tsne import embed, sample_positions
+from kerasexp.evaluation.tsne_coordinates import embed, sample_positions
 from kerasexp.models import build_model
 
 BLOCKS = [{"filters": 4, "batch_norm": True, "pool": 2}, {"filters": 6}]

@@ -8,7 +8,7 @@ from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.decode_section import Argmax, Argmin, LogitAdjustment
 from kerasexp.config.model_section import Mlp
 from kerasexp.models import build_model, logits_model
-from kerasexp.models.logit_decoding import ARGMAX, decoding_of
+from kerasexp.models.decoding_layer import ARGMAX, decoding_of
 from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 
 LOGITS = np.array([[2.0, 1.0, -1.0]], np.float32)

@@ -3,7 +3,7 @@ import pytest
 
 from kerasexp.plots.confused_pairs_grid import plot_confused_pairs
 from kerasexp.plots.grad_cam_grid import plot_grad_cam
-from kerasexp.plots.samples import plot_disagreements, plot_samples
+from kerasexp.plots.sample_grid import plot_disagreements, plot_samples
 from kerasexp.plots.style import RED
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kerasexp.errors import RunError
-from kerasexp.report.missing_parts import Failure, Unavailable, attempt, one_line
+from kerasexp.report.report_missing_parts import Failure, Unavailable, attempt, one_line
 
 
 def manifest_of(run: Path) -> dict:

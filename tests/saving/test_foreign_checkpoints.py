@@ -14,7 +14,7 @@ from kerasexp.config.data_section import Preprocessing
 from kerasexp.errors import UserError
 from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 from kerasexp.saving.model_file_graph import Graph, Node
-from kerasexp.saving.model_outputs import output_activation
+from kerasexp.saving.model_file_outputs import output_activation
 
 NAMES = ["across", "disc", "upright"]
 IMAGES = np.random.default_rng(1).integers(0, 256, (20, 8, 8, 1)).astype(np.uint8)

@@ -19,9 +19,9 @@ from kerasexp.data.prepared_data import prepare
 from kerasexp.models import build_classifier
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.saving.checkpoint import load_checkpoint
-from kerasexp.training import classical_heads
-from kerasexp.training.classical_heads import fit_classical
-from kerasexp.training.feature_extraction import extract_features
+from kerasexp.training import classical_head_training as classical_heads
+from kerasexp.training.classical_head_training import fit_classical
+from kerasexp.training.training_features import extract_features
 
 # Each of these decodes images and builds several models.
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasexp.training.fused_batch_norm import fuse_norms
+from kerasexp.training.training_batch_norm import fuse_norms
 
 
 def network(fused, **norm):

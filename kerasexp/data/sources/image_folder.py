@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kerasexp.config.data_section import DataSource
-from kerasexp.data.archive import Files, open_files
 from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.file_accounting import counted
 from kerasexp.data.found_images import FileLists, FoundImages, Rest, find_images
+from kerasexp.data.image_archive import Files, open_files
 from kerasexp.data.image_decoding import EXTENSIONS
 from kerasexp.data.image_files import source_from_files
 from kerasexp.data.source import Source

@@ -9,8 +9,8 @@ import numpy as np
 
 from kerasexp.config.data_section import DataSource
 from kerasexp.data.dataset_lookup import PublishedDataset, find_dataset
+from kerasexp.data.image_tar_archive import unpack_tar
 from kerasexp.data.source import Source, source_from_arrays
-from kerasexp.data.tar_archive import unpack_tar
 from kerasexp.errors import Problem, UserError
 
 URL = "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"

@@ -20,8 +20,8 @@ from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.finished_run import FinishedRun, class_names, read_finished
 from kerasexp.runs.page import write_report
 from kerasexp.runs.results import explained
-from kerasexp.runs.run_labels import relabelled
 from kerasexp.runs.run_metrics import predict_splits
+from kerasexp.runs.run_relabelling import relabelled
 from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.storage import write_json
 from kerasexp.training.gradient_flow import NO_GRADIENTS, Gradients

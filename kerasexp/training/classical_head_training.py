@@ -19,10 +19,10 @@ from kerasexp.data.prepared_data import PreparedData
 from kerasexp.environment import cores
 from kerasexp.models import with_logits
 from kerasexp.models.classical_layers import for_all_classes, linear_logits, neighbour_logits, rbf_logits
-from kerasexp.saving.saved_run_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles
 from kerasexp.storage import replacing
-from kerasexp.training.feature_extraction import extract_features
 from kerasexp.training.gradient_flow import NO_GRADIENTS
+from kerasexp.training.training_features import extract_features
 from kerasexp.training.training_result import TrainingResult
 
 FOLDS, MAX_ITERATIONS = 5, 2000

@@ -16,8 +16,8 @@ from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.digest_cache import MODE, DigestCache, FileState, file_state, state_from_stat
 from kerasexp.data.folder_listing import list_folder
 from kerasexp.data.image_headers import START_BYTES
+from kerasexp.data.image_zip_checks import MAX_MEMBER, is_hidden, member_paths, open_zip
 from kerasexp.data.source import BrokenImage, ChangedImage
-from kerasexp.data.zip_checks import MAX_MEMBER, is_hidden, member_paths, open_zip
 from kerasexp.errors import Problem, UserError
 
 # O_NONBLOCK: opening a pipe must not wait for a writer. O_BINARY: Windows would translate line ends.

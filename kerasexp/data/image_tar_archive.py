@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 
-from kerasexp.data.archive import MAX_MEMBER
 from kerasexp.data.digest_cache import file_state
+from kerasexp.data.image_archive import MAX_MEMBER
 from kerasexp.environment import cache_folder
 from kerasexp.errors import Problem, RunError, UserError, listing
 from kerasexp.storage import new_folder
