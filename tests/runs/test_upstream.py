@@ -28,7 +28,7 @@ def test_the_upstream_runs_first_and_is_reused(cli, chain):
     assert manifest["init"]["run"] == "runs/tiny/1"
     assert manifest["init"]["layers"] == ["block_1_conv_1", "block_1_conv_1_norm", "block_2_conv_1"]
     page = Path("runs/second/2/report.html").read_text()
-    assert "the weights of runs/tiny/1 (block_1_conv_1, block_1_conv_1_norm, block_2_conv_1)." in page
+    assert "Initial weights: run runs/tiny/1 (block_1_conv_1, block_1_conv_1_norm, block_2_conv_1)." in page
 
 
 def test_the_page_names_the_first_and_the_last_of_many_layers(cli, chain, tiny_yaml):
