@@ -25,7 +25,7 @@ from kerasexp.data.sources import load_source
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.diagnosis.advice import advise
 from kerasexp.diagnosis.diagnosis_summary import as_json, as_text
-from kerasexp.diagnosis.image_checks import StoredImages, check_stored_images
+from kerasexp.diagnosis.image_diagnosis import StoredImages, check_stored_images
 from kerasexp.diagnosis.label_assessment import (
     MIN_TRAIN,
     can_cross_validate,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kerasexp.diagnosis.image_checks import Place, StoredImages
+from kerasexp.diagnosis.image_diagnosis import Place, StoredImages
 from kerasexp.diagnosis.label_information import complementary_limit
 from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, LabelAssessment
 from kerasexp.diagnosis.split_diagnosis import FEW, SMALL_SHIFT, ClassCounts

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasexp.diagnosis.advice import Advice
 from kerasexp.diagnosis.diagnosis_sentences import evidence_sentences, headline, image_sentences, split_sentences
-from kerasexp.diagnosis.image_checks import Place
+from kerasexp.diagnosis.image_diagnosis import Place
 from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, LabelAssessment, label_errors
 from kerasexp.evaluation.confusion_counts import Table, filled_cells
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kerasexp.diagnosis.diagnosis_sentences import percent
-from kerasexp.diagnosis.image_checks import Place
+from kerasexp.diagnosis.image_diagnosis import Place
 from kerasexp.diagnosis.label_information import complementary_limit
 from kerasexp.diagnosis.results import DatasetOverview, LabelAssessment
 from kerasexp.evaluation.confusion_counts import in_blocks

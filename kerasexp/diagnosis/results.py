@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasexp.data.prepared_data import Split
-from kerasexp.diagnosis.image_checks import (
+from kerasexp.diagnosis.image_diagnosis import (
     Duplicates,
     StoredImages,
     UnusualImages,

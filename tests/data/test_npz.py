@@ -193,3 +193,8 @@ def test_npz_is_found_in_the_data_folder(tmp_path, monkeypatch):
     npz(tmp_path / "data" / "images.npz", x=IMAGES, y=LABELS)
     monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
     assert len(load_npz(DataSource(source="npz", path="images.npz")).splits["train"]) == 12
+
+
+def test_the_error_for_channels_that_come_first_says_how_to_move_them():
+    with pytest.raises(UserError, match=r"\(12, 3, 8, 8\).*moveaxis\(images, 1, -1\)"):
+        read_splits(npz(x=np.repeat(IMAGES[:, np.newaxis], 3, axis=1), y=LABELS))

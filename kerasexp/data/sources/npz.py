@@ -71,11 +71,10 @@ def _checked(images: np.ndarray, labels: np.ndarray, name: str) -> tuple[StoredP
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
-        raise UserError(
-            Problem(
-                f"images have shape {images.shape}; [n, height, width] or [n, height, width, 1 or 3] is needed", name
-            )
-        )
+        message = f"images have shape {images.shape}; [n, height, width] or [n, height, width, 1 or 3] is needed"
+        if images.ndim == 4 and images.shape[1] in (1, 3):
+            message += "; save np.moveaxis(images, 1, -1), whose channels come last"
+        raise UserError(Problem(message, name))
     labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.shape != (len(images),):
         raise UserError(Problem(f"labels have shape {labels.shape}; [{len(images)}] is needed, one per image", name))

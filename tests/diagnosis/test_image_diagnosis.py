@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasexp.data.dataset_statistics import ImageStatistics
 from kerasexp.data.prepared_data import Split
-from kerasexp.diagnosis.image_checks import check_stored_images, find_duplicates, find_unusual_images
+from kerasexp.diagnosis.image_diagnosis import check_stored_images, find_duplicates, find_unusual_images
 
 
 def split(images, labels=None) -> Split:
