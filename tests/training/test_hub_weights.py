@@ -7,7 +7,8 @@ import pytest
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import ResNet18
 from kerasexp.errors import UserError
-from kerasexp.models import build_model, hub_weights
+from kerasexp.models import build_model
+from kerasexp.training import hub_weights
 from kerasexp.training.pretrained_weights import load_pretrained
 
 MODEL = ResNet18(weights="imagenet")
