@@ -100,6 +100,7 @@ def _fitted(finished: FinishedRun) -> TrainingResult:
         metrics["train_seconds"],
         metrics.get("cross_validation", []),
         metrics["epochs"],
+        metrics.get("tied_epochs", 1),
     )
 
 
