@@ -12,6 +12,10 @@ import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
 
+from kerasexp.config.data_section import DataSource
+from kerasexp.data.source import Source
+from kerasexp.data.sources.image_folder import load_image_folder
+
 SIDE = 6
 
 
@@ -90,3 +94,13 @@ def _without_clashes(content: dict[str, bytes | None]) -> dict[str, bytes | None
     """Leave out files that lie where others need a folder."""
     above = {path[:at] for path in content for at, character in enumerate(path) if character == "/"}
     return {path: data for path, data in content.items() if path not in above}
+
+
+def load(path: Path, **keys) -> Source:
+    """Load a folder or an archive with these keys of the source."""
+    return load_image_folder(DataSource(source="image_folder", path=str(path), **keys))
+
+
+def lines(path: Path, **keys) -> list[str]:
+    """Return the lines that account for its files."""
+    return list(load(path, **keys).accounting.lines())

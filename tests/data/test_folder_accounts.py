@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folder_trees import files_below, images, picture, trees, write_folder, write_zip
+from folder_trees import files_below, images, lines, load, picture, trees, write_folder, write_zip
 from hypothesis import example, given, settings
 
-from kerasexp.config.data_section import Data, DataSource
+from kerasexp.config.data_section import Data
 from kerasexp.console import Console
 from kerasexp.data.image_archive import open_files
 from kerasexp.data.new_experiment import write_new_experiment
 from kerasexp.data.prepared_data import PreparedData, prepare
 from kerasexp.data.source import Source
-from kerasexp.data.sources.image_folder import load_image_folder
 from kerasexp.errors import UserError
 
 GOOD = images("cat", "dog")
@@ -31,14 +30,6 @@ def made(request, tmp_path):
     if request.param == "folder":
         return lambda content: write_folder(tmp_path / "data", content)
     return lambda content: write_zip(tmp_path / "data.zip", content)
-
-
-def load(path: Path, **keys) -> Source:
-    return load_image_folder(DataSource(source="image_folder", path=str(path), **keys))
-
-
-def lines(path: Path, **keys) -> list[str]:
-    return list(load(path, **keys).accounting.lines())
 
 
 def names(source: Source, split: str = "train") -> list[str]:

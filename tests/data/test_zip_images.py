@@ -6,25 +6,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from folder_trees import images, write_zip
+from folder_trees import images, load, write_zip
 from PIL import Image
 
-from kerasexp.config.data_section import DataSource
 from kerasexp.data.image_archive import open_files
-from kerasexp.data.source import Source
-from kerasexp.data.sources.image_folder import load_image_folder
 from kerasexp.errors import UserError
 
-GOOD = images("cat", "dog")
 SPLITS = images("train/cat", "train/dog", each=6) | images("test/cat", "test/dog", seed=1)
-
-
-def load(path: Path, **keys) -> Source:
-    return load_image_folder(DataSource(source="image_folder", path=str(path), **keys))
-
-
-def lines(path: Path, **keys) -> list[str]:
-    return list(load(path, **keys).accounting.lines())
 
 
 @pytest.mark.parametrize("system", [0, 3])
