@@ -19,6 +19,7 @@ from kerasexp.runs.identity import NUMERICS_VERSION, Identity
 from kerasexp.runs.run_request import Upstream
 from kerasexp.storage import write_json, write_text
 from kerasexp.training.initial_model import InitialModel
+from kerasexp.training.training_result import TrainingResult
 
 
 def describe(
@@ -65,6 +66,22 @@ def _ranges(data: PreparedData) -> dict[str, Any]:
     if found["test_range"] == found["range"]:
         del found["test_range"]
     return {key: {"low": r.low, "high": r.high, "source": r.source} for key, r in found.items() if r is not None}
+
+
+def record_training(manifest: dict[str, Any], experiment: Experiment, fitted: TrainingResult, console: Console) -> None:
+    """Note how long training took, which epoch is kept and how many were equally good; show a tie."""
+    manifest["times"]["train_seconds"] = round(fitted.seconds, 3)
+    if not fitted.epochs:  # a classical head has no epochs
+        return
+    kept = experiment.training.checkpoint
+    manifest["kept_epoch"] = {
+        "epoch": fitted.kept,
+        "keep": kept.keep,
+        "monitor": kept.monitor,
+        "tied_epochs": fitted.tied,
+    }
+    if (tie := fitted.tie(kept.monitor)) is not None:
+        console.line(tie)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     if found is not None and is_finished(found, identity):
         return found
 
-    from kerasexp.runs.manifest import describe, recorded
+    from kerasexp.runs.manifest import describe, record_training, recorded
     from kerasexp.runs.page import write_report
     from kerasexp.runs.run_metrics import evaluate, validate
     from kerasexp.runs.run_relabelling import relabelled
@@ -69,8 +69,9 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
 
         # 5. Training.
         fitted = fit(model, data, experiment, run, console)
+        record_training(manifest, experiment, fitted, console)
         if request.is_trial:
-            validate(run, experiment, data, fitted, manifest, console)
+            validate(run, experiment, data, fitted, console)
             return run
 
         # 6. Evaluation: every number, once, from what was saved. The test split is read here and nowhere before.

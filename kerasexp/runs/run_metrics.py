@@ -36,15 +36,12 @@ def validate(
     experiment: Experiment,
     data: PreparedData,
     fitted: TrainingResult,
-    manifest: dict[str, Any],
     console: Console,
 ) -> None:
     """Evaluate on val alone, and write `metrics.json`: what chooses must not see the test split."""
     val = predict_split(load_checkpoint(run.checkpoint).model, data.splits["val"], data.class_names)
     metrics = complementary_metrics(val) if is_complementary(experiment, data) else compute_metrics(val)
     write_json(run.metrics, {"val": metrics, **_of_training(fitted), **_notes(val.notes("val"))})
-    manifest["times"] |= {"train_seconds": round(fitted.seconds, 3)}
-    _record_kept_epoch(experiment, fitted, manifest, console)
     console.line(f"val: accuracy {metrics['accuracy']:.4f}  loss {metrics['loss']:.4f}")
 
 
@@ -80,13 +77,9 @@ def evaluate(
     write_predictions(run.predictions, test)
     _write_confusion(run, test)
     write_json(run.metrics, metrics)
-    _record_kept_epoch(experiment, fitted, manifest, console)
     _announce(metrics, console)
     results = explained(model, experiment, data, fitted, {"val": val, "test": test}, metrics)
-    manifest["times"] |= {
-        "train_seconds": metrics["train_seconds"],
-        "evaluate_seconds": round(time.perf_counter() - start, 3),
-    }
+    manifest["times"]["evaluate_seconds"] = round(time.perf_counter() - start, 3)
     return results
 
 
@@ -128,19 +121,6 @@ def _of_training(fitted: TrainingResult) -> dict[str, Any]:
         "train_seconds": round(fitted.seconds, 3),
         **({"cross_validation": fitted.cross_validation} if fitted.cross_validation else {}),
     }
-
-
-def _record_kept_epoch(
-    experiment: Experiment, fitted: TrainingResult, manifest: dict[str, Any], console: Console
-) -> None:
-    """Note in the manifest which epoch is kept and how many were equally good; show a tie."""
-    if not fitted.epochs:  # a classical head has no epochs
-        return
-    checkpoint = experiment.training.checkpoint
-    manifest["kept_epoch"] = {"epoch": fitted.kept, "keep": checkpoint.keep, "monitor": checkpoint.monitor}
-    manifest["kept_epoch"]["tied_epochs"] = fitted.tied
-    if (tie := fitted.tie(checkpoint.monitor)) is not None:
-        console.line(tie)
 
 
 def _notes(notes: list[str]) -> dict[str, list[str]]:
