@@ -57,7 +57,7 @@ def plot_trial_curves(curves: list[list[float]], best: int, ended_early: list[bo
     marker = "o" if len(curves[best]) == 1 else None
     top = axes.plot(np.arange(1, len(curves[best]) + 1), curves[best], color=BLUE, linewidth=2, marker=marker)
     plain_axes(axes)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity)
     names = ["best trial", *(["other trials"] if others else []), *(["ended early"] if crosses else [])]
@@ -161,7 +161,7 @@ def plot_slices(
             axes.set_xticks(marks, [f"{mark:.2g}" for mark in marks])
             axes.minorticks_off()
         elif all(float(value).is_integer() for value in values[k]):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.set_xlabel(shown[k], **verbatim(shown[k]))
         if k % columns == 0:
             axes.set_ylabel(objective)
