@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import DataPath, Format, Overrides, with_homes
+from kerasexp.commands.options import ClassNames, DataPath, Format, Overrides, with_homes
 
 
 def diagnose(
@@ -28,6 +28,7 @@ def diagnose(
             callback=with_homes,
         ),
     ] = None,
+    class_names: ClassNames = None,
     overrides: Overrides = None,
     output: Annotated[Path, typer.Option("--output", "--out", help="HTML file to write.", callback=with_homes)] = Path(
         "diagnosis.html"
@@ -37,7 +38,8 @@ def diagnose(
 ):
     """Find what is wrong with a dataset.
 
-    Labels (ordinary, noisy, permuted, complementary, random), classes, duplicates, unusual images, and what to change.
+    Labels (ordinary, noisy, permuted, complementary, random), classes, duplicates, unusual images, and what to change. Files of
+    16 bits have the range of values of the reference's training.
 
     Example: python -m kerasexp diagnose mnistTask3.zip
     """
@@ -46,6 +48,7 @@ def diagnose(
 
     import_tensorflow()
     from kerasexp.diagnosis.diagnose import diagnose as diagnosed
+    from kerasexp.diagnosis.diagnose import resolve_target
 
-    console = Console(quiet=format is Format.json)
-    print(diagnosed(source, data_path, reference, overrides or (), output, format.value, seed, console))
+    target, console = resolve_target(source, data_path, overrides or ()), Console(quiet=format is Format.json)
+    print(diagnosed(target, reference, class_names or [], output, format.value, seed, console))

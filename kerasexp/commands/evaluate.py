@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath, DataPath, Format
+from kerasexp.commands.options import CheckpointPath, ClassNames, DataPath, Format
 
 
 def evaluate(
@@ -17,13 +17,7 @@ def evaluate(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--set", metavar="KEY=VALUE", help="Set a key of the source, such as data.range=[0, 16]."),
     ] = None,
-    class_names: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            metavar="DATA=CHECKPOINT",
-            help="Class of the checkpoint that a class of the data is, such as cats=cat; may be repeated.",
-        ),
-    ] = None,
+    class_names: ClassNames = None,
     format: Annotated[Format, typer.Option(help="How to print the metrics.")] = Format.table,
 ):
     """Evaluate a saved checkpoint on other data.

@@ -57,6 +57,13 @@ DataPath = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(metavar="PATH", help="File or folder of a named source.", callback=with_homes),
 ]
+ClassNames = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        metavar="DATA=CHECKPOINT",
+        help="Class of the checkpoint that a class of the data is, such as cats=cat; may be repeated.",
+    ),
+]
 CheckpointPath = Annotated[
     Path,
     typer.Argument(

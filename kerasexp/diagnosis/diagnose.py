@@ -41,6 +41,7 @@ from kerasexp.diagnosis.label_reference import (
 from kerasexp.diagnosis.page import write_diagnosis_page
 from kerasexp.diagnosis.results import Diagnosis, LabelAssessment, dataset_overview
 from kerasexp.errors import Problem, UserError, closest, listing
+from kerasexp.evaluation.data_for_checkpoint import load_for_checkpoint, taken_for, with_class_names
 from kerasexp.evaluation.metric_limits import most_images
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.storage import safe_name
@@ -56,17 +57,23 @@ SUITABLE = 0.5
 
 @dataclass(frozen=True)
 class Target:
-    """The data to diagnose, in an experiment; `from_file` is False if it was made for a bare source."""
+    """The data to diagnose.
 
+    Attributes:
+        source: as the user gave it: a name, a path, or an experiment's file.
+        experiment: one with these data.
+        from_file: False if the experiment was made for a bare source.
+    """
+
+    source: str
     experiment: Experiment
     from_file: bool
 
 
 def diagnose(
-    source: str,
-    data_path: str | None,
+    target: Target,
     reference: Path | None,
-    overrides: Sequence[str],
+    same_classes: Sequence[str],
     output: Path,
     format: str,
     seed: int,
@@ -75,33 +82,35 @@ def diagnose(
     """Diagnose a source or an experiment's data, write the page, and return the results as text or JSON.
 
     Args:
-        source: name of a source, its file or folder, or an experiment's YAML file.
-        data_path: file or folder, if the source is a name.
+        target: the data.
         reference: a checkpoint for the true classes; None cross-validates models on the labels themselves.
-        overrides: `dotted.key=value`, as for `run`.
+        same_classes: `DATA=CHECKPOINT`, pairs of class names that stand for the same class.
         output: the HTML file to write.
         format: `table` or `json`.
         seed: of samples, folds and weights.
         console: shows the progress.
 
     Raises:
-        UserError: there is no such source, checkpoint or folder, or they do not match.
+        UserError: there is no such checkpoint or folder, or the checkpoint and the data do not match.
     """
+    if same_classes and reference is None:
+        raise UserError(Problem("matches the classes of a --reference, and none is given", key="--class-names"))
     if output.suffix not in (".html", ".htm"):
         raise UserError(Problem("the page's name must end in .html", str(output), "--output"))
     if not output.parent.is_dir():
         raise UserError(Problem("no such folder", str(output.parent), "--output"))
-    target = resolve_target(source, data_path, overrides)
     checkpoint = None if reference is None else load_checkpoint(reference)
+    target = target if checkpoint is None else _with_range_of(target, checkpoint)
     start = time.perf_counter()
     stored, preprocessing = _check_files(target, console)
-    data = _load(target, preprocessing, console)
+    data, named = _load(target, preprocessing, console), {}
     if checkpoint is not None:
+        checkpoint, named = with_class_names(checkpoint, same_classes, data.class_names)
         shared_classes(data.class_names, checkpoint)
     splits = {name: replace(split, images=_one_polarity(split.images, target)) for name, split in data.splits.items()}
     overview = dataset_overview(data.splits, data.class_names, seed)
-    notes: list[str] = []
     if checkpoint is not None:
+        notes = taken_for(named)
         labels = _assess_with_reference(target, data, checkpoint, f"the reference {reference}", seed, console)
     else:
         labels, notes = _cross_validate(target, data, splits, seed, console)
@@ -110,7 +119,7 @@ def diagnose(
     section = target.experiment.data.model_copy(update={"preprocessing": preprocessing})
     advice = advise(diagnosis, section, data.folders, training)
     console.line(f"diagnosed in {time.perf_counter() - start:.1f} s")
-    about = {"source": source, "origin": data.origin, "stand_in": data.stand_in, "label_edits": data.edits}
+    about = {"source": target.source, "origin": data.origin, "stand_in": data.stand_in, "label_edits": data.edits}
     about["data_notes"] = data.notes
     write_diagnosis_page(output, target.experiment.name, about, data.faults, diagnosis, advice)
     if format == "json":
@@ -129,7 +138,7 @@ def resolve_target(source: str, data_path: str | None, overrides: Sequence[str])
     if source.lower().endswith(YAML):
         if data_path is not None:
             raise UserError(Problem("the experiment file names the data; remove this option", key="--data-path"))
-        return Target(load_experiment(source, overrides), from_file=True)
+        return Target(source, load_experiment(source, overrides), from_file=True)
     raw = {"source": source, **({} if data_path is None else {"path": data_path})}
     if source not in get_args(SourceName):
         raw = {"source": _source_of(source), "path": source}
@@ -138,7 +147,13 @@ def resolve_target(source: str, data_path: str | None, overrides: Sequence[str])
     elif source in FILE_SOURCES and data_path is None:
         raise UserError(Problem(f"{source} needs a file or folder", key="--data-path"))
     name = safe_name(Path(source).name, "data")
-    return Target(experiment_from({"name": name, "data": raw}, overrides), from_file=False)
+    return Target(source, experiment_from({"name": name, "data": raw}, overrides), from_file=False)
+
+
+def _with_range_of(target: Target, checkpoint: Checkpoint) -> Target:
+    """Return the data with the range of stored values that the checkpoint was trained with, where they need one."""
+    section = load_for_checkpoint(target.experiment.data, checkpoint)[0]
+    return replace(target, experiment=target.experiment.model_copy(update={"data": section}))
 
 
 def _source_of(path: str) -> str:

@@ -12,6 +12,7 @@ from kerasexp.diagnosis.label_assessment import assess_scores
 from kerasexp.diagnosis.results import LabelAssessment
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.evaluation.confusion_counts import contingency_table, filled_cells
+from kerasexp.evaluation.data_for_checkpoint import suggested_pairs
 from kerasexp.evaluation.predictions import at_temperature, predict_split
 from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, read_classes
 
@@ -26,10 +27,12 @@ def shared_classes(class_names: list[str], checkpoint: Checkpoint) -> dict[int, 
     names = [checkpoint.folders.get(name, name) for name in class_names]
     shared = {label: outputs[name] for label, name in enumerate(names) if name in outputs}
     if len(shared) < 2:
+        unknown = [name for label, name in enumerate(class_names) if label not in shared]
         raise UserError(
             Problem(
                 f"has the classes {listing(checkpoint.class_names)}; the data have {listing(class_names)}: "
-                f"{'only one is' if shared else 'none are'} the same, and at least two are needed",
+                f"{'only one is' if shared else 'none are'} the same, and at least two are needed; if classes are the same "
+                f"under other names: {suggested_pairs(unknown, checkpoint.class_names)}",
                 key="--reference",
             )
         )

@@ -73,6 +73,11 @@ def test_the_range_of_the_training_is_that_of_every_later_command(cli, deep):
     ]
     assert metrics[0]["loss"] == metrics[1]["loss"] and metrics[0]["accuracy"] == metrics[1]["accuracy"]
     assert metrics[0]["notes"] == [line] and metrics[1]["notes"] == []
+    found = [
+        json.loads(cli("diagnose", folder, "--reference", run, "--format", "json").out)
+        for folder in ("deep", "shallow")
+    ]
+    assert found[0]["data_notes"] == [line] and found[0]["labels"] == found[1]["labels"]
 
 
 def test_files_brighter_than_the_training_are_refused(cli, deep):

@@ -135,6 +135,18 @@ def test_a_reference_finds_exchanged_folders_and_the_advice_corrects_them(diagno
     assert diagnosed("mended.yaml", "--reference", reference)["verdict"] == "ordinary"
 
 
+def test_classes_of_other_names_than_the_reference_are_named_in_pairs(diagnosed, cli, reference):
+    for old, new in (("disc", "discs"), ("upright", "a=b")):
+        Path("images", old).rename(Path("images", new))
+    answer = cli("diagnose", "images", "--reference", reference)
+    assert answer.code == 2 and "--class-names a=b=CLASS --class-names discs=disc" in answer.err, answer.err
+    pairs = ("--class-names", "discs=disc", "--class-names", "a=b=upright")
+    found = diagnosed("images", "--reference", reference, *pairs)
+    assert found["verdict"] == "ordinary" and "discs is taken for disc" in found["notes"]
+    answer = cli("diagnose", "images", "--reference", reference, "--class-names", "disk=disc")
+    assert answer.code == 2 and "the data have no class 'disk'; did you mean 'discs'?" in answer.err
+
+
 def test_an_experiment_is_diagnosed_with_its_own_data_section(diagnosed, tiny_yaml):
     """Its splits, its label edits and its preprocessing; a disc lies in two folders, and one class is nearly absent."""
     shutil.copy("images/disc/00.png", "images/across/99.png")
@@ -206,6 +218,7 @@ def test_the_console_and_the_page_have_the_same_sentences(cli, reference):
         (["images", "--set", "data.labls.noise=1"], "did you mean 'labels'?"),
         (["images", "--reference", "nowhere"], "nowhere: no such file or folder"),
         (["images", "--reference", ROOT / "checkpoints/part2_pretrained"], "none are the same"),
+        (["images", "--class-names", "a=b"], "--class-names: matches the classes of a --reference, and none is given"),
         (["nowhere.yaml"], "nowhere.yaml: no such file"),
         (["one"], "only one class (only)"),
     ],
