@@ -182,6 +182,22 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     write_text(path, csv_text(list(rows[0]), (row.values() for row in rows)))
 
 
+class GrowingTable:
+    """A CSV file of rows with the same keys, which gains rows. Each row is formatted once, however long the table grows."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._text, self._count = "", 0
+
+    def write(self, rows: list[dict[str, Any]]) -> None:
+        """Write all rows: those of the last call, and more; see `write_bytes`."""
+        if self._count == 0:
+            self._text = csv_text(list(rows[0]), ())
+        self._text += _csv_lines(row.values() for row in rows[self._count :])
+        self._count = len(rows)
+        write_text(self._path, self._text)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON; NaN and infinity are refused. See `write_bytes`."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -207,10 +223,12 @@ def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
 
 def csv_text(header: list[str], rows: Any) -> str:
     """Return a CSV table as text."""
+    return _csv_lines([header, *rows])
+
+
+def _csv_lines(rows: Iterable[Iterable[Any]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kerasexp.errors import RunError
-from kerasexp.storage import copy_folder, safe_name
+from kerasexp.storage import GrowingTable, copy_folder, safe_name, write_rows
 
 
 def folder(path: str, content: str) -> Path:
@@ -49,3 +49,20 @@ def test_a_copy_that_fails_leaves_the_folder_as_it_was(monkeypatch):
 )
 def test_names_are_safe(text, name):
     assert safe_name(text, "other") == name
+
+
+def test_a_growing_table_is_the_table_of_all_rows_and_formats_each_once(tmp_path):
+    formatted = []
+
+    class Row(dict):
+        def values(self):
+            formatted.append(self["epoch"])
+            return super().values()
+
+    growing, rows = GrowingTable(tmp_path / "growing.csv"), []
+    for epoch in range(1, 6):
+        rows += [Row(epoch=epoch, loss=1 / epoch, note="a,b")] * (1 if epoch != 3 else 2)
+        growing.write(rows)
+        assert formatted == [row["epoch"] for row in rows]
+        write_rows(tmp_path / "whole.csv", [dict(row) for row in rows])
+        assert (tmp_path / "growing.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()

@@ -90,9 +90,13 @@ def interrupted(stop: Interrupted, command: str, file: Path, overrides: Sequence
         overrides: the values of `--set`.
         options: the others, as they are typed; None is left out.
     """
-    changes = [part for override in overrides for part in ("--set", override)]
     given = [option for option in options if option is not None]
-    return Interrupted(stop.signal, f"; continue with: {command_line(command, file, *changes, *given)}")
+    return Interrupted(stop.signal, f"; continue with: {command_line(command, file, *changes(overrides), *given)}")
+
+
+def changes(overrides: Sequence[str]) -> list[str]:
+    """Return the values of `--set` as they are typed."""
+    return [part for override in overrides for part in ("--set", override)]
 
 
 def option(name: str, value: object, default: object = None) -> list[object]:

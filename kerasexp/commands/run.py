@@ -6,7 +6,16 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, announce_name, interrupted, option
+from kerasexp.commands.options import (
+    ExperimentFile,
+    Jobs,
+    Overrides,
+    RunDir,
+    announce_name,
+    changes,
+    interrupted,
+    option,
+)
 from kerasexp.errors import Interrupted, Problem, UserError, listing
 
 
@@ -39,7 +48,7 @@ def run(
     asked = load(experiment, overrides)
     if isinstance(asked, Search):
         domains = listing(asked.space.domains, 3)
-        message = f"holds domains ({domains}), which `search` searches: {command_line('search', experiment)}"
+        message = f"holds domains ({domains}), which `search` searches: {command_line('search', experiment, *changes(overrides))}"
         raise UserError(Problem(message, str(experiment)))
     if not isinstance(asked, Study) and (jobs > 1 or quick or variants):
         given = "--jobs" if jobs > 1 else "--quick" if quick else "--variant"

@@ -95,7 +95,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study 
     study = {key: raw.pop(key) for key in STUDY_KEYS if raw.get(key) is not None}
     execution = {key: raw.pop(key) for key in EXECUTION_KEYS if key in raw}
     settings = raw.pop(SEARCH, None)
-    if has_domains(raw):
+    if has_domains(raw) or has_domains(_overridden(raw, overrides, files)):
         if study:
             message = "a study has no domains; a search trains its winner with the seeds of search.confirm"
             raise UserError(Problem(message, str(path), next(iter(study))))
@@ -124,6 +124,13 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study 
         raise UserError(Problem(message, str(path), "variants"))
     variants = {name: with_seed(variant, seeds[0]) for name, variant in variants.items()}
     return Study(raw["name"], variants, seeds, execution=validated(ExecutionKeys, execution, str(path), files))
+
+
+def _overridden(raw: dict[str, Any], overrides: Sequence[str], files: dict[tuple, str]) -> dict[str, Any]:
+    """Return a copy of the keys with the overrides applied, which a study applies to each variant only."""
+    raw = copy.deepcopy(raw)
+    apply_overrides(raw, overrides, dict(files))
+    return raw
 
 
 def quickened(study: Study) -> Study:

@@ -42,14 +42,20 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
 def refuse_study(raw: dict[str, Any], path: Path) -> None:
     """Raise UserError if a file that must hold one experiment holds a study or a search; drop what only `search` reads."""
     raw.pop(SEARCH, None)
-    if has_domains(raw):
-        raise UserError(Problem("has domains to search, and one experiment is needed here", str(path)))
+    _refuse_domains(raw, path)
     key = next((key for key in (*STUDY_KEYS, *EXECUTION_KEYS) if key in raw), None)
     if key is not None:
         message = (
             "is a study of several runs, and one experiment is needed here; `run`, `show` and `check` take studies"
         )
         raise UserError(Problem(message, str(path), key))
+
+
+def _refuse_domains(raw: dict[str, Any], path: Path | None) -> None:
+    """Raise UserError if there are domains where one experiment is needed; `--set` may have brought them in."""
+    if has_domains(raw):
+        message = "has domains to search, and one experiment is needed here"
+        raise UserError(Problem(message, None if path is None else str(path)))
 
 
 def experiment_from(raw: dict[str, Any], overrides: Sequence[str] = ()) -> Experiment:
@@ -94,6 +100,7 @@ def resolved(
     """
     file = None if path is None else str(path)
     apply_overrides(raw, overrides, files)
+    _refuse_domains(raw, path)
     _locate_data(raw, beside)
     problems = []
     try:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kerasexp.config.section_base import one_line
-from kerasexp.errors import listing
+from kerasexp.errors import Problem, UserError, listing
 
 # Names given for each reason: on the console, and in the manifest.
 SHOWN, RECORDED = 3, 10
-# Lines on the console about images that cannot be read for one reason.
-MOST_LINES = 100
+# Lines on the console about images that cannot be read for one reason, and lines of one message about kinds of them.
+MOST_LINES, SHOWN_KINDS = 100, 10
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,37 @@ class Accounting:
         }
 
 
-def fault_lines(faults: list[tuple[str, str]]) -> Iterator[str]:
-    """Yield a line for each image that cannot be read, the first few of those with the same reason."""
+def fault_lines(faults: list[tuple[str, str]], most: int = MOST_LINES) -> Iterator[str]:
+    """Yield a line for each image that cannot be read, at most `most` of those with the same reason."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in faults:
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
-        yield from (f"left out: {one_line(name)}: {reason}" for name in names[:MOST_LINES])
-        if len(names) > MOST_LINES:
-            yield f"left out: {len(names) - MOST_LINES:,} more: {reason}"
+        yield from (f"left out: {one_line(name)}: {reason}" for name in names[:most])
+        if len(names) > most:
+            yield f"left out: {len(names) - most:,} more ({types(names[most:])}): {reason}"
+
+
+def none_readable(faults: list[tuple[str, str]], file: str | None = None) -> UserError:
+    """Return the error of images of which none can be read: the first, and a line for each kind if there are several.
+
+    Args:
+        faults: (name, reason) of each; at least one.
+        file: the folder or archive.
+    """
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for name, reason in faults:
+        kinds.setdefault((extension(name) or "without an extension", reason), []).append(name)
+    name, reason = faults[0]
+    lines = [f"none of the {len(faults):,} images can be read; the first is {one_line(name)}: {reason}"]
+    if len(kinds) > 1:
+        listed = sorted(kinds.items(), key=lambda item: -len(item[1]))
+        lines += [
+            f"{len(own):,} {kind}, such as {one_line(own[0])}: {reason}" for (kind, reason), own in listed[:SHOWN_KINDS]
+        ]
+        if rest := sum(len(own) for _, own in listed[SHOWN_KINDS:]):
+            lines.append(f"{rest:,} more of {len(listed) - SHOWN_KINDS} other kinds")
+    return UserError(Problem("\n".join(lines), file))
 
 
 OTHER_TYPES = "of other types"

@@ -16,7 +16,7 @@ from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.digest_cache import MODE, DigestCache, FileState, file_state, state_from_stat
 from kerasexp.data.folder_listing import list_folder
 from kerasexp.data.image_headers import START_BYTES
-from kerasexp.data.image_zip_checks import MAX_MEMBER, is_hidden, member_paths, open_zip
+from kerasexp.data.image_zip_checks import MAX_MEMBER, EncryptedArchive, is_hidden, member_paths, open_zip
 from kerasexp.data.source import BrokenImage, ChangedImage
 from kerasexp.errors import Problem, UserError
 
@@ -151,7 +151,12 @@ def _read_file(path: str, listed: FileState | None) -> bytes:
 
 def _open_zip(path: Path) -> Files:
     opened = file_state(path)
-    known, archive = DigestCache(str(path), [("", opened)]), open_zip(path)
+    known = DigestCache(str(path), [("", opened)])
+    try:
+        archive = open_zip(path)
+    except EncryptedArchive as error:
+        advice = "unpack it with its password and give the folder, or make it again without one"
+        raise UserError(Problem(f"{error.fault}; {advice}", str(path))) from None
     members = dict(member_paths(archive))
     named = sorted(path for path in members if not path.endswith("/"))
     visible = [path for path in named if not is_hidden(path)]

@@ -40,9 +40,9 @@ OTHER_EXTENSIONS = (
     ".dcm",
     ".dng",
 )
-# First bytes of supported formats, and of the files most often found under the name of an image.
+# First bytes of supported formats, of other formats of images, and of the files most often found under the name of an image.
 FORMATS = {b"\x89PNG": "PNG", b"\xff\xd8": "JPEG", b"BM": "BMP"}
-OTHER_FORMATS = {
+IMAGE_FORMATS = {
     b"GIF8": "GIF",
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
@@ -55,6 +55,8 @@ OTHER_FORMATS = {
     b"P5": "Netpbm",
     b"P6": "Netpbm",
     b"8BPS": "Photoshop",
+}
+NO_IMAGE_FORMATS = {
     b"%PDF": "PDF",
     b"PK\3\4": "a zip archive",
     b"<!doctype html": "an HTML page",
@@ -120,15 +122,22 @@ def _kind(data: bytes) -> str:
             return kind
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
-    begin = data[:32].lstrip().lower()
-    other = next((kind for start, kind in OTHER_FORMATS.items() if begin.startswith(start.lower())), None)
+    image, other = (_named(data, formats) for formats in (IMAGE_FORMATS, NO_IMAGE_FORMATS))
     if data[4:8] == b"ftyp":
-        other = "AVIF" if data[8:11] == b"avi" else "HEIC or a video"
+        image = "AVIF" if data[8:11] == b"avi" else "HEIC or a video"
+    if image is not None:
+        raise BrokenImage(f"the file is {image}; supported formats: PNG, JPEG, BMP, WebP; convert it, best to PNG")
     if other is not None:
         raise BrokenImage(f"the file is {other}; supported formats: PNG, JPEG, BMP, WebP")
     if not data.strip(b"\0"):
         raise BrokenImage("the file consists of zero bytes only")
     raise BrokenImage("the file is not a PNG, JPEG, BMP or WebP image")
+
+
+def _named(data: bytes, formats: dict[bytes, str]) -> str | None:
+    """Return the format whose files begin so; None if it is none of these."""
+    begin = data[:32].lstrip().lower()
+    return next((name for start, name in formats.items() if begin.startswith(start.lower())), None)
 
 
 def _decode_plain_jpeg(data: bytes, min_side: int | None) -> np.ndarray | None:

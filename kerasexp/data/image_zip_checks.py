@@ -23,8 +23,16 @@ MAX_DIRECTORY = 16 * 2**20
 METHODS = {zipfile.ZIP_STORED: "stored (0)", zipfile.ZIP_DEFLATED: "deflated (8)"}
 LOCAL_HEADER_BYTES = 30
 DRIVE, CONTROL = re.compile("[A-Za-z]:"), re.compile("[\x00-\x1f\x7f-\x9f]")
-# The flag of a name in UTF-8, and the systems whose separator is a backslash: FAT, NTFS, VFAT.
-UTF_8, WINDOWS = 0x800, (0, 10, 11, 14)
+# The flags of an encrypted member and of a name in UTF-8, and the systems whose separator is a backslash: FAT, NTFS, VFAT.
+ENCRYPTED, UTF_8, WINDOWS = 0x1, 0x800, (0, 10, 11, 14)
+
+
+class EncryptedArchive(UserError):
+    """A member is encrypted; `fault` says which. What to do about it depends on what the archive holds."""
+
+    def __init__(self, path: Path, fault: str):
+        super().__init__(Problem(f"{fault}; unsafe archives are refused", str(path)))
+        self.fault = fault
 
 
 def open_zip(path: Path, max_directory: int = MAX_DIRECTORY, max_member: int = MAX_MEMBER) -> zipfile.ZipFile:
@@ -39,8 +47,9 @@ def open_zip(path: Path, max_directory: int = MAX_DIRECTORY, max_member: int = M
 
     Raises:
         UserError: the archive is unreadable or unsafe: a path that leaves the archive, a link, a duplicate name, control
-            characters in a name, encryption, an unsupported compression method, an implausible compression ratio,
+            characters in a name, an unsupported compression method, an implausible compression ratio,
             overlapping members, or data before the first member.
+        EncryptedArchive: a member is encrypted.
     """
     try:
         file = _LimitedReader(io.FileIO(path), max_directory)
@@ -48,6 +57,8 @@ def open_zip(path: Path, max_directory: int = MAX_DIRECTORY, max_member: int = M
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UserError(Problem(f"is not a readable zip archive: {error}", str(path))) from None
     file.limit = max_member
+    if (member := next((m for m in archive.infolist() if m.flag_bits & ENCRYPTED), None)) is not None:
+        raise EncryptedArchive(path, f"the member {_quoted(member)} is encrypted")
     if fault := next(_faults(archive, path.stat().st_size, max_member), None):
         raise UserError(Problem(f"{fault}; unsafe archives are refused", str(path)))
     return archive
@@ -109,8 +120,6 @@ def _member_fault(archive: zipfile.ZipFile, member: zipfile.ZipInfo, max_member:
         return "has control characters in its name"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a link"
-    if member.flag_bits & 1:
-        return "is encrypted"
     if member.compress_type not in METHODS:
         return f"is compressed by method {member.compress_type}; supported methods: {listing(METHODS.values())}"
     usual = member.file_size <= max(MAX_RATIO * member.compress_size, 2**24)

@@ -15,7 +15,7 @@ from kerasexp.config.section_base import composed
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import Console
 from kerasexp.data.dataset_statistics import Survey, survey
-from kerasexp.data.file_accounting import fault_lines
+from kerasexp.data.file_accounting import SHOWN, fault_lines, none_readable
 from kerasexp.data.hold_out import hold_out
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.storage import safe_name, write_text
@@ -50,7 +50,9 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
         raise UserError(Problem("no such file or folder", str(folder)))
     with console.bar("examining the images", 1) as bar:
         found = survey(folder, bar.progress)
-    for line in (*found.notes, *fault_lines(found.faults)):
+    if len(found.heights) == 0:
+        raise none_readable(found.faults, str(folder))
+    for line in (*found.notes, *fault_lines(found.faults, SHOWN)):
         console.line(line)
     _refuse_unusable(found, folder)
     for line in (*_summary(found), *_rare_classes(found)):
@@ -66,8 +68,6 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
 
 
 def _refuse_unusable(found: Survey, folder: Path) -> None:
-    if len(found.heights) == 0:
-        raise UserError(Problem("none of the images can be read", str(folder)))
     broken = Counter(composed(PurePosixPath(file).parent.name) for file, _ in found.faults)
     counts = {name: count - broken[name] for name, count in found.counts["train"].items()}
     few = [f"{name} ({count})" for name, count in counts.items() if count < MIN_IMAGES]

@@ -12,7 +12,7 @@ import numpy as np
 from kerasexp.config.data_section import Data, DataSource, Labels, Preprocessing
 from kerasexp.data.class_selection import add_test_split, select_classes
 from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
-from kerasexp.data.file_accounting import Accounting
+from kerasexp.data.file_accounting import Accounting, none_readable
 from kerasexp.data.hold_out import hold_out, match_groups
 from kerasexp.data.image_cache import decode_cached, is_large
 from kerasexp.data.images_in_two_splits import split_notes
@@ -215,8 +215,7 @@ def decode_split(
         return Split(array, images.labels, images.names), []
     decoded = decode_cached(images, config, progress)
     if len(images) and len(decoded.kept) == 0:
-        name, reason = decoded.faults[0]
-        raise UserError(f"none of the {len(images)} images can be read; the first is {name}: {reason}")
+        raise none_readable(decoded.faults)
     split = Split(decoded.images, images.labels[decoded.kept], [images.names[i] for i in decoded.kept])
     return split, decoded.faults
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kerasexp.storage import write_rows
+from kerasexp.storage import GrowingTable, write_rows
 
 
 class RunFiles:
@@ -14,6 +14,7 @@ class RunFiles:
 
     def __init__(self, path: Path):
         self.path = path
+        self._growing: dict[Path, GrowingTable] = {}
 
     experiment = property(lambda self: self.path / "experiment.yaml")
     manifest = property(lambda self: self.path / "manifest.json")
@@ -32,15 +33,18 @@ class RunFiles:
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Write `history.csv`: one line per epoch."""
-        write_rows(self.history, rows)
+        self._table(self.history).write(rows)
 
     def write_curve(self, rows: list[dict[str, float]]) -> None:
         """Write `curve.csv`: one line per evaluation at the steps of `training.validate_at` and at the ends of epochs."""
-        write_rows(self.curve, rows)
+        self._table(self.curve).write(rows)
 
     def write_gradients(self, rows: list[dict[str, str | int | float]]) -> None:
         """Write `gradients.csv`: one line per sampled step and layer."""
         write_rows(self.gradients, rows)
+
+    def _table(self, path: Path) -> GrowingTable:
+        return self._growing.setdefault(path, GrowingTable(path))
 
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest; an empty dict if there is none or it cannot be read."""

@@ -30,11 +30,12 @@ from kerasexp.training.training_clock import Clock
 from kerasexp.training.training_devices import value_of
 
 KEPT_FILES = 2
-# The attributes of callbacks that a state holds.
+ROWS, COUNTS = "rows", ("epoch", "step")
+# The attributes of callbacks that a state holds; `rows` are saved as a table of numbers, for they may be thousands.
 SAVED_ATTRIBUTES = {
     AtomicCheckpoint: ("kept",),
-    EarlyCurve: ("rows",),
-    History: ("rows",),
+    EarlyCurve: (ROWS,),
+    History: (ROWS,),
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
 }
@@ -145,21 +146,24 @@ class TrainingState(keras.callbacks.Callback):
         return [variable for metric in self._trained.metrics for variable in metric.variables]
 
     def _save(self, epoch: int, step: int, is_over: bool = False) -> None:
+        tables = {name: rows for name, callback in self._callbacks.items() if (rows := getattr(callback, ROWS, None))}
         about = {
             "epoch": epoch,
             "step": step,
             "over": is_over,
             "seconds": self._clock.seconds(),
             "callbacks": {
-                name: {key: _plain(getattr(callback, key)) for key in SAVED_ATTRIBUTES[type(callback)]}
+                name: {key: _plain(getattr(callback, key)) for key in SAVED_ATTRIBUTES[type(callback)] if key != ROWS}
                 for name, callback in self._callbacks.items()
             },
+            "columns": {name: list(rows[0]) for name, rows in tables.items()},
         }
         arrays = {
             "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
             **{f"variable/{i}": value_of(v) for i, v in enumerate(self._variables())},
             **{f"metric/{i}": value_of(v) for i, v in enumerate(self._metric_variables() if step else [])},
             **{f"gradients/{name}": value for name, value in self._flow.state().items()},
+            **{f"rows/{name}": np.array([list(row.values()) for row in rows]) for name, rows in tables.items()},
         }
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{epoch:06d}-{step:09d}.npz"
@@ -177,6 +181,8 @@ class TrainingState(keras.callbacks.Callback):
             variable.assign(value)
         self._metrics = [arrays[f"metric/{i}"] for i in range(sum(name.startswith("metric/") for name in arrays))]
         self._flow.restore(**{key: arrays[f"gradients/{key}"] for key in self._flow.state()})
+        for name, columns in about.get("columns", {}).items():
+            about["callbacks"][name][ROWS] = _rows(columns, arrays[f"rows/{name}"])
         self._restored, self.begin = about, (about["epoch"], about["step"])
         self.is_over = about["over"] or about["epoch"] >= self._training.epochs
         self._restore_callbacks()
@@ -190,6 +196,13 @@ class TrainingState(keras.callbacks.Callback):
 def states(folder: Path) -> list[Path]:
     """Return the saved states, the newest first."""
     return sorted(folder.glob("*.npz"), reverse=True) if folder.is_dir() else []
+
+
+def _rows(columns: Sequence[str], table: np.ndarray) -> list[dict[str, float]]:
+    return [
+        {name: int(value) if name in COUNTS else value for name, value in zip(columns, values, strict=True)}
+        for values in table.tolist()
+    ]
 
 
 def _plain(value: Any) -> Any:

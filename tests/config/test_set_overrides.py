@@ -3,7 +3,7 @@
 import pytest
 from problems_found import problem_files, problems
 
-from kerasexp.config import Experiment, load_experiment
+from kerasexp.config import Experiment, Search, load, load_experiment, resolved_yaml
 from kerasexp.config.optimizer_section import Adam
 from kerasexp.errors import UserError
 
@@ -103,3 +103,37 @@ def test_set_of_another_kind_has_the_keys_of_that_kind(write):
 def test_set_with_a_wrong_value_names_set(write):
     path = write("training: {epochs: 3, batch_size: 0}")
     assert problem_files(path, "training.epochs=0") == ["--set", str(path)]
+
+
+DOMAIN = "training.optimizer.learning_rate={float: [0.0001, 0.01], sampling: log}"
+
+
+def test_a_domain_by_set_makes_a_search(tmp_path):
+    path = tmp_path / "plain.yaml"
+    path.write_text("{data: digits, model: mlp}")
+    search = load(path, [DOMAIN, "search.max_trials=3"])
+    assert isinstance(search, Search) and search.settings.max_trials == 3
+    assert list(search.space.domains) == ["training.optimizer.learning_rate"]
+    saved = tmp_path / "saved.yaml"
+    saved.write_text(resolved_yaml(search))
+    assert load(saved).space == search.space
+
+
+def test_a_domain_by_set_is_refused_where_one_experiment_or_a_study_is_needed(tmp_path, cli):
+    path = tmp_path / "plain.yaml"
+    path.write_text("{data: digits, model: mlp}")
+    with pytest.raises(UserError, match="has domains to search, and one experiment is needed here"):
+        load_experiment(path, [DOMAIN])
+    answer = cli("run", path, "--set", DOMAIN)
+    assert (
+        answer.code == 2 and f"which `search` searches: python -m kerasexp search {path} --set '{DOMAIN}'" in answer.err
+    )
+    with pytest.raises(UserError, match="a study has no domains"):
+        load(path, [DOMAIN, "seeds=[0, 1]"])
+
+
+def test_what_looks_like_a_domain_and_is_none_is_answered_with_the_way_to_write_one(tmp_path):
+    path = tmp_path / "plain.yaml"
+    path.write_text("{data: digits, model: mlp}")
+    with pytest.raises(UserError, match=r"a domain of a search is \{float: \[0.0001, 0.01\]\}"):
+        load(path, ["training.optimizer.learning_rate={min: 0.0001, max: 0.01}"])

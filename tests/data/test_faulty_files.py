@@ -56,7 +56,9 @@ def test_an_unsupported_format_is_reported(scans, extension):
     other = scans / "dog" / f"x.{extension}"
     Image.new("L", (4, 4)).save(other, "GIF")
     source = load()
-    assert faults(source) == {f"dog/x.{extension}": "the file is GIF; supported formats: PNG, JPEG, BMP, WebP"}
+    assert faults(source) == {
+        f"dog/x.{extension}": "the file is GIF; supported formats: PNG, JPEG, BMP, WebP; convert it, best to PNG"
+    }
     assert len(shades(source)) == 40
 
 

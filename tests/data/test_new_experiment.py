@@ -176,8 +176,38 @@ def test_images_that_are_all_unreadable_are_refused():
     folder = grey_scans()
     for file in folder.rglob("*.png"):
         file.write_text("no image")
-    with pytest.raises(UserError, match="none of the images can be read"):
+    with pytest.raises(UserError, match="none of the 24 images can be read; the first is "):
         write_new_experiment(folder, None, QUIET)
+
+
+def test_images_of_unsupported_formats_are_refused_in_a_line_for_each_kind(cli):
+    folder = grey_scans()
+    for number, file in enumerate(sorted(folder.rglob("*.png"))):
+        suffix = ".gif" if number % 4 == 3 else ".tif"
+        Image.open(file).save(file.with_suffix(suffix))
+        file.unlink()
+    answer = cli("new", folder)
+    assert (answer.code, answer.out) == (2, "")
+    advice = "supported formats: PNG, JPEG, BMP, WebP; convert it, best to PNG"
+    assert answer.err.splitlines() == [
+        f"error: {folder}: none of the 24 images can be read; the first is Sample000/0.tif: the file is TIFF; {advice}",
+        f"18 .tif, such as Sample000/0.tif: the file is TIFF; {advice}",
+        f"6 .gif, such as Sample000/3.gif: the file is GIF; {advice}",
+    ]
+    for file in folder.rglob("*.gif"):
+        file.unlink()
+    answer = cli("new", folder)
+    assert answer.code == 2 and len(answer.err.splitlines()) == 1
+
+
+def test_of_many_unreadable_images_among_readable_ones_a_few_are_listed(cli):
+    folder = grey_scans()
+    for file in sorted(folder.rglob("*.png"))[:7]:
+        Image.open(file).save(file.with_suffix(".tif"))
+    answer = cli("new", folder)
+    assert answer.code == 0, answer.err
+    listed = [line for line in answer.out.splitlines() if line.startswith("left out: ")]
+    assert len(listed) == 4 and listed[3].startswith("left out: 4 more (4 .tif): the file is TIFF; supported formats")
 
 
 def test_an_unwritable_place_is_a_user_error():
