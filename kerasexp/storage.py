@@ -11,10 +11,12 @@ import math
 import os
 import re
 import shutil
+import sys
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
@@ -267,8 +269,8 @@ def exclusive_lock(path: Path, before_waiting: Callable[[], None] | None = None)
                     before_waiting()
                     waited = True
                     fcntl.flock(file, fcntl.LOCK_EX)
-                except OSError:
-                    pass  # some network file systems do not support locks
+                except OSError as error:  # some network file systems do not support locks
+                    _announce_no_locks(path.parent, error.strerror or str(error))
             # The previous owner removed the file meanwhile; a lock on a removed file locks nobody out.
             if not _is_same_file(path, file):
                 continue
@@ -278,6 +280,13 @@ def exclusive_lock(path: Path, before_waiting: Callable[[], None] | None = None)
                 with suppress(OSError):
                     path.unlink()
             return
+
+
+@cache
+def _announce_no_locks(folder: Path, reason: str) -> None:
+    """Say it once for each folder."""
+    message = f"{folder}: its file system cannot lock files ({reason}); let no other process write there meanwhile"
+    print(message, file=sys.stderr)
 
 
 def _is_same_file(path: Path, file: TextIO) -> bool:

@@ -1,4 +1,4 @@
-"""`report`: the page of a finished run again."""
+"""`report`: the page of a run again."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def report(
         ),
     ],
 ):
-    """Draw the plots and the report of a finished run again.
+    """Draw the plots and the report of a run again.
 
-    Everything comes from what the run has saved; images are read again. Where they are not available any more, the page
-    says which plots need them. The last line printed is the run directory.
+    Of a finished run, everything comes from what it has saved; images are read again. Where they are not available any
+    more, the page says which plots need them. Of an unfinished run, the page has the curves so far and the command that
+    continues it. The last line printed is the run directory.
 
     Example: python -m kerasexp report runs/part1_digits
     """

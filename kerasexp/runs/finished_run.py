@@ -1,4 +1,4 @@
-"""Finished runs, loaded from their directories."""
+"""Runs, loaded from their directories: finished ones, and what unfinished ones have written so far."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from kerasexp.config import Experiment, load_experiment
-from kerasexp.errors import Problem, UserError
+from kerasexp.console import command_line
+from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.evaluation.predictions_csv import Outcomes, read_outcomes
 from kerasexp.runs.directory import RunDirectory, numbered_runs
+from kerasexp.training.gradient_flow import NO_GRADIENTS, Gradients
 
 Curve = dict[str, np.ndarray]
 
@@ -50,11 +52,12 @@ def read_finished(path: Path) -> FinishedRun:
     Raises:
         UserError: there is no finished run, or one of its files is missing or damaged.
     """
-    directory = _locate(path)
+    directory = locate(path)
     manifest = directory.read_manifest()
     if manifest.get("status") != "finished":
-        status = manifest.get("status", "unknown")
-        raise UserError(Problem(f"is not finished: its status is {status}; run it again", str(directory.path)))
+        status, command = manifest.get("status", "unknown"), resume_command(directory)
+        message = f"is not finished: its status is {status}; continue it with: {command}"
+        raise UserError(Problem(message, str(directory.path)))
     if "numerics_version" not in manifest:
         raise UserError(Problem("is a run of kerasexp 0.1, which is not read; run it again", str(directory.path)))
     metrics = _read_metrics(directory.metrics)
@@ -74,7 +77,33 @@ def class_names(metrics: dict[str, Any]) -> list[str]:
     return list(metrics.get("test", {}).get("per_class", {}))
 
 
-def _locate(path: Path) -> RunDirectory:
+def is_unfinished(run: RunDirectory) -> bool:
+    """Whether a run is there and has not come to its end; one of kerasexp 0.1 is not read."""
+    manifest = run.read_manifest()
+    return "numerics_version" in manifest and manifest.get("status") != "finished"
+
+
+def resume_command(run: RunDirectory) -> str:
+    """Return the command that continues an unfinished run, or the study or search that it belongs to."""
+    study = run.path.parent.parent
+    for search in (study, study.parent):  # of a trial, and of a run that confirms the winner
+        if (search / "search.json").is_file():
+            return command_line("search", search / "search.yaml", "--run-dir", search)
+    if (study / "study.json").is_file():
+        return command_line("run", study / "experiment.yaml", "--run-dir", study)
+    return command_line("run", run.experiment, "--run-dir", run.path, "--resume")
+
+
+def locate(path: Path, or_unfinished: bool = False) -> RunDirectory:
+    """Return a run directory, or the newest finished run of a folder of numbered runs, such as `runs/part2_random`.
+
+    Args:
+        path: the directory or the folder.
+        or_unfinished: whether the newest unfinished one will do where none has finished.
+
+    Raises:
+        UserError: there is none.
+    """
     if not path.exists():
         raise UserError(Problem("no such run directory", str(path)))
     if RunDirectory(path).manifest.is_file():
@@ -83,6 +112,8 @@ def _locate(path: Path) -> RunDirectory:
     for run in runs:
         if run.read_manifest().get("status") == "finished":
             return run
+    if or_unfinished and (unfinished := [run for run in runs if is_unfinished(run)]):
+        return unfinished[0]
     message = f"none of its {len(runs)} runs is finished" if runs else "is no run directory: it holds no manifest.json"
     study = next((place for place in (path, *(run.path for run in runs)) if (place / "study.json").is_file()), None)
     if study is not None:
@@ -90,6 +121,45 @@ def _locate(path: Path) -> RunDirectory:
             f"is a study; name its runs, such as {study}/VARIANT/0, or its variants, of which the last seed is taken"
         )
     raise UserError(Problem(message, str(path)))
+
+
+def history_rows(run: RunDirectory) -> list[dict[str, float]]:
+    """Return the rows of `history.csv`; raise UserError if it cannot be read."""
+    return _rows(_read_columns(run.history))
+
+
+def early_rows(run: RunDirectory) -> list[dict[str, float]]:
+    """Return the rows of `curve.csv`, none without `training.validate_at`; raise UserError if it cannot be read."""
+    return _rows(_read_columns(run.curve)) if run.curve.is_file() else []
+
+
+def _rows(columns: dict[str, np.ndarray]) -> list[dict[str, float]]:
+    values = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [
+        {name: int(value) if name in ("epoch", "step") else value for name, value in zip(columns, row, strict=True)}
+        for row in values
+    ]
+
+
+def gradients_of(run: RunDirectory) -> Gradients:
+    """Load `gradients.csv`; a run without it has no gradients.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    path = run.gradients
+    if not path.is_file():
+        return NO_GRADIENTS
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        steps, layers = (list(dict.fromkeys(row[name] for row in rows)) for name in ("step", "layer"))
+        columns = ("mean_gradient", "max_gradient", "update_ratio")
+        values = np.array([[row[name] for name in columns] for row in rows], np.float32)
+        mean, largest, ratio = np.moveaxis(values.reshape(len(steps), len(layers), len(columns)), -1, 0)
+        return Gradients(np.array(steps, np.int64), layers, mean, largest, ratio)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from None
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from kerasexp.plots.roc_curves import plot_one_vs_rest
 from kerasexp.plots.sample_grid import plot_samples
 from kerasexp.report.html import DrawnPlot, Plot
 from kerasexp.report.report_missing_parts import Failure, Unavailable, draw_all
-from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results
+from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results, Trained
 
 MAX_PAIRS = 6
 
@@ -39,7 +39,14 @@ def run_plots(results: Results) -> Iterator[DrawnPlot | Failure]:
         yield from draw_all(plots(results), section, plots.__name__.strip("_"))
 
 
-def _curves(results: Results) -> Iterator[Plot]:
+def training_plots(trained: Trained) -> Iterator[DrawnPlot | Failure]:
+    """Draw the plots of the training alone, as `run_plots`."""
+    for section, plots in PLOTS:
+        if section == TRAINING:
+            yield from draw_all(plots(trained), section, plots.__name__.strip("_"))
+
+
+def _curves(results: Trained) -> Iterator[Plot]:
     history, note = results.fitted.history, ""
     if classical_head(results.experiment) is not None:
         return
@@ -60,7 +67,7 @@ def _curves(results: Results) -> Iterator[Plot]:
     )
 
 
-def _early_curve(results: Results) -> Iterator[Plot]:
+def _early_curve(results: Trained) -> Iterator[Plot]:
     if early := results.fitted.early:
         curve = {name: np.array([row[name] for row in early]) for name in early[0]}
         yield Plot(
@@ -73,7 +80,7 @@ def _early_curve(results: Results) -> Iterator[Plot]:
         )
 
 
-def _gradient_flow(results: Results) -> Iterator[Plot]:
+def _gradient_flow(results: Trained) -> Iterator[Plot]:
     flow = results.fitted.gradients
     if len(flow.steps) and flow.layers:
         yield Plot(
@@ -87,7 +94,7 @@ def _gradient_flow(results: Results) -> Iterator[Plot]:
         )
 
 
-def _cross_validation(results: Results) -> Iterator[Plot]:
+def _cross_validation(results: Trained) -> Iterator[Plot]:
     head, rows = classical_head(results.experiment), results.fitted.cross_validation
     if head is not None and rows:
         key = next(iter(rows[0]))

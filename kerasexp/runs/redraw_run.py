@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
 from kerasexp.data.load_data import prepare_data
 from kerasexp.data.prepared_data import PreparedData
-from kerasexp.errors import KerasexpError, RunError, UserError
+from kerasexp.errors import KerasexpError, UserError
 from kerasexp.evaluation.predictions import Predictions
 from kerasexp.evaluation.predictions_csv import is_complete, read_predictions
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.finished_run import FinishedRun, class_names, read_finished
+from kerasexp.runs.finished_run import (
+    FinishedRun,
+    class_names,
+    early_rows,
+    gradients_of,
+    history_rows,
+    is_unfinished,
+    locate,
+    read_finished,
+)
 from kerasexp.runs.page import write_report
 from kerasexp.runs.results import explained
 from kerasexp.runs.run_metrics import predict_splits
 from kerasexp.runs.run_relabelling import relabelled
+from kerasexp.runs.unfinished_run import draw_unfinished
 from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.storage import write_json
-from kerasexp.training.gradient_flow import NO_GRADIENTS, Gradients
 from kerasexp.training.training_result import TrainingResult
 
 
 def redraw(path: Path, console: Console) -> RunDirectory:
-    """Draw the plots and `report.html` of a finished run again, and return its directory.
+    """Draw the plots and `report.html` of a run again, and return its directory; see `draw_unfinished` for an unfinished one.
 
     Metrics and the probabilities of test are those that were saved. Val, and the features of test, are predicted again with
     the checkpoint. Where the images or the checkpoint are not available any more, the page says which plots that costs.
 
     Raises:
-        UserError: there is no finished run, or one of its files is missing or damaged.
+        UserError: there is no run, one of its files is missing or damaged, or no epoch of an unfinished one has ended.
         RunError: the disk is full.
     """
-    finished = read_finished(path)
+    found = locate(path, or_unfinished=True)
+    if is_unfinished(found):
+        draw_unfinished(found, console)
+        return found
+    finished = read_finished(found.path)
     run, manifest = finished.directory, finished.manifest
     experiment, saved = finished.experiment, read_predictions(run.predictions, class_names(finished.metrics))
     saved = replace(saved, temperature=finished.metrics["temperature"])
@@ -93,38 +104,12 @@ def _fitted(finished: FinishedRun) -> TrainingResult:
     """Return the results of the training from the run's files."""
     metrics, run = finished.metrics, finished.directory
     return TrainingResult(
-        _rows(finished.history),
-        _gradients(run.gradients) if run.gradients.is_file() else NO_GRADIENTS,
-        [] if finished.early is None else _rows(finished.early),
+        history_rows(run),
+        gradients_of(run),
+        early_rows(run),
         metrics["kept_epoch"],
         metrics["train_seconds"],
         metrics.get("cross_validation", []),
         metrics["epochs"],
         metrics.get("tied_epochs", 1),
     )
-
-
-def _rows(columns: dict[str, np.ndarray]) -> list[dict[str, float]]:
-    values = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [
-        {name: int(value) if name in ("epoch", "step") else value for name, value in zip(columns, row, strict=True)}
-        for row in values
-    ]
-
-
-def _gradients(path: Path) -> Gradients:
-    """Load `gradients.csv`.
-
-    Raises:
-        RunError: it cannot be read.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        steps, layers = (list(dict.fromkeys(row[name] for row in rows)) for name in ("step", "layer"))
-        columns = ("mean_gradient", "max_gradient", "update_ratio")
-        values = np.array([[row[name] for name in columns] for row in rows], np.float32)
-        mean, largest, ratio = np.moveaxis(values.reshape(len(steps), len(layers), len(columns)), -1, 0)
-        return Gradients(np.array(steps, np.int64), layers, mean, largest, ratio)
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -30,6 +30,14 @@ TRAINING, PREDICTIONS, CLASSES = "Training", "Predictions", "Classes"
 PROBABILITIES, NETWORK, DATA = "Probabilities", "Inside the network", "Data"
 SECTIONS = (TRAINING, PREDICTIONS, CLASSES, PROBABILITIES, NETWORK, DATA)
 EXPLAINED, LISTED_PAIRS = 8, 20
+
+
+class Trained(Protocol):
+    """What the plots of a training need: that of a finished run, or of one that has not ended."""
+
+    experiment: Experiment
+    fitted: TrainingResult
+    metrics: dict[str, Any]
 
 
 @dataclass(frozen=True)
