@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasexp.config.section_base import one_line
 from kerasexp.data.disk_arrays import chunks
+from kerasexp.data.near_duplicates import near_duplicates
 from kerasexp.errors import listing
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 
 def split_notes(splits: Mapping[str, Split], class_names: list[str]) -> Iterator[str]:
-    """Yield a sentence if two splits share images, and one for each of `val` and `test` that lacks classes of `train`."""
+    """Yield a sentence if two splits share images or have nearly the same ones, and one for each that lacks classes of `train`."""
     if sentence := shared_images(splits):
+        yield sentence
+    if sentence := near_duplicates(splits):
         yield sentence
     trained = set(np.unique(splits["train"].labels).tolist())
     for name in ("val", "test"):
