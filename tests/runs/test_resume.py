@@ -43,7 +43,11 @@ def assert_same(run: Path, unbroken: Path) -> None:
     with np.load(states(run / "state")[0]) as one, np.load(states(unbroken / "state")[0]) as other:
         assert one.files == other.files
         for name in one.files:
-            assert name == "about" or np.array_equal(one[name], other[name], equal_nan=True), name
+            values = [state[name] for state in (one, other)]
+            if name.startswith("rows/"):  # without the seconds, which differ
+                at = json.loads(one["about"].tobytes())["columns"][name.removeprefix("rows/")].index("seconds")
+                values = [np.delete(table, at, axis=1) for table in values]
+            assert name == "about" or np.array_equal(*values, equal_nan=True), name
 
 
 @pytest.fixture
