@@ -83,9 +83,10 @@ def evaluate_checkpoint(path: Path, data: Data, same_classes: Sequence[str], for
 
 def _table(origin: str, split_name: str, metrics: dict[str, Any]):
     yield f"{origin}, {'its test split' if split_name == 'test' else 'all of it'}"
-    for name, value in metrics.items():
-        if name != "per_class":
-            yield f"{name.replace('_', ' '):<20}{value if isinstance(value, int) else format(value, '.4f')}"
+    shown = {name.replace("_", " "): value for name, value in metrics.items() if name != "per_class"}
+    longest = max(map(len, shown))
+    for name, value in shown.items():
+        yield f"{name:<{longest}}  {value if isinstance(value, int) else format(value, '.4f')}"
     width = max(len(name) for name in metrics["per_class"])
     yield f"{'class':<{max(width, 5)}}  precision  recall      F1  images"
     for name, row in metrics["per_class"].items():
