@@ -29,7 +29,9 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
         self._classifier = classifier
         self._final = path
         self._temporary = path.with_name(f".{path.name}.tmp.keras")
-        super().__init__(str(self._temporary), monitor=checkpoint.monitor, mode=direction(checkpoint.monitor))
+        # Keras formats the path with the epoch and its metrics; folders of a user may have braces in their names.
+        template = str(self._temporary).replace("{", "{{").replace("}", "}}")
+        super().__init__(template, monitor=checkpoint.monitor, mode=direction(checkpoint.monitor))
 
     def set_model(self, model: keras.Model) -> None:
         saved = self._classifier

@@ -49,6 +49,13 @@ def test_the_epoch_of_the_checkpoint_is_recorded(train, table):
     assert train("training.checkpoint=last").fitted.kept == 3
 
 
+@pytest.mark.parametrize("folder", ["a {3: 4}", "{epoch}"])
+def test_a_run_directory_may_have_braces_in_its_name(cli, tiny_yaml, tmp_path, folder):
+    answer = cli("run", tiny_yaml, "--run-dir", tmp_path / folder, "--set", "training.epochs=1")
+    assert answer.code == 0, answer.err
+    assert (tmp_path / folder / "checkpoint/model.keras").is_file()
+
+
 VALUES = st.sampled_from([0.0, 0.25, 0.5])
 EPOCHS = st.lists(
     st.fixed_dictionaries({"val_accuracy": VALUES, "val_loss": VALUES, "loss": VALUES}), min_size=1, max_size=8
