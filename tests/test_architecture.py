@@ -10,7 +10,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "kerasexp"
 # Low to high: a package imports from its own level and below. Packages of one level do not import each other.
 LEVELS = [
-    {"errors", "console", "storage", "backend", "environment", "__init__"},
+    {"errors", "console", "storage", "backend", "environment"},
     {"config"},
     {"models", "losses", "plots", "data", "report"},
     {"saving"},
@@ -21,10 +21,12 @@ LEVELS = [
     {"comparison", "export", "serving"},
     {"executors"},
     {"studies"},
-    {"search"},
+    {"searches"},
+    {"api"},
     {"commands"},
     {"cli"},
     {"__main__"},
+    {"__init__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 # Files of one role in parallel packages may share a name; those of commands are named after the commands.

@@ -39,7 +39,7 @@ def search(
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
-    from kerasexp.search.run import run_search
+    from kerasexp.searches.run import run_search
 
     announce_name(experiment, asked.name, Console())
     try:
