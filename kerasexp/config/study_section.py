@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -19,7 +19,7 @@ from kerasexp.config.search_section import Search, read_search, search_yaml, val
 from kerasexp.config.section_base import Section, Seed
 from kerasexp.config.section_validation import quoted, validated
 from kerasexp.config.space_section import SEARCH, has_domains
-from kerasexp.config.yaml_loading import EXECUTION_KEYS, STUDY_KEYS, existing, resolved, with_base
+from kerasexp.config.yaml_loading import EXECUTION_KEYS, MAPPING, STUDY_KEYS, existing, resolved, with_base
 from kerasexp.config.yaml_merging import apply_overrides, merge, set_key
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.errors import Problem, UserError
@@ -88,7 +88,40 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment | Study 
         UserError: with every problem that was found, each with variant, file and key.
     """
     path, files = existing(Path(path)), {}
-    raw = with_base(path, files)
+    return _asked(with_base(path, files), files, overrides, path)
+
+
+def load_mapping(content: Mapping[str, Any], overrides: Sequence[str] = ()) -> Experiment | Study | Search:
+    """Validate what `load` would read from a file; relative paths, also of bases, are looked for in the working folder.
+
+    Args:
+        content: the keys. Tuples, paths and NumPy scalars are taken for lists, strings and numbers.
+        overrides: as in `load`.
+
+    Raises:
+        UserError: with every problem; in place of a file it names `<dict>`.
+    """
+    files: dict[tuple, str] = {}
+    own = {"name": "experiment", **plain_values(content)}
+    return _asked(with_base(MAPPING, files, own=own), files, overrides, MAPPING)
+
+
+def plain_values(value: Any) -> Any:
+    """Return a value as YAML would hold it: mappings, lists, strings and numbers, each of them new."""
+    if isinstance(value, Mapping):
+        return {key: plain_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_values(item) for item in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    # NumPy is not imported for this.
+    return value.tolist() if type(value).__module__ == "numpy" and hasattr(value, "tolist") else value
+
+
+def _asked(
+    raw: dict[str, Any], files: dict[tuple, str], overrides: Sequence[str], path: Path
+) -> Experiment | Study | Search:
+    """Return what the keys of a file, with the bases merged in, ask for."""
     for_all = [override for override in overrides if _first_key(override) in (*STUDY_KEYS, *EXECUTION_KEYS, SEARCH)]
     overrides = [override for override in overrides if override not in for_all]
     apply_overrides(raw, for_all, files)

@@ -19,6 +19,8 @@ from kerasexp.storage import safe_name
 
 # Keys of several runs of an experiment, and of their executor.
 STUDY_KEYS, EXECUTION_KEYS = ("variants", "seeds"), ("executor", "ray")
+# Stands for the file of an experiment that is given as a mapping: its relative paths are looked for in the working folder.
+MAPPING = Path("<dict>")
 # More bases or upstream experiments in a row are a mistake, such as that of a program that writes them.
 LONGEST_CHAIN = 20
 
@@ -151,10 +153,18 @@ def named_file(name: str, file: Path, key: str) -> Path:
     raise UserError(Problem(f"no such file: {quoted(name)}{closest(name, near)}", str(file), key))
 
 
-def with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...] = ()) -> dict[str, Any]:
+def with_base(
+    path: Path, files: dict[tuple, str], below: tuple[Path, ...] = (), own: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Read a file and its bases, merged in their order; note in `files` the file of each key.
 
     The name is by default made from that of the file.
+
+    Args:
+        path: the file.
+        files: gains the file of each key.
+        below: the files that this one is a base of.
+        own: the content of the file, changed in place; None to read it.
     """
     if path in below:
         raise UserError(
@@ -162,7 +172,7 @@ def with_base(path: Path, files: dict[tuple, str], below: tuple[Path, ...] = ())
         )
     if len(below) > LONGEST_CHAIN:
         raise UserError(Problem(f"more than {LONGEST_CHAIN} bases follow each other", str(path), "base"))
-    own = read_yaml(path)
+    own = read_yaml(path) if own is None else own
     names = own.pop("base", None)
     names = [] if names is None else [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kerasexp.errors import Interrupted
@@ -26,37 +26,40 @@ class StopRequest:
 def stop_requests() -> Iterator[StopRequest]:
     """Record SIGINT and SIGTERM in place of ending the process; a second one raises Interrupted at once."""
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
-        yield request
-        return
 
     def record(number: int, frame: object) -> None:
         if request.signal is not None:
             raise Interrupted(number)
         request.signal = number
 
-    before = {number: signal.signal(number, record) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handled((signal.SIGINT, signal.SIGTERM), record):
         yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
 def interruption_as_error() -> Iterator[None]:
     """Let SIGTERM and Ctrl-C raise Interrupted at any point, so that the manifest can record it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def end(number: int, frame: object) -> None:
         raise Interrupted(number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    with _handled((signal.SIGTERM,), end):
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise Interrupted(signal.SIGINT) from None
+
+
+@contextmanager
+def _handled(numbers: tuple[int, ...], handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Handle signals in the block; other threads than the main one cannot."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
-    except KeyboardInterrupt:
-        raise Interrupted(signal.SIGINT) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, earlier in before.items():
+            # A handler that was not set from Python is None, and cannot be set again.
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
