@@ -1,3 +1,72 @@
-"""Image-classification experiments as YAML files, trained with Keras 3."""
+"""Image-classification experiments as YAML files, trained with Keras 3.
+
+From Python:
+
+    import kerasexp
+
+    run = kerasexp.run({"data": "digits", "training": {"epochs": 3}})
+    run.metrics["test"]["accuracy"], run.predict("my_scan.png")
+
+Importing the package is quick: each public name imports what is behind it when it is used first.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
+
+if TYPE_CHECKING:
+    from kerasexp.api.image_predictions import ImagePredictions
+    from kerasexp.api.launch import run, search
+    from kerasexp.api.loaded_experiment import load
+    from kerasexp.api.run_comparison import RunComparison, compare
+    from kerasexp.api.run_result import Run, open_run
+    from kerasexp.api.search_result import SearchResult
+    from kerasexp.api.study_result import StudyResult
+    from kerasexp.config import Experiment, Search, Study
+    from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
+
+_MODULES = {
+    "kerasexp.api.image_predictions": ("ImagePredictions",),
+    "kerasexp.api.launch": ("run", "search"),
+    "kerasexp.api.loaded_experiment": ("load",),
+    "kerasexp.api.run_comparison": ("RunComparison", "compare"),
+    "kerasexp.api.run_result": ("Run", "open_run"),
+    "kerasexp.api.search_result": ("SearchResult",),
+    "kerasexp.api.study_result": ("StudyResult",),
+    "kerasexp.config": ("Experiment", "Search", "Study"),
+    "kerasexp.errors": ("Interrupted", "KerasexpError", "RunError", "UserError"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "Experiment",
+    "ImagePredictions",
+    "Interrupted",
+    "KerasexpError",
+    "Run",
+    "RunComparison",
+    "RunError",
+    "Search",
+    "SearchResult",
+    "Study",
+    "StudyResult",
+    "UserError",
+    "compare",
+    "load",
+    "open_run",
+    "run",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'kerasexp' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]

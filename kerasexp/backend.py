@@ -17,6 +17,8 @@ def import_tensorflow() -> None:
     """Import TensorFlow and Keras, without their messages on oneDNN and absent GPUs."""
     if "tensorflow" in sys.modules:
         return
+    # TensorFlow logs absent GPUs and its own version skew as errors; what stops a run comes as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keep_freed_memory()
     with silenced():
         import keras  # noqa: F401

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -74,8 +73,6 @@ def options(
 
 def main() -> None:
     """Run the command line."""
-    # TensorFlow logs absent GPUs and its own version skew as errors; what stops a run comes as an exception.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for stream in (sys.stdout, sys.stderr):
         # A file name may hold what the terminal cannot show.
         stream.reconfigure(errors="backslashreplace")

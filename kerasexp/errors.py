@@ -25,6 +25,10 @@ class KerasexpError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: the message, without the lines of code that led to it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UserError(KerasexpError):
     """A mistake of the user. It holds every problem that was found."""

@@ -28,6 +28,9 @@ def compare(
 
     Example: python -m kerasexp compare runs/part2_random runs/part2_pretrained
     """
-    from kerasexp.comparison.compare import compare_runs
+    from kerasexp.backend import import_tensorflow
 
-    print(compare_runs(runs, output, format.value))
+    import_tensorflow()
+    from kerasexp.comparison.compare import compare_runs, comparison_text
+
+    print(comparison_text(compare_runs(runs, output), output, format.value))

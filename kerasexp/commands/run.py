@@ -6,17 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import (
-    ExperimentFile,
-    Jobs,
-    Overrides,
-    RunDir,
-    announce_name,
-    changes,
-    interrupted,
-    option,
-)
-from kerasexp.errors import Interrupted, Problem, UserError, listing
+from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, announce_name, interrupted, option
+from kerasexp.errors import Interrupted
 
 
 def run(
@@ -40,35 +31,15 @@ def run(
 
     Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
     """
-    from kerasexp.config import Search, Study, load
-    from kerasexp.config.study_section import quickened
-    from kerasexp.console import Console, command_line
+    from kerasexp.api.launch import launch_run
+    from kerasexp.config import Study, load
+    from kerasexp.console import Console
 
     overrides, variants = overrides or [], variants or []
     asked = load(experiment, overrides)
-    if isinstance(asked, Search):
-        domains = listing(asked.space.domains, 3)
-        message = f"holds domains ({domains}), which `search` searches: {command_line('search', experiment, *changes(overrides))}"
-        raise UserError(Problem(message, str(experiment)))
-    if not isinstance(asked, Study) and (jobs > 1 or quick or variants):
-        given = "--jobs" if jobs > 1 else "--quick" if quick else "--variant"
-        message = "is for studies, which have `variants` or `seeds`; this is one experiment"
-        raise UserError(Problem(message, str(experiment), given))
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
     announce_name(experiment, asked.name, Console())
     try:
-        if isinstance(asked, Study):
-            from kerasexp.studies.run import run_study
-
-            study = quickened(asked) if quick else asked
-            print(run_study(study, run_dir, Console(), jobs, variants).directory.path)
-        else:
-            from kerasexp.runs.run import run_experiment
-            from kerasexp.runs.run_request import RunRequest
-
-            print(run_experiment(RunRequest(asked, run_dir, resume), Console()).path)
+        print(launch_run(asked, str(experiment), run_dir, resume, jobs, quick, variants, Console()).path)
     except Interrupted as stop:
         how = ["--resume"]
         if isinstance(asked, Study):

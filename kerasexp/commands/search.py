@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, announce_name, interrupted, option
-from kerasexp.errors import Interrupted, Problem, UserError
+from kerasexp.errors import Interrupted
 
 
 def search(
@@ -25,25 +25,15 @@ def search(
 
     Example: python -m kerasexp search experiments/part2_search.yaml --set search.max_trials=10
     """
-    from kerasexp.config import Search, load
+    from kerasexp.api.launch import launch_search
+    from kerasexp.config import load
     from kerasexp.console import Console
 
     overrides = overrides or []
     asked = load(experiment, overrides)
-    if not isinstance(asked, Search):
-        message = (
-            "has no domain to search; write domains in place of values, such as "
-            "learning_rate: {float: [0.0001, 0.01], sampling: log}"
-        )
-        raise UserError(Problem(message, str(experiment)))
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
-    from kerasexp.searches.run import run_search
-
     announce_name(experiment, asked.name, Console())
     try:
-        print(run_search(asked, run_dir, extend, jobs, Console()))
+        print(launch_search(asked, str(experiment), run_dir, extend, jobs, Console()).path)
     except Interrupted as stop:
         given = [*option("--run-dir", run_dir), *option("--jobs", jobs, 1)]
         raise interrupted(stop, "search", experiment, overrides, *given) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kerasexp.comparison.page import comparison_rows, write_comparison_page
@@ -17,34 +17,44 @@ MAX_RUNS = 12
 COLUMN = 24
 
 
-def compare_runs(paths: list[Path], output: Path, format: str) -> str:
-    """Compare runs with the first one, write the page, and return the table or the JSON.
+def compare_runs(paths: Sequence[Path], output: Path | None) -> Comparison:
+    """Compare runs with the first one, and write the page.
 
     Args:
         paths: two to twelve run directories, or folders of numbered runs; of a folder, the newest finished run counts.
-        output: the HTML file to write.
-        format: `table` or `json`.
+        output: the HTML file to write; None for no page.
 
     Raises:
         UserError: too few or too many runs, a run given twice or not finished, or an output that is not HTML.
     """
     if not 2 <= len(paths) <= MAX_RUNS:
         raise UserError(Problem(f"got {len(paths)}; give 2 to {MAX_RUNS} runs", "RUN..."))
-    if output.suffix not in (".html", ".htm"):
-        raise UserError(Problem("the name of the page must end in .html", str(output), "--output"))
-    if not output.parent.is_dir():
-        raise UserError(Problem("no such folder", str(output.parent), "--output"))
+    if output is not None:
+        _check_output(output)
     runs = [read_finished(path) for path in paths]
     seen: dict[Path, Path] = {}
     for path, run in zip(paths, runs, strict=True):
         if (same := seen.setdefault(run.directory.path.resolve(), path)) is not path:
             raise UserError(Problem(f"is the same run as {same}: {run.directory.path}", str(path)))
     comparison = compare(runs)
-    images, missing = _test_images(runs[0]) if comparison.same_test else (None, None)
-    write_comparison_page(output, comparison, images, missing)
+    if output is not None:
+        images, missing = _test_images(runs[0]) if comparison.same_test else (None, None)
+        write_comparison_page(output, comparison, images, missing)
+    return comparison
+
+
+def comparison_text(comparison: Comparison, output: Path, format: str) -> str:
+    """Return a comparison as text, with the place of its page; `format` is `table` or `json`."""
     if format == "json":
         return json.dumps({**comparison.to_json(), "page": str(output)}, indent=2, ensure_ascii=False, allow_nan=False)
-    return "\n".join([*_table(comparison), str(output)])
+    return "\n".join([*comparison_table(comparison), str(output)])
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix not in (".html", ".htm"):
+        raise UserError(Problem("the name of the page must end in .html", str(output), "--output"))
+    if not output.parent.is_dir():
+        raise UserError(Problem("no such folder", str(output.parent), "--output"))
 
 
 def _test_images(run: FinishedRun) -> tuple[Split | None, str | None]:
@@ -58,7 +68,8 @@ def _test_images(run: FinishedRun) -> tuple[Split | None, str | None]:
     return data.splits["test"], None
 
 
-def _table(comparison: Comparison) -> Iterator[str]:
+def comparison_table(comparison: Comparison) -> Iterator[str]:
+    """Yield the lines of the table, with the notes above and the verdicts below."""
     yield from (note.text for note in comparison.notes)
     yield ""
     rows = comparison_rows(comparison)
@@ -68,6 +79,11 @@ def _table(comparison: Comparison) -> Iterator[str]:
     for label, cells in rows:
         yield f"{label:<{first}}" + "".join(f"  {cell:>{width}}" for cell in cells)
     yield ""
+    yield from verdicts(comparison)
+
+
+def verdicts(comparison: Comparison) -> Iterator[str]:
+    """Yield the conclusion on each run against the first, where their test images are the same."""
     for label, difference in zip(comparison.labels[1:], comparison.differences[1:], strict=True):
         if difference is not None:
             yield f"{label} against {comparison.labels[0]}: {difference.verdict} (McNemar p = {difference.p_value:.2g})"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,7 +34,19 @@ class ImageFile:
     """One file to classify, and the function that reads its bytes."""
 
     name: str
-    read: Any
+    read: Callable[[], bytes]
+
+    def pixels(self, min_side: int | None, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the image as uint8 [height, width, 1 or 3]; raise BrokenImage or OSError if it cannot be read."""
+        return decode_image(self.read(), min_side, to_uint8)
+
+
+class StoredImage(Protocol):
+    """An image to classify, in a file or in memory."""
+
+    name: str
+
+    def pixels(self, min_side: int | None, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray: ...
 
 
 def image_files(paths: Sequence[Path]) -> list[ImageFile]:
@@ -76,10 +88,23 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
         UserError: the checkpoint is invalid.
         RunError: none of the files can be read.
     """
+    loaded, predictions = load_checkpoint(checkpoint), []
+    for readable, scores in image_scores(loaded, files):
+        predictions += top_classes(readable, scores, loaded.class_names, top)
+    return predictions
+
+
+def image_scores(loaded: Checkpoint, files: Sequence[StoredImage]) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Yield, portion by portion, the names of readable images and their probabilities, float32 [images, classes].
+
+    Unreadable images are listed on standard error.
+
+    Raises:
+        RunError: none of the images can be read.
+    """
     from kerasexp.data.input_pipeline import evaluation_batch_size, evaluation_batches
 
-    loaded = load_checkpoint(checkpoint)
-    predictions, broken = [], 0
+    broken, is_any_readable = 0, False
     shape = (*loaded.preprocessing.size, loaded.preprocessing.channels)
     size = evaluation_batch_size(shape)
     count = max(PORTION // math.prod(shape), size)
@@ -96,19 +121,19 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
         if images:
             scores = loaded.model.predict(evaluation_batches(np.stack(images), None, size), verbose=0)
             check_probabilities(scores, readable)
-            predictions += _top_classes(readable, scores, loaded.class_names, top)
-    if broken and not predictions:
+            is_any_readable = True
+            yield readable, scores
+    if broken and not is_any_readable:
         raise RunError(f"none of the {broken} images can be read")
-    return predictions
 
 
-def preprocessed(files: Sequence[ImageFile], checkpoint: Checkpoint) -> Iterator[np.ndarray | BrokenImage]:
+def preprocessed(files: Sequence[StoredImage], checkpoint: Checkpoint) -> Iterator[np.ndarray | BrokenImage]:
     """Yield each image as model input, uint8 [height, width, channels], or the reason why it cannot be read."""
     preprocessing, to_uint8 = checkpoint.preprocessing, file_conversion(checkpoint.value_range)
 
-    def one(file: ImageFile) -> np.ndarray | BrokenImage:
+    def one(file: StoredImage) -> np.ndarray | BrokenImage:
         try:
-            return preprocess(decode_image(file.read(), min_side_for(preprocessing), to_uint8), preprocessing)
+            return preprocess(file.pixels(min_side_for(preprocessing), to_uint8), preprocessing)
         except BrokenImage as broken:
             return broken
         except OSError as error:
@@ -117,7 +142,8 @@ def preprocessed(files: Sequence[ImageFile], checkpoint: Checkpoint) -> Iterator
     yield from map_threads(one, files)
 
 
-def _top_classes(names: list[str], scores: np.ndarray, class_names: list[str], top: int) -> Iterator[dict[str, Any]]:
+def top_classes(names: list[str], scores: np.ndarray, class_names: list[str], top: int) -> Iterator[dict[str, Any]]:
+    """Yield for each image its `file`, `class`, `probability` and `top`, as `predict_files` returns them."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     best = np.take_along_axis(scores, order, axis=1).astype(float)
     for name, classes, probabilities in zip(names, order.tolist(), best.tolist(), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -44,7 +45,17 @@ def sample_predictions(predictions: Predictions, count: int, seed: int) -> np.nd
     return np.concatenate([np.sort(generator.permutation(group)[:count]) for group in groups])
 
 
-def confident_mistakes(predictions: Predictions, count: int) -> np.ndarray:
+class Scored(Protocol):
+    """Predictions of which it is known which are right, and how probable they are."""
+
+    @property
+    def correct(self) -> np.ndarray: ...
+
+    @property
+    def confidence(self) -> np.ndarray: ...
+
+
+def confident_mistakes(predictions: Scored, count: int) -> np.ndarray:
     """Return positions of the wrong predictions with the highest probability, the highest first."""
     wrong = np.flatnonzero(~predictions.correct)
     return wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:count]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.config import Search, Study, resolved_yaml
@@ -11,6 +12,7 @@ from kerasexp.errors import RunError
 from kerasexp.executors import make_executor
 from kerasexp.searches.check import check_corners
 from kerasexp.searches.directory import SearchDirectory
+from kerasexp.searches.results import SearchResults
 from kerasexp.searches.table import best_lines
 from kerasexp.searches.trial_scheduler import TrialScheduler, max_trials, monitor_message
 from kerasexp.storage import write_text
@@ -18,8 +20,21 @@ from kerasexp.studies.run import FinishedStudy, run_study
 from kerasexp.training.interruption import interruption_as_error
 
 
-def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, console: Console) -> Path:
-    """Run the trials of a search, train the winner again with other seeds, and return the search's directory.
+@dataclass(frozen=True)
+class FinishedSearch:
+    """A search that has ended: its directory, its trials, and the study of the winner; None without `search.confirm`."""
+
+    directory: SearchDirectory
+    results: SearchResults
+    confirmation: FinishedStudy | None
+
+    @property
+    def path(self) -> Path:
+        return self.directory.path
+
+
+def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, console: Console) -> FinishedSearch:
+    """Run the trials of a search, and train the winner again with other seeds.
 
     A search of the same content is resumed: trials that have ended are not run again, and interrupted ones continue from
     their last state.
@@ -72,7 +87,7 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         confirmation = _confirm(search, scheduler, directory, jobs, console)
         scheduler.save("finished")
         write_search_page(directory, scheduler.results, confirmation)
-    return directory.path
+    return FinishedSearch(directory, scheduler.results, confirmation)
 
 
 def _confirm(

@@ -10,7 +10,7 @@ from kerasexp.report.html import DrawnPlot, Plot, render
 from kerasexp.report.report_missing_parts import Failure, draw_all, rendered
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.studies.results import ACCURACIES, StudyResults
-from kerasexp.studies.table import HEADINGS, difference_sentences, table_row
+from kerasexp.studies.table import difference_sentences, shown_table
 
 
 def write_study_page(page: Path, plots: Path, results: StudyResults) -> None:
@@ -22,12 +22,11 @@ def write_study_page(page: Path, plots: Path, results: StudyResults) -> None:
             images.append(plot)
             if isinstance(plot, DrawnPlot):
                 write_bytes(plots / f"{plot.name}.png", plot.png)
-    rows = [table_row(variant) for variant in results.variants]
-    columns = [k for k in range(len(HEADINGS)) if any(row[k] for row in rows)]
+    headings, rows = shown_table(results)
     content = {
         "results": results,
-        "headings": [HEADINGS[k] for k in columns],
-        "rows": [[row[k] for k in columns] for row in rows],
+        "headings": headings,
+        "rows": rows,
         "differences": list(difference_sentences(results)),
         "paper_notes": [variant for variant in results.variants if "note" in variant.reported],
         "images": images,

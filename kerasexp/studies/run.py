@@ -28,6 +28,10 @@ class FinishedStudy:
     directory: StudyDirectory
     results: StudyResults
 
+    @property
+    def path(self) -> Path:
+        return self.directory.path
+
 
 def run_study(
     study: Study, run_dir: Path | None, console: Console, jobs: int = 1, only: Collection[str] = ()

@@ -16,10 +16,17 @@ HEADINGS = (
 def markdown(results: StudyResults) -> str:
     """Return the notes, the table of metrics, the differences from the first variant, and the failures."""
     notes = [note.text for note in results.notes]
-    parts = [*notes, "", _table(HEADINGS, [table_row(variant) for variant in results.variants]), ""]
+    parts = [*notes, "", _table(*shown_table(results)), ""]
     parts += [f"- {sentence}" for sentence in difference_sentences(results)]
     parts += [f"- {o.variant}, seed {o.seed} FAILED: {o.cause}" for o in results.failed]
     return "\n".join(parts).strip() + "\n"
+
+
+def shown_table(results: StudyResults) -> tuple[list[str], list[list[str]]]:
+    """Return the headings and the rows of the table, without the columns that have no cell."""
+    rows = [table_row(variant) for variant in results.variants]
+    kept = [k for k in range(len(HEADINGS)) if any(row[k] for row in rows)]
+    return [HEADINGS[k] for k in kept], [[row[k] for k in kept] for row in rows]
 
 
 def table_row(variant: VariantResults) -> list[str]:
@@ -67,16 +74,15 @@ def _reported(variant: VariantResults) -> str:
     return " / ".join("–" if value is None else f"{value:g}" for value in values) if any(values) else ""
 
 
-def _table(headings: tuple[str, ...], rows: list[list[str]]) -> str:
-    """Return a Markdown table with aligned columns; columns without any cell are left out."""
+def _table(headings: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table with aligned columns."""
     cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    kept = [k for k in range(len(headings)) if any(row[k] for row in cells)]
-    widths = {k: max(len(headings[k]), *(len(row[k]) for row in cells)) for k in kept}
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     lines = [
-        "| " + " | ".join(headings[k].ljust(widths[k]) for k in kept) + " |",
-        "|" + "|".join(("-" * (widths[k] + 1)) + (":" if k else "-") for k in kept) + "|",
+        "| " + " | ".join(name.ljust(width) for name, width in zip(headings, widths, strict=True)) + " |",
+        "|" + "|".join(("-" * (width + 1)) + (":" if k else "-") for k, width in enumerate(widths)) + "|",
     ]
     for row in cells:
-        shown = (row[k].rjust(widths[k]) if k else row[k].ljust(widths[k]) for k in kept)
+        shown = (row[k].rjust(width) if k else row[k].ljust(width) for k, width in enumerate(widths))
         lines.append("| " + " | ".join(shown) + " |")
     return "\n".join(lines)

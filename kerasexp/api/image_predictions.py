@@ -1,0 +1,149 @@
+"""Predictions as arrays, and a checkpoint that makes them for images in files and in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasexp.saving.checkpoint import Checkpoint
+
+# Most images that are listed when predictions are printed, and classes of each.
+LISTED, TOP = 10, 3
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePredictions:
+    """The predicted classes of some images, as arrays.
+
+    Attributes:
+        names: str [n], file or position of each image.
+        probabilities: float32 [n, classes].
+        class_names: str [classes], in the order of the probabilities.
+        y_true: int64 [n], the true classes; None for images without labels.
+
+    Example:
+        >>> found = run.predict("new_images")
+        >>> found.names[0], found.classes[0], found.confidence[0]
+    """
+
+    names: np.ndarray
+    probabilities: np.ndarray
+    class_names: np.ndarray
+    y_true: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def y_pred(self) -> np.ndarray:
+        """int64 [n]: the most likely class of each image."""
+        return self.probabilities.argmax(axis=1)
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """float32 [n]: the probability of the most likely class."""
+        return self.probabilities.max(axis=1)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """str [n]: the name of the most likely class of each image."""
+        return self.class_names[self.y_pred]
+
+    @property
+    def correct(self) -> np.ndarray | None:
+        """bool [n]: whether the most likely class is the true one; None for images without labels."""
+        return None if self.y_true is None else self.y_pred == self.y_true
+
+    def mistakes(self, count: int | None = None) -> np.ndarray:
+        """Return int64 positions of the wrong predictions, those with the highest probability first.
+
+        Args:
+            count: of the most confident ones; None for all.
+
+        Raises:
+            ValueError: the images have no labels.
+        """
+        if self.correct is None:
+            raise ValueError("these images have no labels, so it is not known which predictions are wrong")
+        from kerasexp.evaluation.mistakes import confident_mistakes
+
+        return confident_mistakes(self, len(self) if count is None else count)
+
+    def __repr__(self) -> str:
+        from kerasexp.evaluation.file_predictions import format_predictions, top_classes
+
+        shown = slice(LISTED)
+        rows = top_classes(self.names[shown].tolist(), self.probabilities[shown], self.class_names.tolist(), TOP)
+        more = f"... ({len(self) - LISTED:,} more)\n" if len(self) > LISTED else ""
+        return f"{len(self):,} predictions\n{format_predictions(list(rows), 'table')}{more}".rstrip()
+
+
+class Classifier:
+    """A trained model in a checkpoint folder: what a run and a search have in common.
+
+    Attributes:
+        checkpoint: the folder.
+    """
+
+    checkpoint: Path
+
+    def model(self) -> keras.Model:
+        """Load the Keras model, from uint8 images [n, height, width, channels] to probabilities [n, classes].
+
+        Raises:
+            UserError: there is no checkpoint, or it cannot be loaded.
+
+        Example:
+            >>> model = run.model()
+            >>> model.summary()
+        """
+        return self._load().model
+
+    def predict(self, images: Any) -> ImagePredictions:
+        """Predict the classes of images, which are preprocessed as in training.
+
+        Args:
+            images: paths of files, folders or zip archives; or one image or several as arrays [height, width] or
+                [height, width, 1 or 3], of uint8, or of floats from 0 to 1; or Pillow's images. The sizes may differ.
+
+        Returns:
+            The predictions in the order of the images. Files that cannot be read are left out, and listed on standard error.
+
+        Raises:
+            UserError: a file does not exist, an array is no image, or there is no checkpoint.
+            RunError: none of the images can be read.
+
+        Example:
+            >>> run.predict(["a.png", "b.png"]).classes
+            >>> run.predict(np.zeros((5, 28, 28), np.uint8)).probabilities
+        """
+        from kerasexp.backend import import_tensorflow
+
+        import_tensorflow()
+        from kerasexp.evaluation.file_predictions import image_scores
+        from kerasexp.evaluation.images_in_memory import images_of
+
+        loaded = self._loaded
+        found = list(image_scores(loaded, images_of(images, loaded.value_range)))
+        names = [name for portion, _ in found for name in portion]
+        scores = np.concatenate([scores for _, scores in found] or [np.zeros((0, len(loaded.class_names)), np.float32)])
+        return ImagePredictions(np.array(names, str), scores, np.array(loaded.class_names))
+
+    @cached_property
+    def _loaded(self) -> Checkpoint:
+        return self._load()
+
+    def _load(self) -> Checkpoint:
+        from kerasexp.backend import import_tensorflow
+
+        import_tensorflow()
+        from kerasexp.saving.checkpoint import load_checkpoint
+
+        return load_checkpoint(self.checkpoint)

@@ -1,0 +1,115 @@
+"""`kerasexp.Run`: what a finished run left, as Python values."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasexp.api.image_predictions import Classifier, ImagePredictions
+from kerasexp.config.yaml_paths import with_home
+
+if TYPE_CHECKING:
+    from kerasexp.config import Experiment
+    from kerasexp.runs.finished_run import FinishedRun
+
+
+class Run(Classifier):
+    """A finished run, read from its directory. `kerasexp.run` and `kerasexp.open_run` return it.
+
+    Its last value in a notebook's cell shows the metrics with their intervals, the curves and the most confident mistakes.
+
+    Attributes:
+        path: the run directory.
+
+    Example:
+        >>> run = kerasexp.open_run("runs/part1_digits")
+        >>> run.metrics["test"]["accuracy"], run.history["val_loss"].min()
+    """
+
+    def __init__(self, finished: FinishedRun):
+        self._finished = finished
+        self.path: Path = finished.directory.path
+
+    @property
+    def name(self) -> str:
+        """The name of the experiment."""
+        return self._finished.name
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment with every default."""
+        return self._finished.experiment
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The content of `metrics.json`: `val`, `test`, `epochs`, `train_seconds` and more."""
+        return self._finished.metrics
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The content of `manifest.json`: data, versions, hardware, times."""
+        return self._finished.manifest
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """The columns of `history.csv`, float64 [epochs], such as `epoch`, `loss`, `val_accuracy`, `learning_rate`."""
+        return self._finished.history
+
+    @cached_property
+    def predictions(self) -> ImagePredictions:
+        """The predictions of the test split, with its labels.
+
+        Raises:
+            UserError: `predictions.csv` is missing or damaged.
+        """
+        from kerasexp.evaluation.predictions_csv import read_predictions
+        from kerasexp.runs.finished_run import class_names
+
+        found = read_predictions(self._finished.directory.predictions, class_names(self.metrics))
+        return ImagePredictions(np.array(found.names, str), found.y_score, np.array(found.class_names), found.y_true)
+
+    @property
+    def report(self) -> Path:
+        """The page `report.html`, which opens in a browser."""
+        return self._finished.directory.report
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder with the model and what comes with it."""
+        return self._finished.directory.checkpoint
+
+    def __repr__(self) -> str:
+        test = self.metrics["test"]
+        interval = f"95 % interval {test['accuracy_low']:.4f} to {test['accuracy_high']:.4f}"
+        return f"<Run {self.name}: test accuracy {test['accuracy']:.4f} ({interval}), {self.path}>"
+
+    def _repr_html_(self) -> str:
+        from kerasexp.api.notebook_html import run_html
+
+        return run_html(self._finished)
+
+
+def open_run(path: str | PathLike[str]) -> Run:
+    """Open a finished run.
+
+    Args:
+        path: a run directory, or a folder of numbered runs such as `runs/part1_digits`, of which the newest finished run is
+            taken.
+
+    Raises:
+        UserError: there is no finished run, or one of its files is missing or damaged.
+
+    Example:
+        >>> run = kerasexp.open_run("runs/part1_digits")
+        >>> run.predict("new_images").classes
+    """
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
+    from kerasexp.runs.finished_run import read_finished
+
+    return Run(read_finished(with_home(Path(path))))

@@ -1,0 +1,90 @@
+"""Images in memory to classify: arrays of any size, and Pillow's images."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from kerasexp.config.yaml_paths import with_home
+from kerasexp.data.value_range import BYTES, StoredPixels, UnknownRange, ValueRange, arrays_to_uint8
+from kerasexp.errors import Problem, UserError
+from kerasexp.evaluation.file_predictions import ImageFile, StoredImage, image_files
+
+# Of an array with three axes, a last axis of this many values is that of the channels.
+CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True)
+class ArrayImage:
+    """One image, uint8 or uint16 [height, width, 1 or 3]; that of 16 bits has the range of files."""
+
+    name: str
+    values: np.ndarray
+
+    def pixels(self, min_side: int | None, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the image as uint8; raise BrokenImage if its range is not known."""
+        return self.values if self.values.dtype == np.uint8 else to_uint8(self.values)
+
+
+def images_of(given: Any, value_range: ValueRange | None) -> list[StoredImage]:
+    """Return the images in paths, arrays and Pillow's images, one of them or several.
+
+    Args:
+        given: what a user gave.
+        value_range: that of the checkpoint's training; arrays have it too if it is one of arrays.
+
+    Raises:
+        UserError: a path has no image, or an array is none.
+    """
+    if isinstance(given, str | PathLike | Image.Image):
+        given = [given]
+    elif isinstance(given, np.ndarray) or hasattr(given, "__array__"):
+        array = np.asarray(given)
+        given = [array] if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS) else array
+    try:
+        items = list(given)
+    except TypeError:
+        message = "paths, arrays or Pillow's images are needed here"
+        raise UserError(Problem(f"got {type(given).__name__}; {message}", key="images")) from None
+    return [image for position, item in enumerate(items) for image in _images(item, str(position), value_range)]
+
+
+def _images(item: Any, position: str, value_range: ValueRange | None) -> Iterator[StoredImage]:
+    if isinstance(item, str | PathLike):
+        yield from image_files([with_home(Path(item))])
+    elif isinstance(item, Image.Image):
+        # As a file, it is read like all other files: colours, transparency and 16 bits.
+        file = io.BytesIO()
+        item.save(file, "png")
+        yield ImageFile(getattr(item, "filename", "") or position, file.getvalue)
+    else:
+        yield ArrayImage(position, _pixels(np.asarray(item), position, value_range))
+
+
+def _pixels(values: np.ndarray, position: str, value_range: ValueRange | None) -> np.ndarray:
+    """Return an array as uint8 or uint16 [height, width, 1 or 3]."""
+    if values.ndim == 2:
+        values = values[..., np.newaxis]
+    if values.ndim != 3 or values.shape[2] not in CHANNELS or not values.size:
+        message = f"has the shape {values.shape}; an image is [height, width] or [height, width, 1 or 3]"
+        raise UserError(Problem(message, f"image {position}"))
+    of_arrays = value_range is not None and value_range.of == "arrays"
+    if values.dtype == np.uint16 and not of_arrays:
+        return values
+    known = value_range.bounds if of_arrays else BYTES if values.dtype == np.uint8 else None
+    try:
+        (converted,), _ = arrays_to_uint8(
+            [StoredPixels(values[np.newaxis], f"image {position}", lambda at: "it")], known
+        )
+    except UnknownRange as unknown:
+        low, high = unknown.found
+        message = f"has the values {low:g} to {high:g}; give uint8 from 0 to 255, or floats from 0 to 1"
+        raise UserError(Problem(message, f"image {position}")) from None
+    return converted[0]
