@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
@@ -16,6 +17,11 @@ BAR_WIDTH, REDRAW_SECONDS = 30, 0.25
 def command_line(*arguments: object) -> str:
     """Return what a user types to run a kerasexp command with these arguments."""
     return shlex.join(["python", "-m", "kerasexp", *map(str, arguments)])
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as it is shown: below the working folder, relative to it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 class Display(Protocol):

@@ -74,5 +74,5 @@ def _json(key: Any, value: Any) -> str:
     try:
         return json.dumps(plain_values(value), ensure_ascii=False)
     except (TypeError, ValueError):
-        message = f"got a {type(value).__name__}; a number, a word, a list or a mapping is needed here"
+        message = f"got {value!r:.100}; a number, a word, a list or a mapping is needed here"
         raise UserError(Problem(message, "set", str(key))) from None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kerasexp.console import shown_path
 from kerasexp.evaluation.mistakes import confident_mistakes
 from kerasexp.evaluation.predictions_csv import Outcomes
 from kerasexp.plots.epoch_curves import plot_curves
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # Mistakes that are listed where their images are not drawn.
 LISTED_MISTAKES = 8
 # In rem.
-CURVES_WIDTH, MISTAKES_WIDTH = 56, 32
+CURVES_WIDTH, MISTAKES_WIDTH = 56, 28
 LOSS = "loss"
 
 
@@ -64,7 +65,7 @@ def run_html(run: FinishedRun) -> str:
     images = f"{test['images']:,} test images of {len(manifest['data']['class_names'])} classes"
     return _html(
         run.name,
-        str(run.directory.path),
+        shown_path(run.directory.path),
         [f"{manifest['data']['origin']}: {images}; {trained}{manifest['parameters']:,} parameters."],
         tables,
         warnings=[f"Stand-in: {sentence}." for sentence in manifest["stand_ins"]],
@@ -80,7 +81,7 @@ def study_html(study: FinishedStudy) -> str:
     headings, rows = shown_table(results)
     return _html(
         results.study.name,
-        str(study.path),
+        shown_path(study.path),
         list(difference_sentences(results)),
         [Table(headings, rows)],
         warnings=[note.text for note in results.notes],
@@ -101,7 +102,7 @@ def search_html(search: FinishedSearch) -> str:
     headings = ["trial", results.search.settings.objective, "epochs", *names.values()]
     best = Table(headings, rows, f"The best {len(rows)} of {len(results.trials)} trials")
     confirmed = "" if search.confirmation is None else study_html(search.confirmation)
-    return _html(results.search.name, str(search.path), [], [best]) + confirmed
+    return _html(results.search.name, shown_path(search.path), [], [best]) + confirmed
 
 
 def comparison_html(comparison: Comparison) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasexp.api.run_result import Run
 from kerasexp.config.yaml_paths import with_home
+from kerasexp.console import shown_path
 
 if TYPE_CHECKING:
     from kerasexp.comparison.results import Comparison
@@ -77,6 +78,6 @@ def compare(runs: Sequence[Run | str | PathLike[str]], *, output: str | PathLike
     import_tensorflow()
     from kerasexp.comparison.compare import compare_runs
 
-    paths = [run.path if isinstance(run, Run) else with_home(Path(run)) for run in runs]
+    paths = [Path(shown_path(run.path)) if isinstance(run, Run) else with_home(Path(run)) for run in runs]
     page = None if output is None else with_home(Path(output))
     return RunComparison(compare_runs(paths, page), page)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from kerasexp.api.image_predictions import Classifier, ImagePredictions
 from kerasexp.config.yaml_paths import with_home
+from kerasexp.console import shown_path
 
 if TYPE_CHECKING:
     from kerasexp.config import Experiment
     from kerasexp.runs.finished_run import FinishedRun
+    from kerasexp.searches.run import FinishedSearch
+    from kerasexp.studies.run import FinishedStudy
+
+    Finished = TypeVar("Finished", FinishedRun, FinishedStudy, FinishedSearch)
 
 
 class Run(Classifier):
@@ -31,8 +37,8 @@ class Run(Classifier):
     """
 
     def __init__(self, finished: FinishedRun):
-        self._finished = finished
-        self.path: Path = finished.directory.path
+        self._finished = in_any_folder(finished)
+        self.path: Path = self._finished.directory.path
 
     @property
     def name(self) -> str:
@@ -85,12 +91,18 @@ class Run(Classifier):
     def __repr__(self) -> str:
         test = self.metrics["test"]
         interval = f"95 % interval {test['accuracy_low']:.4f} to {test['accuracy_high']:.4f}"
-        return f"<Run {self.name}: test accuracy {test['accuracy']:.4f} ({interval}), {self.path}>"
+        return f"<Run {self.name}: test accuracy {test['accuracy']:.4f} ({interval}), {shown_path(self.path)}>"
 
     def _repr_html_(self) -> str:
         from kerasexp.api.notebook_html import run_html
 
         return run_html(self._finished)
+
+
+def in_any_folder(finished: Finished) -> Finished:
+    """Return what has finished with its absolute path, so that it is found after the working folder has changed."""
+    directory = finished.directory
+    return replace(finished, directory=type(directory)(directory.path.absolute()))
 
 
 def open_run(path: str | PathLike[str]) -> Run:

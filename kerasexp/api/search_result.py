@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasexp.api.image_predictions import Classifier
+from kerasexp.api.run_result import in_any_folder
 from kerasexp.api.study_result import StudyResult
+from kerasexp.console import shown_path
 
 if TYPE_CHECKING:
     from kerasexp.config import Experiment
@@ -28,8 +30,8 @@ class SearchResult(Classifier):
     """
 
     def __init__(self, finished: FinishedSearch):
-        self._finished = finished
-        self.path: Path = finished.path
+        self._finished = in_any_folder(finished)
+        self.path: Path = self._finished.path
         self.confirmation = None if finished.confirmation is None else StudyResult(finished.confirmation)
 
     @property
@@ -77,9 +79,7 @@ class SearchResult(Classifier):
     def __repr__(self) -> str:
         results = self._finished.results
         objective = results.search.settings.objective
-        return (
-            f"<SearchResult {self.name}: {len(results.trials)} trials, {objective} {self.best_score:.4f}, {self.path}>"
-        )
+        return f"<SearchResult {self.name}: {len(results.trials)} trials, {objective} {self.best_score:.4f}, {shown_path(self.path)}>"
 
     def _repr_html_(self) -> str:
         from kerasexp.api.notebook_html import search_html

@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasexp.api.run_result import Run, open_run
+from kerasexp.api.run_result import Run, in_any_folder, open_run
+from kerasexp.console import shown_path
 
 if TYPE_CHECKING:
     from kerasexp.config import Study
@@ -28,8 +29,8 @@ class StudyResult:
     """
 
     def __init__(self, finished: FinishedStudy):
-        self._finished = finished
-        self.path: Path = finished.path
+        self._finished = in_any_folder(finished)
+        self.path: Path = self._finished.path
 
     @property
     def name(self) -> str:
@@ -72,7 +73,7 @@ class StudyResult:
     def __repr__(self) -> str:
         results = self._finished.results
         seeds = len(results.study.seeds)
-        return f"<StudyResult {self.name}: {len(results.variants)} variants, {seeds} seeds, {self.path}>"
+        return f"<StudyResult {self.name}: {len(results.variants)} variants, {seeds} seeds, {shown_path(self.path)}>"
 
     def _repr_html_(self) -> str:
         from kerasexp.api.notebook_html import study_html

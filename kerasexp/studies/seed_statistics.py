@@ -57,7 +57,7 @@ def spread(values: Sequence[float]) -> Spread:
     if count == 1:
         return Spread(mean, None, None, None, 1)
     sd = float(np.std(values, ddof=1))
-    half = float(t.ppf(1 - LEVEL / 2, count - 1)) * sd / np.sqrt(count)
+    half = float(t.ppf(1 - LEVEL / 2, count - 1) * sd / np.sqrt(count))
     return Spread(mean, sd, mean - half, mean + half, count)
 
 
