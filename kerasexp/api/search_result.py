@@ -79,7 +79,8 @@ class SearchResult(Classifier):
     def __repr__(self) -> str:
         results = self._finished.results
         objective = results.search.settings.objective
-        return f"<SearchResult {self.name}: {len(results.trials)} trials, {objective} {self.best_score:.4f}, {shown_path(self.path)}>"
+        found = f"{len(results.trials)} trials, {objective} {self.best_score:.4f}"
+        return f"<SearchResult {self.name}: {found}, {shown_path(self.path)}>"
 
     def _repr_html_(self) -> str:
         from kerasexp.api.notebook_html import search_html

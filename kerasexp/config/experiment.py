@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from kerasexp.config.model_section import Cnn, Model
 from kerasexp.config.runtime_section import Runtime
 from kerasexp.config.section_base import Section, ShortForm
 from kerasexp.config.training_section import Training
+from kerasexp.config.yaml_text import dump_yaml
 
 
 class Init(Section):
@@ -56,6 +57,10 @@ class Experiment(Section):
     reported: dict[str, float | str] = Field(
         {}, description="Metrics that a paper reports, such as val_accuracy, and a note; shown beside ours, never used."
     )
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Write what a notebook shows: the experiment as YAML, without the keys that have their default."""
+        printer.text(dump_yaml(self.changed()).rstrip())
 
 
 Init.model_rebuild()

@@ -82,6 +82,10 @@ class Search:
     place: Path
     files: dict[tuple, str] = field(compare=False)
 
+    def __repr__(self) -> str:
+        domains = listing(f"{name}: {domain}" for name, domain in self.space.domains.items())
+        return f"<Search {self.name}: {domains}>"
+
     def experiment(self, values: Values, epochs: int | None = None) -> Experiment:
         """Return the experiment with these values for its domains, trained for `epochs` if that is given.
 

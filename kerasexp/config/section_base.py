@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import core_schema
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# Keys that name the kind of a section.
+KINDS = ("name", "source", "kind")
 # Terminals interpret control characters, and tables and CSV files break at the end of a line.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -65,6 +67,18 @@ class Section(BaseModel):
     """A strict part of an experiment: no unknown key, no silent conversion of types, never changed once built."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    def changed(self) -> dict[str, Any]:
+        """Return, as plain values, the keys that are not the default, and the word that names the kind of the section."""
+        fields = type(self).model_fields.items()
+        kept = [name for name, field in fields if name in KINDS or getattr(self, name) != field.get_default()]
+        return {name: _changed(getattr(self, name)) for name in kept}
+
+
+def _changed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_changed(item) for item in value]
+    return value.changed() if isinstance(value, Section) else value
 
 
 @dataclass(frozen=True)

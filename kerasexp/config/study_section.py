@@ -22,7 +22,7 @@ from kerasexp.config.space_section import SEARCH, has_domains
 from kerasexp.config.yaml_loading import EXECUTION_KEYS, MAPPING, STUDY_KEYS, existing, resolved, with_base
 from kerasexp.config.yaml_merging import apply_overrides, merge, set_key
 from kerasexp.config.yaml_text import dump_yaml
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import Problem, UserError, listing
 
 # What `--quick` limits a study to.
 QUICK_SEEDS, QUICK_IMAGES = 2, 6000
@@ -69,6 +69,9 @@ class Study:
     seeds: list[int]
     quick: bool = False
     execution: ExecutionKeys = ExecutionKeys()
+
+    def __repr__(self) -> str:
+        return f"<Study {self.name}: variants {listing(self.variants)}; seeds {listing(self.seeds)}>"
 
     def runs(self) -> Iterator[tuple[str, int, Experiment]]:
         """Yield variant, seed and experiment of each run: all variants with the first seed, then with the next one."""
