@@ -82,7 +82,7 @@ class ImagePredictions:
         shown = slice(LISTED)
         rows = top_classes(self.names[shown].tolist(), self.probabilities[shown], self.class_names.tolist(), TOP)
         more = f"... ({len(self) - LISTED:,} more)\n" if len(self) > LISTED else ""
-        return f"{len(self):,} predictions\n{format_predictions(list(rows), 'table')}{more}".rstrip()
+        return f"{len(self):,} prediction{'s' if len(self) != 1 else ''}\n{format_predictions(list(rows), 'table')}{more}".rstrip()
 
 
 class Classifier:

@@ -66,9 +66,7 @@ class StudyResult:
         return self._finished.directory.page
 
     def __str__(self) -> str:
-        from kerasexp.studies.table import markdown
-
-        return markdown(self._finished.results)
+        return self._finished.table
 
     def __repr__(self) -> str:
         results = self._finished.results

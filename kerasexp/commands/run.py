@@ -39,7 +39,10 @@ def run(
     asked = load(experiment, overrides)
     announce_name(experiment, asked.name, Console())
     try:
-        print(launch_run(asked, str(experiment), run_dir, resume, jobs, quick, variants, Console()).path)
+        done = launch_run(asked, str(experiment), run_dir, resume, jobs, quick, variants, Console())
+        if isinstance(asked, Study):
+            Console().line(done.table)
+        print(done.path)
     except Interrupted as stop:
         how = ["--resume"]
         if isinstance(asked, Study):

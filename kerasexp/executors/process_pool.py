@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.environment import available_cores
@@ -35,11 +37,14 @@ class _Worker:
         self.process = context.Process(target=_serve, args=(other, self.cores))
         # Libraries read their number of threads when they are loaded.
         threads = {name: str(len(self.cores)) for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")}
-        before = dict(os.environ)
+        before, main = dict(os.environ), sys.modules["__main__"]
         os.environ.update(threads)
+        # The process would begin with the script that started this one, and so start it again. Tasks need nothing from it.
+        sys.modules["__main__"] = ModuleType("__main__")
         try:
             self.process.start()
         finally:
+            sys.modules["__main__"] = main
             os.environ.clear()
             os.environ.update(before)
         other.close()

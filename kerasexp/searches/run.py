@@ -103,4 +103,6 @@ def _confirm(
     study = Study(f"{search.name}_confirmed", variants, seeds, execution=search.execution)
     console.line(f"training the winner again with seeds {', '.join(map(str, seeds))}")
     directory.confirmation.mkdir(exist_ok=True)
-    return run_study(study, directory.confirmation / best.id, console, jobs)
+    confirmation = run_study(study, directory.confirmation / best.id, console, jobs)
+    console.line(confirmation.table)
+    return confirmation

@@ -32,6 +32,11 @@ class FinishedStudy:
     def path(self) -> Path:
         return self.directory.path
 
+    @property
+    def table(self) -> str:
+        """The table in Markdown."""
+        return markdown(self.results)
+
 
 def run_study(
     study: Study, run_dir: Path | None, console: Console, jobs: int = 1, only: Collection[str] = ()
@@ -77,8 +82,8 @@ def run_study(
         finally:
             results = progress.save()
         write_study_page(directory.page, directory.plots, results)
-    console.line(markdown(results))
     if results.failed:
+        console.line(markdown(results))
         first = results.failed[0]
         raise RunError(
             f"{len(results.failed)} of {count} runs failed; the first is {first.variant}, seed {first.seed}: "
