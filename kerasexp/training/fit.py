@@ -73,7 +73,8 @@ def fit_by_gradients(
     clock = Clock()
     callbacks = _callbacks(model, optimizer, classifier, val, training, steps, run, clock)
     train_as_one_device(model, optimizer)  # after the gradients are recorded: see hooks.py
-    with stop_requests() as stop:
+    progress = EpochProgress(console, callbacks.history, training.epochs, steps)
+    with stop_requests() as stop, progress:
         # 3. The state of an earlier process, and the batches from there on, which follow from the seed.
         state = TrainingState(run.state, model, callbacks.in_order, callbacks.flow, clock, training, stop)
         state.restore(console)
@@ -91,11 +92,7 @@ def fit_by_gradients(
                 initial_epoch=state.begin[0],
                 steps_per_epoch=steps,
                 validation_data=validation,
-                callbacks=[
-                    *callbacks.in_order,
-                    EpochProgress(console, callbacks.history, training.epochs, steps),
-                    state,
-                ],
+                callbacks=[*callbacks.in_order, progress, state],
                 shuffle=False,  # the batches are shuffled already
                 verbose=0,
             )
