@@ -22,16 +22,14 @@ class RunComparison:
     Its last value in a notebook's cell shows the table and which differences are significant; `print` shows the same as text.
 
     Attributes:
+        runs: in the order given.
         report: the page; None where none was written.
     """
 
     def __init__(self, comparison: Comparison, report: Path | None):
-        self._comparison, self.report = comparison, report
-
-    @property
-    def runs(self) -> list[Run]:
-        """The runs, in the order given."""
-        return [Run(finished) for finished in self._comparison.runs]
+        self._comparison = comparison
+        self.runs = [Run(finished) for finished in comparison.runs]
+        self.report = None if report is None else report.absolute()
 
     @property
     def verdicts(self) -> list[str]:

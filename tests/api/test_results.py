@@ -122,7 +122,7 @@ def test_a_comparison_gives_verdicts_values_and_a_page(runs, cli):
     comparison = kerasexp.compare([first, "runs/worse"], output="c.html")
     answer = cli("compare", "runs/tiny/1", "runs/worse")
     assert f"{comparison}\ncomparison.html\n" == answer.out
-    assert comparison.report == Path("c.html") and comparison.report.is_file()
+    assert comparison.report == Path("c.html").resolve() and comparison.report.is_file()
     assert len(comparison.verdicts) == 1 and comparison.verdicts[0].startswith("worse against tiny: ")
     assert comparison.results["runs"][1]["difference"]["difference"] < 0
     assert [run.name for run in comparison.runs] == ["tiny", "worse"] and repr(
