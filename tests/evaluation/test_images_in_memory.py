@@ -1,0 +1,51 @@
+"""Images in memory: their shapes, and the range of their values, which may be that of the checkpoint's training."""
+
+import numpy as np
+import pytest
+
+from kerasexp.data.image_files import file_conversion
+from kerasexp.data.source import BrokenImage
+from kerasexp.data.value_range import ValueRange
+from kerasexp.errors import UserError
+from kerasexp.evaluation.images_in_memory import images_of
+
+PAGE = np.array([[0, 8], [16, 4]])
+
+
+def pixels(given, value_range=None) -> list[np.ndarray]:
+    return [image.pixels(None, file_conversion(value_range)) for image in images_of(given, value_range)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [((4, 5), 1), ((4, 5, 1), 1), ((4, 5, 3), 1), ((6, 4, 5), 6), ((6, 4, 5, 1), 6), ((6, 4, 5, 3), 6), ((3, 4, 5), 3)],
+)
+def test_arrays_of_all_shapes_are_images(shape, count):
+    found = pixels(np.full(shape, 100, np.uint8))
+    assert len(found) == count and {image.shape[:2] for image in found} == {(4, 5)}
+    assert {image.shape[2] for image in found} == {3 if shape[-1] == 3 else 1}
+
+
+def test_a_range_of_arrays_is_that_of_the_training():
+    trained = ValueRange(0, 16, "detected", "arrays")
+    for dtype in (np.uint8, np.float64, np.uint16):
+        assert pixels(PAGE.astype(dtype), trained)[0][..., 0].tolist() == [[0, 128], [255, 64]]
+    with pytest.raises(
+        UserError, match=r"image 1: data.range: it has the pixel 17, which is outside the range 0\.\.16"
+    ):
+        pixels([PAGE, PAGE + 1], trained)
+
+
+def test_bytes_are_not_stretched_and_fractions_are():
+    assert pixels(PAGE.astype(np.uint8))[0][..., 0].tolist() == PAGE.tolist()
+    assert pixels(PAGE / 16)[0][..., 0].tolist() == [[0, 128], [255, 64]]
+    assert pixels(PAGE > 4)[0][..., 0].tolist() == [[0, 255], [255, 0]]
+
+
+def test_sixteen_bits_have_the_range_of_files():
+    deep = (PAGE * 4095).astype(np.uint16)
+    assert pixels(deep)[0].max() == 255
+    twelve = ValueRange(0, 4095, "given", "files")
+    assert pixels((PAGE * 255).astype(np.uint16), twelve)[0].max() == 254
+    with pytest.raises(BrokenImage, match="its range is not known"):
+        pixels(PAGE.astype(np.uint16))
