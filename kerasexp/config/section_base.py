@@ -14,7 +14,7 @@ from pydantic_core import core_schema
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 # Keys that name the kind of a section.
-KINDS = ("name", "source", "kind")
+KIND_KEYS = ("name", "source", "kind")
 # Terminals interpret control characters, and tables and CSV files break at the end of a line.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -71,7 +71,7 @@ class Section(BaseModel):
     def changed(self) -> dict[str, Any]:
         """Return, as plain values, the keys that are not the default, and the word that names the kind of the section."""
         fields = type(self).model_fields.items()
-        kept = [name for name, field in fields if name in KINDS or getattr(self, name) != field.get_default()]
+        kept = [name for name, field in fields if name in KIND_KEYS or getattr(self, name) != field.get_default()]
         return {name: _changed(getattr(self, name)) for name in kept}
 
 

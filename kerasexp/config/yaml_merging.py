@@ -11,7 +11,7 @@ from typing import Any
 from kerasexp.config.data_section import DataSource
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.model_section import BaseBlock
-from kerasexp.config.section_base import KINDS, ShortForm, is_section, members, short_forms, tag
+from kerasexp.config.section_base import KIND_KEYS, ShortForm, is_section, members, short_forms, tag
 from kerasexp.config.section_validation import quoted
 from kerasexp.config.space_section import is_domain
 from kerasexp.config.yaml_text import is_text, parse_yaml
@@ -70,7 +70,7 @@ def _change_kind(section: dict[str, Any], key: str, kind: Any) -> None:
 
     These are all keys of a network, a loss and so on; the path and the like of a source; what not all blocks have.
     """
-    if key in KINDS and section.get(key, kind) != kind:
+    if key in KIND_KEYS and section.get(key, kind) != kind:
         kept = {"name": (), "source": section.keys() - DataSource.model_fields, "kind": BaseBlock.model_fields}[key]
         for name in section.keys() - kept:
             del section[name]
@@ -84,7 +84,7 @@ def apply_overrides(raw: dict[str, Any], overrides: Sequence[str], files: dict[t
     Raises:
         UserError: an override cannot be read, or its key has no place.
     """
-    for override in sorted(overrides, key=lambda text: text.partition("=")[0].rpartition(".")[2] not in KINDS):
+    for override in sorted(overrides, key=lambda text: text.partition("=")[0].rpartition(".")[2] not in KIND_KEYS):
         _apply_override(raw, override, files)
 
 
