@@ -36,9 +36,11 @@ class Run(Classifier):
         >>> run.metrics["test"]["accuracy"], run.history["val_loss"].min()
     """
 
+    path: Path
+
     def __init__(self, finished: FinishedRun):
         self._finished = in_any_folder(finished)
-        self.path: Path = self._finished.directory.path
+        self.path = self._finished.directory.path
 
     @property
     def name(self) -> str:

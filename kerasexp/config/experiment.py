@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from html import escape
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -58,9 +59,9 @@ class Experiment(Section):
         {}, description="Metrics that a paper reports, such as val_accuracy, and a note; shown beside ours, never used."
     )
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Write what a notebook shows: the experiment as YAML, without the keys that have their default."""
-        printer.text(dump_yaml(self.changed()).rstrip())
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the experiment as YAML, without the keys that have their default."""
+        return f"<pre>{escape(dump_yaml(self.changed()), quote=False)}</pre>"
 
 
 Init.model_rebuild()

@@ -33,7 +33,7 @@ def test_the_page_names_what_there_is():
     for name in kerasexp.__all__:
         assert re.search(rf"`{name}\b", text) or name in ("ImagePredictions",), name
     for name in re.findall(r"`run\.(\w+)", text):
-        assert hasattr(kerasexp.Run, name), name
+        assert hasattr(kerasexp.Run, name) or name in kerasexp.Run.__annotations__, name
     for block in blocks(PAGE, "python"):
         ast.parse(block)
 
@@ -56,9 +56,10 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     kinds = {output.output_type for output in outputs}
     assert kinds == {"display_data", "execute_result", "stream"}
     pages = [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
-    # A run, a comparison and a study.
-    assert len(pages) == 3 and "95 % interval of test" in pages[0] and pages[0].count("data:image/png") == 2
-    assert "McNemar p" in pages[1] and "dropout against plain: " in pages[2]
+    # An experiment, a run, a comparison and a study.
+    assert len(pages) == 4 and "framing: center" in pages[0]
+    assert "95 % interval of test" in pages[1] and pages[1].count("data:image/png") == 2
+    assert "McNemar p" in pages[2] and "dropout against plain: " in pages[3]
     progress = [output.data["text/plain"] for output in outputs if output.output_type == "display_data"]
     # Bars have gone when a cell ends.
     assert len(progress) == 2 and "epoch 8/8" in progress[0] and "6/6" in progress[1]
