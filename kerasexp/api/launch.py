@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from kerasexp.api.loaded_experiment import Overrides, Source, load
 from kerasexp.config import Experiment, Search, Study
 from kerasexp.config.study_section import quickened
-from kerasexp.config.yaml_paths import is_there, with_home
-from kerasexp.console import Console, command_line
+from kerasexp.config.yaml_paths import with_home
+from kerasexp.console import Console
 from kerasexp.errors import Interrupted, Problem, UserError, listing
 
 if TYPE_CHECKING:
@@ -68,8 +68,10 @@ def run(
     """
     _check_jobs(jobs)
     asked, where = load(experiment, set=set), _path(run_dir)
+    name = _name(experiment, asked)
+    refuse_search(asked, name, "kerasexp.search")
     try:
-        done = launch_run(asked, _name(experiment, asked), where, resume, jobs, quick, variants, Console(quiet=quiet))
+        done = launch_run(asked, name, where, resume, jobs, quick, variants, Console(quiet=quiet))
     except Interrupted as stop:
         how = "the same call" if isinstance(asked, Study) else "the same call with resume=True"
         raise Interrupted(stop.signal, f"; continue with {how}") from None
@@ -121,8 +123,21 @@ def search(
     return SearchResult(done)
 
 
+def refuse_search(asked: Experiment | Study | Search, place: str, how: str) -> None:
+    """Raise UserError if something to be run is a search.
+
+    Args:
+        asked: what is to be run.
+        place: its file or name.
+        how: what searches it.
+    """
+    if isinstance(asked, Search):
+        domains = listing(asked.space.domains, 3)
+        raise UserError(Problem(f"holds domains ({domains}), which `search` searches: {how}", place))
+
+
 def launch_run(
-    asked: Experiment | Study | Search,
+    asked: Experiment | Study,
     place: str,
     run_dir: Path | None,
     resume: bool,
@@ -139,11 +154,6 @@ def launch_run(
         run_dir, resume, jobs, quick, variants: as for `run`.
         console: where progress is shown.
     """
-    if isinstance(asked, Search):
-        domains = listing(asked.space.domains, 3)
-        how = f": {command_line('search', place)}" if is_there(Path(place)) else ""
-        message = f"holds domains ({domains}), which `search` searches{how}"
-        raise UserError(Problem(message, place))
     if not isinstance(asked, Study) and (jobs > 1 or quick or variants):
         given = "--jobs" if jobs > 1 else "--quick" if quick else "--variant"
         message = "is for studies, which have `variants` or `seeds`; this is one experiment"

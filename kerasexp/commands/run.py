@@ -6,7 +6,16 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, announce_name, interrupted, option
+from kerasexp.commands.options import (
+    ExperimentFile,
+    Jobs,
+    Overrides,
+    RunDir,
+    announce_name,
+    changes,
+    interrupted,
+    option,
+)
 from kerasexp.errors import Interrupted
 
 
@@ -31,12 +40,13 @@ def run(
 
     Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
     """
-    from kerasexp.api.launch import launch_run
+    from kerasexp.api.launch import launch_run, refuse_search
     from kerasexp.config import Study, load
-    from kerasexp.console import Console
+    from kerasexp.console import Console, command_line
 
     overrides, variants = overrides or [], variants or []
     asked = load(experiment, overrides)
+    refuse_search(asked, str(experiment), command_line("search", experiment, *changes(overrides)))
     announce_name(experiment, asked.name, Console())
     try:
         done = launch_run(asked, str(experiment), run_dir, resume, jobs, quick, variants, Console())

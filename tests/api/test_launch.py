@@ -128,7 +128,10 @@ def test_a_script_without_a_guard_runs_a_study_in_processes(tiny_yaml):
         (lambda: kerasexp.run(TINY_KEYS, variants=["x"]), "^tiny: --variant: is for studies"),
         (lambda: kerasexp.run({**TINY_KEYS, "seeds": [0]}, variants=["x"]), "no variant 'x'"),
         (lambda: kerasexp.run({**TINY_KEYS, "seed": {"int": [0, 1]}}), "seed: cannot be searched"),
-        (lambda: kerasexp.run({**TINY_KEYS, "training": {"epochs": {"int": [1, 2]}}}), "which `search` searches$"),
+        (
+            lambda: kerasexp.run({**TINY_KEYS, "training": {"epochs": {"int": [1, 2]}}}),
+            "which `search` searches: kerasexp.search$",
+        ),
         (lambda: kerasexp.search(TINY_KEYS), "^tiny: has no domain to search"),
         (lambda: kerasexp.run({**TINY_KEYS, "data": {"source": "image_folder", "path": "nix"}}), "nix"),
     ],
