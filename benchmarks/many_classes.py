@@ -96,7 +96,7 @@ def measure(name: str) -> dict[str, float]:
 
         setattr(module, function, call)
 
-    for module, function in ((run_metrics, "evaluate"), (run_metrics, "explained"), (page, "write_report")):
+    for module, function in ((run_metrics, "evaluate"), (run_metrics, "compute_results"), (page, "write_report")):
         timed(module, function)
     classes, train, test, *_ = SIZES[name]
     generator = np.random.default_rng(0)
@@ -118,8 +118,8 @@ def measure(name: str) -> dict[str, float]:
         if failed := run.read_manifest().get("not_drawn"):
             sys.exit(f"not drawn: {failed}")
     return {
-        "evaluation": seconds["evaluate"] - seconds["explained"],
-        "diagnosis": seconds["explained"],
+        "evaluation": seconds["evaluate"] - seconds["compute_results"],
+        "diagnosis": seconds["compute_results"],
         "report": seconds["write_report"],
         "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "page": size,

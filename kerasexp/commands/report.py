@@ -1,4 +1,4 @@
-"""`report`: the page of a run again."""
+"""`report`: draw a run's page again."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def report(
 ):
     """Draw the plots and the report of a run again.
 
-    Of a finished run, everything comes from what it has saved; images are read again. Where they are not available any
-    more, the page says which plots need them. Of an unfinished run, the page has the curves so far and the command that
-    continues it. The last line printed is the run directory.
+    The page of a finished run is made from what the run saved; the images are read again. Where they are no longer
+    available, the page says which plots are missing. The page of an unfinished run has the curves so far and the command
+    that continues it. The last line printed is the run directory.
 
     Example: python -m kerasexp report runs/part1_digits
     """

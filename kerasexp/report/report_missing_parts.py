@@ -1,4 +1,4 @@
-"""What could not be computed or drawn: it costs itself alone, and the page has a box that says why."""
+"""Failures of single plots and parts: the rest of the page stays, and a box says what failed and why."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def attempt(failures: list[Failure], section: str, name: str, compute: Callable[
     except KerasexpError:
         raise
     except Exception as error:
-        failures.append(Failure(section, name, one_line(error)))
+        failures.append(Failure(section, name, error_line(error)))
         return default
 
 
@@ -52,7 +52,7 @@ def draw_all(plots: Iterable[Plot], section: str, name: str) -> Iterator[DrawnPl
     """Yield the drawn plots, and the failure of each that cannot be drawn.
 
     Args:
-        plots: drawn one by one; usually a generator that computes the next when asked, and ends where that fails.
+        plots: drawn one by one; usually a generator that computes the next plot when asked; it ends if that fails.
         section, name: of a failure to compute the next.
 
     Raises:
@@ -92,7 +92,7 @@ def as_json(failures: Iterable[Failure]) -> list[dict[str, Any]]:
     return [asdict(failure) for failure in failures]
 
 
-def one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return an error as one line of bounded length."""
     text = " ".join(str(error).split())
     if not isinstance(error, Unavailable):

@@ -61,7 +61,7 @@ def describe(
 
 
 def _ranges(data: PreparedData) -> dict[str, Any]:
-    """Return the range of the stored values, and that of the test split if it is another one; nothing for 0..255."""
+    """Return the range of the stored values, and that of test if it differs; empty for 0..255."""
     found = {"range": data.value_range, "test_range": data.value_ranges.get("test")}
     if found["test_range"] == found["range"]:
         del found["test_range"]
@@ -69,7 +69,7 @@ def _ranges(data: PreparedData) -> dict[str, Any]:
 
 
 def record_training(manifest: dict[str, Any], experiment: Experiment, fitted: TrainingResult, console: Console) -> None:
-    """Note how long training took, which epoch is kept and how many were equally good; show a tie."""
+    """Record the training time, the kept epoch and the number of tied epochs; print a tie."""
     manifest["times"]["train_seconds"] = round(fitted.seconds, 3)
     if not fitted.epochs:  # a classical head has no epochs
         return
@@ -88,11 +88,11 @@ def record_training(manifest: dict[str, Any], experiment: Experiment, fitted: Tr
 def recorded(
     run: RunDirectory, manifest: dict[str, Any], experiment: Experiment, console: Console, is_resumed: bool
 ) -> Iterator[None]:
-    """Hold the run's directory for the block, and keep the manifest there true to what happens in it.
+    """Lock the run's directory during the block, and write to its manifest how the block ends.
 
     Raises:
         DirectoryInUse: another process writes to it.
-        RunError, Interrupted: what the block raised, in a user's words; a bug is raised as it is.
+        RunError, Interrupted: an expected failure of the block, in a user's words; a bug is raised unchanged.
     """
     with run.locked():
         if is_resumed:
@@ -103,19 +103,19 @@ def recorded(
             yield
             manifest["status"] = "finished"
         except BaseException as error:
-            explained = _explained(error, experiment)
-            manifest["status"] = "interrupted" if isinstance(explained, Interrupted) else "failed"
-            manifest["cause"] = str(explained) or type(explained).__name__
-            if explained is error:
+            reported = _as_run_error(error, experiment)
+            manifest["status"] = "interrupted" if isinstance(reported, Interrupted) else "failed"
+            manifest["cause"] = str(reported) or type(reported).__name__
+            if reported is error:
                 raise
-            raise explained from None
+            raise reported from None
         finally:
             manifest["times"]["finished"] = now()
             _write_last(run, manifest)
 
 
 def _continue(run: RunDirectory, manifest: dict[str, Any], experiment: Experiment, console: Console) -> None:
-    """Make an unfinished run's directory ready, take over when it began, and say what changes."""
+    """Prepare an unfinished run's directory, keep its start time, and print what changes."""
     run.make_folders()
     run.sweep()
     before = run.read_manifest()
@@ -127,16 +127,16 @@ def _continue(run: RunDirectory, manifest: dict[str, Any], experiment: Experimen
     epochs, planned = experiment.training.epochs, load_experiment(run.experiment).training.epochs
     schedule = experiment.training.schedule
     if epochs != planned:
-        console.line(f"{planned} epochs become {epochs}")
+        console.line(f"training.epochs changes from {planned} to {epochs}")
         if schedule.name in ("cosine", "one_cycle"):
             console.line(
-                f"the {schedule.name} schedule is stretched to {epochs} epochs: from here on the learning rate is that of a "
-                "training of this length; the epochs done so far keep the rates that they had"
+                f"the {schedule.name} schedule now spans {epochs} epochs; from here on the learning rate is that of a training "
+                "of this length"
             )
 
 
-def _explained(error: BaseException, experiment: Experiment) -> BaseException:
-    """Return a system's error as one of ours, with what to do about it; others are returned as they are."""
+def _as_run_error(error: BaseException, experiment: Experiment) -> BaseException:
+    """Return a system error as one of ours that says what to do; return any other error unchanged."""
     import tensorflow as tf
 
     if isinstance(error, KeyboardInterrupt):
@@ -146,9 +146,9 @@ def _explained(error: BaseException, experiment: Experiment) -> BaseException:
         return RunError(f"TensorBoard's files cannot be written: {reason}")
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
         batch = experiment.training.batch_size
-        return RunError(f"the memory is used up at training.batch_size {batch}; try half of it, or smaller images")
+        return RunError(f"out of memory with training.batch_size {batch}; try half of it, or smaller images")
     if isinstance(error, UserError):
-        # The request was right when the run began: since then its files have been removed or damaged.
+        # The request was valid when the run began; since then its files have been removed or damaged.
         return RunError(str(error))
     if isinstance(error, OSError):
         return RunError(f"{error.filename or 'a file'}: {error.strerror or error}")

@@ -28,7 +28,7 @@ COMPARABLE = {
     "test_loss": ("test", "loss"),
     "test_macro_f1": ("test", "macro_f1"),
 }
-# Of the paper's metrics, the most important ones, which the page shows first.
+# The most important metrics of a paper, in order of preference; the page begins with one.
 FOREMOST = ("test_accuracy", "val_accuracy", "accuracy")
 MOST_PLOTS = 20
 # Most rows of a table of classes.
@@ -39,12 +39,12 @@ NO_DIAGNOSIS = {"labels": [], "notes": [], "split_sentences": [], "image_sentenc
 def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], console: Console) -> None:
     """Draw the run's plots into its `plots` folder, and write `report.html` with them inside; compute nothing.
 
-    A plot or a part of the page that fails costs itself alone: the page and the manifest say what and why.
+    A plot or a part of the page that fails leaves the rest intact; the page and the manifest say what failed, and why.
 
     Args:
         run: the directory.
         results: all values of the page.
-        manifest: of the run; gains `report_seconds`, and `not_drawn` if there is any.
+        manifest: of the run; gains `report_seconds`, and `not_drawn` if something failed.
         console: shows the progress.
 
     Raises:
@@ -59,7 +59,7 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
             bar.advance(len(drawn))
     failures = [*results.failures, *(plot for plot in drawn if isinstance(plot, Failure))]
     content = _content(results, manifest, failures)
-    # What failed outside a plot has its box after the plots of its section.
+    # The box of a failure outside a plot comes after the plots of its section.
     drawn += [failure for failure in failures if failure not in drawn]
     sections = by_section(drawn)
     # The section on the data has text as well, and is shown without plots too.
@@ -113,7 +113,7 @@ def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]
 
 
 def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return name, label, paper's and run's value and the difference of each reported metric; None if not measured."""
+    """Return, for each reported metric, name, label, the paper's value, ours and the difference; None if not measured."""
     rows = []
     for name, reported in experiment.reported.items():
         if isinstance(reported, str):
@@ -133,7 +133,7 @@ def _foremost(reported: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def metric_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the texts of label, val, test and interval of test of every metric."""
+    """Return a row of texts for each metric: its label, val, test, and the interval of test."""
     rows = []
     for key in test:
         if key == "per_class" or key.endswith(("_low", "_high")):
@@ -179,7 +179,7 @@ def class_rows(test: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def most_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows that a table of classes shows: all, or of very many those with the lowest recall."""
+    """Return the rows that a table of classes shows: all, or the `MOST_ROWS` with the lowest recall."""
     if len(rows) <= MOST_ROWS:
         return rows
     return sorted(rows, key=lambda row: 2 if row["recall"] is None else row["recall"])[:MOST_ROWS]

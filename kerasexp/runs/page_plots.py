@@ -34,7 +34,7 @@ MAX_PAIRS = 6
 
 
 def run_plots(results: Results) -> Iterator[DrawnPlot | Failure]:
-    """Draw the plots one after the other, in the order of the page; one that fails costs itself alone."""
+    """Draw the plots one by one, in the order of the page; yield a failure in place of a plot that fails."""
     for section, plots in PLOTS:
         yield from draw_all(plots(results), section, plots.__name__.strip("_"))
 
@@ -201,7 +201,7 @@ def _one_vs_rest(results: Results) -> Iterator[Plot]:
     curves, names = results.one_vs_rest, results.test.class_names
     if "macro_auc" in results.metrics["test"]:
         worst = int(np.nanargmin(curves.auc))
-        drawn = "" if len(names) <= MANY else f" Drawn and averaged are about {MANY} of {len(names):,} classes."
+        drawn = "" if len(names) <= MANY else f" About {MANY} of {len(names):,} classes are drawn and averaged."
         yield Plot(
             CLASSES,
             "ranking",

@@ -1,4 +1,4 @@
-"""`report`: the plots and the page of a finished run again, from what the run has saved."""
+"""`report`: draw the plots and the page of a finished run again, from what the run saved."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from kerasexp.runs.finished_run import (
     read_finished,
 )
 from kerasexp.runs.page import write_report
-from kerasexp.runs.results import explained
+from kerasexp.runs.results import compute_results
 from kerasexp.runs.run_metrics import predict_splits
 from kerasexp.runs.run_relabelling import relabelled
 from kerasexp.runs.unfinished_run import draw_unfinished
@@ -39,7 +39,7 @@ def redraw(path: Path, console: Console) -> RunDirectory:
     """Draw the plots and `report.html` of a run again, and return its directory; see `draw_unfinished` for an unfinished one.
 
     Metrics and the probabilities of test are those that were saved. Val, and the features of test, are predicted again with
-    the checkpoint. Where the images or the checkpoint are not available any more, the page says which plots that costs.
+    the checkpoint. Where the images or the checkpoint are no longer available, the page says which plots are missing.
 
     Raises:
         UserError: there is no run, one of its files is missing or damaged, or no epoch of an unfinished one has ended.
@@ -57,9 +57,8 @@ def redraw(path: Path, console: Console) -> RunDirectory:
         model, no_model = _model(run)
         data, no_data = _data(experiment, finished, console)
         if no_data or no_model:
-            console.line(
-                f"drawn is what can be without {'the images' if no_data else 'the checkpoint'}: {no_data or no_model}"
-            )
+            needed = "the images" if no_data else "the checkpoint"
+            console.line(f"plots that need {needed} are left out: {no_data or no_model}")
         predictions = {"test": saved}
         if model is not None and data is not None:
             val, test = predict_splits(model, experiment, data)
@@ -67,7 +66,7 @@ def redraw(path: Path, console: Console) -> RunDirectory:
                 predictions = {"val": replace(val, temperature=saved.temperature), "test": _with_features(saved, test)}
         run.make_folders()
         missing = no_data or no_model
-        results = explained(model, experiment, data, _fitted(finished), predictions, finished.metrics, missing)
+        results = compute_results(model, experiment, data, _fitted(finished), predictions, finished.metrics, missing)
         write_report(run, results, manifest, console)
         write_json(run.manifest, manifest)
     return run

@@ -42,7 +42,7 @@ class Trained(Protocol):
 
 @dataclass(frozen=True)
 class Results:
-    """A finished training, and what came of the one pass over each split; None where something could not be computed.
+    """What a run's page shows: the training, the predictions, and what follows from them; None where it failed.
 
     Attributes:
         experiment, data, fitted: what was run; `data` is None where the images are not available any more.
@@ -97,7 +97,7 @@ class Results:
         return self.data.splits["test"].images[positions]
 
 
-def explained(
+def compute_results(
     model: keras.Model | None,
     experiment: Experiment,
     data: PreparedData | None,
@@ -106,7 +106,7 @@ def explained(
     metrics: dict[str, Any],
     missing: str = "",
 ) -> Results:
-    """Compute what a page shows beside the metrics; what fails costs itself alone.
+    """Compute what a page shows beside the metrics; a failure leaves the rest intact and is listed in `failures`.
 
     Args:
         model: the checkpoint's; None where it cannot be loaded.
@@ -118,7 +118,7 @@ def explained(
     test, seed, failures = predictions["test"], experiment.seed, []
     embedded = test.sampling(sample_positions(len(test), seed))
     mistakes = confident_mistakes(test, experiment.report.mistakes)
-    # The embedding takes as long as all the rest, and hardly needs Python's lock.
+    # The embedding takes as long as all the rest, and rarely holds Python's lock.
     with ThreadPoolExecutor(max_workers=1) as thread:
         embedding = thread.submit(embed, embedded.features, seed)
         diagnosis = attempt(

@@ -17,7 +17,7 @@ from kerasexp.training.interruption import interruption_as_error
 def run_experiment(request: RunRequest, console: Console, cache: DataCache | None = None) -> RunDirectory:
     """Run one experiment to its end, and return its directory.
 
-    A run, a run of a study and a trial of a search all come this way.
+    Single runs, runs of a study and trials of a search all go through this function.
 
     Args:
         request: what, and where.
@@ -25,9 +25,9 @@ def run_experiment(request: RunRequest, console: Console, cache: DataCache | Non
         cache: prepared data of earlier runs; gains those of this one.
 
     Raises:
-        UserError: the experiment does not fit its data, its upstream or the directory; nothing is left behind then.
+        UserError: the experiment does not fit its data, its upstream or the directory; nothing is left behind.
         RunError: the run failed; its manifest says why.
-        Interrupted: it was asked to stop; its state is saved.
+        Interrupted: the run was asked to stop; its state is saved.
     """
     if request.run_dir is not None and not request.resume:
         RunDirectory.refuse_occupied(request.run_dir)
@@ -43,7 +43,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     # 1. The data; raises if the experiment does not fit them.
     data = load_data(experiment, console, cache)
 
-    # 2. The run that it starts from. The run itself may have been done already.
+    # 2. The upstream run, if there is one. This run may be finished already.
     upstream = run_upstream(experiment, console, request.resume)
     identity = identify(experiment, data, upstream and upstream.key)
     found = find_run(request, identity, console)
@@ -83,7 +83,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
 
 
 def run_upstream(experiment: Experiment, console: Console, resume: bool) -> Upstream | None:
-    """Return the run that an experiment starts from, made where it has not been; None where it starts from none.
+    """Return the upstream run, which is run first unless it is finished; None without `init`.
 
     Raises as `run_experiment`.
     """

@@ -1,4 +1,4 @@
-"""The metrics of a run: one pass over each split, and the files that hold what came out."""
+"""The metrics of a run: one pass over each split, and the files with the results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kerasexp.evaluation.predictions_csv import TOP, is_complete, write_predicti
 from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
 from kerasexp.evaluation.tsne_coordinates import sample_positions
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.results import Results, explained
+from kerasexp.runs.results import Results, compute_results
 from kerasexp.saving.checkpoint import load_checkpoint, write_temperature
 from kerasexp.storage import write_json, write_table
 from kerasexp.training.training_result import TrainingResult
@@ -38,7 +38,7 @@ def validate(
     fitted: TrainingResult,
     console: Console,
 ) -> None:
-    """Evaluate on val alone, and write `metrics.json`: what chooses must not see the test split."""
+    """Evaluate on val alone, and write `metrics.json`; a search must not choose by the test split."""
     val = predict_split(load_checkpoint(run.checkpoint).model, data.splits["val"], data.class_names)
     metrics = complementary_metrics(val) if is_complementary(experiment, data) else compute_metrics(val)
     write_json(run.metrics, {"val": metrics, **_of_training(fitted), **_notes(val.notes("val"))})
@@ -53,7 +53,7 @@ def evaluate(
     manifest: dict[str, Any],
     console: Console,
 ) -> Results:
-    """Evaluate the saved checkpoint on val and test, write metrics and predictions, and return everything that is shown.
+    """Evaluate the saved checkpoint on val and test, write metrics and predictions, and return all that the page shows.
 
     Raises:
         RunError: the disk is full.
@@ -78,7 +78,7 @@ def evaluate(
     _write_confusion(run, test)
     write_json(run.metrics, metrics)
     _announce(metrics, console)
-    results = explained(model, experiment, data, fitted, {"val": val, "test": test}, metrics)
+    results = compute_results(model, experiment, data, fitted, {"val": val, "test": test}, metrics)
     manifest["times"]["evaluate_seconds"] = round(time.perf_counter() - start, 3)
     return results
 
@@ -96,12 +96,12 @@ def predict_splits(
 
 
 def is_complementary(experiment: Experiment, data: PreparedData) -> bool:
-    """Whether labels of val say what an image is NOT; then they cannot tell how sure a prediction should be."""
+    """Return whether the labels of val say what an image is NOT; confidence cannot be calibrated on such labels."""
     return labels_are_complementary(experiment.training) or bool(data.pseudo_labelled)
 
 
 def _is_for_retrieval(experiment: Experiment, data: PreparedData) -> bool:
-    # Batches of so many images of each class are for losses that compare images, and for what these are compared with.
+    # Class batches are for losses that compare images, and for the runs with which those losses are compared.
     training = experiment.training
     return not is_complementary(experiment, data) and bool(metric_losses(training.loss) or training.class_batches)
 
@@ -138,12 +138,12 @@ def _all_notes(val: Predictions, test: Predictions, retrieves: bool) -> list[str
     if not is_complete(test):
         found.append(f"predictions.csv has the {TOP} likeliest classes of each image, not all probabilities.")
     if not isinstance(confusion(test), np.ndarray):
-        found.append("confusion.csv lists the filled cells alone; the plot of the matrix shows blocks of classes.")
+        found.append("confusion.csv lists only the filled cells; the plot of the matrix shows blocks of classes.")
     return found
 
 
 def _write_confusion(run: RunDirectory, test: Predictions) -> None:
-    """Write `confusion.csv`: the matrix, or of very many classes its filled cells, one line each."""
+    """Write `confusion.csv`: the matrix, or with very many classes its filled cells, one a line."""
     table, names = confusion(test), test.class_names
     if isinstance(table, np.ndarray):
         rows = ([name, *row.tolist()] for name, row in zip(names, table, strict=True))

@@ -1,4 +1,4 @@
-"""A plot or a part of a page that fails costs itself alone, and `report` draws it again."""
+"""A plot or a part of a page that fails leaves the rest intact, and `report` draws it again."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kerasexp.errors import RunError
-from kerasexp.report.report_missing_parts import Failure, Unavailable, attempt, one_line
+from kerasexp.report.report_missing_parts import Failure, Unavailable, attempt, error_line
 
 
 def manifest_of(run: Path) -> dict:
@@ -27,8 +27,8 @@ def test_a_failure_is_one_line_and_errors_of_the_disk_pass():
     failures = []
     assert attempt(failures, "Classes", "table", broken, "nothing") == "nothing"
     assert failures == [Failure("Classes", "table", "ValueError: no such colour")]
-    assert one_line(Unavailable("the images are gone")) == "the images are gone"
-    assert len(one_line(ValueError("x" * 5000))) == 300
+    assert error_line(Unavailable("the images are gone")) == "the images are gone"
+    assert len(error_line(ValueError("x" * 5000))) == 300
 
     def full():
         raise RunError("the disk is full")
@@ -86,7 +86,7 @@ def test_without_images_or_checkpoint_the_rest_is_drawn(cli, tiny_yaml, images, 
         (run / "checkpoint" / "model.keras").unlink()
     shutil.rmtree(run / "plots")
     answer = cli("report", run)
-    assert answer.code == 0 and "drawn is what can be without" in answer.out
+    assert answer.code == 0 and "plots that need" in answer.out
     drawn = {path.stem for path in (run / "plots").iterdir()}
     assert {"curves", "gradient_flow", "confusion", "ranking", "reliability"} <= drawn
     assert ("samples" in drawn) == (lost == "model") and ("filters" in drawn) == (lost == "images")

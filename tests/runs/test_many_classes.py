@@ -47,7 +47,7 @@ def test_1_100_classes_of_six_images_end_below_2_gib_with_every_plot(tmp_path):
     metrics = json.loads(Path("run/metrics.json").read_text())
     assert len(metrics["test"]["per_class"]) == classes
     assert metrics["notes"] == [
-        "confusion.csv lists the filled cells alone; the plot of the matrix shows blocks of classes."
+        "confusion.csv lists only the filled cells; the plot of the matrix shows blocks of classes."
     ]
     rows = list(csv.DictReader(Path("run/confusion.csv").read_text().splitlines()))
     assert list(rows[0]) == ["true", "predicted", "images"] and sum(int(row["images"]) for row in rows) == classes

@@ -147,7 +147,7 @@ def test_more_epochs_go_on_from_a_finished_run(cli, tiny_yaml):
     """With a constant rate that is the run of so many epochs from the start."""
     cli("run", tiny_yaml, "--run-dir", "grown", "--set", "training.epochs=2")
     more = cli("run", tiny_yaml, "--run-dir", "grown", "--set", "training.epochs=4", "--resume")
-    assert more.code == 0 and "2 epochs become 4" in more.out
+    assert more.code == 0 and "training.epochs changes from 2 to 4" in more.out
     cli("run", tiny_yaml, "--run-dir", "whole", "--set", "training.epochs=4")
     assert digest(Path("grown")) == digest(Path("whole"))
     assert table(Path("grown/history.csv")) == table(Path("whole/history.csv"))
@@ -159,7 +159,7 @@ def test_more_epochs_stretch_the_schedule_and_say_so(cli, tiny_yaml):
     cosine = ["--set", "training.schedule=cosine", "--run-dir", "here"]
     cli("run", tiny_yaml, *cosine, "--set", "training.epochs=2")
     answer = cli("run", tiny_yaml, *cosine, "--set", "training.epochs=4", "--resume")
-    assert answer.code == 0 and "the cosine schedule is stretched to 4 epochs" in answer.out
+    assert answer.code == 0 and "the cosine schedule now spans 4 epochs" in answer.out
 
 
 def test_other_settings_or_data_are_no_resumption(cli, tiny_yaml, images, stop_at):
