@@ -66,7 +66,7 @@ def _mapping_misfits(head: ZeroShot, class_names: list[str]) -> Iterator[tuple[s
     for name in head.outputs:
         if name not in class_names:
             near = closest(name, class_names)
-            yield f"zero_shot.outputs.{name}", f"is no class of the data{near}; classes: {listing(class_names, 30)}"
+            yield f"zero_shot.outputs.{name}", f"is not a class of the data{near}; classes: {listing(class_names, 30)}"
     for name in class_names:
         if name not in head.outputs:
             yield "zero_shot.outputs", f"lacks the class {name}; write {name}: [] if ImageNet has no such class"

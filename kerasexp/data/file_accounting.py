@@ -10,10 +10,11 @@ from typing import Any
 from kerasexp.config.section_base import one_line
 from kerasexp.errors import Problem, UserError, listing
 
-# Names given for each reason: on the console, and in the manifest.
+# Files named for each reason: on the console, and in the manifest.
 SHOWN, RECORDED = 3, 10
 # Lines on the console about images that cannot be read for one reason, and lines of one message about kinds of them.
 MOST_LINES, SHOWN_KINDS = 100, 10
+OTHER_TYPES = "of other types"
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Accounting:
     """What became of each file.
 
     Attributes:
-        used: number of files that are images of the data, those that cannot be read among them.
+        used: number of images of the data, including those that cannot be read.
         left_out: reason -> paths of the files that are not used.
         ignored: paths of the files that are hidden or added by macOS.
         empty: paths of class folders that hold no image.
@@ -40,7 +41,7 @@ class Accounting:
         return self.used + len(self.ignored) + sum(map(len, self.left_out.values()))
 
     def without(self, reason: str, paths: list[str]) -> Accounting:
-        """Return the account in which these files, which were used, are left out."""
+        """Return the account after these files, which were used, are left out."""
         if not paths:
             return self
         return replace(self, used=self.used - len(paths), left_out={**self.left_out, reason: paths})
@@ -105,9 +106,6 @@ def none_readable(faults: list[tuple[str, str]], file: str | None = None) -> Use
         if rest := sum(len(own) for _, own in listed[SHOWN_KINDS:]):
             lines.append(f"{rest:,} more of {len(listed) - SHOWN_KINDS} other kinds")
     return UserError(Problem("\n".join(lines), file))
-
-
-OTHER_TYPES = "of other types"
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""The files below a folder; links to folders are followed, and links in a circle end."""
+"""The files below a folder. Links to folders are followed, except those that lead in a circle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from kerasexp.data.digest_cache import MODE, FileState, file_state
 from kerasexp.errors import Problem, UserError, listing
 
-# A folder is listed under so many names; folders full of links to each other have no end otherwise.
+# Most names under which a folder is listed: folders full of links to each other would never end.
 MOST_NAMES = 8
 
 
@@ -83,10 +83,10 @@ def _notes(folder: Path, names_of: dict, circular: list[str], crowded: list[str]
         if len(names) > 1 and any(os.path.islink(folder / name) for name in names):
             yield f"one folder is used under {len(names)} names: {listing(sorted(names))}"
     if circular:
-        yield f"not used: links to a folder that they are in ({len(circular)}): {listing(sorted(circular), 3)}"
+        yield f"not used: links that lead in a circle ({len(circular)}): {listing(sorted(circular), 3)}"
     if crowded:
         yield (
-            f"not used: links to a folder that has {MOST_NAMES} names already ({len(crowded)}): "
+            f"not used: links to a folder that is used under {MOST_NAMES} names already ({len(crowded)}): "
             f"{listing(sorted(crowded), 3)}"
         )
 

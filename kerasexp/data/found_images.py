@@ -17,7 +17,7 @@ from kerasexp.errors import listing
 # Split -> stored label, such as a folder name -> paths of its images.
 FileLists = dict[str, dict[str, list[str]]]
 NOT_NAMED = "of folders that data.class_names does not name"
-NOT_USED = "that are images and not used"
+NOT_USED = "that are images in no split"
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class FoundImages:
 
 
 @dataclass(frozen=True)
-class Rest:
-    """What a source knows of its files besides the images that it lists.
+class UnlistedFiles:
+    """What a source reports of its files besides the images that it lists.
 
     Attributes:
-        found: its files by type; None if their names say it.
+        found: its files by type; None if the names of the files give the types.
         left_out: reason -> images that are not listed.
         empty: class folders without images.
         notes: sentences about how the files are used.
@@ -75,13 +75,13 @@ def find_images(files: Files) -> FoundImages:
     )
 
 
-def account_for(files: Files, listed: FileLists, folders: dict[str, str], rest: Rest) -> Accounting:
+def account_for(files: Files, listed: FileLists, folders: dict[str, str], unlisted: UnlistedFiles) -> Accounting:
     """Return what became of the files: `folders` are the labels that have a class, of those that are listed."""
-    found = rest.found
+    found = unlisted.found
     if found is None:
         named = [path for path in files.paths if is_image_name(path)]
         found = FoundImages(named, [], [path for path in files.paths if not is_image_name(path)])
-    groups = {reason: list(paths) for reason, paths in rest.left_out.items()}
+    groups = {reason: list(paths) for reason, paths in unlisted.left_out.items()}
     groups[NOT_NAMED] = [
         p for members in listed.values() for label, own in members.items() if label not in folders for p in own
     ]
@@ -89,20 +89,20 @@ def account_for(files: Files, listed: FileLists, folders: dict[str, str], rest: 
     known = used.union(*groups.values())
     groups[NOT_USED] = [path for path in found.paths if path not in known]
     groups[OTHER_TYPES] = [path for path in found.others if path not in known]
-    notes = [*rest.notes, *files.notes]
+    notes = [*unlisted.notes, *files.notes]
     if found.by_content:
         count = counted(len(found.by_content), "file")
         notes.append(
-            f"{count} without the extension of an image, images by their content: {listing(found.by_content, 3)}"
+            f"{count} without an image extension found to be images by their content: {listing(found.by_content, 3)}"
         )
     same: dict[str, list[str]] = defaultdict(list)
     for label in folders:
         same[composed(label)].append(label)
     notes += [
-        f"one class of {len(labels)} folders, whose names differ only in how accents are stored: {name}"
+        f"{len(labels)} folders are one class; their names differ only in how accents are stored: {name}"
         for name, labels in same.items()
         if len(labels) > 1
     ]
     used = used.intersection(files.paths)
     left_out = {reason: paths for reason, paths in groups.items() if paths}
-    return Accounting(len(used), left_out, files.hidden, rest.empty, notes)
+    return Accounting(len(used), left_out, files.hidden, unlisted.empty, notes)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from kerasexp.data.found_images import FileLists, Rest, account_for
+from kerasexp.data.found_images import FileLists, UnlistedFiles, account_for
 from kerasexp.data.image_archive import Files
 from kerasexp.data.image_decoding import decode_image, is_16_bit
 from kerasexp.data.png_decoding import upper_bits
@@ -15,9 +15,9 @@ from kerasexp.data.source import BrokenImage, Images, Source, assign_labels, res
 from kerasexp.data.value_range import KEY, UPPER_HALF, OutsideRange, ValueRange, file_range, lone_file_to_uint8
 from kerasexp.errors import Problem, UserError
 
-# Files, spread over the source, in which the range of values is looked for.
+# Number of files, spread over the source, from which the range of values is found.
 SAMPLE = 100
-NOTHING_ELSE = Rest()
+NOTHING_UNLISTED = UnlistedFiles()
 
 
 def source_from_files(
@@ -26,7 +26,7 @@ def source_from_files(
     listed: FileLists,
     class_names: dict[str, str] | None,
     given_range: list[float] | None = None,
-    rest: Rest = NOTHING_ELSE,
+    unlisted: UnlistedFiles = NOTHING_UNLISTED,
 ) -> Source:
     """Make a source of image files.
 
@@ -38,7 +38,7 @@ def source_from_files(
         listed: the image files of each split and stored label.
         class_names: stored label -> class, in the order of the classes; other labels are left out.
         given_range: the key `data.range`.
-        rest: what is known of the other files.
+        unlisted: what is known of the other files.
 
     Raises:
         UserError: see `resolve_classes` and `find_range`.
@@ -58,7 +58,7 @@ def source_from_files(
         _, labels, names = assign_labels(stored, folders)
         reader = _by_position(read, of_split)
         splits[split] = Images(of_split, labels, reader, lambda: files.digest, value_range=value_range)
-    return Source(origin, names, folders, splits, accounting=account_for(files, listed, folders, rest))
+    return Source(origin, names, folders, splits, accounting=account_for(files, listed, folders, unlisted))
 
 
 def file_conversion(value_range: ValueRange | None) -> Callable[[np.ndarray], np.ndarray]:
@@ -67,7 +67,11 @@ def file_conversion(value_range: ValueRange | None) -> Callable[[np.ndarray], np
     Args:
         value_range: that of the source, or of the training of a checkpoint.
     """
-    return value_range.file_to_uint8 if value_range is not None and value_range.concerns_files else lone_file_to_uint8
+    return (
+        value_range.file_to_uint8
+        if value_range is not None and value_range.applies_to_16_bit_files
+        else lone_file_to_uint8
+    )
 
 
 def find_range(files: Files, paths: list[str], given: list[float] | None) -> ValueRange | None:

@@ -15,7 +15,8 @@ from kerasexp.data.image_headers import START_BYTES, uncompressed_size
 from kerasexp.errors import Problem, UserError, listing
 
 MAX_MEMBER = 256 * 2**20
-# A member that unpacks to more is an uncompressed image by its header, or a bomb: a blank page compresses 1,000:1.
+# A member that unpacks to more times its size is a zip bomb, unless its header announces an uncompressed image of that size: a
+# blank page compresses 1,000:1.
 MAX_RATIO = 200
 # Largest central directory in bytes: about 150,000 images. Python needs seven times as much memory, and 1 s per 16 MiB.
 MAX_DIRECTORY = 16 * 2**20

@@ -1,4 +1,4 @@
-"""Images that are in two splits, and classes that a split lacks: what makes metrics mean less than they seem to."""
+"""Images that are in two splits, and classes that a split lacks: both make metrics misleading."""
 
 from __future__ import annotations
 
@@ -38,12 +38,10 @@ def shared_images(splits: Mapping[str, Split]) -> str | None:
     for one, other in combinations(digests, 2):
         shared = np.flatnonzero(np.isin(digests[other], digests[one]))
         if len(shared):
-            parts.append(f"{len(shared):,} of the {len(digests[other]):,} of {other} in {one}")
+            parts.append(f"{len(shared):,} of the {len(digests[other]):,} of {other} are in {one}")
             same = np.flatnonzero(digests[one] == digests[other][shared[0]])[0]
             example = example or one_line(f"{splits[other].names[shared[0]]} is {splits[one].names[same]}")
-    return (
-        f"the same images, as the model sees them, are in two splits: {', '.join(parts)} ({example})" if parts else None
-    )
+    return f"splits share images, identical after preprocessing: {', '.join(parts)} ({example})" if parts else None
 
 
 def _images(split: Split) -> Iterator[np.ndarray]:

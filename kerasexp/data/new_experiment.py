@@ -94,7 +94,7 @@ def _summary(found: Survey) -> list[str]:
     if found.assumed_range is not None:
         low, high = found.assumed_range
         lines.append(
-            f"values: files of 16 bits, taken as {low:g}..{high:g}, which they do not say; data.range changes that"
+            f"values: the range of the 16-bit files is not known; it is set to {low:g}..{high:g} by data.range"
         )
     if len(found.faults):
         lines.append(f"{len(found.faults)} of {found.examined} examined images cannot be read; `run` leaves them out")
@@ -102,7 +102,7 @@ def _summary(found: Survey) -> list[str]:
 
 
 def _rare_classes(found: Survey) -> Iterator[str]:
-    """Yield a sentence about the classes of which `run` will hold no image out, with the splits that it will make."""
+    """Yield a sentence for each split that `run` will hold out without an image of some classes."""
     labels = np.repeat(np.arange(len(found.counts["train"])), list(found.counts["train"].values()))
     held = {}
     for name, part in _split_fractions(found).items():

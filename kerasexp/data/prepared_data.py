@@ -63,7 +63,7 @@ class PreparedData:
         fingerprint: hexadecimal digest of the arrays of all splits.
         split_digests: split -> digest of its stored images and their classes, independent of the preprocessing.
         value_ranges: split of the source -> range of its stored values; None for 0..255.
-        notes: a sentence about each thing in which the stored data can be read in several ways, are not used, or are unusual.
+        notes: sentences on how the stored data were read, what is not used, and what is unusual.
         seconds: duration of the preparation.
         pseudo_labelled: `train` and `val` with the upstream model's predictions as labels, if training uses them.
     """
@@ -108,8 +108,7 @@ class DataCache:
     """Prepared data that are reused by later runs.
 
     Args:
-        given: data prepared elsewhere, by `data_key`, which are never dropped. Of the data added by `keep`, only the last
-            are kept.
+        given: data prepared elsewhere, by `data_key`; never dropped. Of the data added by `keep`, only the last are kept.
     """
 
     def __init__(self, given: Mapping[str, PreparedData] | None = None):

@@ -104,7 +104,7 @@ def natural_key(text: str) -> tuple:
 
 
 def _digits_key(digits: str) -> tuple:
-    # As text: Python makes no number of more than 4,300 digits.
+    # As text: Python refuses to convert more than 4,300 digits.
     plain = "".join(str(int(digit)) for digit in digits).lstrip("0")
     return 0, len(plain), plain
 

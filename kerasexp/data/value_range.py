@@ -1,4 +1,4 @@
-"""The range of a source's stored values, found in its data or given by `data.range`, and its way to 0..255."""
+"""The range of a source's stored values, found in its data or given by `data.range`, and the conversion to uint8."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kerasexp.data.source import BrokenImage
 from kerasexp.errors import Problem, UserError
 
 KEY = "data.range"
-# Share of a range by which a value may lie outside, as resizing and rounding leave it; such values are clipped.
+# Values may lie outside a range by this share of it, after resizing and rounding; they are clipped.
 TOLERANCE = 1e-3
-# Values up to this may have a small range of their own, such as 0..16, or be dark ones of 0..255.
+# A largest value up to this is ambiguous: a small range, such as 0..16, or dark values of 0..255.
 DARK = 64
 BYTES, SIXTEEN_BITS = (0, 255), (0, 65535)
-# Files of 16 bits with values from here on use all of them; others may hold 12 or 14 bits.
+# Files of 16 bits with a value from here on use all bits; others may hold 12 or 14 bits.
 UPPER_HALF = 2**15
-# A range is narrow if the values take less than this part of it.
+# Values are narrow if they span less than 1/NARROW of a range.
 NARROW = 4
 CHUNK = 1000
-# Images whose values are counted; the number of different values, and the difference of the largest from the smallest, below which
-# a message says so.
+# Images of each split whose values are counted. Fewer different values than FEW_VALUES, or a span of less than SMALL_SPAN, are
+# reported.
 COUNTED, FEW_VALUES, SMALL_SPAN = 100, 4, 16
 
 
@@ -34,9 +34,12 @@ class OutsideRange(BrokenImage):
 
 
 class UnknownRange(UserError):
-    """The values do not say what their range is; `suggested` is the smallest usual range that holds them.
+    """The range cannot be found from the values.
 
-    `of` says what they are values of; `found` has the smallest and the largest one.
+    Attributes:
+        suggested: the smallest usual range that holds them.
+        of: whether they are values of arrays or of files.
+        found: the smallest and the largest value.
     """
 
     def __init__(
@@ -52,9 +55,9 @@ class ValueRange:
 
     Attributes:
         low, high: these values.
-        source: whether they were found in the data or given by `data.range`.
-        of: what they are values of. A range of files concerns all of them if it lies within 0..255, and otherwise those of 16
-            bits; files of 8 bits are 0..255 then.
+        source: whether the range was found in the data or given by `data.range`.
+        of: whether it is a range of arrays or of files. A range of files within 0..255 applies to all files, a larger one only
+            to files of 16 bits.
     """
 
     low: float
@@ -67,16 +70,16 @@ class ValueRange:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The two values."""
+        """`low` and `high`."""
         return self.low, self.high
 
     @property
-    def concerns_files(self) -> bool:
-        """Whether files of 16 bits have this range: one of arrays says something about them if it needs more than 8 bits."""
+    def applies_to_16_bit_files(self) -> bool:
+        """Whether the range applies to files of 16 bits: any range of files does, one of arrays only if it exceeds 8 bits."""
         return self.of == "files" or self.high > 255
 
     def first_outside(self, values: np.ndarray) -> int | None:
-        """Return the position in the flattened values of the first one outside the range; None if there is none."""
+        """Return the position, in the flattened values, of the first value outside the range; None if all are inside."""
         margin = TOLERANCE * (self.high - self.low)
         low, high = float(values.min()), float(values.max())
         if low >= self.low - margin and high <= self.high + margin:  # false for NaN
@@ -84,12 +87,12 @@ class ValueRange:
         return int(np.argmin((values >= self.low - margin) & (values <= self.high + margin)))
 
     def to_uint8(self, values: np.ndarray) -> np.ndarray:
-        """Return values inside the range as uint8: scaled and rounded, of all 16 bits the upper 8."""
+        """Return values inside the range as uint8: scaled and rounded; of full 16-bit values, the upper 8 bits."""
         if self.bounds == BYTES and values.dtype == np.uint8:
             return values
         if self.bounds == SIXTEEN_BITS:
             return (np.clip(values, *SIXTEEN_BITS).astype(np.uint16) >> 8).astype(np.uint8)
-        # In this order and in 64 bits, so that the type in which values are stored changes no pixel.
+        # In this order and in 64 bits, so that no pixel depends on the stored type.
         scaled = (values.astype(np.float64) - self.low) * 255 / (self.high - self.low)
         return np.rint(scaled).clip(0, 255).astype(np.uint8)
 
@@ -177,7 +180,7 @@ def _range_of_arrays(parts: Sequence[StoredPixels]) -> ValueRange:
     lows, highs = zip(*((float(part.values.min()), float(part.values.max())) for part in parts), strict=True)
     for part, low, high in zip(parts, lows, highs, strict=True):
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise UserError(part.problem(int(np.argmin(np.isfinite(part.values))), ", which is no number"))
+            raise UserError(part.problem(int(np.argmin(np.isfinite(part.values))), ", which is not a number"))
     low, high = min(lows), max(highs)
     if low >= -TOLERANCE and high <= 1 + TOLERANCE:
         return ValueRange(0, 1, "detected", "arrays")
@@ -208,10 +211,9 @@ def file_range(low: int, high: int, file: str, count: int) -> ValueRange:
         return ValueRange(*SIXTEEN_BITS, "detected", "files")
     wanted, examples = usual_ranges(low, high, SIXTEEN_BITS[1])
     if high - low < wanted[1] / NARROW:
-        examples += f"; range: [{low}, {max(high, low + 1)}] makes the most of these values"
-    message = (
-        f"has 16 bits, of which only {low} to {high} are used in {'this' if count == 1 else f'all {count}'} examined"
-    )
+        examples += f"; range: [{low}, {max(high, low + 1)}] gives the most contrast"
+    examined = "" if count == 1 else f", as have all {count} that were examined"
+    message = f"has 16 bits and only values from {low} to {high}{examined}"
     raise UnknownRange(Problem(f"{message}; write {examples}", file, KEY), wanted, "files", (low, high))
 
 
@@ -224,14 +226,12 @@ def lone_file_to_uint8(values: np.ndarray) -> np.ndarray:
     if values.dtype == np.uint8:
         return values
     if values.max(initial=0) < UPPER_HALF:
-        raise BrokenImage(
-            f"has 16 bits, of which only {values.min()} to {values.max()} are used; its range is not known"
-        )
+        raise BrokenImage(f"has 16 bits and only values from {values.min()} to {values.max()}; its range is not known")
     return (values >> 8).astype(np.uint8)
 
 
 def usual_ranges(low: float, high: float, most: int = 255) -> tuple[list[float], str]:
-    """Return the smallest usual range that holds these values, and how some are written; `most` is the largest value."""
+    """Return the smallest usual range that holds these values, and a text of all that do; `most` is the largest value."""
     if low < 0:
         pairs = [(-1, 1), (-128, 127), (math.floor(low), math.ceil(high))]
         pairs = [next(pair for pair in pairs if pair[0] <= low + TOLERANCE and high <= pair[1] + TOLERANCE)]
@@ -252,7 +252,7 @@ def range_sentences(ranges: dict[str, ValueRange | None]) -> Iterator[str]:
 
 
 def few_values(samples: Sequence[np.ndarray]) -> str | None:
-    """Return a sentence if the preprocessed images of these samples hold few different or only similar values, else None."""
+    """Return a sentence if these preprocessed images hold few different values, or only similar ones; else None."""
     count = sum(map(len, samples))
     values = np.unique(np.concatenate([np.unique(sample) for sample in samples]))
     if count == 0 or (len(values) >= FEW_VALUES and values[-1] - values[0] >= SMALL_SPAN):

@@ -25,7 +25,7 @@ MOST_PAIRS = 4
 def load_for_checkpoint(data: Data, checkpoint: Checkpoint) -> tuple[Data, Source]:
     """Load a source; return it and its section, with `range` set where the range is that of the checkpoint's training.
 
-    Files of 16 bits, and arrays whose values do not say their range, have that of the training, unless `range` is given.
+    Files of 16 bits, and arrays whose range is not found, have that of the training, unless `range` is given.
 
     Raises:
         UserError: see `load_source`; the values lie outside the range.
@@ -35,10 +35,10 @@ def load_for_checkpoint(data: Data, checkpoint: Checkpoint) -> tuple[Data, Sourc
         source, _ = load_source(data)
         found = next(iter(source.splits.values())).value_range
         kept = found is None or found.of == "arrays" or found.source == "given"
-        if kept or known is None or not known.concerns_files:
+        if kept or known is None or not known.applies_to_16_bit_files:
             return data, source
     except UnknownRange as unknown:
-        if unknown.of == "files" and (known is None or not known.concerns_files):
+        if unknown.of == "files" and (known is None or not known.applies_to_16_bit_files):
             raise
     bounds = BYTES if known is None else known.bounds
     data = data.model_copy(update={"range": list(bounds)})
@@ -64,7 +64,7 @@ def with_class_names(
 
 def taken_for(named: dict[str, str]) -> list[str]:
     """Return a sentence for each class of the data that has another name in the checkpoint."""
-    return [f"{stored} is taken for {name}" for stored, name in named.items()]
+    return [f"{stored} is evaluated as {name}" for stored, name in named.items()]
 
 
 def _pair(pair: str, stored: Sequence[str], outputs: Sequence[str]) -> tuple[str, str]:
@@ -85,7 +85,7 @@ def _pair(pair: str, stored: Sequence[str], outputs: Sequence[str]) -> tuple[str
 
 
 def suggested_pairs(unknown: Sequence[str], outputs: Sequence[str]) -> str:
-    """Return the options that would name the class of each unknown one; the nearest name, or CLASS if none is near."""
+    """Return options that pair each unknown class with the nearest name, or with CLASS if none is near."""
     near = [next(iter(get_close_matches(name, outputs, 1, 0.5)), "CLASS") for name in unknown]
     return " ".join(shlex.join(["--class-names", f"{a}={b}"]) for a, b in zip(unknown[:MOST_PAIRS], near, strict=False))
 
@@ -112,7 +112,7 @@ def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint)
         raise UserError(
             Problem(
                 f"the data have classes that the checkpoint does not have: {listing(unknown)}; it has "
-                f"{listing(checkpoint.class_names)}; if classes are the same under other names: "
+                f"{listing(checkpoint.class_names)}; if the same classes have other names, add "
                 f"{suggested_pairs(unknown, checkpoint.class_names)}",
                 "--data",
             )

@@ -30,7 +30,7 @@ def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> 
     """Return the data section for `--data`, `--data-path` and `--set`.
 
     Raises:
-        UserError: there is no such source, its path is missing, it takes none, or another key than one of a source is set.
+        UserError: there is no such source, its path is missing or not allowed, or a key is set that a source does not have.
     """
     allowed = get_args(SourceName)
     if name not in allowed:

@@ -103,14 +103,14 @@ def test_files_brighter_than_the_training_are_refused(cli, deep):
 def test_a_range_that_is_not_known_is_asked_for(cli, deep, command):
     Path("deep.yaml").write_text(EXPERIMENT.replace("  range: [0, 4095]\n", ""))
     found = cli(*command)
-    assert found.code == 2 and "data.range: has 16 bits, of which only" in found.err
+    assert found.code == 2 and "data.range: has 16 bits and only values from" in found.err
     assert "range: [0, 4095] or range: [0, 65535]" in found.err and not Path("runs").exists()
 
 
 def test_new_writes_the_range_and_check_and_diagnose_take_it(cli, deep):
     made = cli("new", "deep", "--output", "made.yaml")
     assert made.code == 0, made.err
-    assert "taken as 0..4095, which they do not say; data.range changes that" in made.err + made.out
+    assert "it is set to 0..4095 by data.range" in made.err + made.out
     assert yaml.safe_load(Path("made.yaml").read_text())["data"]["range"] == [0, 4095]
     assert "# The files have 16 bits and use" in Path("made.yaml").read_text()
     assert cli("check", "made.yaml", "--set", "training.batch_size=2").code == 0
@@ -159,4 +159,4 @@ def test_without_a_known_range_dark_files_of_16_bits_are_left_out_of_predictions
     run = cli("run", "deep.yaml").last_line
     found = cli("predict", run, "deep/across/00.png", "shallow/across/00.png", "--format", "json")
     assert found.code == 0 and len(json.loads(found.out)) == 1
-    assert "deep/across/00.png: has 16 bits, of which only" in found.err
+    assert "deep/across/00.png: has 16 bits and only values from" in found.err

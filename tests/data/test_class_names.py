@@ -138,7 +138,7 @@ def test_two_folders_whose_names_look_alike_are_one_class_and_named(tmp_path):
     source = load(write_folder(tmp_path / "data", images(NFC, NFD, "x")))
     assert source.class_names == [NFC, "x"] and np.bincount(source.splits["train"].labels).tolist() == [8, 4]
     assert list(source.accounting.lines()) == [
-        "one class of 2 folders, whose names differ only in how accents are stored: café"
+        "2 folders are one class; their names differ only in how accents are stored: café"
     ]
 
 

@@ -299,7 +299,7 @@ def test_any_table_is_read_as_it_was_written_or_its_label_is_asked_for(
 
 def test_several_columns_of_labels_are_asked_about():
     Path("p.csv").write_text("label,a,b,c,d,class\n7,0,1,2,3,7\n")
-    with pytest.raises(UserError, match="data.label_column: the columns 'label', 'class' may all be the labels"):
+    with pytest.raises(UserError, match="data.label_column: the columns 'label', 'class' may all hold the labels"):
         read()
 
 

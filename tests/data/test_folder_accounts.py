@@ -70,7 +70,7 @@ def test_images_without_an_extension_are_used_and_counted(made):
     source = load(made(content))
     assert source.class_names == ["ant", "bird", "cat", "cow", "dog"]
     assert [line.partition(":")[0] for line in source.accounting.lines()] == [
-        "12 files without the extension of an image, images by their content"
+        "12 files without an image extension found to be images by their content"
     ]
     assert all(source.splits["train"].read(position).shape[0] == 6 for position in range(20))
 
@@ -111,7 +111,7 @@ def test_without_a_majority_or_where_a_folder_would_vanish_the_odd_ones_are_name
 
 
 def test_the_splits_of_a_folder_without_train_are_named(made):
-    with pytest.raises(UserError, match="has the folders test, val and no train"):
+    with pytest.raises(UserError, match="has the folders test, val but no train"):
         load(made(images("val/cat", "val/dog", "test/cat", "test/dog")))
 
 
@@ -192,9 +192,8 @@ def test_a_split_that_is_another_one_is_used_as_asked_and_named(tmp_path, how, n
         shutil.copytree(folder / old, folder / new, copy_function=os.link if how == "hard links" else shutil.copy)
     data = prepared(folder)
     assert {split: len(of) for split, of in data.splits.items()} == {"train": 12, "val": 8, "test": 8}
-    assert (
-        "the same images, as the model sees them, are in two splits: 8 of the 8 of test in val (test/cat/0.png is "
-        in ("\n".join(data.notes))
+    assert "splits share images, identical after preprocessing: 8 of the 8 of test are in val (test/cat/0.png is " in (
+        "\n".join(data.notes)
     )
     assert ("one folder is used under 2 names: test, val" in data.notes) == (how == "link")
 
@@ -204,13 +203,13 @@ def test_images_of_train_in_test_are_counted_in_every_source(tmp_path):
     values[15] = values[3]
     np.savez("x.npz", x_train=values[:12], y_train=np.arange(12) % 2, x_test=values[12:], y_test=np.arange(8) % 2)
     data = prepare(Data(source="npz", path="x.npz", validation=0.2, preprocessing=dict(size=[8, 8])))
-    assert [note for note in data.notes if "1 of the 8 of test in " in note and "(test/00003 is train/00003)" in note]
+    assert [note for note in data.notes if "1 of the 8 of test are in " in note and "(test/00003 is train/00003)" in note]
 
 
 def test_a_test_set_that_is_the_training_set_is_named(tmp_path):
     write_folder(tmp_path / "data", images("cat", "dog", each=10))
     data = prepared(Path("data"), test=dict(source="image_folder", path="data"))
-    assert [note for note in data.notes if "14 of the 20 of test in train, 6 of the 20 of test in val" in note]
+    assert [note for note in data.notes if "14 of the 20 of test are in train, 6 of the 20 of test are in val" in note]
 
 
 def test_different_images_are_not_called_the_same(tmp_path):
@@ -227,7 +226,7 @@ def test_links_in_a_circle_end_and_are_named(tmp_path):
     folder = write_folder(tmp_path / "data", GOOD)
     (folder / "cat" / "above").symlink_to("..")
     (folder / "dog" / "self").symlink_to(".")
-    assert lines(folder) == ["not used: links to a folder that they are in (2): cat/above, dog/self"]
+    assert lines(folder) == ["not used: links that lead in a circle (2): cat/above, dog/self"]
     assert sorted(names(load(folder))) == sorted(GOOD)
 
 

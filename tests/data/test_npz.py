@@ -79,7 +79,7 @@ def test_npz_labels_are_class_names_in_natural_order(labels, names):
         ({"x": IMAGES, "y": np.array([{}] * 12, dtype=object)}, "cannot be read as a NumPy archive"),
         (
             {"x": np.where(THE_FIFTH, np.nan, IMAGES), "y": LABELS},
-            "train: data.range: image 5 has the pixel nan, which is no number",
+            "train: data.range: image 5 has the pixel nan, which is not a number",
         ),
         ({"x": np.where(THE_FIFTH, np.inf, IMAGES), "y": LABELS}, "train: data.range: image 5 has the pixel inf"),
         (

@@ -26,7 +26,7 @@ class CsvImages(NamedTuple):
     Attributes:
         pixels: [n, height, width, channels], as stored.
         labels: text [n].
-        column: name of the column of labels, or its position, first or last; what `data.label_column` takes.
+        column: the column of labels as `data.label_column` takes it: a name, first or last.
         notes: sentences about how the file was read.
     """
 
@@ -69,8 +69,8 @@ def load_csv(data: DataSource) -> Source:
 def read_csv(path: Path, label_column: str | None = None) -> CsvImages:
     """Read images from CSV.
 
-    Without `label_column`, the label is the column that the header calls so; without a header, the first or the last one,
-    whichever is clearly the labels. If the header names the pixels `pixel_<row>_<column>` or
+    Without `label_column`, the labels are the column that the header names so, or else the first or the last
+    column, whichever clearly holds labels. If the header names the pixels `pixel_<row>_<column>` or
     `pixel_<row>_<column>_<channel>`, they form an image of that shape; otherwise a square grey image.
 
     Raises:

@@ -14,20 +14,20 @@ import numpy as np
 from kerasexp.errors import Problem, UserError, closest, listing
 
 KEY = "data.label_column"
-# In the order in which equally good ones are taken: where numbers have decimal commas, the comma is no separator.
+# The first of equally good ones is taken: where numbers have decimal commas, the comma does not separate.
 SEPARATORS = {";": "semicolon", "\t": "tab", ",": "comma"}
-# Lines in which the separator is looked for.
+# Number of lines from which the separator is found.
 SAMPLE = 20
 LABEL_NAMES = ("label", "labels", "class", "target", "y")
 # A first line that counts 0, 1, 2, ... past this number is a header written by pandas, not an image.
 MAX_COUNTING = 16
-# Python makes no number of more than 4,300 digits.
+# Python refuses to convert more than 4,300 digits.
 COUNTING = re.compile("[0-9]{1,9}")
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
-# Whole numbers are pixels, not classes, if they are more than this many and reach further than this value.
+# Whole numbers are pixels, not classes, if more than MANY are different and the largest exceeds FAR.
 MANY, FAR = 128, 200
-# Classes are numbered without large gaps; at least this many whole numbers with gaps are pixels if they reach further than this
-# value.
+# Classes are numbered without large gaps. Whole numbers with gaps are pixels if at least GAPS_MANY are different and the largest
+# exceeds GAPS_FAR.
 GAPS_MANY, GAPS_FAR = 16, 100
 
 
@@ -55,7 +55,7 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a CSV file whose separator is a comma, a semicolon or a tab; blank lines and trailing separators do not count.
+    """Read a CSV file whose separator is a comma, a semicolon or a tab; blank lines and trailing separators are ignored.
 
     Raises:
         UserError: it cannot be read, has no line below the header, or a line has another length.
@@ -134,7 +134,7 @@ def _is_header(line: list[str]) -> bool:
 
 
 def label_position(table: Table, wanted: str | None) -> tuple[int, str | None]:
-    """Return the position of the column of labels, and a sentence about it if it does not follow from a name.
+    """Return the position of the column of labels, and a sentence about it unless a name decides.
 
     Args:
         table: the CSV file.
@@ -152,7 +152,7 @@ def label_position(table: Table, wanted: str | None) -> tuple[int, str | None]:
     if named:
         found = listing(repr(header[i]) for i in named)
         raise UserError(
-            Problem(f"the columns {found} may all be the labels; write label_column: NAME", table.file, KEY)
+            Problem(f"the columns {found} may all hold the labels; write label_column: NAME", table.file, KEY)
         )
     odd = _odd_name(header or [])
     if odd is None:
@@ -178,7 +178,7 @@ def _by_name(table: Table, wanted: str) -> int:
 
 
 def _odd_name(header: list[str]) -> int | None:
-    """Return the only column whose name is not like the others, which are one word with numbers, such as pixel17."""
+    """Return the one column that is not named like the others, whose names are a word and numbers, such as pixel17."""
     stems = [re.sub(r"\d+", "#", name) for name in header]
     counts = Counter(stems).most_common(3)
     if len(counts) == 2 and counts[1][1] == 1 < counts[0][1] and "#" in counts[0][0]:
@@ -198,7 +198,7 @@ def _by_values(table: Table) -> int:
     shown = [", ".join(dict.fromkeys(row[position] for row in table.rows[:200])) for position in kinds]
     shown = [text if len(text) <= 30 else f"{text[:27]}..." for text in shown]
     message = (
-        f"has {what}, and the values do not say which column is the labels: the first ({shown[0]}) or the last "
+        f"has {what}, and its values do not show which column holds the labels: the first ({shown[0]}) or the last "
         f"({shown[1]}); write label_column: first, or label_column: last"
     )
     raise UserError(Problem(f"{message}{', or its name' if table.header else ''}", table.file, KEY))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kerasexp.config.data_section import DataSource
 from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.file_accounting import counted
-from kerasexp.data.found_images import FileLists, FoundImages, Rest, find_images
+from kerasexp.data.found_images import FileLists, FoundImages, UnlistedFiles, find_images
 from kerasexp.data.image_archive import Files, open_files
 from kerasexp.data.image_decoding import EXTENSIONS
 from kerasexp.data.image_files import source_from_files
@@ -25,7 +25,7 @@ SPLIT_FOLDERS = {
     "test": "test",
     "testing": "test",
 }
-# Images that are in no class folder are left out if they are one, or at most this share; more are another layout.
+# A single image outside class folders, or up to this share of all images, is left out; more mean another layout.
 MOST_STRAY = 0.1
 STRAY = "in no class folder"
 
@@ -64,15 +64,16 @@ def load_image_folder(data: DataSource) -> Source:
     found = find_images(files)
     layout = find_layout(files, found)
     listed, stray = class_folders(found, layout)
-    rest = Rest(found, {STRAY: stray}, list(_empty_folders(files, layout, listed)), list(_split_notes(layout)))
-    return source_from_files(f"images in {files.name}", files, listed, data.class_names, data.range, rest)
+    empty, notes = list(_empty_folders(files, layout, listed)), list(_split_notes(layout))
+    unlisted = UnlistedFiles(found, {STRAY: stray}, empty, notes)
+    return source_from_files(f"images in {files.name}", files, listed, data.class_names, data.range, unlisted)
 
 
 def find_layout(files: Files, found: FoundImages) -> Layout:
     """Return the layout that most images have.
 
     Raises:
-        UserError: there is no image, or too many are elsewhere, or a folder has none that is not.
+        UserError: there is no image, too many are outside class folders, or the layout would drop a whole folder of images.
     """
     # Images in unsupported formats are listed, so that they are reported, but only supported ones determine the layout.
     paths = found.supported or found.paths
@@ -110,7 +111,7 @@ def _layouts(parts: dict[str, list[str]]) -> Iterator[Layout]:
 
 
 def _loses_a_folder(layout: Layout, parts: dict[str, list[str]], stray: list[str]) -> bool:
-    """Return whether a folder beside class folders, or that of a split, has images and none of them is in a class folder."""
+    """Return whether all images of a split, or of a folder beside class folders, are outside class folders."""
     level = len(layout.top) + layout.has_splits
     for depth in range(len(layout.top) + 1, level + 2):
         holding = {tuple(parts[path][:depth]) for path in layout.used}
@@ -129,7 +130,7 @@ def _misplaced(parts: dict[str, list[str]], stray: list[str]) -> str:
     tops = sorted({own[-3] for own in parts.values() if len(own) > 2})
     splits = {SPLIT_FOLDERS.get(top.lower()) for top in tops}
     if len(tops) > 1 and splits <= {"val", "test"}:
-        return f"has the folders {listing(tops)} and no train; rename one of them, or give the path of one"
+        return f"has the folders {listing(tops)} but no train; rename one of them, or give the path of one"
     depths = Counter(len(own) - 1 for own in parts.values())
     example = {len(parts[path]) - 1: path for path in reversed(parts)}
     kinds = "; ".join(

@@ -17,7 +17,7 @@ from kerasexp.errors import Problem, UserError, listing
 
 
 def load_npz(data: DataSource) -> Source:
-    """Load an `.npz` file of images of any type of number.
+    """Load an `.npz` file of images of any numeric type.
 
     Raises:
         MissingData: the file does not exist.
