@@ -59,7 +59,7 @@ def _data_line() -> str:
     if folder is None:
         return "KERASEXP_DATA is not set; sources are downloaded, or their offline stand-ins are used"
     if not folder.is_dir():
-        return f"KERASEXP_DATA is {folder}, which is no folder"
+        return f"KERASEXP_DATA is {folder}, which is not a folder"
     there = [name for name in DATA_FILES if (folder / name).exists()]
     return f"KERASEXP_DATA is {folder}; there: {', '.join(there) or 'none of ' + ', '.join(DATA_FILES)}"
 

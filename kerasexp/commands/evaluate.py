@@ -22,7 +22,7 @@ def evaluate(
 ):
     """Evaluate a saved checkpoint on other data.
 
-    The source's test split is used, or all of it where it has none. Files of 16 bits have the range of values of the training.
+    The source's test split is used, or all of it where it has none. Files of 16 bits are read with the range of the training.
 
     Example: python -m kerasexp evaluate checkpoints/part2_pretrained --data digits
     """

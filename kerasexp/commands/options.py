@@ -27,7 +27,7 @@ class ListFormat(StrEnum):
 def with_homes(value: Any) -> Any:
     """Return the value of a path option with the home folder in place of a leading `~`.
 
-    A shell writes it out only where a word begins with it, which that of `--run-dir=~/x` does not.
+    A shell expands `~` only at the start of a word, so not in `--run-dir=~/x`.
     """
     if isinstance(value, list | tuple):
         return [with_homes(item) for item in value]
@@ -61,7 +61,7 @@ ClassNames = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
         metavar="DATA=CHECKPOINT",
-        help="Class of the checkpoint that a class of the data is, such as cats=cat; may be repeated.",
+        help="Class of the data and the same class of the checkpoint, such as cats=cat; may be repeated.",
     ),
 ]
 CheckpointPath = Annotated[
@@ -77,7 +77,7 @@ def announce_name(file: Path, name: str, console: Console) -> None:
     from kerasexp.config.yaml_loading import name_of_file
 
     if name == name_of_file(file) != file.stem:
-        console.line(f"name: {name}, from the name of the file; the key `name` changes it")
+        console.line(f"name: {name}, made from the name of the file; the key `name` changes it")
 
 
 def interrupted(stop: Interrupted, command: str, file: Path, overrides: Sequence[str], *options: object) -> Interrupted:

@@ -118,7 +118,7 @@ def compare(runs: list[FinishedRun]) -> Comparison:
 def training_summary(run: FinishedRun) -> dict[str, float]:
     """Return best epoch, lowest loss, last accuracies, and the gap between train and val accuracy in the last epoch.
 
-    The best epoch has the highest accuracy on val; of equals the one with the lowest val_loss, of equals in both the last.
+    The best epoch has the highest accuracy on val; a tie goes to the lowest val_loss, then to the last epoch.
     """
     history = run.history
     accuracy, loss = (np.nan_to_num(x, nan=-np.inf) for x in (history["val_accuracy"], -history["val_loss"]))

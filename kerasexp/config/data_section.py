@@ -153,12 +153,12 @@ class DataSource(Section):
     range: ValuePair | None = Field(
         None,
         description="image_folder, csv and npz: the stored values that become 0 and 255, such as [0, 4095]; null: found in the "
-        "data (0..1, 0..255, or all 16 bits of a file), and asked for where they do not say it. Files of 8 bits are 0..255.",
+        "data (0..1, 0..255, or all 16 bits of a file), or an error asks for it. Above 255 it leaves files of 8 bits as they are.",
     )
     label_column: str | None = Field(
         None,
-        description="csv: first, last, or the name of the column of labels in the header; null: found in the data, and asked for "
-        "where they do not say it.",
+        description="csv: the column of labels: first, last, or its name in the header; null: found in the data, or an error asks "
+        "for it.",
     )
     first_classes: int | None = Field(
         None, ge=2, le=200, description="tiny_imagenet: number of classes, the first in wnids.txt; null: all."
@@ -197,8 +197,8 @@ class Data(DataSource):
     test: Annotated[Fraction | DataSource | None, ShortForm("source")] = Field(
         None,
         description="Share that is held out as test first, for a source without a test split; null: 0.1. Or another source, "
-        "such as mnist, whose test split is used, or all of a folder without splits. tiny_imagenet has the images that it calls "
-        "val as its test split only without this key; with it they are not used.",
+        "such as mnist: its test split is used, or all of it if it has no splits. Without this key, the val images of "
+        "tiny_imagenet are its test split; with it they are not used.",
     )
     groups: str | None = Field(
         None,

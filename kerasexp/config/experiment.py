@@ -46,7 +46,7 @@ class Experiment(Section):
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
-        description="Name of the experiment; default: that of the file, `_` for a space.",
+        description="Name of the experiment; default: the name of the file, with `_` for spaces.",
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, shuffling, augmentation and dropout.")
     data: Annotated[Data, ShortForm("source")] = Field(Data(), description="Images and labels.")

@@ -37,9 +37,8 @@ class SearchKeys(Section):
     )
     objective: Literal["val_accuracy", "val_macro_f1", "val_loss"] = Field(
         "val_accuracy",
-        description="The metric to optimise, of the epoch whose weights the trial keeps: the one that is best by it, unless the "
-        "experiment has `training.checkpoint.monitor` or keeps the last. val_macro_f1 is measured for the epoch that is best by "
-        "val_accuracy.",
+        description="The metric to optimise. A trial keeps the epoch that is best by it, unless `training.checkpoint` has a "
+        "monitor or keeps the last. val_macro_f1 is measured once, for the epoch that is best by val_accuracy.",
     )
     max_trials: int | None = Field(
         None, ge=1, le=10_000, description="Number of trials; null: 30, or with grid and hyperband all."

@@ -46,7 +46,7 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-# The name of a class; in a file, plain scalars under the keys of `yaml_text.NAMES` are the characters that were written.
+# The name of a class. In a file, plain scalars under the keys of `yaml_text.NAMES` keep the characters that were written.
 ClassName = Annotated[
     str, AfterValidator(_class_name), BeforeValidator(_number_as_text, json_schema_input_type=str | float)
 ]
@@ -55,7 +55,7 @@ ClassName = Annotated[
 def _each_once(value: Any) -> Any:
     names = [composed(str(name)) for name in value] if isinstance(value, dict) else []
     if len(set(names)) < len(names):
-        raise ValueError(f"the class {max(names, key=names.count)!r} is given twice, in two ways that look alike")
+        raise ValueError(f"the class {max(names, key=names.count)!r} is given twice, in two spellings that look alike")
     return value
 
 

@@ -43,11 +43,11 @@ class Checkpoint(Section):
 
     keep: Literal["best", "last"] = Field(
         "best",
-        description="Weights of the epoch with the best metric, or the last. Of epochs that are equally good, the one with the "
-        "lowest val_loss is kept; of equals in both, the last.",
+        description="Weights of the epoch with the best metric, or the last. If epochs tie, the one with the lowest val_loss is "
+        "kept; if they tie in both, the last.",
     )
     monitor: Monitor = Field(
-        "val_accuracy", description="The metric that decides which epoch is best; in a search by default its objective."
+        "val_accuracy", description="The metric that decides which epoch is best; default in a search: its objective."
     )
 
 

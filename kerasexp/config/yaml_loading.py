@@ -158,7 +158,7 @@ def with_base(
 ) -> dict[str, Any]:
     """Read a file and its bases, merged in their order; note in `files` the file of each key.
 
-    The name is by default made from that of the file.
+    The default name is made from that of the file.
 
     Args:
         path: the file.
@@ -191,7 +191,7 @@ def with_base(
 
 
 def name_of_file(path: Path) -> str:
-    """Return the name of an experiment whose file states none: that of the file, with letters that every system accepts."""
+    """Return the default name of an experiment: the name of the file in letters that every system accepts."""
     return safe_name(path.stem, "experiment")
 
 

@@ -90,7 +90,7 @@ def is_text(word: str) -> bool:
 
 
 def _keep_names(node: yaml.Node, path: tuple[str, ...]) -> None:
-    """Make strings of the plain scalars that are names, whose value is then what was written.
+    """Turn plain scalars that are names into strings, so that they keep the characters that were written.
 
     Args:
         node: is changed, and everything in it.
@@ -117,7 +117,7 @@ def _keep_names(node: yaml.Node, path: tuple[str, ...]) -> None:
 
 
 def _as_text(node: yaml.ScalarNode) -> None:
-    # A tag that was written, such as !own, is refused as everywhere.
+    # An explicit tag, such as !own, is refused as everywhere.
     if node.tag in _PLAIN:
         node.tag = _TEXT
 
@@ -174,7 +174,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(Problem(f"cannot be read: {error.strerror or error}", name)) from None
     content = parse_yaml(text, name)
     if content is None:
-        raise UserError(Problem("is empty; an experiment has at least one key, such as 'data: digits'", name))
+        raise UserError(
+            Problem("is empty; write a key, such as 'data: digits', or {} for the default experiment", name)
+        )
     if not isinstance(content, dict):
         raise UserError(
             Problem(f"holds a {type(content).__name__}, and an experiment is a mapping such as 'seed: 0'", name)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasexp.evaluation.metric_limits import DENSE_CLASSES, resample_slices
+from kerasexp.evaluation.metric_limits import DENSE_CLASSES, resample_chunks
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _resampled_rates(cells: np.ndarray, counts: np.ndarray, classes: int) -> np.
     if cells[-1] != last:
         cells, counts = np.append(cells, last), np.append(counts, 0)
     generator, total = np.random.default_rng(0), counts.sum()
-    sizes = resample_slices(len(cells) + classes)
+    sizes = resample_chunks(len(cells) + classes)
     draws = (generator.multinomial(total, counts / total, size) for size in sizes)
     return np.concatenate([_error_rates(cells, drawn, classes) for drawn in draws])
 

@@ -51,8 +51,8 @@ def reliability(predictions: Predictions) -> Reliability:
 def fit_temperature(predictions: Predictions) -> float:
     """Return the temperature T that minimises the negative log likelihood of softmax(log p / T); fit it on val only.
 
-    It is 1 where every prediction is correct: the likelihood would then grow without end as the temperature falls. It is
-    fitted on a sample where there are very many probabilities.
+    It is 1 where every prediction is correct: the likelihood would then grow without end as the temperature falls. With very
+    many probabilities it is fitted on a sample.
     """
     from scipy.optimize import minimize_scalar
 

@@ -35,7 +35,7 @@ def matched_count(table: Table, columns: np.ndarray) -> int:
 
 
 def in_blocks(table: Table) -> tuple[np.ndarray, int]:
-    """Return the table with so many adjacent classes in a row and column that it is not sparse, and their number."""
+    """Return the counts of blocks of adjacent classes, int64 [blocks, blocks] and never sparse, and the classes in a block."""
     size = -(-table.shape[0] // DENSE_CLASSES)
     if size == 1 and not isinstance(table, csr_array):
         return table, 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kerasexp.evaluation.metric_limits import resample_slices
+from kerasexp.evaluation.metric_limits import resample_chunks
 
 Z = 1.959963984540054  # of 95 %
 
@@ -68,7 +68,7 @@ def macro_intervals(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> dic
         )
     ]
     recall, f1 = [], []
-    for number in resample_slices(len(cells) + classes):
+    for number in resample_chunks(len(cells) + classes):
         resamples = generator.multinomial(len(y_true), counts / len(y_true), number)
         # In C order, so that a sum over classes is added in the same order however many resamples are drawn at a time.
         support, guessed, correct = (np.ascontiguousarray(resamples @ each) for each in sums)

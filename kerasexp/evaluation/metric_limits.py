@@ -13,11 +13,11 @@ import numpy as np
 SCORES = 2**24
 # Probabilities in one chunk, where there are more than `SCORES`.
 CHUNK = 2**22
-# Most cells that a bootstrap draws, over all resamples, and its resamples: the usual number, and the fewest.
+# Most cells that a bootstrap draws over all resamples; the usual and the smallest number of resamples.
 DRAWN_CELLS, RESAMPLES, FEWEST_RESAMPLES = 2**26, 1000, 100
 # Most classes with a full confusion matrix; of more, only the filled cells are kept, and plots show blocks of classes.
 DENSE_CLASSES = 1000
-# Most images whose neighbours are searched, and that are searched.
+# Most images whose neighbours are searched for, and most images to search among.
 NEIGHBOURS_SEARCHED = 60_000
 
 
@@ -34,7 +34,7 @@ def sampled_positions(count: int, most: int, seed: int = 0) -> np.ndarray:
 
 
 def row_slices(count: int, classes: int) -> Iterator[slice]:
-    """Yield slices of the images that hold at most `SCORES` probabilities if that is all of them, else `CHUNK` each."""
+    """Yield slices of images: one of all if they have at most `SCORES` probabilities, else of `CHUNK` probabilities each."""
     step = max(count, 1) if count * classes <= SCORES else max(CHUNK // classes, 1)
     for first in range(0, count, step):
         yield slice(first, min(first + step, count))
@@ -45,8 +45,8 @@ def resamples_of(cells: int) -> int:
     return int(np.clip(DRAWN_CELLS // max(cells, 1), FEWEST_RESAMPLES, RESAMPLES))
 
 
-def resample_slices(cells: int) -> Iterator[int]:
-    """Yield numbers of resamples to draw at a time, `resamples_of(cells)` in all."""
+def resample_chunks(cells: int) -> Iterator[int]:
+    """Yield how many resamples to draw at a time; they add up to `resamples_of(cells)`."""
     left, step = resamples_of(cells), max(CHUNK // max(cells, 1), 1)
     while left > 0:
         yield min(step, left)

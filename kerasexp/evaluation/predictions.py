@@ -145,7 +145,7 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
 
     start, size = time.perf_counter(), evaluation_batch_size(split.images.shape[1:])
     last = next((layer for layer in reversed(model.layers) if layer.weights), None)
-    # What enters the last layer of a model within the model is not a tensor of this one.
+    # The input of a nested model's last layer is not a tensor of the outer model.
     is_inner = last is None or isinstance(last, keras.Model)
     inside = keras.Model(model.input, [model.output, model.output if is_inner else last.input])
     scores, features = scratch_array((len(split), model.output.shape[-1])), []
@@ -166,7 +166,7 @@ def check_probabilities(scores: np.ndarray, names: Sequence[str]) -> None:
     if wrong.any():
         first = int(wrong.argmax())
         value = values[first][~are_probabilities(values[first])][0]
-        raise RunError(f"{names[first]}: the model gives {value:.3g}, which is no probability")
+        raise RunError(f"{names[first]}: the model gives {value:.3g}, which is not a probability")
 
 
 def are_probabilities(values: np.ndarray) -> np.ndarray:

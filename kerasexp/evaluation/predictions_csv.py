@@ -25,7 +25,7 @@ CHUNK_ROWS = 10_000
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What a comparison needs of predictions: of many classes a small part of them.
+    """The part of the predictions that a comparison needs: small even with many classes.
 
     Attributes:
         names: file or position of each image.
@@ -50,7 +50,7 @@ class Outcomes:
 
 
 def is_complete(predictions: Predictions) -> bool:
-    """Whether the table holds every probability; with more than `SCORES` it holds those of the likeliest classes."""
+    """Return whether the table holds every probability; of more than `SCORES`, it holds those of the likeliest classes."""
     return len(predictions) * len(predictions.class_names) <= SCORES
 
 
@@ -97,8 +97,8 @@ def read_predictions(path: Path, class_names: list[str] | None = None) -> Predic
 
     Args:
         path: the file.
-        class_names: in the order of the classes; needed for a table of the likeliest classes, whose header lacks them. The
-            other classes share the rest of the probability equally then.
+        class_names: in the order of the classes; needed for a table of the likeliest classes, whose header lacks them. There,
+            the other classes share the rest of the probability equally.
 
     Raises:
         UserError: the file is missing or has another format.
@@ -141,7 +141,7 @@ def _opened(path: Path) -> Iterator[tuple[Iterator[list[str]], list[str]]]:
     except OSError as error:
         raise UserError(Problem(f"cannot be read: {error.strerror or error}", str(path))) from None
     except (ValueError, KeyError, IndexError) as error:
-        raise UserError(Problem(f"is no table of predictions: {error}", str(path))) from None
+        raise UserError(Problem(f"is not a table of predictions: {error}", str(path))) from None
 
 
 def _read_complete(rows: Iterable[list[str]], class_names: list[str]) -> Predictions:

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from kerasexp.plots.style import BLUE, MAX_NAMES, RED, new_figure, plain_axes
 from kerasexp.plots.tick_labels import drawable, text_width, tick_rotation, verbatim
 
-# With more classes, bars of their own would take minutes to draw.
+# With more classes, separate bars would take minutes to draw.
 MAX_BARS = 200
 
 

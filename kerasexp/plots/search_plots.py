@@ -12,7 +12,7 @@ from kerasexp.plots.style import BLUE, GREY, ORANGE, RED, empty_figure, new_figu
 from kerasexp.plots.tick_labels import add_legend, drawable, tick_rotation, verbatim
 
 COLOURS = "viridis"
-# Of a panel with a slice: font size of its ticks in points, width of its axis in inches, and how many ticks fit upright.
+# Of a panel: font size of its ticks in points, width of its axis in inches, and how many upright ticks fit.
 TICK_SIZE, AXIS_WIDTH, MAX_TICKS = 8, 2.2, 15
 
 

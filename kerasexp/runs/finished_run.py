@@ -114,7 +114,9 @@ def locate(path: Path, or_unfinished: bool = False) -> RunDirectory:
             return run
     if or_unfinished and (unfinished := [run for run in runs if is_unfinished(run)]):
         return unfinished[0]
-    message = f"none of its {len(runs)} runs is finished" if runs else "is no run directory: it holds no manifest.json"
+    message = (
+        f"none of its {len(runs)} runs is finished" if runs else "is not a run directory: it holds no manifest.json"
+    )
     study = next((place for place in (path, *(run.path for run in runs)) if (place / "study.json").is_file()), None)
     if study is not None:
         message = (

@@ -1,4 +1,4 @@
-"""What a model's outputs are: probabilities, or numbers that a layer turns into probabilities."""
+"""What a model's outputs are: probabilities, or values that a layer turns into probabilities."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import keras
 
 SOFTMAX, LINEAR, MIXED = "softmax", "linear", "mixed"
-# One output in 0..1 is the probability of the second class of two.
+# With these, a single output is the probability of the second of two classes.
 SIGMOIDS = {"sigmoid", "hard_sigmoid"}
-# A softmax turns both into the probabilities that they stand for.
+# A softmax turns these into the probabilities that they stand for.
 LOGITS = {LINEAR, "log_softmax"}
-# They do nothing to what passes them in a prediction.
+# Layers that change nothing in a prediction.
 TRANSPARENT = {"Dropout", "GaussianDropout", "GaussianNoise", "Identity", "SpatialDropout2D"}
 # Layers that are an activation.
 ACTIVATION_LAYERS = {"ELU": "elu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "ReLU": "relu", "Softmax": SOFTMAX}
@@ -29,8 +29,8 @@ NOISE_IMAGES, TOLERANCE = 6, 1e-2  # bfloat16 has less than three digits
 def with_probabilities(model: keras.Model, graph: Graph, class_names: Sequence[str]) -> tuple[keras.Model, str | None]:
     """Return a model whose outputs are probabilities of the classes, and a sentence on what was added; None if nothing was.
 
-    A softmax at the end is seen in the graph. Other outputs are looked at on images of noise: if they are no probabilities,
-    logits get a softmax. One output for two classes becomes two columns.
+    A final softmax is found in the graph. Other outputs are checked on images of noise; logits get a softmax. One output for
+    two classes becomes two columns.
 
     Raises:
         Refused: the outputs are not known to be probabilities, and no layer makes them so.
@@ -41,8 +41,8 @@ def with_probabilities(model: keras.Model, graph: Graph, class_names: Sequence[s
     if seen == SOFTMAX or model.output_shape != (None, len(class_names)):  # the caller checks the shape
         return model, None
     if seen in SIGMOIDS:
-        several = f"a {seen} for each of {len(class_names)} classes, by which an image may be of several or of none"
-        raise Refused(f"its outputs are {several}; a softmax is needed at the end")
+        several = f"a {seen} for each of {len(class_names)} classes, so that an image may have several classes or none"
+        raise Refused(f"its outputs are {several}; end it in a softmax")
     outputs = _outputs_for_noise(model)
     if outputs.min() >= -TOLERANCE and np.abs(outputs.sum(axis=1) - 1).max() <= TOLERANCE:
         return model, None
@@ -50,7 +50,7 @@ def with_probabilities(model: keras.Model, graph: Graph, class_names: Sequence[s
         return _ending_in(model, "softmax"), "the model gives logits; a softmax was added"
     found = f"for images of noise they are from {outputs.min():.3g} to {outputs.max():.3g}"
     raise Refused(
-        f"its outputs are no probabilities: {found}, and their last activation is {seen}; end it in a softmax"
+        f"its outputs are not probabilities: {found}, and their last activation is {seen}; end it in a softmax"
     )
 
 
@@ -103,14 +103,14 @@ def _two_columns(model: keras.Model, seen: str, positive: str) -> tuple[keras.Mo
 
     if seen not in {*SIGMOIDS, LINEAR}:
         raise Refused(
-            f"its one output for two classes is no probability: its last activation is {seen}, and not sigmoid"
+            f"its one output for two classes is not a probability: its last activation is {seen}, not sigmoid"
         )
     outputs = _outputs_for_noise(model)
-    message = f"the model has one output, which is taken for the probability of {positive!r:.80}, the second class"
+    message = f"the model has one output, which is used as the probability of {positive!r:.80}, the second class"
     if seen == LINEAR:
         model, message = _ending_in(model, "sigmoid"), f"{message}; a sigmoid was added"
     elif outputs.min() < 0 or outputs.max() > 1:
-        raise Refused("its one output for two classes is no probability: it leaves 0..1")
+        raise Refused("its one output for two classes is not a probability: it leaves 0..1")
     layers = keras.layers
     second = model.output
     first = layers.Rescaling(-1.0, 1.0, dtype="float32", name=_free_name(model, "first_class"))(second)

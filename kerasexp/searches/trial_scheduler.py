@@ -32,7 +32,7 @@ def max_trials(search: Search) -> int:
 def exhaustion(search: Search) -> str:
     """Return why an algorithm proposes no more trials although the budget allows them."""
     if search.settings.algorithm != "hyperband":
-        return "there is no other combination of values"
+        return "every combination of values has been tried"
     epochs = corner(search).training.epochs
     of_settings = f"training.epochs {epochs}, search.factor {search.settings.factor}"
     return (

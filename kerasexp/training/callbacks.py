@@ -17,8 +17,8 @@ from kerasexp.training.training_devices import last_learning_rate, steps_done
 class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
     """Keras's ModelCheckpoint with atomic writes, without the optimizer, and with a rule for ties.
 
-    It saves a plain functional model for inference, a third of the size with Adam's state. Of epochs that are equally good
-    in the monitored metric, the one with the lowest val_loss is kept; of equals in both, the last.
+    It saves a plain functional model for inference, a third of the size with Adam's state. If epochs tie in the monitored
+    metric, the one with the lowest val_loss is kept; if they tie in both, the last.
 
     `kept` is the epoch, from 1, that was saved last; None before the first.
     """
@@ -51,7 +51,7 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
 
 
 def rank_of(metrics: Mapping[str, float], monitor: str) -> list[float]:
-    """Return the monitored metric and val_loss of an epoch, each negative if lower is better; a higher list is better."""
+    """Return the monitored metric and val_loss of an epoch, each negated if lower is better; the higher list is better."""
     values = (metrics[key] if direction(key) == "max" else -metrics[key] for key in (monitor, "val_loss"))
     return [-math.inf if math.isnan(value) else float(value) for value in values]
 

@@ -33,7 +33,7 @@ class TrainingResult:
     tied: int = 1
 
     def tie(self, monitor: str) -> str | None:
-        """Return the sentence on a tie of epochs in the monitored metric, and on the one that is kept; None without a tie."""
+        """Return a sentence on the epochs that tie in the monitored metric, and the one kept; None without a tie."""
         if self.tied == 1:
             return None
         one = "last of them" if monitor == "val_loss" else "one with the lowest val_loss"

@@ -96,7 +96,7 @@ def test_the_name_that_is_made_from_a_files_name_is_shown(cli, tiny_yaml):
     tiny_yaml.rename("my experiment.yaml")
     answer = cli("run", "my experiment.yaml", "--set", "training.epochs=1")
     assert answer.last_line == "runs/my_experiment/1"
-    assert "name: my_experiment, from the name of the file; the key `name` changes it" in answer.out
+    assert "name: my_experiment, made from the name of the file; the key `name` changes it" in answer.out
     Path("my experiment.yaml").rename("plain.yaml")
     assert "from the name of the file" not in cli("run", "plain.yaml", "--set", "training.epochs=1").out
 
@@ -113,7 +113,7 @@ def test_evaluate_takes_classes_of_other_names(cli, finished, images):
     after = json.loads(cli(*given, *pairs).out)
     assert after["same_classes"] == {"discs": "disc", "a=b": "upright"}
     assert (after["accuracy"], after["loss"]) == (pytest.approx(before["accuracy"]), pytest.approx(before["loss"]))
-    assert "discs is taken for disc" in cli(*given[:-2], *pairs).out
+    assert "discs is evaluated as disc" in cli(*given[:-2], *pairs).out
 
 
 @pytest.mark.parametrize(

@@ -117,15 +117,15 @@ def test_without_the_images_the_rest_is_compared(cli):
         (["runs/tiny/1"], "got 1; give 2 to 12 runs"),
         (["runs/tiny", "runs/tiny/2"], "is the same run"),
         (["runs/tiny/1", "nowhere"], "nowhere: no such run directory"),
-        (["runs/tiny/1", "images"], "images: is no run directory"),
+        (["runs/tiny/1", "images"], "images: is not a run directory"),
         (["runs/tiny/1", "broken"], "broken: is not finished: its status is failed"),
-        (["runs/tiny/1", "tiny.yaml"], "tiny.yaml: is no run directory"),
+        (["runs/tiny/1", "tiny.yaml"], "tiny.yaml: is not a run directory"),
         (
             ["runs/tiny/1", "runs/tiny/2", "--output", "page.png"],
             "page.png: --output: the name of the page must end in .html",
         ),
         (["runs/tiny/1", "runs/tiny/2", "--output", "no/page.html"], "no: --output: no such folder"),
-        (["runs/tiny/1", "cut"], "cut/predictions.csv: is no table of predictions"),
+        (["runs/tiny/1", "cut"], "cut/predictions.csv: is not a table of predictions"),
     ],
 )
 def test_mistakes_are_errors(cli, given, said):

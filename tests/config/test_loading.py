@@ -21,7 +21,7 @@ def test_an_experiment_without_keys_is_the_default_one_under_the_files_name(writ
 
 @pytest.mark.parametrize("text", ["", "\n \n", "# data: digits\n", "---\n", "---\n...\n", "null", "~"])
 def test_an_empty_file_is_no_experiment(write, text):
-    with pytest.raises(UserError, match=r"exp\.yaml: is empty; an experiment has at least one key"):
+    with pytest.raises(UserError, match=r"exp\.yaml: is empty; write a key"):
         load_experiment(write(text))
     with pytest.raises(UserError, match=r"base\.yaml: is empty"):
         write(text, "base.yaml")

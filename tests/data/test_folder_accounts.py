@@ -203,7 +203,9 @@ def test_images_of_train_in_test_are_counted_in_every_source(tmp_path):
     values[15] = values[3]
     np.savez("x.npz", x_train=values[:12], y_train=np.arange(12) % 2, x_test=values[12:], y_test=np.arange(8) % 2)
     data = prepare(Data(source="npz", path="x.npz", validation=0.2, preprocessing=dict(size=[8, 8])))
-    assert [note for note in data.notes if "1 of the 8 of test are in " in note and "(test/00003 is train/00003)" in note]
+    assert [
+        note for note in data.notes if "1 of the 8 of test are in " in note and "(test/00003 is train/00003)" in note
+    ]
 
 
 def test_a_test_set_that_is_the_training_set_is_named(tmp_path):

@@ -142,7 +142,7 @@ def test_classes_of_other_names_than_the_reference_are_named_in_pairs(diagnosed,
     assert answer.code == 2 and "--class-names a=b=CLASS --class-names discs=disc" in answer.err, answer.err
     pairs = ("--class-names", "discs=disc", "--class-names", "a=b=upright")
     found = diagnosed("images", "--reference", reference, *pairs)
-    assert found["verdict"] == "ordinary" and "discs is taken for disc" in found["notes"]
+    assert found["verdict"] == "ordinary" and "discs is evaluated as disc" in found["notes"]
     answer = cli("diagnose", "images", "--reference", reference, "--class-names", "disk=disc")
     assert answer.code == 2 and "the data have no class 'disk'; did you mean 'discs'?" in answer.err
 

@@ -156,4 +156,4 @@ def test_a_comparison_a_study_and_a_diagnosis_have_the_same_guard(cli, finished_
 
 def test_report_of_what_is_no_run_is_refused(cli, tmp_path):
     answer = cli("report", tmp_path)
-    assert answer.code == 2 and "is no run directory" in answer.err
+    assert answer.code == 2 and "is not a run directory" in answer.err

@@ -1,4 +1,4 @@
-"""Checkpoints that were made with plain Keras: what their outputs are taken for, and what is refused."""
+"""Checkpoints that were made with plain Keras: what their outputs become, and what is refused."""
 
 import json
 from pathlib import Path
@@ -124,17 +124,17 @@ def test_one_output_for_two_classes_is_the_probability_of_the_second(tmp_path, c
     output = model.predict_on_batch(IMAGES)[:, 0]
     second = output if activation else 1 / (1 + np.exp(-output))
     assert np.allclose(loaded.model.predict_on_batch(IMAGES), np.stack([1 - second, second], axis=1), atol=1e-6)
-    assert f"taken for the probability of 'dog', the second class{added}" in capsys.readouterr().err
+    assert f"used as the probability of 'dog', the second class{added}" in capsys.readouterr().err
 
 
 REFUSED = {
     "a sigmoid for each class": (
         lambda: ending_in(layers.Dense(3, activation="sigmoid")),
-        "a sigmoid for each of 3 classes, by which an image may be of several or of none",
+        "a sigmoid for each of 3 classes, so that an image may have several classes or none",
     ),
     "per cent": (
         lambda: ending_in(layers.Dense(3, activation="softmax"), layers.Rescaling(100.0)),
-        "its outputs are no probabilities: for images of noise they are from",
+        "its outputs are not probabilities: for images of noise they are from",
     ),
     "relu": (lambda: ending_in(layers.Dense(3, activation="relu")), "their last activation is relu"),
     "tanh": (lambda: ending_in(layers.Dense(3), layers.Activation("tanh")), "their last activation is tanh"),
@@ -159,7 +159,7 @@ def test_what_is_not_known_to_be_probabilities_is_refused(tmp_path, name):
 
 def test_one_output_for_two_classes_that_is_no_sigmoid_is_refused(tmp_path):
     folder = save(ending_in(layers.Dense(1, activation="tanh")), tmp_path / "checkpoint", ["cat", "dog"])
-    with pytest.raises(UserError, match="its last activation is tanh, and not sigmoid"):
+    with pytest.raises(UserError, match="its last activation is tanh, not sigmoid"):
         load_checkpoint(folder)
 
 
@@ -187,7 +187,7 @@ def test_whatever_a_model_ends_in_it_is_refused_or_gives_probabilities(tmp_path_
     try:
         loaded = load_checkpoint(folder)
     except UserError as refused:
-        assert "probabilit" in str(refused) or "a softmax is needed" in str(refused)
+        assert "probabilit" in str(refused) or "end it in a softmax" in str(refused)
         return
     scores = loaded.model.predict_on_batch(IMAGES)
     assert scores.shape == (len(IMAGES), 2)
@@ -249,5 +249,5 @@ def test_no_command_prints_nan_for_a_probability(cli, images, foreign):
         ("evaluate", foreign, "--data", "image_folder", "--data-path", images),
     ):
         answer = cli(*command)
-        assert answer.code == 1 and "the model gives nan, which is no probability" in answer.err
+        assert answer.code == 1 and "the model gives nan, which is not a probability" in answer.err
         assert "nan" not in answer.out.lower()

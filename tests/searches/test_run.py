@@ -206,7 +206,7 @@ def test_a_trial_keeps_the_epoch_that_is_best_by_the_objective(
         ),
         (
             ["search.algorithm=grid", "training.optimizer.learning_rate={choice: [0.01]}", "search.max_trials=50"],
-            "16 of 50 trials: there is no other combination of values",
+            "16 of 50 trials: every combination of values has been tried",
         ),
         (["search.algorithm=hyperband", "search.max_trials=3"], None),
     ],
