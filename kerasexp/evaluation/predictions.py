@@ -138,6 +138,9 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
         split: the images and their labels.
         class_names: in the order of the model's outputs.
         sampled: int64 [s], ascending positions of the images whose features to keep.
+
+    Raises:
+        RunError: an output is not a probability.
     """
     import keras
 

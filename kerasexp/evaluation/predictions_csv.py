@@ -106,14 +106,14 @@ def read_predictions(path: Path, class_names: list[str] | None = None) -> Predic
     with _opened(path) as (rows, header):
         if _is_ranked(header):
             return _read_ranked(rows, class_names or [])
-        return _read_complete(rows, [name.removeprefix("p_") for name in header[len(COLUMNS) :]])
+        return _read_complete(rows, _names_in(header))
 
 
 def read_outcomes(path: Path, class_names: list[str]) -> Outcomes:
     """Load true and predicted classes of such a file; arguments and errors as for `read_predictions`."""
     with _opened(path) as (rows, header):
         if not _is_ranked(header):
-            class_names = [name.removeprefix("p_") for name in header[len(COLUMNS) :]]
+            class_names = _names_in(header)
         index = {name: position for position, name in enumerate(class_names)}
 
         def values(chunk: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
@@ -122,6 +122,10 @@ def read_outcomes(path: Path, class_names: list[str]) -> Outcomes:
 
         names, y_true, (y_pred, confidence) = _read_chunks(rows, class_names, values)
         return Outcomes(names, y_true, y_pred, confidence, class_names)
+
+
+def _names_in(header: list[str]) -> list[str]:
+    return [name.removeprefix("p_") for name in header[len(COLUMNS) :]]
 
 
 def _is_ranked(header: list[str]) -> bool:

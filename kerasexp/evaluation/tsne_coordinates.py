@@ -12,8 +12,8 @@ IMAGES, ITERATIONS = 1000, 500
 FEWEST_FOR_TSNE, PERPLEXITY, COMPONENTS = 60, 20, 50
 
 
-def sample_positions(count: int, seed: int) -> np.ndarray:
-    """Return int64 ascending positions of at most 1,000 of `count` images."""
+def embedding_positions(count: int, seed: int) -> np.ndarray:
+    """Return the ascending positions, int64, of the images to embed: at most `IMAGES` of `count`, drawn at random."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:IMAGES])
 
 

@@ -85,6 +85,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         "count": lambda value: f"{value:,}",
         "seconds": lambda value: f"{value:,.1f} s",
         "setting": lambda value: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
+        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "anchor": lambda text: re.sub(r"\W+", "-", text.lower()),
     }
     own = {name: (FOLDER / f"page.{ending}").read_text() for name, ending in (("style", "css"), ("script", "js"))}

@@ -21,7 +21,7 @@ from kerasexp.evaluation.interpretation import Interpretation, first_and_last_ke
 from kerasexp.evaluation.mistakes import ConfusedPair, confident_mistakes, confused_pairs, confusion, sample_predictions
 from kerasexp.evaluation.predictions import Predictions
 from kerasexp.evaluation.roc import OneVsRestCurves
-from kerasexp.evaluation.tsne_coordinates import embed, sample_positions
+from kerasexp.evaluation.tsne_coordinates import embed, embedding_positions
 from kerasexp.report.report_missing_parts import Failure, Unavailable, attempt
 from kerasexp.training.training_result import TrainingResult
 
@@ -116,7 +116,7 @@ def compute_results(
         missing: why there is no model, or there are no images.
     """
     test, seed, failures = predictions["test"], experiment.seed, []
-    embedded = test.sampling(sample_positions(len(test), seed))
+    embedded = test.sampling(embedding_positions(len(test), seed))
     mistakes = confident_mistakes(test, experiment.report.mistakes)
     # The embedding takes as long as all the rest, and rarely holds Python's lock.
     with ThreadPoolExecutor(max_workers=1) as thread:
@@ -155,15 +155,21 @@ def compute_results(
     )
 
 
+def is_complementary(experiment: Experiment, data: PreparedData) -> bool:
+    """Return whether the labels of val say what an image is NOT; confidence cannot be calibrated on such labels."""
+    return labels_are_complementary(experiment.training) or bool(data.pseudo_labelled)
+
+
 def _diagnosis(
     experiment: Experiment, data: PreparedData | None, predictions: dict[str, Predictions], missing: str
 ) -> Diagnosis:
     if data is None or "val" not in predictions:
         raise Unavailable(missing)
-    trained_on_labels = not (labels_are_complementary(experiment.training) or bool(data.pseudo_labelled))
     return Diagnosis(
         dataset_overview(data.splits, data.class_names, experiment.seed),
-        assess_with_run(predictions["val"], predictions["test"], trained_on_labels=trained_on_labels),
+        assess_with_run(
+            predictions["val"], predictions["test"], trained_on_labels=not is_complementary(experiment, data)
+        ),
     )
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from kerasexp.config import Experiment
 from kerasexp.config.loss_section import metric_losses
-from kerasexp.config.training_section import labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.evaluation.calibration import fit_temperature
@@ -23,9 +22,9 @@ from kerasexp.evaluation.mistakes import confusion
 from kerasexp.evaluation.predictions import Predictions, predict_split
 from kerasexp.evaluation.predictions_csv import TOP, is_complete, write_predictions
 from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
-from kerasexp.evaluation.tsne_coordinates import sample_positions
+from kerasexp.evaluation.tsne_coordinates import embedding_positions
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.results import Results, compute_results
+from kerasexp.runs.results import Results, compute_results, is_complementary
 from kerasexp.saving.checkpoint import load_checkpoint, write_temperature
 from kerasexp.storage import write_json, write_table
 from kerasexp.training.training_result import TrainingResult
@@ -56,7 +55,7 @@ def evaluate(
     """Evaluate the saved checkpoint on val and test, write metrics and predictions, and return all that the page shows.
 
     Raises:
-        RunError: the disk is full.
+        RunError: an output is not a probability, or the disk is full.
     """
     start = time.perf_counter()
     model = load_checkpoint(run.checkpoint).model
@@ -86,18 +85,17 @@ def evaluate(
 def predict_splits(
     model: keras.Model, experiment: Experiment, data: PreparedData, retrieves: bool = False
 ) -> tuple[Predictions, Predictions]:
-    """Pass val and test through the model once, and keep the features of a sample of test, a large one for retrieval."""
+    """Predict val and test in one pass each, and keep the features of a sample of test, a larger one for retrieval.
+
+    Raises:
+        RunError: an output is not a probability.
+    """
     count = len(data.splits["test"])
-    sampled = sample_positions(count, experiment.seed)
+    sampled = embedding_positions(count, experiment.seed)
     if retrieves:
         sampled = np.union1d(sampled, sampled_positions(count, NEIGHBOURS_SEARCHED))
     val = predict_split(model, data.splits["val"], data.class_names)
     return val, predict_split(model, data.splits["test"], data.class_names, sampled)
-
-
-def is_complementary(experiment: Experiment, data: PreparedData) -> bool:
-    """Return whether the labels of val say what an image is NOT; confidence cannot be calibrated on such labels."""
-    return labels_are_complementary(experiment.training) or bool(data.pseudo_labelled)
 
 
 def _is_for_retrieval(experiment: Experiment, data: PreparedData) -> bool:

@@ -19,7 +19,7 @@ from kerasexp.data.sources.image_folder import load_image_folder
 SIDE = 6
 
 
-def picture(seed: int, kind: str = "PNG", side: int = SIDE) -> bytes:
+def image_file(seed: int, kind: str = "PNG", side: int = SIDE) -> bytes:
     """An image file of random grey values."""
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side), np.uint8)).save(file, kind)
@@ -29,7 +29,7 @@ def picture(seed: int, kind: str = "PNG", side: int = SIDE) -> bytes:
 def images(*folders: str, each: int = 4, end: str = ".png", kind: str = "PNG", seed: int = 0) -> dict[str, bytes]:
     """Files with as many images in each folder, no two the same."""
     paths = [f"{folder}/{number}{end}".lstrip("/") for folder in folders for number in range(each)]
-    return {path: picture(seed * 1000 + number, kind) for number, path in enumerate(paths)}
+    return {path: image_file(seed * 1000 + number, kind) for number, path in enumerate(paths)}
 
 
 def write_folder(folder: Path, content: Mapping[str, bytes | None]) -> Path:
@@ -66,7 +66,7 @@ NAMES = st.builds(
     st.sampled_from((".png", ".PNG", ".bmp", ".ppm", ".tif", ".txt", "", ".001", ".db", ".jpg")),
 )
 CONTENTS = st.sampled_from(
-    (b"", b"text", b"P5 2 2 255 abcd", b"BM is text", *(picture(n) for n in range(6)), picture(7, "BMP"))
+    (b"", b"text", b"P5 2 2 255 abcd", b"BM is text", *(image_file(n) for n in range(6)), image_file(7, "BMP"))
 )
 LAYOUTS = st.sampled_from(([""], [""], ["train/", "test/"], ["Train/", "val/", "TEST/"], ["top/"], ["a/b/"]))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folder_trees import files_below, images, lines, load, picture, trees, write_folder, write_zip
+from folder_trees import files_below, image_file, images, lines, load, trees, write_folder, write_zip
 from hypothesis import example, given, settings
 
 from kerasexp.config.data_section import Data
@@ -52,8 +52,8 @@ def test_where_everything_is_used_nothing_is_said(made):
     [
         ({"a": None, "b": None, "c": None}, "3 class folders without an image: a, b, c"),
         ({"a/notes.txt": b"x"}, "1 class folder without an image: a"),
-        ({"preview.png": picture(99)}, "not used: 1 file in no class folder: preview.png"),
-        ({"cat/old/1.png": picture(99)}, "not used: 1 file in no class folder: cat/old/1.png"),
+        ({"preview.png": image_file(99)}, "not used: 1 file in no class folder: preview.png"),
+        ({"cat/old/1.png": image_file(99)}, "not used: 1 file in no class folder: cat/old/1.png"),
         ({"labels.csv": b"", "cat/a.txt": b"", "b.txt": b""}, "not used: 3 files of other types: 2 .txt, 1 .csv"),
         ({"cat/README": b"text"}, "not used: 1 file of other types: 1 no extension"),
         ({"cat/.DS_Store": b"", "__MACOSX/cat/._1.png": b"", ".git/a/b": b""}, "not used: 3 files hidden or of macOS"),
@@ -101,7 +101,7 @@ def test_classes_that_select_leaves_out_are_counted(made):
         (GOOD | images("", each=8, seed=1), "'0.png'"),
         (images("cat") | images("dog/deep", seed=1), "'dog/deep/0.png'"),
         (GOOD | images("bird/deep", each=1, seed=1), "'bird/deep/0.png'"),
-        (SPLITS | {"val/1.png": picture(99)}, "'val/1.png'"),
+        (SPLITS | {"val/1.png": image_file(99)}, "'val/1.png'"),
     ],
 )
 def test_without_a_majority_or_where_a_folder_would_vanish_the_odd_ones_are_named(made, content, odd):
@@ -126,8 +126,8 @@ def test_split_folders_may_be_in_capitals(made, folders):
 
 def test_a_stray_beside_split_folders_and_below_a_top_folder(made):
     content = {f"top/{path}": data for path, data in SPLITS.items()} | {
-        "preview.png": picture(99),
-        "top/x/1.png": picture(98),
+        "preview.png": image_file(99),
+        "top/x/1.png": image_file(98),
     }
     source = load(made(content))
     assert {split: len(of) for split, of in source.splits.items()} == {"train": 12, "test": 8}

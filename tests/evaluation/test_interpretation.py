@@ -5,7 +5,7 @@ import pytest
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import Cnn, Mlp
 from kerasexp.evaluation.interpretation import convolutions, feature_maps, first_and_last_kernels, grad_cam
-from kerasexp.evaluation.tsne_coordinates import embed, sample_positions
+from kerasexp.evaluation.tsne_coordinates import embed, embedding_positions
 from kerasexp.models import build_model
 
 BLOCKS = [{"filters": 4, "batch_norm": True, "pool": 2}, {"filters": 6}]
@@ -90,6 +90,6 @@ def test_few_images_are_laid_out_by_pca_and_two_not_at_all():
 
 
 def test_sampled_positions_ascend_and_are_all_where_they_are_few():
-    assert sample_positions(7, 0).tolist() == list(range(7))
-    many = sample_positions(5000, 0)
-    assert len(many) == 1000 and (np.diff(many) > 0).all() and not np.array_equal(many, sample_positions(5000, 1))
+    assert embedding_positions(7, 0).tolist() == list(range(7))
+    many = embedding_positions(5000, 0)
+    assert len(many) == 1000 and (np.diff(many) > 0).all() and not np.array_equal(many, embedding_positions(5000, 1))

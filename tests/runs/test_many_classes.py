@@ -52,4 +52,4 @@ def test_1_100_classes_of_six_images_end_below_2_gib_with_every_plot(tmp_path):
     rows = list(csv.DictReader(Path("run/confusion.csv").read_text().splitlines()))
     assert list(rows[0]) == ["true", "predicted", "images"] and sum(int(row["images"]) for row in rows) == classes
     page = Path("run/report.html").read_text()
-    assert metrics["notes"][0] in page and "The 1,000 classes with the lowest recall of 1,100" in page
+    assert metrics["notes"][0] in page and "The table has the 1,000 of 1,100 classes with the lowest recall" in page
