@@ -30,7 +30,7 @@ try:
 except ImportError:  # Windows: processes are not locked out
     fcntl = None
 
-# Most bytes of a `scratch_array` in memory.
+# Largest `scratch_array`, in bytes, that is kept in memory.
 IN_MEMORY = 2 * 2**30
 
 
@@ -206,10 +206,10 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
-    """Return a float32 array of zeros; one of more than `IN_MEMORY` bytes lies in a file that vanishes with it.
+    """Return a float32 array of zeros; one of more than `IN_MEMORY` bytes is kept in a temporary file.
 
     Raises:
-        RunError: the file does not fit on the disk of temporary files.
+        RunError: the disk of the temporary folder is full.
     """
     import numpy as np
 
@@ -218,7 +218,7 @@ def scratch_array(shape: tuple[int, ...]) -> np.ndarray:
     folder = Path(tempfile.gettempdir())
     with write_errors(folder), tempfile.TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):
-            # The space is taken now: a write into a mapped file on a full disk would end the process.
+            # The space is reserved now: a write into a mapped file on a full disk would kill the process.
             os.posix_fallocate(file.fileno(), 0, 4 * math.prod(shape))
         return np.memmap(file, np.float32, "r+", shape=shape)
 

@@ -153,9 +153,9 @@ def _opened(
 
 
 def _default(raw: dict[str, Any], at: tuple) -> dict | list:
-    """Return the default of the section or list at a path, as far as keys within it need it.
+    """Return the part of the default at a path that keys within it need.
 
-    That is its kind, if it has no meaning without one, or all items of a list; else it is empty.
+    These are all items of a list, or the name of the default model; other sections begin empty.
     """
     section: Any = Experiment
     for key in at[:-1]:

@@ -165,7 +165,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     name = str(path)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UserError(Problem(f"is larger than {MAX_BYTES} bytes, which no experiment is", name))
+            raise UserError(Problem(f"is larger than {MAX_BYTES} bytes, too large for an experiment", name))
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1

@@ -13,7 +13,7 @@ from kerasexp.diagnosis.results import Diagnosis, LabelAssessment
 from kerasexp.errors import listing
 
 SMOOTHING = 0.1
-# Most class names in the keys of an advice.
+# Most class names in the keys of one piece of advice.
 LISTED = 1000
 
 

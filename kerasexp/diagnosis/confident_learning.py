@@ -75,7 +75,7 @@ def _joint(labels: np.ndarray, column: np.ndarray, classes: int) -> np.ndarray:
 
 def _resampled_rates(cells: np.ndarray, counts: np.ndarray, classes: int) -> np.ndarray:
     """Return the share of wrong labels in resamples of the images, float64 [resamples]: draws over the filled cells."""
-    # The last cell gets what the others leave, and so is drawn even if it is empty.
+    # A multinomial draw gives its last cell whatever the others leave, so an empty last cell is added.
     last = classes * (classes + 1) - 1
     if cells[-1] != last:
         cells, counts = np.append(cells, last), np.append(counts, 0)

@@ -59,7 +59,7 @@ def read_finished(path: Path) -> FinishedRun:
         message = f"is not finished: its status is {status}; continue it with: {command}"
         raise UserError(Problem(message, str(directory.path)))
     if "numerics_version" not in manifest:
-        raise UserError(Problem("is a run of kerasexp 0.1, which is not read; run it again", str(directory.path)))
+        raise UserError(Problem("is a run of kerasexp 0.1, which cannot be read; run it again", str(directory.path)))
     metrics = _read_metrics(directory.metrics)
     return FinishedRun(
         directory,

@@ -1,4 +1,4 @@
-"""Runs that are there already: the finished one that will do, or the unfinished one to continue."""
+"""Existing runs: a finished one to reuse, or an unfinished one to continue."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kerasexp.storage import copy_folder
 
 
 def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDirectory | None:
-    """Return the run that a request means, finished or to be continued, and say so; None where a new one is to be made.
+    """Return the existing run for a request, finished or to be continued, and report it; None if a new one is needed.
 
     Raises:
-        UserError: `run_dir` holds something else, or a run of fewer epochs is asked for than were done.
+        UserError: `run_dir` holds something else, or has finished more epochs than are asked for.
     """
     name, run_dir = request.experiment.name, request.run_dir
     if request.is_upstream:
@@ -44,7 +44,7 @@ def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDi
 
 
 def is_finished(run: RunDirectory, identity: Identity) -> bool:
-    """Return whether this very run has been done, and its model is there."""
+    """Return whether a directory holds this very run, finished and with its model."""
     manifest = run.read_manifest()
     return manifest.get("status") == "finished" and manifest.get("key") == identity.run and run.model.is_file()
 

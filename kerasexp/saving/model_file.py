@@ -1,8 +1,8 @@
 """Loading model.keras files, which may come from anyone: they are checked before Keras reads anything of them.
 
 The size of the archive is limited. Its config.json is translated into a graph of allowed layers and plain values. Its
-model.weights.h5 is copied and checked. A dry run builds the graph without memory. Only then Keras builds the graph and loads
-the weights from the checked copy: nothing reaches Keras that was not checked.
+model.weights.h5 is copied and checked. A dry run builds the graph without memory. Only then does Keras build the graph
+and load the weights from the checked copy: nothing unchecked reaches Keras.
 """
 
 from __future__ import annotations

@@ -221,7 +221,8 @@ def test_16_bits_that_are_used_in_full_keep_their_upper_8(way):
 )
 def test_16_bits_that_are_not_used_in_full_are_asked_about(way, high, examples):
     path = way(folder([png16(np.array([[0, high - 1 + i // 3]])) for i in range(4)]))
-    reason = rf"b/003\.png: data\.range: has 16 bits and only values from 0 to {high}, as have all 4 that were examined; .*{examples}"
+    values = f"has 16 bits and only values from 0 to {high}, as have all 4 that were examined"
+    reason = rf"b/003\.png: data\.range: {values}; .*{examples}"
     with pytest.raises(UserError, match=reason):
         load(path)
 

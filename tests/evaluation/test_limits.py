@@ -145,7 +145,7 @@ def test_a_table_that_is_too_large_has_the_likeliest_classes(predictions, small_
     every = np.arange(300)
     np.testing.assert_array_equal(read.y_score[every, made.y_true], made.y_score[every, made.y_true])
     np.testing.assert_allclose(read.y_score.sum(axis=1), 1, atol=1e-5)
-    with pytest.raises(UserError, match="no table of predictions"):
+    with pytest.raises(UserError, match="is not a table of predictions"):
         read_predictions(path)
 
 
