@@ -64,7 +64,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'kerasexp' has no attribute '{name}'")
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+    value = getattr(import_module(_MODULE_OF[name]), name)
+    if name != "search":  # the package of this name can be called, too
+        globals()[name] = value
     return value
 
 

@@ -21,7 +21,7 @@ LEVELS = [
     {"comparison", "export", "serving"},
     {"executors"},
     {"studies"},
-    {"searches"},
+    {"search"},
     {"api"},
     {"commands"},
     {"cli"},

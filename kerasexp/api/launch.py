@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kerasexp.api.search_result import SearchResult
     from kerasexp.api.study_result import StudyResult
     from kerasexp.runs.directory import RunDirectory
-    from kerasexp.searches.run import FinishedSearch
+    from kerasexp.search.run import FinishedSearch
     from kerasexp.studies.run import FinishedStudy
 
 # As the option of the commands.
@@ -184,7 +184,7 @@ def launch_search(
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
-    from kerasexp.searches.run import run_search
+    from kerasexp.search.run import run_search
 
     return run_search(asked, run_dir, extend, jobs, console)
 

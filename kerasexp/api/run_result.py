@@ -17,7 +17,7 @@ from kerasexp.console import shown_path
 if TYPE_CHECKING:
     from kerasexp.config import Experiment
     from kerasexp.runs.finished_run import FinishedRun
-    from kerasexp.searches.run import FinishedSearch
+    from kerasexp.search.run import FinishedSearch
     from kerasexp.studies.run import FinishedStudy
 
     Finished = TypeVar("Finished", FinishedRun, FinishedStudy, FinishedSearch)

@@ -12,7 +12,7 @@ from kerasexp.console import shown_path
 
 if TYPE_CHECKING:
     from kerasexp.config import Experiment
-    from kerasexp.searches.run import FinishedSearch
+    from kerasexp.search.run import FinishedSearch
 
 
 class SearchResult(Classifier):
@@ -72,7 +72,7 @@ class SearchResult(Classifier):
         return self._finished.directory.checkpoint
 
     def __str__(self) -> str:
-        from kerasexp.searches.table import best_lines
+        from kerasexp.search.table import best_lines
 
         return "\n".join(best_lines(self._finished.results))
 

@@ -20,7 +20,7 @@ def check(experiment: ExperimentFile, overrides: Overrides = None):
 
     import_tensorflow()
     if isinstance(resolved, Search):
-        from kerasexp.searches.check import check_corners
+        from kerasexp.search.check import check_corners
 
         check_corners(resolved, Console())
         print(f"{resolved.name}: no problem was found at the corners of the space")

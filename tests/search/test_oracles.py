@@ -8,9 +8,9 @@ import pytest
 from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle
 
 from kerasexp.config import load
-from kerasexp.searches import oracles, proposals
-from kerasexp.searches import trial_scheduler as scheduler
-from kerasexp.searches.oracles import PRIVATE, make_hyperparameters, make_oracle
+from kerasexp.search import oracles, proposals
+from kerasexp.search import trial_scheduler as scheduler
+from kerasexp.search.oracles import PRIVATE, make_hyperparameters, make_oracle
 
 OBJECTIVE = keras_tuner.Objective("val_accuracy", "max")
 
@@ -23,7 +23,7 @@ def test_keras_tuner_has_the_private_attributes(name):
         else keras_tuner.oracles.RandomSearchOracle
     )(objective=OBJECTIVE)
     assert isinstance(oracle, PRIVATE[name]) and hasattr(oracle, name), (
-        f"keras-tuner {keras_tuner.__version__} has no {PRIVATE[name].__name__}.{name}, which kerasexp/searches/oracles.py uses: "
+        f"keras-tuner {keras_tuner.__version__} has no {PRIVATE[name].__name__}.{name}, which kerasexp/search/oracles.py uses: "
         "adapt it there, and the versions in setup.cfg"
     )
 

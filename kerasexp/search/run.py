@@ -10,11 +10,11 @@ from kerasexp.config.study_section import with_seed
 from kerasexp.console import Console
 from kerasexp.errors import RunError
 from kerasexp.executors import make_executor
-from kerasexp.searches.check import check_corners
-from kerasexp.searches.directory import SearchDirectory
-from kerasexp.searches.results import SearchResults
-from kerasexp.searches.table import best_lines
-from kerasexp.searches.trial_scheduler import TrialScheduler, max_trials, monitor_message
+from kerasexp.search.check import check_corners
+from kerasexp.search.directory import SearchDirectory
+from kerasexp.search.results import SearchResults
+from kerasexp.search.table import best_lines
+from kerasexp.search.trial_scheduler import TrialScheduler, max_trials, monitor_message
 from kerasexp.storage import write_text
 from kerasexp.studies.run import FinishedStudy, run_study
 from kerasexp.training.interruption import interruption_as_error
@@ -52,7 +52,7 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         RunError: no trial could be trained.
         Interrupted: the process was asked to stop. Unfinished trials can be resumed.
     """
-    from kerasexp.searches.page import write_search_page
+    from kerasexp.search.page import write_search_page
 
     prepared_executor = make_executor(search.execution, jobs, max_trials(search), console)
     directory = SearchDirectory.find(search, run_dir, extend)

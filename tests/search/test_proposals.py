@@ -10,7 +10,7 @@ import pytest
 from kerasexp.config import load
 from kerasexp.errors import RunError
 from kerasexp.executors.tasks import Failure, FailureKind
-from kerasexp.searches.proposals import Proposals
+from kerasexp.search.proposals import Proposals
 
 # Fitting a Gaussian process takes half a second each time.
 ALGORITHMS = ["random", pytest.param("bayesian", marks=pytest.mark.slow), "grid", "hyperband"]

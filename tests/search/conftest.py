@@ -74,5 +74,5 @@ class FakeTrials:
 def fake_trials(monkeypatch) -> FakeTrials:
     trials = FakeTrials()
     monkeypatch.setattr("kerasexp.executors.tasks.run_task", trials.run_task)
-    monkeypatch.setattr("kerasexp.searches.check.MAX_MODELS", 1)
+    monkeypatch.setattr("kerasexp.search.check.MAX_MODELS", 1)
     return trials

@@ -10,8 +10,8 @@ import pytest
 from kerasexp.config import load
 from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.searches.results import EPOCHS, SearchResults, Trial, axis_position, importance, read_trial
-from kerasexp.searches.table import best_lines
+from kerasexp.search.results import EPOCHS, SearchResults, Trial, axis_position, importance, read_trial
+from kerasexp.search.table import best_lines
 
 SPACE = """
 data: {source: digits}

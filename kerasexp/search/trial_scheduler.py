@@ -11,10 +11,10 @@ from kerasexp.console import Console
 from kerasexp.errors import RunError
 from kerasexp.executors import Executor
 from kerasexp.executors.tasks import Failure, Task
-from kerasexp.searches.directory import SearchDirectory
-from kerasexp.searches.proposals import Proposal, Proposals
-from kerasexp.searches.results import SearchResults, Trial, read_trial
-from kerasexp.searches.table import trial_line, trials_csv
+from kerasexp.search.directory import SearchDirectory
+from kerasexp.search.proposals import Proposal, Proposals
+from kerasexp.search.results import SearchResults, Trial, read_trial
+from kerasexp.search.table import trial_line, trials_csv
 from kerasexp.storage import write_text
 
 DEFAULT_TRIALS, UNLIMITED = 30, 10**6
@@ -151,7 +151,7 @@ class TrialScheduler:
         return read_trial(run, proposal.id, proposal.values, self.results.objective, failure, self._seconds(), parent)
 
     def _end(self, trial: Trial) -> None:
-        from kerasexp.searches.hparams import write_hparams
+        from kerasexp.search.hparams import write_hparams
 
         self._proposals.end(trial.id, trial.score, trial.epochs, trial.failure)
         self.results.trials.append(trial)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from kerasexp.searches.results import SearchResults, Trial
+from kerasexp.search.results import SearchResults, Trial
 from kerasexp.storage import csv_text
 
 # Trials that are listed at the end of a search.

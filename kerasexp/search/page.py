@@ -18,9 +18,9 @@ from kerasexp.plots.search_plots import (
 )
 from kerasexp.report.html import DrawnPlot, Plot, render
 from kerasexp.report.report_missing_parts import Failure, draw_all, rendered
-from kerasexp.searches.directory import SearchDirectory
-from kerasexp.searches.results import Importance, SearchResults, Trial, axis_position, importance
-from kerasexp.searches.table import short_names, value_text
+from kerasexp.search.directory import SearchDirectory
+from kerasexp.search.results import Importance, SearchResults, Trial, axis_position, importance
+from kerasexp.search.table import short_names, value_text
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.studies.run import FinishedStudy
 from kerasexp.studies.table import difference_sentences, with_spread

@@ -1,1 +1,0 @@
-"""Searches: trials that keras-tuner proposes, their results, and the confirmation of the winner."""
