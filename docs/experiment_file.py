@@ -116,7 +116,8 @@ def _value(option: dict[str, Any], sections: dict[str, _Section]) -> str:
     if "$ref" in option:
         return sections[option["$ref"]].link
     if "const" in option or "enum" in option:
-        return ", ".join(f"`{word}`" for word in option.get("enum", [option.get("const")]))
+        words = option.get("enum", [option.get("const")])
+        return ", ".join(f"`{word if isinstance(word, str) else _yaml(word)}`" for word in words)
     kind, inner = option.get("type"), option.get("additionalProperties")
     if kind == "array":
         few, many = option.get("minItems"), option.get("maxItems")

@@ -1,7 +1,8 @@
-"""`pack`: preprocessed images as CSV."""
+"""`pack`: preprocessed images as CSV, or as image files with a table."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,23 @@ import typer
 from kerasexp.commands.options import ExperimentFile, Overrides, with_homes
 
 
+class PackFormat(StrEnum):
+    csv = "csv"
+    images = "images"
+
+
 def pack(
     experiment: ExperimentFile,
-    output: Annotated[Path, typer.Option(help="Folder to make: one CSV file per split.", callback=with_homes)],
+    output: Annotated[Path, typer.Option(help="Folder to make.", callback=with_homes)],
+    format: Annotated[
+        PackFormat, typer.Option(help="csv: pixels, one file per split; images: PNG files and their table.csv.")
+    ] = PackFormat.csv,
     overrides: Overrides = None,
 ):
-    """Write preprocessed images as CSV.
+    """Write preprocessed images as CSV, or as PNG files with a table.
 
-    A label and the flattened pixels a line, which `source: csv` reads.
+    csv: a label and the flattened pixels a line, which `source: csv` reads. images: a file for each image, and a table of
+    their paths, labels and splits, which `source: table` reads.
 
     Example: python -m kerasexp pack experiments/part1_digits.yaml --output digits_csv
     """
@@ -27,6 +37,7 @@ def pack(
 
     resolved = load_experiment(experiment, overrides or ())
     import_tensorflow()
-    from kerasexp.data.image_csv import export_csv
+    from kerasexp.data.image_export import export_csv, export_images
 
-    print(export_csv(resolved, output, Console()))
+    export = export_csv if format is PackFormat.csv else export_images
+    print(export(resolved, output, Console()))

@@ -7,17 +7,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from kerasexp.config.section_base import ClassName, EachClassOnce, Section, ShortForm
+from kerasexp.config.section_base import ClassName, EachClassOnce, NumberAsText, Section, ShortForm
 
 SourceName = Literal[
-    "mnist", "digits", "image_folder", "csv", "npz", "rendered_scans", "stl10", "tiny_imagenet", "dogs_vs_cats"
+    "mnist", "digits", "image_folder", "table", "csv", "npz", "rendered_scans", "stl10", "tiny_imagenet", "dogs_vs_cats"
 ]
-FILE_SOURCES = ("image_folder", "csv", "npz")
+FILE_SOURCES = ("image_folder", "table", "csv", "npz")
 # Sources whose files have known names; they need a path only if the files are elsewhere.
 KNOWN_SOURCES = ("stl10", "tiny_imagenet", "dogs_vs_cats")
 # Keys that only some sources have.
 SOURCES_OF_KEYS = {
     "range": FILE_SOURCES,
+    "images": ("table",),
+    "columns": ("table",),
     "label_column": ("csv",),
     "first_classes": ("tiny_imagenet",),
     "fold": ("stl10",),
@@ -137,6 +139,24 @@ class Validation(Section):
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
+ColumnName = Annotated[str, NumberAsText]
+
+
+class Columns(Section):
+    """Columns of a table of image files: the name in the header, or the number counted from 1; null: found by name and content."""
+
+    image: ColumnName | None = Field(None, description="Column of the paths of the images.")
+    label: ColumnName | None = Field(None, description="Column of the labels.")
+    split: ColumnName | Literal[False] | None = Field(
+        None, description="Column of the splits: train, val or test; false: none, although there is one."
+    )
+    group: ColumnName | Literal[False] | None = Field(
+        None,
+        description="Column of groups; images of one group, such as the scans of one writer, stay in one split; false: none, "
+        "although there is one.",
+    )
+
+
 class DataSource(Section):
     """Where images and labels come from; keys that belong to one source are dropped where another replaces it."""
 
@@ -152,9 +172,16 @@ class DataSource(Section):
     )
     range: ValuePair | None = Field(
         None,
-        description="image_folder, csv and npz: the stored values that become 0 and 255, such as [0, 4095]; null: found in the "
-        "data (0..1, 0..255, or all 16 bits of a file), or an error asks for it. Above 255 it leaves files of 8 bits as they are.",
+        description="image_folder, table, csv and npz: the stored values that become 0 and 255, such as [0, 4095]; null: found "
+        "in the data (0..1, 0..255, or all 16 bits of a file), or an error asks for it. Above 255 it leaves files of 8 bits as "
+        "they are.",
     )
+    images: str | None = Field(
+        None,
+        description="table: folder or zip archive of the images, looked for like `path` and beside the table; null: the paths are "
+        "absolute or start at the folder of the table.",
+    )
+    columns: Columns | None = Field(None, description="table: its columns; null: found by name and content.")
     label_column: str | None = Field(
         None,
         description="csv: the column of labels: first, last, or its name in the header; null: found in the data, or an error asks "

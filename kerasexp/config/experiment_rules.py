@@ -93,6 +93,8 @@ def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
         for key, owners in SOURCES_OF_KEYS.items():
             if isinstance(section, DataSource) and getattr(section, key) is not None and section.source not in owners:
                 yield f"{at}.{key}", no_such_key(section.source, key, owners)
+    if data.groups is not None and data.columns is not None and data.columns.group:
+        yield "data.groups", "says which images stay together, and so does data.columns.group; use one of the two"
     if data.class_names is not None:
         for name, count in Counter(data.class_names.values()).items():
             if count > 1:

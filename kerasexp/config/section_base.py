@@ -46,10 +46,10 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+# Annotation of a text that may be written as a whole number.
+NumberAsText = BeforeValidator(_number_as_text, json_schema_input_type=str | float)
 # The name of a class. In a file, plain scalars under the keys of `yaml_text.NAMES` keep the characters that were written.
-ClassName = Annotated[
-    str, AfterValidator(_class_name), BeforeValidator(_number_as_text, json_schema_input_type=str | float)
-]
+ClassName = Annotated[str, AfterValidator(_class_name), NumberAsText]
 
 
 def _each_once(value: Any) -> Any:

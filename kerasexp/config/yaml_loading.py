@@ -202,7 +202,8 @@ def _locate_data(raw: dict[str, Any], beside: Path) -> None:
     """
     data = raw.get("data")
     sections = (data, *((data.get("offline"), data.get("test")) if isinstance(data, dict) else ()))
-    for section, key in (*((section, "path") for section in sections), (raw.get("model"), "weights")):
+    named = [(section, key) for section in sections for key in ("path", "images")]
+    for section, key in (*named, (raw.get("model"), "weights")):
         if isinstance(section, dict) and isinstance(section.get(key), str) and section[key] != IMAGENET:
             found = find_file(section[key], beside)
             folder = data_folder()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from kerasexp.config.data_section import DataSource
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.source import BrokenImage, Images, Source, require_two_classes
-from kerasexp.data.sources.image_folder import load_image_folder
+from kerasexp.data.sources import SOURCES
 from kerasexp.data.value_range import UnknownRange
 
 # Images decoded per split, enough for statistics; counts include all images.
@@ -34,6 +34,8 @@ class Survey:
         ink: window [top, left, bottom, right], as fractions, of the pixels that differ from the border; dust on one page
             in 200 does not widen it.
         faults: (name, reason) of each image that cannot be read.
+        unreadable: class -> number of those in train.
+        has_groups: whether the source has groups that stay in one split.
         notes: sentences about what was taken and left out of the files.
         assumed_range: the smallest usual range that holds the values of files of 16 bits, where they do not say theirs.
         found_values: the smallest and the largest of these values.
@@ -47,6 +49,8 @@ class Survey:
     bright_border: float
     ink: tuple[float, float, float, float]
     faults: list[tuple[str, str]]
+    unreadable: dict[str, int]
+    has_groups: bool
     notes: list[str]
     assumed_range: list[float] | None = None
     found_values: tuple[int, int] | None = None
@@ -74,18 +78,18 @@ class ImageStatistics:
     faults: list[tuple[str, str]]
 
 
-def survey(path: Path, progress: Callable[[int, int], None]) -> Survey:
-    """Examine a folder or zip archive of images in class folders.
+def survey(data: DataSource, progress: Callable[[int, int], None]) -> Survey:
+    """Examine a source of image files.
 
     Raises:
-        UserError: there are fewer than two classes or no images; see `load_image_folder`.
+        UserError: there are fewer than two classes or no images; see `load_image_folder` and `load_table`.
     """
-    data, assumed, values = DataSource(source="image_folder", path=str(path)), None, None
+    assumed, values = None, None
     try:
-        source = load_image_folder(data)
+        source = SOURCES[data.source](data)
     except UnknownRange as unknown:
         assumed, values = unknown.suggested, unknown.found
-        source = load_image_folder(data.model_copy(update={"range": assumed}))
+        source = SOURCES[data.source](data.model_copy(update={"range": assumed}))
     require_two_classes(source)
     found = summarize(source, [image_statistics(images, progress) for images in source.splits.values()])
     return replace(found, assumed_range=assumed, found_values=values)
@@ -96,7 +100,11 @@ def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:
     classes, counts = source.class_names, {}
     for split, images in source.splits.items():
         counts[split] = dict(zip(classes, np.bincount(images.labels, minlength=len(classes)).tolist(), strict=True))
-    every = merge_statistics(statistics)
+    every, train = merge_statistics(statistics), source.splits["train"]
+    faulty = {name for name, _ in every.faults}
+    unreadable = Counter(
+        classes[label] for name, label in zip(train.names, train.labels, strict=True) if name in faulty
+    )
     found, ink = len(every.names), (0.0, 0.0, 1.0, 1.0)
     if found:
         ink = tuple(np.diag(np.quantile(every.ink, (0.005, 0.005, 0.995, 0.995), axis=0)))
@@ -109,6 +117,8 @@ def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:
         bright_border=float(every.bright_border.mean()) if found else 0.0,
         ink=ink,
         faults=every.faults,
+        unreadable=unreadable,
+        has_groups=train.groups is not None,
         notes=[] if source.accounting is None else list(source.accounting.lines()),
     )
 

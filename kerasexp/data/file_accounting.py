@@ -12,9 +12,45 @@ from kerasexp.errors import Problem, UserError, listing
 
 # Files named for each reason: on the console, and in the manifest.
 SHOWN, RECORDED = 3, 10
+# Rows of a table that the manifest names for each reason: each missing file of a table of usual size.
+RECORDED_ROWS = 10_000
 # Lines on the console about images that cannot be read for one reason, and lines of one message about kinds of them.
 MOST_LINES, SHOWN_KINDS = 100, 10
 OTHER_TYPES = "of other types"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What became of each row of a table of files.
+
+    Attributes:
+        table: its name.
+        used: number of rows that are images of the data.
+        left_out: reason -> path, or place if there is none, of each row that is not used.
+    """
+
+    table: str
+    used: int
+    left_out: dict[str, list[str]]
+
+    @property
+    def total(self) -> int:
+        """Number of all rows."""
+        return self.used + sum(map(len, self.left_out.values()))
+
+    def lines(self) -> Iterator[str]:
+        """Yield a sentence for each reason."""
+        for reason, names in self.left_out.items():
+            count = f"{len(names):,} of {counted(self.total, 'row')}"
+            yield f"not used: {count} of {self.table} {reason}: {listing(names, SHOWN)}"
+
+    def record(self) -> dict[str, Any]:
+        """Return the numbers and the names as plain JSON values."""
+        left = [
+            {"reason": reason, "rows": len(names), "such_as": names[:RECORDED_ROWS]}
+            for reason, names in self.left_out.items()
+        ]
+        return {"rows": self.total, "used": self.used, "left_out": left}
 
 
 @dataclass(frozen=True)
@@ -27,6 +63,7 @@ class Accounting:
         ignored: paths of the files that are hidden or added by macOS.
         empty: paths of class folders that hold no image.
         notes: sentences about how the files are used.
+        rows: what became of the rows of the table that lists the files.
     """
 
     used: int
@@ -34,6 +71,7 @@ class Accounting:
     ignored: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    rows: Rows | None = None
 
     @property
     def files(self) -> int:
@@ -52,6 +90,8 @@ class Accounting:
 
     def _lines(self) -> Iterator[str]:
         yield from self.notes
+        if self.rows is not None:
+            yield from self.rows.lines()
         if self.empty:
             yield f"{counted(len(self.empty), 'class folder')} without an image: {listing(self.empty)}"
         for reason, paths in self.left_out.items():
@@ -72,6 +112,7 @@ class Accounting:
                 for reason, paths in groups
             ],
             "empty_folders": self.empty,
+            **({} if self.rows is None else {"table": self.rows.record()}),
         }
 
 

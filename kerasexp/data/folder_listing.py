@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,28 @@ def list_folder(folder: Path) -> Listing:
     folders = sorted(name for names in names_of.values() for name in names if name)
     notes = list(_notes(folder, names_of, circular, crowded))
     return Listing(dict(sorted(files.items())), folders, sorted(hidden), notes)
+
+
+def list_around(folder: Path, named: Collection[str]) -> Listing:
+    """List files at given paths below a folder, and the other files directly beside each of them.
+
+    Raises:
+        UserError: a folder cannot be listed.
+    """
+    files, hidden, names = {}, [], set(named)
+    for within in sorted({path[: path.rfind("/") + 1] for path in named}):
+        try:
+            entries = os.listdir(folder / within)
+        except OSError as error:
+            raise UserError(Problem(f"the folder cannot be listed: {error.strerror}", str(folder / within))) from None
+        for path in (within + name for name in entries):
+            state = file_state(f"{folder}/{path}")
+            if state is None or not stat.S_ISDIR(state[MODE]):
+                if path not in names and is_hidden_name(path[len(within) :]):
+                    hidden.append(path)
+                else:
+                    files[path] = state
+    return Listing(dict(sorted(files.items())), [], sorted(hidden), [])
 
 
 def _files_below(folder: Path, path: str) -> Iterator[str]:

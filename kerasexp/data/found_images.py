@@ -8,7 +8,7 @@ from functools import cached_property
 
 from kerasexp.config.section_base import composed
 from kerasexp.data.decoding_threads import map_threads
-from kerasexp.data.file_accounting import OTHER_TYPES, Accounting, counted, extension, types
+from kerasexp.data.file_accounting import OTHER_TYPES, Accounting, Rows, counted, extension, types
 from kerasexp.data.image_archive import Files
 from kerasexp.data.image_decoding import EXTENSIONS, is_image_name
 from kerasexp.data.image_headers import is_image_start
@@ -16,7 +16,7 @@ from kerasexp.errors import listing
 
 # Split -> stored label, such as a folder name -> paths of its images.
 FileLists = dict[str, dict[str, list[str]]]
-NOT_NAMED = "of folders that data.class_names does not name"
+NOT_NAMED = "of {}s that data.class_names does not name"
 NOT_USED = "that are images in no split"
 
 
@@ -55,12 +55,16 @@ class UnlistedFiles:
         left_out: reason -> images that are not listed.
         empty: class folders without images.
         notes: sentences about how the files are used.
+        noun: what a stored label is, for messages.
+        rows: what became of the rows of the table that lists the files.
     """
 
     found: FoundImages | None = None
     left_out: dict[str, list[str]] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    noun: str = "folder"
+    rows: Rows | None = None
 
 
 def find_images(files: Files) -> FoundImages:
@@ -82,7 +86,7 @@ def account_for(files: Files, listed: FileLists, folders: dict[str, str], unlist
         named = [path for path in files.paths if is_image_name(path)]
         found = FoundImages(named, [], [path for path in files.paths if not is_image_name(path)])
     groups = {reason: list(paths) for reason, paths in unlisted.left_out.items()}
-    groups[NOT_NAMED] = [
+    groups[NOT_NAMED.format(unlisted.noun)] = [
         p for members in listed.values() for label, own in members.items() if label not in folders for p in own
     ]
     used = {path for members in listed.values() for label in folders for path in members.get(label, [])}
@@ -99,10 +103,10 @@ def account_for(files: Files, listed: FileLists, folders: dict[str, str], unlist
     for label in folders:
         same[composed(label)].append(label)
     notes += [
-        f"{len(labels)} folders are one class; their names differ only in how accents are stored: {name}"
+        f"{len(labels)} {unlisted.noun}s are one class; their names differ only in how accents are stored: {name}"
         for name, labels in same.items()
         if len(labels) > 1
     ]
     used = used.intersection(files.paths)
     left_out = {reason: paths for reason, paths in groups.items() if paths}
-    return Accounting(len(used), left_out, files.hidden, unlisted.empty, notes)
+    return Accounting(len(used), left_out, files.hidden, unlisted.empty, notes, unlisted.rows)

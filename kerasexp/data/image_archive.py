@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.digest_cache import MODE, DigestCache, FileState, file_state, state_from_stat
-from kerasexp.data.folder_listing import list_folder
+from kerasexp.data.folder_listing import Listing, list_folder
 from kerasexp.data.image_headers import START_BYTES
 from kerasexp.data.image_zip_checks import MAX_MEMBER, EncryptedArchive, is_hidden, member_paths, open_zip
 from kerasexp.data.source import BrokenImage, ChangedImage
@@ -66,7 +66,7 @@ def open_files(path: Path) -> Files:
         UserError: the path is neither, cannot be read, or is an unsafe archive; see `open_zip`.
     """
     if path.is_dir():
-        return _open_folder(path)
+        return open_listed(path, list_folder(path))
     if zipfile.is_zipfile(path):
         return _open_zip(path)
     if not path.exists():
@@ -74,8 +74,8 @@ def open_files(path: Path) -> Files:
     raise UserError(Problem("is neither a folder nor a zip archive", str(path)))
 
 
-def _open_folder(folder: Path) -> Files:
-    listing = list_folder(folder)
+def open_listed(folder: Path, listing: Listing) -> Files:
+    """Return the files of a folder that are listed."""
     states = listing.files
     known, hashes, unread = DigestCache(str(folder), list(states.items())), {}, set()
 

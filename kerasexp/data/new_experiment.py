@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from kerasexp.config import load_experiment
-from kerasexp.config.section_base import composed
+from kerasexp.config.data_section import DataSource
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import Console
 from kerasexp.data.dataset_statistics import Survey, survey
 from kerasexp.data.file_accounting import SHOWN, fault_lines, none_readable
 from kerasexp.data.hold_out import hold_out
+from kerasexp.data.new_source import find_source
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.storage import safe_name, write_text
 
@@ -37,8 +37,14 @@ class Choice:
     reason: str
 
 
-def write_new_experiment(folder: Path, output: Path | None, console: Console) -> Path:
+def write_new_experiment(folder: Path, output: Path | None, console: Console, label: str | None = None) -> Path:
     """Examine the images, write an experiment with comments, and return its path.
+
+    Args:
+        folder: a folder or archive of images, or a table of them.
+        output: the file to write; None for the name of the folder, here.
+        console: where the images are described.
+        label: the table's column of labels; None if it is found.
 
     Raises:
         UserError: the images cannot be used for training, or the file exists already or cannot be written.
@@ -48,18 +54,19 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
         raise UserError(Problem("already exists; choose another --output, or remove the file", str(output)))
     if not folder.exists():
         raise UserError(Problem("no such file or folder", str(folder)))
+    data, choices = find_source(folder, label)
     with console.bar("examining the images", 1) as bar:
-        found = survey(folder, bar.progress)
+        found = survey(data, bar.progress)
     if len(found.heights) == 0:
         raise none_readable(found.faults, str(folder))
-    for line in (*found.notes, *fault_lines(found.faults, SHOWN)):
+    for line in (*choices, *found.notes, *fault_lines(found.faults, SHOWN)):
         console.line(line)
     _refuse_unusable(found, folder)
     for line in (*_summary(found), *_rare_classes(found)):
         console.line(line)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_text(output, _experiment_text(found, folder, output))
+        write_text(output, _experiment_text(found, data, output))
     except OSError as error:
         raise UserError(Problem(f"cannot be written: {error.strerror or error}", str(output))) from None
     load_experiment(output)
@@ -68,8 +75,7 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console) ->
 
 
 def _refuse_unusable(found: Survey, folder: Path) -> None:
-    broken = Counter(composed(PurePosixPath(file).parent.name) for file, _ in found.faults)
-    counts = {name: count - broken[name] for name, count in found.counts["train"].items()}
+    counts = {name: count - found.unreadable.get(name, 0) for name, count in found.counts["train"].items()}
     few = [f"{name} ({count})" for name, count in counts.items() if count < MIN_IMAGES]
     if few:
         message = (
@@ -103,6 +109,8 @@ def _summary(found: Survey) -> list[str]:
 
 def _rare_classes(found: Survey) -> Iterator[str]:
     """Yield a sentence for each split that `run` will hold out without an image of some classes."""
+    if found.has_groups:
+        return  # what is held out depends on the groups, and `run` names the classes that a split lacks
     labels = np.repeat(np.arange(len(found.counts["train"])), list(found.counts["train"].values()))
     held = {}
     for name, part in _split_fractions(found).items():
@@ -157,15 +165,16 @@ def _augmentation(preprocessing: dict) -> Choice:
     )
 
 
-def _experiment_text(found: Survey, folder: Path, output: Path) -> str:
+def _experiment_text(found: Survey, data: DataSource, output: Path) -> str:
     counts = found.counts["train"]
     total = sum(counts.values())
     preprocessing, parent = suggest_preprocessing(found), output.resolve().parent
-    path, name = folder.resolve(), safe_name(output.stem, DEFAULT_NAME)
+    name = safe_name(output.stem, DEFAULT_NAME)
     augmentation = _augmentation(preprocessing.value)
     fractions = _split_fractions(found)
     splits = {key: fractions[key] for key in ("validation", "test") if key in fractions}
-    shown = os.path.relpath(path, parent) if path.is_relative_to(parent) else str(path)
+    keys = data.model_dump(exclude_unset=True, exclude_none=True)
+    source = keys | {key: _shown(keys[key], parent) for key in ("path", "images") if key in keys}
     blocks = [{"filters": f, "convolutions": 2, "batch_norm": True, "pool": 2} for f in (32, 64, 128)]
     model = {"name": "cnn", "blocks": blocks, "pooling": "average", "head": {"dropout": 0.3}}
     epochs = int(np.clip(60_000 // total, 5, 60))
@@ -180,7 +189,7 @@ def _experiment_text(found: Survey, folder: Path, output: Path) -> str:
         f"{_range(list(counts.values()))} per class.\n# Run it with: python -m kerasexp run {output}",
         *([dump_yaml({"name": name}).rstrip()] if name != output.stem else []),
         dump_yaml({"seed": 0}).rstrip(),
-        dump_yaml({"data": {"source": "image_folder", "path": shown}}).rstrip(),
+        dump_yaml({"data": source}).rstrip(),
         *(_range_lines(found) if found.assumed_range is not None else []),
         *(["  # Fractions of the images that are held out of training.", _indented(splits)] if splits else []),
         f"  # {preprocessing.reason}",
@@ -193,6 +202,12 @@ def _experiment_text(found: Survey, folder: Path, output: Path) -> str:
         dump_yaml({"training": training}).rstrip(),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _shown(path: str, parent: Path) -> str:
+    """Return a path as the experiment has it: relative if it is in the folder of the experiment, else absolute."""
+    full = Path(path).resolve()
+    return os.path.relpath(full, parent) if full.is_relative_to(parent) else str(full)
 
 
 def _split_fractions(found: Survey) -> dict[str, float]:

@@ -28,7 +28,7 @@ DEFAULT_TEST = 0.1
 
 @dataclass(frozen=True)
 class Split:
-    """Preprocessed images, uint8 [n, height, width, channels], with labels, int64 [n], and names.
+    """Preprocessed images, uint8 [n, height, width, channels], with labels, int64 [n], names, and groups if there are any.
 
     Many images stay on disk: indexing returns arrays, and `np.asarray` loads all of them.
     """
@@ -36,6 +36,7 @@ class Split:
     images: np.ndarray | ImagesOnDisk
     labels: np.ndarray
     names: list[str]
+    groups: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -44,7 +45,8 @@ class Split:
         """Return the images at these positions, in this order."""
         on_disk = isinstance(self.images, ImagesOnDisk)
         images = self.images.take(positions) if on_disk else self.images[positions]
-        return Split(images, self.labels[positions], [self.names[i] for i in positions])
+        groups = self.groups and [self.groups[i] for i in positions]
+        return Split(images, self.labels[positions], [self.names[i] for i in positions], groups)
 
 
 @dataclass(frozen=True)
@@ -211,12 +213,12 @@ def decode_split(
     """
     array = None if images.array is None or is_large(len(images), config) else preprocess_array(images.array, config)
     if array is not None:
-        return Split(array, images.labels, images.names), []
+        return Split(array, images.labels, images.names, images.groups), []
     decoded = decode_cached(images, config, progress)
     if len(images) and len(decoded.kept) == 0:
         raise none_readable(decoded.faults)
-    split = Split(decoded.images, images.labels[decoded.kept], [images.names[i] for i in decoded.kept])
-    return split, decoded.faults
+    readable = images.take(decoded.kept)
+    return Split(decoded.images, readable.labels, readable.names, readable.groups), decoded.faults
 
 
 def make_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
@@ -232,16 +234,22 @@ def make_splits(given: dict[str, Split], data: Data, edits: Labels, class_names:
         raise UserError(Problem("the source has a test split of its own; remove this key", key="data.test"))
     if test is None:
         part = data.test if data.test is not None else DEFAULT_TEST
-        kept, held = hold_out(train.labels, match_groups(train.names, data.groups), part, data.split_seed, "data.test")
+        kept, held = hold_out(train.labels, _groups(train, data), part, data.split_seed, "data.test")
         train, test = train.take(kept), train.take(held)
     train = _edited(train, data, edits, class_names)
     if val is None:
-        groups = match_groups(train.names, data.groups)
-        kept, held = hold_out(train.labels, groups, data.validation, data.split_seed, "data.validation")
+        kept, held = hold_out(train.labels, _groups(train, data), data.validation, data.split_seed, "data.validation")
         train, val = train.take(kept), train.take(held)
     else:
         val = _edited(val, data, edits, class_names)
     return {"train": train, "val": val, "test": test}
+
+
+def _groups(train: Split, data: Data) -> np.ndarray | None:
+    """Return the group of each image, by its name or by the source; None if there are no groups."""
+    if data.groups is None and train.groups is not None:
+        return np.array(train.groups)
+    return match_groups(train.names, data.groups)
 
 
 def source_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:

@@ -30,7 +30,14 @@ class ChangedImage(BrokenImage):
 
 
 class MissingData(Exception):
-    """The files of a source were not found and cannot be downloaded; the message lists the places searched."""
+    """The files of a source were not found and cannot be downloaded; the message lists the places searched.
+
+    `key` is the experiment's key that names them, if it is not `path`.
+    """
+
+    def __init__(self, message: str, key: str | None = None):
+        super().__init__(message)
+        self.key = key
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class Images:
             images were decoded, because files are not read twice.
         array: all images as uint8 [n, height, width, channels], if they are in memory.
         value_range: the stored values that became 0..255; None if they are 0..255.
+        groups: one per image, if the source has groups that stay in one split.
     """
 
     names: list[str]
@@ -54,6 +62,7 @@ class Images:
     compute_digest: Callable[[], str]
     array: np.ndarray | None = None
     value_range: ValueRange | None = None
+    groups: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -72,6 +81,7 @@ class Images:
             labels=self.labels[positions],
             read=lambda i, min_side=None: read(int(positions[i]), min_side),
             array=None if self.array is None else self._take_array(positions),
+            groups=self.groups and [self.groups[i] for i in positions],
         )
 
     def _take_array(self, positions: np.ndarray) -> np.ndarray:
@@ -137,7 +147,9 @@ def require_two_classes(source: Source) -> None:
     """Raise UserError if there is only one class."""
     if len(source.class_names) < 2:
         names = listing(source.class_names)
-        raise UserError(Problem(f"only one class ({names}); classification needs two. Each class is a folder"))
+        raise UserError(
+            Problem(f"only one class ({names}); classification needs two. Each class is a folder or a label")
+        )
 
 
 def assign_labels(stored: np.ndarray, folders: dict[str, str]) -> tuple[np.ndarray, np.ndarray, list[str]]:

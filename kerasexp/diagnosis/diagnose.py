@@ -22,6 +22,7 @@ from kerasexp.data.prepared_data import PreparedData, Split, prepare
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
+from kerasexp.data.sources.image_table import PARQUET, names_images
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.diagnosis.advice import advise
 from kerasexp.diagnosis.diagnosis_summary import as_json, as_text
@@ -46,7 +47,9 @@ from kerasexp.evaluation.metric_limits import most_images
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.storage import safe_name
 
-YAML, ARCHIVES = (".yaml", ".yml"), {".zip": "image_folder", ".npz": "npz", ".csv": "csv"}
+YAML = (".yaml", ".yml")
+# Source by the end of a file's name; a CSV file may be a table of images as well.
+FILES = {".zip": "image_folder", ".npz": "npz", ".csv": "csv", **dict.fromkeys((".tsv", ".txt", *PARQUET), "table")}
 # Beside the package, in a checkout of the project.
 SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 # Most images of a split that a reference predicts, and that a shipped checkpoint predicts to find permuted names.
@@ -170,9 +173,11 @@ def _source_of(path: str) -> str:
         )
     if found.is_dir():
         return "image_folder"
-    name = ARCHIVES.get(found.suffix.lower())
+    name = FILES.get(found.suffix.lower())
+    if name == "csv" and names_images(found):
+        return "table"
     if name is None:
-        allowed = listing([*ARCHIVES, *YAML])
+        allowed = listing([*FILES, *YAML])
         raise UserError(Problem(f"is not a source; allowed: a folder, or a file that ends in {allowed}", str(found)))
     return name
 

@@ -248,6 +248,22 @@ def test_a_source_takes_its_own_keys_only(at, source, key, owned):
     assert found == ({} if owned else {".".join(part for part in ("data", at, name) if part): message})
 
 
+@pytest.mark.parametrize("key", ["images: x.zip", "columns: {label: kind, split: false, group: 3}"])
+def test_a_table_has_columns_and_a_place_of_images(key):
+    name = key.partition(":")[0]
+    assert broken(f"data: {{source: table, path: t.csv, {key}}}") == {}
+    message = f"image_folder has no key '{name}'; those that have it: table"
+    assert broken(f"data: {{source: image_folder, path: t, {key}}}") == {f"data.{name}": message}
+
+
+def test_groups_are_those_of_a_column_or_of_names():
+    found = broken("data: {source: table, path: t.csv, columns: {group: writer}, groups: 'w(.)'}")
+    assert found == {
+        "data.groups": "says which images stay together, and so does data.columns.group; use one of the two"
+    }
+    assert broken("data: {source: table, path: t.csv, columns: {group: false}, groups: 'w(.)'}") == {}
+
+
 @pytest.mark.parametrize("source", ["stl10", "tiny_imagenet", "dogs_vs_cats"])
 def test_known_sources_take_a_path_and_need_none(source):
     assert broken(f"data: {{source: {source}}}") == {} == broken(f"data: {{source: {source}, path: x.zip}}")

@@ -1,6 +1,8 @@
 import socket
 
 import pytest
+from folder_trees import write_folder
+from tables import FILES, write_csv_table
 
 
 @pytest.fixture
@@ -12,3 +14,14 @@ def nothing_is_downloaded(monkeypatch, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setattr("kerasexp.data.sources.mnist.URL", f"http://127.0.0.1:{port}/mnist.npz")
+
+
+@pytest.fixture
+def made_table(tmp_path):
+    """Writes a table and its images side by side, and returns the path of the table."""
+
+    def make(rows, content=None, **dialect):
+        write_folder(tmp_path / "data", FILES if content is None else content)
+        return write_csv_table(tmp_path / "data" / "labels.csv", rows, **dialect)
+
+    return make

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -230,3 +231,21 @@ def test_mistakes_are_reported(cli, images, given, message):
     answer = cli("diagnose", *given)
     assert answer.code == 2 and message in answer.err and "Traceback" not in answer.err
     assert not Path("diagnosis.html").exists()
+
+
+def test_a_table_of_images_is_diagnosed_as_its_folders_are(diagnosed, true):
+    labels = true.copy()
+    labels[:60] = (labels[:60] + 1) % CLASSES
+    Path("i").mkdir()
+    for number, image in enumerate(patterns(true)):
+        cv2.imwrite(f"i/{number:04d}.png", image)
+    rows = [f"i/{number:04d}.png;{label}" for number, label in enumerate(labels)]
+    Path("labels.csv").write_text("\n".join(["file;kind", *rows, "i/gone.png;1", "i/bad.png;1"]))
+    Path("i/bad.png").write_text("no image")
+    result = diagnosed("labels.csv")
+    train = result["labels"][0]
+    assert train["verdict"] == "noisy"
+    suspicious = {row["file"] for row in train["likely_errors"]}
+    assert len(suspicious & {f"{number:04d}.png" for number in range(60)}) > 50
+    assert [row["file"] for row in result["left_out"]] == ["bad.png"]
+    assert "not used: 1 of 602 rows of labels.csv whose file is not there: i/gone.png" in result["data_notes"]

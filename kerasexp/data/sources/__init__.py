@@ -15,6 +15,7 @@ from kerasexp.data.sources.mnist import load_mnist
 from kerasexp.data.sources.npz import load_npz
 from kerasexp.data.sources.rendered_scans import load_rendered_scans
 from kerasexp.data.sources.stl10 import load_stl10
+from kerasexp.data.sources.table import load_table
 from kerasexp.data.sources.tiny_imagenet import load_tiny_imagenet
 from kerasexp.errors import Problem, UserError
 
@@ -22,6 +23,7 @@ SOURCES: dict[str, Callable[[DataSource], Source]] = {
     "mnist": load_mnist,
     "digits": load_digits,
     "image_folder": load_image_folder,
+    "table": load_table,
     "csv": load_csv,
     "npz": load_npz,
     "rendered_scans": load_rendered_scans,
@@ -49,7 +51,9 @@ def load_source(data: Data, section: str = "data") -> tuple[Source, str | None]:
     except MissingData as missing:
         if data.offline is None:
             hint = "" if data.path else ". To continue without it, name a stand-in, such as data.offline: digits"
-            raise UserError(Problem(f"{missing}{hint}", key="data.path" if data.path else "data.source")) from None
+            raise UserError(
+                Problem(f"{missing}{hint}", key=missing.key or ("data.path" if data.path else "data.source"))
+            ) from None
         stand_in = data.offline
         if stand_in.class_names is None:
             stand_in = stand_in.model_copy(update={"class_names": data.class_names})

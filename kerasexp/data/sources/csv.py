@@ -15,6 +15,7 @@ from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
 from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.csv_table import DECIMAL_COMMA, Table, is_number, label_position, read_table
+from kerasexp.data.sources.image_table import names_images
 from kerasexp.data.sources.stored_labels import as_labels
 from kerasexp.data.value_range import StoredPixels, arrays_to_uint8
 from kerasexp.errors import Problem, UserError, listing
@@ -74,9 +75,14 @@ def read_csv(path: Path, label_column: str | None = None) -> CsvImages:
     `pixel_<row>_<column>_<channel>`, they form an image of that shape; otherwise a square grey image.
 
     Raises:
-        UserError: the table is invalid, or the labels are not found (see `read_table` and `label_position`); a pixel or a
-            label is invalid, with the line number; or the pixels do not form a square or are not in order.
+        UserError: it is a table of paths; it is invalid, or the labels are not found (see `read_table` and
+            `label_position`); a pixel or a label is invalid, with the line number; or the pixels do not form a square or are
+            not in order.
     """
+    if names_images(path):
+        raise UserError(
+            Problem("holds paths of images and no pixels; source: table reads it", str(path), "data.source")
+        )
     table = read_table(path)
     position, note = label_position(table, label_column)
     column = table.header[position] if table.header else "first" if position == 0 else "last"

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from kerasexp.data.sources.delimited_text import SEPARATORS, Rows, read_rows
 from kerasexp.errors import Problem, UserError, closest, listing
 
 KEY = "data.label_column"
-# The first of equally good ones is taken: where numbers have decimal commas, the comma does not separate.
-SEPARATORS = {";": "semicolon", "\t": "tab", ",": "comma"}
-# Number of lines from which the separator is found.
-SAMPLE = 20
 LABEL_NAMES = ("label", "labels", "class", "target", "y")
 # A first line that counts 0, 1, 2, ... past this number is a header written by pandas, not an image.
 MAX_COUNTING = 16
@@ -55,24 +50,18 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a CSV file whose separator is a comma, a semicolon or a tab; blank lines and trailing separators are ignored.
+    """Read a CSV file of numbers; blank lines and trailing separators are ignored.
 
     Raises:
         UserError: it cannot be read, has no line below the header, or a line has another length.
     """
     name = str(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            separator = _separator(list(islice((line for line in file if line.strip()), SAMPLE)))
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, delimiter=separator)
-            numbered = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(Problem(f"cannot be read as CSV: {error}", name)) from None
-    header = numbered.pop(0)[1] if numbered and _is_header(numbered[0][1]) else None
-    if not numbered:
+    lines, rows = read_rows(path, _numbers)
+    header = None
+    if rows and _is_header(rows[0]):
+        header, lines, rows = rows[0], lines[1:], rows[1:]
+    if not rows:
         raise UserError(Problem("has no line with pixels", name))
-    lines, rows = map(list, zip(*numbered, strict=True))
     while len(rows[0]) > 1 and not any(row[-1].strip() for row in rows) and not (header and _named(header, rows[0])):
         rows = [row[:-1] for row in rows]
     while header and len(header) > len(rows[0]) and not header[-1].strip():
@@ -96,15 +85,9 @@ def _named(header: list[str], row: list[str]) -> bool:
     return len(header) >= len(row) and bool(header[len(row) - 1].strip())
 
 
-def _separator(lines: list[str]) -> str:
-    """Return the separator that gives the most numbers, then the most columns."""
-
-    def quality(separator: str) -> tuple[int, int]:
-        rows = list(csv.reader(lines, delimiter=separator))
-        return sum(map(is_number, (text for row in rows for text in row))), min(map(len, rows), default=0)
-
-    qualities = {separator: quality(separator) for separator in SEPARATORS}
-    return max(qualities, key=qualities.get) if any(width > 1 for _, width in qualities.values()) else ","
+def _numbers(rows: Rows) -> tuple[int, int]:
+    """Return how good a separator is that gives these rows: the most numbers, then the most columns."""
+    return sum(map(is_number, (text for row in rows for text in row))), min(map(len, rows), default=0)
 
 
 def is_number(text: str) -> bool:
@@ -145,7 +128,7 @@ def label_position(table: Table, wanted: str | None) -> tuple[int, str | None]:
     """
     last, header = len(table.rows[0]) - 1, table.header
     if wanted is not None:
-        return ({"first": 0, "last": last}[wanted] if wanted in ("first", "last") else _by_name(table, wanted)), None
+        return column_position(wanted, table.header, last + 1, table.file, KEY), None
     named = [i for i, name in enumerate(header or ()) if name.strip().lower() in LABEL_NAMES]
     if len(named) == 1:
         return named[0], None
@@ -164,17 +147,32 @@ def label_position(table: Table, wanted: str | None) -> tuple[int, str | None]:
     )
 
 
-def _by_name(table: Table, wanted: str) -> int:
-    if table.header is None:
-        message = f"got '{wanted}', and the file has no header; allowed: first, last"
-        raise UserError(Problem(message, table.file, KEY))
-    names = [name.strip() for name in table.header]
+def column_position(wanted: str, header: list[str] | None, width: int, file: str, key: str) -> int:
+    """Return the position of the column that a key asks for: first, last, its name in any case, or its number from 1.
+
+    Args:
+        wanted: the value of the key.
+        header: names of the columns; None without a header.
+        width: number of columns.
+        file, key: for error messages.
+
+    Raises:
+        UserError: there is no such column.
+    """
+    if wanted in ("first", "last"):
+        return 0 if wanted == "first" else width - 1
+    names = [name.strip() for name in header or ()]
     for found in (names, [name.lower() for name in names]):
         for text in (wanted.strip(), wanted.strip().lower()):
             if found.count(text) == 1:
                 return found.index(text)
-    near = closest(wanted, names)
-    raise UserError(Problem(f"no column '{wanted}'{near}; allowed: first, last, {listing(names, 6)}", table.file, KEY))
+    if wanted.isdecimal() and len(wanted) < 9 and 1 <= int(wanted) <= width:
+        return int(wanted) - 1
+    if header is None:
+        message = f"got '{wanted}', and the file has no header; allowed: first, last, or a number from 1 to {width}"
+    else:
+        message = f"no column '{wanted}'{closest(wanted, names)}; allowed: first, last, {listing(names, 6)}"
+    raise UserError(Problem(message, file, key))
 
 
 def _odd_name(header: list[str]) -> int | None:

@@ -10,6 +10,13 @@ import numpy as np
 from kerasexp.errors import Problem, UserError
 
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+# What tables have for a missing value.
+MISSING = ("", "nan")
+
+
+def label_in_cell(cell: str) -> str | None:
+    """Return the label in a cell of a table, as stored; None if it has none, as a missing value has."""
+    return None if cell.lower() in MISSING else cell
 
 
 def as_labels(labels: np.ndarray, file: str, place: Callable[[int], str]) -> np.ndarray:
@@ -29,7 +36,7 @@ def as_labels(labels: np.ndarray, file: str, place: Callable[[int], str]) -> np.
     names = []
     for value, position in zip(stored.tolist(), first, strict=True):
         text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-        if text.strip().lower() in ("", "nan"):
+        if text.strip().lower() in MISSING:
             raise UserError(Problem(f"{place(int(position))} has no label", file))
         number = float(value) if isinstance(value, float) or NUMBER.fullmatch(text) else None
         if number is not None and (number < 0 or not number.is_integer()):

@@ -1,0 +1,78 @@
+"""Preprocessed images for other programs: as CSV files of pixels, or as PNG files with a table of their labels."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from kerasexp.config import Experiment
+from kerasexp.console import Console
+from kerasexp.data.disk_arrays import chunks
+from kerasexp.data.load_data import prepare_data
+from kerasexp.data.prepared_data import PreparedData
+from kerasexp.data.sources.csv import write_csv
+from kerasexp.errors import Problem, UserError
+from kerasexp.storage import new_folder, write_bytes, write_errors, write_table
+
+TABLE = "table.csv"
+
+
+def export_csv(experiment: Experiment, folder: Path, console: Console) -> Path:
+    """Write `train.csv`, `val.csv` and `test.csv` into a new folder and return it.
+
+    Raises:
+        UserError: the folder already exists, or the data cannot be prepared.
+        RunError: the folder cannot be written.
+    """
+    return _export(experiment, folder, console, _write_csv_files)
+
+
+def export_images(experiment: Experiment, folder: Path, console: Console) -> Path:
+    """Write a PNG file for each image into a new folder, and `table.csv` with paths, labels, splits, and groups if any.
+
+    Raises:
+        UserError: the folder already exists, or the data cannot be prepared.
+        RunError: the folder cannot be written.
+    """
+    return _export(experiment, folder, console, _write_image_files)
+
+
+def _export(
+    experiment: Experiment, folder: Path, console: Console, write: Callable[[Path, PreparedData], None]
+) -> Path:
+    if folder.exists():
+        raise UserError(Problem("already exists; choose another folder", str(folder), "--output"))
+    data = prepare_data(experiment, console)
+    with write_errors(folder), new_folder(folder) as temporary:
+        write(temporary, data)
+    return folder
+
+
+def _write_csv_files(folder: Path, data: PreparedData) -> None:
+    for name, split in data.splits.items():
+        write_csv(folder / f"{name}.csv", split.images, [data.class_names[label] for label in split.labels])
+
+
+def _write_image_files(folder: Path, data: PreparedData) -> None:
+    rows, has_groups = [], any(split.groups is not None for split in data.splits.values())
+    for name, split in data.splits.items():
+        (folder / name).mkdir()
+        groups = split.groups or [""] * len(split)
+        for position, image in enumerate(chain.from_iterable(chunks(split.images))):
+            path = f"{name}/{position:06d}.png"
+            write_bytes(folder / path, _png(image))
+            rows.append([path, data.class_names[split.labels[position]], name, groups[position].lstrip("\0")])
+    header = ["image", "label", "split", *(["group"] if has_groups else [])]
+    write_table(folder / TABLE, header, (row[: len(header)] for row in rows))
+
+
+def _png(image: np.ndarray) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
+    return file.getvalue()

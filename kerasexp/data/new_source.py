@@ -1,0 +1,111 @@
+"""Where a user's images have their labels: in class folders, or in a table in or beside their folder."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from kerasexp.config.data_section import Columns, DataSource
+from kerasexp.data.found_images import find_images
+from kerasexp.data.image_archive import open_files
+from kerasexp.data.sources.image_folder import class_folders, find_layout
+from kerasexp.data.sources.image_table import TABLES, names_images, read_image_table
+from kerasexp.data.sources.table import TableListing, complete_rows, list_table
+from kerasexp.data.table_files import find_table_files, place_of_images
+from kerasexp.errors import Problem, UserError
+
+
+def find_source(place: Path, label: str | None) -> tuple[DataSource, list[str]]:
+    """Return the source that reads a user's images, and sentences about the choice.
+
+    Class folders are taken where there are any, unless a table in or beside their folder has several labels for one of them.
+
+    Args:
+        place: a folder, a zip archive or a table.
+        label: the table's column of labels; None if it is found.
+
+    Raises:
+        UserError: the table cannot be used, or a column of labels is given and there is no table.
+    """
+    if place.suffix.lower() in TABLES and place.is_file():
+        return _table_source(place, label), []
+    folders, notes = DataSource(source="image_folder", path=str(place)), []
+    has_classes = _has_class_folders(place)
+    for table in _tables_of(place):
+        try:
+            data = _table_source(table, label, None if table.parent == place else place)
+            listed = list_table(data)
+        except UserError:
+            if label is not None or not has_classes:
+                raise
+            notes.append(f"not used: the table {table.name}; `new {table}` says what it lacks")
+            continue
+        if not _concerns(listed, place):
+            continue
+        if has_classes and _folders_are_classes(listed):
+            notes.append(
+                f"not used: the table {table.name}, whose labels are those of the folders; `new {table}` takes its names"
+            )
+            break
+        return data, [*notes, f"the labels are in the table {table.name}"]
+    if label is not None:
+        raise UserError(Problem(f"there is no table of images in or beside {place}", key="--label"))
+    return folders, notes
+
+
+def _table_source(table: Path, label: str | None, images: Path | None = None) -> DataSource:
+    """Return the source that reads a table, with the folder or archive of its images unless they are at its paths."""
+    columns = {} if label is None else {"columns": Columns(label=label)}
+    try:
+        read = read_image_table(table, Columns(label=label))
+        texts = [row.path for row in complete_rows(read).complete]
+    except UserError as error:
+        problems = (replace(p, key="--label" if p.key == "data.columns.label" else p.key) for p in error.problems)
+        raise UserError(*problems) from None
+    if read.contents is not None:
+        return DataSource(source="table", path=str(table.absolute()), **columns)
+    if images is None:
+        at_paths = len(find_table_files(table, None, texts)[1].found)
+        if 2 * at_paths < len(set(texts)):
+            found, count = place_of_images(table, texts)
+            images = found if count > at_paths else None
+    elif 2 * len(find_table_files(table, None, texts)[1].found) >= len(set(texts)):
+        images = None
+    where = {} if images is None else {"images": str(images)}
+    return DataSource(source="table", path=str(table.absolute()), **where, **columns)
+
+
+def _tables_of(place: Path) -> Iterator[Path]:
+    """Yield the tables of image files directly in a folder, then those beside it or beside an archive."""
+    folders = [place, place.absolute().parent] if place.is_dir() else [place.absolute().parent]
+    for file in (file for folder in folders for file in sorted(folder.iterdir())):
+        if file.suffix.lower() in TABLES and file.is_file() and names_images(file):
+            yield file
+
+
+def _has_class_folders(place: Path) -> bool:
+    files = open_files(place)
+    found = find_images(files)
+    try:
+        listed, _ = class_folders(found, find_layout(files, found))
+    except UserError:
+        return False
+    return len({name for members in listed.values() for name in members}) > 1
+
+
+def _concerns(listed: TableListing, place: Path) -> bool:
+    """Return whether a table lists at least half of the images of a folder or archive that it is in or beside."""
+    origin, place = Path(listed.files.origin).absolute(), place.absolute()
+    images = len(listed.rest.found.paths)
+    return (origin == place or place in origin.parents) and 2 * len(listed.used) >= images
+
+
+def _folders_are_classes(listed: TableListing) -> bool:
+    """Return whether all images of a folder have one label in the table."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    for (_, file), row in listed.used.items():
+        labels[posixpath.dirname(file)].add(row.label)
+    return len(labels) > 1 and all(len(own) == 1 for own in labels.values())

@@ -1,0 +1,75 @@
+"""Parquet files as tables of text, and the images that a column may hold, as datasets on Hugging Face have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kerasexp.errors import Problem, UserError
+
+# Row -> content of its image; None if it has none.
+Contents = Callable[[int], bytes | None]
+
+
+class ParquetTable(NamedTuple):
+    """A Parquet file.
+
+    Attributes:
+        header: names of the columns.
+        rows: their values as text; a missing value is empty, and so is what has no text. An image has a name of its own.
+        contents: position of a column that holds images -> what it holds.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    contents: dict[int, Contents]
+
+
+def read_parquet(path: Path) -> ParquetTable:
+    """Read a Parquet file; what its images hold is taken from memory, and decoded when it is read.
+
+    Raises:
+        UserError: pyarrow is not installed, or the file cannot be read.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        message = "Parquet needs pyarrow: pip install 'kerasexp[parquet]'; or save the table as CSV"
+        raise UserError(Problem(message, str(path))) from None
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(Problem(f"cannot be read as Parquet: {error}", str(path))) from None
+    columns, contents = [], {}
+    for position, column in enumerate(table.columns):
+        data, names = _images(column)
+        if data is not None:
+            contents[position] = lambda row, data=data: data[row].as_py()
+            columns.append(names)
+        elif pyarrow.types.is_nested(column.type):
+            columns.append([""] * len(column))
+        else:
+            columns.append(["" if value is None else str(value).strip() for value in column.to_pylist()])
+    return ParquetTable(table.column_names, [list(row) for row in zip(*columns, strict=True)], contents)
+
+
+def _images(column: Any) -> tuple[Any, list[str]]:
+    """Return the bytes of a column and a name for each; None if it holds none.
+
+    Names are the paths beside the bytes, if no two are equal, or the numbers of the rows from 0.
+    """
+    import pyarrow
+    import pyarrow.compute
+
+    kind, names = column.type, []
+    if pyarrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        if kind.get_field_index("path") >= 0:
+            names = pyarrow.compute.struct_field(column, "path").to_pylist()
+        column = pyarrow.compute.struct_field(column, "bytes")
+    if not (pyarrow.types.is_binary(column.type) or pyarrow.types.is_large_binary(column.type)):
+        return None, []
+    if not all(names) or len(set(names)) < len(column):
+        names = [f"{row:07d}" for row in range(len(column))]
+    return column, names
