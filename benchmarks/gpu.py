@@ -53,7 +53,7 @@ def gpu() -> str:
     asked = "import tensorflow as tf; g = tf.config.list_physical_devices('GPU'); "
     asked += "print(tf.config.experimental.get_device_details(g[0])['device_name'] if g else '')"
     answer = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True).stdout.strip()
-    return answer or sys.exit("TensorFlow sees no GPU here: pip install '.[gpu]' on a machine that has one")
+    return answer or sys.exit("TensorFlow sees no GPU here: pip install 'kerasexp[gpu]' on a machine that has one")
 
 
 def row(network: str, size: int, precision: str, gpu: str, given) -> None:

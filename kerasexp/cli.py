@@ -44,8 +44,7 @@ COMMANDS = {
 }
 app = typer.Typer(
     name="kerasexp",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -59,16 +58,37 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
+# The name that the shell completes; `python -m kerasexp` has no completion of its own.
+PROGRAM, COMPLETION_OPTIONS = "kerasexp", ("--install-completion", "--show-completion")
+FIRST_STEPS = """\
+kerasexp trains and evaluates image classifiers from YAML files. What people do first:
+
+  1. Run an experiment that is shipped with it; `list` shows all:
+       python -m kerasexp run part1_digits
+
+  2. Train on your own images, a folder with one folder per class:
+       python -m kerasexp new my_images
+       python -m kerasexp run my_images.yaml
+
+  3. Predict the classes of image files, with a shipped checkpoint or a run of your own:
+       python -m kerasexp predict part1_scans my_scan.png
+
+All commands: python -m kerasexp --help"""
+
+
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ):
     """Image-classification experiments as YAML files.
 
-    Begin with: python -m kerasexp run experiments/part2_pretrained.yaml
+    Begin with: python -m kerasexp run part2_pretrained
     """
+    if context.invoked_subcommand is None:
+        print(FIRST_STEPS)
 
 
 def main() -> None:
@@ -77,7 +97,7 @@ def main() -> None:
         # A file name may hold what the terminal cannot show.
         stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(prog_name=PROGRAM if sys.argv[1:2] and sys.argv[1] in COMPLETION_OPTIONS else None)
     except KerasexpError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -16,7 +18,8 @@ BAR_WIDTH, REDRAW_SECONDS = 30, 0.25
 
 def command_line(*arguments: object) -> str:
     """Return what a user types to run a kerasexp command with these arguments."""
-    return shlex.join(["python", "-m", "kerasexp", *map(str, arguments)])
+    words = ["python", "-m", "kerasexp", *map(str, arguments)]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def shown_path(path: Path) -> str:

@@ -23,6 +23,11 @@ EXTRAS = {
 }
 
 
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra, beside an installed kerasexp of any origin."""
+    return f"pip install 'kerasexp[{extra}]'" if os.name != "nt" else f'pip install "kerasexp[{extra}]"'
+
+
 def missing_of(extra: str) -> list[str]:
     """Return the packages of an extra that are not installed."""
     return [package for package in EXTRAS[extra] if not _is_installed(package)]
@@ -111,7 +116,7 @@ def _git_commit() -> str | None:
 
 def _processor() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:

@@ -18,17 +18,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kerasexp.errors import RunError
 
 if TYPE_CHECKING:
     import numpy as np
-
-try:
-    import fcntl
-except ImportError:  # Windows: processes are not locked out
-    fcntl = None
 
 # Largest `scratch_array`, in bytes, that is kept in memory.
 IN_MEMORY = 2 * 2**30
@@ -99,7 +94,7 @@ def replacing(path: Path, temporary: Path, durable: bool) -> Iterator[None]:
 def replace_file(path: Path, temporary: Path, durable: bool = False) -> None:
     """Move a complete file to `path`, replacing any file there; `durable` as for `write_with`."""
     if durable:
-        with temporary.open("rb") as file:
+        with temporary.open("rb+") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
     os.replace(temporary, path)
 
@@ -125,6 +120,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     with temporary_folder(target.parent, target.name) as temporary:
         yield temporary
         temporary.chmod(0o755)
+        with suppress(OSError):
+            target.rmdir()  # an empty one, which Windows does not replace
         os.rename(temporary, target)
 
 
@@ -257,29 +254,27 @@ def exclusive_lock(path: Path, before_waiting: Callable[[], None] | None = None)
         BlockingIOError: another process holds the lock, and `before_waiting` is None.
         OSError: the file cannot be created.
     """
-    waited = False
-    while True:
-        with path.open("a") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if before_waiting is None:
-                        raise
-                    before_waiting()
-                    waited = True
-                    fcntl.flock(file, fcntl.LOCK_EX)
-                except OSError as error:  # some network file systems do not support locks
-                    _announce_no_locks(path.parent, error.strerror or str(error))
-            # The previous owner removed the file meanwhile; a lock on a removed file locks nobody out.
-            if not _is_same_file(path, file):
-                continue
-            try:
-                yield waited
-            finally:
-                with suppress(OSError):
-                    path.unlink()
-            return
+    from filelock import FileLock, Timeout
+
+    path.open("ab").close()  # what cannot be created is an error; what cannot be locked is not
+    lock, waited = FileLock(path, fallback_to_soft=False), False
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if before_waiting is None:
+            raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(path)) from None
+        before_waiting()
+        waited = True
+        lock.acquire()
+    except (OSError, NotImplementedError) as error:  # some network file systems do not support locks
+        _announce_no_locks(path.parent, getattr(error, "strerror", None) or str(error))
+    try:
+        yield waited
+    finally:
+        # Who waits for a file that is removed here notices, and locks the next one. Windows removes it after the release.
+        with suppress(OSError):
+            path.unlink()
+        lock.release()
 
 
 @cache
@@ -287,10 +282,3 @@ def _announce_no_locks(folder: Path, reason: str) -> None:
     """Say it once for each folder."""
     message = f"{folder}: its file system cannot lock files ({reason}); let no other process write there meanwhile"
     print(message, file=sys.stderr)
-
-
-def _is_same_file(path: Path, file: TextIO) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False

@@ -1,12 +1,18 @@
-"""Copies of folders, and names that are safe as file names."""
+"""Copies of folders, locks, and names that are safe as file names."""
 
+import errno
+import fcntl
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from kerasexp.errors import RunError
-from kerasexp.storage import GrowingTable, copy_folder, safe_name, write_rows
+from kerasexp.storage import GrowingTable, copy_folder, exclusive_lock, new_folder, safe_name, write_rows
 
 
 def folder(path: str, content: str) -> Path:
@@ -66,3 +72,100 @@ def test_a_growing_table_is_the_table_of_all_rows_and_formats_each_once(tmp_path
         assert formatted == [row["epoch"] for row in rows]
         write_rows(tmp_path / "whole.csv", [dict(row) for row in rows])
         assert (tmp_path / "growing.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from kerasexp.storage import exclusive_lock
+with exclusive_lock(Path(sys.argv[1])):
+    print("locked", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """Return a function that lets another process hold the lock for some seconds."""
+    processes = []
+
+    def hold(lock: Path, seconds: float) -> subprocess.Popen:
+        process = subprocess.Popen([sys.executable, "-c", HOLD, lock, str(seconds)], stdout=subprocess.PIPE)
+        processes.append(process)
+        assert process.stdout.readline() == b"locked\n"
+        return process
+
+    yield hold
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_lock_that_another_process_holds_is_refused_or_waited_for(held, tmp_path):
+    lock, said = tmp_path / ".lock", []
+    held(lock, 1.5)
+    with pytest.raises(BlockingIOError), exclusive_lock(lock):
+        pass
+    with exclusive_lock(lock, lambda: said.append("waiting")) as waited:
+        assert (waited, said) == (True, ["waiting"])
+    assert not lock.exists()
+    with exclusive_lock(lock, lambda: said.append("waiting")) as waited:
+        assert (waited, said) == (False, ["waiting"])
+
+
+def test_a_lock_ends_with_its_process(held, tmp_path):
+    lock = tmp_path / ".lock"
+    process = held(lock, 60)
+    process.kill()
+    process.wait()
+    assert lock.exists()
+    with exclusive_lock(lock) as waited:
+        assert not waited
+
+
+def test_one_thread_at_a_time_holds_a_lock_although_each_removes_the_file(tmp_path):
+    inside, most = [], []
+
+    def work():
+        for _ in range(20):
+            with exclusive_lock(tmp_path / ".lock", lambda: None):
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.001)
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 80 and max(most) == 1 and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_drive_without_locks_locks_nobody_out(monkeypatch, tmp_path, number):
+    """Network drives answer in several ways that they have no locks."""
+
+    def refuse(*_):
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for _ in range(2):
+        with exclusive_lock(tmp_path / ".lock") as waited:
+            assert not waited
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_cannot_be_made_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), exclusive_lock(tmp_path / "gone" / ".lock"):
+        pass
+
+
+def test_a_new_folder_takes_the_place_of_an_empty_one(tmp_path):
+    (tmp_path / "target").mkdir()
+    with new_folder(tmp_path / "target") as temporary:
+        (temporary / "file").touch()
+    assert [path.name for path in (tmp_path / "target").iterdir()] == ["file"]
+    with pytest.raises(OSError), new_folder(tmp_path / "target"):
+        pass
+    assert [path.name for path in (tmp_path / "target").iterdir()] == ["file"]

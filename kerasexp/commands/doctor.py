@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 
 from kerasexp.config.yaml_paths import data_folder
-from kerasexp.environment import EXTRAS, PACKAGES, hardware, installed_version, missing_of, versions
+from kerasexp.environment import EXTRAS, PACKAGES, hardware, install_command, installed_version, missing_of, versions
 
 DATA_FILES = (
     "mnist.npz",
@@ -41,14 +41,15 @@ def findings() -> Iterator[str]:
     found = versions()
     yield f"python {found['python']}, kerasexp {found['kerasexp']}"
     for package in (*PACKAGES, "keras-tuner", "pydantic", "typer"):
-        yield f"{package} {installed_version(package) or 'is missing: pip install .'}"
+        yield f"{package} {installed_version(package) or f'is missing: pip install {package}'}"
     for extra in EXTRAS:
         missing = missing_of(extra)
         yield f"extra '{extra}': " + (
-            f"not installed ({', '.join(missing)}); pip install '.[{extra}]'" if missing else "installed"
+            f"not installed ({', '.join(missing)}); {install_command(extra)}" if missing else "installed"
         )
     machine = hardware()
-    yield f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
+    memory = f"{machine['memory_gib']} GiB" if machine["memory_gib"] is not None else "memory unknown"
+    yield f"{machine['processor']}, {machine['cores']} cores, {memory}"
     yield "GPUs: " + (", ".join(machine["gpus"]) or "none; training runs on the CPU")
     yield _data_line()
     yield _cache_line()
@@ -72,7 +73,6 @@ def _cache_line() -> str:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        space = os.statvfs(folder)
-        return f"cache {folder}: writable, {space.f_bavail * space.f_frsize / 2**30:.1f} GiB free"
+        return f"cache {folder}: writable, {shutil.disk_usage(folder).free / 2**30:.1f} GiB free"
     except OSError as error:
         return f"cache {folder}: cannot be written ({error.strerror}); every run decodes its images anew"

@@ -1,38 +1,58 @@
-"""`new`: an experiment for a user's own images."""
+"""`new`: an experiment for a user's own images, or a copy of a shipped one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import with_homes
+from kerasexp.commands.options import complete_example, with_homes
+from kerasexp.errors import Problem, UserError
 
 
 def new(
     folder: Annotated[
-        Path,
+        Optional[Path],  # noqa: UP045 (typer reads it)
         typer.Argument(
             metavar="FOLDER",
             help="Folder or zip archive with one folder of images per class, or a table of images.",
             callback=with_homes,
         ),
-    ],
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="YAML file to write; default: NAME.yaml here.", callback=with_homes)
-    ] = None,  # noqa: UP045
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="YAML file to write; default: NAME.yaml here.", callback=with_homes),
+    ] = None,
     label: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of the labels, for a table with several that may be.")
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="COLUMN", help="Column of the labels, for a table with several that may be."),
+    ] = None,
+    example: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="NAME",
+            help="Instead of FOLDER: copy this shipped experiment, bases merged in, to a file to edit; `list` shows the names.",
+            autocompletion=complete_example,
+        ),
     ] = None,
 ):
     """Write an experiment for your own images.
 
     It follows from their classes, counts, sizes, colour and faults. `run` takes the experiment as it is. A table (CSV, TSV
-    or Parquet) with the paths and labels of images is found in or beside their folder.
+    or Parquet) with the paths and labels of images is found in or beside their folder. With --example, a shipped experiment
+    is copied instead, to begin with: new --example part1_digits
 
     Example: python -m kerasexp new my_images
     """
+    if (folder is None) == (example is None):
+        given = "both are given" if example is not None else "neither is given"
+        raise UserError(Problem(f"write either a folder of images, or --example NAME; {given}", "new"))
+    if example is not None:
+        from kerasexp.config.example_copy import copy_example
+
+        print(copy_example(example, output))
+        return
     from kerasexp.backend import import_tensorflow
     from kerasexp.console import Console
 

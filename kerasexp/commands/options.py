@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -38,8 +39,69 @@ def with_homes(value: Any) -> Any:
     return value
 
 
+def experiment_option(context: typer.Context, value: Path) -> Path:
+    """Return the file or the name of an experiment, and say if the name is also that of a shipped one, which is not used."""
+    from kerasexp.config.experiment_catalog import named_experiment
+
+    value = with_homes(value)
+    if not (context.resilient_parsing or value.is_file()) and (named := named_experiment(value)) and named.hidden:
+        print(f"{value} is {named.path} here; the shipped experiment of this name is not used", file=sys.stderr)
+    return value
+
+
+def checkpoint_option(context: typer.Context, value: Path) -> Path:
+    """Return the path or the name of a checkpoint, and say if the name is also that of a shipped one, which is not used."""
+    from kerasexp.config.shipped_files import shipped_checkpoints
+
+    value = with_homes(value)
+    shipped = shipped_checkpoints().get(str(value))
+    has_model = any((value / place / "model.keras").is_file() for place in ("", "checkpoint"))
+    if not context.resilient_parsing and has_model and shipped is not None and not value.samefile(shipped):
+        print(f"{value} is the folder {value} here; the shipped checkpoint of this name is not used", file=sys.stderr)
+    return value
+
+
+def complete_experiment(incomplete: str) -> list[str]:
+    """Return the names of experiments, the YAML files and the folders that begin with what is typed."""
+    from kerasexp.config.experiment_catalog import ENDINGS, experiment_names
+
+    return _beginning_with(incomplete, experiment_names(), lambda path: path.suffix in ENDINGS)
+
+
+def complete_checkpoint(incomplete: str) -> list[str]:
+    """Return the names of the shipped checkpoints, the models and the folders that begin with what is typed."""
+    from kerasexp.config.shipped_files import shipped_checkpoints
+
+    return _beginning_with(incomplete, shipped_checkpoints(), lambda path: path.suffix == ".keras")
+
+
+def complete_example(incomplete: str) -> list[str]:
+    """Return the names of the shipped experiments that begin with what is typed."""
+    from kerasexp.config.experiment_catalog import shipped_experiments
+
+    return [name for name in shipped_experiments() if name.startswith(incomplete)]
+
+
+def _beginning_with(incomplete: str, names: Iterable[str], is_wanted: Callable[[Path], bool]) -> list[str]:
+    above, slash, start = incomplete.rpartition("/")
+    folder = with_homes(Path(f"{above}{slash}" or "."))
+    shown = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")] if folder.is_dir() else []
+    found = [
+        f"{above}{slash}{path.name}{'/' if path.is_dir() else ''}"
+        for path in shown
+        if path.name.startswith(start) and (path.is_dir() or is_wanted(path))
+    ]
+    return list(dict.fromkeys([*(name for name in names if name.startswith(incomplete)), *found]))
+
+
 ExperimentFile = Annotated[
-    Path, typer.Argument(metavar="EXPERIMENT", help="YAML file of the experiment.", callback=with_homes)
+    Path,
+    typer.Argument(
+        metavar="EXPERIMENT",
+        help="YAML file of the experiment, or the name of one that `list` shows.",
+        callback=experiment_option,
+        autocompletion=complete_experiment,
+    ),
 ]
 Overrides = Annotated[
     Optional[list[str]],  # noqa: UP045 (typer reads it)
@@ -67,7 +129,10 @@ ClassNames = Annotated[
 CheckpointPath = Annotated[
     Path,
     typer.Argument(
-        metavar="CHECKPOINT", help="A checkpoint folder, a run directory, or a model.keras.", callback=with_homes
+        metavar="CHECKPOINT",
+        help="A checkpoint folder, a run directory, a model.keras, or the name of a shipped checkpoint.",
+        callback=checkpoint_option,
+        autocompletion=complete_checkpoint,
     ),
 ]
 

@@ -81,7 +81,11 @@ class Augmentation(Section):
     shift: float = Field(0, ge=0, le=1, description="Largest shift, as a fraction of the size, either way.")
     zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side, as a fraction, either way.")
     shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
-    flip: bool = Field(False, description="Mirror every second image, left to right; not for characters.")
+    flip: Literal["horizontal", "vertical", "both"] | bool = Field(
+        False,
+        description="Mirror every second image: horizontal, left to right, which true also stands for; vertical, upside down; "
+        "both: each at random. Not for characters.",
+    )
     color: float = Field(
         0, ge=0, lt=1, description="Largest change of brightness, contrast and saturation, as a fraction, either way."
     )
@@ -94,6 +98,12 @@ class Augmentation(Section):
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."
     )
+
+    @field_validator("flip")
+    @classmethod
+    def _horizontal_is_true(cls, flip: str | bool) -> str | bool:
+        # One value for one meaning: the two are the same run.
+        return True if flip == "horizontal" else flip
 
 
 class Labels(Section):

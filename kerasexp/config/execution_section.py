@@ -27,6 +27,6 @@ class ExecutionKeys(Section):
 
     executor: Literal["local", "ray"] = Field(
         "local",
-        description="local: processes on this machine, `--jobs` at once; ray: a Ray cluster (pip install '.[ray]').",
+        description="local: processes on this machine, `--jobs` at once; ray: a Ray cluster (pip install 'kerasexp[ray]').",
     )
     ray: Ray = Field(Ray(), description="The cluster, for executor: ray.")

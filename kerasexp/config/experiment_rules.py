@@ -10,7 +10,7 @@ from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource
 from kerasexp.config.decode_section import Argmin, LogitAdjustment
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import Svm, ZeroShot
-from kerasexp.config.loss_section import CrossEntropy, metric_losses
+from kerasexp.config.loss_section import CrossEntropy, Loss, WeightedLoss, metric_losses
 from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, ResNet18
 from kerasexp.config.schedule_section import Constant
 from kerasexp.config.section_validation import no_such_key, quoted
@@ -57,9 +57,20 @@ def _training_rules(training: Training) -> Iterator[tuple[str, str]]:
         )
     if isinstance(decode, LogitAdjustment) and (loss.complementary or loss.by_counts):
         reason = "learns from complementary labels" if loss.complementary else "allows for class frequencies itself"
-        yield "training.decode", f"logit_adjusted cannot be combined with {loss.name}, which {reason}; use argmax"
+        yield (
+            "training.decode",
+            f"logit_adjusted cannot be combined with {_described(loss)}, which {reason}; use argmax",
+        )
+    if isinstance(decode, Argmin) and getattr(loss, "class_weights", None) is not None:
+        message = "needs labels that say what an image is; decode: argmin is for complementary ones"
+        yield "training.loss.class_weights", message
     if any(later <= earlier for earlier, later in pairwise(training.validate_at)):
         yield "training.validate_at", f"got {training.validate_at}; each step must be greater than the one before it"
+
+
+def _described(loss: Loss) -> str:
+    """Return the name of a loss, with what makes it allow for class frequencies if that is not its kind."""
+    return f"{loss.name} with class_weights" if isinstance(loss, WeightedLoss) and loss.by_counts else loss.name
 
 
 def _metric_loss_rules(training: Training) -> Iterator[tuple[str, str]]:
@@ -112,7 +123,7 @@ def _frequency_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     data, training = experiment.data, experiment.training
     correction = None
     if training.loss.by_counts:
-        correction = f"training.loss: {training.loss.name}"
+        correction = f"training.loss: {_described(training.loss)}"
     elif isinstance(training.decode, LogitAdjustment):
         correction = f"training.decode: {training.decode.name}"
     for key, repeats in (("data.oversample", data.oversample), ("training.class_batches", training.class_batches)):

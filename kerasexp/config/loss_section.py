@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from kerasexp.config.section_base import Section, ShortForm
+from kerasexp.config.section_base import ClassName, EachClassOnce, Section, ShortForm
 
 
 class Triplet(Section):
@@ -60,13 +60,33 @@ class TrueLabelLoss(BaseLoss):
     )
 
 
+class WeightedLoss(TrueLabelLoss):
+    """What the losses have whose images may be weighted by their classes."""
+
+    class_weights: (
+        Annotated[
+            dict[ClassName, Annotated[float, Field(gt=0)]], Field(min_length=1), EachClassOnce
+        ] | Literal["balanced"] | None
+    ) = Field(
+        None,
+        description="Factor of the loss of each training image, by class, as Keras's class_weight: balanced (images / (classes * "
+        "images of the class), as in scikit-learn), or {cat: 2}, with 1 for the classes that are left out. val_loss and all "
+        "metrics stay unweighted.",
+    )  # fmt: skip
+
+    @property
+    def by_counts(self) -> bool:
+        """Whether the loss depends on the number of training images of each class."""
+        return self.class_weights == "balanced"
+
+
 class ComplementaryLoss(BaseLoss):
     """What the losses have whose labels say what an image is NOT."""
 
     complementary: ClassVar[bool] = True
 
 
-class CrossEntropy(TrueLabelLoss):
+class CrossEntropy(WeightedLoss):
     """Cross-entropy."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
@@ -89,7 +109,7 @@ class ClassBalanced(TrueLabelLoss):
     beta: float = Field(0.999, ge=0, le=1, description="0 weights all images alike, 1 by 1 / images of the class.")
 
 
-class Focal(TrueLabelLoss):
+class Focal(WeightedLoss):
     """Cross-entropy that counts images less the better they are classified (Lin et al., ICCV 2017)."""
 
     name: Literal["focal"] = "focal"

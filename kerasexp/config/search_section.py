@@ -174,6 +174,10 @@ def _problems(search: Search) -> list[Problem]:
     if settings.algorithm == "hyperband" and "training.epochs" in search.space.domains:
         message = "is varied by hyperband itself; write the largest number of epochs here"
         problems.append(Problem(message, place, "training.epochs"))
+    training = search.space.raw.get("training")
+    if settings.algorithm == "hyperband" and isinstance(training, dict) and training.get("max_minutes") is not None:
+        message = "cannot be combined with hyperband, which continues trials for more epochs; use search.max_minutes"
+        problems.append(Problem(message, place, "training.max_minutes"))
     for name in ("seed", "name"):
         if name in search.space.domains:
             problems.append(Problem("cannot be searched: no value of it is better than another", place, name))

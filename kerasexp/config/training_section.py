@@ -100,6 +100,12 @@ class Training(Section):
     save_minutes: float = Field(
         5, ge=0, description="Minutes between two saves, within an epoch, of the state from which `--resume` continues."
     )
+    max_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="Minutes after which the training stops at the end of its step, validates, and goes on to the evaluation; "
+        "the time of all processes of the run counts. null: no limit. `--resume` with a larger limit continues.",
+    )
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
         "auto", description="auto: mixed_bfloat16 or mixed_float16 on a GPU that is faster with it, float32 elsewhere."
     )

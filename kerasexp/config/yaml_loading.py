@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.config.experiment import Experiment
+from kerasexp.config.experiment_catalog import ENDINGS, experiment_names, named_experiment, shipped_experiments
 from kerasexp.config.experiment_rules import broken_rules
 from kerasexp.config.model_section import IMAGENET
 from kerasexp.config.section_validation import file_of, quoted, validated
@@ -123,14 +124,22 @@ def resolved(
 
 
 def existing(path: Path) -> Path:
-    """Return the absolute path of an existing file; raise UserError with the files that exist instead."""
+    """Return the absolute path of an existing file, or of the experiment of that name.
+
+    Raises:
+        UserError: there is neither; it names the files and experiments that there are.
+    """
     if is_there(path) and path.is_file():
         return path.resolve()
+    if (named := named_experiment(path)) is not None:
+        return named.path.resolve()
     if is_there(path):
         raise UserError(Problem(f"{_kind(path)}; an experiment is a YAML file", str(path)))
     near = _yaml_files(path.parent) or _yaml_files(Path("."))
     here = f"; here: {listing(near)}" if near else ""
-    raise UserError(Problem(f"no such file{closest(path.name, near)}{here}", str(path)))
+    names, kind = experiment_names(), "file" if path.suffix in ENDINGS else "file or experiment"
+    nearest = closest(path.name, near) or closest(path.as_posix(), names) or closest(path.stem, names)
+    raise UserError(Problem(f"no such {kind}{nearest}{here}; `list` shows the shipped experiments", str(path)))
 
 
 def _kind(path: Path) -> str:
@@ -146,11 +155,13 @@ def named_file(name: str, file: Path, key: str) -> Path:
     found = find_file(name, file.parent)
     if found is not None and found.is_file():
         return found.resolve()
+    if name in (shipped := shipped_experiments()):
+        return shipped[name].resolve()
     if found is not None and name:
         raise UserError(Problem(f"'{name}' {_kind(found)}; a YAML file is needed here", str(file), key))
     parent = Path(name).parent
     near = [str(parent / other) for other in _yaml_files(file.parent / parent)]
-    raise UserError(Problem(f"no such file: {quoted(name)}{closest(name, near)}", str(file), key))
+    raise UserError(Problem(f"no such file: {quoted(name)}{closest(name, [*near, *shipped])}", str(file), key))
 
 
 def with_base(

@@ -16,7 +16,9 @@ MAX_DEPTH = 100
 # Python refuses to print numbers of more than 4,300 digits, which have some 14,000 bits.
 MAX_BITS = 10_000
 # Mappings whose keys are names, and lists of names: `010`, `1.10` and `no` are these characters there, not 8, 1.1 and false.
-NAMES = (("variants",), ("labels", "keep"), ("labels", "select"), ("class_names",), ("zero_shot", "outputs"))
+NAMES = (
+    ("variants",), ("labels", "keep"), ("labels", "select"), ("class_names",), ("zero_shot", "outputs"), ("loss", "class_weights"),
+)  # fmt: skip
 NAME_LISTS, NAME_MAPS = (("labels", "select"),), (("class_names",),)
 
 

@@ -54,7 +54,7 @@ def draw_affine_maps(
         config: the ranges.
         count: number of images.
         size: height and width of the images, in pixels.
-        generator: the source of randomness. The same numbers are drawn whatever the ranges; those of the flip come last.
+        generator: the source of randomness. The same numbers are drawn whatever the ranges; those of the flips come last.
 
     Returns:
         float32 [count, 8]: rows (a0, a1, a2, b0, b1, b2, 0, 0) for ImageProjectiveTransformV3; output pixel (x, y) is read
@@ -72,11 +72,15 @@ def draw_affine_maps(
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     a2 = middle_x - a0 * (middle_x + shift_x) - a1 * (middle_y + shift_y)
     b2 = middle_y - b0 * (middle_x + shift_x) - b1 * (middle_y + shift_y)
-    if config.flip:
-        # Mirroring comes last: output pixel x reads what the opposite pixel would have read.
+    # Mirroring comes last: an output pixel reads what the opposite pixel would have read.
+    if config.flip in (True, "both"):
         mirrored = generator.uniform(-1, 1, count) > 0
         a2, b2 = np.where(mirrored, a2 + a0 * (width - 1), a2), np.where(mirrored, b2 + b0 * (width - 1), b2)
         a0, b0 = np.where(mirrored, -a0, a0), np.where(mirrored, -b0, b0)
+    if config.flip in ("vertical", "both"):
+        mirrored = generator.uniform(-1, 1, count) > 0
+        a2, b2 = np.where(mirrored, a2 + a1 * (height - 1), a2), np.where(mirrored, b2 + b1 * (height - 1), b2)
+        a1, b1 = np.where(mirrored, -a1, a1), np.where(mirrored, -b1, b1)
     zero = np.zeros(count)
     return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1).astype(np.float32)
 

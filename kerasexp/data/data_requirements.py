@@ -25,6 +25,12 @@ def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
     if batches is not None and batches.classes > classes and data.stand_in is None:
         message = f"{batches.classes} is more than the {classes} classes that have training images"
         problems.append(Problem(message, experiment.name, "training.class_batches.classes"))
+    weights = getattr(experiment.training.loss, "class_weights", None)
+    # A stand-in may have other classes.
+    for name in weights if isinstance(weights, dict) and data.stand_in is None else ():
+        if name not in data.class_names:
+            message = f"'{name}' is no class of the data{closest(name, data.class_names)}; classes: {listing(data.class_names, 30)}"
+            problems.append(Problem(message, experiment.name, "training.loss.class_weights"))
     problems += [Problem(text, experiment.name, f"model.head.{key}") for key, text in _head_misfits(experiment, data)]
     absent = [data.class_names[label] for label in absent_labels(data)]
     # A class that the experiment removes on purpose is no problem; `absence` explains the effect.

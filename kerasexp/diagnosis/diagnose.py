@@ -13,7 +13,8 @@ import numpy as np
 
 from kerasexp.config import Experiment, experiment_from, load_experiment
 from kerasexp.config.data_section import FILE_SOURCES, Preprocessing, SourceName
-from kerasexp.config.yaml_paths import find_file, places
+from kerasexp.config.experiment_catalog import named_experiment
+from kerasexp.config.yaml_paths import find_file, is_there, places
 from kerasexp.console import Console
 from kerasexp.data.dataset_statistics import image_statistics, merge_statistics, summarize
 from kerasexp.data.file_accounting import fault_lines
@@ -132,13 +133,18 @@ def diagnose(
     return "\n".join([*as_text(diagnosis, advice), str(output)])
 
 
+def _is_name(source: str) -> bool:
+    """Return whether a source is the name of an experiment, and no path."""
+    return not is_there(Path(source)) and named_experiment(source) is not None
+
+
 def resolve_target(source: str, data_path: str | None, overrides: Sequence[str]) -> Target:
     """Return the data given by a source's name, a path, or an experiment's file.
 
     Raises:
         UserError: it is none of them, or the experiment is invalid.
     """
-    if source.lower().endswith(YAML):
+    if source.lower().endswith(YAML) or (source not in get_args(SourceName) and _is_name(source)):
         if data_path is not None:
             raise UserError(Problem("the experiment file names the data; remove this option", key="--data-path"))
         return Target(source, load_experiment(source, overrides), from_file=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import time
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 from kerasexp.config import Experiment
 from kerasexp.config.data_section import Data
 from kerasexp.config.execution_section import Ray
+from kerasexp.environment import install_command
 from kerasexp.errors import Interrupted, KerasexpError, Problem, UserError
 from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, run_task
 
@@ -40,7 +42,7 @@ class RayCluster:
         try:
             import ray
         except ImportError:
-            message = "got 'ray', which is not installed: pip install '.[ray]'"
+            message = f"got 'ray', which is not installed: {install_command('ray')}"
             raise UserError(Problem(message, key="executor")) from None
         self._ray, self._settings = ray, settings
         self._running: dict[Any, Task] = {}
@@ -162,9 +164,7 @@ def _run_on_node(task: Task, folder: str, keys: list[str], *prepared: Any) -> Fa
     except OSError:
         is_shared = False
     if not is_shared:
-        cause = (
-            f"{os.uname().nodename} cannot access {folder}; the run directories must be on a disk that all nodes share"
-        )
+        cause = f"{platform.node()} cannot access {folder}; the run directories must be on a disk that all nodes share"
         return Failure(FailureKind.OTHER, cause)
     cache = DataCache({key: data for key, data in zip(keys, prepared, strict=True) if data is not None})
     deadline = time.monotonic() + LOST_NODE_SECONDS

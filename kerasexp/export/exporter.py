@@ -16,7 +16,7 @@ from kerasexp.config.yaml_paths import is_there
 from kerasexp.console import Console
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.source import BrokenImage
-from kerasexp.environment import missing_of
+from kerasexp.environment import install_command, missing_of
 from kerasexp.errors import KerasexpError, Problem, RunError, UserError, closest, listing
 from kerasexp.evaluation.file_predictions import ImageFile, image_files, preprocessed
 from kerasexp.export import FORMATS, ExportFormat
@@ -60,7 +60,7 @@ def plan_export(checkpoint: Path, format: str, output: Path | None, images: Path
     form = FORMATS[format]
     if form.extra is not None and (missing := missing_of(form.extra)):
         needs = f"{format} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
-        raise UserError(Problem(f"{needs}: pip install '.[{form.extra}]'", "--format"))
+        raise UserError(Problem(f"{needs}: {install_command(form.extra)}", "--format"))
     folder = find_checkpoint(checkpoint)
     output = output or Path(_name_of(folder) + form.ending)
     if not form.folder and output.suffix != form.ending:

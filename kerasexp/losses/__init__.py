@@ -49,6 +49,23 @@ def build_loss(loss: Loss, counts: list[int]) -> keras.losses.Loss:
     return LOSSES[loss.name](loss, counts)
 
 
+def class_weights(loss: Loss, counts: list[int], class_names: list[str]) -> dict[int, float] | None:
+    """Return the weight of each label, for Keras's `fit`; None if the loss has no weights.
+
+    Args:
+        loss: the section of the experiment.
+        counts: number of training images of each class; one without images has the weight 1.
+        class_names: in the order of the labels.
+    """
+    weights = getattr(loss, "class_weights", None)
+    if weights is None:
+        return None
+    if weights == "balanced":
+        present, total = np.count_nonzero(counts), sum(counts)
+        return {label: total / (present * count) if count else 1.0 for label, count in enumerate(counts)}
+    return {label: weights.get(name, 1.0) for label, name in enumerate(class_names)}
+
+
 def build_metric_losses(loss: Loss, classes: int, width: int) -> dict[str, MetricLoss]:
     """Return the losses of integer labels [n] and embeddings [n, width] that the experiment adds, by name."""
     return {name: METRIC_LOSSES[name](part, classes, width) for name, part in metric_losses(loss).items()}

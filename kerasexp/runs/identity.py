@@ -25,7 +25,7 @@ class Identity:
     Attributes:
         run: digest of all that decides the result: resolved content, data, what it starts from, and the numerics version. The
             experiment's name, its reported metrics, what is watched and shown, and the places of files have no part in it.
-        resume: the same but for the number of epochs: a run may be resumed for more of them.
+        resume: the same but for the number of epochs and the limit of time: a run may be resumed for more of both.
     """
 
     run: str
@@ -36,7 +36,7 @@ def identify(experiment: Experiment, data: PreparedData, upstream_key: str | Non
     """Return the identity of an experiment with its data; `upstream_key` is that of the run that it starts from."""
     return Identity(
         _digest(experiment, data, upstream_key, WITHOUT_EFFECT),
-        _digest(experiment, data, upstream_key, WITHOUT_EFFECT | {"epochs"}),
+        _digest(experiment, data, upstream_key, WITHOUT_EFFECT | {"epochs", "max_minutes"}),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from kerasexp.config import Experiment, load_experiment, resolved_yaml
@@ -69,7 +70,7 @@ def _ranges(data: PreparedData) -> dict[str, Any]:
 
 
 def record_training(manifest: dict[str, Any], experiment: Experiment, fitted: TrainingResult, console: Console) -> None:
-    """Record the training time, the kept epoch and the number of tied epochs; print a tie."""
+    """Record the training time, the kept epoch, the number of tied epochs and a limit of time; print tie and limit."""
     manifest["times"]["train_seconds"] = round(fitted.seconds, 3)
     if not fitted.epochs:  # a classical head has no epochs
         return
@@ -82,6 +83,9 @@ def record_training(manifest: dict[str, Any], experiment: Experiment, fitted: Tr
     }
     if (tie := fitted.tie(kept.monitor)) is not None:
         console.line(tie)
+    if fitted.time_limit is not None:
+        manifest["time_limit"] = asdict(fitted.time_limit)
+        console.line(f"{fitted.time_limit}; --resume with a larger limit continues")
 
 
 @contextmanager

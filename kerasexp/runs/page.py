@@ -16,6 +16,7 @@ from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.page_plots import run_plots
 from kerasexp.runs.results import CLASSES, DATA, SECTIONS, TRAINING, Results
 from kerasexp.storage import write_bytes, write_text
+from kerasexp.training.training_result import TimeLimit
 
 # Metrics that a paper may report and a run measures: split and key. As in Keras, a bare name is of train, averaged over the
 # last epoch.
@@ -98,6 +99,7 @@ def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]
         "manifest": manifest,
         "metrics": metrics,
         "tie": results.fitted.tie(experiment.training.checkpoint.monitor),
+        "time_limit": None if (limit := manifest.get("time_limit")) is None else TimeLimit(**limit),
         "reported": reported,
         "foremost": _foremost(reported),
         "metric_rows": part(TRAINING, "table of the metrics", lambda: metric_rows(metrics["val"], metrics["test"]), []),

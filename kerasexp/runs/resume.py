@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from kerasexp.config import Experiment, load_experiment
@@ -73,6 +74,10 @@ def _unfinished_run(experiment: Experiment, identity: Identity, run_dir: Path | 
         )
         raise UserError(Problem(message, str(run_dir), "--resume"))
     if not _can_continue(run, experiment, identity):
+        if (limit := manifest.get("time_limit")) is not None:
+            given, used = experiment.training.max_minutes, limit["minutes"]
+            message = f"got {given:g}, and the run there has used {used:g}; give more, or null"
+            raise UserError(Problem(message, str(run_dir), "training.max_minutes"))
         epochs = load_experiment(run.experiment).training.epochs
         message = f"got {experiment.training.epochs}, and the run there has finished {epochs}; give more"
         raise UserError(Problem(message, str(run_dir), "training.epochs"))
@@ -80,7 +85,10 @@ def _unfinished_run(experiment: Experiment, identity: Identity, run_dir: Path | 
 
 
 def _can_continue(run: RunDirectory, experiment: Experiment, identity: Identity) -> bool:
-    """Whether a run is unfinished, or has finished with as many epochs or fewer."""
-    if run.read_manifest().get("status") != "finished" or is_finished(run, identity):
+    """Whether a run is unfinished, or has finished with as many epochs or fewer, or within a smaller limit of time."""
+    manifest = run.read_manifest()
+    if manifest.get("status") != "finished" or is_finished(run, identity):
         return True
+    if (limit := manifest.get("time_limit")) is not None:
+        return (experiment.training.max_minutes or math.inf) > limit["minutes"]
     return load_experiment(run.experiment).training.epochs < experiment.training.epochs

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from kerasexp.config.data_section import Preprocessing, ValuePair
+from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.data.value_range import ValueRange
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import Problem, UserError, closest
 from kerasexp.saving.model_file import load_classifier
 from kerasexp.storage import write_json
 
@@ -96,6 +97,8 @@ def write_temperature(folder: Path, temperature: float) -> None:
 def find_checkpoint(path: Path) -> Path:
     """Return the checkpoint folder for a path: the folder itself, a run directory, or a `model.keras` file.
 
+    The name of a shipped checkpoint stands for it where there is no checkpoint of that name here.
+
     Raises:
         UserError: there is no checkpoint.
     """
@@ -107,12 +110,15 @@ def find_checkpoint(path: Path) -> Path:
                 message = f"has no {' and no '.join(missing)} beside {MODEL}, so it is not a checkpoint"
                 raise UserError(Problem(message, str(folder)))
             return folder
+    if str(path) in (shipped := shipped_checkpoints()):
+        return shipped[str(path)]
     raise UserError(Problem(_why_not(path), str(path)))
 
 
 def _why_not(path: Path) -> str:
     if not path.exists():
-        return "no such file or folder"
+        shipped = shipped_checkpoints()
+        return f"no such file or folder{closest(path.name, shipped)}; shipped checkpoints: {', '.join(shipped)}"
     accepted = f"a folder with {MODEL}, {CLASSES} and {PREPROCESSING}, or a run's directory"
     other = "a SavedModel" if (path / "saved_model.pb").exists() else OTHERS.get(path.suffix.lower())
     if other is not None:

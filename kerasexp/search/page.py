@@ -75,7 +75,7 @@ def _row(trial: Trial, domains: dict[str, Domain]) -> dict[str, Any]:
 def _confirmed(directory: SearchDirectory, study: FinishedStudy) -> dict[str, Any]:
     """Return what the page shows of the study of the winner."""
     return {
-        "page": str(study.directory.page.relative_to(directory.path)),
+        "page": study.directory.page.relative_to(directory.path).as_posix(),
         "rows": [
             [variant.name, *(with_spread(variant.metrics.get(f"{split}_accuracy")) or "–" for split in ("val", "test"))]
             for variant in study.results.variants

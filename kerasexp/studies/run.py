@@ -130,7 +130,7 @@ class _StudyProgress:
         return results
 
     def _outcome(self, task: Task) -> RunOutcome:
-        place, folder = (task.name, task.seed), str(task.folder.relative_to(self._directory.path))
+        place, folder = (task.name, task.seed), task.folder.relative_to(self._directory.path).as_posix()
         result = self._ended.get(place)
         if result is not None and result.failure is not None:
             return RunOutcome(*place, folder, "failed", result.failure.cause)

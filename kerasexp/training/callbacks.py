@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from kerasexp.config.training_section import Checkpoint, Training, direction
-from kerasexp.storage import replacing
+from kerasexp.storage import replacing, write_bytes
 from kerasexp.training.training_clock import Clock
 from kerasexp.training.training_devices import last_learning_rate, steps_done
 
@@ -36,6 +36,16 @@ class AtomicCheckpoint(keras.callbacks.ModelCheckpoint):
     def set_model(self, model: keras.Model) -> None:
         saved = self._classifier
         super().set_model(keras.Model(saved.input, saved.output, name=saved.name))
+
+    def set_aside(self, path: Path) -> None:
+        """Copy the file to `path`, from where `take_back` returns it; nothing if there is none yet."""
+        if self.kept is not None:
+            write_bytes(path, self._final.read_bytes())
+
+    def take_back(self, path: Path) -> None:
+        """Replace the file by the one that was set aside, if there is one."""
+        if path.is_file():
+            write_bytes(self._final, path.read_bytes())
 
     def on_epoch_end(self, epoch, logs=None):
         # An epoch with a NaN is never saved, not even by `keep: last`.

@@ -12,8 +12,8 @@ from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.input_pipeline import evaluation_batch_size, evaluation_batches, training_batches
 from kerasexp.data.prepared_data import PreparedData, Split
-from kerasexp.errors import NonFiniteLoss
-from kerasexp.losses import build_loss
+from kerasexp.errors import NonFiniteLoss, listing
+from kerasexp.losses import build_loss, class_weights
 from kerasexp.models import MODELS
 from kerasexp.models.decoding_layer import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
@@ -33,7 +33,7 @@ from kerasexp.training.training_accuracy import build_accuracy
 from kerasexp.training.training_batch_norm import fuse_norms
 from kerasexp.training.training_clock import Clock
 from kerasexp.training.training_devices import largest_batch_size, train_as_one_device
-from kerasexp.training.training_result import TrainingResult
+from kerasexp.training.training_result import TimeLimit, TrainingResult
 from kerasexp.training.training_state import TrainingState
 
 
@@ -68,6 +68,7 @@ def fit_by_gradients(
     # 1. The model, its loss and its optimizer.
     steps = sampling.size(counts).steps
     model, optimizer = _compiled(classifier, experiment, counts, steps)
+    weights = _class_weights(training, data, console)
 
     # 2. The callbacks.
     clock = Clock()
@@ -93,6 +94,7 @@ def fit_by_gradients(
                 steps_per_epoch=steps,
                 validation_data=validation,
                 callbacks=[*callbacks.in_order, progress, state],
+                class_weight=weights,
                 shuffle=False,  # the batches are shuffled already
                 verbose=0,
             )
@@ -103,13 +105,16 @@ def fit_by_gradients(
             raise NonFiniteLoss(_non_finite_message(callbacks, steps, training, run))
         state.finish()
         stop.raise_if_asked()
-    history, gradients = callbacks.history.rows, callbacks.flow.gradients()
-    kept, monitor = callbacks.checkpoint.kept, training.checkpoint.monitor
-    is_ranked = training.checkpoint.keep == "best"
-    tied = sum(row[monitor] == history[kept - 1][monitor] for row in history) if is_ranked else 1
-    return TrainingResult(
-        history, gradients, callbacks.early.rows, kept, seconds, epochs=len(history), tied=max(tied, 1)
-    )
+    return _result(callbacks, training, seconds, state.time_limit)
+
+
+def _class_weights(training: Training, data: PreparedData, console: Console) -> dict[int, float] | None:
+    """Return the weight of each label, and show them; None without weights."""
+    weights = class_weights(training.loss, data.training_counts, data.class_names)
+    if weights is not None:
+        named = (f"{name} {weights[label]:.4g}" for label, name in enumerate(data.class_names))
+        console.line(f"class weights: {listing(named)}")
+    return weights
 
 
 def _compiled(
@@ -166,6 +171,23 @@ def _callbacks(
         non_finite,
     ]
     return _Callbacks(in_order, checkpoint, history, flow, early, non_finite)
+
+
+def _result(callbacks: _Callbacks, training: Training, seconds: float, time_limit: TimeLimit | None) -> TrainingResult:
+    """Return what the callbacks have recorded."""
+    history, kept, monitor = callbacks.history.rows, callbacks.checkpoint.kept, training.checkpoint.monitor
+    is_ranked = training.checkpoint.keep == "best"
+    tied = sum(row[monitor] == history[kept - 1][monitor] for row in history) if is_ranked else 1
+    return TrainingResult(
+        history,
+        callbacks.flow.gradients(),
+        callbacks.early.rows,
+        kept,
+        seconds,
+        epochs=len(history),
+        tied=max(tied, 1),
+        time_limit=time_limit,
+    )
 
 
 def _non_finite_message(callbacks: _Callbacks, steps: int, training: Training, run: RunFiles) -> str:

@@ -6,7 +6,7 @@ import re
 
 import keras
 
-from kerasexp.environment import missing_of
+from kerasexp.environment import install_command, missing_of
 from kerasexp.errors import Problem, UserError
 
 KEY, PRESET = "model.weights", "resnet_18_imagenet"
@@ -22,7 +22,7 @@ def load_resnet18(backbone: keras.Model) -> str:
     """
     if missing := missing_of("hub"):
         needs = f"resnet18's ImageNet weights come from {', '.join(missing)}, which is not installed"
-        raise UserError(Problem(f"{needs}: pip install '.[hub]'; or write weights: null for random ones", key=KEY))
+        raise UserError(Problem(f"{needs}: {install_command('hub')}; or write weights: null for random ones", key=KEY))
     for layer in hub_backbone().layers:
         if layer.weights:
             backbone.get_layer(own_name(layer.name)).set_weights(layer.get_weights())

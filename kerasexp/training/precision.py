@@ -41,7 +41,7 @@ def precision_message(precision: str, wanted: str, devices: list[str]) -> str:
 def _has_bfloat16() -> bool:
     """Return whether the processor has instructions for bfloat16, as far as Linux states it."""
     with suppress(OSError):
-        return re.search(r"\b(avx512_bf16|amx_bf16)\b", Path("/proc/cpuinfo").read_text()) is not None
+        return re.search(r"\b(avx512_bf16|amx_bf16)\b", Path("/proc/cpuinfo").read_text(encoding="utf-8")) is not None
     return False
 
 

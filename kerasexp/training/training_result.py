@@ -8,6 +8,29 @@ from kerasexp.training.gradient_flow import Gradients
 
 
 @dataclass(frozen=True)
+class TimeLimit:
+    """Where `training.max_minutes` stopped a training.
+
+    Attributes:
+        minutes: the limit.
+        epoch, step: the last ones, from 1; the epoch may be incomplete, and is the last one of the history.
+        epochs, steps: how many were asked for, and how many an epoch has.
+    """
+
+    minutes: float
+    epoch: int
+    step: int
+    epochs: int
+    steps: int
+
+    def __str__(self) -> str:
+        return (
+            f"training.max_minutes {self.minutes:g} stopped the training in epoch {self.epoch} of {self.epochs}, "
+            f"after step {self.step} of {self.steps}"
+        )
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """The results of a training, apart from the checkpoint.
 
@@ -21,6 +44,7 @@ class TrainingResult:
             standard deviation of the accuracy.
         epochs: the number of trained epochs; 0 for a classical head, although its history has one row.
         tied: how many epochs equal the kept one in the monitored metric, itself included; 1 if the last epoch is always kept.
+        time_limit: where the limit of time stopped the training; None if it came to its end.
     """
 
     history: list[dict[str, float]]
@@ -31,6 +55,7 @@ class TrainingResult:
     cross_validation: list[dict[str, float]] = field(default_factory=list)
     epochs: int = 0
     tied: int = 1
+    time_limit: TimeLimit | None = None
 
     def tie(self, monitor: str) -> str | None:
         """Return a sentence on the epochs that tie in the monitored metric, and the one kept; None without a tie."""

@@ -28,6 +28,7 @@ from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.interruption import StopRequest
 from kerasexp.training.training_clock import Clock
 from kerasexp.training.training_devices import value_of
+from kerasexp.training.training_result import TimeLimit
 
 KEPT_FILES = 2
 ROWS, COUNTS = "rows", ("epoch", "step")
@@ -46,7 +47,8 @@ class TrainingState(keras.callbacks.Callback):
     """Saves the state of a training after each epoch, at intervals within it and before stopping; and restores it.
 
     It is the last callback, so that the others have finished each event before it. `begin` is the epoch and step, both
-    from 0, at which the training continues; `is_over` says that nothing is left to train.
+    from 0, at which the training continues; `is_over` says that nothing is left to train; `time_limit` says where
+    `training.max_minutes` stopped it, which is as a signal stops it, but that the training ends in order.
 
     Args:
         folder: holds the states; the two newest are kept.
@@ -54,7 +56,7 @@ class TrainingState(keras.callbacks.Callback):
         callbacks: all others of the training.
         flow: the recorded gradients.
         clock: the clock of the training.
-        training: its `epochs`, and `save_minutes`, the interval of saving within an epoch.
+        training: its `epochs`, `max_minutes`, and `save_minutes`, the interval of saving within an epoch.
         stop: whether to save and stop.
     """
 
@@ -70,6 +72,7 @@ class TrainingState(keras.callbacks.Callback):
     ):
         super().__init__()
         self.begin, self.is_over = (0, 0), False
+        self.time_limit: TimeLimit | None = None
         self._folder, self._trained, self._flow, self._clock = folder, model, flow, clock
         self._callbacks = {
             type(callback).__name__: callback for callback in callbacks if type(callback) in SAVED_ATTRIBUTES
@@ -100,10 +103,9 @@ class TrainingState(keras.callbacks.Callback):
 
     def finish(self) -> None:
         """Save the final state, from which more epochs can continue, and delete the others."""
-        if not self.is_over:
+        if not self.is_over and self.time_limit is None:
             self._save(self._epoch + 1, 0, is_over=self._trained.stop_training)
-        for path in states(self._folder)[1:]:
-            path.unlink(missing_ok=True)
+        _remove(states(self._folder)[1:])
 
     def on_train_begin(self, logs=None):
         # Keras's callbacks reset themselves in this event.
@@ -132,8 +134,25 @@ class TrainingState(keras.callbacks.Callback):
         if self._stop.signal is not None:
             self._save(self._epoch, step)
             self._stop.raise_if_asked()
+        if self._is_time_up(step):
+            self._save(self._epoch, step)
+            # The incomplete epoch is validated, and may be kept. A process that continues it returns to before that.
+            if (checkpoint := self._callbacks.get(AtomicCheckpoint.__name__)) is not None:
+                checkpoint.set_aside(_aside(states(self._folder)[0]))
+            self.time_limit = TimeLimit(
+                self._training.max_minutes, self._epoch + 1, step, self._training.epochs, self.params["steps"]
+            )
+            self._trained.stop_training = True
+            return
         if time.monotonic() - self._saved_at > 60 * self._training.save_minutes:
             self._save(self._epoch, step)
+
+    def _is_time_up(self, step: int) -> bool:
+        """Return whether the limit of time is reached with something left to train."""
+        limit = self._training.max_minutes
+        is_last = step == self.params["steps"] and self._epoch + 1 == self._training.epochs
+        is_stopped = self._trained.stop_training  # a loss that is not finite
+        return limit is not None and self._clock.seconds() >= 60 * limit and not (is_last or is_stopped)
 
     def _variables(self) -> list[Any]:
         """Return the variables of model, random generators and optimizer, each once and in a fixed order."""
@@ -168,8 +187,7 @@ class TrainingState(keras.callbacks.Callback):
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{epoch:06d}-{step:09d}.npz"
         write_with(path, lambda file: np.savez(file, **arrays), durable=True)
-        for old in states(self._folder)[KEPT_FILES:]:
-            old.unlink(missing_ok=True)
+        _remove(states(self._folder)[KEPT_FILES:])
         self._saved_at = time.monotonic()
 
     def _restore(self, path: Path, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
@@ -184,6 +202,8 @@ class TrainingState(keras.callbacks.Callback):
         for name, columns in about.get("columns", {}).items():
             about["callbacks"][name][ROWS] = _rows(columns, arrays[f"rows/{name}"])
         self._restored, self.begin = about, (about["epoch"], about["step"])
+        if (checkpoint := self._callbacks.get(AtomicCheckpoint.__name__)) is not None:
+            checkpoint.take_back(_aside(path))
         self.is_over = about["over"] or about["epoch"] >= self._training.epochs
         self._restore_callbacks()
 
@@ -203,6 +223,18 @@ def _rows(columns: Sequence[str], table: np.ndarray) -> list[dict[str, float]]:
         {name: int(value) if name in COUNTS else value for name, value in zip(columns, values, strict=True)}
         for values in table.tolist()
     ]
+
+
+def _aside(state: Path) -> Path:
+    """Return the place of the checkpoint that belongs to the state of a training that the limit of time stopped."""
+    return state.with_suffix(".keras")
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    """Remove states, with the checkpoints that belong to them."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+        _aside(path).unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

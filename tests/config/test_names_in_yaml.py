@@ -161,5 +161,5 @@ def _fields_of_names(section: type[BaseModel], above: str = "", seen: tuple = ()
 def test_every_key_that_holds_names_is_read_so():
     ends = {names[-2:] for names in NAMES}
     keys = _fields_of_names(Experiment)
-    assert {key for _, key in keys} == {"keep", "select", "class_names", "outputs"}
+    assert {key for _, key in keys} == {"keep", "select", "class_names", "outputs", "class_weights"}
     assert all(pair in ends or pair[1:] in ends for pair in keys)

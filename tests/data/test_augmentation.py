@@ -151,6 +151,36 @@ def test_half_of_the_images_are_flipped_without_effect_on_other_draws():
     assert np.array_equal(plain[same], flipped[same])
 
 
+def test_flips_mirror_left_and_right_upside_down_or_both():
+    assert np.array_equal(warped(Augmentation(flip="horizontal")), SQUARE[:, :, ::-1])
+    assert np.array_equal(warped(Augmentation(flip="vertical")), SQUARE[:, ::-1])
+    assert np.array_equal(warped(Augmentation(flip="both")), SQUARE[:, ::-1, ::-1])
+    # Images that are not square, with other changes first.
+    images = np.random.default_rng(1).integers(0, 256, (3, 6, 9, 1)).astype(np.float32)
+    how = {"rotation": 15, "shift": 0.1, "zoom": 0.2, "shear": 5, "fill": "nearest"}
+    plain = warped(Augmentation(**how), images)
+    assert warped(Augmentation(flip="vertical", **how), images) == pytest.approx(plain[:, ::-1], abs=0.01)
+    assert warped(Augmentation(flip="both", **how), images) == pytest.approx(plain[:, ::-1, ::-1], abs=0.01)
+
+
+def test_both_flips_are_drawn_independently_and_true_draws_what_it_did():
+    def row(flip):
+        return draw_affine_maps(Augmentation(flip=flip), 4000, (28, 28), np.random.default_rng(0))
+
+    assert np.array_equal(row(True), row("horizontal")) and Augmentation(flip="horizontal").flip is True
+    across, down = row("both")[:, 0] < 0, row("both")[:, 4] < 0
+    counts = np.array([[np.mean((across == x) & (down == y)) for x in (0, 1)] for y in (0, 1)])
+    assert counts == pytest.approx(np.full((2, 2), 0.25), abs=0.03)
+    assert np.array_equal(across, row(True)[:, 0] < 0)
+    # As before there was a choice.
+    assert row(True)[:12, 0].tolist() == [1, 1, 1, -1, 1, -1, -1, 1, 1, -1, 1, -1]
+
+
+def test_a_flip_that_does_not_exist_is_refused_with_the_closest(cli):
+    answer = cli("show", "part1_digits", "--set", "data.augmentation.flip=vertica")
+    assert answer.code == 2 and "data.augmentation.flip" in answer.err and "vertical" in answer.err
+
+
 COLOURED = np.random.default_rng(3).integers(40, 160, (4, 10, 12, 3)).astype(np.float32)
 
 

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "checkpoints" / "part2_pretrained"
-WITHOUT = pytest.mark.skipif(bool(missing_of("onnx")), reason="the extra is not installed: pip install '.[onnx]'")
+WITHOUT = pytest.mark.skipif(
+    bool(missing_of("onnx")), reason="the extra is not installed: pip install 'kerasexp[onnx]'"
+)
 EACH = ["tf_saved_model", "litert", pytest.param("onnx", marks=WITHOUT)]
 
 # The last name is invalid UTF-8, as that of a folder may be.
@@ -193,9 +195,9 @@ def test_a_missing_extra_is_named_first_and_by_doctor(cli, monkeypatch):
     monkeypatch.setattr("kerasexp.environment.find_spec", lambda package: None)
     answer = cli("export", "gone", "--format", "onnx")
     assert answer.code == 2 and answer.err == (
-        "error: --format: onnx needs onnx, tf2onnx, onnxruntime, which are not installed: pip install '.[onnx]'\n"
+        "error: --format: onnx needs onnx, tf2onnx, onnxruntime, which are not installed: pip install 'kerasexp[onnx]'\n"
     )
-    assert "extra 'onnx': not installed (onnx, tf2onnx, onnxruntime); pip install '.[onnx]'" in findings()
+    assert "extra 'onnx': not installed (onnx, tf2onnx, onnxruntime); pip install 'kerasexp[onnx]'" in findings()
 
 
 def test_a_folder_named_as_a_package_is_no_installed_one(monkeypatch, tmp_path):

@@ -40,7 +40,7 @@ def test_without_locks_a_run_works_and_says_so_once(cli, tiny_yaml, tmp_path, mo
     def no_locks(*_):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("kerasexp.storage.fcntl.flock", no_locks)
+    monkeypatch.setattr("fcntl.flock", no_locks)
     answer = cli("run", tiny_yaml, "--set", "training.epochs=1", "--run-dir", f"run-{code}")
     assert answer.code == 0, answer.err
     line = f"run-{code}: its file system cannot lock files ({os.strerror(code)}); let no other process write there meanwhile"

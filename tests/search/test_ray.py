@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ray = pytest.importorskip("ray", reason="the extra is not installed: pip install '.[ray]'")
+ray = pytest.importorskip("ray", reason="the extra is not installed: pip install 'kerasexp[ray]'")
 
 pytestmark = pytest.mark.slow
 

@@ -248,7 +248,7 @@ def test_ray_is_an_extra(cli, search_yaml, fake_trials, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "ray", None)
     answer = cli("search", search_yaml, "--set", "executor=ray")
-    assert answer.code == 2 and "executor: got 'ray', which is not installed: pip install '.[ray]'" in answer.err
+    assert answer.code == 2 and "executor: got 'ray', which is not installed: pip install 'kerasexp[ray]'" in answer.err
     assert not Path("runs").exists()
 
 

@@ -17,7 +17,7 @@ HOW = Preprocessing(size=[65, 96], channels=3)
 
 def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr(hub_weights, "missing_of", lambda extra: ["keras_hub"])
-    with pytest.raises(UserError, match=r"pip install '.\[hub\]'"):
+    with pytest.raises(UserError, match=r"pip install 'kerasexp\[hub\]'"):
         load_pretrained(build_model(MODEL, HOW, 3, "ours"), MODEL)
 
 

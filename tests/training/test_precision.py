@@ -8,7 +8,7 @@ from kerasexp.training.precision import choose_precision, precision_message
 
 @pytest.mark.parametrize("flags", ["avx512f avx512_bf16 sse", "fma amx_bf16"])
 def test_auto_mentions_the_bfloat16_of_a_cpu(monkeypatch, flags):
-    monkeypatch.setattr(Path, "read_text", lambda path: f"flags : {flags}\n")
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding: f"flags : {flags}\n")
     message = precision_message("float32", "auto", ["CPU:0"])
     assert message.startswith(
         "computing in float32 on CPU:0; this CPU has bfloat16: --set training.precision=mixed_bfloat16"
@@ -20,7 +20,7 @@ def test_auto_mentions_the_bfloat16_of_a_cpu(monkeypatch, flags):
 
 
 def test_a_cpu_without_bfloat16_is_not_mentioned(monkeypatch):
-    monkeypatch.setattr(Path, "read_text", lambda path: "flags : avx512f avx512_bf16x\n")
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding: "flags : avx512f avx512_bf16x\n")
     assert precision_message("float32", "auto", ["CPU:0"]) == "computing in float32 on CPU:0"
 
     def absent(path):
