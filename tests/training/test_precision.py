@@ -23,7 +23,7 @@ def test_a_cpu_without_bfloat16_is_not_mentioned(monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda path, encoding: "flags : avx512f avx512_bf16x\n")
     assert precision_message("float32", "auto", ["CPU:0"]) == "computing in float32 on CPU:0"
 
-    def absent(path):
+    def absent(path, encoding):
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "read_text", absent)
