@@ -16,7 +16,8 @@ An experiment is one YAML file. Every key has a default, so a file holds only wh
 written out, `check FILE` lists every mistake in it, and `--set training.epochs=2` changes a key on the command line.
 
 A link in a table leads to a section with keys of its own. The heading `model: mlp` is the section `model` with `name: mlp`; of a
-block, `kind` is the name. A section takes a plain word where its defaults will do: `optimizer: adam` is `optimizer: {name: adam}`.
+block, `kind` is the name. `your own` is [code of yours](extending.md#your-own-code-without-a-fork), whose keyword arguments are
+further keys. A section takes a plain word where its defaults will do: `optimizer: adam` is `optimizer: {name: adam}`.
 In a [search](search-and-cluster.md), a [domain](#domain) may stand in place of a value.
 [Writing an experiment](writing-experiments.md) shows the keys in use.
 
@@ -26,6 +27,8 @@ DOMAIN = "#/$defs/Domain"
 TYPES = {"boolean": "true, false", "integer": "whole number", "number": "number", "string": "text", "null": "null"}
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "and below"}
 MISSING = object()
+# The heading of sections that name a user's own code.
+CUSTOM = "your own"
 
 
 class _Section(NamedTuple):
@@ -68,6 +71,8 @@ def _sections(schema: dict[str, Any]) -> dict[str, _Section]:
             section = definitions[reference.rpartition("/")[2]] if "$ref" in option else option
             if "properties" in section and reference not in found:
                 name = next((word for key, inner in section["properties"].items() if (word := _kind(key, inner))), None)
+                if section.get("additionalProperties") is True:
+                    name = CUSTOM
                 found[reference] = _Section(f"{key}: {name}" if name else key or "experiment", section, place)
                 for index, (own, inner) in enumerate(section["properties"].items()):
                     waiting.append(((*place, index), f"{key}.{own}".lstrip("."), inner))
@@ -105,9 +110,12 @@ def _rows(section: dict[str, Any], sections: dict[str, _Section]) -> Iterator[st
 
 def _values(schema: dict[str, Any], sections: dict[str, _Section]) -> str:
     options = list(_options(schema))
-    if any("$ref" in option for option in options):
-        # The plain words that stand for sections are the names of these.
-        options = [option for option in options if "enum" not in option]
+    named = [option["$ref"] for option in options if "$ref" in option]
+    # The plain words that stand for sections are the names of these; code has a section, and words beside it their own meaning.
+    left_out = {"pattern"} if named else set()
+    if any(sections[reference].schema.get("additionalProperties") is not True for reference in named):
+        left_out.add("enum")
+    options = [option for option in options if not left_out & option.keys()]
     return " or ".join(dict.fromkeys(_value(option, sections) for option in options))
 
 

@@ -50,6 +50,8 @@ def own_world(request, tmp_path, monkeypatch):
     else:
         monkeypatch.setenv("KERASEXP_DATA", str(REAL_DATA))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr("kerasexp.custom.trust._granted", set())
     monkeypatch.chdir(tmp_path)
 
 

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "kerasexp"
 LEVELS = [
     {"errors", "console", "storage", "backend", "environment"},
     {"config"},
+    {"custom"},
     {"models", "losses", "plots", "data", "report"},
     {"saving"},
     {"training"},

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from kerasexp.api.loaded_experiment import Overrides, Source, load
 from kerasexp.config import Experiment, Search, Study
 from kerasexp.config.study_section import quickened
+from kerasexp.config.yaml_loading import MAPPING
 from kerasexp.config.yaml_paths import with_home
 from kerasexp.console import Console
+from kerasexp.custom.trust import approve
 from kerasexp.errors import Interrupted, Problem, UserError, listing
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def run(
     asked, where = load(experiment, set=set), _path(run_dir)
     name = _name(experiment, asked)
     refuse_search(asked, name, "kerasexp.search")
+    approve(asked, _file(experiment))
     try:
         done = launch_run(asked, name, where, resume, jobs, quick, variants, Console(quiet=quiet))
     except Interrupted as stop:
@@ -116,6 +119,7 @@ def search(
 
     _check_jobs(jobs)
     asked = load(experiment, set=set)
+    approve(asked, _file(experiment))
     try:
         done = launch_search(asked, _name(experiment, asked), _path(run_dir), extend, jobs, Console(quiet=quiet))
     except Interrupted as stop:
@@ -196,6 +200,11 @@ def _check_jobs(jobs: int) -> None:
 
 def _path(given: Place) -> Path | None:
     return None if given is None else with_home(Path(given))
+
+
+def _file(given: Source) -> Path:
+    """Return the file whose folder is the user's own: that of the experiment, or one in the working folder."""
+    return with_home(Path(given)) if isinstance(given, str | PathLike) else MAPPING
 
 
 def _name(given: Source, asked: Experiment | Study | Search) -> str:

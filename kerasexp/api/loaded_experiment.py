@@ -12,6 +12,7 @@ from kerasexp.config import Experiment, Search, Study
 from kerasexp.config import load as load_file
 from kerasexp.config.study_section import load_mapping, plain_values
 from kerasexp.config.yaml_paths import with_home
+from kerasexp.custom.trust import grant_own
 from kerasexp.errors import Problem, UserError
 
 Source = str | PathLike[str] | Mapping[str, Any] | Experiment | Study | Search
@@ -50,7 +51,10 @@ def load(experiment: Source, *, set: Overrides = None) -> Experiment | Study | S
     if not isinstance(experiment, str | PathLike):
         message = "a YAML file, a dictionary or an experiment is needed here"
         raise UserError(Problem(f"got {type(experiment).__name__}; {message}", key="experiment"))
-    return load_file(with_home(Path(experiment)), overrides)
+    file = with_home(Path(experiment))
+    asked = load_file(file, overrides)
+    grant_own(asked, file)
+    return asked
 
 
 def override_texts(set: Overrides) -> list[str]:

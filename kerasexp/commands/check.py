@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kerasexp.commands.options import ExperimentFile, Overrides
+from kerasexp.commands.options import ExperimentFile, Overrides, TrustCode
 
 
-def check(experiment: ExperimentFile, overrides: Overrides = None):
+def check(experiment: ExperimentFile, overrides: Overrides = None, trust_code: TrustCode = False):
     """Find what is wrong without training.
 
     Keys, ranges, files, classes, shapes and memory are checked, and every problem is listed.
@@ -16,6 +16,9 @@ def check(experiment: ExperimentFile, overrides: Overrides = None):
     from kerasexp.console import Console
 
     resolved = load(experiment, overrides or ())
+    from kerasexp.custom.trust import approve
+
+    approve(resolved, experiment, trust_code)
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()

@@ -45,10 +45,17 @@ def diagnose(
     """
     from kerasexp.backend import import_tensorflow
     from kerasexp.console import Console
+    from kerasexp.custom.trust import approve
+    from kerasexp.saving.checkpoint import find_checkpoint
+    from kerasexp.saving.checkpoint_code import approve_checkpoint
 
     import_tensorflow()
     from kerasexp.diagnosis.diagnose import diagnose as diagnosed
     from kerasexp.diagnosis.diagnose import resolve_target
 
     target, console = resolve_target(source, data_path, overrides or ()), Console(quiet=format is Format.json)
+    if target.from_file:
+        approve(target.experiment, Path(source))
+    if reference is not None:
+        approve_checkpoint(find_checkpoint(reference))
     print(diagnosed(target, reference, class_names or [], output, format.value, seed, console))

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+from kerasexp.config.code_reference import GROUPS, registered
 from kerasexp.config.yaml_paths import data_folder
 from kerasexp.environment import EXTRAS, PACKAGES, hardware, install_command, installed_version, missing_of, versions
 
@@ -47,6 +48,9 @@ def findings() -> Iterator[str]:
         yield f"extra '{extra}': " + (
             f"not installed ({', '.join(missing)}); {install_command(extra)}" if missing else "installed"
         )
+    for kind, group in GROUPS.items():
+        if names := registered(kind):
+            yield f"{group}: {', '.join(f'{name} ({function})' for name, function in names.items())}"
     machine = hardware()
     memory = f"{machine['memory_gib']} GiB" if machine["memory_gib"] is not None else "memory unknown"
     yield f"{machine['processor']}, {machine['cores']} cores, {memory}"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath, ClassNames, DataPath, Format
+from kerasexp.commands.options import CheckpointPath, ClassNames, DataPath, Format, TrustCode
 
 
 def evaluate(
     checkpoint: CheckpointPath,
-    data: Annotated[str, typer.Option(metavar="SOURCE", help="Kind of source, such as mnist or image_folder.")],
+    data: Annotated[
+        str, typer.Option(metavar="SOURCE", help="Kind of source, such as mnist, image_folder or my_source.py:load.")
+    ],
     data_path: DataPath = None,
     overrides: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -19,6 +22,7 @@ def evaluate(
     ] = None,
     class_names: ClassNames = None,
     format: Annotated[Format, typer.Option(help="How to print the metrics.")] = Format.table,
+    trust_code: TrustCode = False,
 ):
     """Evaluate a saved checkpoint on other data.
 
@@ -27,8 +31,16 @@ def evaluate(
     Example: python -m kerasexp evaluate checkpoints/part2_pretrained --data digits
     """
     from kerasexp.backend import import_tensorflow
+    from kerasexp.config.code_keys import custom_parts
+    from kerasexp.custom.trust import approve_parts
     from kerasexp.evaluation.evaluate_checkpoint import evaluate_checkpoint, parse_source
 
     source = parse_source(data, data_path, overrides or ())
+    from kerasexp.saving.checkpoint import find_checkpoint
+    from kerasexp.saving.checkpoint_code import approve_checkpoint
+
+    # A function that the user names is the user's own where it is in the working folder.
+    approve_parts(custom_parts(source, "data"), "--data", Path.cwd(), trust_code)
+    approve_checkpoint(find_checkpoint(checkpoint), trust_code)
     import_tensorflow()
     print(evaluate_checkpoint(checkpoint, source, class_names or [], format.value))

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath, with_homes
+from kerasexp.commands.options import CheckpointPath, TrustCode, with_homes
 
 
 def export(
@@ -28,6 +28,7 @@ def export(
             callback=with_homes,
         ),
     ] = None,
+    trust_code: TrustCode = False,
 ):
     """Export a checkpoint for programs without Keras.
 
@@ -42,5 +43,8 @@ def export(
     from kerasexp.export.exporter import plan_export
 
     plan = plan_export(checkpoint, format, output, images)
+    from kerasexp.saving.checkpoint_code import approve_checkpoint
+
+    approve_checkpoint(plan.checkpoint, trust_code)
     import_tensorflow()
     print(exported(plan, Console()))

@@ -126,6 +126,12 @@ ClassNames = Annotated[
         help="Class of the data and the same class of the checkpoint, such as cats=cat; may be repeated.",
     ),
 ]
+TrustCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-code", help="Let code run that is not yours, after you have read it; remembered until it changes."
+    ),
+]
 CheckpointPath = Annotated[
     Path,
     typer.Argument(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import ExperimentFile, Overrides, with_homes
+from kerasexp.commands.options import ExperimentFile, Overrides, TrustCode, with_homes
 
 
 class PackFormat(StrEnum):
@@ -23,6 +23,7 @@ def pack(
         PackFormat, typer.Option(help="csv: pixels, one file per split; images: PNG files and their table.csv.")
     ] = PackFormat.csv,
     overrides: Overrides = None,
+    trust_code: TrustCode = False,
 ):
     """Write preprocessed images as CSV, or as PNG files with a table.
 
@@ -36,6 +37,9 @@ def pack(
     from kerasexp.console import Console
 
     resolved = load_experiment(experiment, overrides or ())
+    from kerasexp.custom.trust import approve
+
+    approve(resolved, experiment, trust_code)
     import_tensorflow()
     from kerasexp.data.image_export import export_csv, export_images
 

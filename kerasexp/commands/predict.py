@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath, ListFormat, with_homes
+from kerasexp.commands.options import CheckpointPath, ListFormat, TrustCode, with_homes
 
 
 def predict(
@@ -18,6 +18,7 @@ def predict(
     ],
     format: Annotated[ListFormat, typer.Option(help="How to print the predictions.")] = ListFormat.table,
     top: Annotated[int, typer.Option(min=1, help="How many classes to print for each image.")] = 3,
+    trust_code: TrustCode = False,
 ):
     """Predict the classes of image files.
 
@@ -29,5 +30,9 @@ def predict(
     from kerasexp.evaluation.file_predictions import format_predictions, image_files, predict_files
 
     found = image_files(images)
+    from kerasexp.saving.checkpoint import find_checkpoint
+    from kerasexp.saving.checkpoint_code import approve_checkpoint
+
+    approve_checkpoint(find_checkpoint(checkpoint), trust_code)
     import_tensorflow()
     print(format_predictions(predict_files(checkpoint, found, top), format.value), end="")

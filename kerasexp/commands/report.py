@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import with_homes
+from kerasexp.commands.options import TrustCode, with_homes
 
 
 def report(
@@ -19,6 +19,7 @@ def report(
             callback=with_homes,
         ),
     ],
+    trust_code: TrustCode = False,
 ):
     """Draw the plots and the report of a run again.
 
@@ -34,4 +35,4 @@ def report(
     import_tensorflow()
     from kerasexp.runs.redraw_run import redraw
 
-    print(redraw(run, Console()).path)
+    print(redraw(run, Console(), trust_code).path)

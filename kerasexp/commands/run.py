@@ -11,6 +11,7 @@ from kerasexp.commands.options import (
     Jobs,
     Overrides,
     RunDir,
+    TrustCode,
     announce_name,
     changes,
     interrupted,
@@ -32,6 +33,7 @@ def run(
         Optional[list[str]],  # noqa: UP045 (typer reads it)
         typer.Option("--variant", metavar="NAME", help="Only this variant of a study; may be repeated."),
     ] = None,
+    trust_code: TrustCode = False,
 ):
     """Train, evaluate, plot and report.
 
@@ -47,6 +49,9 @@ def run(
     overrides, variants = overrides or [], variants or []
     asked = load(experiment, overrides)
     refuse_search(asked, str(experiment), command_line("search", experiment, *changes(overrides)))
+    from kerasexp.custom.trust import approve
+
+    approve(asked, experiment, trust_code)
     announce_name(experiment, asked.name, Console())
     try:
         done = launch_run(asked, str(experiment), run_dir, resume, jobs, quick, variants, Console())

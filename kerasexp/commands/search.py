@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import ExperimentFile, Jobs, Overrides, RunDir, announce_name, interrupted, option
+from kerasexp.commands.options import (
+    ExperimentFile,
+    Jobs,
+    Overrides,
+    RunDir,
+    TrustCode,
+    announce_name,
+    interrupted,
+    option,
+)
 from kerasexp.errors import Interrupted
 
 
@@ -18,6 +27,7 @@ def search(
         bool, typer.Option("--extend", help="Continue a random or bayesian search whose domains were narrower.")
     ] = False,
     jobs: Jobs = 1,
+    trust_code: TrustCode = False,
 ):
     """Search for the best values of an experiment's domains.
 
@@ -31,6 +41,9 @@ def search(
 
     overrides = overrides or []
     asked = load(experiment, overrides)
+    from kerasexp.custom.trust import approve
+
+    approve(asked, experiment, trust_code)
     announce_name(experiment, asked.name, Console())
     try:
         print(launch_search(asked, str(experiment), run_dir, extend, jobs, Console()).path)

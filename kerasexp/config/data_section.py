@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from kerasexp.config.custom_code import CustomAugmentation, CustomSource, OrCustom
 from kerasexp.config.section_base import ClassName, EachClassOnce, NumberAsText, Section, ShortForm
 
 SourceName = Literal[
@@ -98,6 +99,9 @@ class Augmentation(Section):
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."
     )
+    layers: list[Annotated[CustomAugmentation, ShortForm()]] = Field(
+        [], description="Augmentations of your own, after those above, in their order."
+    )
 
     @field_validator("flip")
     @classmethod
@@ -170,7 +174,9 @@ class Columns(Section):
 class DataSource(Section):
     """Where images and labels come from; keys that belong to one source are dropped where another replaces it."""
 
-    source: SourceName = Field("mnist", description="The kind of source.")
+    source: Annotated[SourceName, OrCustom(CustomSource, plain=True)] = Field(
+        "mnist", description="The kind of source, or a function of your own that loads one, such as my_source.py:load."
+    )
     path: str | None = Field(
         None,
         description="File or folder of the source, looked for beside the YAML, in the working folder and in $KERASEXP_DATA. "
@@ -182,9 +188,9 @@ class DataSource(Section):
     )
     range: ValuePair | None = Field(
         None,
-        description="image_folder, table, csv and npz: the stored values that become 0 and 255, such as [0, 4095]; null: found "
-        "in the data (0..1, 0..255, or all 16 bits of a file), or an error asks for it. Above 255 it leaves files of 8 bits as "
-        "they are.",
+        description="image_folder, table, csv, npz and functions of your own: the stored values that become 0 and 255, such as "
+        "[0, 4095]; null: found in the data (0..1, 0..255, or all 16 bits of a file), or an error asks for it. Above 255 it leaves "
+        "files of 8 bits as they are.",
     )
     images: str | None = Field(
         None,
@@ -210,8 +216,13 @@ class DataSource(Section):
             raise ValueError(f"source: {self.source} needs path:, a file or folder")
         takers = (*FILE_SOURCES, *KNOWN_SOURCES)
         if self.source not in takers and self.path is not None:
-            raise ValueError(f"source: {self.source} takes no path; sources that do: {', '.join(takers)}")
+            raise ValueError(f"source: {self.source_name} takes no path; sources that do: {', '.join(takers)}")
         return self
+
+    @property
+    def source_name(self) -> str:
+        """The word for the source, or the reference to the function that loads it."""
+        return self.source.name if isinstance(self.source, CustomSource) else self.source
 
 
 class StandIn(DataSource):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from kerasexp.config.custom_code import CustomCode, CustomMetric
 from kerasexp.config.data_section import Data
 from kerasexp.config.head_section import ClassicalHead
 from kerasexp.config.model_section import Cnn, Model
@@ -53,6 +54,9 @@ class Experiment(Section):
     model: Model = Field(Cnn(), description="The network.")
     init: Init | None = Field(None, description="Weights to start from; null: random ones.")
     training: Training = Field(Training(), description="How the network is trained.")
+    metrics: list[Annotated[CustomMetric, ShortForm()]] = Field(
+        [], description="Metrics of your own, which are measured on val and test beside the others."
+    )
     runtime: Annotated[Runtime, ShortForm("devices")] = Field(Runtime(), description="The devices.")
     report: Report = Field(Report(), description="What the run report shows.")
     reported: dict[str, float | str] = Field(
@@ -70,4 +74,6 @@ Init.model_rebuild()
 def classical_head(experiment: Experiment) -> tuple[str, ClassicalHead] | None:
     """Return key and section of the classical head; None if gradient descent trains the model."""
     head = getattr(experiment.model, "head", None)  # not every family has one
-    return None if head is None else next(iter(head.classical().items()), None)
+    return (
+        None if head is None or isinstance(experiment.model, CustomCode) else next(iter(head.classical().items()), None)
+    )

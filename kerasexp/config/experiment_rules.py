@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from kerasexp.config.custom_code import CustomSource
 from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource
 from kerasexp.config.decode_section import Argmin, LogitAdjustment
 from kerasexp.config.experiment import Experiment, classical_head
@@ -102,8 +103,10 @@ def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     data = experiment.data
     for at, section in {"data": data, "data.offline": data.offline, "data.test": data.test}.items():
         for key, owners in SOURCES_OF_KEYS.items():
-            if isinstance(section, DataSource) and getattr(section, key) is not None and section.source not in owners:
-                yield f"{at}.{key}", no_such_key(section.source, key, owners)
+            if not isinstance(section, DataSource) or getattr(section, key) is None or section.source in owners:
+                continue
+            if not (key == "range" and isinstance(section.source, CustomSource)):
+                yield f"{at}.{key}", no_such_key(section.source_name, key, owners)
     if data.groups is not None and data.columns is not None and data.columns.group:
         yield "data.groups", "says which images stay together, and so does data.columns.group; use one of the two"
     if data.class_names is not None:

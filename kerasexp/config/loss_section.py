@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
+from kerasexp.config.custom_code import CodeKind, CustomCode, OrCustom
 from kerasexp.config.section_base import ClassName, EachClassOnce, Section, ShortForm
 
 
@@ -171,10 +172,19 @@ class GradientAscent(ComplementaryLoss):
     name: Literal["gradient_ascent"] = "gradient_ascent"
 
 
+class CustomLoss(CustomCode, TrueLabelLoss):
+    """A loss of one's own: `loss(labels, logits, *, ...)`, the loss of each image [n], or a Keras loss of labels and logits, or
+    a function that returns one."""
+
+    model_config = ConfigDict(extra="allow")
+    code_kind: ClassVar[CodeKind] = CodeKind("loss", ("labels", "logits"), ("labels", "y_true"))
+
+
 Loss = Annotated[
     CrossEntropy | LogitAdjusted | ClassBalanced | Focal | Ldam
     | SclNl | SclExp | Forward | Unbiased | NonNegative | GradientAscent,
     Field(discriminator="name"),
+    OrCustom(CustomLoss),
     ShortForm(default="cross_entropy"),
 ]  # fmt: skip
 

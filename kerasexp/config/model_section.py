@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from kerasexp.config.custom_code import CustomModel, OrCustom
 from kerasexp.config.head_section import Activation, Head, Rate, Units
 from kerasexp.config.section_base import Section, ShortForm
 
@@ -171,5 +172,8 @@ class EfficientNetV2B0(Application):
 
 
 Model = Annotated[
-    Mlp | Cnn | ResNet18 | ResNet50 | MobileNetV2 | EfficientNetV2B0, Field(discriminator="name"), ShortForm()
+    Mlp | Cnn | ResNet18 | ResNet50 | MobileNetV2 | EfficientNetV2B0,
+    Field(discriminator="name"),
+    OrCustom(CustomModel),
+    ShortForm(),
 ]

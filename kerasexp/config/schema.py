@@ -36,6 +36,8 @@ def experiment_schema() -> dict[str, Any]:
         experiment["properties"] |= added["properties"]
         definitions |= added.get("$defs", {})
     experiment["properties"][SEARCH] = SearchKeys.model_json_schema()
+    for definition in list(definitions.values()):
+        definition["properties"] = _define_custom(definition["properties"], definitions)
     _describe_names(definitions)
     _allow_domains(definitions)
     return {
@@ -44,6 +46,19 @@ def experiment_schema() -> dict[str, Any]:
         "$ref": "#/$defs/Experiment",
         "$defs": definitions,
     }
+
+
+def _define_custom(node: Any, definitions: dict[str, Any]) -> Any:
+    """Return a part of a schema with a reference in place of each section of users' code, which gets one definition."""
+    if isinstance(node, list):
+        return [_define_custom(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _define_custom(value, definitions) for key, value in node.items()}
+    if node.get("additionalProperties") is True and "name" in node.get("properties", {}):
+        definitions[node["title"]] = node | {"required": ["name"]}
+        return {"$ref": f"#/$defs/{node['title']}"}
+    return node
 
 
 def _describe_names(definitions: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from kerasexp.config.code_keys import code_digests, custom_parts
 from kerasexp.config.execution_section import ExecutionKeys
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.section_base import Section, Seed
@@ -71,6 +72,7 @@ class Search:
         execution: the executor of its trials.
         place: the file.
         files: the file that each key is from.
+        code: digests of the code of users when the search was read, by reference.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Search:
     execution: ExecutionKeys
     place: Path
     files: dict[tuple, str] = field(compare=False)
+    code: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         domains = listing(f"{name}: {domain}" for name, domain in self.space.domains.items())
@@ -89,11 +92,15 @@ class Search:
         """Return the experiment with these values for its domains, trained for `epochs` if that is given.
 
         Raises:
-            UserError: the experiment is not valid.
+            UserError: the experiment is not valid, or code of users has changed since the search was read.
         """
         raw = self.space.keys_at(values)
         _monitor_objective(raw, self.settings.objective)
         found = resolved(raw, dict(self.files), (), self.place.parent, self.place)
+        for key, part in custom_parts(found):
+            if self.code.get(part.name, part.digest) != part.digest:
+                message = "has changed since the search began, whose trials would not be comparable"
+                raise UserError(Problem(message, part.name, key))
         if epochs is not None:
             found = found.model_copy(update={"training": found.training.model_copy(update={"epochs": epochs})})
         return found
@@ -115,7 +122,7 @@ def read_search(
     if settings.against is not None:
         found = named_file(settings.against, path, f"{SEARCH}.against")
         settings, against = settings.model_copy(update={"against": str(found)}), load_experiment(found)
-    search = Search(raw["name"], settings, space, against, execution, path, files)
+    search = Search(raw["name"], settings, space, against, execution, path, files, code_digests(raw))
     if problems := _problems(search):
         raise UserError(*problems)
     return search

@@ -110,13 +110,31 @@ class ShortForm:
         full = handler(core)
         forms = full.get("oneOf") or full.get("anyOf") or [full]
         sections = [
-            (form, handler.resolve_ref_schema(form)["properties"][self.key]) for form in forms if "$ref" in form
+            (
+                form,
+                handler.resolve_ref_schema(form)["properties"][self.key]
+                if "$ref" in form
+                else form["properties"][self.key],
+            )
+            for form in forms
+            if "$ref" in form or "properties" in form
         ]
-        words = [word for _, key in sections for word in key.get("enum", [key["const"]] if "const" in key else [])]
+        words = [word for _, key in sections for word in _words(key)]
         if "oneOf" in full:  # a union, whose members are distinguished by the key
             for form, key in sections:
-                form |= {} if key["const"] == self.default else {"required": [self.key]}
-        return {"anyOf": [*forms, {"type": "string", **({"enum": words} if words else {})}]}
+                form |= {} if key.get("const") == self.default else {"required": [self.key]}
+        patterns = [{"type": "string", "pattern": pattern} for _, key in sections for pattern in _words(key, "pattern")]
+        plain = {"type": "string", **({"enum": words} if words else {})}
+        return {"anyOf": [*forms, *([plain] if words or not patterns else []), *patterns]}
+
+
+def _words(key: dict[str, Any], what: str = "words") -> list[str]:
+    """Return the words that the JSON Schema of a key allows, or the patterns of others."""
+    if "anyOf" in key:
+        return [word for option in key["anyOf"] for word in _words(option, what)]
+    if what == "pattern":
+        return [key["pattern"]] if "pattern" in key else []
+    return key.get("enum", [key["const"]] if "const" in key else [])
 
 
 def members(annotation: Any) -> list[Any]:

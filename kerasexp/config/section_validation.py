@@ -7,6 +7,9 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from kerasexp.config.code_keys import KINDS as CODE_KINDS
+from kerasexp.config.code_reference import registered
+from kerasexp.config.custom_code import ERROR as CUSTOM_ERROR
 from kerasexp.config.experiment_keys import suggestion
 from kerasexp.config.section_base import is_section, members, tag, tags
 from kerasexp.errors import Problem, UserError, closest, listing
@@ -98,6 +101,8 @@ def _message(section: type[BaseModel], detail: dict, path: tuple) -> str:
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_key(section, detail["loc"], path)
+    if kind == CUSTOM_ERROR:
+        return context["text"]
     if kind == "value_error":
         return str(context["error"])
     if kind == "invalid_key" or detail["loc"][-1:] == ("[key]",):
@@ -108,7 +113,10 @@ def _message(section: type[BaseModel], detail: dict, path: tuple) -> str:
         text = context.get("expected") or context.get("expected_tags")
         allowed = [word.strip().strip("'") for word in text.replace(" or ", ", ").split(", ")]
         word = given.get(_discriminator(detail)) if kind == "union_tag_invalid" and isinstance(given, dict) else given
-        return f"got {quoted(word)}{closest(word, allowed)}; allowed: {listing(allowed, 30)}"
+        own = ""
+        if (code := CODE_KINDS.get(detail["loc"][-1])) is not None:
+            allowed, own = [*allowed, *registered(code)], ", or a function of yours: my_file.py:function"
+        return f"got {quoted(word)}{closest(word, allowed)}; allowed: {listing(allowed, 30)}{own}"
     if kind == "union_tag_not_found":
         allowed = tags(_annotation_at(section, detail["loc"]))
         return f"{_discriminator(detail)} is required here; allowed: {listing(allowed, 30)}"

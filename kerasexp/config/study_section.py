@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field, field_validator
 
+from kerasexp.config.code_keys import moved_code
 from kerasexp.config.execution_section import ExecutionKeys
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.search_section import Search, read_search, search_yaml, validated_settings
@@ -191,15 +193,16 @@ def with_seed(experiment: Experiment, seed: int) -> Experiment:
     return experiment.model_copy(update={"seed": seed, "init": init})
 
 
-def resolved_yaml(asked: Experiment | Study | Search) -> str:
+def resolved_yaml(asked: Experiment | Study | Search, moved: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return YAML that loads to an equal experiment, study or search.
 
-    Every default is written out, in a search those of the section `search` only.
+    Every default is written out, in a search those of the section `search` only. `moved` has the references of an experiment
+    to code of users that are written in another way.
     """
     if isinstance(asked, Search):
         return search_yaml(asked)
     if isinstance(asked, Experiment):
-        return dump_yaml(asked.model_dump(mode="json"))
+        return dump_yaml(moved_code(asked.model_dump(mode="json"), moved))
     variants = {
         name: experiment.model_dump(mode="json", exclude={"name", "seed"})
         for name, experiment in asked.variants.items()

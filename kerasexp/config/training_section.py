@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from kerasexp.config.custom_code import CustomCallback
 from kerasexp.config.decode_section import Argmax, Argmin, Decode
 from kerasexp.config.loss_section import CrossEntropy, Loss
 from kerasexp.config.optimizer_section import Adam, Optimizer
@@ -92,6 +93,9 @@ class Training(Section):
     reduce_lr_on_plateau: ReduceLrOnPlateau | None = Field(None, description="Lower the rate on a plateau.")
     early_stopping: EarlyStopping | None = Field(None, description="Stop on a plateau.")
     checkpoint: Annotated[Checkpoint, ShortForm("keep")] = Field(Checkpoint(), description="Which weights are kept.")
+    callbacks: list[Annotated[CustomCallback, ShortForm()]] = Field(
+        [], description="Keras callbacks of your own, called after ours, in their order."
+    )
     validate_at: list[Annotated[int, Field(ge=0)]] = Field(
         [],
         description="Steps after which the model is evaluated on at most 1,000 images of val, in addition to the end of each "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasexp.config.code_keys import locate_code, locate_paths
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.experiment_catalog import ENDINGS, experiment_names, named_experiment, shipped_experiments
 from kerasexp.config.experiment_rules import broken_rules
@@ -104,6 +105,8 @@ def resolved(
     file = None if path is None else str(path)
     apply_overrides(raw, overrides, files)
     _refuse_domains(raw, path)
+    # What was not read from a file is from the command line, where files are named from the working folder.
+    raw |= locate_code(raw, (Path.cwd(), beside))
     _locate_data(raw, beside)
     problems = []
     try:
@@ -183,7 +186,7 @@ def with_base(
         )
     if len(below) > LONGEST_CHAIN:
         raise UserError(Problem(f"more than {LONGEST_CHAIN} bases follow each other", str(path), "base"))
-    own = read_yaml(path) if own is None else own
+    own = locate_code(read_yaml(path) if own is None else own, (path.parent,))
     names = own.pop("base", None)
     names = [] if names is None else [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -216,14 +219,19 @@ def _locate_data(raw: dict[str, Any], beside: Path) -> None:
     named = [(section, key) for section in sections for key in ("path", "images")]
     for section, key in (*named, (raw.get("model"), "weights")):
         if isinstance(section, dict) and isinstance(section.get(key), str) and section[key] != IMAGENET:
-            found = find_file(section[key], beside)
-            folder = data_folder()
-            if found is not None and not (folder is not None and found == folder / section[key]):
-                section[key] = str(found.resolve())
+            section[key] = _located_file(section[key], beside)
+    locate_paths(raw, lambda name: _located_file(name, beside))
+
+
+def _located_file(name: str, beside: Path) -> str:
+    found, folder = find_file(name, beside), data_folder()
+    in_data = found is not None and folder is not None and found == folder / name
+    return name if found is None or in_data else str(found.resolve())
 
 
 def locate_files(raw: dict[str, Any], path: Path) -> None:
-    """Make the paths of data and of the upstream experiment absolute, unless they are domains."""
+    """Make the paths of data, of code and of the upstream experiment absolute, unless they are domains."""
+    raw |= locate_code(raw, (Path.cwd(), path.parent))
     _locate_data(raw, path.parent)
     init = raw.get("init")
     if isinstance(init, dict) and isinstance(init.get("experiment"), str):

@@ -18,7 +18,8 @@ from kerasexp.config.yaml_text import is_text, parse_yaml
 from kerasexp.errors import Problem, UserError
 
 # By the name of a key, how a plain word stands for the mapping there.
-SHORT_FORMS = short_forms(Experiment)
+# A source stays a plain word, unless it is a function of a user, which has keys.
+SHORT_FORMS = short_forms(Experiment) | {"source": ShortForm()}
 
 
 def merge(base: Any, own: Any, file: str | None, files: dict[tuple, str], at: tuple = ()) -> Any:
@@ -70,10 +71,14 @@ def _change_kind(section: dict[str, Any], key: str, kind: Any) -> None:
 
     These are all keys of a network, a loss and so on; the path and the like of a source; what not all blocks have.
     """
-    if key in KIND_KEYS and section.get(key, kind) != kind:
+    if key in KIND_KEYS and _word(section.get(key, kind)) != _word(kind):
         kept = {"name": (), "source": section.keys() - DataSource.model_fields, "kind": BaseBlock.model_fields}[key]
         for name in section.keys() - kept:
             del section[name]
+
+
+def _word(kind: Any) -> Any:
+    return kind.get("name") if isinstance(kind, dict) else kind
 
 
 def apply_overrides(raw: dict[str, Any], overrides: Sequence[str], files: dict[tuple, str]) -> None:

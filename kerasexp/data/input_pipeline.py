@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kerasexp.config.data_section import Augmentation
 from kerasexp.data.augmentation import augment, draw_augmentations
+from kerasexp.data.custom_augmentation import apply_changes, custom_changes, draw_seeds
 from kerasexp.data.disk_arrays import ImagesOnDisk
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.prepared_data import Split
@@ -40,6 +41,7 @@ def training_batches(
     images_at, labels = _reader(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
     batch_size = sampling.size(np.bincount(split.labels).tolist()).batch_size
+    changes = custom_changes(augmentation.layers, split.images.shape[1:]) if augmentation is not None else []
 
     def plan(epoch: np.int64) -> list[np.ndarray]:
         generator = np.random.default_rng((seed, int(epoch)))
@@ -47,9 +49,12 @@ def training_batches(
         rows = [shown[order]]
         if augmentation is not None:
             rows.append(draw_augmentations(augmentation, len(shown), (height, width), generator)[order])
+        if changes:
+            rows.append(draw_seeds(len(shown), generator)[order])
         return [row[start[1] * batch_size :] for row in rows] if epoch == start[0] else rows
 
-    kinds = [(tf.int64, (None,)), (tf.float32, (None, None))][: 1 if augmentation is None else 2]
+    kinds = [(tf.int64, (None,)), (tf.float32, (None, None)), (tf.int32, (None, 2))]
+    kinds = kinds[: 1 if augmentation is None else 2 + bool(changes)]
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         rows = tf.numpy_function(plan, [epoch], [dtype for dtype, _ in kinds])
@@ -57,10 +62,12 @@ def training_batches(
             row.set_shape(shape)
         return tf.data.Dataset.from_tensor_slices(tuple(rows)).batch(batch_size)
 
-    def batch(order: tf.Tensor, *changes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def batch(order: tf.Tensor, *drawn: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = images_at(order)
+        if drawn:
+            images = augment(images, drawn[0], augmentation)
         if changes:
-            images = augment(images, *changes, augmentation)
+            images = apply_changes(images, drawn[1], changes, split.images.shape[1:])
         return images, tf.gather(labels, order)
 
     stream = tf.data.Dataset.range(start[0], epochs).flat_map(one_epoch)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+from kerasexp.config.code_reference import is_code, located
 from kerasexp.config.data_section import Data, DataSource, SourceName
 from kerasexp.config.section_validation import validated
 from kerasexp.config.yaml_merging import apply_overrides
@@ -33,7 +34,9 @@ def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> 
         UserError: there is no such source, its path is missing or not allowed, or a key is set that a source does not have.
     """
     allowed = get_args(SourceName)
-    if name not in allowed:
+    if is_code(name, "source"):
+        name = located(name, Path.cwd())
+    elif name not in allowed:
         raise UserError(Problem(f"got '{name}'{closest(name, allowed)}; allowed: {listing(allowed)}", "--data"))
     raw: dict[str, Any] = {"data": {"source": name} | ({"path": path} if path is not None else {})}
     apply_overrides(raw, overrides, {})

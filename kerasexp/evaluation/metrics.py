@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ KERAS_EPSILON = 1e-7
 Metric = Callable[[Predictions], float | None]
 
 
-def compute_metrics(predictions: Predictions) -> dict[str, Any]:
-    """Return every metric of `METRICS` that is defined for these predictions, and `per_class`, as values for JSON."""
-    values = {name: metric(predictions) for name, metric in METRICS.items()}
+def compute_metrics(predictions: Predictions, custom: Mapping[str, Metric] = MappingProxyType({})) -> dict[str, Any]:
+    """Return every metric of `METRICS`, and of a user's own, that is defined for these predictions, as values for JSON.
+
+    The last key is `per_class`.
+    """
+    values = {name: metric(predictions) for name, metric in {**METRICS, **custom}.items()}
     return {name: value for name, value in values.items() if value is not None} | {"per_class": per_class(predictions)}
 
 

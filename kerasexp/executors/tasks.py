@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
+from kerasexp.custom.trust import grant, trusted_digests
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.errors import DirectoryInUse, Interrupted, KerasexpError, NonFiniteLoss
 
@@ -26,6 +27,7 @@ class Task:
         earlier: directories of earlier runs; one that is this very run is copied.
         trial: whether this is a trial of a search: evaluated on `val` only, without a report, continuing `parent`.
         parent: the directory of a trial of fewer epochs.
+        trusted: digests of the code of users that may run, as known where the task was made.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Task:
     earlier: list[Path] = field(default_factory=list)
     trial: bool = False
     parent: Path | None = None
+    trusted: frozenset[str] = field(default_factory=trusted_digests)
 
 
 class FailureKind(StrEnum):
@@ -66,6 +69,7 @@ def run_task(task: Task, cache: DataCache) -> TaskResult:
     """Run a task in this process. Its errors are returned, except for Interrupted, which is raised."""
     from kerasexp.backend import import_tensorflow
 
+    grant(task.trusted)
     import_tensorflow()
     import keras
 

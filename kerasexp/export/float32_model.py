@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kerasexp.saving.allowed_layers import LAYERS, own_layer
+
 if TYPE_CHECKING:
     import keras
 
@@ -24,6 +26,8 @@ def float32_copy(model: keras.Model) -> keras.Model:
     pairs = []
 
     def convert(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if _is_of_user(layer) and (not isinstance(layer, keras.layers.Layer) or layer.compute_dtype == "float32"):
+            return layer  # it need not have a configuration to be made from
         twin = _as_rescaling(layer) or type(layer).from_config({**layer.get_config(), "dtype": "float32"})
         pairs.append((layer, twin))
         return twin
@@ -33,6 +37,11 @@ def float32_copy(model: keras.Model) -> keras.Model:
         if type(layer) is type(twin):
             twin.set_weights(layer.get_weights())
     return keras.Model(copy.inputs[0], {"probabilities": copy.outputs[0]}, name=model.name)
+
+
+def _is_of_user(layer: keras.Operation) -> bool:
+    """Return whether a layer or operation is none of those that a checkpoint without code may hold."""
+    return type(layer).__name__ not in LAYERS and own_layer(type(layer).__name__) is None
 
 
 def _as_rescaling(layer: keras.layers.Layer) -> keras.layers.Layer | None:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from kerasexp.config.loss_section import Center, Loss, Triplet, metric_losses
+from kerasexp.config.loss_section import Center, CustomLoss, Loss, Triplet, metric_losses
 from kerasexp.losses.center_loss import CenterLoss
 from kerasexp.losses.complementary_losses import Forward, GradientAscent, NonNegative, SclExp, SclNl, Unbiased
 from kerasexp.losses.cross_entropy import cross_entropy
+from kerasexp.losses.custom_loss import custom_loss
 from kerasexp.losses.imbalance_losses import ClassBalanced, Focal, Ldam, LogitAdjusted
 from kerasexp.losses.triplet_loss import TripletLoss
 
@@ -46,7 +47,7 @@ def build_loss(loss: Loss, counts: list[int]) -> keras.losses.Loss:
         loss: the section of the experiment.
         counts: number of training images of each class.
     """
-    return LOSSES[loss.name](loss, counts)
+    return custom_loss(loss, len(counts)) if isinstance(loss, CustomLoss) else LOSSES[loss.name](loss, counts)
 
 
 def class_weights(loss: Loss, counts: list[int], class_names: list[str]) -> dict[int, float] | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import keras
 
+from kerasexp.config.custom_code import CustomModel
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import ZeroShot
 from kerasexp.config.model_section import Application, Model
 from kerasexp.models.applications import APPLICATIONS, imagenet_logits
 from kerasexp.models.cnn import CNN
+from kerasexp.models.custom_network import CUSTOM
 from kerasexp.models.decoding_layer import ARGMAX, Decoding, decoding_of
 from kerasexp.models.family import Family
 from kerasexp.models.label_mapping_layer import LabelMapping
@@ -17,6 +19,11 @@ from kerasexp.models.mlp import MLP
 from kerasexp.models.resnet import RESNET18
 
 MODELS: dict[str, Family] = {"mlp": MLP, "cnn": CNN, "resnet18": RESNET18, **APPLICATIONS}
+
+
+def family_of(model: Model) -> Family:
+    """Return the family of a section `model`."""
+    return CUSTOM if isinstance(model, CustomModel) else MODELS[model.name]
 
 
 def build_model(
@@ -28,7 +35,7 @@ def build_model(
     logits after `decoding`, in float32 whatever the precision of the other layers. `logits_model` is the trained part of it.
     """
     inputs = _images(preprocessing)
-    features = MODELS[model.name].build(model, inputs)
+    features = family_of(model).build(model, inputs)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(features)
     decoded = decoding.layer()
     return keras.Model(inputs, _probabilities(logits if decoded is None else decoded(logits)), name=name)

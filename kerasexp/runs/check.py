@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from kerasexp.config import Experiment, Study
 from kerasexp.console import Console
+from kerasexp.custom.code_import import CodeError, import_all
 from kerasexp.data.data_requirements import misfits
 from kerasexp.data.load_data import prepare_data
 from kerasexp.errors import Problem, UserError
@@ -36,9 +37,11 @@ def check_all(asked: Experiment | Study, console: Console) -> None:
 
 def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     """Check one experiment, its upstream first; return its model, or None if it cannot be built."""
-    from kerasexp.models import MODELS, build_classifier
+    from kerasexp.evaluation.custom_metrics import CustomMetrics
+    from kerasexp.models import build_classifier, family_of
     from kerasexp.models.flops import flops
     from kerasexp.training.fine_tuning import freeze_below
+    from kerasexp.training.initial_model import try_out_code
     from kerasexp.training.initial_weights import start_from
     from kerasexp.training.pretrained_weights import load_pretrained
 
@@ -54,11 +57,19 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     if data.faults and experiment.data.on_corrupt == "error":
         message = f"is error, and {len(data.faults)} images cannot be read"
         problems.append(Problem(message, experiment.name, "data.on_corrupt"))
-    model = build_classifier(experiment, data.class_names, data.train_counts)
+    try:
+        import_all(experiment)
+        CustomMetrics(experiment.metrics)
+        model = build_classifier(experiment, data.class_names, data.train_counts)
+        try_out_code(experiment, data)
+    except (UserError, CodeError) as error:
+        given = getattr(error, "problems", [Problem(str(error))])
+        problems += [Problem(p.message, p.file or experiment.name, p.key) for p in given]
+        return None
     steps: list[Callable[[], object]] = [
         lambda: load_pretrained(model, experiment.model),
         *([lambda: start_from(model, upstream, experiment.init)] if upstream is not None else []),
-        lambda: freeze_below(model, MODELS[experiment.model.name], experiment.training.fine_tune),
+        lambda: freeze_below(model, family_of(experiment.model), experiment.training.fine_tune),
     ]
     for step in steps:
         try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from kerasexp.config import Experiment
-from kerasexp.config.model_section import IMAGENET
+from kerasexp.config.code_keys import custom_parts, moved_code
+from kerasexp.config.model_section import IMAGENET, Backbone
 from kerasexp.config.yaml_paths import find_file
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.storage import digest_of_file
@@ -16,6 +18,8 @@ from kerasexp.storage import digest_of_file
 NUMERICS_VERSION = 2
 # Keys of `training` that change no result.
 WITHOUT_EFFECT = {"validate_at", "save_minutes"}
+# Lists of code of users, which are empty in most experiments.
+CODE_LISTS = ("metrics", "callbacks", "layers")
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Identity:
 
     Attributes:
         run: digest of all that decides the result: resolved content, data, what it starts from, and the numerics version. The
-            experiment's name, its reported metrics, what is watched and shown, and the places of files have no part in it.
+            experiment's name, its reported metrics, what is watched and shown, and the places of files have no part in it. Code
+            of users has its digest in it; that of a source is in the digest of the data.
         resume: the same but for the number of epochs and the limit of time: a run may be resumed for more of both.
     """
 
@@ -45,7 +50,23 @@ def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None
     content = experiment.model_dump(mode="json", exclude=irrelevant)
     init = experiment.init.model_dump(mode="json", exclude={"experiment"}) if experiment.init else None
     augmentation = experiment.data.model_dump(mode="json", include={"augmentation", "oversample"})
-    if (weights := content["model"].get("weights")) not in (None, IMAGENET):
-        content["model"]["weights"] = digest_of_file(find_file(weights))
+    if isinstance(experiment.model, Backbone) and experiment.model.weights not in (None, IMAGENET):
+        content["model"]["weights"] = digest_of_file(find_file(experiment.model.weights))
+    custom = [part for _, part in custom_parts(experiment)]
+    code = {part.name: f"{part.reference.function} {part.digest}" for part in custom}
+    files = {path: digest_of_file(find_file(path)) or path for part in custom for path in part.paths}
+    content, augmentation = (_in_content(moved_code(part, code), files) for part in (content, augmentation))
     parts = [content, init, augmentation, data.fingerprint, upstream_key, NUMERICS_VERSION]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _in_content(node: Any, files: dict[str, str | None]) -> Any:
+    """Return keys with the digests of files in place of their paths, and without empty lists of code of users.
+
+    A run of before there were such lists is so still the same.
+    """
+    if isinstance(node, dict):
+        return {k: _in_content(v, files) for k, v in node.items() if not (k in CODE_LISTS and v == [])}
+    if isinstance(node, list):
+        return [_in_content(item, files) for item in node]
+    return files.get(node, node) if isinstance(node, str) else node

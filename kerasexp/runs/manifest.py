@@ -9,7 +9,10 @@ from dataclasses import asdict
 from typing import Any
 
 from kerasexp.config import Experiment, load_experiment, resolved_yaml
+from kerasexp.config.code_keys import custom_parts
 from kerasexp.console import Console
+from kerasexp.custom.code_copies import copied_code
+from kerasexp.custom.code_import import code_error
 from kerasexp.data.data_requirements import absence
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.environment import hardware, now, versions
@@ -54,6 +57,7 @@ def describe(
             "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
         },
         "weights": model.weights,
+        "code": [{"key": key, "code": part.name, "sha256": part.digest} for key, part in custom_parts(experiment)],
         "init": init,
         "versions": versions(),
         "hardware": hardware(),
@@ -101,7 +105,8 @@ def recorded(
     with run.locked():
         if is_resumed:
             _continue(run, manifest, experiment, console)
-        write_text(run.experiment, resolved_yaml(experiment))
+        copied = copied_code((part for _, part in custom_parts(experiment)), run.path)
+        write_text(run.experiment, resolved_yaml(experiment, copied))
         write_json(run.manifest, manifest)
         try:
             yield
@@ -151,6 +156,8 @@ def _as_run_error(error: BaseException, experiment: Experiment) -> BaseException
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
         batch = experiment.training.batch_size
         return RunError(f"out of memory with training.batch_size {batch}; try half of it, or smaller images")
+    if (of_user := code_error(error)) is not None and not isinstance(error, KerasexpError):
+        return of_user
     if isinstance(error, UserError):
         # The request was valid when the run began; since then its files have been removed or damaged.
         return RunError(str(error))

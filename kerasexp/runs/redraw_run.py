@@ -9,6 +9,7 @@ import keras
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
+from kerasexp.custom.trust import approve
 from kerasexp.data.load_data import prepare_data
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import KerasexpError, UserError
@@ -35,14 +36,15 @@ from kerasexp.storage import write_json
 from kerasexp.training.training_result import TrainingResult
 
 
-def redraw(path: Path, console: Console) -> RunDirectory:
+def redraw(path: Path, console: Console, trust_code: bool = False) -> RunDirectory:
     """Draw the plots and `report.html` of a run again, and return its directory; see `draw_unfinished` for an unfinished one.
 
     Metrics and the probabilities of test are those that were saved. Val, and the features of test, are predicted again with
     the checkpoint. Where the images or the checkpoint are no longer available, the page says which plots are missing.
 
     Raises:
-        UserError: there is no run, one of its files is missing or damaged, or no epoch of an unfinished one has ended.
+        UserError: there is no run, one of its files is missing or damaged, no epoch of an unfinished one has ended, or it has
+            code that is not trusted.
         RunError: the disk is full.
     """
     found = locate(path, or_unfinished=True)
@@ -50,6 +52,7 @@ def redraw(path: Path, console: Console) -> RunDirectory:
         draw_unfinished(found, console)
         return found
     finished = read_finished(found.path)
+    approve(finished.experiment, finished.directory.experiment, trust_code)
     run, manifest = finished.directory, finished.manifest
     experiment, saved = finished.experiment, read_predictions(run.predictions, class_names(finished.metrics))
     saved = replace(saved, temperature=finished.metrics["temperature"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from kerasexp.config import Experiment, load_experiment
+from kerasexp.config.code_keys import custom_parts
 from kerasexp.console import Console
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import Problem, UserError, listing
 from kerasexp.runs.directory import RunDirectory, earlier_runs
 from kerasexp.runs.identity import Identity
 from kerasexp.runs.run_request import RunRequest
@@ -69,6 +71,8 @@ def _unfinished_run(experiment: Experiment, identity: Identity, run_dir: Path | 
     if not manifest:
         raise UserError(Problem("holds no run: it has no manifest.json", str(run_dir), "--resume"))
     if manifest.get("resume_key") != identity.resume:
+        if changed := _changed_code(manifest, experiment):
+            raise UserError(Problem(f"its code has changed since: {listing(changed)}", str(run_dir), "--resume"))
         message = (
             "holds a run of other settings, other data or another version of kerasexp; `compare` shows what differs"
         )
@@ -82,6 +86,13 @@ def _unfinished_run(experiment: Experiment, identity: Identity, run_dir: Path | 
         message = f"got {experiment.training.epochs}, and the run there has finished {epochs}; give more"
         raise UserError(Problem(message, str(run_dir), "training.epochs"))
     return run
+
+
+def _changed_code(manifest: dict[str, Any], experiment: Experiment) -> list[str]:
+    """Return the code of users that a run had in another form."""
+    before = {(part["key"], part["code"]): part["sha256"] for part in manifest.get("code", [])}
+    parts = [((key, part.name), part.digest) for key, part in custom_parts(experiment)]
+    return [name for (key, name), digest in parts if before.get((key, name), digest) != digest]
 
 
 def _can_continue(run: RunDirectory, experiment: Experiment, identity: Identity) -> bool:

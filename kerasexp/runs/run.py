@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
+from kerasexp.custom.code_import import import_all
 from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.runs.directory import RunDirectory
@@ -50,6 +51,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     if found is not None and is_finished(found, identity):
         return found
 
+    from kerasexp.evaluation.custom_metrics import CustomMetrics
     from kerasexp.runs.manifest import describe, record_training, recorded
     from kerasexp.runs.page import write_report
     from kerasexp.runs.run_metrics import evaluate, validate
@@ -57,7 +59,9 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     from kerasexp.training.fit import fit
     from kerasexp.training.initial_model import build_model
 
-    # 3. The model, built before anything is written: a bad request leaves nothing.
+    # 3. The model, built before anything is written: a bad request leaves nothing. Code of users is imported first.
+    import_all(experiment)
+    CustomMetrics(experiment.metrics)
     checkpoint = None if upstream is None else upstream.run.checkpoint
     model = build_model(experiment, data, checkpoint)
 

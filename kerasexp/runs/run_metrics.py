@@ -16,6 +16,7 @@ from kerasexp.data.prepared_data import PreparedData
 from kerasexp.evaluation.calibration import fit_temperature
 from kerasexp.evaluation.complementary_metrics import complementary_metrics
 from kerasexp.evaluation.confusion_counts import filled_cells
+from kerasexp.evaluation.custom_metrics import CustomMetrics
 from kerasexp.evaluation.metric_limits import NEIGHBOURS_SEARCHED, sampled_note, sampled_positions
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.mistakes import confusion
@@ -39,8 +40,9 @@ def validate(
 ) -> None:
     """Evaluate on val alone, and write `metrics.json`; a search must not choose by the test split."""
     val = predict_split(load_checkpoint(run.checkpoint).model, data.splits["val"], data.class_names)
-    metrics = complementary_metrics(val) if is_complementary(experiment, data) else compute_metrics(val)
-    write_json(run.metrics, {"val": metrics, **_of_training(fitted), **_notes(val.notes("val"))})
+    custom = CustomMetrics(experiment.metrics)
+    metrics = complementary_metrics(val) if is_complementary(experiment, data) else compute_metrics(val, custom)
+    write_json(run.metrics, {"val": metrics, **_of_training(fitted), **_notes([*val.notes("val"), *custom.notes])})
     console.line(f"val: accuracy {metrics['accuracy']:.4f}  loss {metrics['loss']:.4f}")
 
 
@@ -63,15 +65,16 @@ def evaluate(
     val, test = predict_splits(model, experiment, data, retrieves)
     temperature = 1.0 if complementary else fit_temperature(val)
     val, test = (replace(predictions, temperature=temperature) for predictions in (val, test))
+    custom = CustomMetrics(experiment.metrics)
     metrics = {
-        "val": complementary_metrics(val) if complementary else compute_metrics(val),
-        "test": compute_metrics(test),
+        "val": complementary_metrics(val) if complementary else compute_metrics(val, custom),
+        "test": compute_metrics(test, custom),
         "temperature": temperature,
         **_of_training(fitted),
     }
     if retrieves and (retrieval := _retrieval(model, data, test)) is not None:
         metrics["retrieval"] = retrieval
-    metrics |= _notes(_all_notes(val, test, retrieves))
+    metrics |= _notes([*_all_notes(val, test, retrieves), *dict.fromkeys(custom.notes)])
     write_temperature(run.checkpoint, temperature)
     write_predictions(run.predictions, test)
     _write_confusion(run, test)

@@ -16,6 +16,7 @@ from kerasexp.config.data_section import Preprocessing, ValuePair
 from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest
+from kerasexp.saving.checkpoint_code import build_by_code, needs_code
 from kerasexp.saving.model_file import load_classifier
 from kerasexp.storage import write_json
 
@@ -129,6 +130,8 @@ def _why_not(path: Path) -> str:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Load a checkpoint for inference. It may come from anyone: no code from it is run, and its memory use is limited.
 
+    The exception is a checkpoint with `code.json`, whose code must have been trusted; see `approve_checkpoint`.
+
     Where its outputs are logits, a softmax is added and announced on standard error.
 
     Raises:
@@ -146,7 +149,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     preprocessing = Preprocessing.model_validate(stored.model_dump(include=set(Preprocessing.model_fields)))
     value_range = None if stored.range is None else ValueRange(*stored.range, "detected", stored.range_of)
     temperature = _temperature(folder / CALIBRATION)
-    model, added = load_classifier(folder / MODEL, names)
+    if needs_code(folder):
+        model, added = build_by_code(folder, folder / MODEL, preprocessing, names), None
+    else:
+        model, added = load_classifier(folder / MODEL, names)
     if added is not None:
         print(f"{folder / MODEL}: {added}", file=sys.stderr)
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))

@@ -112,7 +112,8 @@ class SearchDirectory:
 def identity_of(search: Search) -> dict[str, Any]:
     """Return everything that decides which trials are proposed, as JSON values."""
     settings = search.settings.model_dump(mode="json", include=set(IDENTITY_SETTINGS))
-    return json.loads(json.dumps({"keys": search.space.raw, "search": settings}))
+    code = {"code": search.code} if search.code else {}
+    return json.loads(json.dumps({"keys": search.space.raw, "search": settings, **code}))
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from kerasexp.config import Experiment, Study, resolved_yaml
 from kerasexp.config.study_section import folder_of
 from kerasexp.console import Console
+from kerasexp.custom.trust import code_of
 from kerasexp.errors import KerasexpError, Problem, RunError, UserError, closest, listing
 from kerasexp.executors import Executor, make_executor, run_all
 from kerasexp.executors.tasks import Task, TaskResult
@@ -66,7 +67,8 @@ def run_study(
             message = f"no variant '{name}'{closest(name, study.variants)}; there are {listing(study.variants)}"
             raise UserError(Problem(message, study.name, "--variant"))
     text = resolved_yaml(study)
-    key = hashlib.sha256(f"{study.quick} {text}".encode()).hexdigest()
+    code = sorted({part.digest for _, part in code_of(study)})
+    key = hashlib.sha256(f"{study.quick} {text}{''.join(code)}".encode()).hexdigest()
     count = sum(not only or name in only for name, _, _ in study.runs())
     # Raises if the executor is not installed, before anything is written.
     prepared_executor = make_executor(study.execution, jobs, count, console)

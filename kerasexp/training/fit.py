@@ -14,12 +14,14 @@ from kerasexp.data.input_pipeline import evaluation_batch_size, evaluation_batch
 from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.errors import NonFiniteLoss, listing
 from kerasexp.losses import build_loss, class_weights
-from kerasexp.models import MODELS
+from kerasexp.models import family_of
 from kerasexp.models.decoding_layer import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
+from kerasexp.saving.checkpoint_code import write_code
 from kerasexp.saving.saved_files import RunFiles
 from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, TensorBoard, plateau_callbacks
 from kerasexp.training.classical_head_training import CLASSICAL_FITS
+from kerasexp.training.custom_callbacks import custom_callbacks
 from kerasexp.training.early_validation import EarlyCurve
 from kerasexp.training.epoch_progress import EpochProgress
 from kerasexp.training.fine_tuning import decay_with_depth
@@ -47,6 +49,10 @@ def fit(
         NonFiniteLoss: the loss became NaN or infinite; the best checkpoint before that is kept.
     """
     write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing, data.value_range)
+    if model.code_reason is not None:
+        decoding = decoding_of(experiment.training.decode, data.train_counts)
+        write_code(run.checkpoint, experiment.model, model.precision, decoding)
+        console.line(f"the checkpoint needs the code of its network, which others must trust: {model.code_reason}")
     console.line(precision_message(model.precision, experiment.training.precision, model.devices))
     head = classical_head(experiment)
     train = fit_by_gradients if head is None else CLASSICAL_FITS[head[0]]
@@ -129,7 +135,7 @@ def _compiled(
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
     model.optimizer.build(model.trainable_variables)
-    decay_with_depth(optimizer, model, MODELS[experiment.model.name], training.fine_tune.depth_decay)
+    decay_with_depth(optimizer, model, family_of(experiment.model), training.fine_tune.depth_decay)
     return model, optimizer
 
 
@@ -167,6 +173,7 @@ def _callbacks(
         flow,
         *([early] if training.validate_at else []),
         *plateau_callbacks(training),
+        *custom_callbacks(training.callbacks),
         TensorBoard(run.tensorboard, history),
         non_finite,
     ]

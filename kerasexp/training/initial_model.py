@@ -9,9 +9,15 @@ import keras
 import tensorflow as tf
 
 from kerasexp.config import Experiment
+from kerasexp.config.custom_code import CustomModel
+from kerasexp.config.loss_section import CustomLoss
+from kerasexp.data.custom_augmentation import custom_changes
 from kerasexp.data.prepared_data import PreparedData
-from kerasexp.models import MODELS, build_classifier
+from kerasexp.losses import build_loss
+from kerasexp.models import build_classifier, family_of
 from kerasexp.saving.checkpoint import load_checkpoint
+from kerasexp.saving.checkpoint_code import reason_for_code
+from kerasexp.training.custom_callbacks import custom_callbacks
 from kerasexp.training.fine_tuning import freeze_below
 from kerasexp.training.initial_weights import start_from
 from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
@@ -29,6 +35,7 @@ class InitialModel:
         precision: the dtype policy of its layers.
         weights: the origin of pretrained weights; None without such.
         copied: names of the layers with weights of the upstream model.
+        code_reason: why a checkpoint needs a user's code to be loaded; None if it does not.
     """
 
     classifier: keras.Model
@@ -36,6 +43,7 @@ class InitialModel:
     precision: str
     weights: dict[str, str] | None
     copied: list[str]
+    code_reason: str | None = None
 
     @property
     def devices(self) -> list[str]:
@@ -51,7 +59,9 @@ def build_model(experiment: Experiment, data: PreparedData, upstream: Path | Non
         upstream: the checkpoint of the upstream run, or None.
 
     Raises:
-        UserError: weights are not available or do not fit, or a layer to freeze does not exist, or the devices do not fit.
+        UserError: weights are not available or do not fit, or a layer to freeze does not exist, or the devices do not fit, or
+            code of a user's does not do what it must.
+        CodeError: such code raised an exception.
     """
     # Seeds and number format are set before the first weight is drawn.
     keras.utils.set_random_seed(experiment.seed)
@@ -63,5 +73,16 @@ def build_model(experiment: Experiment, data: PreparedData, upstream: Path | Non
         classifier = build_classifier(experiment, data.class_names, data.train_counts)
         weights = load_pretrained(classifier, experiment.model)
         copied = [] if upstream is None else start_from(classifier, load_checkpoint(upstream).model, experiment.init)
-        freeze_below(classifier, MODELS[experiment.model.name], experiment.training.fine_tune)
-    return InitialModel(classifier, strategy, precision, weights, copied)
+        freeze_below(classifier, family_of(experiment.model), experiment.training.fine_tune)
+    reason = reason_for_code(classifier) if isinstance(experiment.model, CustomModel) else None
+    try_out_code(experiment, data)
+    return InitialModel(classifier, strategy, precision, weights, copied, reason)
+
+
+def try_out_code(experiment: Experiment, data: PreparedData) -> None:
+    """Call what a user's code adds to a training once, so that its faults are found before anything is written."""
+    if isinstance(experiment.training.loss, CustomLoss):
+        build_loss(experiment.training.loss, data.train_counts)
+    if experiment.data.augmentation is not None:
+        custom_changes(experiment.data.augmentation.layers, data.splits["train"].images.shape[1:])
+    custom_callbacks(experiment.training.callbacks)

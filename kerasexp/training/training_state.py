@@ -23,6 +23,7 @@ from kerasexp.errors import RunError
 from kerasexp.storage import write_with
 from kerasexp.training import hooks
 from kerasexp.training.callbacks import AtomicCheckpoint, History
+from kerasexp.training.custom_callbacks import saved_attributes
 from kerasexp.training.early_validation import EarlyCurve
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.interruption import StopRequest
@@ -75,7 +76,9 @@ class TrainingState(keras.callbacks.Callback):
         self.time_limit: TimeLimit | None = None
         self._folder, self._trained, self._flow, self._clock = folder, model, flow, clock
         self._callbacks = {
-            type(callback).__name__: callback for callback in callbacks if type(callback) in SAVED_ATTRIBUTES
+            f"{number}_{type(callback).__name__}" if saved_attributes(callback) else type(callback).__name__: callback
+            for number, callback in enumerate(callbacks)
+            if _saved(callback)
         }
         self._training, self._stop = training, stop
         self._restored: dict[str, Any] | None = None
@@ -165,14 +168,17 @@ class TrainingState(keras.callbacks.Callback):
         return [variable for metric in self._trained.metrics for variable in metric.variables]
 
     def _save(self, epoch: int, step: int, is_over: bool = False) -> None:
-        tables = {name: rows for name, callback in self._callbacks.items() if (rows := getattr(callback, ROWS, None))}
+        ours = {name: callback for name, callback in self._callbacks.items() if type(callback) in SAVED_ATTRIBUTES}
+        tables = {name: rows for name, callback in ours.items() if (rows := getattr(callback, ROWS, None))}
         about = {
             "epoch": epoch,
             "step": step,
             "over": is_over,
             "seconds": self._clock.seconds(),
             "callbacks": {
-                name: {key: _plain(getattr(callback, key)) for key in SAVED_ATTRIBUTES[type(callback)] if key != ROWS}
+                name: {
+                    key: _plain(getattr(callback, key)) for key in _saved(callback) if key != ROWS or name not in ours
+                }
                 for name, callback in self._callbacks.items()
             },
             "columns": {name: list(rows[0]) for name, rows in tables.items()},
@@ -211,6 +217,11 @@ class TrainingState(keras.callbacks.Callback):
         for name, callback in self._callbacks.items():
             for key, value in ({} if self._restored is None else self._restored["callbacks"].get(name, {})).items():
                 setattr(callback, key, value)
+
+
+def _saved(callback: keras.callbacks.Callback) -> tuple[str, ...]:
+    """Return the attributes of a callback that a state holds: of ours, or those that a user's own names."""
+    return SAVED_ATTRIBUTES.get(type(callback)) or saved_attributes(callback)
 
 
 def states(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import types
 from functools import cache, partial
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hypothesis import HealthCheck, Phase, settings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from kerasexp.config import Experiment, Init
+from kerasexp.config.custom_code import CustomCode
 from kerasexp.config.data_section import FILE_SOURCES
 from kerasexp.config.experiment_rules import broken_rules
 from kerasexp.config.model_section import Application
@@ -43,6 +45,8 @@ CLASS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_
 CLASS = CLASS.filter(lambda name: name.strip() and name not in KINDS).map(composed)
 CLASS_NAMES = st.lists(CLASS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words})
 APPLICATIONS = {kind.model_fields["name"].default for kind in Application.__subclasses__()}
+# Kind of code of a user -> a function of `code_of_a_user.py`. Its keys are no keys of ours; test_custom_code.py spoils them.
+CODE = {"augmentation": "brighten", "metric": "kappa", "callback": "Watch"}
 # Values that the type alone does not give.
 KNOWN = {
     "name": NAMES,
@@ -82,8 +86,15 @@ def values(annotation: Any, metadata: list | tuple = ()) -> st.SearchStrategy:
     return st.one_of([_of_one_type(kind, limits) for kind, limits in kinds] + words)
 
 
+def code(kind: type[CustomCode]) -> str:
+    """A reference to code of a user of this kind."""
+    return f"{Path(__file__).with_name('code_of_a_user.py')}:{CODE[kind.code_kind.name]}"
+
+
 def words_for(kinds: list[tuple[Any, dict]], form: ShortForm) -> st.SearchStrategy:
     """The plain words that may stand for a section; those of a source that needs a path are none."""
+    if any(is_section(kind) and issubclass(kind, CustomCode) for kind, _ in kinds):
+        return st.just(code(kinds[0][0]))
     fields = [kind.model_fields[form.key].annotation for kind, _ in kinds if is_section(kind)]
     literals = [k for field in fields for k, _ in members(field) if get_origin(k) is Literal]
     words = [word for literal in literals for word in get_args(literal) if word not in FILE_SOURCES]
@@ -106,6 +117,8 @@ def _of_one_type(kind: Any, limits: dict[str, Any]) -> st.SearchStrategy:
         return st.floats(low, high, allow_nan=False, allow_infinity=False, **open_ends)
     if kind is int:
         return st.integers(low, high - 1 if "lt" in limits else high)
+    if is_section(kind) and issubclass(kind, CustomCode):
+        return st.fixed_dictionaries({"name": st.just(code(kind))})
     if is_section(kind):
         return sections(kind)
     return {bool: st.booleans(), str: WORDS, types.NoneType: st.none()}[kind]

@@ -11,6 +11,7 @@ from kerasexp.config import loss_section as loss
 from kerasexp.config import model_section as model
 from kerasexp.config import optimizer_section as optimizer
 from kerasexp.config import schedule_section as schedule
+from kerasexp.config.code_reference import GROUPS
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.schema import experiment_schema
 from kerasexp.config.section_base import ShortForm, is_section, members, short_forms, tag, tags
@@ -44,8 +45,9 @@ def test_every_key_has_a_description():
     assert undescribed == []
 
 
-def test_the_schema_refuses_unknown_keys_everywhere():
-    assert all(d["additionalProperties"] is False for d in experiment_schema()["$defs"].values())
+def test_the_schema_refuses_unknown_keys_everywhere_but_in_code_of_users_whose_keys_are_its_own():
+    allowing = {name for name, d in experiment_schema()["$defs"].items() if d["additionalProperties"] is not False}
+    assert allowing == {f"Custom{kind.title()}" for kind in GROUPS}
 
 
 def test_a_file_need_not_give_its_name_and_may_have_a_base():
@@ -110,6 +112,10 @@ def test_the_schema_accepts_what_the_loader_accepts():
         {"model": {"name": "cnn", "blocks": [{"filters": 4}]}},
         {"model": {"name": "cnn", "blocks": ["conv", {"kind": "mobile"}, "inverted_residual"]}},
         {"init": {"experiment": "up.yaml"}},
+        {"model": "net.py:build", "metrics": ["m.py:kappa", {"name": "package.module:mean", "over": 3}]},
+        {"model": {"name": "net.py:build", "width": {"int": [1, 9]}}, "training": {"loss": {"name": "l.py:f", "e": 1}}},
+        {"data": {"source": {"name": "s.py:load", "rows": 9}, "augmentation": {"layers": ["a.py:f"]}}},
+        {"data": "s.py:load", "training": {"callbacks": ["c.py:Watch"], "loss": "l.py:f"}},
         {"data": "mnist", "model": "mlp", "runtime": "all", "training": {"fine_tune": "head", "decode": "argmin"}},
         {
             "data": {"test": "mnist"},

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from kerasexp.config.custom_code import CustomSource
 from kerasexp.config.data_section import Data, DataSource
 from kerasexp.data.source import MissingData, Source
 from kerasexp.data.sources.csv import load_csv
+from kerasexp.data.sources.custom_source import load_custom
 from kerasexp.data.sources.digits import load_digits
 from kerasexp.data.sources.dogs_vs_cats import load_dogs_vs_cats
 from kerasexp.data.sources.image_folder import load_image_folder
@@ -63,14 +65,14 @@ def load_source(data: Data, section: str = "data") -> tuple[Source, str | None]:
             raise UserError(
                 Problem(f"{missing}; nor is its stand-in available: {also_missing}", key="data.offline")
             ) from None
-        wanted = f"{data.source} {data.path}" if data.path else data.source
-        return source, f"'{stand_in.source}' stands in for '{wanted}': {missing}"
+        wanted = f"{data.source_name} {data.path}" if data.path else data.source_name
+        return source, f"'{stand_in.source_name}' stands in for '{wanted}': {missing}"
 
 
 def _load(data: DataSource, section: str) -> Source:
     """Load a source; the keys in its errors are those of the section."""
     try:
-        return SOURCES[data.source](data)
+        return load_custom(data) if isinstance(data.source, CustomSource) else SOURCES[data.source](data)
     except UserError as error:
         if section == "data":
             raise

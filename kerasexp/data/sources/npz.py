@@ -61,13 +61,18 @@ def read_splits(
         raise UserError(
             Problem(f"contains {listing(arrays) or 'nothing'}; x_train and y_train (or x and y) are needed", str(path))
         )
-    stored = [_checked(images, labels, f"{path}: {split}") for split, (images, labels) in splits.items()]
+    stored = [checked_arrays(images, labels, f"{path}: {split}") for split, (images, labels) in splits.items()]
     converted, value_range = arrays_to_uint8([pixels for pixels, _ in stored], given_range)
     labels = [names for _, names in stored]
     return dict(zip(splits, zip(converted, labels, strict=True), strict=True)), value_range
 
 
-def _checked(images: np.ndarray, labels: np.ndarray, name: str) -> tuple[StoredPixels, np.ndarray]:
+def checked_arrays(images: np.ndarray, labels: np.ndarray, name: str) -> tuple[StoredPixels, np.ndarray]:
+    """Return images [n, height, width, 1 or 3] of any type and labels as text [n].
+
+    Raises:
+        UserError: shapes or labels do not fit; the message begins with `name`.
+    """
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:

@@ -1,0 +1,142 @@
+"""Which code of users may run: that of an experiment in its own folder, and what the user has said to trust, by its digest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from kerasexp.config import Experiment, Search, Study
+from kerasexp.config.code_keys import code_names, custom_parts
+from kerasexp.config.custom_code import CustomCode
+from kerasexp.environment import now
+from kerasexp.errors import Problem, RunError, UserError
+from kerasexp.storage import exclusive_lock, write_json
+
+# Corners of a search that are looked through for code.
+MOST_CORNERS = 200
+# Digests that may run in this process, beside those in the file.
+_granted: set[str] = set()
+
+
+def trust_file() -> Path:
+    """Return the file that remembers the digests of trusted code, in the user's folder of settings."""
+    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return folder / "kerasexp" / "trusted_code.json"
+
+
+def trusted_digests() -> frozenset[str]:
+    """Return the digests of all code that may run."""
+    return frozenset(_granted | _remembered().keys())
+
+
+def is_trusted(code: CustomCode) -> bool:
+    """Return whether code may run: its digest is trusted, or an installed package registers it for this purpose."""
+    return code.reference.registered is not None or code.digest in trusted_digests()
+
+
+def grant(digests: Iterable[str]) -> None:
+    """Let code with these digests run in this process, without remembering it."""
+    _granted.update(digests)
+
+
+def remember(parts: Iterable[CustomCode]) -> None:
+    """Let code run, now and later, until it is changed."""
+    new = {code.digest: code for code in parts if code.reference.registered is None}
+    grant(new)
+    if not new.keys() - _remembered().keys():
+        return
+    file = trust_file()
+    # A home that cannot be written is asked again next time.
+    with suppress(OSError, RunError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive_lock(file.with_name(f".{file.name}.lock"), lambda: None):
+            added = {digest: {"code": code.name, "since": now()} for digest, code in new.items()}
+            write_json(file, {**added, **_remembered()})
+
+
+def _remembered() -> dict[str, object]:
+    with suppress(OSError, ValueError):
+        content = json.loads(trust_file().read_text(encoding="utf-8"))
+        return content if isinstance(content, dict) else {}
+    return {}
+
+
+def approve(asked: Experiment | Study | Search, file: Path | None, trust_code: bool = False) -> None:
+    """Let the code run that a user has asked for.
+
+    That is the code in the folder of the experiment's file and below, and with `trust_code` all of it. Both are remembered.
+
+    Args:
+        asked: what is to be run.
+        file: the experiment's file; None if there is none.
+        trust_code: whether the user has said to trust the code.
+
+    Raises:
+        UserError: there is other code, whose digest is not remembered.
+    """
+    approve_parts(list(code_of(asked)), None if file is None else str(file), _own_folder(file), trust_code)
+
+
+def grant_own(asked: Experiment | Study | Search, file: Path) -> None:
+    """Let the code run that is in the folder of an experiment's file, should it be run in this process; run nothing now."""
+    folder = _own_folder(file)
+    grant(code.digest for _, code in code_of(asked) if _is_within(code, folder))
+
+
+def _own_folder(file: Path | None) -> Path | None:
+    return None if file is None or is_run_directory(file.resolve().parent) else file.resolve().parent
+
+
+def approve_parts(
+    parts: Iterable[tuple[str, CustomCode]], named: str | None, folder: Path | None, trust_code: bool
+) -> None:
+    """As `approve`, for (dotted key, code) with messages that name a file or checkpoint; `folder` is the user's own."""
+    parts = [(key, code) for key, code in parts if code.reference.registered is None]
+    own = [code for _, code in parts if trust_code or _is_within(code, folder)]
+    known = trusted_digests() | {code.digest for code in own}
+    problems = {code.digest: Problem(_question(code), named, key) for key, code in parts if code.digest not in known}
+    if problems:
+        raise UserError(*problems.values())
+    remember(own)
+
+
+def _is_within(code: CustomCode, folder: Path | None) -> bool:
+    reference = code.reference
+    return folder is not None and reference.module is None and reference.file.resolve().is_relative_to(folder)
+
+
+def _question(code: CustomCode) -> str:
+    return (
+        f"the code of {code.reference.file} (SHA-256 {code.digest}) would run with all your rights, and it is not yours: it is "
+        "neither in the folder of the experiment nor known here. Read it; if you trust it, add --trust-code once, to `check`, "
+        "`run` or `predict`. That is remembered until the code changes"
+    )
+
+
+def require_trust(code: CustomCode) -> None:
+    """Raise UserError unless code may run."""
+    if not is_trusted(code):
+        raise UserError(Problem(_question(code), code.name))
+
+
+def is_run_directory(folder: Path) -> bool:
+    """Return whether a folder is that of a run, whose code is a copy and may be anyone's."""
+    return (folder / "manifest.json").exists()
+
+
+def code_of(asked: Experiment | Study | Search) -> Iterator[tuple[str, CustomCode]]:
+    """Yield the dotted key and the section of all code that is asked for; of a search, that of its corners."""
+    if isinstance(asked, Experiment):
+        yield from custom_parts(asked)
+    elif isinstance(asked, Study):
+        for experiment in asked.variants.values():
+            yield from custom_parts(experiment)
+    elif "init" in asked.space.raw or any(code_names(asked.space.raw)):
+        for values in islice(asked.space.corners(MOST_CORNERS), MOST_CORNERS):
+            yield from custom_parts(asked.experiment(values))
+    if isinstance(asked, Search) and asked.against is not None:
+        yield from custom_parts(asked.against)
