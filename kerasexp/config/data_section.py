@@ -87,6 +87,13 @@ class Augmentation(Section):
         description="Mirror every second image: horizontal, left to right, which true also stands for; vertical, upside down; "
         "both: each at random. Not for characters.",
     )
+    stroke: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Largest change of a stroke's edges, in pixels of the model's input, either way: bright strokes become thicker "
+        "or thinner by up to twice this, as with another pen.",
+    )
     color: float = Field(
         0, ge=0, lt=1, description="Largest change of brightness, contrast and saturation, as a fraction, either way."
     )

@@ -11,37 +11,42 @@ from kerasexp.config.data_section import Augmentation
 LUMA = (0.299, 0.587, 0.114)
 # Shortest and longest side of an erased rectangle, as fractions of the image side.
 ERASED_SIDES = 0.2, 0.5
-# Parameters per image of the affine map and of the colour change.
-AFFINE, COLOR = 8, 3
+# Parameters per image of the affine map, the colour change and the erased rectangle.
+AFFINE, COLOR, BOX = 8, 3, 4
 
 
 def draw_augmentations(
     config: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator
 ) -> np.ndarray:
-    """Draw the parameters of `augment` for each image: float32 [count, 15]. Arguments as for `draw_affine_maps`.
+    """Draw the parameters of `augment` for each image: float32 [count, 16]. Arguments as for `draw_affine_maps`.
 
-    Parameters of `color` and `erase` are drawn last, and only if these are on.
+    Parameters of `color`, `erase` and `stroke` are drawn last, and only if these are on.
     """
-    parts = [draw_affine_maps(config, count, size, generator), np.ones((count, COLOR)), np.zeros((count, 4))]
+    parts = [draw_affine_maps(config, count, size, generator), np.ones((count, COLOR)), np.zeros((count, BOX))]
+    parts.append(np.zeros((count, 1)))
     if config.color:
         parts[1] = 1 + config.color * generator.uniform(-1, 1, (count, COLOR))
     if config.erase:
         is_erased = generator.uniform(0, 1, (count, 1)) < config.erase
         middle, side = generator.uniform(0, 1, (count, 2)), generator.uniform(*ERASED_SIDES, (count, 2))
         parts[2] = np.where(is_erased, np.hstack([middle - side / 2, middle + side / 2]), 0)
+    if config.stroke:
+        parts[3] = config.stroke * generator.uniform(-1, 1, (count, 1))
     return np.hstack(parts).astype(np.float32)
 
 
 def augment(images: tf.Tensor, rows: tf.Tensor, config: Augmentation) -> tf.Tensor:
     """Apply the drawn parameters to images, uint8 [n, height, width, channels]; return the same shape and dtype.
 
-    Order: affine map, colour, erasing. An erased rectangle gets the mean of the image after the first two.
+    Order: affine map, strokes, colour, erasing. An erased rectangle gets the mean of the image after the others.
     """
     images = warp_affine(tf.cast(images, tf.float32), rows[:, :AFFINE], config.fill)
+    if config.stroke:
+        images = change_strokes(images, rows[:, AFFINE + COLOR + BOX])
     if config.color:
         images = change_colour(images, rows[:, AFFINE : AFFINE + COLOR])
     if config.erase:
-        images = erase_boxes(images, rows[:, AFFINE + COLOR :])
+        images = erase_boxes(images, rows[:, AFFINE + COLOR : AFFINE + COLOR + BOX])
     return tf.cast(tf.round(images), tf.uint8)
 
 
@@ -104,6 +109,29 @@ def warp_affine(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode=fill.upper(),
     )
+
+
+def change_strokes(images: tf.Tensor, amounts: tf.Tensor) -> tf.Tensor:
+    """Make bright strokes thicker or thinner, as another pen would.
+
+    An amount of 1 is a grey dilation by one pixel on each side, -1 an erosion, and 0 nothing; values between are a mean of the
+    image and the whole step. The neighbours are the four of a pixel, so that strokes stay round.
+
+    Args:
+        images: float32 [n, height, width, channels].
+        amounts: float32 [n], in -1..1.
+
+    Returns:
+        Images of the same shape.
+    """
+    amounts = amounts[:, None, None, None]
+    thicker, thinner = _brightest_neighbour(images), -_brightest_neighbour(-images)
+    return images + tf.nn.relu(amounts) * (thicker - images) + tf.nn.relu(-amounts) * (thinner - images)
+
+
+def _brightest_neighbour(images: tf.Tensor) -> tf.Tensor:
+    column, row = (tf.nn.max_pool2d(images, window, 1, "SAME") for window in ((3, 1), (1, 3)))
+    return tf.maximum(column, row)
 
 
 def change_colour(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:

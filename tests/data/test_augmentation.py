@@ -9,6 +9,7 @@ from kerasexp.data.augmentation import (
     ERASED_SIDES,
     augment,
     change_colour,
+    change_strokes,
     draw_affine_maps,
     draw_augmentations,
     erase_boxes,
@@ -227,7 +228,7 @@ def test_the_erased_box_gets_the_mean_of_the_image():
 
 
 def test_share_and_size_of_erased_rectangles():
-    boxes = draw_augmentations(Augmentation(erase=0.25), 4000, (10, 12), np.random.default_rng(0))[:, 11:]
+    boxes = draw_augmentations(Augmentation(erase=0.25), 4000, (10, 12), np.random.default_rng(0))[:, 11:15]
     sides = boxes[:, 2:] - boxes[:, :2]
     some = sides.any(axis=1)
     assert 0.23 < some.mean() < 0.27
@@ -242,11 +243,27 @@ def test_colour_factors_stay_in_their_range():
     assert len(np.unique(factors)) > 5000, "each of its own"
 
 
+def test_strokes_become_thicker_and_thinner_by_a_pixel_on_each_side_at_most():
+    bar = np.zeros((3, 9, 11, 1), np.float32)
+    bar[:, 2:7, 3:8] = 200
+    found = change_strokes(tf.constant(bar), tf.constant([1.0, -1.0, 0.5])).numpy()[..., 0]
+    thicker, thinner = np.zeros((2, 9, 11))
+    thicker[1:8, 3:8], thicker[2:7, 2:9], thinner[3:6, 4:7] = 200, 200, 200
+    assert np.array_equal(found[0], thicker)
+    assert np.array_equal(found[1], thinner)
+    assert np.array_equal(found[2], (bar[2, ..., 0] + thicker) / 2)
+
+
+def test_amounts_of_stroke_stay_in_their_range():
+    amounts = draw_augmentations(Augmentation(stroke=0.6), 2000, (10, 12), np.random.default_rng(0))[:, 15]
+    assert -0.6 <= amounts.min() < -0.59 and 0.59 < amounts.max() <= 0.6
+
+
 def test_disabled_changes_are_neither_drawn_nor_applied():
     """Runs without them keep the same random numbers as before they existed."""
     plain, both = (
         draw_augmentations(Augmentation(rotation=10, flip=True, **more), 50, (10, 12), np.random.default_rng(0))
-        for more in ({}, {"color": 0.4, "erase": 0.5})
+        for more in ({}, {"color": 0.4, "erase": 0.5, "stroke": 0.6})
     )
     assert np.array_equal(plain[:, :8], both[:, :8])
     assert (plain[:, 8:11] == 1).all() and not plain[:, 11:].any()
@@ -256,7 +273,7 @@ def test_disabled_changes_are_neither_drawn_nor_applied():
 
 
 def test_all_changes_together_give_valid_images():
-    how = Augmentation(rotation=10, flip=True, color=0.9, erase=1)
+    how = Augmentation(rotation=10, flip=True, color=0.9, erase=1, stroke=1)
     rows = tf.constant(draw_augmentations(how, 4, (10, 12), np.random.default_rng(0)))
     changed = augment(tf.constant(COLOURED.astype(np.uint8)), rows, how)
     assert changed.dtype == tf.uint8 and changed.shape == COLOURED.shape
