@@ -16,6 +16,9 @@ from kerasexp.config.section_base import Section, ShortForm
 from kerasexp.config.training_section import Training
 from kerasexp.config.yaml_text import dump_yaml
 
+# Strokes four times as wide fill the letters that they form.
+MOST_WIDTH = 4
+
 
 class Init(Section):
     """Weights to start from: those of another experiment, which is run first unless it has been run already."""
@@ -35,11 +38,16 @@ class Init(Section):
 
 
 class Report(Section):
-    """What the run report shows; it changes no metric."""
+    """What the run report shows; it changes neither the training nor the other metrics."""
 
     samples: int = Field(4, ge=1, le=24, description="Number of right and of wrong predictions, drawn at random.")
     mistakes: int = Field(16, ge=0, le=48, description="Number of most confident mistakes.")
     plots: bool = Field(True, description="Whether plots are drawn; false saves some seconds a run, for large studies.")
+    stroke_widths: list[Annotated[float, Field(gt=0, le=MOST_WIDTH)]] = Field(
+        [],
+        description="Factors of the pen's width, such as [0.5, 0.75, 1.25, 1.5]: the strokes of val are thinned and thickened, and "
+        "accuracy is measured for each. For images of strokes, such as handwriting; 1 is always included.",
+    )
 
 
 class Experiment(Section):

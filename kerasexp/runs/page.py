@@ -14,7 +14,8 @@ from kerasexp.report.html import DrawnPlot, render
 from kerasexp.report.report_missing_parts import Failure, as_json, attempt, by_section, rendered
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.page_plots import run_plots
-from kerasexp.runs.results import CLASSES, DATA, SECTIONS, TRAINING, Results
+from kerasexp.runs.results import CLASSES, DATA, PREDICTIONS, SECTIONS, TRAINING, Results
+from kerasexp.runs.stroke_width_results import stroke_width_sentence
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.training.training_result import TimeLimit
 
@@ -104,6 +105,7 @@ def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]
         "foremost": _foremost(reported),
         "metric_rows": part(TRAINING, "table of the metrics", lambda: metric_rows(metrics["val"], metrics["test"]), []),
         "retrieval": retrieval,
+        "stroke_widths": part(PREDICTIONS, "stroke widths", lambda: stroke_width_sentence(metrics), ""),
         "classes": most_rows(classes),
         "class_count": len(classes),
         "unseen": [row["name"] for row in classes if row["support"] == 0],

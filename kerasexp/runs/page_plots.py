@@ -29,6 +29,7 @@ from kerasexp.plots.sample_grid import plot_samples
 from kerasexp.report.html import DrawnPlot, Plot
 from kerasexp.report.report_missing_parts import Failure, Unavailable, draw_all
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results, Trained
+from kerasexp.runs.stroke_width_results import stroke_widths
 
 MAX_PAIRS = 6
 
@@ -305,6 +306,7 @@ PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
     (PREDICTIONS, _mistakes),
     (PREDICTIONS, _confused_pairs),
     (PREDICTIONS, _grad_cam),
+    (PREDICTIONS, stroke_widths),
     (CLASSES, _confusion),
     (CLASSES, _one_vs_rest),
     (PROBABILITIES, _reliability),

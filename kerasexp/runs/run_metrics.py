@@ -23,9 +23,12 @@ from kerasexp.evaluation.mistakes import confusion
 from kerasexp.evaluation.predictions import Predictions, predict_split
 from kerasexp.evaluation.predictions_csv import TOP, is_complete, write_predictions
 from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
+from kerasexp.evaluation.stroke_widths import stroke_width_metrics
 from kerasexp.evaluation.tsne_coordinates import embedding_positions
+from kerasexp.report.report_missing_parts import attempt
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.results import Results, compute_results, is_complementary
+from kerasexp.runs.results import PREDICTIONS, Results, compute_results, is_complementary
+from kerasexp.runs.stroke_width_results import accuracy_by_width
 from kerasexp.saving.checkpoint import load_checkpoint, write_temperature
 from kerasexp.storage import write_json, write_table
 from kerasexp.training.training_result import TrainingResult
@@ -74,7 +77,9 @@ def evaluate(
     }
     if retrieves and (retrieval := _retrieval(model, data, test)) is not None:
         metrics["retrieval"] = retrieval
-    metrics |= _notes([*_all_notes(val, test, retrieves), *dict.fromkeys(custom.notes)])
+    stroke_widths, stroke_notes = _stroke_widths(model, experiment, data, val, console)
+    metrics |= stroke_widths
+    metrics |= _notes([*_all_notes(val, test, retrieves), *dict.fromkeys(custom.notes), *stroke_notes])
     write_temperature(run.checkpoint, temperature)
     write_predictions(run.predictions, test)
     _write_confusion(run, test)
@@ -112,6 +117,25 @@ def _retrieval(model: keras.Model, data: PreparedData, test: Predictions) -> dic
     if len(train) > NEIGHBOURS_SEARCHED:
         train = train.take(sampled_positions(len(train), NEIGHBOURS_SEARCHED))
     return retrieval_metrics(predict_split(model, train, data.class_names, np.arange(len(train))), test)
+
+
+def _stroke_widths(
+    model: keras.Model, experiment: Experiment, data: PreparedData, val: Predictions, console: Console
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the metrics of `report.stroke_widths`, and notes; a failure is a note, and leaves the other metrics intact."""
+    factors, failures = experiment.report.stroke_widths, []
+    if not factors:
+        return {}, []
+    with console.bar("thinning and thickening strokes", 1) as bar:
+        measured, notes = attempt(
+            failures,
+            PREDICTIONS,
+            "stroke widths",
+            lambda: stroke_width_metrics(model, experiment.data, data.splits["val"], val, factors, bar.progress),
+            (None, []),
+        )
+    notes = [*notes, *(f"val: {failure.name} are not measured: {failure.reason}" for failure in failures)]
+    return {} if measured is None else {"stroke_widths": measured}, notes
 
 
 def _of_training(fitted: TrainingResult) -> dict[str, Any]:
@@ -167,5 +191,7 @@ def _announce(metrics: dict[str, Any], console: Console) -> None:
     if "retrieval" in metrics:
         words = (f"{word} {value:.4f}" for word, value in retrieval_labels(metrics["retrieval"]).items())
         console.line(f"retrieval by features: {', '.join(words)}")
+    if "stroke_widths" in metrics:
+        console.line(f"val by stroke width: accuracy {accuracy_by_width(metrics['stroke_widths'])}")
     for note in metrics.get("notes", ()):
         console.line(f"note: {note}")

@@ -307,3 +307,12 @@ def test_what_belongs_to_a_metric_loss_is_reported():
     assert "those that have it: cross_entropy, logit_adjusted" in found["training.loss.center"]
     both = broken("data: {oversample: 1}\ntraining: {class_batches: {}, batch_size: 64}")
     assert list(both) == ["training.class_batches"] and "data.oversample" in both["training.class_batches"]
+
+
+def test_stroke_widths_are_for_grey_images_whose_labels_say_what_they_are():
+    widths = "report: {stroke_widths: [0.5, 1.5]}"
+    assert broken(widths) == {}
+    found = broken(f"{widths}\ndata: {{preprocessing: {{channels: 3}}}}")
+    assert found.keys() == {"report.stroke_widths"} and "this experiment has 3" in found["report.stroke_widths"]
+    assert "report.stroke_widths" in broken(f"{widths}\ntraining: {{decode: argmin}}")
+    assert broken("report: {stroke_widths: [0, 5]}").keys() == {"report.stroke_widths.0", "report.stroke_widths.1"}
