@@ -55,8 +55,8 @@ def stroke_width_metrics(
         BrokenImage: an image has changed since.
     """
     others = sorted({*factors} - {1.0})
-    most = MAX_IN_MEMORY // (len(others) * split.images[:1].nbytes) if others else len(split)
-    positions = sampled_positions(len(split), min(MOST_IMAGES, most))
+    most = MAX_IN_MEMORY // (max(len(others), 1) * split.images[:1].nbytes)
+    positions = sampled_positions(len(split), min(MOST_IMAGES, max(most, 1)))
     notes = [] if len(positions) == len(split) else [sampled_note("val: stroke widths", len(positions), len(split))]
     split, val = split.take(positions), val.take(positions)
     drawn, pens = _drawn(stored_images(data, split), data, others, progress)

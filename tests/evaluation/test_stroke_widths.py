@@ -83,6 +83,13 @@ def test_blank_images_are_counted_and_left_as_they_are(model, data, tmp_path):
     assert found["pen_width"] == pytest.approx(12, abs=1.5)
 
 
+def test_of_many_images_a_sample_is_measured_at_every_width(model, data, monkeypatch):
+    monkeypatch.setattr("kerasexp.evaluation.stroke_widths.MOST_IMAGES", 5)
+    found, notes = measured(model, data, [0.5])
+    assert found["images"] == 5 and notes == ["val: stroke widths: computed on 5 of 8 predictions, drawn at random."]
+    assert all(row["accuracy"] * 5 == pytest.approx(round(row["accuracy"] * 5)) for row in found["factors"])
+
+
 def test_stored_images_are_those_of_val_at_full_size(data):
     val = prepare(data).splits["val"]
     stored = stored_images(data, val)

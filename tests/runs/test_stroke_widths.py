@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+NAMES = ("accuracy", "accuracy_low", "accuracy_high")
 KEYS = ("--set", "report.stroke_widths=[0.5, 1.5]")
 
 
@@ -20,9 +21,7 @@ def test_a_run_has_the_numbers_and_the_plot(cli, tiny_yaml):
     found = metrics["stroke_widths"]
     assert [row["factor"] for row in found["factors"]] == [0.5, 1, 1.5] and found["images"] == 10
     own = found["factors"][1]
-    assert {name: own[name] for name in NAMES} == {
-        name: metrics["val"][name] for name in NAMES
-    }
+    assert {name: own[name] for name in NAMES} == {name: metrics["val"][name] for name in NAMES}
     assert "val by stroke width: accuracy" in answer.out and "notes" not in metrics
     page = (run / "report.html").read_text()
     assert "Stroke width: the pen of val is" in page
