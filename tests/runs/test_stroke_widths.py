@@ -52,7 +52,7 @@ def test_what_cannot_be_measured_is_a_note_and_the_run_finishes(cli, tiny_yaml, 
 
 @pytest.mark.slow
 def test_a_stand_in_is_measured_too(cli, tiny_yaml):
-    keys = ("data.path=absent.zip", "data.offline=rendered_scans", "data.labels.at_most=5", "training.epochs=1")
+    keys = ("data.path=absent.zip", "data.offline=rendered_scans", "data.labels.at_most=310", "training.epochs=1")
     sets = [part for key in keys for part in ("--set", key)]
     answer = cli("run", tiny_yaml, *sets, *KEYS)
     assert answer.code == 0, answer.err
