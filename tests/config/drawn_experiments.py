@@ -103,15 +103,14 @@ def words_for(kinds: list[tuple[Any, dict]], form: ShortForm) -> st.SearchStrate
 
 def _of_one_type(kind: Any, limits: dict[str, Any]) -> st.SearchStrategy:
     low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt"))
+    fewest = limits.get("min_length", 0)
     if get_origin(kind) is Literal:
         return st.sampled_from(get_args(kind))
     if get_origin(kind) is list:
-        fewest = limits.get("min_length", 0)
         return st.lists(values(get_args(kind)[0]), min_size=fewest, max_size=limits.get("max_length", fewest + 2))
     if get_origin(kind) is dict:
-        return st.dictionaries(
-            CLASS if get_args(kind)[0] == ClassName else WORDS, values(get_args(kind)[1]), max_size=3
-        )
+        names = CLASS if get_args(kind)[0] == ClassName else WORDS
+        return st.dictionaries(names, values(get_args(kind)[1]), min_size=fewest, max_size=3)
     if kind is float:
         open_ends = {"exclude_min": "gt" in limits, "exclude_max": "lt" in limits}
         return st.floats(low, high, allow_nan=False, allow_infinity=False, **open_ends)
