@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -39,10 +40,23 @@ def hold_out(
                 return np.sort(kept), np.sort(held)
     except ValueError as error:
         smallest = np.bincount(labels).min() if len(labels) else 0
+        cause = error if groups is not None else _too_small_share(labels, part) or error
         raise UserError(
-            Problem(f"cannot split {len(labels)} images, {smallest} in the smallest class: {error}", key=key)
+            Problem(f"cannot split {len(labels)} images, {smallest} in the smallest class: {cause}", key=key)
         ) from None
     raise AssertionError("the splitter gave fewer folds than requested")
+
+
+def _too_small_share(labels: np.ndarray, part: float | Validation) -> str | None:
+    """Return that the share is less than an image of each class, and the least one allowed; None for another cause."""
+    counts = np.unique(labels, return_counts=True)[1]
+    if isinstance(part, Validation) or not len(counts) or counts.min() < 2:
+        return None
+    held, classes, images = math.ceil(part * len(labels)), len(counts), len(labels)
+    smallest = math.ceil(100 * classes / images) / 100
+    if held >= classes or images - math.ceil(smallest * images) < classes:
+        return None
+    return f"{part:g} of them is {held}, fewer than the {classes:,} classes; use {smallest:g} or more"
 
 
 def match_groups(names: list[str], pattern: str | None) -> np.ndarray | None:

@@ -72,6 +72,15 @@ def test_too_few_images_are_refused_with_the_key(labels, groups, part):
     assert caught.value.problems[0].key == "data.validation"
 
 
+@pytest.mark.parametrize(("each", "part", "smallest"), [(5, 0.1, 0.2), (3, 0.2, 0.34)])
+def test_a_share_below_one_image_of_each_class_names_the_least_share(each, part, smallest):
+    labels = np.repeat(np.arange(8), each)
+    with pytest.raises(UserError, match=rf"fewer than the 8 classes; use {smallest} or more"):
+        hold_out(labels, None, part, 0, "data.validation")
+    _, held = hold_out(labels, None, smallest, 0, "data.validation")
+    assert sorted(set(labels[held])) == list(range(8))
+
+
 def test_groups_are_matched_in_names():
     names = ["Sample001/img001-007.png", "Sample002/img002-011.png"]
     assert match_groups(names, r"-(\d+)\.").tolist() == ["007", "011"]
