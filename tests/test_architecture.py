@@ -58,6 +58,19 @@ def test_imports_go_one_way():
     assert climbing == []
 
 
+def test_every_imported_module_exists():
+    """An import inside a function is not run by the import of its module."""
+    nodes = ((file, node) for file in FILES for node in ast.walk(ast.parse(file.read_text())))
+    missing = [
+        f"{file.relative_to(PACKAGE)}:{node.lineno} imports {node.module}"
+        for file, node in nodes
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == PACKAGE.name
+        for path in [PACKAGE.parent.joinpath(*node.module.split("."))]
+        if not path.with_suffix(".py").is_file() and not (path / "__init__.py").is_file()
+    ]
+    assert missing == []
+
+
 def test_every_package_has_a_level():
     assert {package_of(file) for file in FILES} <= LEVEL.keys()
     assert len(list(PACKAGE.glob("*.py"))) <= 8

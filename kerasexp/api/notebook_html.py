@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kerasexp.console import shown_path
+from kerasexp.data.file_accounting import counted
 from kerasexp.evaluation.mistakes import confident_mistakes
 from kerasexp.evaluation.predictions_csv import Outcomes
 from kerasexp.plots.epoch_curves import plot_curves
@@ -17,7 +18,7 @@ from kerasexp.runs.page import metric_rows
 
 if TYPE_CHECKING:
     from kerasexp.comparison.results import Comparison
-    from kerasexp.searches.run import FinishedSearch
+    from kerasexp.search.run import FinishedSearch
     from kerasexp.studies.run import FinishedStudy
 
 # Mistakes that are listed where their images are not drawn.
@@ -61,7 +62,9 @@ def run_html(run: FinishedRun) -> str:
     elif rows := _mistake_rows(run.predictions):
         headings = ("image", "true", "predicted", "probability")
         tables.append(Table(headings, rows, "The most confident mistakes", texts=3))
-    trained = f"{metrics['epochs']} epochs in {metrics['train_seconds']:,.1f} s; " if metrics["epochs"] else ""
+    trained = (
+        f"{counted(metrics['epochs'], 'epoch')} in {metrics['train_seconds']:,.1f} s; " if metrics["epochs"] else ""
+    )
     images = f"{test['images']:,} test images of {len(manifest['data']['class_names'])} classes"
     return _html(
         run.name,
@@ -90,7 +93,7 @@ def study_html(study: FinishedStudy) -> str:
 
 def search_html(search: FinishedSearch) -> str:
     """Return the best trials of a search, and the study of the winner."""
-    from kerasexp.searches.table import LISTED, short_names, value_text
+    from kerasexp.search.table import LISTED, short_names, value_text
 
     results = search.results
     names, ranked = short_names(results.search.space.domains), results.ranked[:LISTED]

@@ -9,6 +9,7 @@ from kerasexp.api.image_predictions import Classifier
 from kerasexp.api.run_result import in_any_folder
 from kerasexp.api.study_result import StudyResult
 from kerasexp.console import shown_path
+from kerasexp.data.file_accounting import counted
 
 if TYPE_CHECKING:
     from kerasexp.config import Experiment
@@ -79,7 +80,7 @@ class SearchResult(Classifier):
     def __repr__(self) -> str:
         results = self._finished.results
         objective = results.search.settings.objective
-        found = f"{len(results.trials)} trials, {objective} {self.best_score:.4f}"
+        found = f"{counted(len(results.trials), 'trial')}, {objective} {self.best_score:.4f}"
         return f"<SearchResult {self.name}: {found}, {shown_path(self.path)}>"
 
     def _repr_html_(self) -> str:

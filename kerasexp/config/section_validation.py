@@ -123,7 +123,7 @@ def _message(section: type[BaseModel], detail: dict, path: tuple) -> str:
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"got {quoted(given)}; a mapping of keys is needed here"
     is_scalar = kind in ("float_type", "int_type", "bool_type")
-    domain = "; a domain of a search is {float: [0.0001, 0.01]}, {int: [1, 8]}, {choice: [1, 2]} or {bool: null}"
+    domain = "; a domain of a search is {float: [0.0001, 0.01], sampling: log}, {int: [1, 8]}, {choice: [1, 2]} or {bool: null}"
     hint = domain if is_scalar and isinstance(given, dict) else ""
     return f"got {quoted(given)}; {detail['msg'][0].lower()}{detail['msg'][1:]}{hint}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kerasexp.config.data_section import Labels
+from kerasexp.data.file_accounting import counted
 from kerasexp.errors import Problem, UserError, closest, listing
 
 
@@ -42,7 +43,7 @@ def describe_edits(edits: Labels) -> list[str]:
     """Return a sentence about each edit."""
     sentences = []
     for name, amount in edits.keep.items():
-        share = f"{100 * amount:g} % of the images" if isinstance(amount, float) else f"{amount} images"
+        share = f"{100 * amount:g} % of the images" if isinstance(amount, float) else counted(amount, "image")
         sentences.append(f"of class {name}, train and val keep {share}")
     if edits.few_shot is not None:
         sentences.append(f"train and val keep {edits.few_shot} images of every class")

@@ -91,7 +91,9 @@ def plot_parallel(
     for column, marks in enumerate(ticks):
         axes.axvline(column, color="#c9c9c9", linewidth=0.8, zorder=0)
         for place, text in marks:
-            axes.text(column + 0.04, place, text, fontsize=8, va="center", color="#444444", **verbatim(text))
+            behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
+            style = {"fontsize": 8, "va": "center", "color": "#444444", "bbox": behind, "zorder": 3}
+            axes.text(column + 0.04, place, text, **style, **verbatim(text))
     shown = drawable(names, 28)
     axes.set_xticks(range(len(names)), shown, rotation=20, ha="right", **verbatim(*shown))
     axes.set_yticks([])

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from kerasexp.config.experiment import classical_head
 from kerasexp.config.loss_section import metric_losses
+from kerasexp.data.file_accounting import counted
 from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots, label_plots
 from kerasexp.evaluation.confusion_counts import in_blocks
 from kerasexp.evaluation.mistakes import ConfusedPair
@@ -60,7 +61,7 @@ def _curves(results: Trained) -> Iterator[Plot]:
         "curves",
         "Loss, accuracy and learning rate. Those of train are averages over the epoch, with dropout and augmentation; those of "
         f"val are measured at its end.{note}",
-        f"Curves over {len(history)} epochs; at the end the accuracy is {history[-1]['accuracy']:.4f} on train and "
+        f"Curves over {counted(len(history), 'epoch')}; at the end the accuracy is {history[-1]['accuracy']:.4f} on train and "
         f"{history[-1]['val_accuracy']:.4f} on val.",
         lambda: plot_curves(
             history, majority=results.metrics["val"].get("majority_accuracy"), kept=results.fitted.kept

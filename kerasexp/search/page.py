@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasexp.config.space_section import Domain
+from kerasexp.data.file_accounting import counted
 from kerasexp.plots.search_plots import (
     plot_best_so_far,
     plot_importance,
@@ -108,7 +109,7 @@ def _plots(results: SearchResults, found: Importance | None) -> Iterator[Plot]:
         PROGRESS,
         "curves",
         f"{quantity[0].upper()}{quantity[1:]} of each trial after each epoch. A cross marks a trial that ended early.",
-        f"Curves of {len(trained)} trials.",
+        f"Curves of {counted(len(trained), 'trial')}.",
         lambda: plot_trial_curves(
             [trial.curve for trial in trained],
             next(k for k, trial in enumerate(trained) if trial.id == best.id),

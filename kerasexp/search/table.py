@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from kerasexp.data.file_accounting import counted
 from kerasexp.search.results import SearchResults, Trial
 from kerasexp.storage import csv_text
 
@@ -34,7 +35,7 @@ def trial_line(trial: Trial, results: SearchResults) -> str:
         return f"{begin}{trial.status}: {trial.cause}; {values}"
     if trial.status == "repeated":
         return f"{begin}the same experiment as trial {trial.parent}"
-    scored = f"{results.search.settings.objective} {trial.score:.4f}, {trial.epochs} epochs, {trial.seconds:.0f} s"
+    scored = f"{results.search.settings.objective} {trial.score:.4f}, {counted(trial.epochs, 'epoch')}, {trial.seconds:.0f} s"
     # The values of the other trials are in trials.csv.
     return f"{begin}{scored}; the best so far: {values}" if best is not None and best.id == trial.id else begin + scored
 
@@ -42,7 +43,7 @@ def trial_line(trial: Trial, results: SearchResults) -> str:
 def best_lines(results: SearchResults) -> Iterator[str]:
     """Yield lines about the best trials."""
     name, ranked = results.search.settings.objective, results.ranked
-    yield f"the best of {len(results.trials)} trials:"
+    yield f"the best of {counted(len(results.trials), 'trial')}:"
     tied = sum(trial.score == ranked[0].score for trial in ranked)
     if tied > 1 and name != "val_loss":
         yield f"  {tied} trials tie in {name}; the one with the lowest val_loss is the best"

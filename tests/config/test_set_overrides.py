@@ -135,5 +135,5 @@ def test_a_domain_by_set_is_refused_where_one_experiment_or_a_study_is_needed(tm
 def test_what_looks_like_a_domain_and_is_none_is_answered_with_the_way_to_write_one(tmp_path):
     path = tmp_path / "plain.yaml"
     path.write_text("{data: digits, model: mlp}")
-    with pytest.raises(UserError, match=r"a domain of a search is \{float: \[0.0001, 0.01\]\}"):
+    with pytest.raises(UserError, match=r"a domain of a search is \{float: \[0.0001, 0.01\], sampling: log\}"):
         load(path, ["training.optimizer.learning_rate={min: 0.0001, max: 0.01}"])

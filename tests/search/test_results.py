@@ -11,7 +11,7 @@ from kerasexp.config import load
 from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.search.results import EPOCHS, SearchResults, Trial, axis_position, importance, read_trial
-from kerasexp.search.table import best_lines
+from kerasexp.search.table import best_lines, trial_line
 
 SPACE = """
 data: {source: digits}
@@ -78,6 +78,13 @@ def test_trials_that_tie_are_ranked_by_their_loss_then_by_their_order(search):
     found.trials = [replace(trial, loss=loss) for trial, loss in zip(found.trials, losses, strict=True)]
     assert [trial.id for trial in found.ranked] == ["0001", "0003", "0002", "0000", "0004"]
     assert "  5 trials tie in val_accuracy; the one with the lowest val_loss is the best" in list(best_lines(found))
+
+
+@pytest.mark.parametrize(("epochs", "words"), [(1, "1 epoch, "), (3, "3 epochs, ")])
+def test_lines_count_epochs_and_trials(search, epochs, words):
+    found = results(search, 1, lambda v, k: 1.0, epochs=lambda k: epochs)
+    assert words in trial_line(found.trials[0], found)
+    assert next(best_lines(found)) == "the best of 1 trial:"
 
 
 def test_values_lie_between_0_and_1(search):
