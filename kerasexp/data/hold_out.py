@@ -40,18 +40,20 @@ def hold_out(
                 return np.sort(kept), np.sort(held)
     except ValueError as error:
         smallest = np.bincount(labels).min() if len(labels) else 0
-        cause = error if groups is not None else _too_small_share(labels, part) or error
+        cause = error if groups is not None else _too_few_of_a_class(labels, part) or error
         raise UserError(
             Problem(f"cannot split {len(labels)} images, {smallest} in the smallest class: {cause}", key=key)
         ) from None
     raise AssertionError("the splitter gave fewer folds than requested")
 
 
-def _too_small_share(labels: np.ndarray, part: float | Validation) -> str | None:
-    """Return that the share is less than an image of each class, and the least one allowed; None for another cause."""
+def _too_few_of_a_class(labels: np.ndarray, part: float | Validation) -> str | None:
+    """Return why a stratified split of this share is impossible and what is allowed, or None for another cause."""
     counts = np.unique(labels, return_counts=True)[1]
-    if isinstance(part, Validation) or not len(counts) or counts.min() < 2:
+    if isinstance(part, Validation) or not len(counts):
         return None
+    if counts.min() < 2:
+        return "each class needs 2 images or more, for one of them is held out"
     held, classes, images = math.ceil(part * len(labels)), len(counts), len(labels)
     smallest = math.ceil(100 * classes / images) / 100
     if held >= classes or images - math.ceil(smallest * images) < classes:

@@ -81,6 +81,12 @@ def test_a_share_below_one_image_of_each_class_names_the_least_share(each, part,
     assert sorted(set(labels[held])) == list(range(8))
 
 
+def test_a_class_of_one_image_is_not_named_by_its_number():
+    with pytest.raises(UserError, match=r"1 in the smallest class: each class needs 2 images or more") as caught:
+        hold_out(np.array([0, 0, 0, 1]), None, 0.5, 0, "data.validation")
+    assert "[1]" not in str(caught.value)
+
+
 def test_groups_are_matched_in_names():
     names = ["Sample001/img001-007.png", "Sample002/img002-011.png"]
     assert match_groups(names, r"-(\d+)\.").tolist() == ["007", "011"]
