@@ -27,6 +27,9 @@ class ImagePredictions:
         probabilities: float32 [n, classes].
         class_names: str [classes], in the order of the probabilities.
         y_true: int64 [n], the true classes; None for images without labels.
+        thresholds: float64 [classes], the probabilities from which an image has a class, where it may have several; else None.
+            `y_true` and `y_pred` are then [n, classes] of 0 and 1, `classes` texts such as `cat;dog`, and `confidence` is the
+            probability of all labels together.
 
     Example:
         >>> found = run.predict("new_images")
@@ -37,6 +40,7 @@ class ImagePredictions:
     probabilities: np.ndarray
     class_names: np.ndarray
     y_true: np.ndarray | None = None
+    thresholds: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -44,22 +48,35 @@ class ImagePredictions:
     @cached_property
     def y_pred(self) -> np.ndarray:
         """int64 [n]: the most likely class of each image."""
+        if self.thresholds is not None:
+            return self.probabilities >= self.thresholds
         return self.probabilities.argmax(axis=1)
 
     @cached_property
     def confidence(self) -> np.ndarray:
         """float32 [n]: the probability of the most likely class."""
+        if self.thresholds is not None:
+            from kerasexp.evaluation.multi_label_predictions import label_set_confidence
+
+            return label_set_confidence(self.y_pred, self.probabilities)
         return self.probabilities.max(axis=1)
 
     @property
     def classes(self) -> np.ndarray:
         """str [n]: the name of the most likely class of each image."""
+        if self.thresholds is not None:
+            from kerasexp.data.label_sets import label_text
+
+            return np.array([label_text(row, self.class_names) for row in self.y_pred], str)
         return self.class_names[self.y_pred]
 
     @property
     def correct(self) -> np.ndarray | None:
         """bool [n]: whether the most likely class is the true one; None for images without labels."""
-        return None if self.y_true is None else self.y_pred == self.y_true
+        if self.y_true is None:
+            return None
+        same = self.y_pred == self.y_true
+        return same if self.thresholds is None else same.all(axis=1)
 
     def mistakes(self, count: int | None = None) -> np.ndarray:
         """Return int64 positions of the wrong predictions, those with the highest probability first.
@@ -78,9 +95,11 @@ class ImagePredictions:
 
     def __repr__(self) -> str:
         from kerasexp.evaluation.file_predictions import format_predictions, top_classes
+        from kerasexp.evaluation.label_predictions import label_predictions
 
         shown = slice(LISTED)
-        rows = top_classes(self.names[shown].tolist(), self.probabilities[shown], self.class_names.tolist(), TOP)
+        of = self.names[shown].tolist(), self.probabilities[shown], self.class_names.tolist()
+        rows = top_classes(*of, TOP) if self.thresholds is None else label_predictions(*of, self.thresholds, TOP)
         more = f"... ({len(self) - LISTED:,} more)\n" if len(self) > LISTED else ""
         return f"{len(self):,} prediction{'s' if len(self) != 1 else ''}\n{format_predictions(list(rows), 'table')}{more}".rstrip()
 
@@ -134,7 +153,8 @@ class Classifier:
         found = list(image_scores(loaded, images_of(images, loaded.value_range)))
         names = [name for portion, _ in found for name in portion]
         scores = np.concatenate([scores for _, scores in found] or [np.zeros((0, len(loaded.class_names)), np.float32)])
-        return ImagePredictions(np.array(names, str), scores, np.array(loaded.class_names))
+        class_names = np.array(loaded.class_names)
+        return ImagePredictions(np.array(names, str), scores, class_names, thresholds=loaded.thresholds)
 
     @cached_property
     def _loaded(self) -> Checkpoint:

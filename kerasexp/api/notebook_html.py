@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasexp.console import shown_path
 from kerasexp.data.file_accounting import counted
+from kerasexp.data.label_sets import label_text
 from kerasexp.evaluation.mistakes import confident_mistakes
 from kerasexp.evaluation.predictions_csv import Outcomes
 from kerasexp.plots.epoch_curves import plot_curves
@@ -135,7 +136,7 @@ def _html(
 def _headline(run: FinishedRun) -> Table:
     rows = [
         [row["label"], row["val"], row["test"], row["interval"]]
-        for row in metric_rows(run.metrics["val"], run.metrics["test"])
+        for row in metric_rows(run.metrics["val"], run.metrics["test"], run.experiment.data.multi_label)
         if row["interval"] or row["label"] == LOSS
     ]
     return Table(["metric", "val", "test", "95 % interval of test"], rows)
@@ -155,7 +156,12 @@ def _curves(run: FinishedRun) -> Iterator[EmbeddedPlot]:
 def _mistake_rows(predictions: Outcomes) -> list[list[str]]:
     names = predictions.class_names
     return [
-        [predictions.names[i], names[predictions.y_true[i]], names[predictions.y_pred[i]], f"{confidence:.4f}"]
+        [
+            predictions.names[i],
+            label_text(predictions.y_true[i], names),
+            label_text(predictions.y_pred[i], names),
+            f"{confidence:.4f}",
+        ]
         for i in confident_mistakes(predictions, LISTED_MISTAKES)
         for confidence in [predictions.confidence[i]]
     ]

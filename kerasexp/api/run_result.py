@@ -77,8 +77,11 @@ class Run(Classifier):
         from kerasexp.evaluation.predictions_csv import read_predictions
         from kerasexp.runs.finished_run import class_names
 
-        found = read_predictions(self._finished.directory.predictions, class_names(self.metrics))
-        return ImagePredictions(np.array(found.names, str), found.y_score, np.array(found.class_names), found.y_true)
+        fitted = self.metrics.get("thresholds")
+        thresholds = None if fitted is None else np.array(list(fitted.values()))
+        found = read_predictions(self._finished.directory.predictions, class_names(self.metrics), thresholds)
+        names, of_classes = np.array(found.names, str), np.array(found.class_names)
+        return ImagePredictions(names, found.y_score, of_classes, found.y_true, thresholds)
 
     @property
     def report(self) -> Path:

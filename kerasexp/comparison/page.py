@@ -16,6 +16,7 @@ from kerasexp.comparison.results import (
     settings_that_differ,
     training_summary,
 )
+from kerasexp.data.label_sets import as_classes, is_multi_label
 from kerasexp.data.prepared_data import Split
 from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
 from kerasexp.plots.sample_grid import plot_disagreements
@@ -28,7 +29,8 @@ from kerasexp.storage import write_text
 GALLERY = 8
 # Of the test split; those that no run has are left out.
 METRICS = (
-    "macro_f1", "macro_recall", "case_insensitive_accuracy", "top_3_accuracy", "macro_auc",
+    "macro_f1", "macro_recall", "hamming_accuracy", "micro_f1",
+    "case_insensitive_accuracy", "top_3_accuracy", "macro_auc",
     "nll", "brier", "ece", "nll_calibrated", "ece_calibrated",
 )  # fmt: skip
 Row = tuple[str, list[str]]
@@ -99,7 +101,8 @@ def _pace(comparison: Comparison) -> list[str]:
 
 def _metric_rows(comparison: Comparison) -> Iterator[Row]:
     tests = [run.metrics["test"] for run in comparison.runs]
-    yield "test accuracy", [f"{test['accuracy']:.4f}" for test in tests]
+    several = all(run.experiment.data.multi_label for run in comparison.runs)
+    yield f"test {metric_label('accuracy', several)}", [f"{test['accuracy']:.4f}" for test in tests]
     yield "95 % interval", [f"{test['accuracy_low']:.4f} to {test['accuracy_high']:.4f}" for test in tests]
     yield "difference", [_signed(d and d.difference) for d in comparison.differences]
     yield "95 % interval of the difference", [_between(d) for d in comparison.differences]
@@ -198,21 +201,25 @@ def _disagreements(comparison: Comparison, images: Split | None) -> Iterator[Plo
 def _gallery(comparison: Comparison, images: Split, positions: np.ndarray, name: str, caption: str) -> Plot:
     shown = positions[:GALLERY]
     first = comparison.runs[0].predictions
-    names = [first.names[i] for i in shown]
+    files = [first.names[i] for i in shown]
     stored = {image: i for i, image in enumerate(images.names)}
     predicted, confidence = [], []
     for run in comparison.runs:
         own = {image: i for i, image in enumerate(run.predictions.names)}
-        rows = [own[image] for image in names]
+        rows = [own[image] for image in files]
         predicted.append(run.predictions.y_pred[rows])
         confidence.append(run.predictions.confidence[rows])
     caption += ". Above each image: its class, then the predictions of the runs in their order"
     caption += f"; shown are the {len(shown)} most confident errors." if len(positions) > len(shown) else "."
+    y_true, y_pred, names = first.y_true[shown], np.stack(predicted, axis=1), first.class_names
+    if is_multi_label(y_true):
+        both, names = as_classes(np.concatenate([y_true[:, np.newaxis], y_pred], axis=1), names)
+        y_true, y_pred = both[:, 0], both[:, 1:]
     figure = plot_disagreements(
-        images.images[[stored[image] for image in names]],
-        first.y_true[shown],
-        np.stack(predicted, axis=1),
+        images.images[[stored[image] for image in files]],
+        y_true,
+        y_pred,
         np.stack(confidence, axis=1),
-        first.class_names,
+        names,
     )
     return Plot("Disagreement", name, caption, f"{len(shown)} images.", figure, chart=False)

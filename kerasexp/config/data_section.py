@@ -16,6 +16,8 @@ SourceName = Literal[
 FILE_SOURCES = ("image_folder", "table", "csv", "npz")
 # Sources whose files have known names; they need a path only if the files are elsewhere.
 KNOWN_SOURCES = ("stl10", "tiny_imagenet", "dogs_vs_cats")
+# Sources that can have several labels an image.
+MULTI_LABEL_SOURCES = ("table", "npz")
 # Keys that only some sources have.
 SOURCES_OF_KEYS = {
     "range": FILE_SOURCES,
@@ -167,7 +169,16 @@ class Columns(Section):
     """Columns of a table of image files: the name in the header, or the number counted from 1; null: found by name and content."""
 
     image: ColumnName | None = Field(None, description="Column of the paths of the images.")
-    label: ColumnName | None = Field(None, description="Column of the labels.")
+    label: ColumnName | Annotated[list[ColumnName], Field(min_length=2)] | None = Field(
+        None,
+        description="Column of the labels; with `multi_label`, one whose cells hold several, such as cat;dog, or a list of columns "
+        "of 0 and 1, one per class.",
+    )
+    separator: str | None = Field(
+        None,
+        min_length=1,
+        description="With `multi_label`: what stands between the labels in a cell, such as ';'; null: found in the data.",
+    )
     split: ColumnName | Literal[False] | None = Field(
         None, description="Column of the splits: train, val or test; false: none, although there is one."
     )
@@ -205,6 +216,11 @@ class DataSource(Section):
         "absolute or start at the folder of the table.",
     )
     columns: Columns | None = Field(None, description="table: its columns; null: found by name and content.")
+    multi_label: bool = Field(
+        False,
+        description="table and npz: several labels an image, or none. In a table they stand in one cell, in several rows, or in "
+        "columns of 0 and 1; in npz, y has the shape [n, classes] and holds 0 and 1.",
+    )
     label_column: str | None = Field(
         None,
         description="csv: the column of labels: first, last, or its name in the header; null: found in the data, or an error asks "
@@ -230,6 +246,16 @@ class DataSource(Section):
     def source_name(self) -> str:
         """The word for the source, or the reference to the function that loads it."""
         return self.source.name if isinstance(self.source, CustomSource) else self.source
+
+
+def one_label_only(source: str) -> str:
+    """Return the message for a source that cannot have several labels an image."""
+    reason = (
+        "a folder gives each image one label"
+        if source == "image_folder"
+        else f"source: {source} gives each image one label"
+    )
+    return f"{reason}; several come from a table (source: table) or from arrays (source: npz)"
 
 
 class StandIn(DataSource):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kerasexp.config.custom_code import CustomCode, CustomMetric
 from kerasexp.config.data_section import Data
 from kerasexp.config.head_section import ClassicalHead
+from kerasexp.config.loss_section import MULTI_LABEL_LOSS
 from kerasexp.config.model_section import Cnn, Model
 from kerasexp.config.runtime_section import Runtime
 from kerasexp.config.section_base import Section, ShortForm
@@ -70,6 +71,18 @@ class Experiment(Section):
     reported: dict[str, float | str] = Field(
         {}, description="Metrics that a paper reports, such as val_accuracy, and a note; shown beside ours, never used."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _loss_of_several_labels(cls, raw: Any) -> Any:
+        """Several labels an image have one loss, which needs no name."""
+        match raw:
+            case {"data": {"multi_label": True}}:
+                training = raw.get("training", {})
+                loss = training.get("loss", {}) if isinstance(training, dict) else None
+                if isinstance(loss, dict):
+                    return {**raw, "training": {**training, "loss": {"name": MULTI_LABEL_LOSS, **loss}}}
+        return raw
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the experiment as YAML, without the keys that have their default."""

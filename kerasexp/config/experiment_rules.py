@@ -13,6 +13,7 @@ from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import Svm, ZeroShot
 from kerasexp.config.loss_section import CrossEntropy, Loss, WeightedLoss, metric_losses
 from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, ResNet18
+from kerasexp.config.multi_label_rules import multi_label_rules
 from kerasexp.config.schedule_section import Constant
 from kerasexp.config.section_validation import no_such_key, quoted
 from kerasexp.config.training_section import Training, labels_are_complementary
@@ -32,6 +33,7 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     yield from _training_rules(experiment.training)
     yield from _metric_loss_rules(experiment.training)
     yield from _data_rules(experiment)
+    yield from multi_label_rules(experiment)
     yield from _frequency_rules(experiment)
     if isinstance(experiment.model, Cnn):
         yield from _block_rules(experiment.model)

@@ -9,6 +9,9 @@ from pydantic import ConfigDict, Field, field_validator
 from kerasexp.config.custom_code import CodeKind, CustomCode, OrCustom
 from kerasexp.config.section_base import ClassName, EachClassOnce, Section, ShortForm
 
+MULTI_LABEL_LOSS = "binary_cross_entropy"
+PositiveWeight = Annotated[float, Field(gt=0, le=1e6)]
+
 
 class Triplet(Section):
     """Images of one class closer to each other than to others by a margin (Schroff et al. 2015, Hermans et al. 2017)."""
@@ -40,11 +43,13 @@ class BaseLoss(Section):
     Attributes:
         complementary: whether labels say what an image is NOT.
         by_counts: whether the loss depends on the number of training images of each class.
+        multi_label: whether an image may have several labels.
     """
 
     name: str
     complementary: ClassVar[bool] = False
     by_counts: ClassVar[bool] = False
+    multi_label: ClassVar[bool] = False
 
 
 class TrueLabelLoss(BaseLoss):
@@ -125,6 +130,21 @@ class Ldam(TrueLabelLoss):
     scale: float = Field(1.0, gt=0, description="Factor of the logits after the margin.")
 
 
+class BinaryCrossEntropy(BaseLoss):
+    """For several labels an image: the cross-entropy of each class, present or absent, averaged over the classes."""
+
+    name: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+    multi_label: ClassVar[bool] = True
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Targets become s / 2 and 1 - s / 2 in place of 0 and 1."
+    )
+    class_weights: Literal["balanced"] | Annotated[dict[ClassName, PositiveWeight], EachClassOnce] | None = Field(
+        None,
+        description="Factor of the images that have a class, such as {cat: 2}, 1 for a class that is not named; balanced: the "
+        "number of images without the class by that of images with it.",
+    )
+
+
 class SclNl(ComplementaryLoss):
     """For complementary labels: -log(1 - p) (Chou et al., ICML 2020)."""
 
@@ -182,7 +202,7 @@ class CustomLoss(CustomCode, TrueLabelLoss):
 
 Loss = Annotated[
     CrossEntropy | LogitAdjusted | ClassBalanced | Focal | Ldam
-    | SclNl | SclExp | Forward | Unbiased | NonNegative | GradientAscent,
+    | BinaryCrossEntropy | SclNl | SclExp | Forward | Unbiased | NonNegative | GradientAscent,
     Field(discriminator="name"),
     OrCustom(CustomLoss),
     ShortForm(default="cross_entropy"),

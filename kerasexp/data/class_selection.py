@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from kerasexp.data.file_accounting import Accounting, counted
+from kerasexp.data.label_sets import is_multi_label
 from kerasexp.data.source import Source
 from kerasexp.errors import Problem, UserError, closest, listing
 
@@ -54,6 +55,8 @@ def _without_splits(source: Source, used: str) -> Accounting | None:
 def select_classes(source: Source, wanted: list[str] | None, why: str = "data.labels.select does not name") -> Source:
     """Select the classes in `wanted`, in that order; all classes if it is None. `why` says what leaves the others out.
 
+    Images with several labels stay without those of other classes.
+
     Raises:
         UserError: the source has no such class.
     """
@@ -67,6 +70,10 @@ def select_classes(source: Source, wanted: list[str] | None, why: str = "data.la
                     f"no class '{name}'{closest(name, allowed)}; classes: {listing(allowed)}", key="data.labels.select"
                 )
             )
+    if any(is_multi_label(images.labels) for images in source.splits.values()):
+        columns = [source.class_names.index(name) for name in wanted]
+        splits = {split: replace(images, labels=images.labels[:, columns]) for split, images in source.splits.items()}
+        return replace(source, class_names=list(wanted), splits=splits)
     places = {name: place for place, name in enumerate(wanted)}
     new_label = np.array([places.get(name, -1) for name in source.class_names])
     splits, left = {}, []

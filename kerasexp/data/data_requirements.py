@@ -85,7 +85,7 @@ def _mapping_misfits(head: ZeroShot, class_names: list[str]) -> Iterator[tuple[s
 
 def absent_labels(data: PreparedData) -> list[int]:
     """Return the labels that have no training image."""
-    return sorted(set(range(len(data.class_names))) - set(data.splits["train"].labels.tolist()))
+    return [label for label, count in enumerate(data.train_counts) if not count]
 
 
 def absence(data: PreparedData) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasexp.config.data_section import DataSource
 from kerasexp.data.decoding_threads import map_threads
+from kerasexp.data.label_sets import count_labels, label_text
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.source import BrokenImage, Images, Source, require_two_classes
 from kerasexp.data.sources import SOURCES
@@ -99,11 +100,11 @@ def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:
     """Return the survey of a source from the statistics of its splits."""
     classes, counts = source.class_names, {}
     for split, images in source.splits.items():
-        counts[split] = dict(zip(classes, np.bincount(images.labels, minlength=len(classes)).tolist(), strict=True))
+        counts[split] = dict(zip(classes, count_labels(images.labels, len(classes)).tolist(), strict=True))
     every, train = merge_statistics(statistics), source.splits["train"]
     faulty = {name for name, _ in every.faults}
     unreadable = Counter(
-        classes[label] for name, label in zip(train.names, train.labels, strict=True) if name in faulty
+        label_text(label, classes) for name, label in zip(train.names, train.labels, strict=True) if name in faulty
     )
     found, ink = len(every.names), (0.0, 0.0, 1.0, 1.0)
     if found:

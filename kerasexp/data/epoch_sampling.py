@@ -44,9 +44,16 @@ class Sampling:
         training = experiment.training
         return cls(training.batch_size, experiment.data.oversample, training.class_batches, training.shuffle)
 
-    def size(self, counts: list[int]) -> EpochSize:
-        """Return the size of each epoch from the number of images of each class."""
+    def size(self, counts: list[int], images: int | None = None) -> EpochSize:
+        """Return the size of each epoch from the number of images of each class.
+
+        Args:
+            counts: number of images of each class.
+            images: of all images, where they may have several labels; None: the sum of `counts`.
+        """
         batches = self.class_batches
+        if batches is None and images is not None and not self.oversample:
+            return EpochSize(images, self.batch_size)
         if batches is None:
             return EpochSize(sum(oversampled_counts(counts, self.oversample)), self.batch_size)
         size = classes_per_batch(counts, batches) * batches.images

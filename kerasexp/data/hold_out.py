@@ -8,6 +8,8 @@ import re
 import numpy as np
 
 from kerasexp.config.data_section import Validation
+from kerasexp.data.iterative_stratification import stratified_subsets
+from kerasexp.data.label_sets import count_labels, is_multi_label
 from kerasexp.errors import Problem, UserError
 
 
@@ -17,7 +19,7 @@ def hold_out(
     """Split positions into (kept, held out), both sorted.
 
     Args:
-        labels: int64 [n]; without groups, the split is stratified by them.
+        labels: int64 [n], or uint8 [n, classes]; without groups, the split is stratified by them.
         groups: [n] or None; all images of a group are on the same side.
         part: what to hold out: a fraction, or one fold of several.
         seed: seed of the shuffle before the split.
@@ -26,6 +28,8 @@ def hold_out(
     Raises:
         UserError: there are too few images, or too few of a class or group, for this split.
     """
+    if is_multi_label(labels) and groups is None:
+        return _hold_out_label_sets(labels, part, seed, key)
     from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
     if isinstance(part, Validation):
@@ -39,7 +43,7 @@ def hold_out(
             if number == wanted:
                 return np.sort(kept), np.sort(held)
     except ValueError as error:
-        smallest = np.bincount(labels).min() if len(labels) else 0
+        smallest = count_labels(labels, 0).min() if len(labels) else 0
         cause = error if groups is not None else _too_few_of_a_class(labels, part) or error
         raise UserError(
             Problem(f"cannot split {len(labels)} images, {smallest} in the smallest class: {cause}", key=key)
@@ -59,6 +63,18 @@ def _too_few_of_a_class(labels: np.ndarray, part: float | Validation) -> str | N
     if held >= classes or images - math.ceil(smallest * images) < classes:
         return None
     return f"{part:g} of them is {held}, fewer than the {classes:,} classes; use {smallest:g} or more"
+
+
+def _hold_out_label_sets(
+    labels: np.ndarray, part: float | Validation, seed: int, key: str
+) -> tuple[np.ndarray, np.ndarray]:
+    folds = isinstance(part, Validation)
+    shares, wanted = ([1 / part.folds] * part.folds, part.fold) if folds else ([1 - part, part], 1)
+    subsets = stratified_subsets(labels, shares, seed)
+    kept, held = np.flatnonzero(subsets != wanted), np.flatnonzero(subsets == wanted)
+    if not len(kept) or not len(held):
+        raise UserError(Problem(f"cannot split {len(labels)} images: one side would be empty", key=key))
+    return kept, held
 
 
 def match_groups(names: list[str], pattern: str | None) -> np.ndarray | None:

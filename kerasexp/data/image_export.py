@@ -12,6 +12,7 @@ import numpy as np
 from kerasexp.config import Experiment
 from kerasexp.console import Console
 from kerasexp.data.disk_arrays import chunks
+from kerasexp.data.label_sets import is_multi_label, label_text
 from kerasexp.data.load_data import prepare_data
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.data.sources.csv import write_csv
@@ -53,6 +54,9 @@ def _export(
 
 
 def _write_csv_files(folder: Path, data: PreparedData) -> None:
+    if is_multi_label(data.splits["train"].labels):
+        message = "a table of pixels has one label an image; --format images keeps several"
+        raise UserError(Problem(message, key="data.multi_label"))
     for name, split in data.splits.items():
         write_csv(folder / f"{name}.csv", split.images, [data.class_names[label] for label in split.labels])
 
@@ -65,7 +69,9 @@ def _write_image_files(folder: Path, data: PreparedData) -> None:
         for position, image in enumerate(chain.from_iterable(chunks(split.images))):
             path = f"{name}/{position:06d}.png"
             write_bytes(folder / path, _png(image))
-            rows.append([path, data.class_names[split.labels[position]], name, groups[position].lstrip("\0")])
+            rows.append(
+                [path, label_text(split.labels[position], data.class_names), name, groups[position].lstrip("\0")]
+            )
     header = ["image", "label", "split", *(["group"] if has_groups else [])]
     write_table(folder / TABLE, header, (row[: len(header)] for row in rows))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasexp.config.section_base import one_line
 from kerasexp.data.disk_arrays import chunks
+from kerasexp.data.label_sets import count_labels
 from kerasexp.data.near_duplicates import near_duplicates
 from kerasexp.errors import listing
 
@@ -24,11 +25,15 @@ def split_notes(splits: Mapping[str, Split], class_names: list[str]) -> Iterator
         yield sentence
     if sentence := near_duplicates(splits):
         yield sentence
-    trained = set(np.unique(splits["train"].labels).tolist())
+    trained = _present(splits["train"], class_names)
     for name in ("val", "test"):
-        if name in splits and (absent := sorted(trained - set(np.unique(splits[name].labels).tolist()))):
+        if name in splits and (absent := sorted(trained - _present(splits[name], class_names))):
             classes = listing((class_names[label] for label in absent), 5)
             yield f"{name} has no image of {len(absent)} of {len(trained)} classes: {classes}"
+
+
+def _present(split: Split, class_names: list[str]) -> set[int]:
+    return set(np.flatnonzero(count_labels(split.labels, len(class_names))).tolist())
 
 
 def shared_images(splits: Mapping[str, Split]) -> str | None:

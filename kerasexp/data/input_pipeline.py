@@ -12,6 +12,7 @@ from kerasexp.data.augmentation import augment, draw_augmentations
 from kerasexp.data.custom_augmentation import apply_changes, custom_changes, draw_seeds
 from kerasexp.data.disk_arrays import ImagesOnDisk
 from kerasexp.data.epoch_sampling import Sampling
+from kerasexp.data.label_sets import count_labels
 from kerasexp.data.prepared_data import Split
 
 # Batches made in parallel, and batches prefetched. Few suffice, because a batch takes a fraction of a training step.
@@ -35,12 +36,12 @@ def training_batches(
     depend on earlier training, so a resumed run sees the same batches as an unbroken one.
 
     Returns:
-        A dataset of (uint8 [b, height, width, channels], int64 [b]). The last batch of an epoch may be smaller. With
-        `class_batches`, every batch has the same size: classes times images per class.
+        A dataset of (uint8 [b, height, width, channels], labels [b] or [b, classes]). The last batch of an epoch may
+        be smaller. With `class_batches`, every batch has the same size: classes times images per class.
     """
     images_at, labels = _reader(split.images), tf.constant(split.labels)
     height, width = split.images.shape[1:3]
-    batch_size = sampling.size(np.bincount(split.labels).tolist()).batch_size
+    batch_size = sampling.size(count_labels(split.labels, 0).tolist(), len(split)).batch_size
     changes = custom_changes(augmentation.layers, split.images.shape[1:]) if augmentation is not None else []
 
     def plan(epoch: np.int64) -> list[np.ndarray]:

@@ -52,7 +52,8 @@ def _report(experiment: Experiment, data: PreparedData, console: Console) -> Non
         console.line(f"STAND-IN: {data.stand_in}")
     counts = ", ".join(f"{len(split)} {name}" for name, split in data.splits.items())
     classes = len(data.class_names)
-    console.line(f"{experiment.name}: {data.origin}: {classes} classes, {counts}  ({data.seconds:.1f} s)")
+    several = ", several an image" if experiment.data.multi_label else ""
+    console.line(f"{experiment.name}: {data.origin}: {classes} classes{several}, {counts}  ({data.seconds:.1f} s)")
     for note in data.notes:
         console.line(note)
     for sentence in data.edits:

@@ -17,6 +17,7 @@ from kerasexp.data.hold_out import hold_out, match_groups
 from kerasexp.data.image_cache import decode_cached, is_large
 from kerasexp.data.images_in_two_splits import split_notes
 from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
+from kerasexp.data.label_sets import count_labels, label_text
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Images, Source, require_two_classes
 from kerasexp.data.sources import load_source
@@ -28,8 +29,9 @@ DEFAULT_TEST = 0.1
 
 @dataclass(frozen=True)
 class Split:
-    """Preprocessed images, uint8 [n, height, width, channels], with labels, int64 [n], names, and groups if there are any.
+    """Preprocessed images, uint8 [n, height, width, channels], with labels, names, and groups if there are any.
 
+    Labels are int64 [n], or, with several an image, uint8 [n, classes] of 0 and 1.
     Many images stay on disk: indexing returns arrays, and `np.asarray` loads all of them.
     """
 
@@ -98,12 +100,12 @@ class PreparedData:
     @property
     def train_counts(self) -> list[int]:
         """Number of training images of each class."""
-        return np.bincount(self.splits["train"].labels, minlength=len(self.class_names)).tolist()
+        return count_labels(self.splits["train"].labels, len(self.class_names)).tolist()
 
     @property
     def training_counts(self) -> list[int]:
         """Number of training images of each class in `training_splits`."""
-        return np.bincount(self.training_splits["train"].labels, minlength=len(self.class_names)).tolist()
+        return count_labels(self.training_splits["train"].labels, len(self.class_names)).tolist()
 
 
 class DataCache:
@@ -288,7 +290,7 @@ def _split_digests(splits: dict[str, Split], source: Source) -> dict[str, str]:
     stored = {name: images.digest for name, images in source.splits.items()}
     digests = {}
     for name, split in splits.items():
-        held = sorted(zip(split.names, (source.class_names[label] for label in split.labels), strict=True))
+        held = sorted(zip(split.names, (label_text(label, source.class_names) for label in split.labels), strict=True))
         text = "\0".join([stored.get(name, stored["train"]), *map("\0".join, held)])
         digests[name] = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
     return digests

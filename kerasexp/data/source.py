@@ -46,7 +46,7 @@ class Images:
 
     Attributes:
         names: one per image: its path in the folder or archive, or split and position for arrays.
-        labels: int64 [n], positions in the source's class names.
+        labels: int64 [n], positions in the source's class names; uint8 [n, classes] of 0 and 1 with several an image.
         read: returns the stored image at a position, uint8 [height, width, 1 or 3]. A second argument, the shortest side
             that suffices, allows downsampling as in `decode_image`. Raises BrokenImage.
         compute_digest: returns a hexadecimal digest of the stored content, independent of the labels. Cheaper after the

@@ -1,8 +1,10 @@
-"""Stratified samples and partitions: each class keeps its share."""
+"""Stratified samples and partitions: each class, or set of labels, keeps its share."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from kerasexp.data.label_sets import label_set_numbers
 
 
 def stratified_sample(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -22,5 +24,6 @@ def stratified_parts(labels: np.ndarray, parts: int, seed: int) -> np.ndarray:
 
 
 def _by_class(labels: np.ndarray, seed: int) -> np.ndarray:
+    labels = label_set_numbers(labels)
     shuffled = np.random.default_rng((seed, 3)).permutation(len(labels))
     return shuffled[np.argsort(labels[shuffled], kind="stable")]

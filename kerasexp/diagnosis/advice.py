@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasexp.config.data_section import Data
+from kerasexp.config.loss_section import MULTI_LABEL_LOSS
 from kerasexp.config.training_section import Training, labels_are_complementary
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.diagnosis.results import Diagnosis, LabelAssessment
@@ -106,10 +107,15 @@ def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) ->
         and (training.loss.by_counts or training.decode.name == "logit_adjusted" or training.class_batches)
     )
     ordinary = foremost is None or foremost.verdict.kind in ("ordinary", "permuted")
-    if train.rare and plain and not balanced and ordinary:
+    if train.rare and plain and not balanced and ordinary and train.images is None:
         yield Advice(
             f"With a plain loss, rare classes are predicted too rarely: {listing(names[k] for k in train.rare)}.",
             {"training": {"loss": "logit_adjusted"}},
+        )
+    if train.rare and train.images is not None and training is not None and training.loss.class_weights is None:
+        yield Advice(
+            f"Rare labels are predicted too rarely: {listing(names[k] for k in train.rare)}.",
+            {"training": {"loss": {"name": MULTI_LABEL_LOSS, "class_weights": "balanced"}}},
         )
     two_sample = diagnosis.overview.two_sample
     if two_sample is not None and two_sample.matters:
@@ -128,7 +134,12 @@ def _for_images(diagnosis: Diagnosis, data: Data) -> Iterator[Advice]:
             "or keep related images in one split by data.groups."
         )
     if duplicates.conflicting:
-        yield Advice(f"Some images have several labels ({len(duplicates.conflicting):,}): keep one label of each.")
+        count = f"({len(duplicates.conflicting):,})"
+        yield Advice(
+            f"Equal images have different labels {count}: give them the same ones."
+            if data.multi_label
+            else f"Some images have several labels {count}: keep one label of each."
+        )
     if unusual.blank:
         yield Advice(f"Blank images ({len(unusual.blank):,}) show no class: remove them.")
     preprocessing = data.preprocessing

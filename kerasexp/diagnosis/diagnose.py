@@ -41,7 +41,7 @@ from kerasexp.diagnosis.label_reference import (
     shared_classes,
 )
 from kerasexp.diagnosis.page import write_diagnosis_page
-from kerasexp.diagnosis.results import Diagnosis, LabelAssessment, dataset_overview
+from kerasexp.diagnosis.results import NOT_ASSESSED, Diagnosis, LabelAssessment, dataset_overview
 from kerasexp.errors import Problem, UserError, closest, listing
 from kerasexp.evaluation.data_for_checkpoint import load_for_checkpoint, taken_for, with_class_names
 from kerasexp.evaluation.metric_limits import most_images
@@ -103,7 +103,7 @@ def diagnose(
         raise UserError(Problem("the page's name must end in .html", str(output), "--output"))
     if not output.parent.is_dir():
         raise UserError(Problem("no such folder", str(output.parent), "--output"))
-    checkpoint = None if reference is None else load_checkpoint(reference)
+    checkpoint = None if reference is None else _load_reference(target, reference)
     target = target if checkpoint is None else _with_range_of(target, checkpoint)
     start = time.perf_counter()
     stored, preprocessing = _check_files(target, console)
@@ -113,7 +113,9 @@ def diagnose(
         shared_classes(data.class_names, checkpoint)
     splits = {name: replace(split, images=_one_polarity(split.images, target)) for name, split in data.splits.items()}
     overview = dataset_overview(data.splits, data.class_names, seed)
-    if checkpoint is not None:
+    if target.experiment.data.multi_label:
+        labels, notes = [], [NOT_ASSESSED]
+    elif checkpoint is not None:
         notes = taken_for(named)
         labels = _assess_with_reference(target, data, checkpoint, f"the reference {reference}", seed, console)
     else:
@@ -157,6 +159,16 @@ def resolve_target(source: str, data_path: str | None, overrides: Sequence[str])
         raise UserError(Problem(f"{source} needs a file or folder", key="--data-path"))
     name = safe_name(Path(source).name, "data")
     return Target(source, experiment_from({"name": name, "data": raw}, overrides), from_file=False)
+
+
+def _load_reference(target: Target, reference: Path) -> Checkpoint:
+    several = "assesses one label an image, and"
+    if target.experiment.data.multi_label:
+        raise UserError(Problem(f"{several} data.multi_label is true", key="--reference"))
+    checkpoint = load_checkpoint(reference)
+    if checkpoint.multi_label:
+        raise UserError(Problem(f"{several} this checkpoint gives several", str(reference), "--reference"))
+    return checkpoint
 
 
 def _with_range_of(target: Target, checkpoint: Checkpoint) -> Target:

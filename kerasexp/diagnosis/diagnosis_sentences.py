@@ -109,7 +109,8 @@ def _count_sentences(split: str, found: ClassCounts, names: list[str]) -> Iterat
     per_class = f"{found.counts[least]:,} ({names[least]}) to {found.counts[most]:,} ({names[most]}) per class"
     if found.counts[least] == found.counts[most]:
         per_class = f"{found.counts[most]:,} of each"
-    yield f"{split}: {total:,} images in {int((found.counts > 0).sum())} of {len(names)} classes, {per_class}."
+    of = f"{total:,} images in" if found.images is None else f"{found.images:,} images with {total:,} labels of"
+    yield f"{split}: {of} {int((found.counts > 0).sum())} of {len(names)} classes, {per_class}."
     if found.missing:
         yield f"{split} has no image of {listing(names[k] for k in found.missing)}."
     if found.rare:

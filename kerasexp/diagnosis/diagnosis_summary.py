@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasexp.data.label_sets import label_text
 from kerasexp.diagnosis.advice import Advice
 from kerasexp.diagnosis.diagnosis_sentences import evidence_sentences, headline, image_sentences, split_sentences
 from kerasexp.diagnosis.image_diagnosis import Place
@@ -102,5 +103,5 @@ def _place_json(overview: DatasetOverview, place: Place) -> dict[str, str]:
     return {
         "split": split,
         "file": overview.splits[split].names[position],
-        "label": overview.class_names[overview.splits[split].labels[position]],
+        "label": label_text(overview.splits[split].labels[position], overview.class_names),
     }

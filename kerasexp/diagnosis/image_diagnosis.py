@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasexp.data.dataset_statistics import ImageStatistics
 from kerasexp.data.disk_arrays import chunks
+from kerasexp.data.label_sets import label_set_numbers
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.preprocessing import border_means
 
@@ -85,6 +86,7 @@ def find_duplicates(splits: Mapping[str, Split]) -> Duplicates:
     )
     blank = np.concatenate([np.zeros(0, bool), *(_each(is_blank, split) for split in splits.values())])
     labels = np.concatenate([split.labels for split in splits.values()]) if splits else np.zeros(0, np.int64)
+    labels = label_set_numbers(labels)
     _, group, sizes = np.unique(digests, return_inverse=True, return_counts=True)
     several = np.flatnonzero((sizes[group] > 1) & ~blank)
     several = several[np.argsort(group[several], kind="stable")]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kerasexp.data.label_sets import as_classes
 from kerasexp.diagnosis.diagnosis_sentences import percent
 from kerasexp.diagnosis.image_diagnosis import Place
 from kerasexp.diagnosis.label_information import complementary_limit
@@ -77,13 +78,14 @@ def _label_errors(labels: LabelAssessment, overview: DatasetOverview, section: s
 def class_counts_plot(overview: DatasetOverview, section: str) -> Plot:
     """Return the plot of the number of images of each class in each split."""
     counts = {split: found.counts for split, found in overview.classes.items()}
+    noun = "images" if all(found.images is None for found in overview.classes.values()) else "labels"
     smallest = min(int(count.min()) for count in counts.values())
     return Plot(
         section,
         "class_counts",
         "Number of images of each class in each split.",
         f"{len(overview.class_names)} classes; the smallest count in any split is {smallest}.",
-        lambda: plot_class_counts(counts, overview.class_names),
+        lambda: plot_class_counts(counts, overview.class_names, noun),
     )
 
 
@@ -109,6 +111,8 @@ def _places_plot(
     overview: DatasetOverview, places: list[Place], red: list[bool], section: str, name: str, caption: str
 ) -> Plot:
     images = np.stack([overview.splits[split].images[i] for split, i in places])
-    labels = np.array([overview.splits[split].labels[i] for split, i in places])
-    figure = plot_labelled_images(images, [split for split, _ in places], labels, np.array(red), overview.class_names)
+    labels, names = as_classes(
+        np.array([overview.splits[split].labels[i] for split, i in places]), overview.class_names
+    )
+    figure = plot_labelled_images(images, [split for split, _ in places], labels, np.array(red), names)
     return Plot(section, name, caption, f"{len(places)} images.", figure, chart=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasexp.data.label_sets import is_multi_label
 from kerasexp.data.prepared_data import Split
 from kerasexp.diagnosis.image_diagnosis import (
     Duplicates,
@@ -24,6 +25,12 @@ from kerasexp.diagnosis.split_diagnosis import (
     compare_shares,
     count_classes,
     two_sample_test,
+)
+
+# What a diagnosis says of data with several labels an image.
+NOT_ASSESSED = (
+    "Images have several labels: whether labels are noisy, permuted, random or complementary is not assessed, nor whether their "
+    "shares differ between the splits. Counts, duplicates and images are."
 )
 
 
@@ -98,11 +105,13 @@ def dataset_overview(splits: Mapping[str, Split], class_names: list[str], seed: 
     """Check the splits; the only model trained is a random forest that compares train with test."""
     classes = {name: count_classes(split, len(class_names)) for name, split in splits.items()}
     both = "train" in splits and "test" in splits
+    # The counts of labels that share images are no draws that a chi-square test could compare.
+    shares = both and not is_multi_label(splits["train"].labels)
     return DatasetOverview(
         splits,
         class_names,
         classes,
-        compare_shares(classes["train"].counts, classes["test"].counts) if both else None,
+        compare_shares(classes["train"].counts, classes["test"].counts) if shares else None,
         two_sample_test(splits["train"], splits["test"], seed) if both else None,
         find_duplicates(splits),
         find_unusual_images(splits),

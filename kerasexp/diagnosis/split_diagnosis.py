@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasexp.data.downsampling import downsampled
+from kerasexp.data.label_sets import count_labels, is_multi_label
 from kerasexp.data.prepared_data import Split
 from kerasexp.environment import cores
 
@@ -32,12 +33,14 @@ class ClassCounts:
         missing: labels without images.
         rare: labels with less than a fifth of the median class's images.
         few: labels with one to nine images.
+        images: number of images, if they may have several labels; else None.
     """
 
     counts: np.ndarray
     missing: list[int]
     rare: list[int]
     few: list[int]
+    images: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,14 @@ class TwoSampleTest:
 
 def count_classes(split: Split, classes: int) -> ClassCounts:
     """Count the images of each class."""
-    counts = np.bincount(split.labels, minlength=classes)
+    counts = count_labels(split.labels, classes)
     median = np.median(counts[counts > 0]) if counts.any() else 0
     return ClassCounts(
         counts,
         np.flatnonzero(counts == 0).tolist(),
         np.flatnonzero((counts > 0) & (counts < RARE * median)).tolist(),
         np.flatnonzero((counts > 0) & (counts < FEW)).tolist(),
+        len(split) if is_multi_label(split.labels) else None,
     )
 
 

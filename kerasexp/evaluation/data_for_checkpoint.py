@@ -11,6 +11,7 @@ import numpy as np
 
 from kerasexp.config.data_section import Data
 from kerasexp.config.section_base import composed
+from kerasexp.data.label_sets import is_multi_label
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
@@ -117,9 +118,20 @@ def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint)
                 "--data",
             )
         )
+    if is_multi_label(split.labels):
+        return replace(split, labels=_label_columns(split.labels, target, len(checkpoint.class_names)))
     labels = np.array(target)[split.labels]
     kept = np.flatnonzero(labels >= 0)
     if len(kept) == 0:
         raise UserError(Problem("the data have no image of a class of the checkpoint", "--data"))
     taken = split.take(kept)
     return Split(taken.images, labels[kept], taken.names)
+
+
+def _label_columns(labels: np.ndarray, target: list[int], classes: int) -> np.ndarray:
+    """Return labels uint8 [n, classes], with the column of each stored label moved to its target; none where that is -1."""
+    moved = np.zeros((len(labels), classes), np.uint8)
+    for column, place in enumerate(target):
+        if place >= 0:
+            moved[:, place] |= labels[:, column]
+    return moved

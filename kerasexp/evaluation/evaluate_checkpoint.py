@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from kerasexp.config.code_reference import is_code, located
-from kerasexp.config.data_section import Data, DataSource, SourceName
+from kerasexp.config.data_section import MULTI_LABEL_SOURCES, Data, DataSource, SourceName, one_label_only
 from kerasexp.config.section_validation import validated
 from kerasexp.config.yaml_merging import apply_overrides
 from kerasexp.data.file_accounting import fault_lines
@@ -24,7 +24,7 @@ from kerasexp.evaluation.data_for_checkpoint import (
 )
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.predictions import predict_split
-from kerasexp.saving.checkpoint import load_checkpoint
+from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 
 
 def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> Data:
@@ -60,13 +60,17 @@ def evaluate_checkpoint(path: Path, data: Data, same_classes: Sequence[str], for
         UserError: the checkpoint or the data cannot be used, or the data have classes that the checkpoint does not have.
     """
     checkpoint = load_checkpoint(path)
+    data = _with_labels_of(checkpoint, data)
     source = load_for_checkpoint(data, checkpoint)[1]
     checkpoint, named = with_class_names(checkpoint, same_classes, source.class_names)
     split_name = "test" if "test" in source.splits else "train"
     split, faults = decode_split(source.splits[split_name], checkpoint.preprocessing)
     split = with_checkpoint_labels(split, source, checkpoint)
     predictions = predict_split(checkpoint.model, split, checkpoint.class_names)
-    predictions = replace(predictions, temperature=checkpoint.temperature)
+    if checkpoint.multi_label:
+        predictions = replace(predictions, thresholds=checkpoint.thresholds)
+    else:
+        predictions = replace(predictions, temperature=checkpoint.temperature)
     metrics = compute_metrics(predictions)
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
     files = [] if source.accounting is None else source.accounting.lines()
@@ -82,6 +86,20 @@ def evaluate_checkpoint(path: Path, data: Data, same_classes: Sequence[str], for
         }
         return json.dumps({**about, **metrics}, indent=2, ensure_ascii=False)
     return "\n".join([*taken_for(named), *notes, *_table(source.origin, split_name, metrics), *fault_lines(faults)])
+
+
+def _with_labels_of(checkpoint: Checkpoint, data: Data) -> Data:
+    """Return the source with several labels an image if the checkpoint gives several.
+
+    Raises:
+        UserError: the source has one label an image, or several are asked for, and the checkpoint has the other kind.
+    """
+    if data.multi_label and not checkpoint.multi_label:
+        raise UserError(Problem("is true, and the checkpoint gives one label an image", key="data.multi_label"))
+    if checkpoint.multi_label and data.source not in MULTI_LABEL_SOURCES:
+        message = f"the checkpoint gives several labels an image, and {one_label_only(data.source)}"
+        raise UserError(Problem(message, key="--data"))
+    return data.model_copy(update={"multi_label": checkpoint.multi_label})
 
 
 def _table(origin: str, split_name: str, metrics: dict[str, Any]):

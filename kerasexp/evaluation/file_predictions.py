@@ -21,6 +21,7 @@ from kerasexp.data.image_files import file_conversion
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
 from kerasexp.errors import Problem, RunError, UserError
+from kerasexp.evaluation.label_predictions import format_labels, label_predictions
 from kerasexp.evaluation.predictions import check_probabilities
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.storage import csv_text
@@ -81,8 +82,8 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
     """Classify image files.
 
     Returns:
-        For each readable file: `file`, `class`, `probability`, and `top`, a list of classes with probabilities. Unreadable
-        files are listed on standard error.
+        For each readable file: `file`, `class`, `probability`, and `top`, a list of classes with probabilities. With several
+        labels an image, `labels` in place of class and probability. Unreadable files are listed on standard error.
 
     Raises:
         UserError: the checkpoint is invalid.
@@ -90,7 +91,10 @@ def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[di
     """
     loaded, predictions = load_checkpoint(checkpoint), []
     for readable, scores in image_scores(loaded, files):
-        predictions += top_classes(readable, scores, loaded.class_names, top)
+        if loaded.multi_label:
+            predictions += label_predictions(readable, scores, loaded.class_names, loaded.thresholds, top)
+        else:
+            predictions += top_classes(readable, scores, loaded.class_names, top)
     return predictions
 
 
@@ -158,6 +162,8 @@ def format_predictions(predictions: list[dict[str, Any]], format: str) -> str:
     """Return the predictions as a text table, CSV or JSON."""
     if format == "json":
         return json.dumps(predictions, indent=2, ensure_ascii=False) + "\n"
+    if predictions and "labels" in predictions[0]:
+        return format_labels(predictions, format)
     if format == "csv":
         count = max((len(p["top"]) for p in predictions), default=0)
         columns = [f"{key}_{k}" for k in range(1, count + 1) for key in ("class", "probability")]

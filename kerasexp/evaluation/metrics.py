@@ -13,6 +13,8 @@ import numpy as np
 from kerasexp.evaluation.calibration import reliability
 from kerasexp.evaluation.intervals import wilson_interval
 from kerasexp.evaluation.metric_limits import row_slices
+from kerasexp.evaluation.multi_label_metrics import multi_label_metrics
+from kerasexp.evaluation.multi_label_predictions import MultiLabelPredictions
 from kerasexp.evaluation.predictions import Predictions
 
 KERAS_EPSILON = 1e-7
@@ -22,8 +24,10 @@ Metric = Callable[[Predictions], float | None]
 def compute_metrics(predictions: Predictions, custom: Mapping[str, Metric] = MappingProxyType({})) -> dict[str, Any]:
     """Return every metric of `METRICS`, and of a user's own, that is defined for these predictions, as values for JSON.
 
-    The last key is `per_class`.
+    With several labels an image they are those of `MULTI_LABEL_METRICS`. The last key is `per_class`.
     """
+    if isinstance(predictions, MultiLabelPredictions):
+        return multi_label_metrics(predictions, custom)
     values = {name: metric(predictions) for name, metric in {**METRICS, **custom}.items()}
     return {name: value for name, value in values.items() if value is not None} | {"per_class": per_class(predictions)}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from kerasexp.data.label_sets import is_multi_label
 from kerasexp.errors import RunError
 from kerasexp.evaluation.intervals import macro_intervals
 from kerasexp.evaluation.metric_limits import RESAMPLES, most_images, resamples_of, sampled_note, sampled_positions
@@ -159,7 +160,15 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
         within = sampled[(sampled >= first) & (sampled < first + size)] - first
         features.append(batch_features[within].astype(np.float32))
     seconds = time.perf_counter() - start
-    return Predictions(split.names, split.labels, scores, class_names, seconds, sampled, np.concatenate(features))
+    kind = kind_of(split.labels)
+    return kind(split.names, split.labels, scores, class_names, seconds, sampled, np.concatenate(features))
+
+
+def kind_of(labels: np.ndarray) -> type[Predictions]:
+    """Return the class of predictions for labels: one an image, [n], or several, [n, classes]."""
+    from kerasexp.evaluation.multi_label_predictions import MultiLabelPredictions  # which imports this module
+
+    return MultiLabelPredictions if is_multi_label(labels) else Predictions
 
 
 def check_probabilities(scores: np.ndarray, names: Sequence[str]) -> None:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kerasexp.data.label_sets import SEPARATOR
 from kerasexp.errors import Problem, UserError
 from kerasexp.evaluation.metric_limits import SCORES
-from kerasexp.evaluation.predictions import Predictions, are_probabilities
+from kerasexp.evaluation.multi_label_predictions import MultiLabelPredictions
+from kerasexp.evaluation.predictions import Predictions, are_probabilities, kind_of
 from kerasexp.storage import scratch_array, write_table
 
 COLUMNS = ["file", "true", "predicted", "correct", "probability"]
 # Classes of each image in a table that cannot hold all of them, and the columns before theirs.
 TOP, RANKED = 20, [*COLUMNS, "p_true"]
 CHUNK_ROWS = 10_000
+LabelReader = Callable[[list[str]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Outcomes:
 
     Attributes:
         names: file or position of each image.
-        y_true, y_pred: int64 [n].
+        y_true, y_pred: int64 [n], or bool [n, classes] with several labels an image.
         confidence: float32 [n], the probability of the predicted class.
         class_names: in the order of the classes.
     """
@@ -45,8 +48,9 @@ class Outcomes:
 
     @property
     def correct(self) -> np.ndarray:
-        """bool [n]: whether the most likely class is the true one."""
-        return self.y_pred == self.y_true
+        """bool [n]: whether the most likely class is the true one, or all labels are right."""
+        same = self.y_pred == self.y_true
+        return same if same.ndim == 1 else same.all(axis=1)
 
 
 def is_complete(predictions: Predictions) -> bool:
@@ -57,13 +61,16 @@ def is_complete(predictions: Predictions) -> bool:
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write one line per image: file, true and predicted class, whether they are equal, and every probability.
 
+    Several labels are written as `cat;dog`; they are correct if all are, and `probability` is that of all together.
     Nine digits hold a float32 exactly, so metrics computed from the file equal ours. A table that would be too large has
     the probability of the true class and the `TOP` likeliest classes with theirs.
 
     Raises:
         RunError: it cannot be written, for example because the disk is full.
     """
-    if is_complete(predictions):
+    if isinstance(predictions, MultiLabelPredictions):
+        write_table(path, [*COLUMNS, *(f"p_{name}" for name in predictions.class_names)], _label_rows(predictions))
+    elif is_complete(predictions):
         write_table(path, [*COLUMNS, *(f"p_{name}" for name in predictions.class_names)], _complete_rows(predictions))
     else:
         ranks = range(1, min(TOP, len(predictions.class_names)) + 1)
@@ -82,6 +89,13 @@ def _complete_rows(predictions: Predictions) -> Iterator[list[Any]]:
         yield [*_outcome(predictions, i), *(f"{p:.9g}" for p in predictions.y_score[i])]
 
 
+def _label_rows(predictions: MultiLabelPredictions) -> Iterator[list[Any]]:
+    true, predicted = predictions.texts(predictions.y_true), predictions.texts(predictions.y_pred)
+    for i, name in enumerate(predictions.names):
+        outcome = [name, true[i], predicted[i], int(predictions.correct[i]), f"{predictions.confidence[i]:.9g}"]
+        yield [*outcome, *(f"{p:.9g}" for p in predictions.y_score[i])]
+
+
 def _ranked_rows(predictions: Predictions) -> Iterator[list[Any]]:
     names, most = predictions.class_names, min(TOP, len(predictions.class_names))
     for i in range(len(predictions)):
@@ -92,13 +106,16 @@ def _ranked_rows(predictions: Predictions) -> Iterator[list[Any]]:
         yield [*_outcome(predictions, i), f"{scores[predictions.y_true[i]]:.9g}", *ranked]
 
 
-def read_predictions(path: Path, class_names: list[str] | None = None) -> Predictions:
+def read_predictions(
+    path: Path, class_names: list[str] | None = None, thresholds: np.ndarray | None = None
+) -> Predictions:
     """Load a file that `write_predictions` made.
 
     Args:
         path: the file.
         class_names: in the order of the classes; needed for a table of the likeliest classes, whose header lacks them. There,
             the other classes share the rest of the probability equally.
+        thresholds: float64 [classes], if images have several labels.
 
     Raises:
         UserError: the file is missing or has another format.
@@ -106,26 +123,47 @@ def read_predictions(path: Path, class_names: list[str] | None = None) -> Predic
     with _opened(path) as (rows, header):
         if _is_ranked(header):
             return _read_ranked(rows, class_names or [])
-        return _read_complete(rows, _names_in(header))
+        found = _read_complete(rows, _names_in(header), thresholds is not None)
+        return found if thresholds is None else replace(found, thresholds=thresholds)
 
 
-def read_outcomes(path: Path, class_names: list[str]) -> Outcomes:
-    """Load true and predicted classes of such a file; arguments and errors as for `read_predictions`."""
+def read_outcomes(path: Path, class_names: list[str], multi_label: bool = False) -> Outcomes:
+    """Load true and predicted classes of such a file; errors as for `read_predictions`.
+
+    Args:
+        path, class_names: as for `read_predictions`.
+        multi_label: whether images have several labels.
+    """
     with _opened(path) as (rows, header):
         if not _is_ranked(header):
             class_names = _names_in(header)
-        index = {name: position for position, name in enumerate(class_names)}
+        read_labels = _label_reader(class_names, multi_label)
 
         def values(chunk: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
-            predicted = np.array([index[row[2]] for row in chunk], np.int64)
-            return predicted, np.array([row[4] for row in chunk], np.float32)
+            return read_labels([row[2] for row in chunk]), np.array([row[4] for row in chunk], np.float32)
 
-        names, y_true, (y_pred, confidence) = _read_chunks(rows, class_names, values)
+        names, y_true, (y_pred, confidence) = _read_chunks(rows, read_labels, values)
         return Outcomes(names, y_true, y_pred, confidence, class_names)
 
 
 def _names_in(header: list[str]) -> list[str]:
     return [name.removeprefix("p_") for name in header[len(COLUMNS) :]]
+
+
+def _label_reader(class_names: list[str], multi_label: bool) -> LabelReader:
+    """Return the function from cells to labels: int64 [n], or uint8 [n, classes]."""
+    index = {name: position for position, name in enumerate(class_names)}
+
+    def one(cells: list[str]) -> np.ndarray:
+        return np.array([index[cell] for cell in cells], np.int64)
+
+    def several(cells: list[str]) -> np.ndarray:
+        labels = np.zeros((len(cells), len(class_names)), np.uint8)
+        for row, cell in zip(labels, cells, strict=True):
+            row[[index[name] for name in cell.split(SEPARATOR) if name]] = 1
+        return labels
+
+    return several if multi_label else one
 
 
 def _is_ranked(header: list[str]) -> bool:
@@ -148,13 +186,13 @@ def _opened(path: Path) -> Iterator[tuple[Iterator[list[str]], list[str]]]:
         raise UserError(Problem(f"is not a table of predictions: {error}", str(path))) from None
 
 
-def _read_complete(rows: Iterable[list[str]], class_names: list[str]) -> Predictions:
+def _read_complete(rows: Iterable[list[str]], class_names: list[str], multi_label: bool) -> Predictions:
     def values(chunk: list[list[str]]) -> tuple[np.ndarray]:
         scores = np.array([row[len(COLUMNS) :] for row in chunk], np.float32)
         return (_probabilities(scores.reshape(len(chunk), len(class_names))),)
 
-    names, y_true, (y_score,) = _read_chunks(rows, class_names, values)
-    return Predictions(names, y_true, y_score, class_names)
+    names, y_true, (y_score,) = _read_chunks(rows, _label_reader(class_names, multi_label), values)
+    return kind_of(y_true)(names, y_true, y_score, class_names)
 
 
 def _read_ranked(rows: Iterable[list[str]], class_names: list[str]) -> Predictions:
@@ -165,7 +203,7 @@ def _read_ranked(rows: Iterable[list[str]], class_names: list[str]) -> Predictio
         scores = _probabilities(np.array([row[len(RANKED) + 1 :: 2] for row in chunk], np.float32))
         return top, scores, _probabilities(np.array([row[len(COLUMNS)] for row in chunk], np.float32))
 
-    names, y_true, (top, scores, of_true) = _read_chunks(rows, class_names, values)
+    names, y_true, (top, scores, of_true) = _read_chunks(rows, _label_reader(class_names, False), values)
     y_score, every = scratch_array((len(names), len(class_names))), np.arange(len(names))
     hidden = (top != y_true[:, np.newaxis]).all(axis=1)
     rest = 1 - scores.sum(axis=1) - np.where(hidden, of_true, 0)
@@ -182,15 +220,14 @@ def _probabilities(values: np.ndarray) -> np.ndarray:
 
 
 def _read_chunks(
-    rows: Iterable[list[str]], class_names: list[str], values: Callable[[list[list[str]]], tuple[np.ndarray, ...]]
+    rows: Iterable[list[str]], read_labels: LabelReader, values: Callable[[list[list[str]]], tuple[np.ndarray, ...]]
 ) -> tuple[list[str], np.ndarray, list[np.ndarray]]:
     """Return names, labels, and the joined arrays that `values` makes of every chunk of rows."""
-    index = {name: position for position, name in enumerate(class_names)}
     rows, names, labels, found = iter(rows), [], [], []
     while chunk := list(islice(rows, CHUNK_ROWS)):
         names += [row[0] for row in chunk]
-        labels.append(np.array([index[row[1]] for row in chunk], np.int64))
+        labels.append(read_labels([row[1] for row in chunk]))
         found.append(values(chunk))
     if not found:
-        return [], np.zeros(0, np.int64), list(values([]))
+        return [], read_labels([]), list(values([]))
     return names, np.concatenate(labels), [np.concatenate(each) for each in zip(*found, strict=True)]

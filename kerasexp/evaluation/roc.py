@@ -35,7 +35,7 @@ def one_vs_rest_curves(y_true: np.ndarray, y_score: np.ndarray) -> OneVsRestCurv
     """Compute the curves of every class.
 
     Args:
-        y_true: int64 [n].
+        y_true: int64 [n], or uint8 [n, classes] with several labels an image.
         y_score: float [n, classes].
     """
     from sklearn.metrics import auc as area
@@ -46,7 +46,8 @@ def one_vs_rest_curves(y_true: np.ndarray, y_score: np.ndarray) -> OneVsRestCurv
     pr: list[Curve | None] = [None] * classes
     auc, average_precision = np.full(classes, np.nan), np.full(classes, np.nan)
     for label in range(classes):
-        positive, score = y_true == label, y_score[:, label]
+        positive = y_true == label if y_true.ndim == 1 else y_true[:, label] > 0
+        score = y_score[:, label]
         if positive.all() or not positive.any():
             continue
         false_positive, true_positive, _ = roc_curve(positive, score)

@@ -17,12 +17,17 @@ def export_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
 
     `preprocessing` is the content of `preprocessing.json`: the exported model does not preprocess stored images itself.
     `temperature` was fitted on val; for calibrated probabilities, divide log probabilities by it. It is null where the
-    checkpoint has none.
+    checkpoint has none. With several labels an image, an image has those whose probability reaches their threshold in
+    `thresholds`.
     """
+    several = {}
+    if checkpoint.multi_label:
+        several = {"thresholds": dict(zip(checkpoint.class_names, checkpoint.thresholds.tolist(), strict=True))}
     return {
         "class_names": checkpoint.class_names,
         "preprocessing": preprocessing_as_json(checkpoint.preprocessing, checkpoint.value_range),
         "temperature": checkpoint.temperature,
+        **several,
         "images": {"dtype": "uint8", "shape": checkpoint.model.input_shape, "values": "0 to 255"},
         "probabilities": {"dtype": "float32", "shape": checkpoint.model.output_shape},
         "made_by": f"kerasexp {__version__}",

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kerasexp.config.loss_section import Center, CustomLoss, Loss, Triplet, metric_losses
+from kerasexp.losses.binary_cross_entropy import binary_cross_entropy, positive_weights
 from kerasexp.losses.center_loss import CenterLoss
 from kerasexp.losses.complementary_losses import Forward, GradientAscent, NonNegative, SclExp, SclNl, Unbiased
 from kerasexp.losses.cross_entropy import cross_entropy
@@ -31,6 +32,14 @@ LOSSES: dict[str, Callable[[Loss, list[int]], keras.losses.Loss]] = {
     "class_balanced": lambda loss, counts: ClassBalanced(counts, loss.beta),
     "focal": lambda loss, counts: Focal(loss.gamma),
     "ldam": lambda loss, counts: Ldam(counts, loss.scale),
+}
+
+# With several labels an image: (section, training images of each class, class names, training images) -> the loss of labels
+# of 0 and 1 [n, classes] and logits [n, classes].
+MULTI_LABEL_LOSSES: dict[str, Callable[[Loss, list[int], list[str], int], keras.losses.Loss]] = {
+    "binary_cross_entropy": lambda loss, *data: binary_cross_entropy(
+        positive_weights(loss.class_weights, *data), loss.label_smoothing
+    ),
 }
 
 # Added to one of the above: (section, number of classes, width of the embedding) -> the loss.
@@ -59,12 +68,24 @@ def class_weights(loss: Loss, counts: list[int], class_names: list[str]) -> dict
         class_names: in the order of the labels.
     """
     weights = getattr(loss, "class_weights", None)
-    if weights is None:
+    if weights is None or loss.multi_label:  # there, the loss itself has them
         return None
     if weights == "balanced":
         present, total = np.count_nonzero(counts), sum(counts)
         return {label: total / (present * count) if count else 1.0 for label, count in enumerate(counts)}
     return {label: weights.get(name, 1.0) for label, name in enumerate(class_names)}
+
+
+def build_multi_label_loss(loss: Loss, counts: list[int], class_names: list[str], images: int) -> keras.losses.Loss:
+    """Return the loss of labels of 0 and 1 [n, classes] and logits [n, classes].
+
+    Args:
+        loss: the section of the experiment.
+        counts: number of training images of each class.
+        class_names: in the order of the classes.
+        images: number of training images.
+    """
+    return MULTI_LABEL_LOSSES[loss.name](loss, counts, class_names, images)
 
 
 def build_metric_losses(loss: Loss, classes: int, width: int) -> dict[str, MetricLoss]:

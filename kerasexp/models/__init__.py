@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 
 from kerasexp.config.custom_code import CustomModel
@@ -27,18 +29,25 @@ def family_of(model: Model) -> Family:
 
 
 def build_model(
-    model: Model, preprocessing: Preprocessing, classes: int, name: str, decoding: Decoding = ARGMAX
+    model: Model,
+    preprocessing: Preprocessing,
+    classes: int,
+    name: str,
+    decoding: Decoding = ARGMAX,
+    activation: Literal["softmax", "sigmoid"] = "softmax",
 ) -> keras.Model:
     """Build a functional classifier.
 
     It maps uint8 images [n, height, width, channels] in 0..255 to float32 probabilities [n, classes]: the softmax of the
-    logits after `decoding`, in float32 whatever the precision of the other layers. `logits_model` is the trained part of it.
+    logits after `decoding`, or the sigmoid of each with several labels an image, in float32 whatever the precision of the
+    other layers. `logits_model` is the trained part of it.
     """
     inputs = _images(preprocessing)
     features = family_of(model).build(model, inputs)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(features)
     decoded = decoding.layer()
-    return keras.Model(inputs, _probabilities(logits if decoded is None else decoded(logits)), name=name)
+    decoded_logits = logits if decoded is None else decoded(logits)
+    return keras.Model(inputs, _probabilities(decoded_logits, activation), name=name)
 
 
 def build_classifier(experiment: Experiment, class_names: list[str], counts: list[int]) -> keras.Model:
@@ -57,7 +66,8 @@ def build_classifier(experiment: Experiment, class_names: list[str], counts: lis
         case (_, ZeroShot() as zero_shot):
             return _build_zero_shot(model, zero_shot, preprocessing, class_names, experiment.name)
     decoding = decoding_of(experiment.training.decode, counts)
-    return build_model(model, preprocessing, len(counts), experiment.name, decoding)
+    activation = "sigmoid" if experiment.data.multi_label else "softmax"
+    return build_model(model, preprocessing, len(counts), experiment.name, decoding, activation)
 
 
 def _build_zero_shot(
@@ -77,8 +87,8 @@ def with_logits(model: keras.Model, logits: keras.KerasTensor) -> keras.Model:
     return keras.Model(model.input, _probabilities(logits), name=model.name)
 
 
-def _probabilities(logits: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
+def _probabilities(logits: keras.KerasTensor, activation: str = "softmax") -> keras.KerasTensor:
+    return keras.layers.Activation(activation, dtype="float32", name="probabilities")(logits)
 
 
 def logits_model(model: keras.Model) -> keras.Model:

@@ -13,12 +13,13 @@ from kerasexp.plots.tick_labels import drawable, text_width, tick_rotation, verb
 MAX_BARS = 200
 
 
-def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str]) -> Figure:
+def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str], noun: str = "images") -> Figure:
     """Draw the number of images of each class, a row of bars per split; a red cross marks a class without images.
 
     Args:
         counts: split to int [classes].
         class_names: in the order of the classes.
+        noun: what is counted; labels, where an image may have several.
     """
     classes = len(class_names)
     names = drawable(class_names, 14)
@@ -38,7 +39,7 @@ def plot_class_counts(counts: dict[str, np.ndarray], class_names: list[str]) -> 
         least, most = images.argmin(), images.argmax()
         extremes = f"smallest class {names[least]} ({images[least]:,}), largest {names[most]} ({images[most]:,})"
         each = f"{images[most]:,} of each class"
-        title = f"{split}: {images.sum():,} images; {extremes if images[least] < images[most] else each}"
+        title = f"{split}: {images.sum():,} {noun}; {extremes if images[least] < images[most] else each}"
         axes.set_title(title, loc="left", fontsize=10, **verbatim(title))
         axes.set_ylabel("images")
         axes.set_ylim(bottom=0)

@@ -60,15 +60,15 @@ def read_finished(path: Path) -> FinishedRun:
         raise UserError(Problem(message, str(directory.path)))
     if "numerics_version" not in manifest:
         raise UserError(Problem("is a run of kerasexp 0.1, which cannot be read; run it again", str(directory.path)))
-    metrics = _read_metrics(directory.metrics)
+    metrics, experiment = _read_metrics(directory.metrics), load_experiment(directory.experiment)
     return FinishedRun(
         directory,
-        load_experiment(directory.experiment),
+        experiment,
         manifest,
         metrics,
         _read_columns(directory.history),
         _read_columns(directory.curve) if directory.curve.is_file() else None,
-        read_outcomes(directory.predictions, class_names(metrics)),
+        read_outcomes(directory.predictions, class_names(metrics), experiment.data.multi_label),
     )
 
 

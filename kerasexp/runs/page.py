@@ -13,6 +13,7 @@ from kerasexp.evaluation.retrieval import retrieval_labels
 from kerasexp.report.html import DrawnPlot, render
 from kerasexp.report.report_missing_parts import Failure, as_json, attempt, by_section, rendered
 from kerasexp.runs.directory import RunDirectory
+from kerasexp.runs.multi_label_plots import multi_label_plots
 from kerasexp.runs.page_plots import run_plots
 from kerasexp.runs.results import CLASSES, DATA, PREDICTIONS, SECTIONS, TRAINING, Results
 from kerasexp.runs.stroke_width_results import stroke_width_sentence
@@ -33,8 +34,11 @@ COMPARABLE = {
 # The most important metrics of a paper, in order of preference; the page begins with one.
 FOREMOST = ("test_accuracy", "val_accuracy", "accuracy")
 MOST_PLOTS = 20
+# With several labels an image.
+LABEL_SET_METRICS = {"accuracy": "exact match", "majority_accuracy": "exact match of the most frequent labels"}
 # Most rows of a table of classes.
 MOST_ROWS = 1000
+MOST_DOUBTS = 200
 NO_DIAGNOSIS = {"labels": [], "notes": [], "split_sentences": [], "image_sentences": [], "advice": []}
 
 
@@ -54,7 +58,8 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
     """
     start, drawn = time.perf_counter(), []
     with console.bar("drawing the report", MOST_PLOTS) as bar:
-        for plot in run_plots(results) if results.experiment.report.plots else ():
+        plots = multi_label_plots if results.experiment.data.multi_label else run_plots
+        for plot in plots(results) if results.experiment.report.plots else ():
             drawn.append(plot)
             if isinstance(plot, DrawnPlot):
                 write_bytes(run.plots / f"{plot.name}.png", plot.png)
@@ -66,8 +71,9 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
     sections = by_section(drawn)
     # The section on the data has text as well, and is shown without plots too.
     content["sections"] = {name: sections.get(name, []) for name in SECTIONS if name in sections or name == DATA}
+    accuracy = metric_label("accuracy", results.experiment.data.multi_label)
     facts = [
-        f"Test accuracy {results.metrics['test']['accuracy']:.4f}. All metrics are in metrics.json, the plots in plots."
+        f"Test {accuracy} {results.metrics['test']['accuracy']:.4f}. All metrics are in metrics.json, the plots in plots."
     ]
     page = rendered(failures, lambda: render("run.html", content), results.experiment.name, facts)
     write_text(run.report, page)
@@ -82,6 +88,7 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
 def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]) -> dict[str, Any]:
     """Return the values of the page's text; a part that fails is empty, and listed in `failures`."""
     metrics, experiment = results.metrics, results.experiment
+    multi_label = experiment.data.multi_label
 
     def part(section: str, name: str, compute: Callable[[], Any], default: Any) -> Any:
         return attempt(failures, section, name, compute, default)
@@ -103,7 +110,10 @@ def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]
         "time_limit": None if (limit := manifest.get("time_limit")) is None else TimeLimit(**limit),
         "reported": reported,
         "foremost": _foremost(reported),
-        "metric_rows": part(TRAINING, "table of the metrics", lambda: metric_rows(metrics["val"], metrics["test"]), []),
+        "metric_rows": part(
+            TRAINING, "table of the metrics", lambda: metric_rows(metrics["val"], metrics["test"], multi_label), []
+        ),
+        "multi_label": multi_label,
         "retrieval": retrieval,
         "stroke_widths": part(PREDICTIONS, "stroke widths", lambda: stroke_width_sentence(metrics), ""),
         "classes": most_rows(classes),
@@ -112,8 +122,25 @@ def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]
         "pairs": results.pairs,
         "class_names": results.test.class_names,
         "notes": metrics.get("notes", []),
+        "label_doubts": part(DATA, "table of likely label errors", lambda: label_doubt_rows(results), []),
         "diagnosis": diagnosis,
     }
+
+
+def label_doubt_rows(results: Results) -> list[dict[str, Any]]:
+    """Return a row for each of the likeliest label errors of val, where images have several labels."""
+    if results.labels is None or "val" not in results.predictions:
+        return []
+    val = results.predictions["val"]
+    return [
+        {
+            "file": val.names[doubt.position],
+            "label": val.class_names[doubt.label],
+            "is": "given" if doubt.is_given else "missing",
+            "probability": doubt.probability,
+        }
+        for doubt in results.labels.errors[:MOST_DOUBTS]
+    ]
 
 
 def reported_rows(experiment: Experiment, metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -136,7 +163,7 @@ def _foremost(reported: list[dict[str, Any]]) -> dict[str, Any] | None:
     return next((measured[name] for name in (*FOREMOST, *measured) if name in measured), None)
 
 
-def metric_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str]]:
+def metric_rows(val: dict[str, Any], test: dict[str, Any], multi_label: bool = False) -> list[dict[str, str]]:
     """Return a row of texts for each metric: its label, val, test, and the interval of test."""
     rows = []
     for key in test:
@@ -145,7 +172,7 @@ def metric_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str
         low, high = test.get(f"{key}_low"), test.get(f"{key}_high")
         rows.append(
             {
-                "label": metric_label(key),
+                "label": metric_label(key, multi_label),
                 "val": _formatted(val.get(key)),
                 "test": _formatted(test[key]),
                 "interval": "" if low is None else f"{low:.4f} to {high:.4f}",
@@ -154,13 +181,15 @@ def metric_rows(val: dict[str, Any], test: dict[str, Any]) -> list[dict[str, str
     return rows
 
 
-def metric_label(key: str) -> str:
+def metric_label(key: str, multi_label: bool = False) -> str:
     """Return the name of a metric as it is written in tables."""
+    if multi_label and key in LABEL_SET_METRICS:
+        return LABEL_SET_METRICS[key]
     name = key.removesuffix("_calibrated")
     label = name.replace("_", " ") if name == key else f"calibrated {name}"
     for short, written in (("nll", "negative log likelihood"), ("ece", "expected calibration error"), ("auc", "AUC")):
         label = label.replace(short, written)
-    return label.replace("f1", "F1").replace("brier", "Brier score")
+    return label.replace("f1", "F1").replace("brier", "Brier score").replace("hamming", "Hamming")
 
 
 def _formatted(value: float | None) -> str:

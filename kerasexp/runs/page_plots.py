@@ -52,6 +52,8 @@ def _curves(results: Trained) -> Iterator[Plot]:
     history, note = results.fitted.history, ""
     if classical_head(results.experiment) is not None:
         return
+    if results.experiment.data.multi_label:
+        note = " Accuracy is the exact match at thresholds of 0.5, before those of the report are fitted."
     if added := metric_losses(results.experiment.training.loss):
         name = results.experiment.training.loss.name
         history = [{**row, "loss": row[name]} for row in history]
@@ -199,7 +201,7 @@ def _confusion(results: Results) -> Iterator[Plot]:
         )
 
 
-def _one_vs_rest(results: Results) -> Iterator[Plot]:
+def one_vs_rest(results: Results) -> Iterator[Plot]:
     curves, names = results.one_vs_rest, results.test.class_names
     if "macro_auc" in results.metrics["test"]:
         worst = int(np.nanargmin(curves.auc))
@@ -229,7 +231,7 @@ def _reliability(results: Results) -> Iterator[Plot]:
     )
 
 
-def _filters(results: Results) -> Iterator[Plot]:
+def filters(results: Results) -> Iterator[Plot]:
     if results.interpretation is not None and (kernels := results.interpretation.kernels):
         caption = "Kernels of the first and the last convolution."
         yield Plot(NETWORK, "filters", caption, f"Kernels of {' and '.join(kernels)}.", plot_filters(kernels))
@@ -309,9 +311,9 @@ PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
     (PREDICTIONS, _grad_cam),
     (PREDICTIONS, stroke_widths),
     (CLASSES, _confusion),
-    (CLASSES, _one_vs_rest),
+    (CLASSES, one_vs_rest),
     (PROBABILITIES, _reliability),
-    (NETWORK, _filters),
+    (NETWORK, filters),
     (NETWORK, _feature_maps),
     (NETWORK, _embedding),
     (DATA, _class_counts),

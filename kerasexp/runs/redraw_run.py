@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
@@ -27,8 +29,7 @@ from kerasexp.runs.finished_run import (
     read_finished,
 )
 from kerasexp.runs.page import write_report
-from kerasexp.runs.results import compute_results
-from kerasexp.runs.run_metrics import predict_splits
+from kerasexp.runs.run_metrics import predict_splits, results_function, with_fitted
 from kerasexp.runs.run_relabelling import relabelled
 from kerasexp.runs.unfinished_run import draw_unfinished
 from kerasexp.saving.checkpoint import load_checkpoint
@@ -54,8 +55,9 @@ def redraw(path: Path, console: Console, trust_code: bool = False) -> RunDirecto
     finished = read_finished(found.path)
     approve(finished.experiment, finished.directory.experiment, trust_code)
     run, manifest = finished.directory, finished.manifest
-    experiment, saved = finished.experiment, read_predictions(run.predictions, class_names(finished.metrics))
-    saved = replace(saved, temperature=finished.metrics["temperature"])
+    experiment, metrics = finished.experiment, finished.metrics
+    thresholds = np.array(list(metrics["thresholds"].values())) if experiment.data.multi_label else None
+    saved = with_fitted(read_predictions(run.predictions, class_names(metrics), thresholds), metrics)
     with run.locked():
         model, no_model = _model(run)
         data, no_data = _data(experiment, finished, console)
@@ -66,18 +68,20 @@ def redraw(path: Path, console: Console, trust_code: bool = False) -> RunDirecto
         if model is not None and data is not None:
             val, test = predict_splits(model, experiment, data)
             if test.names == saved.names:
-                predictions = {"val": replace(val, temperature=saved.temperature), "test": _with_features(saved, test)}
+                predictions = {"val": with_fitted(val, metrics), "test": _with_features(saved, test, metrics)}
         run.make_folders()
         missing = no_data or no_model
-        results = compute_results(model, experiment, data, _fitted(finished), predictions, finished.metrics, missing)
+        results = results_function(experiment)(
+            model, experiment, data, _fitted(finished), predictions, finished.metrics, missing
+        )
         write_report(run, results, manifest, console)
         write_json(run.manifest, manifest)
     return run
 
 
-def _with_features(saved: Predictions, predicted: Predictions) -> Predictions:
+def _with_features(saved: Predictions, predicted: Predictions, metrics: dict[str, Any]) -> Predictions:
     if not is_complete(saved):
-        return replace(predicted, temperature=saved.temperature)
+        return with_fitted(predicted, metrics)
     return replace(saved, sampled=predicted.sampled, features=predicted.features)
 
 

@@ -14,6 +14,7 @@ from kerasexp.config.training_section import labels_are_complementary
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.diagnosis.advice import Advice, advise
 from kerasexp.diagnosis.label_assessment import assess_with_run
+from kerasexp.diagnosis.label_doubts import LabelDoubt
 from kerasexp.diagnosis.results import Diagnosis, dataset_overview
 from kerasexp.evaluation.calibration import Reliability, reliability
 from kerasexp.evaluation.confusion_counts import Table
@@ -41,6 +42,23 @@ class Trained(Protocol):
 
 
 @dataclass(frozen=True)
+class LabelResults:
+    """What a page shows of several labels an image.
+
+    Attributes:
+        true_with_true, true_with_predicted: int64 [classes, classes], number of test images that have the label of the row and
+            the one of the column, or are predicted to have the latter.
+        support: int64 [classes], test images of each label.
+        errors: of val, labels that are likely wrong, the likeliest first.
+    """
+
+    true_with_true: np.ndarray
+    true_with_predicted: np.ndarray
+    support: np.ndarray
+    errors: list[LabelDoubt]
+
+
+@dataclass(frozen=True)
 class Results:
     """What a run's page shows: the training, the predictions, and what follows from them; None where it failed.
 
@@ -61,6 +79,7 @@ class Results:
         advice: what to change in the experiment.
         failures: what could not be computed, and why.
         missing: why the images are not available; "" where they are.
+        labels: what a page shows of several labels an image; None with one. Confusion, reliability and pairs are empty then.
     """
 
     experiment: Experiment
@@ -81,6 +100,7 @@ class Results:
     advice: list[Advice]
     failures: list[Failure]
     missing: str = ""
+    labels: LabelResults | None = None
 
     @property
     def test(self) -> Predictions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,16 +21,19 @@ from kerasexp.evaluation.custom_metrics import CustomMetrics
 from kerasexp.evaluation.metric_limits import NEIGHBOURS_SEARCHED, sampled_note, sampled_positions
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.mistakes import confusion
+from kerasexp.evaluation.multi_label_predictions import MultiLabelPredictions
 from kerasexp.evaluation.predictions import Predictions, predict_split
 from kerasexp.evaluation.predictions_csv import TOP, is_complete, write_predictions
 from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
 from kerasexp.evaluation.stroke_widths import stroke_width_metrics
+from kerasexp.evaluation.thresholds import fit_thresholds
 from kerasexp.evaluation.tsne_coordinates import embedding_positions
 from kerasexp.report.report_missing_parts import attempt
 from kerasexp.runs.directory import RunDirectory
+from kerasexp.runs.multi_label_results import compute_label_results
 from kerasexp.runs.results import PREDICTIONS, Results, compute_results, is_complementary
 from kerasexp.runs.stroke_width_results import accuracy_by_width
-from kerasexp.saving.checkpoint import load_checkpoint, write_temperature
+from kerasexp.saving.checkpoint import load_checkpoint, write_temperature, write_thresholds
 from kerasexp.storage import write_json, write_table
 from kerasexp.training.training_result import TrainingResult
 
@@ -43,6 +47,8 @@ def validate(
 ) -> None:
     """Evaluate on val alone, and write `metrics.json`; a search must not choose by the test split."""
     val = predict_split(load_checkpoint(run.checkpoint).model, data.splits["val"], data.class_names)
+    if experiment.data.multi_label:
+        val = replace(val, thresholds=fit_thresholds(val.y_true, val.y_score))
     custom = CustomMetrics(experiment.metrics)
     metrics = complementary_metrics(val) if is_complementary(experiment, data) else compute_metrics(val, custom)
     write_json(run.metrics, {"val": metrics, **_of_training(fitted), **_notes([*val.notes("val"), *custom.notes])})
@@ -66,13 +72,13 @@ def evaluate(
     model = load_checkpoint(run.checkpoint).model
     complementary, retrieves = is_complementary(experiment, data), _is_for_retrieval(experiment, data)
     val, test = predict_splits(model, experiment, data, retrieves)
-    temperature = 1.0 if complementary else fit_temperature(val)
-    val, test = (replace(predictions, temperature=temperature) for predictions in (val, test))
+    fitted_on_val = _fit_on_val(run, experiment, val, complementary)
+    val, test = (with_fitted(predictions, fitted_on_val) for predictions in (val, test))
     custom = CustomMetrics(experiment.metrics)
     metrics = {
         "val": complementary_metrics(val) if complementary else compute_metrics(val, custom),
         "test": compute_metrics(test, custom),
-        "temperature": temperature,
+        **fitted_on_val,
         **_of_training(fitted),
     }
     if retrieves and (retrieval := _retrieval(model, data, test)) is not None:
@@ -80,14 +86,41 @@ def evaluate(
     stroke_widths, stroke_notes = _stroke_widths(model, experiment, data, val, console)
     metrics |= stroke_widths
     metrics |= _notes([*_all_notes(val, test, retrieves), *dict.fromkeys(custom.notes), *stroke_notes])
-    write_temperature(run.checkpoint, temperature)
     write_predictions(run.predictions, test)
     _write_confusion(run, test)
     write_json(run.metrics, metrics)
     _announce(metrics, console)
-    results = compute_results(model, experiment, data, fitted, {"val": val, "test": test}, metrics)
+    compute = results_function(experiment)
+    results = compute(model, experiment, data, fitted, {"val": val, "test": test}, metrics)
     manifest["times"]["evaluate_seconds"] = round(time.perf_counter() - start, 3)
     return results
+
+
+def _fit_on_val(
+    run: RunDirectory, experiment: Experiment, val: Predictions, complementary: bool
+) -> dict[str, float | dict[str, float]]:
+    """Fit the temperature on val, or with several labels an image their thresholds; save them and return them for JSON."""
+    if experiment.data.multi_label:
+        fitted = fit_thresholds(val.y_true, val.y_score).tolist()
+        thresholds = dict(zip(val.class_names, fitted, strict=True))
+        write_thresholds(run.checkpoint, thresholds)
+        return {"thresholds": thresholds}
+    temperature = 1.0 if complementary else fit_temperature(val)
+    write_temperature(run.checkpoint, temperature)
+    return {"temperature": temperature}
+
+
+def with_fitted(predictions: Predictions, metrics: dict[str, Any]) -> Predictions:
+    """Return the predictions with what was fitted on val: the `temperature` or the `thresholds` in the metrics of the run."""
+    if isinstance(predictions, MultiLabelPredictions):
+        thresholds = [metrics["thresholds"][name] for name in predictions.class_names]
+        return replace(predictions, thresholds=np.array(thresholds))
+    return replace(predictions, temperature=metrics["temperature"])
+
+
+def results_function(experiment: Experiment) -> Callable[..., Results]:
+    """Return the function that computes what the page of an experiment shows."""
+    return compute_label_results if experiment.data.multi_label else compute_results
 
 
 def predict_splits(
@@ -155,6 +188,8 @@ def _notes(notes: list[str]) -> dict[str, list[str]]:
 def _all_notes(val: Predictions, test: Predictions, retrieves: bool) -> list[str]:
     """Return the sentences on what was sampled or shortened because it would be too large."""
     found = [*val.notes("val"), *test.notes("test")]
+    if isinstance(test, MultiLabelPredictions):
+        return found
     for split, predictions in (("val", val), ("test", test)):
         if predictions.bounded is not predictions:
             found.append(sampled_note(f"{split}: assessment of the labels", len(predictions.bounded), len(predictions)))
@@ -168,8 +203,19 @@ def _all_notes(val: Predictions, test: Predictions, retrieves: bool) -> list[str
 
 
 def _write_confusion(run: RunDirectory, test: Predictions) -> None:
-    """Write `confusion.csv`: the matrix, or with very many classes its filled cells, one a line."""
-    table, names = confusion(test), test.class_names
+    """Write `confusion.csv`: the matrix, or with very many classes its filled cells, one a line.
+
+    With several labels an image, a line for each class: how many images have it or not, and are predicted to.
+    """
+    from sklearn.metrics import multilabel_confusion_matrix
+
+    names = test.class_names
+    if isinstance(test, MultiLabelPredictions):
+        header = ["class", "true_negative", "false_positive", "false_negative", "true_positive"]
+        counts = multilabel_confusion_matrix(test.y_true, test.y_pred).reshape(len(names), 4).tolist()
+        write_table(run.confusion, header, ([name, *row] for name, row in zip(names, counts, strict=True)))
+        return
+    table = confusion(test)
     if isinstance(table, np.ndarray):
         rows = ([name, *row.tolist()] for name, row in zip(names, table, strict=True))
         write_table(run.confusion, ["true", *names], rows)
@@ -180,13 +226,12 @@ def _write_confusion(run: RunDirectory, test: Predictions) -> None:
 
 
 def _announce(metrics: dict[str, Any], console: Console) -> None:
+    accuracy = "exact match" if "thresholds" in metrics else "accuracy"
     for name in ("val", "test"):
         m = metrics[name]
         console.line(
-            f"{name}: accuracy {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
-            f"loss {m['loss']:.4f}  "
-            + (f"macro F1 {m['macro_f1']:.4f}  " if "macro_f1" in m else "estimated from complementary labels  ")
-            + f"({m['images']} images)"
+            f"{name}: {accuracy} {m['accuracy']:.4f} (95 % interval {m['accuracy_low']:.4f} to {m['accuracy_high']:.4f})  "
+            f"loss {m['loss']:.4f}  " + _summary(m, "thresholds" in metrics) + f"({m['images']} images)"
         )
     if "retrieval" in metrics:
         words = (f"{word} {value:.4f}" for word, value in retrieval_labels(metrics["retrieval"]).items())
@@ -195,3 +240,9 @@ def _announce(metrics: dict[str, Any], console: Console) -> None:
         console.line(f"val by stroke width: accuracy {accuracy_by_width(metrics['stroke_widths'])}")
     for note in metrics.get("notes", ()):
         console.line(f"note: {note}")
+
+
+def _summary(metrics: dict[str, Any], multi_label: bool) -> str:
+    keys = {"macro_f1": "macro F1", **({"macro_average_precision": "macro AP"} if multi_label else {})}
+    found = "".join(f"{label} {metrics[key]:.4f}  " for key, label in keys.items() if key in metrics)
+    return found if found or multi_label else "estimated from complementary labels  "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import ValidationError
 
 from kerasexp.config.data_section import Preprocessing, ValuePair
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     import keras
 
 MODEL, CLASSES, PREPROCESSING, CALIBRATION = "model.keras", "classes.json", "preprocessing.json", "calibration.json"
+THRESHOLDS = "thresholds.json"
 # Ten times the size for a thousand classes with long names.
 MAX_SIDECAR = 2**20
+DEFAULT_THRESHOLD = 0.5
 # Terminals interpret control characters: the name of a class could rewrite the screen.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 # Other formats of models. Most of them can contain code that runs when they are opened.
@@ -57,6 +60,7 @@ class Checkpoint:
         preprocessing: from stored images to those of the model.
         temperature: None if there is none.
         value_range: the stored values that became 0..255 in training; None for 0..255.
+        thresholds: float64 [classes], the probabilities from which an image has a label; None with one label an image.
     """
 
     model: keras.Model
@@ -65,6 +69,12 @@ class Checkpoint:
     preprocessing: Preprocessing
     temperature: float | None
     value_range: ValueRange | None = None
+    thresholds: np.ndarray | None = None
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may have several labels."""
+        return self.thresholds is not None
 
 
 def preprocessing_as_json(preprocessing: Preprocessing, value_range: ValueRange | None) -> dict[str, Any]:
@@ -79,6 +89,7 @@ def write_sidecars(
     folders: dict[str, str],
     preprocessing: Preprocessing,
     value_range: ValueRange | None = None,
+    multi_label: bool = False,
 ) -> None:
     """Write `classes.json` and `preprocessing.json` beside the model.
 
@@ -86,13 +97,19 @@ def write_sidecars(
         UserError: the class names are such that `read_classes` would refuse them.
     """
     _check_classes(class_names, folders, str(folder / CLASSES))
-    write_json(folder / CLASSES, {"class_names": class_names, "folders": folders})
+    several = {"multi_label": True} if multi_label else {}
+    write_json(folder / CLASSES, {"class_names": class_names, "folders": folders, **several})
     write_json(folder / PREPROCESSING, preprocessing_as_json(preprocessing, value_range))
 
 
 def write_temperature(folder: Path, temperature: float) -> None:
     """Write the temperature that was fitted on val, so that calibrated metrics are available on other data too."""
     write_json(folder / CALIBRATION, {"temperature": temperature})
+
+
+def write_thresholds(folder: Path, thresholds: dict[str, float]) -> None:
+    """Write the threshold of each class that was fitted on val."""
+    write_json(folder / THRESHOLDS, {"thresholds": thresholds})
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -149,17 +166,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
     preprocessing = Preprocessing.model_validate(stored.model_dump(include=set(Preprocessing.model_fields)))
     value_range = None if stored.range is None else ValueRange(*stored.range, "detected", stored.range_of)
     temperature = _temperature(folder / CALIBRATION)
+    thresholds = _thresholds(folder / THRESHOLDS, names) if is_multi_label(folder) else None
     if needs_code(folder):
         model, added = build_by_code(folder, folder / MODEL, preprocessing, names), None
     else:
-        model, added = load_classifier(folder / MODEL, names)
+        model, added = load_classifier(folder / MODEL, names, multi_label=thresholds is not None)
     if added is not None:
         print(f"{folder / MODEL}: {added}", file=sys.stderr)
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))
     if (model.input_shape, model.output_shape) != expected:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
         raise UserError(Problem(message, str(folder / MODEL)))
-    return Checkpoint(model, names, folders, preprocessing, temperature, value_range)
+    return Checkpoint(model, names, folders, preprocessing, temperature, value_range, thresholds)
 
 
 def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:
@@ -172,6 +190,18 @@ def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:
     names, folders = classes.get("class_names"), classes.get("folders", {})
     _check_classes(names, folders, str(folder / CLASSES))
     return names, folders
+
+
+def is_multi_label(folder: Path) -> bool:
+    """Return whether the classes of a checkpoint folder say that an image may have several labels.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    found = _read_json(folder / CLASSES).get("multi_label", False)
+    if not isinstance(found, bool):
+        raise UserError(Problem(f"is {found!r:.100}; it must be true or false", str(folder / CLASSES), "multi_label"))
+    return found
 
 
 def _check_classes(names: Any, folders: Any, file: str) -> None:
@@ -200,6 +230,21 @@ def _temperature(path: Path) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= sys.float_info.max:
         raise UserError(Problem(f"temperature is {value!r:.100}; it must be a number above 0", str(path)))
     return float(value)
+
+
+def _thresholds(path: Path, class_names: list[str]) -> np.ndarray:
+    """Return the threshold of each class, float64 [classes]; 0.5 for all if there is no file."""
+    if not path.is_file():
+        return np.full(len(class_names), DEFAULT_THRESHOLD)
+    found = _read_json(path).get("thresholds")
+    if not isinstance(found, dict) or found.keys() != set(class_names):
+        raise UserError(Problem("does not have the classes of classes.json", str(path), "thresholds"))
+    for name, value in found.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+            raise UserError(
+                Problem(f"{name!r:.100} has {value!r:.100}; it must be from 0 to 1", str(path), "thresholds")
+            )
+    return np.array([found[name] for name in class_names], np.float64)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from kerasexp.errors import Problem, UserError
 from kerasexp.saving.model_archive import CONFIG, METADATA, copied_weights, open_members, read_json
 from kerasexp.saving.model_file_building import build, dry_run
 from kerasexp.saving.model_file_graph import Graph, read_graph
-from kerasexp.saving.model_file_outputs import with_probabilities
+from kerasexp.saving.model_file_outputs import with_label_probabilities, with_probabilities
 from kerasexp.saving.model_file_refusal import Refused, refusing
 from kerasexp.saving.weights_file import count_weights
 
@@ -38,8 +38,12 @@ def load_model(path: Path) -> keras.Model:
         return _load(path)[0]
 
 
-def load_classifier(path: Path, class_names: Sequence[str]) -> tuple[keras.Model, str | None]:
+def load_classifier(
+    path: Path, class_names: Sequence[str], multi_label: bool = False
+) -> tuple[keras.Model, str | None]:
     """Load a model whose outputs are the probabilities of the classes, or can be made so.
+
+    With `multi_label` each output is a probability of its own.
 
     Returns:
         The model, and a sentence on what was added to its outputs; None if nothing was.
@@ -48,6 +52,8 @@ def load_classifier(path: Path, class_names: Sequence[str]) -> tuple[keras.Model
         UserError: as `load_model`, or its outputs are not known to be probabilities.
     """
     with _naming(path):
+        if multi_label:
+            return with_label_probabilities(*_load(path))
         return with_probabilities(*_load(path), class_names)
 
 

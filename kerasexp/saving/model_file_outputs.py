@@ -42,7 +42,7 @@ def with_probabilities(model: keras.Model, graph: Graph, class_names: Sequence[s
         return model, None
     if seen in SIGMOIDS:
         several = f"a {seen} for each of {len(class_names)} classes, so that an image may have several classes or none"
-        raise Refused(f"its outputs are {several}; end it in a softmax")
+        raise Refused(f"its outputs are {several}; end it in a softmax, or write multi_label: true in classes.json")
     outputs = _outputs_for_noise(model)
     if outputs.min() >= -TOLERANCE and np.abs(outputs.sum(axis=1) - 1).max() <= TOLERANCE:
         return model, None
@@ -51,6 +51,22 @@ def with_probabilities(model: keras.Model, graph: Graph, class_names: Sequence[s
     found = f"for images of noise they are from {outputs.min():.3g} to {outputs.max():.3g}"
     raise Refused(
         f"its outputs are not probabilities: {found}, and their last activation is {seen}; end it in a softmax"
+    )
+
+
+def with_label_probabilities(model: keras.Model, graph: Graph) -> tuple[keras.Model, str | None]:
+    """Return a model whose outputs are a probability of each label, and a sentence on what was added; None if nothing was.
+
+    Raises:
+        Refused: the outputs are neither sigmoids nor logits.
+    """
+    seen = output_activation(graph)
+    if seen in SIGMOIDS:
+        return model, None
+    if seen == LINEAR:
+        return _ending_in(model, "sigmoid"), "the model gives logits; a sigmoid was added"
+    raise Refused(
+        f"its last activation is {seen}, and classes.json says that images may have several labels; end it in a sigmoid"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.data.input_pipeline import evaluation_batches
+from kerasexp.data.label_sets import is_multi_label
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.training.training_clock import Clock
@@ -73,9 +74,13 @@ class EarlyCurve(keras.callbacks.Callback):
     def _evaluate(self, step: int) -> None:
         seconds = round(self._clock.seconds(), 3)
         scores = np.concatenate([self._probabilities(images).numpy() for images in self._batches])
-        label_scores = scores[np.arange(len(scores)), self._labels].astype(np.float64)
-        hits = float((scores.argmax(axis=1) == self._labels).mean())
-        likelihoods = 1 - label_scores if self._complementary else label_scores
+        if is_multi_label(self._labels):
+            hits = float(((scores >= 0.5) == self._labels).all(axis=1).mean())
+            likelihoods = np.where(self._labels, scores, 1 - scores).astype(np.float64)
+        else:
+            label_scores = scores[np.arange(len(scores)), self._labels].astype(np.float64)
+            hits = float((scores.argmax(axis=1) == self._labels).mean())
+            likelihoods = 1 - label_scores if self._complementary else label_scores
         self.rows.append(
             {
                 "step": step,

@@ -13,7 +13,7 @@ from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.input_pipeline import evaluation_batch_size, evaluation_batches, training_batches
 from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.errors import NonFiniteLoss, listing
-from kerasexp.losses import build_loss, class_weights
+from kerasexp.losses import build_loss, build_multi_label_loss, class_weights
 from kerasexp.models import family_of
 from kerasexp.models.decoding_layer import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
@@ -48,7 +48,10 @@ def fit(
         Interrupted: the process was asked to stop; the state is saved.
         NonFiniteLoss: the loss became NaN or infinite; the best checkpoint before that is kept.
     """
-    write_sidecars(run.checkpoint, data.class_names, data.folders, experiment.data.preprocessing, data.value_range)
+    section = experiment.data
+    write_sidecars(
+        run.checkpoint, data.class_names, data.folders, section.preprocessing, data.value_range, section.multi_label
+    )
     if model.code_reason is not None:
         decoding = decoding_of(experiment.training.decode, data.train_counts)
         write_code(run.checkpoint, experiment.model, model.precision, decoding)
@@ -72,8 +75,8 @@ def fit_by_gradients(
     counts, sampling = data.training_counts, Sampling.of(experiment)
 
     # 1. The model, its loss and its optimizer.
-    steps = sampling.size(counts).steps
-    model, optimizer = _compiled(classifier, experiment, counts, steps)
+    steps = sampling.size(counts, len(train)).steps
+    model, optimizer = _compiled(classifier, experiment, data, steps)
     weights = _class_weights(training, data, console)
 
     # 2. The callbacks.
@@ -124,14 +127,17 @@ def _class_weights(training: Training, data: PreparedData, console: Console) -> 
 
 
 def _compiled(
-    classifier: keras.Model, experiment: Experiment, counts: list[int], steps: int
+    classifier: keras.Model, experiment: Experiment, data: PreparedData, steps: int
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
     """Return the trained part of a classifier, compiled, and its optimizer, built."""
-    training = experiment.training
+    training, counts = experiment.training, data.training_counts
     optimizer = build_optimizer(training.optimizer, training.schedule, training.epochs, steps)
     model = training_model(classifier, training.loss, len(counts))
     fuse_norms(model)
-    loss = build_loss(training.loss, counts)
+    if training.loss.multi_label:
+        loss = build_multi_label_loss(training.loss, counts, data.class_names, len(data.training_splits["train"]))
+    else:
+        loss = build_loss(training.loss, counts)
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
     model.optimizer.build(model.trainable_variables)

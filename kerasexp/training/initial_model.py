@@ -68,7 +68,7 @@ def build_model(experiment: Experiment, data: PreparedData, upstream: Path | Non
     make_deterministic()
     precision = choose_precision(experiment.training.precision)
     use_precision(precision)
-    strategy = strategy_of(experiment, data.train_counts)
+    strategy = strategy_of(experiment, data.train_counts, len(data.splits["train"]))
     with strategy.scope():
         classifier = build_classifier(experiment, data.class_names, data.train_counts)
         weights = load_pretrained(classifier, experiment.model)

@@ -10,9 +10,20 @@ from kerasexp.models.decoding_layer import Decoding
 
 
 def build_accuracy(training: Training, decoding: Decoding) -> keras.metrics.Metric:
-    """Return the metric `accuracy` of labels [n] and logits [n, classes]; the logits are decoded first."""
+    """Return the metric `accuracy` of labels [n] and logits [n, classes]; the logits are decoded first.
+
+    With several labels an image, labels [n, classes], it is the exact match at thresholds of 0.5: those that are fitted on
+    val are not known yet.
+    """
+    if training.loss.multi_label:
+        return keras.metrics.MeanMetricWrapper(exact_match, name="accuracy")
     accuracy = estimated_accuracy if labels_are_complementary(training) else keras.metrics.sparse_categorical_accuracy
     return keras.metrics.MeanMetricWrapper(lambda y_true, y_pred: accuracy(y_true, decoding(y_pred)), name="accuracy")
+
+
+def exact_match(y_true, y_pred):
+    """Return 1 for each image with all labels right, present and absent, from logits [n, classes]; float32 [n]."""
+    return ops.cast(ops.all(ops.equal(ops.cast(y_true, "bool"), y_pred > 0), axis=-1), "float32")
 
 
 def estimated_accuracy(y_true, y_pred):

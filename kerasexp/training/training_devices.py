@@ -22,12 +22,13 @@ ON_EACH_DEVICE = {
 }
 
 
-def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Strategy:
+def strategy_of(experiment: Experiment, counts: list[int], images: int | None = None) -> tf.distribute.Strategy:
     """Return the distribution strategy of a training; models and optimizers are created in its scope.
 
     Args:
         experiment: states the devices and the batch size.
         counts: the training images of each class.
+        images: all training images, where they may have several labels.
 
     Raises:
         UserError: the environment describes a cluster of several hosts, on which Keras 3 cannot train with TensorFlow; or
@@ -40,7 +41,7 @@ def strategy_of(experiment: Experiment, counts: list[int]) -> tf.distribute.Stra
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     devices = [device.name for device in tf.config.list_logical_devices(kind)]
     training = experiment.training
-    epoch = Sampling.of(experiment).size(counts)
+    epoch = Sampling.of(experiment).size(counts, images)
     if epoch.smallest_batch < len(devices):
         last = f"the last batch of {epoch.images} images has {epoch.smallest_batch}"
         message = f"got {epoch.batch_size}: {last}, too few for {len(devices)} devices"

@@ -162,7 +162,7 @@ def test_every_source_name_has_a_loader():
 
 
 def test_every_name_of_a_union_has_something_behind_it_and_nothing_else_is_registered():
-    from kerasexp.losses import LOSSES
+    from kerasexp.losses import LOSSES, MULTI_LABEL_LOSSES
     from kerasexp.models import MODELS
     from kerasexp.models.decoding_layer import DECODINGS
     from kerasexp.training.optimizers import OPTIMIZERS
@@ -172,7 +172,7 @@ def test_every_name_of_a_union_has_something_behind_it_and_nothing_else_is_regis
         (model.Model, MODELS),
         (optimizer.Optimizer, OPTIMIZERS),
         (schedule.Schedule, SCHEDULES),
-        (loss.Loss, LOSSES),
+        (loss.Loss, LOSSES | MULTI_LABEL_LOSSES),
         (decode.Decode, DECODINGS),
     ):
         assert set(tags(union)) == registry.keys()

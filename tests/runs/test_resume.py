@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from digit_pairs import write_pairs
 
 from kerasexp.training.training_state import TrainingState, states
 
@@ -225,3 +226,22 @@ def test_a_directory_of_a_run_that_was_killed_at_once_is_begun_in(cli, tiny_yaml
     Path("here/experiment.yaml").write_text("name: tiny")
     answer = cli("run", tiny_yaml, "--run-dir", "here", "--resume", "--set", "training.epochs=1")
     assert (answer.code, answer.last_line) == (0, "here") and not Path("here/.experiment.yaml.abc").exists()
+
+
+@pytest.mark.parametrize("step", [1, 8])
+def test_a_stopped_run_of_several_labels_an_image_goes_on_to_the_same_weights(cli, tmp_path, stop_at, step):
+    arguments = [write_pairs(tmp_path, 200), "--set", "training.validate_at=[0, 3, 7]"]
+    arguments += [
+        "--set",
+        "training.loss={class_weights: balanced, label_smoothing: 0.1}",
+        "--set",
+        "data.augmentation={shift: 0.1}",
+    ]
+    unbroken = Path(cli("run", *arguments, "--run-dir", "unbroken").last_line)
+    stop_at(step)
+    assert cli("run", *arguments, "--run-dir", "broken").code == 143
+    resumed = cli("run", *arguments, "--run-dir", "broken", "--resume")
+    assert (resumed.code, resumed.err) == (0, "")
+    assert_same(Path("broken"), unbroken)
+    thresholds = [(run / "checkpoint" / "thresholds.json").read_text() for run in (Path("broken"), unbroken)]
+    assert thresholds[0] == thresholds[1]

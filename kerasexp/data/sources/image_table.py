@@ -12,6 +12,7 @@ from kerasexp.data.sources.csv_table import LABEL_NAMES, column_position, is_num
 from kerasexp.data.sources.delimited_text import SEPARATORS, Rows, read_rows
 from kerasexp.data.sources.image_folder import SPLIT_FOLDERS
 from kerasexp.data.sources.parquet_table import Contents, read_parquet
+from kerasexp.data.sources.table_labels import FLAGS
 from kerasexp.errors import Problem, UserError, listing
 
 TABLES, PARQUET = (".csv", ".tsv", ".txt", ".parquet", ".pq"), (".parquet", ".pq")
@@ -41,6 +42,7 @@ IMAGE_NAMES = (
     "id",
 )
 MORE_LABEL_NAMES = ("category", "class_name", "label_name")
+SEVERAL_LABEL_NAMES = ("classes", "categories", "tags", "finding_labels")
 SPLIT_NAMES = ("split", "splits", "set", "subset", "partition", "data_set", "dataset", "fold")
 GROUP_NAMES = ("group", "groups", "group_id")
 # Rows in which the columns are looked for, and those that say whether it is a table of image files.
@@ -51,12 +53,16 @@ PIXELS = 16
 
 @dataclass(frozen=True)
 class ColumnPositions:
-    """The positions of the columns that are used; None for one that the table does not have."""
+    """The positions of the columns that are used; None for one that the table does not have.
+
+    `flags` are the columns of 0 and 1, one per class, which a table may have in place of a column of labels.
+    """
 
     image: int
-    label: int
+    label: int | None
     split: int | None
     group: int | None
+    flags: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,8 @@ class ImageTable:
         columns: the columns that are used.
         notes: sentences about the columns.
         contents: the images, by the position of their rows, if the table holds them.
+        multi_label: whether an image may have several labels.
+        separator: of the labels in a cell, if it is given.
     """
 
     file: str
@@ -82,18 +90,21 @@ class ImageTable:
     columns: ColumnPositions
     notes: list[str]
     contents: Contents | None = None
+    multi_label: bool = False
+    separator: str | None = None
 
     def place(self, position: int) -> str:
         """Return the place of a row in the file."""
         return f"line {self.lines[position]}"
 
 
-def read_image_table(path: Path, wanted: Columns | None) -> ImageTable:
+def read_image_table(path: Path, wanted: Columns | None, multi_label: bool = False) -> ImageTable:
     """Read a table in CSV, TSV, text or Parquet; its separator, its header and its columns are found.
 
     Args:
         path: the table.
         wanted: the key `data.columns`.
+        multi_label: the key `data.multi_label`.
 
     Raises:
         UserError: it cannot be read, has no rows, or a column is not found.
@@ -114,8 +125,21 @@ def read_image_table(path: Path, wanted: Columns | None) -> ImageTable:
     # Some programs end each row with a separator.
     rows = [row[:width] if len(row) > width and not any(row[width:]) else row for row in rows]
     table = _Columns(str(path), header, [row for row in rows[:SAMPLE] if len(row) == width], width, list(contents))
-    positions, notes = table.find(wanted or Columns())
-    return ImageTable(str(path), header, rows, lines, width, positions, notes, contents.get(positions.image))
+    wanted = wanted or Columns()
+    positions, notes = table.find(wanted, multi_label)
+    held = contents.get(positions.image)
+    return ImageTable(
+        str(path),
+        header,
+        rows,
+        lines,
+        width,
+        positions,
+        notes,
+        held,
+        multi_label,
+        wanted.separator if multi_label else None,
+    )
 
 
 def names_images(path: Path) -> bool:
@@ -154,12 +178,12 @@ class _Columns:
     width: int
     stored: list[int]
 
-    def find(self, wanted: Columns) -> tuple[ColumnPositions, list[str]]:
+    def find(self, wanted: Columns, multi_label: bool) -> tuple[ColumnPositions, list[str]]:
         """Return the positions of the columns, and sentences about those that do not follow from a name."""
         given = {
             key: column_position(name, self.header, self.width, self.file, f"{KEY}.{key}")
-            for key in Columns.model_fields
-            if (name := getattr(wanted, key))
+            for key in ("image", "label", "split", "group")
+            if isinstance(name := getattr(wanted, key), str) and name
         }
         if len(set(given.values())) < len(given):
             raise UserError(
@@ -178,15 +202,21 @@ class _Columns:
         if group is None and wanted.group is not False:
             group = next((column for column in free if self._is_called(column, GROUP_NAMES)), None)
         free = [column for column in free if column not in (split, group)]
-        label, notes = given.get("label"), []
-        if label is None:
+        label, notes, flags = given.get("label"), [], ()
+        if multi_label and label is None:
+            flags = self._flags(free, wanted)
+            if flags and wanted.label is None:
+                notes = [
+                    f"the labels are the columns of 0 and 1: {self._listed(list(flags))} ({KEY}.label: [NAME, ...])"
+                ]
+        if label is None and not flags:
             label, notes = self._label(free)
         for key, column in (("split", split), ("group", group)):
             if column is not None and key not in given:
                 notes.append(f"the {key}s are the column {self.name(column)} ({KEY}.{key}: false leaves it out)")
-        if unused := [self.name(column) for column in free if column != label]:
+        if unused := [self.name(column) for column in free if column != label and column not in flags]:
             notes.append(f"not used: the column{'s' if len(unused) > 1 else ''} {listing(unused)}")
-        return ColumnPositions(image, label, split, group), notes
+        return ColumnPositions(image, label, split, group, flags), notes
 
     def name(self, column: int) -> str:
         """Return a column's name for a message: what `data.columns` takes."""
@@ -222,7 +252,7 @@ class _Columns:
         return IMAGE_NAMES.index(_plain(self.header[column]))
 
     def _label(self, free: list[int]) -> tuple[int, list[str]]:
-        for names in (LABEL_NAMES, MORE_LABEL_NAMES):
+        for names in (LABEL_NAMES, MORE_LABEL_NAMES, SEVERAL_LABEL_NAMES):
             called = [column for column in free if self._is_called(column, names)]
             if len(called) == 1:
                 return called[0], []
@@ -234,7 +264,21 @@ class _Columns:
         if not free:
             raise UserError(Problem("has paths of images and no column of labels", self.file, f"{KEY}.label"))
         message = f"which column holds the labels? Write columns: {{label: NAME}}, one of {self._listed(free)}"
+        if flags := self._flags(free, Columns()):
+            message += f"; or multi_label: true, for the columns of 0 and 1, {self._listed(list(flags))}"
         raise UserError(Problem(message, self.file, f"{KEY}.label"))
+
+    def _flags(self, free: list[int], wanted: Columns) -> tuple[int, ...]:
+        """Return the columns of 0 and 1, those that are asked for or, without a column of labels, all."""
+        key = f"{KEY}.label"
+        if isinstance(wanted.label, list):
+            return tuple(column_position(name, self.header, self.width, self.file, key) for name in wanted.label)
+        if any(self._is_called(column, LABEL_NAMES + MORE_LABEL_NAMES + SEVERAL_LABEL_NAMES) for column in free):
+            return ()
+        flags = [
+            column for column in free if self._values(column) and all(v.lower() in FLAGS for v in self._values(column))
+        ]
+        return tuple(flags) if len(flags) > 1 else ()
 
     def _split(self, free: list[int]) -> int | None:
         for column in (column for column in free if self._is_called(column, SPLIT_NAMES)):

@@ -48,11 +48,20 @@ def read_parquet(path: Path) -> ParquetTable:
         if data is not None:
             contents[position] = lambda row, data=data: data[row].as_py()
             columns.append(names)
+        elif pyarrow.types.is_list(column.type) and _are_labels(column.type.value_type):
+            # Several labels an image.
+            columns.append([";".join(map(str, value or ())) for value in column.to_pylist()])
         elif pyarrow.types.is_nested(column.type):
             columns.append([""] * len(column))
         else:
             columns.append(["" if value is None else str(value).strip() for value in column.to_pylist()])
     return ParquetTable(table.column_names, [list(row) for row in zip(*columns, strict=True)], contents)
+
+
+def _are_labels(kind: Any) -> bool:
+    import pyarrow
+
+    return pyarrow.types.is_integer(kind) or pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
 
 
 def _images(column: Any) -> tuple[Any, list[str]]:

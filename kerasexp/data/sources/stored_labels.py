@@ -12,6 +12,7 @@ from kerasexp.errors import Problem, UserError
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 # What tables have for a missing value.
 MISSING = ("", "nan")
+NO_REGRESSION = "kerasexp classifies images; it does no regression"
 
 
 def label_in_cell(cell: str) -> str | None:
@@ -40,7 +41,7 @@ def as_labels(labels: np.ndarray, file: str, place: Callable[[int], str]) -> np.
             raise UserError(Problem(f"{place(int(position))} has no label", file))
         number = float(value) if isinstance(value, float) or NUMBER.fullmatch(text) else None
         if number is not None and (number < 0 or not number.is_integer()):
-            where = place(int(position))
-            raise UserError(Problem(f"{where} has the label {text}; labels are words or integers from 0", file))
+            message = f"{place(int(position))} has the label {text}; labels are words or integers from 0"
+            raise UserError(Problem(message if number < 0 else f"{message}. {NO_REGRESSION}", file))
         names.append(text if number is None or text.isdecimal() else str(int(number)))
     return np.array(names)[which]

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from kerasexp.config.data_section import DataSource
 from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.file_accounting import Rows, counted
@@ -16,10 +14,11 @@ from kerasexp.data.file_matching import FileMatching
 from kerasexp.data.found_images import FileLists, FoundImages, UnlistedFiles, find_images
 from kerasexp.data.image_archive import Files
 from kerasexp.data.image_files import source_from_files
+from kerasexp.data.label_sets import SEPARATOR, label_set, with_label_sets
 from kerasexp.data.source import Source
 from kerasexp.data.sources.image_folder import SPLIT_FOLDERS
 from kerasexp.data.sources.image_table import ImageTable, read_image_table
-from kerasexp.data.sources.stored_labels import as_labels, label_in_cell
+from kerasexp.data.sources.table_labels import has_label, row_labels
 from kerasexp.data.table_files import KEY, files_in_table, find_table_files, place_of_images
 from kerasexp.errors import Problem, UserError, listing
 
@@ -73,12 +72,14 @@ class TableListing:
         used: (split, file) -> row of the images that are used.
         rest: what became of the other files and rows.
         has_groups: whether the table has a column of groups.
+        labels: those that have a column of 0 and 1.
     """
 
     files: Files
     used: dict[tuple[str, str], TableRow]
     rest: UnlistedFiles
     has_groups: bool
+    labels: list[str] = field(default_factory=list)
 
 
 def load_table(data: DataSource) -> Source:
@@ -96,7 +97,10 @@ def load_table(data: DataSource) -> Source:
     splits = {split: lists[split] for split in ("train", "val", "test") if split in lists}
     name = Path(data.path).name
     origin = name if data.images is None else f"{name}, images in {listed.files.name}"
-    source = source_from_files(origin, listed.files, splits, data.class_names, data.range, listed.rest)
+    class_names = None if data.multi_label else data.class_names
+    source = source_from_files(origin, listed.files, splits, class_names, data.range, listed.rest)
+    if data.multi_label:
+        source = with_label_sets(source, data.class_names, listed.labels)
     return _with_groups(source, listed.used) if listed.has_groups else source
 
 
@@ -108,7 +112,7 @@ def list_table(data: DataSource) -> TableListing:
         UserError: the table cannot be read, has none of the files, or says of many files that they have several labels.
     """
     path = find_data_path(data.path)
-    table = read_image_table(_table_file(path), data.columns)
+    table = read_image_table(_table_file(path), data.columns, data.multi_label)
     rows = complete_rows(table)
     texts = [row.path for row in rows.complete]
     if table.contents is None:
@@ -120,12 +124,15 @@ def list_table(data: DataSource) -> TableListing:
         matching = FileMatching(dict(zip(texts, texts, strict=True)))
     if not matching.found:
         raise UserError(_nothing_found(path, data.images, rows.complete))
+    if data.multi_label:
+        rows = _joined_rows(rows, matching)
     used, left_out = _used_rows(rows, matching, table)
     found = find_images(files)
     account = Rows(path.name, len(used), {reason: names for reason, names in left_out.items() if names})
     notes = [*table.notes, *rows.notes, *_name_notes(matching), *_group_notes(used)]
     rest = UnlistedFiles(found, _unlisted(found, used, matching), [], notes, "label", account)
-    return TableListing(files, used, rest, table.columns.group is not None)
+    labels = [table.header[column] for column in table.columns.flags] if table.header else []
+    return TableListing(files, used, rest, table.columns.group is not None, labels)
 
 
 def _table_file(path: Path) -> Path:
@@ -142,30 +149,30 @@ def complete_rows(table: ImageTable) -> TableRows:
         UserError: a label or a split is invalid, or there are splits and none is `train`.
     """
     columns, left_out = table.columns, defaultdict(list)
-    kept: list[tuple[int, str]] = []
+    kept: list[int] = []
     for position, row in enumerate(table.rows):
-        reason, label = None, None
+        reason = None
         if len(row) != table.width:
             reason = WRONG_LENGTH
         elif not row[columns.image]:
             reason = NO_PATH
-        elif (label := label_in_cell(row[columns.label])) is None:
+        elif not has_label(table, row):
             reason = NO_LABEL
         elif columns.split is not None and not row[columns.split]:
             reason = NO_SPLIT
         if reason is None:
-            kept.append((position, label))
+            kept.append(position)
         else:
             named = len(row) == table.width and row[columns.image]
             left_out[reason].append(named or table.place(position))
-    labels = as_labels(np.array([label for _, label in kept]), table.file, lambda i: table.place(kept[i][0]))
-    splits, notes = _splits(table, [position for position, _ in kept])
-    groups = [table.rows[position][columns.group] if columns.group is not None else "" for position, _ in kept]
+    labels, label_notes = row_labels(table, kept)
+    splits, notes = _splits(table, kept)
+    groups = [table.rows[position][columns.group] if columns.group is not None else "" for position in kept]
     complete = [
         TableRow(table.place(position), table.rows[position][columns.image], label, split, group)
-        for (position, _), label, split, group in zip(kept, labels.tolist(), splits, groups, strict=True)
+        for position, label, split, group in zip(kept, labels, splits, groups, strict=True)
     ]
-    return TableRows(complete, dict(left_out), notes)
+    return TableRows(complete, dict(left_out), [*label_notes, *notes])
 
 
 def _splits(table: ImageTable, positions: list[int]) -> tuple[list[str], list[str]]:
@@ -191,6 +198,21 @@ def _splits(table: ImageTable, positions: list[int]) -> tuple[list[str], list[st
     return splits, []
 
 
+def _joined_rows(rows: TableRows, matching: FileMatching) -> TableRows:
+    """Return the rows with those of one image and split joined, which have further labels of it."""
+    first: dict[tuple[str, str], TableRow] = {}
+    labels: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows.complete:
+        image = row.split, matching.found.get(row.path, row.path)
+        first.setdefault(image, row)
+        labels[image] |= set(filter(None, row.label.split(SEPARATOR)))
+    joined = [replace(row, label=label_set(labels[image])) for image, row in first.items()]
+    if more := len(rows.complete) - len(joined):
+        note = f"{counted(more, 'row')} with further labels of an image, or with the same ones again"
+        return TableRows(joined, rows.left_out, [*rows.notes, note])
+    return replace(rows, complete=joined)
+
+
 def _used_rows(
     rows: TableRows, matching: FileMatching, table: ImageTable
 ) -> tuple[dict[tuple[str, str], TableRow], dict[str, list[str]]]:
@@ -208,7 +230,7 @@ def _used_rows(
         file, own = next(iter(several.items()))
         message = (
             f"{len(several):,} of {counted(len(labels), 'file')} have several labels, such as {file}: {listing(own, 4)}; "
-            "source: table takes one label an image"
+            "data.multi_label: true keeps several labels an image"
         )
         raise UserError(Problem(message, table.file))
     used, left_out = {}, defaultdict(list, {reason: list(names) for reason, names in rows.left_out.items()})
