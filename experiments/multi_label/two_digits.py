@@ -1,4 +1,4 @@
-"""Write `two_digits.npz`: 16,000 and 4,000 images of two handwritten digits side by side, whose labels are both digits.
+"""Write `two_digits.npz` into the working folder: 16,000 and 4,000 images of two handwritten digits side by side, whose labels are both digits.
 
 python experiments/multi_label/two_digits.py [FILE]
 
@@ -42,4 +42,4 @@ def write(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_suffix(".npz"))
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("two_digits.npz"))

@@ -10,7 +10,7 @@ from kerasexp.config.custom_code import CodeKind, CustomCode, OrCustom
 from kerasexp.config.section_base import ClassName, EachClassOnce, Section, ShortForm
 
 MULTI_LABEL_LOSS = "binary_cross_entropy"
-PositiveWeight = Annotated[float, Field(gt=0, le=1e6)]
+PositiveWeight = Annotated[float, Field(gt=0)]
 
 
 class Triplet(Section):
@@ -141,7 +141,7 @@ class BinaryCrossEntropy(BaseLoss):
     class_weights: Literal["balanced"] | Annotated[dict[ClassName, PositiveWeight], EachClassOnce] | None = Field(
         None,
         description="Factor of the images that have a class, such as {cat: 2}, 1 for a class that is not named; balanced: the "
-        "number of images without the class by that of images with it.",
+        "number of images without the class by that of images with it. val_loss has the weights as well, the metrics do not.",
     )
 
 
