@@ -1,9 +1,9 @@
-"""Write `two_digits.npz` into the working folder: 16,000 and 4,000 images of two handwritten digits side by side, whose labels are both digits.
+"""Write `two_digits.npz` into the working folder: pairs of handwritten digits side by side, whose labels are both digits.
 
 python experiments/multi_label/two_digits.py [FILE]
 
-The digits are MNIST's, from $KERASEXP_DATA, Keras's cache or by download; without all of them those of scikit-learn, for 700
-and 180 images. No digit is used twice, so that train, val and test share none.
+There are 16,000 images in train and 4,000 in test. The digits are MNIST's, from $KERASEXP_DATA, Keras's cache or by download;
+without all of them those of scikit-learn, for some hundred images. No digit is used twice, so that train, val and test share none.
 """
 
 import sys
