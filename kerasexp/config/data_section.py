@@ -16,8 +16,6 @@ SourceName = Literal[
 FILE_SOURCES = ("image_folder", "table", "csv", "npz")
 # Sources whose files have known names; they need a path only if the files are elsewhere.
 KNOWN_SOURCES = ("stl10", "tiny_imagenet", "dogs_vs_cats")
-# Sources that can have several labels an image.
-MULTI_LABEL_SOURCES = ("table", "npz")
 # Keys that only some sources have.
 SOURCES_OF_KEYS = {
     "range": FILE_SOURCES,
@@ -218,8 +216,8 @@ class DataSource(Section):
     columns: Columns | None = Field(None, description="table: its columns; null: found by name and content.")
     multi_label: bool = Field(
         False,
-        description="table and npz: several labels an image, or none. In a table they stand in one cell, in several rows, or in "
-        "columns of 0 and 1; in npz, y has the shape [n, classes] and holds 0 and 1.",
+        description="table, npz and sources of one's own: several labels an image, or none. In a table they stand in one cell, in "
+        "several rows, or in columns of 0 and 1; elsewhere they are arrays [n, classes] of 0 and 1.",
     )
     label_column: str | None = Field(
         None,
@@ -246,16 +244,6 @@ class DataSource(Section):
     def source_name(self) -> str:
         """The word for the source, or the reference to the function that loads it."""
         return self.source.name if isinstance(self.source, CustomSource) else self.source
-
-
-def one_label_only(source: str) -> str:
-    """Return the message for a source that cannot have several labels an image."""
-    reason = (
-        "a folder gives each image one label"
-        if source == "image_folder"
-        else f"source: {source} gives each image one label"
-    )
-    return f"{reason}; several come from a table (source: table) or from arrays (source: npz)"
 
 
 class StandIn(DataSource):

@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kerasexp.config.data_section import MULTI_LABEL_SOURCES, DataSource, Labels, one_label_only
+from kerasexp.config.custom_code import CustomSource
+from kerasexp.config.data_section import DataSource, Labels
 from kerasexp.config.decode_section import Argmax
 from kerasexp.config.loss_section import MULTI_LABEL_LOSS
 
 if TYPE_CHECKING:
     from kerasexp.config.experiment import Experiment
+
+
+# Sources that can have several labels an image.
+MULTI_LABEL_SOURCES = ("table", "npz")
+
+
+def may_have_several_labels(data: DataSource) -> bool:
+    """Return whether a source can have several labels an image; one of a user's own can."""
+    return isinstance(data.source, CustomSource) or data.source in MULTI_LABEL_SOURCES
+
+
+def one_label_only(source: str) -> str:
+    """Return the message for a source that cannot have several labels an image."""
+    reason = (
+        "a folder gives each image one label"
+        if source == "image_folder"
+        else f"source: {source} gives each image one label"
+    )
+    return f"{reason}; several come from a table (source: table) or from arrays (source: npz)"
 
 
 def multi_label_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
@@ -22,8 +42,8 @@ def multi_label_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     for at, section in {"data": data, "data.offline": data.offline, "data.test": data.test}.items():
         if not isinstance(section, DataSource):
             continue
-        if section.source not in MULTI_LABEL_SOURCES:
-            yield f"{at}.source", one_label_only(section.source)
+        if not may_have_several_labels(section):
+            yield f"{at}.source", one_label_only(section.source_name)
         elif not section.multi_label:
             yield f"{at}.multi_label", "must be true, as data.multi_label is"
     if not loss.multi_label:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from kerasexp.config.code_reference import is_code, located
-from kerasexp.config.data_section import MULTI_LABEL_SOURCES, Data, DataSource, SourceName, one_label_only
+from kerasexp.config.data_section import Data, DataSource, SourceName
+from kerasexp.config.multi_label_rules import may_have_several_labels, one_label_only
 from kerasexp.config.section_validation import validated
 from kerasexp.config.yaml_merging import apply_overrides
 from kerasexp.data.file_accounting import fault_lines
@@ -96,8 +97,8 @@ def _with_labels_of(checkpoint: Checkpoint, data: Data) -> Data:
     """
     if data.multi_label and not checkpoint.multi_label:
         raise UserError(Problem("is true, and the checkpoint gives one label an image", key="data.multi_label"))
-    if checkpoint.multi_label and data.source not in MULTI_LABEL_SOURCES:
-        message = f"the checkpoint gives several labels an image, and {one_label_only(data.source)}"
+    if checkpoint.multi_label and not may_have_several_labels(data):
+        message = f"the checkpoint gives several labels an image, and {one_label_only(data.source_name)}"
         raise UserError(Problem(message, key="--data"))
     return data.model_copy(update={"multi_label": checkpoint.multi_label})
 

@@ -251,3 +251,19 @@ def test_predictions_in_python_are_sets_of_labels(run, pictures):
     new = opened.predict([str(path) for path in pictures])
     assert new.y_pred.shape == (3, 10) and "3 predictions" in repr(new)
     assert "exact match" in opened._repr_html_()
+
+
+@pytest.mark.slow
+def test_a_source_of_ones_own_returns_labels_of_0_and_1(cli, run):
+    Path("pairs_source.py").write_text(
+        'import numpy as np\n\n\ndef load():\n    with np.load("pairs.npz") as arrays:\n'
+        '        return arrays["x"], arrays["y"]\n\n\ndef files():\n    return [("a.png", 1), ("b.png", 0)]\n'
+    )
+    text = Path("pairs.yaml").read_text().replace("source: npz, path: pairs.npz", "source: pairs_source.py:load")
+    Path("own.yaml").write_text(text)
+    answer = cli("run", "own.yaml", "--set", "training.epochs=1")
+    assert answer.code == 0, answer.err
+    assert metrics_of(Path(answer.last_line))["test"].keys() == metrics_of(run)["test"].keys()
+    Path("own.yaml").write_text(text.replace(":load", ":files"))
+    refused = cli("run", "own.yaml")
+    assert refused.code == 2 and "returned files; several labels an image are read from arrays" in refused.err

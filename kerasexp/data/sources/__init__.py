@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kerasexp.config.custom_code import CustomSource
-from kerasexp.config.data_section import MULTI_LABEL_SOURCES, Data, DataSource, one_label_only
+from kerasexp.config.data_section import Data, DataSource
+from kerasexp.config.multi_label_rules import may_have_several_labels, one_label_only
 from kerasexp.data.source import MissingData, Source
 from kerasexp.data.sources.csv import load_csv
 from kerasexp.data.sources.custom_source import load_custom
@@ -71,8 +72,8 @@ def load_source(data: Data, section: str = "data") -> tuple[Source, str | None]:
 
 def _load(data: DataSource, section: str) -> Source:
     """Load a source; the keys in its errors are those of the section."""
-    if data.multi_label and data.source not in MULTI_LABEL_SOURCES:
-        raise UserError(Problem(one_label_only(data.source), key=f"{section}.multi_label"))
+    if data.multi_label and not may_have_several_labels(data):
+        raise UserError(Problem(one_label_only(data.source_name), key=f"{section}.multi_label"))
     try:
         return load_custom(data) if isinstance(data.source, CustomSource) else SOURCES[data.source](data)
     except UserError as error:

@@ -16,7 +16,7 @@ from kerasexp.data.image_archive import Files
 from kerasexp.data.image_files import source_from_files
 from kerasexp.data.image_headers import START_BYTES
 from kerasexp.data.source import BrokenImage, MissingData, Source, source_from_arrays
-from kerasexp.data.sources.npz import checked_arrays
+from kerasexp.data.sources.npz import checked_arrays, source_of_flags
 from kerasexp.data.sources.stored_labels import as_labels
 from kerasexp.data.value_range import arrays_to_uint8
 from kerasexp.errors import Problem, UserError, listing
@@ -47,14 +47,19 @@ def load_custom(data: DataSource) -> Source:
         raise
     splits = {split: _columns(part, f"{called}: {split}") for split, part in _by_split(parts, called).items()}
     if any(_are_files(images) for images, _, _ in splits.values()):
+        if data.multi_label:
+            message = f"{called} returned files; several labels an image are read from arrays, or from a table (source: table)"
+            raise UserError(Problem(message, key="data.multi_label"))
         return _from_files(splits, called, data)
     arrays = {split: (_as_array(images, f"{called}: {split}"), labels) for split, (images, labels, _) in splits.items()}
     stored = [
-        checked_arrays(images, np.asarray(labels), f"{called}: {split}") for split, (images, labels) in arrays.items()
+        checked_arrays(images, np.asarray(labels), f"{called}: {split}", data.multi_label)
+        for split, (images, labels) in arrays.items()
     ]
     converted, value_range = arrays_to_uint8([pixels for pixels, _ in stored], data.range)
     labelled = zip(converted, (labels for _, labels in stored), strict=True)
-    return source_from_arrays(called, dict(zip(splits, labelled, strict=True)), data.class_names, value_range)
+    made = source_of_flags if data.multi_label else source_from_arrays
+    return made(called, dict(zip(splits, labelled, strict=True)), data.class_names, value_range)
 
 
 def _by_split(parts: Any, called: str) -> dict[str, Any]:

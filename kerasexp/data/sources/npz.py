@@ -29,19 +29,36 @@ def load_npz(data: DataSource) -> Source:
     origin = f"npz file {found.name}"
     if not data.multi_label:
         return source_from_arrays(origin, splits, data.class_names, value_range)
+    return source_of_flags(origin, splits, data.class_names, value_range)
+
+
+def source_of_flags(
+    origin: str,
+    splits: dict[str, tuple[np.ndarray, np.ndarray]],
+    class_names: dict[str, str] | None,
+    value_range: ValueRange | None,
+) -> Source:
+    """Make a source of arrays in memory with several labels an image.
+
+    Args:
+        origin: where the images come from, for messages.
+        splits: split -> (uint8 [n, height, width, channels], bool [n, classes]).
+        class_names: the key `data.class_names`; the stored labels are the numbers of the columns, from 0.
+        value_range: the stored values that became 0..255.
+
+    Raises:
+        UserError: the splits have labels of different numbers of classes.
+    """
     widths = {split: labels.shape[1] for split, (_, labels) in splits.items()}
     if len(set(widths.values())) > 1:
         shown = listing(f"{width} in {split}" for split, width in widths.items())
-        raise UserError(Problem(f"the splits have labels of different numbers of classes: {shown}", str(found)))
-    sets = {split: (images, _label_sets(labels)) for split, (images, labels) in splits.items()}
-    return with_label_sets(
-        source_from_arrays(origin, sets, None, value_range), data.class_names, list(map(str, range(widths["train"])))
-    )
-
-
-def _label_sets(labels: np.ndarray) -> np.ndarray:
-    """Return labels of 0 and 1, [n, classes], as texts of `label_set`."""
-    return np.array([label_set(map(str, np.flatnonzero(row))) for row in labels])
+        raise UserError(Problem(f"the splits have labels of different numbers of classes: {shown}", origin))
+    sets = {
+        split: (images, np.array([label_set(map(str, np.flatnonzero(row))) for row in labels]))
+        for split, (images, labels) in splits.items()
+    }
+    source = source_from_arrays(origin, sets, None, value_range)
+    return with_label_sets(source, class_names, list(map(str, range(widths["train"]))))
 
 
 def read_splits(
