@@ -9,6 +9,8 @@ from kerasexp.plots.style import BLUE, GREY, ORANGE, new_figure, plain_axes
 
 # A majority line further than this below all accuracies is left out: it would compress the curves.
 MAX_GAP = 0.4
+# What the accuracy is where images have several labels.
+EXACT_MATCH = " Accuracy is the exact match at thresholds of 0.5, before those of the report are fitted."
 
 
 def plot_curves(history: list[dict[str, float]], majority: float | None = None, kept: int | None = None) -> Figure:

@@ -18,7 +18,7 @@ from kerasexp.plots.confused_pairs_grid import plot_confused_pairs
 from kerasexp.plots.confusion_matrix import MAX_NUMBERS, plot_confusion
 from kerasexp.plots.cross_validation_plot import plot_cross_validation
 from kerasexp.plots.embedding_scatter import plot_embedding
-from kerasexp.plots.epoch_curves import plot_curves
+from kerasexp.plots.epoch_curves import EXACT_MATCH, plot_curves
 from kerasexp.plots.feature_map_grid import plot_feature_maps
 from kerasexp.plots.filter_grid import plot_filters
 from kerasexp.plots.grad_cam_grid import plot_grad_cam
@@ -49,11 +49,9 @@ def training_plots(trained: Trained) -> Iterator[DrawnPlot | Failure]:
 
 
 def _curves(results: Trained) -> Iterator[Plot]:
-    history, note = results.fitted.history, ""
+    history, note = results.fitted.history, EXACT_MATCH if results.experiment.data.multi_label else ""
     if classical_head(results.experiment) is not None:
         return
-    if results.experiment.data.multi_label:
-        note = " Accuracy is the exact match at thresholds of 0.5, before those of the report are fitted."
     if added := metric_losses(results.experiment.training.loss):
         name = results.experiment.training.loss.name
         history = [{**row, "loss": row[name]} for row in history]

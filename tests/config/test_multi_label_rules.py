@@ -34,6 +34,7 @@ def test_the_loss_needs_no_name():
         (["training.decode=logit_adjusted"], "training.decode: logit_adjusted picks one class"),
         (["training.class_batches={classes: 10, images: 10}"], "training.class_batches: draws images by their class"),
         (["training.loss.triplet={}"], "training.loss.triplet"),
+        (["report.stroke_widths=[0.8]"], "report.stroke_widths: measures one label an image"),
         (["data.oversample=1"], "data.oversample: repeats images of rare classes, .*class_weights: balanced"),
         (["data.labels.select=[a, b]"], "data.labels.select: edits one label an image"),
         (["data.labels.keep={a: 2}"], "data.labels.keep: edits one label an image"),
