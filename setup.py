@@ -33,7 +33,7 @@ if __name__ == "__main__":
         },
         package_data={
             "kerasexp.report": ["templates/*.html", "templates/*.css", "templates/*.js"],
-            "kerasexp.shipped.experiments": ["schema.json", "**/*.yaml"],
+            "kerasexp.shipped.experiments": ["schema.json", "**/*.yaml", "**/*.py"],
             "kerasexp.shipped.checkpoints": ["*/*.keras", "*/*.json", "*/*.md"],
         },
         include_package_data=False,
