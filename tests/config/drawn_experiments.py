@@ -120,7 +120,8 @@ def _of_one_type(kind: Any, limits: dict[str, Any]) -> st.SearchStrategy:
         return st.fixed_dictionaries({"name": st.just(code(kind))})
     if is_section(kind):
         return sections(kind)
-    return {bool: st.booleans(), str: WORDS, types.NoneType: st.none()}[kind]
+    words = WORDS.filter(lambda text: len(text) >= fewest)
+    return {bool: st.booleans(), str: words, types.NoneType: st.none()}[kind]
 
 
 @cache
