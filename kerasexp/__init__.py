@@ -16,7 +16,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from kerasexp.api.image_predictions import ImagePredictions
-    from kerasexp.api.launch import run, search
+    from kerasexp.api.launch_from_python import run, search
     from kerasexp.api.loaded_experiment import load
     from kerasexp.api.run_comparison import RunComparison, compare
     from kerasexp.api.run_result import Run, open_run
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "kerasexp.api.image_predictions": ("ImagePredictions",),
-    "kerasexp.api.launch": ("run", "search"),
+    "kerasexp.api.launch_from_python": ("run", "search"),
     "kerasexp.api.loaded_experiment": ("load",),
     "kerasexp.api.run_comparison": ("RunComparison", "compare"),
     "kerasexp.api.run_result": ("Run", "open_run"),

@@ -49,7 +49,7 @@ def new(
         given = "both are given" if example is not None else "neither is given"
         raise UserError(Problem(f"write either a folder of images, or --example NAME; {given}", "new"))
     if example is not None:
-        from kerasexp.config.example_copy import copy_example
+        from kerasexp.config.experiment_copy import copy_example
 
         print(copy_example(example, output))
         return

@@ -42,7 +42,7 @@ def run(
 
     Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
     """
-    from kerasexp.api.launch import launch_run, refuse_search
+    from kerasexp.api.launch_from_python import launch_run, refuse_search
     from kerasexp.config import Study, load
     from kerasexp.console import Console, command_line
 

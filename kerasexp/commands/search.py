@@ -35,7 +35,7 @@ def search(
 
     Example: python -m kerasexp search experiments/part2_search.yaml --set search.max_trials=10
     """
-    from kerasexp.api.launch import launch_search
+    from kerasexp.api.launch_from_python import launch_search
     from kerasexp.config import load
     from kerasexp.console import Console
 

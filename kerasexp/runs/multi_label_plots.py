@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots
-from kerasexp.plots.co_occurrence import plot_co_occurrence
+from kerasexp.plots.co_occurrence_plot import plot_co_occurrence
 from kerasexp.plots.feature_map_grid import plot_feature_maps
 from kerasexp.plots.label_set_grid import plot_label_doubts, plot_label_sets
 from kerasexp.report.html import DrawnPlot, Plot

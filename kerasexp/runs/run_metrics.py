@@ -25,7 +25,7 @@ from kerasexp.evaluation.multi_label_predictions import MultiLabelPredictions
 from kerasexp.evaluation.predictions import Predictions, predict_split
 from kerasexp.evaluation.predictions_csv import TOP, is_complete, write_predictions
 from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
-from kerasexp.evaluation.stroke_widths import stroke_width_metrics
+from kerasexp.evaluation.stroke_width_metrics import stroke_width_metrics
 from kerasexp.evaluation.thresholds import fit_thresholds
 from kerasexp.evaluation.tsne_coordinates import embedding_positions
 from kerasexp.report.report_missing_parts import attempt

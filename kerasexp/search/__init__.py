@@ -1,6 +1,6 @@
 """Searches: trials that keras-tuner proposes, their results, and the confirmation of the winner.
 
-The package can be called: `kerasexp.search(...)` is `kerasexp.api.launch.search`. Python puts a subpackage that has been
+The package can be called: `kerasexp.search(...)` is the function in `kerasexp.api`. Python puts a subpackage that has been
 imported in the place of a function of the same name.
 """
 

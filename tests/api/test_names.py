@@ -68,7 +68,7 @@ def test_search_can_be_called_before_and_after_its_package_is_imported():
     code = (
         "import kerasexp\n"
         "from unittest.mock import patch\n"
-        "import kerasexp.api.launch as launch\n"
+        "import kerasexp.api.launch_from_python as launch\n"
         "for _ in range(2):\n"
         "    with patch.object(launch, 'search', lambda experiment, run_dir: (experiment, run_dir)):\n"
         "        assert kerasexp.search('a.yaml', run_dir='b') == ('a.yaml', 'b')\n"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.plots.co_occurrence import plot_co_occurrence
+from kerasexp.plots.co_occurrence_plot import plot_co_occurrence
 from kerasexp.plots.label_set_grid import plot_label_doubts, plot_label_sets
 
 IMAGES = np.zeros((3, 6, 8, 1), np.uint8)

@@ -43,7 +43,7 @@ def test_a_resumed_run_measures_them_for_its_last_epochs(cli, tiny_yaml):
 
 
 def test_what_cannot_be_measured_is_a_note_and_the_run_finishes(cli, tiny_yaml, monkeypatch):
-    monkeypatch.setattr("kerasexp.evaluation.stroke_widths.find_strokes", lambda image: None)
+    monkeypatch.setattr("kerasexp.evaluation.stroke_width_metrics.find_strokes", lambda image: None)
     answer = cli("run", tiny_yaml, *KEYS)
     metrics = measured(Path(answer.last_line))
     assert answer.code == 0 and "stroke_widths" not in metrics

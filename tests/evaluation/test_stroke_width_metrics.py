@@ -10,7 +10,7 @@ import pytest
 from kerasexp.config.data_section import Data
 from kerasexp.data.prepared_data import prepare
 from kerasexp.evaluation.predictions import predict_split
-from kerasexp.evaluation.stroke_widths import stored_images, stroke_width_metrics
+from kerasexp.evaluation.stroke_width_metrics import stored_images, stroke_width_metrics
 from kerasexp.report.report_missing_parts import Unavailable
 
 WIDTHS = {"a": 6, "A": 12}
@@ -84,7 +84,7 @@ def test_blank_images_are_counted_and_left_as_they_are(model, data, tmp_path):
 
 
 def test_of_many_images_a_sample_is_measured_at_every_width(model, data, monkeypatch):
-    monkeypatch.setattr("kerasexp.evaluation.stroke_widths.MOST_IMAGES", 5)
+    monkeypatch.setattr("kerasexp.evaluation.stroke_width_metrics.MOST_IMAGES", 5)
     found, notes = measured(model, data, [0.5])
     assert found["images"] == 5 and notes == ["val: stroke widths: computed on 5 of 8 predictions, drawn at random."]
     assert all(row["accuracy"] * 5 == pytest.approx(round(row["accuracy"] * 5)) for row in found["factors"])
