@@ -83,7 +83,11 @@ def alone(installed, tmp_path, monkeypatch):
 
 def expected_files() -> set[str]:
     package = {p for kind in ("*.py", "*.html", "*.css", "*.js") for p in (ROOT / "kerasexp").rglob(kind)}
-    shipped = {*(ROOT / "experiments").rglob("*.yaml"), ROOT / "experiments" / "schema.json"}
+    shipped = {
+        *(ROOT / "experiments").rglob("*.yaml"),
+        *(ROOT / "experiments").rglob("*.py"),
+        ROOT / "experiments" / "schema.json",
+    }
     shipped |= {p for p in (ROOT / "checkpoints").rglob("*") if p.is_file()}
     return {p.relative_to(ROOT).as_posix() for p in package} | {
         f"kerasexp/shipped/{p.relative_to(ROOT).as_posix()}" for p in shipped

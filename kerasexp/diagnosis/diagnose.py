@@ -14,6 +14,7 @@ import numpy as np
 from kerasexp.config import Experiment, experiment_from, load_experiment
 from kerasexp.config.data_section import FILE_SOURCES, Preprocessing, SourceName
 from kerasexp.config.experiment_catalog import named_experiment
+from kerasexp.config.shipped_files import shipped_folder
 from kerasexp.config.yaml_paths import find_file, is_there, places
 from kerasexp.console import Console
 from kerasexp.data.dataset_statistics import image_statistics, merge_statistics, summarize
@@ -51,8 +52,6 @@ from kerasexp.storage import safe_name
 YAML = (".yaml", ".yml")
 # Source by the end of a file's name; a CSV file may be a table of images as well.
 FILES = {".zip": "image_folder", ".npz": "npz", ".csv": "csv", **dict.fromkeys((".tsv", ".txt", *PARQUET), "table")}
-# Beside the package, in a checkout of the project.
-SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 # Most images of a split that a reference predicts, and that a shipped checkpoint predicts to find permuted names.
 MAX_IMAGES, MAX_FOR_NAMES = 30_000, 3000
 # Least agreement with the cross-validated models, up to class names, from which a shipped checkpoint counts as suitable.
@@ -275,7 +274,7 @@ def _assess_class_names(
         "A permutation of all class names cannot be excluded: models trained on the labels learn it as well. A --reference "
         "checkpoint would show it"
     ]
-    for path in matching_checkpoints(data.class_names, list(dict.fromkeys([Path("checkpoints"), SHIPPED]))):
+    for path in matching_checkpoints(data.class_names, [Path("checkpoints"), shipped_folder("checkpoints")]):
         checkpoint = load_checkpoint(path)
         console.line(f"testing with {path}, which has the same class names, whether they are permuted")
         splits = _load(target, checkpoint.preprocessing, Console(quiet=True)).splits

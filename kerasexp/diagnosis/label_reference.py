@@ -73,9 +73,9 @@ def assess_with_checkpoint(
 
 
 def matching_checkpoints(class_names: list[str], folders: list[Path]) -> list[Path]:
-    """Return the checkpoints in these folders whose classes are exactly those of the data."""
+    """Return the checkpoints in these folders, which may be the same, whose classes are exactly those of the data."""
     found = []
-    for folder in folders:
+    for folder in {folder.resolve(): folder for folder in reversed(folders)}.values():
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             try:
                 names, stored = read_classes(find_checkpoint(path))

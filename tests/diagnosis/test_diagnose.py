@@ -210,7 +210,7 @@ def test_the_console_and_the_page_have_the_same_sentences(cli, reference):
     [
         (["mnits"], "SOURCE: got 'mnits'; did you mean 'mnist'?"),
         (["nowhere.zip"], "nor a file or folder at"),
-        (["notes.txt"], "is not a source; allowed: a folder, or a file that ends in"),
+        (["notes.md"], "is not a source; allowed: a folder, or a file that ends in"),
         (["csv"], "--data-path: csv needs a file or folder"),
         (["digits", "--data-path", "x"], "source: digits takes no path"),
         (["images", "--data-path", "x"], "'images' is a path already"),
@@ -225,7 +225,7 @@ def test_the_console_and_the_page_have_the_same_sentences(cli, reference):
     ],
 )
 def test_mistakes_are_reported(cli, images, given, message):
-    Path("notes.txt").write_text("nothing")
+    Path("notes.md").write_text("nothing")
     Path("one/only").mkdir(parents=True)
     shutil.copy("images/disc/00.png", "one/only/00.png")
     answer = cli("diagnose", *given)
