@@ -53,38 +53,38 @@ def images_of(given: Any, value_range: ValueRange | None) -> list[StoredImage]:
     except TypeError:
         message = "paths, arrays or Pillow's images are needed here"
         raise UserError(Problem(f"got {type(given).__name__}; {message}", key="images")) from None
-    return [image for position, item in enumerate(items) for image in _images(item, str(position), value_range)]
+    return [image for position, item in enumerate(items) for image in _images(item, f"image {position}", value_range)]
 
 
-def _images(item: Any, position: str, value_range: ValueRange | None) -> Iterator[StoredImage]:
+def _images(item: Any, name: str, value_range: ValueRange | None) -> Iterator[StoredImage]:
     if isinstance(item, str | PathLike):
         yield from image_files([with_home(Path(item))])
     elif isinstance(item, Image.Image):
         # As a file, it is read like all other files: colours, transparency and 16 bits.
         file = io.BytesIO()
         item.save(file, "png")
-        yield ImageFile(getattr(item, "filename", "") or position, file.getvalue)
+        yield ImageFile(getattr(item, "filename", "") or name, file.getvalue)
     else:
-        yield ArrayImage(position, _pixels(np.asarray(item), position, value_range))
+        yield ArrayImage(name, _pixels(np.asarray(item), name, value_range))
 
 
-def _pixels(values: np.ndarray, position: str, value_range: ValueRange | None) -> np.ndarray:
+def _pixels(values: np.ndarray, name: str, value_range: ValueRange | None) -> np.ndarray:
     """Return an array as uint8 or uint16 [height, width, 1 or 3]."""
     if values.ndim == 2:
         values = values[..., np.newaxis]
     if values.ndim != 3 or values.shape[2] not in CHANNELS or not values.size:
         message = f"has the shape {values.shape}; an image is [height, width] or [height, width, 1 or 3]"
-        raise UserError(Problem(message, f"image {position}"))
+        raise UserError(Problem(message, name))
     of_arrays = value_range is not None and value_range.of == "arrays"
     if values.dtype == np.uint16 and not of_arrays:
         return values
     known = value_range.bounds if of_arrays else BYTES if values.dtype == np.uint8 else None
     try:
         (converted,), _ = arrays_to_uint8(
-            [StoredPixels(values[np.newaxis], f"image {position}", lambda at: "it")], known
+            [StoredPixels(values[np.newaxis], name, lambda at: "it")], known
         )
     except UnknownRange as unknown:
         low, high = unknown.found
         message = f"has the values {low:g} to {high:g}; give uint8 from 0 to 255, or floats from 0 to 1"
-        raise UserError(Problem(message, f"image {position}")) from None
+        raise UserError(Problem(message, name)) from None
     return converted[0]

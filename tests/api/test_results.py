@@ -74,7 +74,7 @@ def test_files_arrays_and_pillow_images_are_predicted_alike(runs):
     ]
     for found in others:
         np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=0.02)
-    assert run.predict(arrays).names.tolist() == ["0", "1"]
+    assert run.predict(arrays).names.tolist() == ["image 0", "image 1"]
     assert len(run.predict("images/disc")) == 20 and len(run.predict(arrays[0])) == 1 and len(run.predict([])) == 0
     model = run.model()
     assert model is not run.model() and model.input_shape == (None, 16, 16, 1)
