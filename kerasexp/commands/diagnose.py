@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import ClassNames, DataPath, Format, Overrides, with_homes
+from kerasexp.commands.options import ClassNames, DataPath, Format, Overrides, TrustCode, with_homes
 
 
 def diagnose(
@@ -35,6 +35,7 @@ def diagnose(
     ),
     format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.table,
     seed: Annotated[int, typer.Option(min=0, help="Seed of samples and of cross-validated models.")] = 0,
+    trust_code: TrustCode = False,
 ):
     """Find what is wrong with a dataset.
 
@@ -55,7 +56,7 @@ def diagnose(
 
     target, console = resolve_target(source, data_path, overrides or ()), Console(quiet=format is Format.json)
     if target.from_file:
-        approve(target.experiment, Path(source))
+        approve(target.experiment, Path(source), trust_code)
     if reference is not None:
-        approve_checkpoint(find_checkpoint(reference))
+        approve_checkpoint(find_checkpoint(reference), trust_code)
     print(diagnosed(target, reference, class_names or [], output, format.value, seed, console))

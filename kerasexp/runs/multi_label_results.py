@@ -38,27 +38,21 @@ def compute_label_results(
     )
     labels = attempt(failures, CLASSES, "labels", lambda: _label_results(predictions), None)
     advice = attempt(failures, DATA, "advice", lambda: _advice(experiment, data, diagnosis), [])
-    none = np.zeros(0, np.int64)
     return Results(
-        experiment,
-        data,
-        fitted,
-        predictions,
-        metrics,
-        np.zeros((0, 0), np.int64),
-        test.one_vs_rest,
-        None,
-        sample_predictions(test, experiment.report.samples, experiment.seed),
-        worst_label_sets(test, experiment.report.mistakes),
-        [],
-        interpretation,
-        None,
-        none,
-        diagnosis,
-        advice,
-        failures,
-        missing,
-        labels,
+        experiment=experiment,
+        data=data,
+        fitted=fitted,
+        predictions=predictions,
+        metrics=metrics,
+        one_vs_rest=test.one_vs_rest,
+        samples=sample_predictions(test, experiment.report.samples, experiment.seed),
+        mistakes=worst_label_sets(test, experiment.report.mistakes),
+        interpretation=interpretation,
+        diagnosis=diagnosis,
+        advice=advice,
+        failures=failures,
+        missing=missing,
+        labels=labels,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import keras
@@ -20,7 +20,7 @@ from kerasexp.evaluation.calibration import Reliability, reliability
 from kerasexp.evaluation.confusion_counts import Table
 from kerasexp.evaluation.interpretation import Interpretation, first_and_last_kernels, interpret
 from kerasexp.evaluation.mistakes import ConfusedPair, confident_mistakes, confused_pairs, confusion, sample_predictions
-from kerasexp.evaluation.predictions import Predictions
+from kerasexp.evaluation.predictions import NONE, Predictions
 from kerasexp.evaluation.roc import OneVsRestCurves
 from kerasexp.evaluation.tsne_coordinates import embed, embedding_positions
 from kerasexp.report.report_missing_parts import Failure, Unavailable, attempt
@@ -58,19 +58,21 @@ class LabelResults:
     errors: list[LabelDoubt]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Results:
-    """What a run's page shows: the training, the predictions, and what follows from them; None where it failed.
+    """What a run's page shows: the training, the predictions, and what follows from them.
+
+    What has a default has it where its computation failed, or where the kind of labels has no such result.
 
     Attributes:
         experiment, data, fitted: what was run; `data` is None where the images are not available any more.
         predictions: of `val` and `test`; of `test` alone where the images are not available.
         metrics: the content of `metrics.json`.
-        confusion: int64 [classes, classes] of test, a row per true class; sparse with many classes.
         one_vs_rest: curves of each class of test against the rest.
-        reliability: of test, before and after temperature scaling.
         samples: positions of right and wrong test images drawn at random, the right ones first.
         mistakes: positions of the most confident mistakes, the most confident first.
+        confusion: int64 [classes, classes] of test, a row per true class; sparse with many classes.
+        reliability: of test, before and after temperature scaling.
         pairs: of classes with the most mistakes between them, the most first.
         interpretation: what the network has learned and looks at.
         embedding: test features in the plane, float [n, 2], and the method's name; None where there are too few.
@@ -79,7 +81,7 @@ class Results:
         advice: what to change in the experiment.
         failures: what could not be computed, and why.
         missing: why the images are not available; "" where they are.
-        labels: what a page shows of several labels an image; None with one. Confusion, reliability and pairs are empty then.
+        labels: what a page shows of several labels an image; None with one label an image.
     """
 
     experiment: Experiment
@@ -87,18 +89,18 @@ class Results:
     fitted: TrainingResult
     predictions: dict[str, Predictions]
     metrics: dict[str, Any]
-    confusion: Table
     one_vs_rest: OneVsRestCurves
-    reliability: tuple[Reliability, Reliability] | None
     samples: np.ndarray
     mistakes: np.ndarray
-    pairs: list[ConfusedPair]
-    interpretation: Interpretation | None
-    embedding: tuple[np.ndarray, str] | None
-    embedded: np.ndarray
-    diagnosis: Diagnosis | None
-    advice: list[Advice]
-    failures: list[Failure]
+    confusion: Table = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    reliability: tuple[Reliability, Reliability] | None = None
+    pairs: list[ConfusedPair] = field(default_factory=list)
+    interpretation: Interpretation | None = None
+    embedding: tuple[np.ndarray, str] | None = None
+    embedded: np.ndarray = field(default_factory=NONE.copy)
+    diagnosis: Diagnosis | None = None
+    advice: list[Advice] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     missing: str = ""
     labels: LabelResults | None = None
 
@@ -152,26 +154,26 @@ def compute_results(
             None,
         )
     return Results(
-        experiment,
-        data,
-        fitted,
-        predictions,
-        metrics,
-        confusion(test),
-        test.one_vs_rest,
-        attempt(
+        experiment=experiment,
+        data=data,
+        fitted=fitted,
+        predictions=predictions,
+        metrics=metrics,
+        one_vs_rest=test.one_vs_rest,
+        samples=sample_predictions(test, experiment.report.samples, seed),
+        mistakes=mistakes,
+        confusion=confusion(test),
+        reliability=attempt(
             failures, PROBABILITIES, "reliability", lambda: (reliability(test), reliability(test.calibrated)), None
         ),
-        sample_predictions(test, experiment.report.samples, seed),
-        mistakes,
-        attempt(failures, PREDICTIONS, "confused_pairs", lambda: confused_pairs(test, LISTED_PAIRS), []),
-        interpretation,
-        attempt(failures, NETWORK, "embedding", lambda: _embedding(embedding, missing), None),
-        embedded.sampled,
-        diagnosis,
-        attempt(failures, DATA, "advice", lambda: _advice(experiment, data, diagnosis), []),
-        failures,
-        missing,
+        pairs=attempt(failures, PREDICTIONS, "confused_pairs", lambda: confused_pairs(test, LISTED_PAIRS), []),
+        interpretation=interpretation,
+        embedding=attempt(failures, NETWORK, "embedding", lambda: _embedding(embedding, missing), None),
+        embedded=embedded.sampled,
+        diagnosis=diagnosis,
+        advice=attempt(failures, DATA, "advice", lambda: _advice(experiment, data, diagnosis), []),
+        failures=failures,
+        missing=missing,
     )
 
 
