@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from kerasexp.api.classifier import Classifier, open_checkpoint
     from kerasexp.api.image_predictions import ImagePredictions
     from kerasexp.api.launch_from_python import run, search
     from kerasexp.api.loaded_experiment import load
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
 
 _MODULES = {
+    "kerasexp.api.classifier": ("Classifier", "open_checkpoint"),
     "kerasexp.api.image_predictions": ("ImagePredictions",),
     "kerasexp.api.launch_from_python": ("run", "search"),
     "kerasexp.api.loaded_experiment": ("load",),
@@ -39,6 +41,7 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "Classifier",
     "Experiment",
     "ImagePredictions",
     "Interrupted",
@@ -53,6 +56,7 @@ __all__ = [
     "UserError",
     "compare",
     "load",
+    "open_checkpoint",
     "open_run",
     "run",
     "search",

@@ -87,6 +87,7 @@ def test_files_and_functions_are_short():
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.FunctionDef):
                 lines, taken = node.end_lineno - node.lineno + 1, len(node.args.args) + len(node.args.kwonlyargs)
-                if lines > 60 or taken > 8:
+                # The parameters of a command are its options.
+                if lines > 60 or taken > (10 if package_of(file) == "commands" else 8):
                     long.append(f"{file.name}: {node.name} has {lines} lines and {taken} parameters")
     assert long == []

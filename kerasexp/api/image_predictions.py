@@ -1,18 +1,11 @@
-"""Predictions as arrays, and a checkpoint that makes them for images in files and in memory."""
+"""`kerasexp.ImagePredictions`: the predictions for some images, as arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import keras
-
-    from kerasexp.saving.checkpoint import Checkpoint
 
 # Most images that are listed when predictions are printed, and classes of each.
 LISTED, TOP = 10, 3
@@ -102,68 +95,3 @@ class ImagePredictions:
         rows = top_classes(*of, TOP) if self.thresholds is None else label_predictions(*of, self.thresholds, TOP)
         more = f"... ({len(self) - LISTED:,} more)\n" if len(self) > LISTED else ""
         return f"{len(self):,} prediction{'s' if len(self) != 1 else ''}\n{format_predictions(list(rows), 'table')}{more}".rstrip()
-
-
-class Classifier:
-    """A trained model in a checkpoint folder: what a run and a search have in common.
-
-    Attributes:
-        checkpoint: the folder.
-    """
-
-    checkpoint: Path
-
-    def model(self) -> keras.Model:
-        """Load the Keras model, from uint8 images [n, height, width, channels] to probabilities [n, classes].
-
-        Raises:
-            UserError: there is no checkpoint, or it cannot be loaded.
-
-        Example:
-            >>> model = run.model()
-            >>> model.summary()
-        """
-        return self._load().model
-
-    def predict(self, images: Any) -> ImagePredictions:
-        """Predict the classes of images, which are preprocessed as in training.
-
-        Args:
-            images: paths of files, folders or zip archives; or one image or several as arrays [height, width] or
-                [height, width, 1 or 3], of uint8, or of floats from 0 to 1; or Pillow's images. The sizes may differ.
-
-        Returns:
-            The predictions in the order of the images. Files that cannot be read are left out, and listed on standard error.
-
-        Raises:
-            UserError: a file does not exist, an array is no image, or there is no checkpoint.
-            RunError: none of the images can be read.
-
-        Example:
-            >>> run.predict(["a.png", "b.png"]).classes
-            >>> run.predict(np.zeros((5, 28, 28), np.uint8)).probabilities
-        """
-        from kerasexp.backend import import_tensorflow
-
-        import_tensorflow()
-        from kerasexp.evaluation.file_predictions import image_scores
-        from kerasexp.evaluation.images_in_memory import images_of
-
-        loaded = self._loaded
-        found = list(image_scores(loaded, images_of(images, loaded.value_range)))
-        names = [name for portion, _ in found for name in portion]
-        scores = np.concatenate([scores for _, scores in found] or [np.zeros((0, len(loaded.class_names)), np.float32)])
-        class_names = np.array(loaded.class_names)
-        return ImagePredictions(np.array(names, str), scores, class_names, thresholds=loaded.thresholds)
-
-    @cached_property
-    def _loaded(self) -> Checkpoint:
-        return self._load()
-
-    def _load(self) -> Checkpoint:
-        from kerasexp.backend import import_tensorflow
-
-        import_tensorflow()
-        from kerasexp.saving.checkpoint import load_checkpoint
-
-        return load_checkpoint(self.checkpoint)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from kerasexp.api.image_predictions import Classifier, ImagePredictions
+from kerasexp.api.classifier import Classifier
+from kerasexp.api.image_predictions import ImagePredictions
 from kerasexp.config.yaml_paths import with_home
 from kerasexp.console import shown_path
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasexp.api.image_predictions import Classifier
+from kerasexp.api.classifier import Classifier
 from kerasexp.api.run_result import in_any_folder
 from kerasexp.api.study_result import StudyResult
 from kerasexp.console import shown_path

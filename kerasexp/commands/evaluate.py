@@ -33,14 +33,16 @@ def evaluate(
     from kerasexp.backend import import_tensorflow
     from kerasexp.config.code_keys import custom_parts
     from kerasexp.custom.trust import approve_parts
+    from kerasexp.evaluation.custom_metrics import metrics_of_run
     from kerasexp.evaluation.evaluate_checkpoint import evaluate_checkpoint, parse_source
-
-    source = parse_source(data, data_path, overrides or ())
     from kerasexp.saving.checkpoint import find_checkpoint
     from kerasexp.saving.checkpoint_code import approve_checkpoint
 
+    source, folder = parse_source(data, data_path, overrides or ()), find_checkpoint(checkpoint)
     # A function that the user names is the user's own where it is in the working folder.
     approve_parts(custom_parts(source, "data"), "--data", Path.cwd(), trust_code)
-    approve_checkpoint(find_checkpoint(checkpoint), trust_code)
+    approve_checkpoint(folder, trust_code)
+    if trust_code:
+        approve_parts([("metrics", metric) for metric in metrics_of_run(folder)[0]], str(folder), None, trust_code)
     import_tensorflow()
     print(evaluate_checkpoint(checkpoint, source, class_names or [], format.value))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
+from kerasexp.config import load_experiment
 from kerasexp.config.custom_code import CustomMetric
 from kerasexp.custom.code_import import CodeError, import_code
-from kerasexp.errors import Problem, UserError
+from kerasexp.custom.trust import is_run_directory, is_trusted
+from kerasexp.errors import KerasexpError, Problem, UserError, listing
 from kerasexp.evaluation.metrics import METRICS, Metric
 from kerasexp.evaluation.predictions import Predictions
 
@@ -50,3 +53,35 @@ class CustomMetrics(dict[str, Metric]):
             return int(value) if isinstance(value, int) else float(value)
 
         return measured
+
+
+def metrics_of_run(checkpoint: Path) -> tuple[list[CustomMetric], list[str]]:
+    """Return the metrics of a user's own in the experiment of a checkpoint's run, and notes on what cannot be read.
+
+    Args:
+        checkpoint: a checkpoint folder. One that is not in a run directory has no such metrics.
+    """
+    experiment = checkpoint.resolve().parent / "experiment.yaml"
+    if not (is_run_directory(experiment.parent) and experiment.is_file()):
+        return [], []
+    try:
+        return list(load_experiment(experiment).metrics), []
+    except UserError as error:
+        return [], [f"metrics of the run's own code are not computed: its experiment cannot be read: {error}"]
+
+
+def trusted_metrics(metrics: Sequence[CustomMetric]) -> CustomMetrics:
+    """Import those metrics whose code may run; `notes` of the result names the others."""
+    refused = [metric.name for metric in metrics if not is_trusted(metric)]
+    try:
+        found = CustomMetrics([metric for metric in metrics if is_trusted(metric)])
+    except KerasexpError as error:
+        found = CustomMetrics([])
+        found.notes.append(f"metrics of the run's own code are not computed: {error}")
+    if refused:
+        what = "this code is" if len(refused) == 1 else "these pieces of code are"
+        found.notes.append(
+            f"metrics of the run's own code are not computed, because {what} not trusted: {listing(refused)}; "
+            "read it and add --trust-code"
+        )
+    return found

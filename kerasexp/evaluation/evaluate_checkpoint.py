@@ -17,6 +17,7 @@ from kerasexp.data.file_accounting import fault_lines
 from kerasexp.data.prepared_data import decode_split
 from kerasexp.data.value_range import range_sentences
 from kerasexp.errors import Problem, UserError, closest, listing
+from kerasexp.evaluation.custom_metrics import metrics_of_run, trusted_metrics
 from kerasexp.evaluation.data_for_checkpoint import (
     load_for_checkpoint,
     taken_for,
@@ -25,7 +26,7 @@ from kerasexp.evaluation.data_for_checkpoint import (
 )
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.predictions import predict_split
-from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
+from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
 
 
 def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> Data:
@@ -57,6 +58,8 @@ def evaluate_checkpoint(path: Path, data: Data, same_classes: Sequence[str], for
         same_classes: `DATA=CHECKPOINT`, pairs of class names that stand for the same class.
         format: `table` or `json`.
 
+    Metrics of a user's own are those of the checkpoint's run; where their code is not trusted, a note says so.
+
     Raises:
         UserError: the checkpoint or the data cannot be used, or the data have classes that the checkpoint does not have.
     """
@@ -72,11 +75,13 @@ def evaluate_checkpoint(path: Path, data: Data, same_classes: Sequence[str], for
         predictions = replace(predictions, thresholds=checkpoint.thresholds)
     else:
         predictions = replace(predictions, temperature=checkpoint.temperature)
-    metrics = compute_metrics(predictions)
+    own, unread = metrics_of_run(find_checkpoint(path))
+    custom = trusted_metrics(own)
+    metrics = compute_metrics(predictions, custom)
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
     files = [] if source.accounting is None else source.accounting.lines()
     ranges = range_sentences({split_name: source.splits[split_name].value_range})
-    notes = [*source.notes, *files, *ranges, *predictions.notes(split_name)]
+    notes = [*source.notes, *files, *ranges, *predictions.notes(split_name), *unread, *custom.notes]
     if format == "json":
         about = {
             "data": source.origin,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from user_code import FILES, write_code
 
+import kerasexp.custom.trust as trust
 from kerasexp.config import load_experiment
 from kerasexp.custom.trust import trust_file
 
@@ -68,6 +69,34 @@ def test_every_kind_of_code_takes_part_and_is_copied(run, tmp_path, cli):
     assert cli("predict", done, image(tmp_path / "line.png"), "--format", "json").code == 0
 
 
+def test_evaluate_computes_the_metrics_of_the_run_if_their_code_is_trusted(run, tmp_path, cli):
+    done = run()
+    expected = json.loads((done / "metrics.json").read_text())["test"]["kappa"]
+    source = f"{tmp_path / 'mine' / 'my_source.py'}:load"
+    asked = ["evaluate", done, "--data", source, "--format", "json"]
+    found = json.loads(cli(*asked, "--trust-code").out)
+    assert -1 <= found["kappa"] <= 1 and isinstance(expected, float) and found["notes"] == []
+    assert "\nkappa " in cli(*asked[:-1], "table").out
+    # Somebody else, who trusts the source alone, is told what is missing, and how to get it.
+    trust_file().unlink()
+    trust._granted.clear()
+    shutil.copytree(tmp_path / "mine", "theirs")
+    asked[3] = "theirs/my_source.py:load"
+    found = json.loads(cli(*asked).out)
+    note = found["notes"][-1]
+    assert "kappa" not in found and found["accuracy"] > 0
+    assert "not trusted" in note and "code/my_metric.py:kappa" in note and "--trust-code" in note
+    assert json.loads(cli(*asked, "--trust-code").out)["kappa"] == json.loads(cli(*asked).out)["kappa"]
+
+
+def test_evaluate_names_what_it_cannot_read_of_the_run(run, tmp_path, cli):
+    done = run("--set", "training.epochs=1")
+    (done / "code" / "my_metric.py").unlink()
+    answer = cli("evaluate", done, "--data", f"{tmp_path / 'mine' / 'my_source.py'}:load", "--trust-code")
+    assert answer.code == 0 and "metrics of the run's own code are not computed" in answer.out, answer.err
+    assert "my_metric.py" in answer.out and "accuracy" in answer.out
+
+
 def test_a_stopped_run_ends_like_the_unbroken_one(run, tmp_path, monkeypatch):
     whole = run(name="whole")
     counted = (tmp_path / "epochs.txt").read_text()
@@ -100,8 +129,6 @@ def test_a_checkpoint_of_layers_of_ones_own_holds_their_code(run, tmp_path, cli)
     shutil.rmtree(scaled)
     shutil.rmtree(tmp_path / "mine")
     trust_file().unlink()
-    import kerasexp.custom.trust as trust
-
     trust._granted.clear()
     refused = cli("predict", other, file)
     assert refused.code == 2 and "code/scaled.py" in refused.err and "--trust-code" in refused.err

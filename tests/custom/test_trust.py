@@ -70,6 +70,17 @@ def test_it_is_asked_once_and_again_after_a_change(cli, theirs):
     assert answer.code == 2 and "--trust-code" in answer.err
 
 
+def test_diagnose_takes_the_option_too(cli, tmp_path):
+    write_code(tmp_path / "theirs")
+    (tmp_path / "mine").mkdir()
+    experiment = tmp_path / "mine" / "exp.yaml"
+    experiment.write_text("data: {source: {name: '../theirs/my_source.py:load'}, preprocessing: {size: [12, 12]}}\n")
+    assert cli("diagnose", experiment).code == 2
+    answer = cli("diagnose", experiment, "--trust-code")
+    assert answer.code == 0 and answer.last_line == "diagnosis.html", answer.err
+    assert cli("diagnose", experiment).code == 0
+
+
 def test_ones_own_folder_and_what_is_below_need_no_question(cli, tmp_path):
     write_code(tmp_path / "mine" / "nets")
     (tmp_path / "mine" / "exp.yaml").write_text(MODEL.replace("NET", "nets/my_net.py:build"))
