@@ -40,8 +40,8 @@ def new(
     """Write an experiment for your own images.
 
     It follows from their classes, counts, sizes, colour and faults. `run` takes the experiment as it is. A table (CSV, TSV
-    or Parquet) with the paths and labels of images is found in or beside their folder. With --example, a shipped experiment
-    is copied instead, to begin with: new --example part1_digits
+    or Parquet) with the paths of images and their labels, one or several an image, is found in or beside their folder. With
+    --example, a shipped experiment is copied instead, to begin with: new --example part1_digits
 
     Example: python -m kerasexp new my_images
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from kerasexp.config.data_section import DataSource
 from kerasexp.data.decoding_threads import map_threads
-from kerasexp.data.label_sets import count_labels, label_text
+from kerasexp.data.label_sets import count_labels
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.source import BrokenImage, Images, Source, require_two_classes
 from kerasexp.data.sources import SOURCES
@@ -27,7 +26,9 @@ class Survey:
     """Statistics of a dataset.
 
     Attributes:
-        counts: split -> class -> number of images.
+        counts: split -> class -> number of images; an image of several labels counts for each.
+        images: split -> number of images.
+        labels: those of train, int64 [n], or uint8 [n, classes] with several labels an image.
         examined: number of images that were decoded.
         heights, widths: int [n], of the images without faults.
         colour: share of images in colour.
@@ -43,6 +44,8 @@ class Survey:
     """
 
     counts: dict[str, dict[str, int]]
+    images: dict[str, int]
+    labels: np.ndarray
     examined: int
     heights: np.ndarray
     widths: np.ndarray
@@ -103,14 +106,15 @@ def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:
         counts[split] = dict(zip(classes, count_labels(images.labels, len(classes)).tolist(), strict=True))
     every, train = merge_statistics(statistics), source.splits["train"]
     faulty = {name for name, _ in every.faults}
-    unreadable = Counter(
-        label_text(label, classes) for name, label in zip(train.names, train.labels, strict=True) if name in faulty
-    )
+    is_faulty = np.array([name in faulty for name in train.names], bool)
+    unreadable = count_labels(train.labels[is_faulty], len(classes)).tolist()
     found, ink = len(every.names), (0.0, 0.0, 1.0, 1.0)
     if found:
         ink = tuple(np.diag(np.quantile(every.ink, (0.005, 0.005, 0.995, 0.995), axis=0)))
     return Survey(
         counts=counts,
+        images={split: len(images) for split, images in source.splits.items()},
+        labels=train.labels,
         examined=found + len(every.faults),
         heights=every.heights,
         widths=every.widths,
@@ -118,7 +122,7 @@ def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:
         bright_border=float(every.bright_border.mean()) if found else 0.0,
         ink=ink,
         faults=every.faults,
-        unreadable=unreadable,
+        unreadable=dict(zip(classes, unreadable, strict=True)),
         has_groups=train.groups is not None,
         notes=[] if source.accounting is None else list(source.accounting.lines()),
     )

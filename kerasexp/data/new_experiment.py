@@ -16,6 +16,7 @@ from kerasexp.console import Console
 from kerasexp.data.dataset_statistics import Survey, survey
 from kerasexp.data.file_accounting import SHOWN, fault_lines, none_readable
 from kerasexp.data.hold_out import hold_out
+from kerasexp.data.label_sets import count_labels, is_multi_label
 from kerasexp.data.new_source import find_source
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.storage import safe_name, write_text
@@ -75,8 +76,11 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console, la
 
 
 def _refuse_unusable(found: Survey, folder: Path) -> None:
-    counts = {name: count - found.unreadable.get(name, 0) for name, count in found.counts["train"].items()}
-    few = [f"{name} ({count})" for name, count in counts.items() if count < MIN_IMAGES]
+    counts = {name: count - found.unreadable[name] for name, count in found.counts["train"].items()}
+    several = is_multi_label(found.labels)
+    few = [f"{name} ({count})" for name, count in counts.items() if count < (1 if several else MIN_IMAGES)]
+    if few and several:
+        raise UserError(Problem(f"labels without an image that can be read: {listing(few)}", str(folder)))
     if few:
         message = (
             f"classes with fewer than {MIN_IMAGES} images cannot be split into train, val and test: {listing(few)}"
@@ -89,11 +93,18 @@ def _range(values: list[int]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
+def _counted(images: int, counts: dict[str, int], several: bool) -> str:
+    values = list(counts.values())
+    if several:
+        each = f"{_range(values)} images for each, {sum(values) / images:.1f} labels an image"
+        return f"{images} images with {len(counts)} labels, {each}"
+    return f"{images} images in {len(counts)} classes, {_range(values)} per class"
+
+
 def _summary(found: Survey) -> list[str]:
     lines = []
     for split, counts in found.counts.items():
-        values = sorted(counts.values())
-        lines.append(f"{split}: {sum(values)} images in {len(counts)} classes, {_range(values)} per class")
+        lines.append(f"{split}: {_counted(found.images[split], counts, is_multi_label(found.labels))}")
     heights, widths = found.heights, found.widths
     sizes = f"{heights.min()}x{widths.min()} to {heights.max()}x{widths.max()}"
     lines.append(f"sizes (height x width): {sizes}; {found.colour:.0%} in colour")
@@ -111,11 +122,10 @@ def _rare_classes(found: Survey) -> Iterator[str]:
     """Yield a sentence for each split that `run` will hold out without an image of some classes."""
     if found.has_groups:
         return  # what is held out depends on the groups, and `run` names the classes that a split lacks
-    labels = np.repeat(np.arange(len(found.counts["train"])), list(found.counts["train"].values()))
-    held = {}
+    labels, held = found.labels, {}
     for name, part in _split_fractions(found).items():
         kept, out = hold_out(labels, None, part, SPLIT_SEED, f"data.{name}")
-        held["val" if name == "validation" else name] = np.bincount(labels[out], minlength=len(found.counts["train"]))
+        held["val" if name == "validation" else name] = count_labels(labels[out], len(found.counts["train"]))
         labels = labels[kept]
     for name, counts in held.items():
         few = [
@@ -166,8 +176,8 @@ def _augmentation(preprocessing: dict) -> Choice:
 
 
 def _experiment_text(found: Survey, data: DataSource, output: Path) -> str:
-    counts = found.counts["train"]
-    total = sum(counts.values())
+    counts, total = found.counts["train"], found.images["train"]
+    several = is_multi_label(found.labels)
     preprocessing, parent = suggest_preprocessing(found), output.resolve().parent
     name = safe_name(output.stem, DEFAULT_NAME)
     augmentation = _augmentation(preprocessing.value)
@@ -185,8 +195,9 @@ def _experiment_text(found: Survey, data: DataSource, output: Path) -> str:
         "schedule": {"name": "cosine", "warmup": 0.1},
     }
     parts = [
-        f"# Image classification with {len(counts)} classes. Written by `kerasexp new` for {total:,} training images, "
-        f"{_range(list(counts.values()))} per class.\n# Run it with: python -m kerasexp run {output}",
+        f"# Image classification with {len(counts)} {'labels, several an image' if several else 'classes'}. "
+        f"Written by `kerasexp new` for {total:,} training images, {_range(list(counts.values()))} per "
+        f"{'label' if several else 'class'}.\n# Run it with: python -m kerasexp run {output}",
         *([dump_yaml({"name": name}).rstrip()] if name != output.stem else []),
         dump_yaml({"seed": 0}).rstrip(),
         dump_yaml({"data": source}).rstrip(),
@@ -212,8 +223,7 @@ def _shown(path: str, parent: Path) -> str:
 
 def _split_fractions(found: Survey) -> dict[str, float]:
     """Return the shares to hold out, `test` first; a stratified split needs at least one image of each class on both sides."""
-    splits, counts = {}, found.counts["train"]
-    left = sum(counts.values())
+    splits, counts, left = {}, found.counts["train"], found.images["train"]
     if "test" not in found.counts:
         splits["test"] = _split_fraction(len(counts), left, leave=1 if "val" in found.counts else 2)
         left -= int(np.ceil(splits["test"] * left))

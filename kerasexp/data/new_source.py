@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from kerasexp.config.data_section import Columns, DataSource
+from kerasexp.config.data_section import DataSource
 from kerasexp.data.found_images import find_images
 from kerasexp.data.image_archive import open_files
+from kerasexp.data.label_columns import find_label_columns
 from kerasexp.data.sources.image_folder import class_folders, find_layout
-from kerasexp.data.sources.image_table import TABLES, names_images, read_image_table
-from kerasexp.data.sources.table import TableListing, complete_rows, list_table
+from kerasexp.data.sources.image_table import TABLES, names_images
+from kerasexp.data.sources.table import TableListing, list_table
 from kerasexp.data.table_files import find_table_files, place_of_images
 from kerasexp.errors import Problem, UserError
 
@@ -22,6 +23,7 @@ def find_source(place: Path, label: str | None) -> tuple[DataSource, list[str]]:
     """Return the source that reads a user's images, and sentences about the choice.
 
     Class folders are taken where there are any, unless a table in or beside their folder has several labels for one of them.
+    Columns of 0 and 1 beside class folders may be anything, and are not taken.
 
     Args:
         place: a folder, a zip archive or a table.
@@ -31,12 +33,12 @@ def find_source(place: Path, label: str | None) -> tuple[DataSource, list[str]]:
         UserError: the table cannot be used, or a column of labels is given and there is no table.
     """
     if place.suffix.lower() in TABLES and place.is_file():
-        return _table_source(place, label), []
+        return _table_source(place, label)
     folders, notes = DataSource(source="image_folder", path=str(place)), []
     has_classes = _has_class_folders(place)
     for table in _tables_of(place):
         try:
-            data = _table_source(table, label, None if table.parent == place else place)
+            data, about = _table_source(table, label, None if table.parent == place else place)
             listed = list_table(data)
         except UserError:
             if label is not None or not has_classes:
@@ -45,28 +47,42 @@ def find_source(place: Path, label: str | None) -> tuple[DataSource, list[str]]:
             continue
         if not _concerns(listed, place):
             continue
+        if has_classes and listed.labels:
+            notes.append(f"not used: the table {table.name}, which has columns of 0 and 1; `new {table}` takes them")
+            continue
         if has_classes and _folders_are_classes(listed):
             notes.append(
                 f"not used: the table {table.name}, whose labels are those of the folders; `new {table}` takes its names"
             )
             break
-        return data, [*notes, f"the labels are in the table {table.name}"]
+        return data, [*notes, f"the labels are in the table {table.name}", *about]
     if label is not None:
         raise UserError(Problem(f"there is no table of images in or beside {place}", key="--label"))
     return folders, notes
 
 
-def _table_source(table: Path, label: str | None, images: Path | None = None) -> DataSource:
-    """Return the source that reads a table, with the folder or archive of its images unless they are at its paths."""
-    columns = {} if label is None else {"columns": Columns(label=label)}
+def _table_source(table: Path, label: str | None, images: Path | None = None) -> tuple[DataSource, list[str]]:
+    """Return the source that reads a table, with the folder or archive of its images unless they are at its paths.
+
+    With it come sentences about the labels.
+    """
     try:
-        read = read_image_table(table, Columns(label=label))
-        texts = [row.path for row in complete_rows(read).complete]
+        found = find_label_columns(table, label)
     except UserError as error:
         problems = (replace(p, key="--label" if p.key == "data.columns.label" else p.key) for p in error.problems)
         raise UserError(*problems) from None
-    if read.contents is not None:
-        return DataSource(source="table", path=str(table.absolute()), **columns)
+    keys = {"source": "table", "path": str(table.absolute())}
+    images = None if found.holds_images else _place_of_images(table, images, found.paths)
+    keys |= {} if images is None else {"images": str(images)}
+    if columns := found.columns.model_dump(exclude_none=True):
+        keys["columns"] = columns
+    if found.several is None:
+        return DataSource(**keys), []
+    return DataSource(**keys, multi_label=True), [f"several labels an image: {found.several} (data.multi_label)"]
+
+
+def _place_of_images(table: Path, images: Path | None, texts: list[str]) -> Path | None:
+    """Return the folder or archive of a table's images; None if they are at its paths."""
     if images is None:
         at_paths = len(find_table_files(table, None, texts)[1].found)
         if 2 * at_paths < len(set(texts)):
@@ -74,8 +90,7 @@ def _table_source(table: Path, label: str | None, images: Path | None = None) ->
             images = found if count > at_paths else None
     elif 2 * len(find_table_files(table, None, texts)[1].found) >= len(set(texts)):
         images = None
-    where = {} if images is None else {"images": str(images)}
-    return DataSource(source="table", path=str(table.absolute()), **where, **columns)
+    return images
 
 
 def _tables_of(place: Path) -> Iterator[Path]:

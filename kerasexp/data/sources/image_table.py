@@ -97,6 +97,15 @@ class ImageTable:
         """Return the place of a row in the file."""
         return f"line {self.lines[position]}"
 
+    def name(self, column: int) -> str:
+        """Return what `data.columns` calls a column: its name in the header, or its number."""
+        return self.header[column] if self.header and self.header[column] else str(column + 1)
+
+    def may_hold_several_labels(self) -> bool:
+        """Return whether the column of labels has a name such as `tags`."""
+        label = self.columns.label
+        return label is not None and self.header is not None and _plain(self.header[label]) in SEVERAL_LABEL_NAMES
+
 
 def read_image_table(path: Path, wanted: Columns | None, multi_label: bool = False) -> ImageTable:
     """Read a table in CSV, TSV, text or Parquet; its separator, its header and its columns are found.

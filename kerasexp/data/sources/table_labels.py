@@ -79,14 +79,20 @@ def _flagged(table: ImageTable, position: int) -> str:
     return label_set(names)
 
 
-def _suspicion(cells: list[str]) -> list[str]:
-    """Return a sentence if single labels look like several, as `cat;dog` does."""
-    for mark in (";", "|", ","):
+def likely_separator(cells: list[str], marks: str = ";|,") -> tuple[str, str] | None:
+    """Return the mark that seems to separate labels in cells such as `cat;dog`, and the first such cell; None without one."""
+    for mark in marks:
         several = [cell for cell in cells if mark in cell.strip(mark)]
         labels = {part for cell in set(cells) for part in _parts(cell, mark)}
         # The labels of several images recur among those of others.
         if len(several) >= max(SUSPICIOUS * len(cells), 1) and len(labels) < min(len(set(cells)) + 1, MOST_LABELS):
-            return [
-                f"labels such as '{several[0]:.80}' look like several labels an image; data.multi_label: true reads them so"
-            ]
-    return []
+            return mark, several[0]
+    return None
+
+
+def _suspicion(cells: list[str]) -> list[str]:
+    """Return a sentence if single labels look like several."""
+    found = likely_separator(cells)
+    if found is None:
+        return []
+    return [f"labels such as '{found[1]:.80}' look like several labels an image; data.multi_label: true reads them so"]
