@@ -12,11 +12,12 @@ from kerasexp.config.decode_section import Argmin, LogitAdjustment
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import Svm, ZeroShot
 from kerasexp.config.loss_section import CrossEntropy, Loss, WeightedLoss, metric_losses
-from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, ResNet18
+from kerasexp.config.model_section import APPLICATIONS, IMAGENET, Application, Backbone, Cnn, MobileNet, ResNet18
 from kerasexp.config.multi_label_rules import multi_label_rules
 from kerasexp.config.schedule_section import Constant
 from kerasexp.config.section_validation import no_such_key, quoted
 from kerasexp.config.training_section import Training, labels_are_complementary
+from kerasexp.errors import listing
 
 # Semi-hard mining compares each pair of a batch with each image: 64 MiB for a batch of this size.
 MOST_SEMI_HARD = 256
@@ -194,6 +195,8 @@ def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
             "data.preprocessing.channels",
             f"got {preprocessing.channels}; {model.name} takes 3, of grey images too, whose three channels are then equal",
         )
+    if isinstance(model, MobileNet) and model.weights == IMAGENET and model.alpha not in model.imagenet_alphas:
+        yield "model.alpha", f"got {model.alpha}; the ImageNet weights are for {listing(model.imagenet_alphas)}"
     if min(preprocessing.size) < SMALLEST_SIDE:
         yield (
             "data.preprocessing.size",
@@ -251,8 +254,8 @@ def _svm_rules(head: Svm) -> Iterator[tuple[str, str]]:
 def _zero_shot_rules(experiment: Experiment, head: ZeroShot) -> Iterator[tuple[str, str]]:
     model = experiment.model
     if not isinstance(model, Application):
-        names = ", ".join(kind.model_fields["name"].default for kind in Application.__subclasses__())
-        yield "model.head.zero_shot", f"{model.name} has no ImageNet outputs of its own; those that have: {names}"
+        having = listing(APPLICATIONS, 50)
+        yield "model.head.zero_shot", f"{model.name} has no ImageNet outputs of its own; those that have: {having}"
     if model.head.units or model.head.dropout:
         key = "units" if model.head.units else "dropout"
         yield f"model.head.{key}", "is not for head.zero_shot, which reads the network's own outputs; leave it out"

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from kerasexp.config.custom_code import CustomModel, OrCustom
 from kerasexp.config.head_section import Activation, Head, Rate, Units
-from kerasexp.config.section_base import Section, ShortForm
+from kerasexp.config.section_base import Section, ShortForm, is_section, members, tag
 
 # A plain word in a list of blocks is a block of that kind that halves the height and width of its maps.
 HALVING = {"conv": {"pool": 2}, "mobile": {"stride": 2}, "inverted_residual": {"stride": 2}}
@@ -148,8 +148,8 @@ class Application(Backbone):
 
     weights: str | None = Field(
         IMAGENET,
-        description="imagenet: the weights of keras.applications, downloaded once; a .keras file of the same network, or a "
-        ".weights.h5 or .h5 file of it without its top; null: random weights.",
+        description="imagenet: the weights of keras.applications, from Keras's cache or $KERASEXP_DATA/models, else "
+        "downloaded; a .keras, .weights.h5 or .h5 file of the same network, with its top or without; null: random weights.",
     )
 
 
@@ -159,9 +159,24 @@ class ResNet50(Application):
     name: Literal["resnet50"] = "resnet50"
 
 
-class MobileNetV2(Application):
+class MobileNet(Application):
+    """A network of depthwise separable convolutions (Howard et al. 2017)."""
+
+    imagenet_alphas: ClassVar = (0.25, 0.5, 0.75, 1.0)
+    name: Literal["mobilenet"] = "mobilenet"
+    alpha: float = Field(
+        1.0,
+        ge=0.05,
+        le=4,
+        description="Factor of the filters of each layer. There are ImageNet weights for 0.25 (mobilenet), 0.35 (mobilenet_v2), "
+        "0.5, 0.75, 1.0, and 1.3 and 1.4 (mobilenet_v2).",
+    )
+
+
+class MobileNetV2(MobileNet):
     """A network of inverted residuals (Sandler et al., CVPR 2018)."""
 
+    imagenet_alphas: ClassVar = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
     name: Literal["mobilenet_v2"] = "mobilenet_v2"
 
 
@@ -172,8 +187,10 @@ class EfficientNetV2B0(Application):
 
 
 Model = Annotated[
-    Mlp | Cnn | ResNet18 | ResNet50 | MobileNetV2 | EfficientNetV2B0,
+    Mlp | Cnn | ResNet18 | ResNet50 | MobileNet | MobileNetV2 | EfficientNetV2B0,
     Field(discriminator="name"),
     OrCustom(CustomModel),
     ShortForm(),
 ]
+# The names of the networks of keras.applications.
+APPLICATIONS = [tag(kind) for kind in members(Model) if is_section(kind) and issubclass(kind, Application)]

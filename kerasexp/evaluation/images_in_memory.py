@@ -80,9 +80,7 @@ def _pixels(values: np.ndarray, name: str, value_range: ValueRange | None) -> np
         return values
     known = value_range.bounds if of_arrays else BYTES if values.dtype == np.uint8 else None
     try:
-        (converted,), _ = arrays_to_uint8(
-            [StoredPixels(values[np.newaxis], name, lambda at: "it")], known
-        )
+        (converted,), _ = arrays_to_uint8([StoredPixels(values[np.newaxis], name, lambda at: "it")], known)
     except UnknownRange as unknown:
         low, high = unknown.found
         message = f"has the values {low:g} to {high:g}; give uint8 from 0 to 255, or floats from 0 to 1"

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import keras
 
-from kerasexp.config.model_section import Application
+from kerasexp.config.model_section import Application, MobileNet
 from kerasexp.models.family import Family
 from kerasexp.models.layers import POOLINGS, dense_head, standardise
 
 # Means of ImageNet's channels, red first, in 0..255, as the first networks in Caffe subtract them.
 CAFFE_MEAN = (123.68, 116.779, 103.939)
 SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
-# The image sizes with their own weights of MobileNet v2; other sizes take the weights of the last.
-MOBILENET_SIZES = (96, 128, 160, 192, 224)
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,20 @@ class Network:
     Attributes:
         build: its function in keras.applications.
         preprocess: from uint8 images [n, height, width, 3] to the scale that the network was trained on.
-        weights: (height, width, with the ImageNet classes or without) -> the file of weights.
+        weights: (section `model`, side of the images, with the ImageNet classes or without) -> the file of weights.
         block: as in `Family`.
+        sides: the sides of square images that have weights of their own; other images take the weights of the last.
     """
 
     build: Callable[..., keras.Model]
     preprocess: Callable[[keras.KerasTensor], keras.KerasTensor]
-    weights: Callable[[int, int, bool], WeightFile]
+    weights: Callable[[Application, int, bool], WeightFile]
     block: str
+    sides: tuple[int, ...] = (224,)
+
+    def side(self, height: int, width: int) -> int:
+        """Return the side of the images whose weights fit images of this size best."""
+        return height if height == width and height in self.sides else self.sides[-1]
 
 
 def build_application(model: Application, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -57,17 +61,20 @@ def build_application(model: Application, images: keras.KerasTensor) -> keras.Ke
 
     The weights are random; `kerasexp.training.pretrained_weights` loads pretrained ones.
     """
-    network = NETWORKS[model.name]
-    built = network.build(include_top=False, weights=None, input_tensor=network.preprocess(images))
+    built = _built(model, images, include_top=False)
     features = POOLINGS[model.pooling](name=model.pooling)(built.output)
     return dense_head(features, model.head)
 
 
 def imagenet_logits(model: Application, images: keras.KerasTensor) -> keras.KerasTensor:
     """Pass uint8 images [n, height, width, 3] through preprocessing and the whole network; return [n, 1000] logits."""
+    return _built(model, images, include_top=True, classifier_activation=None).output
+
+
+def _built(model: Application, images: keras.KerasTensor, **arguments) -> keras.Model:
     network = NETWORKS[model.name]
-    tensor = network.preprocess(images)
-    return network.build(include_top=True, weights=None, classifier_activation=None, input_tensor=tensor).output
+    alpha = {"alpha": model.alpha} if isinstance(model, MobileNet) else {}
+    return network.build(weights=None, input_tensor=network.preprocess(images), **alpha, **arguments)
 
 
 def _caffe(images: keras.KerasTensor) -> keras.KerasTensor:
@@ -96,14 +103,18 @@ def _efficientnet(**arguments) -> keras.Model:
     return keras.applications.EfficientNetV2B0(include_preprocessing=False, **arguments)
 
 
-def _for_all_sizes(url: str, md5: str, md5_with_top: str) -> Callable[[int, int, bool], WeightFile]:
+def _for_all_sizes(url: str, md5: str, md5_with_top: str) -> Callable[[Application, int, bool], WeightFile]:
     full, headless = WeightFile(f"{SERVER}/{url}.h5", md5_with_top), WeightFile(f"{SERVER}/{url}_notop.h5", md5)
-    return lambda height, width, with_top: full if with_top else headless
+    return lambda model, side, with_top: full if with_top else headless
 
 
-def _mobilenet_weights(height: int, width: int, with_top: bool) -> WeightFile:
-    side = height if height == width and height in MOBILENET_SIZES else MOBILENET_SIZES[-1]
-    url = f"{SERVER}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{side}"
+def _mobilenet_weights(model: MobileNet, side: int, with_top: bool) -> WeightFile:
+    width = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}[model.alpha]
+    return WeightFile(f"{SERVER}/mobilenet/mobilenet_{width}_{side}_tf{'' if with_top else '_no_top'}.h5")
+
+
+def _mobilenet_v2_weights(model: MobileNet, side: int, with_top: bool) -> WeightFile:
+    url = f"{SERVER}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{model.alpha}_{side}"
     return WeightFile(f"{url}{'' if with_top else '_no_top'}.h5")
 
 
@@ -118,11 +129,20 @@ NETWORKS = {
         ),
         r"(conv\d+_block\d+|conv1)",
     ),
+    "mobilenet": Network(
+        keras.applications.MobileNet,
+        _minus_one_to_one,
+        _mobilenet_weights,
+        # conv_dw_7, depthwise, and conv_pw_7, pointwise, are the block conv_7.
+        r"(conv1)|(conv)_(?:dw|pw)_(\d+)",
+        (128, 160, 192, 224),
+    ),
     "mobilenet_v2": Network(
         keras.applications.MobileNetV2,
         _minus_one_to_one,
-        _mobilenet_weights,
+        _mobilenet_v2_weights,
         r"(?:bn_)?(expanded_conv|block_\d+|Conv_?1)",
+        (96, 128, 160, 192, 224),
     ),
     "efficientnet_v2_b0": Network(
         _efficientnet,

@@ -16,7 +16,8 @@ class Family:
 
     Attributes:
         build: (section `model`, uint8 images [n, height, width, channels]) -> features [n, f]; it rescales the images.
-        block: regular expression for the start of a layer's name; group 1 is the block that the layer belongs to.
+        block: regular expression for the start of a layer's name; its groups, joined by `_`, are the name of the block that the
+            layer belongs to.
     """
 
     build: Callable[[Any, keras.KerasTensor], keras.KerasTensor]
@@ -24,5 +25,5 @@ class Family:
 
     def block_of(self, layer: keras.layers.Layer) -> str:
         """Return the name of the block that a layer belongs to; a layer that `block` does not match is its own block."""
-        found = re.match(f"{self.block}(?:_|$)", layer.name)
-        return found[1] if found else layer.name
+        found = re.match(f"(?:{self.block})(?:_|$)", layer.name)
+        return "_".join(filter(None, found.groups())) if found else layer.name

@@ -67,7 +67,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
         problems += [Problem(p.message, p.file or experiment.name, p.key) for p in given]
         return None
     steps: list[Callable[[], object]] = [
-        lambda: load_pretrained(model, experiment.model),
+        lambda: load_pretrained(model, experiment.model, console),
         *([lambda: start_from(model, upstream, experiment.init)] if upstream is not None else []),
         lambda: freeze_below(model, family_of(experiment.model), experiment.training.fine_tune),
     ]

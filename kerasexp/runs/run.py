@@ -63,7 +63,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     import_all(experiment)
     CustomMetrics(experiment.metrics)
     checkpoint = None if upstream is None else upstream.run.checkpoint
-    model = build_model(experiment, data, checkpoint)
+    model = build_model(experiment, data, checkpoint, console)
 
     # 4. The directory, new or unfinished. Its manifest says at any time how far the run has come.
     run = found or RunDirectory.create(experiment.name, request.run_dir)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from kerasexp.config import Experiment
 from kerasexp.config.custom_code import CustomModel
 from kerasexp.config.loss_section import CustomLoss
+from kerasexp.console import Console
 from kerasexp.data.custom_augmentation import custom_changes
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.losses import build_loss
@@ -50,13 +51,14 @@ class InitialModel:
         return device_names(self.strategy)
 
 
-def build_model(experiment: Experiment, data: PreparedData, upstream: Path | None) -> InitialModel:
+def build_model(experiment: Experiment, data: PreparedData, upstream: Path | None, console: Console) -> InitialModel:
     """Build the model of an experiment; nothing is written.
 
     Args:
         experiment: resolved and validated.
         data: the data, for its classes and their numbers of images.
         upstream: the checkpoint of the upstream run, or None.
+        console: where it is printed if weights are not quite those that were asked for.
 
     Raises:
         UserError: weights are not available or do not fit, or a layer to freeze does not exist, or the devices do not fit, or
@@ -71,7 +73,7 @@ def build_model(experiment: Experiment, data: PreparedData, upstream: Path | Non
     strategy = strategy_of(experiment, data.train_counts, len(data.splits["train"]))
     with strategy.scope():
         classifier = build_classifier(experiment, data.class_names, data.train_counts)
-        weights = load_pretrained(classifier, experiment.model)
+        weights = load_pretrained(classifier, experiment.model, console)
         copied = [] if upstream is None else start_from(classifier, load_checkpoint(upstream).model, experiment.init)
         freeze_below(classifier, family_of(experiment.model), experiment.training.fine_tune)
     reason = reason_for_code(classifier) if isinstance(experiment.model, CustomModel) else None

@@ -19,7 +19,7 @@ from kerasexp.config import Experiment, Init
 from kerasexp.config.custom_code import CustomCode
 from kerasexp.config.data_section import FILE_SOURCES
 from kerasexp.config.experiment_rules import broken_rules
-from kerasexp.config.model_section import Application
+from kerasexp.config.model_section import APPLICATIONS
 from kerasexp.config.section_base import ClassName, ShortForm, composed, tag
 from kerasexp.config.space_section import KINDS
 from kerasexp.config.yaml_merging import KIND_KEYS
@@ -44,7 +44,6 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 CLASS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12)
 CLASS = CLASS.filter(lambda name: name.strip() and name not in KINDS).map(composed)
 CLASS_NAMES = st.lists(CLASS, min_size=2, max_size=5, unique=True).map(lambda words: {w: w[::-1] for w in words})
-APPLICATIONS = {kind.model_fields["name"].default for kind in Application.__subclasses__()}
 # Kind of code of a user -> a function of `code_of_a_user.py`. Its keys are no keys of ours; test_custom_code.py spoils them.
 CODE = {"augmentation": "brighten", "metric": "kappa", "callback": "Watch"}
 # Values that the type alone does not give.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data_section import Preprocessing
-from kerasexp.config.model_section import EfficientNetV2B0, MobileNetV2, ResNet50
+from kerasexp.config.model_section import EfficientNetV2B0, MobileNet, MobileNetV2, ResNet50
 from kerasexp.evaluation.interpretation import feature_maps, first_and_last_kernels, grad_cam
 from kerasexp.models import build_model
 from kerasexp.models.applications import NETWORKS
@@ -21,6 +21,7 @@ HOW = Preprocessing(size=[32, 32], channels=3)
 # With Keras's number of parameters without the top, including the statistics of batch normalisation.
 FAMILIES = {
     "resnet50": (ResNet50, 23_587_712, keras.applications.resnet50.preprocess_input),
+    "mobilenet": (MobileNet, 3_228_864, keras.applications.mobilenet.preprocess_input),
     "mobilenet_v2": (MobileNetV2, 2_257_984, keras.applications.mobilenet_v2.preprocess_input),
     # Keras's network contains its preprocessing: standardisation with ImageNet's means and deviations.
     "efficientnet_v2_b0": (EfficientNetV2B0, 5_919_312, None),
@@ -42,7 +43,7 @@ def preprocessed(name: str, images: np.ndarray) -> np.ndarray:
     return np.asarray(keras.Model(inputs, NETWORKS[name].preprocess(inputs))(images))
 
 
-@pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["resnet50", "mobilenet", "mobilenet_v2"])
 def test_preprocessing_equals_that_of_keras(name, images):
     expected = FAMILIES[name][2](images.astype(np.float32))
     np.testing.assert_allclose(preprocessed(name, images), expected, atol=1e-3)

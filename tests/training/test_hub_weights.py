@@ -6,19 +6,21 @@ import pytest
 
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import ResNet18
+from kerasexp.console import Console
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
 from kerasexp.training import hub_weights
 from kerasexp.training.pretrained_weights import load_pretrained
 
 MODEL = ResNet18(weights="imagenet")
+QUIET = Console(quiet=True)
 HOW = Preprocessing(size=[65, 96], channels=3)
 
 
 def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr(hub_weights, "missing_of", lambda extra: ["keras_hub"])
     with pytest.raises(UserError, match=r"pip install 'kerasexp\[hub\]'"):
-        load_pretrained(build_model(MODEL, HOW, 3, "ours"), MODEL)
+        load_pretrained(build_model(MODEL, HOW, 3, "ours"), MODEL, QUIET)
 
 
 def test_the_message_of_a_failed_download_names_the_folder(monkeypatch):
@@ -29,7 +31,7 @@ def test_the_message_of_a_failed_download_names_the_folder(monkeypatch):
 
     monkeypatch.setattr(hub.models.ResNetBackbone, "from_preset", refuse)
     with pytest.raises(UserError, match="no network here.*KAGGLEHUB_CACHE.*weights: null"):
-        load_pretrained(build_model(MODEL, HOW, 3, "ours"), MODEL)
+        load_pretrained(build_model(MODEL, HOW, 3, "ours"), MODEL, QUIET)
 
 
 @pytest.mark.slow
@@ -50,7 +52,7 @@ def test_features_equal_those_of_kerashub(monkeypatch):
     )
     monkeypatch.setattr(hub_weights, "hub_backbone", lambda: theirs)
     model = build_model(MODEL, HOW, 3, "ours")
-    assert load_pretrained(model, MODEL) == {"hub": "KerasHub: resnet_18_imagenet"}
+    assert load_pretrained(model, MODEL, QUIET) == {"hub": "KerasHub: resnet_18_imagenet"}
     images = generator.integers(0, 256, (3, 65, 96, 3)).astype(np.uint8)
     scaled = (images / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     maps = keras.Model(model.input, model.get_layer("average").input).predict(images, verbose=0)

@@ -49,7 +49,7 @@ def test_the_same_numerics_version_gives_the_same_weights(tmp_path):
     """After a deliberate change of arithmetic raise NUMERICS_VERSION, and write the new digest into the golden file."""
     experiment = experiment_from(EXPERIMENT)
     data = prepare(experiment.data)
-    model = build_model(experiment, data, None)
+    model = build_model(experiment, data, None, Console(quiet=True))
     run = RunDirectory.create("golden", tmp_path / "run")
     fit(model, data, experiment, run, Console(quiet=True))
     weights = keras.models.load_model(run.model).get_weights()

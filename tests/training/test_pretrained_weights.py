@@ -11,16 +11,20 @@ import pytest
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
 from kerasexp.config.data_section import Preprocessing
-from kerasexp.config.model_section import EfficientNetV2B0, MobileNetV2, ResNet18, ResNet50
+from kerasexp.config.head_section import Head, ZeroShot
+from kerasexp.config.model_section import EfficientNetV2B0, MobileNet, MobileNetV2, ResNet18, ResNet50
+from kerasexp.console import Console
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
-from kerasexp.models.applications import NETWORKS
-from kerasexp.training import pretrained_weights
+from kerasexp.models.applications import NETWORKS, imagenet_logits
+from kerasexp.training import imagenet_files
+from kerasexp.training.imagenet_files import imagenet_file
 from kerasexp.training.pretrained_weights import load_pretrained
 
 # Keras's networks take seconds to build.
 pytestmark = pytest.mark.slow
 
+QUIET = Console(quiet=True)
 HOW = Preprocessing(size=[32, 32], channels=3)
 RESNET = {"stem": "small", "width": 2}
 
@@ -51,7 +55,7 @@ def test_weights_of_keras_give_the_same_features_as_in_keras(theirs, name):
     reference, folder = theirs
     section = MobileNetV2(weights=str(folder / name))
     model = built(section)
-    assert load_pretrained(model, section)["file"] == str(folder / name)
+    assert load_pretrained(model, section, QUIET)["file"] == str(folder / name)
     images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     expected = reference(keras.applications.mobilenet_v2.preprocess_input(images.astype(np.float32)))
     features = keras.Model(model.input, model.get_layer("out_relu").output)(images)
@@ -77,7 +81,7 @@ def test_a_resnet18_starts_from_our_file_except_for_its_head(name, tmp_path):
     section = ResNet18(weights=name, **RESNET)
     model = built(section)
     before = model.get_layer("logits").get_weights()[0]
-    load_pretrained(model, section)
+    load_pretrained(model, section, QUIET)
     for layer in ("stem_conv", "stage_3_block_1_shortcut", "stage_4_block_2_conv_2"):
         np.testing.assert_array_equal(model.get_layer(layer).get_weights()[0], source.get_layer(layer).get_weights()[0])
     np.testing.assert_array_equal(model.get_layer("logits").get_weights()[0], before)
@@ -85,14 +89,14 @@ def test_a_resnet18_starts_from_our_file_except_for_its_head(name, tmp_path):
 
 def refused(section) -> str:
     with pytest.raises(UserError) as caught:
-        load_pretrained(built(section), section)
+        load_pretrained(built(section), section, QUIET)
     assert [problem.key for problem in caught.value.problems] == ["model.weights"]
     return str(caught.value)
 
 
 def test_weights_of_another_network_are_refused(theirs, tmp_path):
     _, folder = theirs
-    assert "has 104 layers with weights, and the network below its pooling has 40" in refused(
+    assert "has 104 layers with weights, and the network has 40 below its top" in refused(
         ResNet18(weights=str(folder / "mobilenet_notop.h5"), **RESNET)
     )
     assert "has no layer 'stem_conv'" in refused(ResNet18(weights=str(folder / "whole.keras"), **RESNET))
@@ -142,11 +146,11 @@ def test_imagenet_weights_come_from_keras_cache(theirs, tmp_path, monkeypatch):
     _, folder = theirs
     cache = tmp_path / "keras" / "models"
     cache.mkdir(parents=True)
-    file = NETWORKS["mobilenet_v2"].weights(32, 32, False)
+    file = NETWORKS["mobilenet_v2"].weights(MobileNetV2(), 224, False)
     (cache / file.name).write_bytes((folder / "mobilenet_notop.h5").read_bytes())
     section = MobileNetV2()
     model = built(section)
-    assert load_pretrained(model, section)["file"] == str(cache / file.name)
+    assert load_pretrained(model, section, QUIET)["file"] == str(cache / file.name)
     np.testing.assert_array_equal(model.get_layer("Conv1").kernel, theirs[0].get_layer("Conv1").kernel)
 
 
@@ -158,7 +162,10 @@ def test_without_a_connection_the_message_names_file_and_folder(tmp_path, monkey
     message = refused(EfficientNetV2B0())
     url = "https://storage.googleapis.com/tensorflow/keras-applications/efficientnet_v2/efficientnetv2-b0_notop.h5"
     assert "no route to host" in message and url in message and "weights: null" in message
-    assert f"into {tmp_path / 'keras' / 'models'}" in message and "file efficientnetv2-b0_notop.h5" in message
+    cache = tmp_path / "keras" / "models"
+    assert f"Put the file into {cache} or the folder models of $KERASEXP_DATA" in message
+    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
+    assert f"into {cache} or {tmp_path / 'data' / 'models'};" in refused(EfficientNetV2B0())
 
 
 def test_the_wait_for_a_silent_server_is_short(monkeypatch):
@@ -169,19 +176,22 @@ def test_the_wait_for_a_silent_server_is_short(monkeypatch):
         "keras.src.utils.file_utils.urlretrieve", lambda *_: waited.append(socket.getdefaulttimeout()) or 1 / 0
     )
     refused(MobileNetV2())
-    assert waited == [pretrained_weights.TIMEOUT_SECONDS] and socket.getdefaulttimeout() is None
+    assert set(waited) == {imagenet_files.TIMEOUT_SECONDS} and socket.getdefaulttimeout() is None
 
 
 @pytest.mark.parametrize(
-    ("name", "module", "build", "sizes"),
+    ("section", "module", "build", "sizes"),
     [
-        ("resnet50", "resnet", keras.applications.ResNet50, [(224, 224)]),
-        ("mobilenet_v2", "mobilenet_v2", keras.applications.MobileNetV2, [(96, 96), (224, 224), (64, 64)]),
-        ("efficientnet_v2_b0", "efficientnet_v2", keras.applications.EfficientNetV2B0, [(224, 224)]),
+        (ResNet50(), "resnet", keras.applications.ResNet50, [(224, 224)]),
+        (MobileNet(), "mobilenet", keras.applications.MobileNet, [(128, 128), (224, 224), (96, 96)]),
+        (MobileNet(alpha=0.25), "mobilenet", keras.applications.MobileNet, [(224, 224)]),
+        (MobileNetV2(), "mobilenet_v2", keras.applications.MobileNetV2, [(96, 96), (224, 224), (64, 64)]),
+        (MobileNetV2(alpha=0.35), "mobilenet_v2", keras.applications.MobileNetV2, [(224, 224)]),
+        (EfficientNetV2B0(), "efficientnet_v2", keras.applications.EfficientNetV2B0, [(224, 224)]),
     ],
 )
 @pytest.mark.parametrize("with_top", [False, True])
-def test_the_files_are_those_that_keras_would_download(name, module, build, sizes, with_top, monkeypatch):
+def test_the_files_are_those_that_keras_would_download(section, module, build, sizes, with_top, monkeypatch):
     class Asked(Exception):
         pass
 
@@ -189,13 +199,110 @@ def test_the_files_are_those_that_keras_would_download(name, module, build, size
         raise Asked(file_name, origin, cache_subdir, file_hash)
 
     monkeypatch.setattr(f"keras.src.applications.{module}.file_utils.get_file", ask)
+    network = NETWORKS[section.name]
     for height, width in sizes:
-        if with_top and height == 64:
+        has_own = network.side(height, width) == height
+        if with_top and not has_own:
             continue  # Keras has none for such images, and would not build it
-        with pytest.raises(Asked) as asked, pytest.warns() if height == 64 else nullcontext():
-            build(weights="imagenet", include_top=with_top, input_shape=(height, width, 3))
-        ours = NETWORKS[name].weights(height, width, with_top)
+        alpha = {"alpha": section.alpha} if isinstance(section, MobileNet) else {}
+        with pytest.raises(Asked) as asked, nullcontext() if has_own else pytest.warns():
+            build(weights="imagenet", include_top=with_top, input_shape=(height, width, 3), **alpha)
+        ours = network.weights(section, network.side(height, width), with_top)
         assert asked.value.args == (ours.name, ours.url, "models", ours.md5)
+
+
+@pytest.fixture(scope="module")
+def quarter(tmp_path_factory) -> tuple[keras.Model, dict[str, Path]]:
+    """A MobileNet of a quarter of the width with its top, and files of it by their endings."""
+    keras.utils.set_random_seed(3)
+    model = keras.applications.MobileNet(alpha=0.25, weights=None, input_shape=(32, 32, 3))
+    folder = tmp_path_factory.mktemp("quarter")
+    files = {ending: folder / f"with_top{ending}" for ending in (".keras", ".weights.h5", ".h5")}
+    model.save(files[".keras"])
+    model.save_weights(files[".weights.h5"])
+    with h5py.File(files[".h5"], "w") as file:
+        save_weights_to_hdf5_group(file, model)
+    return model, files
+
+
+ZERO_SHOT = ZeroShot(outputs={"a": [0], "b": [1], "c": [2]})
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".h5"])
+def test_a_file_with_its_top_is_read_with_or_without_it(quarter, ending):
+    theirs, files = quarter
+    section = MobileNet(alpha=0.25, weights=str(files[ending]))
+    model = built(section)
+    before = model.get_layer("logits").get_weights()[0]
+    load_pretrained(model, section, QUIET)
+    last, first = model.get_layer("conv_pw_13").get_weights(), model.get_layer("conv1").get_weights()
+    np.testing.assert_array_equal(last[0], theirs.get_layer("conv_pw_13").get_weights()[0])
+    np.testing.assert_array_equal(first[0], theirs.get_layer("conv1").get_weights()[0])
+    np.testing.assert_array_equal(model.get_layer("logits").get_weights()[0], before)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    inputs = keras.Input((32, 32, 3), dtype="uint8")
+    logits = imagenet_logits(section, inputs)
+    whole = keras.Model(inputs, keras.layers.Identity(name="logits")(logits))
+    load_pretrained(whole, section.model_copy(update={"head": Head(zero_shot=ZERO_SHOT)}), QUIET)
+    probabilities = theirs.predict(keras.applications.mobilenet.preprocess_input(images.astype(np.float32)), verbose=0)
+    np.testing.assert_allclose(keras.ops.softmax(whole(images)), probabilities, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["whole.keras", "own.weights.h5", "mobilenet_notop.h5"])
+def test_a_file_without_a_top_is_refused_where_the_imagenet_classes_are_read(theirs, name):
+    section = MobileNetV2(weights=str(theirs[1] / name), head=Head(zero_shot=ZERO_SHOT))
+    inputs = keras.Input((32, 32, 3), dtype="uint8")
+    whole = keras.Model(inputs, keras.layers.Identity(name="logits")(imagenet_logits(section, inputs)))
+    with pytest.raises(UserError, match=r"mobilenet_v2 with its top has 3,538,984; .* needs a file with the top"):
+        load_pretrained(whole, section, QUIET)
+
+
+@pytest.mark.parametrize("top", [False, True])
+@pytest.mark.parametrize("place", ["keras/models", "data/models"])
+def test_imagenet_weights_are_found_in_both_places_for_every_size(quarter, top, place, tmp_path, monkeypatch, capsys):
+    """Below the top, the file with the top serves too; the weights of 224 serve where those of 128 are not to be had."""
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", lambda *_: 1 / 0)
+    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
+    theirs, files = quarter
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    file = folder / "mobilenet_2_5_224_tf.h5"
+    file.write_bytes(files[".h5"].read_bytes())
+    section = MobileNet(alpha=0.25)
+    assert imagenet_file(section, 224, 224, top) == (file, None)
+    found, note = imagenet_file(section, 128, 128, top)
+    assert found == file and note.endswith("those for 224x224 images; there are none for 128x128 here")
+    model = built(section)
+    origin = load_pretrained(model, section, Console())
+    assert origin["note"] in capsys.readouterr().out and "none for 32x32 here" in origin["note"]
+    np.testing.assert_array_equal(model.get_layer("conv1").get_weights()[0], theirs.get_layer("conv1").get_weights()[0])
+
+
+def test_an_incomplete_download_in_keras_cache_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", lambda *_: 1 / 0)
+    file = NETWORKS["resnet50"].weights(ResNet50(), 224, False)
+    for place in ("keras", "data"):
+        (tmp_path / place / "models").mkdir(parents=True)
+        (tmp_path / place / "models" / file.name).write_bytes(b"half of it")
+    with pytest.raises(UserError, match=file.name):
+        imagenet_file(ResNet50(), 224, 224, False)
+    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path / "data"))
+    assert imagenet_file(ResNet50(), 224, 224, False)[0] == tmp_path / "data" / "models" / file.name
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("section", "top"),
+    [(MobileNet(), True), (MobileNet(), False), (MobileNetV2(), False), (MobileNetV2(alpha=0.35), False)],
+)
+def test_published_weights_fit(section, top):
+    """The real files, by the names of Keras's cache."""
+    path, _ = imagenet_file(section, 96, 96, top)
+    assert path.parent.name == "models"
+    model = built(section)
+    load_pretrained(model, section.model_copy(update={"weights": str(path)}), QUIET)
+    features = keras.Model(model.input, model.get_layer("average").output)(np.full((1, 32, 32, 3), 128, np.uint8))
+    assert 0.01 < float(keras.ops.std(features)) < 10
 
 
 def test_a_runs_identity_contains_the_weights_content_and_not_their_path(cli, tiny_yaml, tmp_path):
@@ -232,5 +339,5 @@ def test_a_run_without_its_weights_writes_nothing(cli, tiny_yaml, monkeypatch):
     )
     for command in ("run", "check"):
         answer = cli(command, experiment)
-        assert answer.code == 2 and "model.weights: the ImageNet weights could not be downloaded" in answer.err
+        assert answer.code == 2 and "model.weights: the ImageNet weights are in neither place" in answer.err
     assert not Path("runs").exists()
