@@ -20,6 +20,7 @@ from kerasexp.commands.pack import pack
 from kerasexp.commands.predict import predict
 from kerasexp.commands.report import report
 from kerasexp.commands.run import run
+from kerasexp.commands.runs import runs
 from kerasexp.commands.schema import schema
 from kerasexp.commands.search import search
 from kerasexp.commands.show import show
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(runs, name="runs")
 
 
 def _print_version(is_asked: bool) -> None:

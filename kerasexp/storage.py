@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Largest `scratch_array`, in bytes, that is kept in memory.
 IN_MEMORY = 2 * 2**30
+# `is_locked` holds a free lock for a moment; who wants the lock then waits so long at most, and tries so often.
+PROBE_SECONDS, TRY_AGAIN_SECONDS = 0.2, 0.02
 
 
 @contextmanager
@@ -259,7 +261,7 @@ def exclusive_lock(path: Path, before_waiting: Callable[[], None] | None = None)
     path.open("ab").close()  # what cannot be created is an error; what cannot be locked is not
     lock, waited = FileLock(path, fallback_to_soft=False), False
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PROBE_SECONDS, poll_interval=TRY_AGAIN_SECONDS)
     except Timeout:
         if before_waiting is None:
             raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(path)) from None
@@ -275,6 +277,23 @@ def exclusive_lock(path: Path, before_waiting: Callable[[], None] | None = None)
         with suppress(OSError):
             path.unlink()
         lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process, this one included, holds the lock of `exclusive_lock`; False if locks do not work there."""
+    from filelock import FileLock, Timeout
+
+    if not path.is_file():
+        return False
+    lock = FileLock(path, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
+    lock.release()
+    return False
 
 
 @cache

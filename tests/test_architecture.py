@@ -24,6 +24,7 @@ LEVELS = [
     {"studies"},
     {"search"},
     {"api"},
+    {"browser"},
     {"commands"},
     {"cli"},
     {"__main__"},

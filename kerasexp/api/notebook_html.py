@@ -94,7 +94,8 @@ def study_html(study: FinishedStudy) -> str:
 
 def search_html(search: FinishedSearch) -> str:
     """Return the best trials of a search, and the study of the winner."""
-    from kerasexp.search.table import LISTED, short_names, value_text
+    from kerasexp.config.setting_text import short_names, value_text
+    from kerasexp.search.table import LISTED
 
     results = search.results
     names, ranked = short_names(results.search.space.domains), results.ranked[:LISTED]

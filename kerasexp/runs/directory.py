@@ -69,7 +69,7 @@ class RunDirectory(RunFiles):
     def sweep(self) -> None:
         """Remove temporary files that a killed process, or a full disk, has left."""
         for path in self.path.rglob(".*"):
-            if path.is_file() and path.name != ".lock":
+            if path.is_file() and path.name != self.lock.name:
                 with suppress(OSError):
                     path.unlink()
 
@@ -93,11 +93,10 @@ class RunDirectory(RunFiles):
             DirectoryInUse: another process has locked it.
             RunError: the disk is full, or the place cannot be written.
         """
-        lock = self.path / ".lock"
         with ExitStack() as stack:
-            with write_errors(lock):
+            with write_errors(self.lock):
                 try:
-                    stack.enter_context(exclusive_lock(lock))
+                    stack.enter_context(exclusive_lock(self.lock))
                 except BlockingIOError:
                     message = "another process is writing to it; wait for it, or name another --run-dir"
                     raise DirectoryInUse(Problem(message, str(self.path))) from None

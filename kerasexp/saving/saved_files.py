@@ -23,6 +23,8 @@ class RunFiles:
     curve = property(lambda self: self.path / "curve.csv")
     gradients = property(lambda self: self.path / "gradients.csv")
     metrics = property(lambda self: self.path / "metrics.json")
+    tags = property(lambda self: self.path / "tags.json")
+    lock = property(lambda self: self.path / ".lock")
     predictions = property(lambda self: self.path / "predictions.csv")
     confusion = property(lambda self: self.path / "confusion.csv")
     report = property(lambda self: self.path / "report.html")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kerasexp.config.setting_text import value_text
 from kerasexp.search.results import SearchResults, Trial
-from kerasexp.search.table import value_text
 
 
 def write_hparams(folder: Path, trial: Trial, results: SearchResults) -> None:

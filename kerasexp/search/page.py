@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasexp.config.setting_text import short_names, value_text
 from kerasexp.config.space_section import Domain
 from kerasexp.data.file_accounting import counted
 from kerasexp.plots.search_plots import (
@@ -21,7 +22,6 @@ from kerasexp.report.html import DrawnPlot, Plot, render
 from kerasexp.report.report_missing_parts import Failure, draw_all, rendered
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.results import Importance, SearchResults, Trial, axis_position, importance
-from kerasexp.search.table import short_names, value_text
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.studies.run import FinishedStudy
 from kerasexp.studies.table import difference_sentences, with_spread

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from kerasexp.config.setting_text import short_names, value_text
 from kerasexp.data.file_accounting import counted
 from kerasexp.search.results import SearchResults, Trial
 from kerasexp.storage import csv_text
@@ -54,23 +54,3 @@ def best_lines(results: SearchResults) -> Iterator[str]:
 def values_text(values: dict[str, Any]) -> str:
     """Return the values of a trial on one line, with short names."""
     return ", ".join(f"{short_names(values)[name]} {value_text(value)}" for name, value in values.items())
-
-
-def short_names(names) -> dict[str, str]:
-    """Return for each dotted key as few of its last parts as identify it among the others."""
-    found = {}
-    for name in names:
-        parts = name.split(".")
-        for count in range(1, len(parts) + 1):
-            end = ".".join(parts[-count:])
-            if sum(other == end or other.endswith(f".{end}") for other in names) == 1 and not parts[-count].isdecimal():
-                break
-        found[name] = end
-    return found
-
-
-def value_text(value: Any) -> str:
-    """Return a short text for a value."""
-    if isinstance(value, bool) or value is None or isinstance(value, list | dict):
-        return json.dumps(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

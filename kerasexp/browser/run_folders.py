@@ -1,0 +1,86 @@
+"""The directories of runs, studies and searches below a folder, and whether they have changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kerasexp.saving.saved_files import RunFiles
+
+# What makes a directory one of a study or a search, in the order of precedence.
+SUMMARIES = {"search": "search.json", "study": "study.json"}
+# What an entry is read from: of a run, and beside it or a summary.
+_RUN = RunFiles(Path())
+MANIFEST, FILES = _RUN.manifest.name, tuple(path.name for path in (_RUN.metrics, _RUN.tags, _RUN.history))
+# Folders of a study or a search that hold no run.
+WITHOUT_RUNS = {"plots", "tensorboard", "checkpoint", "state"}
+# Runs of a search's confirmation are 6 levels below the folder of all runs.
+DEEPEST = 10
+
+
+@dataclass(frozen=True)
+class FoundFolder:
+    """A directory of a run, a study or a search.
+
+    Attributes:
+        path: relative to the folder of all runs, with `/`.
+        kind: run, trial, study or search.
+        parent: the path of the study or the search that it belongs to; None for none.
+        fingerprint: another one when a file has been written since.
+        changed: when the manifest or summary was written last, in UTC, to the second.
+    """
+
+    path: str
+    kind: str
+    parent: str | None
+    fingerprint: str
+    changed: str
+
+
+def find_folders(root: Path) -> Iterator[FoundFolder]:
+    """Yield the directories of runs, studies and searches below a folder, and the folder itself if it is one.
+
+    A run directory is not searched for others, nor are hidden folders. Links to folders are not followed.
+    """
+    yield from _below(str(root), ".", None, False, DEEPEST)
+
+
+def _below(root: str, path: str, parent: str | None, in_search: bool, depth: int) -> Iterator[FoundFolder]:
+    place = os.path.join(root, path)
+    if (written := _stat(os.path.join(place, MANIFEST))) is not None:
+        yield _found(place, path, "trial" if in_search else "run", parent, written)
+        return
+    for kind, file in SUMMARIES.items():
+        if (written := _stat(os.path.join(place, file))) is not None:
+            yield _found(place, path, kind, parent, written)
+            parent, in_search = path, kind == "search"
+            break
+    for name in _folders(place) if depth else ():
+        below = name if path == "." else f"{path}/{name}"
+        yield from _below(root, below, parent, in_search and name != "confirmation", depth - 1)
+
+
+def _folders(place: str) -> list[str]:
+    """Return the names of the folders in a folder; none if it cannot be read or has just been deleted."""
+    with suppress(OSError), os.scandir(place) as held:
+        names = [each.name for each in held if each.is_dir(follow_symlinks=False)]
+        return sorted(name for name in names if not name.startswith(".") and name not in WITHOUT_RUNS)
+    return []
+
+
+def _found(place: str, path: str, kind: str, parent: str | None, written: os.stat_result) -> FoundFolder:
+    others = (_stat(os.path.join(place, name)) for name in FILES)
+    fingerprint = " ".join("-" if s is None else f"{s.st_mtime_ns}.{s.st_ino}.{s.st_size}" for s in (written, *others))
+    changed = datetime.fromtimestamp(written.st_mtime, UTC).isoformat(timespec="seconds")
+    return FoundFolder(path, kind, parent, fingerprint, changed)
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None

@@ -1,0 +1,240 @@
+"""The index of a folder of runs: a SQLite database in the cache that follows the folder, and can be deleted at any time.
+
+It holds one value per key and entry, so a question reads only the keys that it is about, however many a run has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasexp.browser.filter_expression import Value
+from kerasexp.browser.run_entries import SECTION, Entry, as_value, read_entry
+from kerasexp.browser.run_folders import FoundFolder, find_folders
+from kerasexp.config.section_base import KIND_KEYS
+from kerasexp.config.setting_text import short_names, value_text
+from kerasexp.environment import cache_folder
+from kerasexp.errors import Problem, UserError
+from kerasexp.saving.saved_files import RunFiles
+from kerasexp.storage import is_locked
+
+# Part of the name of the file: raise it whenever the tables or the entries change.
+VERSION = 1
+# How long to wait for another process that updates the same index.
+WAIT_SECONDS = 20
+TABLES = """
+CREATE TABLE IF NOT EXISTS entries (
+  id INTEGER PRIMARY KEY, path TEXT UNIQUE, kind TEXT, family TEXT, state TEXT, fingerprint TEXT);
+CREATE INDEX IF NOT EXISTS of_family ON entries (family);
+CREATE TABLE IF NOT EXISTS keys (id INTEGER PRIMARY KEY, name TEXT UNIQUE, is_setting INTEGER);
+CREATE TABLE IF NOT EXISTS held (key INTEGER, entry INTEGER, value, PRIMARY KEY (key, entry)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS of_entry ON held (entry);
+"""
+# States that a process writes first and replaces at its end: without a process they are over.
+UNENDED = {"running": "killed", "unfinished": "unfinished"}
+# Keys that do not distinguish the runs of a study, a search or a name.
+INDISTINCT = ("name", "report", "reported")
+
+
+class RunIndex:
+    """The runs, studies and searches below a folder.
+
+    Args:
+        root: the folder.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+
+    def __init__(self, root: Path):
+        if not root.is_dir():
+            message = "is not a folder" if root.exists() else "no such folder; name the folder of your runs"
+            raise UserError(Problem(message, str(root)))
+        self.root = root.resolve()
+        name = hashlib.sha256(str(self.root).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        self._file = cache_folder() / "runs" / f"{name}_{VERSION}.sqlite"
+
+    def refresh(self) -> None:
+        """Read what has been written below the folder since the last time, and forget what has been deleted."""
+        with self._opened() as base:
+            base.execute("BEGIN IMMEDIATE")
+            _Update(base, self.root).all()
+            base.execute("COMMIT")
+
+    def keys(self) -> list[str]:
+        """Return the keys that any entry has, sorted."""
+        with self._opened() as base:
+            return [name for (name,) in base.execute("SELECT name FROM keys ORDER BY name")]
+
+    def rows(self, keys: Iterable[str]) -> list[dict[str, Value]]:
+        """Return the values of all entries under these keys; a row lacks those that its entry has not."""
+        with self._opened() as base:
+            found: dict[int, dict[str, Value]] = {entry: {} for (entry,) in base.execute("SELECT id FROM entries")}
+            question = "SELECT entry, value FROM held WHERE key = (SELECT id FROM keys WHERE name = ?)"
+            for key in dict.fromkeys(keys):
+                for entry, value in base.execute(question, (key,)):
+                    if entry in found:
+                        found[entry][key] = value
+            return list(found.values())
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """Open the database; a damaged one is deleted and made again."""
+        with closing(self._connection()) as base:
+            yield base
+
+    def _connection(self) -> sqlite3.Connection:
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return _connect(self._file)
+        except sqlite3.DatabaseError:
+            with suppress(OSError):
+                self._file.unlink()
+        try:
+            return _connect(self._file)
+        except sqlite3.Error as error:
+            message = f"the index of runs cannot be written ({error}); set KERASEXP_CACHE to a folder that can"
+            raise UserError(Problem(message, str(self._file))) from None
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    base = sqlite3.connect(file, timeout=WAIT_SECONDS, isolation_level=None)
+    try:
+        # What a loss of power destroys here is made again.
+        base.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; {TABLES}")
+    except sqlite3.Error:
+        base.close()
+        raise
+    return base
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the index has of a directory."""
+
+    id: int
+    family: str
+    state: str
+    fingerprint: str
+
+
+class _Update:
+    """One update of an index, within a transaction."""
+
+    def __init__(self, base: sqlite3.Connection, root: Path):
+        self._base, self._root = base, root
+        self._keys = {name: id for id, name in base.execute("SELECT id, name FROM keys")}
+        question = "SELECT path, id, family, state, fingerprint FROM entries"
+        self._known = {path: _Known(*rest) for path, *rest in base.execute(question)}
+
+    def all(self) -> None:
+        """Read new and changed entries, forget deleted ones, and see which processes are still there."""
+        changed, here = set(), set()
+        for found in find_folders(self._root):
+            here.add(found.path)
+            known = self._known.get(found.path)
+            if known is None or known.fingerprint != found.fingerprint:
+                changed |= self._read(found, known)
+        for path in self._known.keys() - here:
+            changed.add(self._known[path].family)
+            self._forget(self._known.pop(path).id)
+        for family in changed:
+            self._write_changes(family)
+        for path, known in self._known.items():
+            self._write_status(path, known)
+
+    def _read(self, found: FoundFolder, known: _Known | None) -> set[str]:
+        """Read an entry; return the family whose differences must be found again, if any."""
+        entry = read_entry(self._root, found)
+        if entry is None:
+            return set()
+        if known is not None:
+            self._forget(known.id)
+        family = found.parent or str(entry.values.get("name", ""))
+        row = (found.path, found.kind, family, entry.state, found.fingerprint)
+        question = "INSERT INTO entries (path, kind, family, state, fingerprint) VALUES (?, ?, ?, ?, ?)"
+        id = self._base.execute(question, row).lastrowid
+        self._write(id, entry)
+        self._known[found.path] = _Known(id, family, entry.state, found.fingerprint)
+        return {family}
+
+    def _write(self, id: int, entry: Entry) -> None:
+        held: Mapping[str, Value] = {**entry.settings, **entry.values}
+        rows = [(self._key(key, key in entry.settings), id, value) for key, value in held.items()]
+        question = "INSERT OR REPLACE INTO held VALUES (?, ?, ?)"
+        self._base.executemany(question, [row for row in rows if row[2] is not None])
+
+    def _key(self, name: str, is_setting: bool = False) -> int:
+        if name not in self._keys:
+            question = "INSERT INTO keys (name, is_setting) VALUES (?, ?)"
+            self._keys[name] = self._base.execute(question, (name, is_setting)).lastrowid
+        return self._keys[name]
+
+    def _forget(self, id: int) -> None:
+        self._base.execute("DELETE FROM held WHERE entry = ?", (id,))
+        self._base.execute("DELETE FROM entries WHERE id = ?", (id,))
+
+    def _write_changes(self, family: str) -> None:
+        """Write for each run of a study, a search or a name what distinguishes it from the others, as `changes`."""
+        # CROSS JOIN keeps this order: the other way round, every family would read all runs.
+        question = (
+            "SELECT keys.name, held.entry, held.value FROM entries CROSS JOIN held ON held.entry = entries.id "
+            "CROSS JOIN keys ON keys.id = held.key WHERE entries.family = ? AND keys.is_setting ORDER BY keys.id"
+        )
+        settings: dict[str, dict[int, Value]] = defaultdict(dict)
+        for name, entry, value in self._base.execute(question, (family,)):
+            settings[name][entry] = value
+        question = "SELECT id, kind FROM entries WHERE family = ? AND kind IN ('run', 'trial') ORDER BY path"
+        kinds = dict(self._base.execute(question, (family,)).fetchall())
+        texts = _changes(settings, list(kinds), "trial" in kinds.values())
+        key = self._key("changes")
+        self._base.executemany("DELETE FROM held WHERE key = ? AND entry = ?", [(key, entry) for entry in kinds])
+        rows = [(key, entry, text) for entry, text in texts.items()]
+        self._base.executemany("INSERT INTO held VALUES (?, ?, ?)", rows)
+
+    def _write_status(self, path: str, known: _Known) -> None:
+        """Write the status, which for a process without an end depends on whether it is still there."""
+        status = known.state
+        if status in UNENDED:
+            status = "running" if is_locked(RunFiles(self._root / path).lock) else UNENDED[status]
+        question = "INSERT OR REPLACE INTO held VALUES (?, ?, ?)"
+        held = "SELECT 1 FROM held WHERE key = ? AND entry = ? AND value = ?"
+        row = (self._key("status"), known.id, as_value(status))
+        if self._base.execute(held, row).fetchone() is None:
+            self._base.execute(question, row)
+
+
+def _changes(settings: Mapping[str, Mapping[int, Value]], entries: list[int], in_search: bool) -> dict[int, str]:
+    """Return for each run of a family what differs, such as `learning_rate 0.01, seed 1`.
+
+    The base is what most of the runs have, and of a tie what the first has. A trial of a search has no base: all values of its
+    domains are returned.
+    """
+    held = {name: [values.get(entry) for entry in entries] for name, values in settings.items()}
+    distinct = {
+        name: Counter(values).most_common(1)[0][0]
+        for name, values in held.items()
+        if len(set(values)) > 1 and SECTION not in values and name.partition(".")[0] not in INDISTINCT
+    }
+    names = [name for name in distinct if not _is_kind(name, distinct)]
+    short, found = short_names(names), {}
+    for place, entry in enumerate(entries):
+        own = {name: held[name][place] for name in names if entry in settings[name]}
+        parts = [
+            f"{short[name]} {value_text(value)}" for name, value in own.items() if in_search or value != distinct[name]
+        ]
+        if parts:
+            found[entry] = ", ".join(parts)
+    return found
+
+
+def _is_kind(name: str, distinct: Container[str]) -> bool:
+    """Return whether a key only repeats the word that stands for its section, as `model.name` repeats `model`."""
+    section, _, key = name.rpartition(".")
+    return key in KIND_KEYS and section in distinct
