@@ -19,6 +19,7 @@ from kerasexp.commands.new import new
 from kerasexp.commands.pack import pack
 from kerasexp.commands.predict import predict
 from kerasexp.commands.report import report
+from kerasexp.commands.reproduce import reproduce
 from kerasexp.commands.run import run
 from kerasexp.commands.runs import runs
 from kerasexp.commands.schema import schema
@@ -36,6 +37,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "predict": predict,
     "report": report,
+    "reproduce": reproduce,
     "compare": compare,
     "diagnose": diagnose,
     "export": export,

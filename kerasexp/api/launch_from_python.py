@@ -15,6 +15,7 @@ from kerasexp.config.yaml_paths import with_home
 from kerasexp.console import Console
 from kerasexp.custom.trust import approve
 from kerasexp.errors import Interrupted, Problem, UserError, listing
+from kerasexp.runs.provenance import find_provenance, remember_provenance
 
 if TYPE_CHECKING:
     from kerasexp.api.run_result import Run
@@ -162,6 +163,7 @@ def launch_run(
         given = "--jobs" if jobs > 1 else "--quick" if quick else "--variant"
         message = "is for studies, which have `variants` or `seeds`; this is one experiment"
         raise UserError(Problem(message, place, given))
+    remember_provenance(find_provenance(place))
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
@@ -185,6 +187,7 @@ def launch_search(
             "learning_rate: {float: [0.0001, 0.01], sampling: log}"
         )
         raise UserError(Problem(message, place))
+    remember_provenance(find_provenance(place))
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()

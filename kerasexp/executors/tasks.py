@@ -12,6 +12,7 @@ from kerasexp.console import Console
 from kerasexp.custom.trust import grant, trusted_digests
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.errors import DirectoryInUse, Interrupted, KerasexpError, NonFiniteLoss
+from kerasexp.runs.provenance import Provenance, provenance, remember_provenance
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Task:
         trial: whether this is a trial of a search: evaluated on `val` only, without a report, continuing `parent`.
         parent: the directory of a trial of fewer epochs.
         trusted: digests of the code of users that may run, as known where the task was made.
+        provenance: of the command that made the task.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Task:
     trial: bool = False
     parent: Path | None = None
     trusted: frozenset[str] = field(default_factory=trusted_digests)
+    provenance: Provenance = field(default_factory=provenance, repr=False)
 
 
 class FailureKind(StrEnum):
@@ -70,6 +73,7 @@ def run_task(task: Task, cache: DataCache) -> TaskResult:
     from kerasexp.backend import import_tensorflow
 
     grant(task.trusted)
+    remember_provenance(task.provenance)
     import_tensorflow()
     import keras
 

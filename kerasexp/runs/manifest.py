@@ -20,6 +20,7 @@ from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
 from kerasexp.models.flops import flops
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.identity import NUMERICS_VERSION, Identity
+from kerasexp.runs.provenance import provenance
 from kerasexp.runs.run_request import Upstream
 from kerasexp.storage import write_json, write_text
 from kerasexp.training.initial_model import InitialModel
@@ -61,6 +62,7 @@ def describe(
         "init": init,
         "versions": versions(),
         "hardware": hardware(),
+        "provenance": provenance().manifest_entry(),
         "times": {"started": now(), "data_seconds": round(data.seconds, 3)},
     }
 
@@ -108,6 +110,8 @@ def recorded(
         copied = copied_code((part for _, part in custom_parts(experiment)), run.path)
         write_text(run.experiment, resolved_yaml(experiment, copied))
         write_json(run.manifest, manifest)
+        if not is_resumed:
+            provenance().write_diff(run)
         try:
             yield
             manifest["status"] = "finished"
@@ -132,6 +136,8 @@ def _continue(run: RunDirectory, manifest: dict[str, Any], experiment: Experimen
         return
     manifest["times"]["started"] = before["times"]["started"]
     manifest["resumed"] = [*before.get("resumed", []), now()]
+    # The diff in the directory is that of the beginning.
+    manifest["provenance"], manifest["resumed_by"] = before.get("provenance"), manifest["provenance"]
     console.line(f"resuming {run.path}")
     epochs, planned = experiment.training.epochs, load_experiment(run.experiment).training.epochs
     schedule = experiment.training.schedule

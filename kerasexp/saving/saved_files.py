@@ -23,6 +23,7 @@ class RunFiles:
     curve = property(lambda self: self.path / "curve.csv")
     gradients = property(lambda self: self.path / "gradients.csv")
     metrics = property(lambda self: self.path / "metrics.json")
+    diff = property(lambda self: self.path / "uncommitted.diff")
     tags = property(lambda self: self.path / "tags.json")
     lock = property(lambda self: self.path / ".lock")
     predictions = property(lambda self: self.path / "predictions.csv")

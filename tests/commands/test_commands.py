@@ -24,6 +24,7 @@ COMMANDS = [
     "list",
     "evaluate",
     "report",
+    "reproduce",
     "compare",
     "predict",
     "export",
