@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from kerasexp.api.classifier import Classifier, open_checkpoint
+    from kerasexp.api.classifier import Classifier, Ensemble, ensemble, open_checkpoint
     from kerasexp.api.image_predictions import ImagePredictions
     from kerasexp.api.launch_from_python import run, search
     from kerasexp.api.loaded_experiment import load
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kerasexp.errors import Interrupted, KerasexpError, RunError, UserError
 
 _MODULES = {
-    "kerasexp.api.classifier": ("Classifier", "open_checkpoint"),
+    "kerasexp.api.classifier": ("Classifier", "Ensemble", "ensemble", "open_checkpoint"),
     "kerasexp.api.image_predictions": ("ImagePredictions",),
     "kerasexp.api.launch_from_python": ("run", "search"),
     "kerasexp.api.loaded_experiment": ("load",),
@@ -42,6 +42,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 __all__ = [
     "Classifier",
+    "Ensemble",
     "Experiment",
     "ImagePredictions",
     "Interrupted",
@@ -55,6 +56,7 @@ __all__ = [
     "StudyResult",
     "UserError",
     "compare",
+    "ensemble",
     "load",
     "open_checkpoint",
     "open_run",

@@ -49,10 +49,15 @@ def experiment_option(context: typer.Context, value: Path) -> Path:
     return value
 
 
-def checkpoint_option(context: typer.Context, value: Path) -> Path:
-    """Return the path or the name of a checkpoint, and say if the name is also that of a shipped one, which is not used."""
+def checkpoint_option(context: typer.Context, value: Any) -> Any:
+    """Return the path or the name of a checkpoint, and say if the name is also that of a shipped one, which is not used.
+
+    Of several checkpoints, return each.
+    """
     from kerasexp.config.shipped_files import shipped_checkpoints
 
+    if value is None or isinstance(value, list | tuple):
+        return value and [checkpoint_option(context, item) for item in value]
     value = with_homes(value)
     shipped = shipped_checkpoints().get(str(value))
     has_model = any((value / place / "model.keras").is_file() for place in ("", "checkpoint"))
@@ -132,13 +137,30 @@ TrustCode = Annotated[
         "--trust-code", help="Let code run that is not yours, after you have read it; remembered until it changes."
     ),
 ]
+A_CHECKPOINT = "A checkpoint folder, a run directory, a model.keras, or the name of a shipped checkpoint"
 CheckpointPath = Annotated[
     Path,
     typer.Argument(
         metavar="CHECKPOINT",
-        help="A checkpoint folder, a run directory, a model.keras, or the name of a shipped checkpoint.",
+        help=f"{A_CHECKPOINT}.",
         callback=checkpoint_option,
         autocompletion=complete_checkpoint,
+    ),
+]
+CheckpointPaths = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="CHECKPOINT...",
+        help=f"{A_CHECKPOINT}; several predict together.",
+        callback=checkpoint_option,
+        autocompletion=complete_checkpoint,
+    ),
+]
+Tta = Annotated[
+    bool,
+    typer.Option(
+        "--tta",
+        help="Test-time augmentation: predict each image moved by a pixel or so, too, and mirrored if training did.",
     ),
 ]
 

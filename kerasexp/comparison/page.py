@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 
 from kerasexp.comparison.convergence_comparison import SHARES
-from kerasexp.comparison.results import (
-    Comparison,
-    Difference,
-    exclusively_correct,
-    settings_that_differ,
-    training_summary,
-)
+from kerasexp.comparison.results import Comparison, exclusively_correct, settings_that_differ, training_summary
 from kerasexp.data.label_sets import as_classes, is_multi_label
 from kerasexp.data.prepared_data import Split
+from kerasexp.evaluation.paired_difference import Difference
 from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
 from kerasexp.plots.sample_grid import plot_disagreements
 from kerasexp.report.html import Plot, render

@@ -13,31 +13,8 @@ from kerasexp.comparison.convergence_comparison import Convergence, Curve, conve
 from kerasexp.config import Experiment
 from kerasexp.config.section_base import Section
 from kerasexp.errors import listing
-from kerasexp.evaluation.intervals import holm, mcnemar, paired_interval
+from kerasexp.evaluation.paired_difference import Difference, differences
 from kerasexp.runs.finished_run import FinishedRun
-
-SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A run's test accuracy minus that of the first run, on the same images.
-
-    Attributes:
-        difference: of the accuracies.
-        low, high: its 95 % interval.
-        only_first, only_this: number of images that only one of the two classifies correctly.
-        p_value: of McNemar's exact test; with more than two runs adjusted for their number (Holm).
-        verdict: the conclusion, in words.
-    """
-
-    difference: float
-    low: float
-    high: float
-    only_first: int
-    only_this: int
-    p_value: float
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -187,25 +164,9 @@ def exclusively_correct(runs: list[FinishedRun]) -> tuple[list[np.ndarray], np.n
 
 
 def _differences(runs: list[FinishedRun], labels: list[str]) -> list[Difference | None]:
-    first = _correct_by_name(runs[0])
-    tables = []
-    for run in runs[1:]:
-        this = _correct_by_name(run)
-        only_first = sum(correct and not this[name] for name, correct in first.items())
-        only_this = sum(this[name] and not correct for name, correct in first.items())
-        tables.append((only_first, only_this))
-    p_values = holm([mcnemar(*table) for table in tables])
-    found: list[Difference | None] = [None]
-    for label, (only_first, only_this), p_value in zip(labels[1:], tables, p_values, strict=True):
-        difference = (only_this - only_first) / len(first)
-        low, high = paired_interval(only_first, only_this, len(first))
-        verdict = (
-            "no difference can be claimed"
-            if p_value >= SIGNIFICANT
-            else f"{label if difference > 0 else labels[0]} is better on these images"
-        )
-        found.append(Difference(difference, low, high, only_first, only_this, p_value, verdict))
-    return found
+    names = runs[0].predictions.names
+    first, *others = ([found[name] for name in names] for found in map(_correct_by_name, runs))
+    return [None, *differences(np.array(first), [np.array(other) for other in others], labels)]
 
 
 def _correct_by_name(run: FinishedRun) -> dict[str, bool]:

@@ -75,6 +75,9 @@ class Preprocessing(Section):
         return self
 
 
+Flip = Literal["horizontal", "vertical", "both"] | bool
+
+
 class Augmentation(Section):
     """Random changes of the training images, different in every epoch: a function of (seed, epoch, index)."""
 
@@ -82,7 +85,7 @@ class Augmentation(Section):
     shift: float = Field(0, ge=0, le=1, description="Largest shift, as a fraction of the size, either way.")
     zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side, as a fraction, either way.")
     shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
-    flip: Literal["horizontal", "vertical", "both"] | bool = Field(
+    flip: Flip = Field(
         False,
         description="Mirror every second image: horizontal, left to right, which true also stands for; vertical, upside down; "
         "both: each at random. Not for characters.",

@@ -59,7 +59,7 @@ def fit_temperature(predictions: Predictions) -> float:
     predictions = predictions.bounded
     if predictions.correct.all():
         return 1.0
-    logits, labels = log_probabilities(predictions), predictions.y_true
+    logits, labels = log_probabilities(predictions.y_score), predictions.y_true
     rows = np.arange(len(labels))
 
     def nll(log_temperature: float) -> float:

@@ -1,4 +1,4 @@
-"""`evaluate`: the metrics of a saved checkpoint on other data."""
+"""`evaluate`: the metrics of saved checkpoints on other data."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+
 from kerasexp.config.code_reference import is_code, located
 from kerasexp.config.data_section import Data, DataSource, SourceName
 from kerasexp.config.multi_label_rules import may_have_several_labels, one_label_only
 from kerasexp.config.section_validation import validated
 from kerasexp.config.yaml_merging import apply_overrides
 from kerasexp.data.file_accounting import fault_lines
-from kerasexp.data.prepared_data import decode_split
+from kerasexp.data.prepared_data import Split, decode_split
+from kerasexp.data.source import Source
 from kerasexp.data.value_range import range_sentences
 from kerasexp.errors import Problem, UserError, closest, listing
-from kerasexp.evaluation.custom_metrics import metrics_of_run, trusted_metrics
+from kerasexp.evaluation.custom_metrics import CustomMetrics, metrics_of_run, trusted_metrics
 from kerasexp.evaluation.data_for_checkpoint import (
     load_for_checkpoint,
     taken_for,
     with_checkpoint_labels,
     with_class_names,
 )
+from kerasexp.evaluation.ensemble import Ensemble, load_ensemble
+from kerasexp.evaluation.ensemble_predictions import predict_together
 from kerasexp.evaluation.metrics import compute_metrics
-from kerasexp.evaluation.predictions import predict_split
-from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, load_checkpoint
+from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint
 
 
 def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> Data:
@@ -49,39 +53,36 @@ def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> 
     return validated(Data, data, "--data", {})
 
 
-def evaluate_checkpoint(path: Path, data: Data, same_classes: Sequence[str], format: str) -> str:
-    """Evaluate a checkpoint on a source's test split, or on all of it where it has none; return the metrics as text.
+def evaluate_checkpoints(
+    paths: Sequence[Path], data: Data, same_classes: Sequence[str], format: str, tta: bool = False
+) -> str:
+    """Evaluate checkpoints together on a source's test split, or on all of it where it has none; return the metrics as text.
+
+    Metrics of a user's own are those of the checkpoints' runs; where their code is not trusted, a note says so.
 
     Args:
-        path: of the checkpoint.
+        paths: of the checkpoints, one or several.
         data: the source.
         same_classes: `DATA=CHECKPOINT`, pairs of class names that stand for the same class.
         format: `table` or `json`.
-
-    Metrics of a user's own are those of the checkpoint's run; where their code is not trusted, a note says so.
+        tta: whether to predict several views of each image.
 
     Raises:
-        UserError: the checkpoint or the data cannot be used, or the data have classes that the checkpoint does not have.
+        UserError: the checkpoints or the data cannot be used, or the data have classes that the checkpoints do not have.
     """
-    checkpoint = load_checkpoint(path)
-    data = _with_labels_of(checkpoint, data)
-    source = load_for_checkpoint(data, checkpoint)[1]
-    checkpoint, named = with_class_names(checkpoint, same_classes, source.class_names)
+    ensemble = load_ensemble(paths, tta)
+    data = _with_labels_of(ensemble.members[0], data)
+    source = load_for_checkpoint(data, ensemble.members[0])[1]
+    reference, named = with_class_names(_with_all_folders(ensemble), same_classes, source.class_names)
     split_name = "test" if "test" in source.splits else "train"
-    split, faults = decode_split(source.splits[split_name], checkpoint.preprocessing)
-    split = with_checkpoint_labels(split, source, checkpoint)
-    predictions = predict_split(checkpoint.model, split, checkpoint.class_names)
-    if checkpoint.multi_label:
-        predictions = replace(predictions, thresholds=checkpoint.thresholds)
-    else:
-        predictions = replace(predictions, temperature=checkpoint.temperature)
-    own, unread = metrics_of_run(find_checkpoint(path))
-    custom = trusted_metrics(own)
-    metrics = compute_metrics(predictions, custom)
+    splits, faults = _splits(ensemble, data, source, split_name, reference)
+    found = predict_together(ensemble, splits)
+    own, unread = _own_metrics(paths)
+    metrics = compute_metrics(found.all_views, own)
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
     files = [] if source.accounting is None else source.accounting.lines()
     ranges = range_sentences({split_name: source.splits[split_name].value_range})
-    notes = [*source.notes, *files, *ranges, *predictions.notes(split_name), *unread, *custom.notes]
+    notes = [*source.notes, *files, *ranges, *found.all_views.notes(split_name), *unread, *own.notes]
     if format == "json":
         about = {
             "data": source.origin,
@@ -89,9 +90,57 @@ def evaluate_checkpoint(path: Path, data: Data, same_classes: Sequence[str], for
             "same_classes": named,
             "notes": notes,
             "left_out": left_out,
+            **found.to_json(),
         }
         return json.dumps({**about, **metrics}, indent=2, ensure_ascii=False)
-    return "\n".join([*taken_for(named), *notes, *_table(source.origin, split_name, metrics), *fault_lines(faults)])
+    table = _table(source.origin, split_name, metrics)
+    return "\n".join([*taken_for(named), *notes, *table, *found.lines(), *fault_lines(faults)])
+
+
+def _with_all_folders(ensemble: Ensemble) -> Checkpoint:
+    """Return the first member with the stored labels that any member knows; where they differ, the first one counts."""
+    folders = {stored: name for member in reversed(ensemble.members) for stored, name in member.folders.items()}
+    return replace(ensemble.members[0], folders=folders)
+
+
+def _splits(
+    ensemble: Ensemble, data: Data, source: Source, split_name: str, reference: Checkpoint
+) -> tuple[list[Split], list[tuple[str, str]]]:
+    """Return for each member the images of a split that all members can read, and the faults of the others.
+
+    Members of the same preprocessing share the images.
+
+    Args:
+        ensemble: the members.
+        data: the section of the source.
+        source: it, as it is loaded for the first member.
+        split_name: of the split.
+        reference: a checkpoint with the classes of the labels.
+    """
+    made: dict[str, Split] = {}
+    splits, faults = [], {}
+    for member in ensemble.members:
+        key = f"{member.preprocessing!r} {member.value_range!r}"
+        if key not in made:
+            same_range = member.value_range == ensemble.members[0].value_range
+            own = source if same_range else load_for_checkpoint(data, member)[1]
+            split, broken = decode_split(own.splits[split_name], member.preprocessing)
+            made[key] = with_checkpoint_labels(split, own, reference)
+            faults |= dict(broken)
+        splits.append(made[key])
+    if faults and len(made) > 1:
+        splits = [split.take(np.flatnonzero([name not in faults for name in split.names])) for split in splits]
+    return splits, list(faults.items())
+
+
+def _own_metrics(paths: Sequence[Path]) -> tuple[CustomMetrics, list[str]]:
+    """Return the metrics of the code of the checkpoints' runs, one of each name, and notes on what cannot be read."""
+    metrics, notes = {}, []
+    for path in paths:
+        found, unread = metrics_of_run(find_checkpoint(path))
+        metrics = {metric.reference.function: metric for metric in found} | metrics
+        notes += unread
+    return trusted_metrics(list(metrics.values())), notes
 
 
 def _with_labels_of(checkpoint: Checkpoint, data: Data) -> Data:

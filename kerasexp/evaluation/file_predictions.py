@@ -1,4 +1,4 @@
-"""`predict`: classification of image files by a checkpoint, with the preprocessing saved in it."""
+"""`predict`: classification of image files by checkpoints, with the preprocessing saved in each."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from kerasexp.data.image_files import file_conversion
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
 from kerasexp.errors import Problem, RunError, UserError
+from kerasexp.evaluation.ensemble import Ensemble, mean_of_views, view_scores
 from kerasexp.evaluation.label_predictions import format_labels, label_predictions
-from kerasexp.evaluation.predictions import check_probabilities
-from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
+from kerasexp.saving.checkpoint import Checkpoint, is_checkpoint
 from kerasexp.storage import csv_text
 
 # Most bytes of model input decoded at a time, so that memory does not depend on the number of images.
@@ -54,11 +54,14 @@ def image_files(paths: Sequence[Path]) -> list[ImageFile]:
     """Return the images in files, folders (with their subfolders) and zip archives.
 
     Raises:
-        UserError: a path does not exist, is neither a file nor a folder, or has no image.
+        UserError: a path does not exist, is neither a file nor a folder, is a checkpoint, or has no image.
     """
     files, problems = [], []
     for path in paths:
-        if not is_there(path):
+        if is_checkpoint(path):
+            message = "is a checkpoint, and images are needed here; `predict` takes further checkpoints by --with"
+            problems.append(Problem(message, str(path)))
+        elif not is_there(path):
             problems.append(Problem("no such file or folder", str(path)))
         elif path.is_dir() or path.suffix.lower() == ".zip":
             opened = open_files(path)
@@ -78,57 +81,86 @@ def image_files(paths: Sequence[Path]) -> list[ImageFile]:
     return files
 
 
-def predict_files(checkpoint: Path, files: list[ImageFile], top: int) -> list[dict[str, Any]]:
-    """Classify image files.
+def predict_files(ensemble: Ensemble, files: list[ImageFile], top: int) -> list[dict[str, Any]]:
+    """Classify image files by one checkpoint or by several together.
 
     Returns:
         For each readable file: `file`, `class`, `probability`, and `top`, a list of classes with probabilities. With several
         labels an image, `labels` in place of class and probability. Unreadable files are listed on standard error.
 
     Raises:
-        UserError: the checkpoint is invalid.
         RunError: none of the files can be read.
     """
-    loaded, predictions = load_checkpoint(checkpoint), []
-    for readable, scores in image_scores(loaded, files):
-        if loaded.multi_label:
-            predictions += label_predictions(readable, scores, loaded.class_names, loaded.thresholds, top)
+    predictions, thresholds = [], ensemble.thresholds
+    for readable, scores in image_scores(ensemble, [files] * len(ensemble.members)):
+        if thresholds is None:
+            predictions += top_classes(readable, scores, ensemble.class_names, top)
         else:
-            predictions += top_classes(readable, scores, loaded.class_names, top)
+            predictions += label_predictions(readable, scores, ensemble.class_names, thresholds, top)
     return predictions
 
 
-def image_scores(loaded: Checkpoint, files: Sequence[StoredImage]) -> Iterator[tuple[list[str], np.ndarray]]:
+def image_scores(ensemble: Ensemble, files: Sequence[Sequence[StoredImage]]) -> Iterator[tuple[list[str], np.ndarray]]:
     """Yield, portion by portion, the names of readable images and their probabilities, float32 [images, classes].
 
-    Unreadable images are listed on standard error.
+    Images that a member cannot read are left out, and listed on standard error.
+
+    Args:
+        ensemble: one checkpoint or several; one gives its probabilities as they are.
+        files: for each member the same images, in the same order.
 
     Raises:
         RunError: none of the images can be read.
     """
-    from kerasexp.data.input_pipeline import evaluation_batch_size, evaluation_batches
-
     broken, is_any_readable = 0, False
-    shape = (*loaded.preprocessing.size, loaded.preprocessing.channels)
-    size = evaluation_batch_size(shape)
-    count = max(PORTION // math.prod(shape), size)
-    for start in range(0, len(files), count):
-        portion = files[start : start + count]
-        images, readable = [], []
-        for file, image in zip(portion, preprocessed(portion, loaded), strict=True):
-            if isinstance(image, BrokenImage):
+    count = min(_portion_size(member) for member in ensemble.members)
+    for start in range(0, len(files[0]), count):
+        portions = [images[start : start + count] for images in files]
+        made = _as_inputs(ensemble, portions)
+        faults = [
+            next((image for image in images if isinstance(image, BrokenImage)), None)
+            for images in zip(*made, strict=True)
+        ]
+        for file, fault in zip(portions[0], faults, strict=True):
+            if fault is not None:
                 broken += 1
-                print(f"left out: {file.name}: {image}", file=sys.stderr)
-            else:
-                images.append(image)
-                readable.append(file.name)
-        if images:
-            scores = loaded.model.predict(evaluation_batches(np.stack(images), None, size), verbose=0)
-            check_probabilities(scores, readable)
+                print(f"left out: {file.name}: {fault}", file=sys.stderr)
+        readable = [k for k, fault in enumerate(faults) if fault is None]
+        if readable:
+            names = [portions[0][k].name for k in readable]
             is_any_readable = True
-            yield readable, scores
+            yield names, ensemble.mean([_scores(ensemble, k, images, readable, names) for k, images in enumerate(made)])
     if broken and not is_any_readable:
         raise RunError(f"none of the {broken} images can be read")
+
+
+def _scores(
+    ensemble: Ensemble, position: int, inputs: list[np.ndarray | BrokenImage], readable: list[int], names: list[str]
+) -> np.ndarray:
+    """Return the probabilities of the member at a position for all of its views of the readable images."""
+    member, images = ensemble.members[position], np.stack([inputs[k] for k in readable])
+    views = (view_scores(member, view, images, names) for view in ensemble.views(member))
+    return mean_of_views(views, member.multi_label)
+
+
+def _portion_size(member: Checkpoint) -> int:
+    """Return how many images a member predicts at a time, so that memory does not depend on their number."""
+    from kerasexp.data.input_pipeline import evaluation_batch_size
+
+    shape = (*member.preprocessing.size, member.preprocessing.channels)
+    return max(PORTION // math.prod(shape), evaluation_batch_size(shape))
+
+
+def _as_inputs(ensemble: Ensemble, portions: Sequence[Sequence[StoredImage]]) -> list[list[np.ndarray | BrokenImage]]:
+    """Return the images as input of each member; members with the same preprocessing share them."""
+    made: dict[str, list[np.ndarray | BrokenImage]] = {}
+    found = []
+    for member, portion in zip(ensemble.members, portions, strict=True):
+        key = f"{member.preprocessing!r} {member.value_range!r}"
+        if key not in made:
+            made[key] = list(preprocessed(portion, member))
+        found.append(made[key])
+    return found
 
 
 def preprocessed(files: Sequence[StoredImage], checkpoint: Checkpoint) -> Iterator[np.ndarray | BrokenImage]:

@@ -188,13 +188,18 @@ def are_probabilities(values: np.ndarray) -> np.ndarray:
 
 def at_temperature(predictions: Predictions, temperature: float) -> Predictions:
     """Return the predictions with probabilities softmax(log p / T); no predicted class changes."""
-    scaled = log_probabilities(predictions) / temperature
-    return replace(predictions, y_score=np.minimum(np.exp(scaled - log_sum_exp(scaled)[:, np.newaxis]), 1.0))
+    return replace(predictions, y_score=tempered(predictions.y_score, temperature))
 
 
-def log_probabilities(predictions: Predictions) -> np.ndarray:
-    """Return log probabilities: the logits up to a constant per image, which softmax ignores."""
-    return np.log(np.maximum(predictions.y_score.astype(np.float64), np.finfo(np.float32).tiny))
+def tempered(scores: np.ndarray, temperature: float) -> np.ndarray:
+    """Return softmax(log p / T) of probabilities [n, classes] as float64."""
+    scaled = log_probabilities(scores) / temperature
+    return np.minimum(np.exp(scaled - log_sum_exp(scaled)[:, np.newaxis]), 1.0)
+
+
+def log_probabilities(scores: np.ndarray) -> np.ndarray:
+    """Return the logarithms of probabilities: the logits up to a constant per image, which softmax ignores."""
+    return np.log(np.maximum(scores.astype(np.float64), np.finfo(np.float32).tiny))
 
 
 def log_sum_exp(values: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from kerasexp.config.data_section import Preprocessing, ValuePair
+from kerasexp.config.data_section import Flip, Preprocessing, ValuePair
 from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 MODEL, CLASSES, PREPROCESSING, CALIBRATION = "model.keras", "classes.json", "preprocessing.json", "calibration.json"
-THRESHOLDS = "thresholds.json"
+THRESHOLDS, AUGMENTATION = "thresholds.json", "augmentation.json"
 # Ten times the size for a thousand classes with long names.
 MAX_SIDECAR = 2**20
 DEFAULT_THRESHOLD = 0.5
@@ -61,6 +61,7 @@ class Checkpoint:
         temperature: None if there is none.
         value_range: the stored values that became 0..255 in training; None for 0..255.
         thresholds: float64 [classes], the probabilities from which an image has a label; None with one label an image.
+        flip: how training mirrored its images, as `data.augmentation.flip`.
     """
 
     model: keras.Model
@@ -70,6 +71,7 @@ class Checkpoint:
     temperature: float | None
     value_range: ValueRange | None = None
     thresholds: np.ndarray | None = None
+    flip: Flip = False
 
     @property
     def multi_label(self) -> bool:
@@ -90,8 +92,9 @@ def write_sidecars(
     preprocessing: Preprocessing,
     value_range: ValueRange | None = None,
     multi_label: bool = False,
+    flip: Flip = False,
 ) -> None:
-    """Write `classes.json` and `preprocessing.json` beside the model.
+    """Write `classes.json` and `preprocessing.json` beside the model, and `augmentation.json` if training mirrors images.
 
     Raises:
         UserError: the class names are such that `read_classes` would refuse them.
@@ -100,6 +103,8 @@ def write_sidecars(
     several = {"multi_label": True} if multi_label else {}
     write_json(folder / CLASSES, {"class_names": class_names, "folders": folders, **several})
     write_json(folder / PREPROCESSING, preprocessing_as_json(preprocessing, value_range))
+    if flip:
+        write_json(folder / AUGMENTATION, {"flip": flip})
 
 
 def write_temperature(folder: Path, temperature: float) -> None:
@@ -120,8 +125,7 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         UserError: there is no checkpoint.
     """
-    candidates = [path, path / "checkpoint", path.parent if path.name == MODEL else path]
-    for folder in candidates:
+    for folder in _places(path):
         if (folder / MODEL).is_file():
             missing = [name for name in (CLASSES, PREPROCESSING) if not (folder / name).is_file()]
             if missing:
@@ -131,6 +135,17 @@ def find_checkpoint(path: Path) -> Path:
     if str(path) in (shipped := shipped_checkpoints()):
         return shipped[str(path)]
     raise UserError(Problem(_why_not(path), str(path)))
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Return whether a path is a checkpoint folder, a run directory, a `model.keras`, or the name of a shipped checkpoint."""
+    if not path.exists():
+        return str(path) in shipped_checkpoints()
+    return any((folder / MODEL).is_file() and (folder / CLASSES).is_file() for folder in _places(path))
+
+
+def _places(path: Path) -> list[Path]:
+    return [path, path / "checkpoint", *([path.parent] if path.name == MODEL else [])]
 
 
 def _why_not(path: Path) -> str:
@@ -177,7 +192,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if (model.input_shape, model.output_shape) != expected:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
         raise UserError(Problem(message, str(folder / MODEL)))
-    return Checkpoint(model, names, folders, preprocessing, temperature, value_range, thresholds)
+    return Checkpoint(
+        model, names, folders, preprocessing, temperature, value_range, thresholds, _flip(folder / AUGMENTATION)
+    )
 
 
 def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:
@@ -230,6 +247,16 @@ def _temperature(path: Path) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= sys.float_info.max:
         raise UserError(Problem(f"temperature is {value!r:.100}; it must be a number above 0", str(path)))
     return float(value)
+
+
+def _flip(path: Path) -> Flip:
+    """Return how training mirrored its images; not at all if there is no file."""
+    if not path.is_file():
+        return False
+    found = _read_json(path).get("flip", False)
+    if not isinstance(found, bool) and found not in (allowed := ("horizontal", "vertical", "both")):
+        raise UserError(Problem(f"is {found!r:.100}; allowed: true, false, {', '.join(allowed)}", str(path), "flip"))
+    return found
 
 
 def _thresholds(path: Path, class_names: list[str]) -> np.ndarray:

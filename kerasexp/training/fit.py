@@ -50,7 +50,13 @@ def fit(
     """
     section = experiment.data
     write_sidecars(
-        run.checkpoint, data.class_names, data.folders, section.preprocessing, data.value_range, section.multi_label
+        run.checkpoint,
+        data.class_names,
+        data.folders,
+        section.preprocessing,
+        data.value_range,
+        section.multi_label,
+        section.augmentation.flip,
     )
     if model.code_reason is not None:
         decoding = decoding_of(experiment.training.decode, data.train_counts)

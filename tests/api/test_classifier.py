@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -63,3 +64,39 @@ def test_class_names_that_are_none_are_reported_when_it_is_opened(checkpoint):
     (checkpoint / "classes.json").write_text(json.dumps({"class_names": "across"}))
     with pytest.raises(kerasexp.UserError, match="classes.json: class_names: is not a list of class names"):
         kerasexp.open_checkpoint(checkpoint)
+
+
+def test_several_models_predict_together(finished_runs, checkpoint, cli):
+    """Of two sizes of images; files, arrays and a generator of arrays."""
+    runs = finished_runs / "runs"
+    run, larger = kerasexp.open_run(runs / "tiny" / "1"), runs / "larger" / "1"
+    together = kerasexp.ensemble([run, larger, kerasexp.open_checkpoint(runs / "tiny" / "2")])
+    assert repr(together) == "<Ensemble of 3 checkpoints with 3 classes>" and together.class_names == run.class_names
+    assert together.members[0] is run and [place.name for place in together.checkpoints] == ["checkpoint"] * 3
+    found = together.predict("images/disc")
+    printed = cli(
+        "predict", run.path, "images/disc", "--with", larger, "--with", runs / "tiny" / "2", "--format", "json"
+    )
+    assert [row["class"] for row in json.loads(printed.out)] == found.classes.tolist()
+    pages = [cv2.imread(f"images/disc/{number:02d}.png", cv2.IMREAD_GRAYSCALE) for number in range(20)]
+    for images in (pages, np.stack(pages), (page for page in pages)):
+        np.testing.assert_allclose(together.predict(images).probabilities, found.probabilities, atol=1e-6)
+    views = together.predict("images/disc", tta=True).probabilities
+    assert views.shape == (20, 3) and np.abs(views - found.probabilities).max() > 1e-4
+
+
+def test_one_model_predicts_several_views(checkpoint):
+    opened = kerasexp.open_checkpoint(checkpoint)
+    one, several = (opened.predict("images/disc", tta=tta).probabilities for tta in (False, True))
+    assert np.abs(one - several).max() > 1e-4 and several.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_array_equal(opened.predict("images/disc").probabilities, one)
+
+
+def test_models_that_cannot_predict_together_are_refused(checkpoint):
+    for models in ([checkpoint], "part1_scans", kerasexp.open_checkpoint(checkpoint), []):
+        with pytest.raises(kerasexp.UserError, match="models: give two or more"):
+            kerasexp.ensemble(models)
+    with pytest.raises(kerasexp.UserError, match="part2_pretrained: has other classes than somebodys"):
+        kerasexp.ensemble([checkpoint, "part2_pretrained"])
+    with pytest.raises(kerasexp.UserError, match="is given twice"):
+        kerasexp.ensemble([checkpoint, kerasexp.open_checkpoint("somebodys")])

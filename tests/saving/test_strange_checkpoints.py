@@ -169,6 +169,8 @@ def test_build_config_and_compile_config_are_not_read(tmp_path):
         ("calibration.json", {"temperature": 10**400}, "temperature is 1000"),
         ("calibration.json", {"temperature": True}, "temperature is True"),
         ("calibration.json", {"temperature": [1] * 1000}, "temperature is [1, 1"),
+        ("augmentation.json", {"flip": "up"}, "flip: is 'up'; allowed: true, false, horizontal, vertical, both"),
+        ("augmentation.json", {"flip": [1] * 1000}, "flip: is [1, 1"),
     ],
 )
 def test_a_sidecar_is_refused(tmp_path, name, content, message):
