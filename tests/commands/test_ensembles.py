@@ -102,7 +102,7 @@ def test_predictions_of_several_views_repeat_exactly(cli):
 def test_views_are_mirrored_where_training_mirrored(cli):
     Path("tiny.yaml").write_text(TINY)
     mirrored = cli(
-        "run", tiny_yaml, "--set", "training.epochs=1", "--set", "data.augmentation.flip=horizontal"
+        "run", "tiny.yaml", "--set", "training.epochs=1", "--set", "data.augmentation.flip=horizontal"
     ).last_line
     assert json.loads((Path(mirrored) / "checkpoint" / "augmentation.json").read_text()) == {"flip": True}
     assert not (Path(ONE) / "checkpoint" / "augmentation.json").exists()
