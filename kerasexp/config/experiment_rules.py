@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from kerasexp.config.application_facts import APPLICATIONS, FLATTENING, MINIMALISTIC_ALPHA
 from kerasexp.config.custom_code import CustomSource
 from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource
 from kerasexp.config.decode_section import Argmin, LogitAdjustment
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import Svm, ZeroShot
 from kerasexp.config.loss_section import CrossEntropy, Loss, WeightedLoss, metric_losses
-from kerasexp.config.model_section import APPLICATIONS, IMAGENET, Application, Backbone, Cnn, MobileNet, ResNet18
+from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, ResNet18
 from kerasexp.config.multi_label_rules import multi_label_rules
 from kerasexp.config.schedule_section import Constant
 from kerasexp.config.section_validation import no_such_key, quoted
@@ -23,8 +24,6 @@ from kerasexp.errors import listing
 MOST_SEMI_HARD = 256
 # Endings of files of weights. Whole models in .h5 are read for keras.applications only.
 WEIGHT_FILES = (".keras", ".weights.h5", ".h5")
-# The smallest side that keras.applications supports: each of its networks halves height and width five times.
-SMALLEST_SIDE = 32
 # The one key of `training` that also concerns a classical head: how features are computed.
 FOR_FEATURES = "precision"
 
@@ -195,14 +194,22 @@ def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
             "data.preprocessing.channels",
             f"got {preprocessing.channels}; {model.name} takes 3, of grey images too, whose three channels are then equal",
         )
-    if isinstance(model, MobileNet) and model.weights == IMAGENET and model.alpha not in model.imagenet_alphas:
-        yield "model.alpha", f"got {model.alpha}; the ImageNet weights are for {listing(model.imagenet_alphas)}"
-    if min(preprocessing.size) < SMALLEST_SIDE:
+    facts = APPLICATIONS[model.name]
+    if min(preprocessing.size) < facts.smallest:
         yield (
             "data.preprocessing.size",
-            f"got {preprocessing.size}; {model.name} takes {SMALLEST_SIDE} pixels a side and more, and its ImageNet weights "
-            "were trained at 224",
+            f"got {preprocessing.size}; {model.name} takes {facts.smallest} pixels a side and more, and its ImageNet weights "
+            f"were trained at {facts.side}",
         )
+    if model.weights == IMAGENET and hasattr(model, "alpha"):
+        minimalistic = getattr(model, "minimalistic", False)
+        alphas = [MINIMALISTIC_ALPHA] if minimalistic else facts.alphas
+        if model.alpha not in alphas:
+            kind = "minimalistic" if minimalistic else model.name
+            message = (
+                f"got {model.alpha}; the ImageNet weights of {kind} are for {listing(alphas)}; or write weights: null"
+            )
+            yield "model.alpha", message
 
 
 def _classical_head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
@@ -256,6 +263,9 @@ def _zero_shot_rules(experiment: Experiment, head: ZeroShot) -> Iterator[tuple[s
     if not isinstance(model, Application):
         having = listing(APPLICATIONS, 50)
         yield "model.head.zero_shot", f"{model.name} has no ImageNet outputs of its own; those that have: {having}"
+    elif model.name in FLATTENING and experiment.data.preprocessing.size != [APPLICATIONS[model.name].side] * 2:
+        side = APPLICATIONS[model.name].side
+        yield "data.preprocessing.size", f"the ImageNet outputs of {model.name} are for images of [{side}, {side}]"
     if model.head.units or model.head.dropout:
         key = "units" if model.head.units else "dropout"
         yield f"model.head.{key}", "is not for head.zero_shot, which reads the network's own outputs; leave it out"

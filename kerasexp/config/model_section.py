@@ -6,9 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from kerasexp.config.application_facts import PLAIN, WITH_ALPHA, WITH_MINIMALISTIC
 from kerasexp.config.custom_code import CustomModel, OrCustom
 from kerasexp.config.head_section import Activation, Head, Rate, Units
-from kerasexp.config.section_base import Section, ShortForm, is_section, members, tag
+from kerasexp.config.section_base import Section, ShortForm
 
 # A plain word in a list of blocks is a block of that kind that halves the height and width of its maps.
 HALVING = {"conv": {"pool": 2}, "mobile": {"stride": 2}, "inverted_residual": {"stride": 2}}
@@ -153,17 +154,16 @@ class Application(Backbone):
     )
 
 
-class ResNet50(Application):
-    """A residual network of 50 layers (He et al., CVPR 2016)."""
+class PlainApplication(Application):
+    """A network of keras.applications, with its own preprocessing; docs/backbones.md compares them."""
 
-    name: Literal["resnet50"] = "resnet50"
+    name: Literal[PLAIN] = Field(description="Which network.")
 
 
 class MobileNet(Application):
-    """A network of depthwise separable convolutions (Howard et al. 2017)."""
+    """The MobileNets (Howard et al. 2017; Sandler et al., CVPR 2018), small networks for phones."""
 
-    imagenet_alphas: ClassVar = (0.25, 0.5, 0.75, 1.0)
-    name: Literal["mobilenet"] = "mobilenet"
+    name: Literal[WITH_ALPHA] = Field(description="Which network.")
     alpha: float = Field(
         1.0,
         ge=0.05,
@@ -173,24 +173,26 @@ class MobileNet(Application):
     )
 
 
-class MobileNetV2(MobileNet):
-    """A network of inverted residuals (Sandler et al., CVPR 2018)."""
+class MobileNetV3(Application):
+    """The MobileNets v3 (Howard et al., ICCV 2019)."""
 
-    imagenet_alphas: ClassVar = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-    name: Literal["mobilenet_v2"] = "mobilenet_v2"
-
-
-class EfficientNetV2B0(Application):
-    """The smallest of the EfficientNets v2 (Tan and Le, ICML 2021)."""
-
-    name: Literal["efficientnet_v2_b0"] = "efficientnet_v2_b0"
+    name: Literal[WITH_MINIMALISTIC] = Field(description="Which network.")
+    alpha: float = Field(
+        1.0,
+        ge=0.05,
+        le=4,
+        description="Factor of the filters of each layer. There are ImageNet weights for 0.75 and 1.0.",
+    )
+    minimalistic: bool = Field(
+        False,
+        description="Without squeeze-and-excitation, hard-swish and 5x5 convolutions, which some processors compute slowly; "
+        "ImageNet weights are for alpha 1.0.",
+    )
 
 
 Model = Annotated[
-    Mlp | Cnn | ResNet18 | ResNet50 | MobileNet | MobileNetV2 | EfficientNetV2B0,
+    Mlp | Cnn | ResNet18 | PlainApplication | MobileNet | MobileNetV3,
     Field(discriminator="name"),
     OrCustom(CustomModel),
     ShortForm(),
 ]
-# The names of the networks of keras.applications.
-APPLICATIONS = [tag(kind) for kind in members(Model) if is_section(kind) and issubclass(kind, Application)]

@@ -151,15 +151,11 @@ def is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def tag(section: type[BaseModel]) -> str | None:
-    """Return the word that names a member of a union: the value of its `name` or `kind`; None for other sections."""
-    keys = [section.model_fields[key].annotation for key in ("name", "kind") if key in section.model_fields]
-    return next((get_args(key)[0] for key in keys if get_origin(key) is Literal), None)
-
-
-def tags(union: Any) -> list[str]:
-    """Return the words that name the members of a union."""
-    return [word for section in members(union) if is_section(section) and (word := tag(section)) is not None]
+def tags(annotation: Any) -> list[str]:
+    """Return the words that name a section, or the members of a union: the values of its `name` or `kind`."""
+    sections = [member for member in members(annotation) if is_section(member)]
+    keys = [s.model_fields[key].annotation for s in sections for key in ("name", "kind") if key in s.model_fields]
+    return [word for key in keys if get_origin(key) is Literal for word in get_args(key)]
 
 
 def short_forms(section: type[BaseModel]) -> dict[str, ShortForm]:

@@ -11,7 +11,7 @@ from kerasexp.config.code_keys import KINDS as CODE_KINDS
 from kerasexp.config.code_reference import registered
 from kerasexp.config.custom_code import ERROR as CUSTOM_ERROR
 from kerasexp.config.experiment_keys import suggestion
-from kerasexp.config.section_base import is_section, members, tag, tags
+from kerasexp.config.section_base import is_section, members, tags
 from kerasexp.errors import Problem, UserError, closest, listing
 
 S = TypeVar("S", bound=BaseModel)
@@ -131,7 +131,7 @@ def _message(section: type[BaseModel], detail: dict, path: tuple) -> str:
 def _unknown_key(section: type[BaseModel], location: tuple, path: tuple) -> str:
     key, union = str(path[-1]), _annotation_at(section, location[:-2])
     relatives = members(union) if len(location) > 1 and location[-2] in tags(union) else []
-    if owners := [tag(member) for member in relatives if key in member.model_fields]:
+    if owners := [word for member in relatives if key in member.model_fields for word in tags(member)]:
         return no_such_key(location[-2], key, owners)
     allowed = list(next(filter(is_section, members(_annotation_at(section, location[:-1])))).model_fields)
     if len(path) == 1:  # read by the loader, and so no field
@@ -163,5 +163,5 @@ def _annotation_at(section: type[BaseModel], location: tuple) -> Any:
             here = get_args(here)[0]
         else:
             # The name of a member of a union: its class, or the word that names it.
-            here = next((m for m in members(here) if is_section(m) and part in (m.__name__, tag(m))), here)
+            here = next((m for m in members(here) if is_section(m) and part in (m.__name__, *tags(m))), here)
     return here

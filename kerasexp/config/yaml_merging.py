@@ -11,7 +11,7 @@ from typing import Any
 from kerasexp.config.data_section import DataSource
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.model_section import BaseBlock
-from kerasexp.config.section_base import KIND_KEYS, ShortForm, is_section, members, short_forms, tag
+from kerasexp.config.section_base import KIND_KEYS, ShortForm, is_section, members, short_forms, tags
 from kerasexp.config.section_validation import quoted
 from kerasexp.config.space_section import is_domain
 from kerasexp.config.yaml_text import is_text, parse_yaml
@@ -168,7 +168,7 @@ def _default(raw: dict[str, Any], at: tuple) -> dict | list:
         info = section.model_fields.get(key)
         kinds = [] if info is None else [member for member in members(info.annotation) if is_section(member)]
         words = {raw.get("name"), raw.get("kind")} if isinstance(raw, dict) else set()
-        named = [kind for kind in kinds if tag(kind) in words]
+        named = [kind for kind in kinds if words & {*tags(kind)}]
         section = next(iter(named or kinds), None)
         if section is None:
             return {}

@@ -2,58 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import keras
+import numpy as np
 
-from kerasexp.config.model_section import Application, MobileNet
+from kerasexp.config.application_facts import APPLICATIONS as FACTS
+from kerasexp.config.model_section import Application
 from kerasexp.models.family import Family
-from kerasexp.models.layers import POOLINGS, dense_head, standardise
+from kerasexp.models.layers import DEVIATION, MEAN, POOLINGS, dense_head, standardise
 
 # Means of ImageNet's channels, red first, in 0..255, as the first networks in Caffe subtract them.
 CAFFE_MEAN = (123.68, 116.779, 103.939)
-SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """A file of ImageNet weights as keras.applications names it.
-
-    Attributes:
-        url: address of the file.
-        md5: MD5 of its content; None if Keras states none.
-    """
-
-    url: str
-    md5: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network of keras.applications.
+    """How networks of keras.applications are built.
 
     Attributes:
-        build: its function in keras.applications.
         preprocess: from uint8 images [n, height, width, 3] to the scale that the network was trained on.
-        weights: (section `model`, side of the images, with the ImageNet classes or without) -> the file of weights.
-        block: as in `Family`.
-        sides: the sides of square images that have weights of their own; other images take the weights of the last.
+        block, ends: as in `Family`.
+        arguments: of its function in keras.applications.
     """
 
-    build: Callable[..., keras.Model]
     preprocess: Callable[[keras.KerasTensor], keras.KerasTensor]
-    weights: Callable[[Application, int, bool], WeightFile]
     block: str
-    sides: tuple[int, ...] = (224,)
-
-    def side(self, height: int, width: int) -> int:
-        """Return the side of the images whose weights fit images of this size best."""
-        return height if height == width and height in self.sides else self.sides[-1]
+    ends: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 def build_application(model: Application, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -61,20 +41,60 @@ def build_application(model: Application, images: keras.KerasTensor) -> keras.Ke
 
     The weights are random; `kerasexp.training.pretrained_weights` loads pretrained ones.
     """
-    built = _built(model, images, include_top=False)
-    features = POOLINGS[model.pooling](name=model.pooling)(built.output)
+    maps = _output(model, images, include_top=False)
+    features = POOLINGS[model.pooling](name=model.pooling)(maps)
     return dense_head(features, model.head)
 
 
 def imagenet_logits(model: Application, images: keras.KerasTensor) -> keras.KerasTensor:
     """Pass uint8 images [n, height, width, 3] through preprocessing and the whole network; return [n, 1000] logits."""
-    return _built(model, images, include_top=True, classifier_activation=None).output
+    return _output(model, images, include_top=True, classifier_activation=None)
 
 
-def _built(model: Application, images: keras.KerasTensor, **arguments) -> keras.Model:
-    network = NETWORKS[model.name]
-    alpha = {"alpha": model.alpha} if isinstance(model, MobileNet) else {}
-    return network.build(weights=None, input_tensor=network.preprocess(images), **alpha, **arguments)
+def _output(model: Application, images: keras.KerasTensor, **arguments: Any) -> keras.KerasTensor:
+    network, function = NETWORKS[model.name], getattr(keras.applications, FACTS[model.name].function)
+    own = {key: getattr(model, key) for key in ("alpha", "minimalistic") if hasattr(model, key)}
+    tensor = network.preprocess(images)
+    built = function(weights=None, input_tensor=tensor, **network.arguments, **own, **arguments)
+    _number_layers(built)
+    set_imagenet_statistics(built)
+    return built.output
+
+
+def _number_layers(network: keras.Model) -> None:
+    """Number the layers that Keras named itself from the first of their class in this network.
+
+    Keras goes on counting from model to model, so that the names of two equal networks would differ.
+    """
+    own = [(operation, _class_name(operation)) for operation in network.operations]  # layers, `x + 3` and the like
+    numbered = [(operation, name) for operation, name in own if re.fullmatch(rf"{name}(_\d+)?", operation.name)]
+    counts: Counter[str] = Counter()
+    for operation, name in sorted(numbered, key=lambda entry: int(entry[0].name[len(entry[1]) + 1 :] or 0)):
+        operation.name = f"{name}_{counts[name]}" if counts[name] else name
+        counts[name] += 1
+
+
+def _class_name(layer: keras.Operation) -> str:
+    """Return the name that Keras gives to the first layer of a class, such as `max_pooling2d`."""
+    words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+def set_imagenet_statistics(network: keras.Model) -> None:
+    """Let the layer with which the first EfficientNets standardise images do so by ImageNet's means and deviations.
+
+    Their published weights hold deviations where this layer takes variances; Keras corrects that by a further layer, which
+    it adds only where it loads the weights itself.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.set_weights([np.array(MEAN), np.square(DEVIATION), np.array(0)])
+            layer.finalize_state()
+
+
+def _as_they_are(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Leave the images to the first layers of the network itself."""
+    return images
 
 
 def _caffe(images: keras.KerasTensor) -> keras.KerasTensor:
@@ -98,60 +118,49 @@ def _minus_one_to_one(images: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Rescaling(1 / 127.5, -1.0, name="rescaling")(images)
 
 
-def _efficientnet(**arguments) -> keras.Model:
-    # Keras numbers the layers of its own preprocessing from model to model, so that their names would vary.
-    return keras.applications.EfficientNetV2B0(include_preprocessing=False, **arguments)
+def _minus_one_to_below_one(images: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.layers.Rescaling(1 / 128, -1.0, name="rescaling")(images)
 
 
-def _for_all_sizes(url: str, md5: str, md5_with_top: str) -> Callable[[Application, int, bool], WeightFile]:
-    full, headless = WeightFile(f"{SERVER}/{url}.h5", md5_with_top), WeightFile(f"{SERVER}/{url}_notop.h5", md5)
-    return lambda model, side, with_top: full if with_top else headless
+def _minus_one_to_one(images: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.layers.Rescaling(1 / 127.5, -1.0, name="rescaling")(images)
 
 
-def _mobilenet_weights(model: MobileNet, side: int, with_top: bool) -> WeightFile:
-    width = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}[model.alpha]
-    return WeightFile(f"{SERVER}/mobilenet/mobilenet_{width}_{side}_tf{'' if with_top else '_no_top'}.h5")
+def _minus_one_to_below_one(images: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.layers.Rescaling(1 / 128, -1.0, name="rescaling")(images)
 
 
-def _mobilenet_v2_weights(model: MobileNet, side: int, with_top: bool) -> WeightFile:
-    url = f"{SERVER}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{model.alpha}_{side}"
-    return WeightFile(f"{url}{'' if with_top else '_no_top'}.h5")
-
-
-NETWORKS = {
-    "resnet50": Network(
-        keras.applications.ResNet50,
-        _caffe,
-        _for_all_sizes(
-            "resnet/resnet50_weights_tf_dim_ordering_tf_kernels",
-            "4d473c1dd8becc155b73f8504c6f6626",
-            "2cb95161c43110f7111970584f804107",
-        ),
-        r"(conv\d+_block\d+|conv1)",
-    ),
-    "mobilenet": Network(
-        keras.applications.MobileNet,
+# Keras numbers the layers of its own preprocessing, so where it can be left out it is.
+OURS = {"include_preprocessing": False}
+# The first five convolutions of the Inceptions, which have no names of their own.
+STEM = r"(?:conv2d|batch_normalization)(?:_[1-4])?$(?P<stem>)"
+EFFICIENTNET = r"(block\d+[a-z]|stem|top)"
+RESNET = Network(_caffe, r"(conv\d+_block\d+|conv1)")
+# The start of a network's name -> how it is built; the longest start counts.
+KINDS = {
+    "mobilenet": Network(_minus_one_to_one, r"(conv1)|conv_(?:dw|pw)_(?P<conv>\d+)"),
+    "mobilenet_v2": Network(_minus_one_to_one, r"(?:bn_)?(expanded_conv|block_\d+|Conv_?1)"),
+    "mobilenet_v3": Network(_minus_one_to_one, r"(expanded_conv(?:_\d+)?|conv(?:_1)?)", arguments=OURS),
+    # normal_conv_1_7, adjust_bn_7 and separable_conv_2_bn_normal_left1_7 are in cell 7.
+    "nasnet": Network(
         _minus_one_to_one,
-        _mobilenet_weights,
-        # conv_dw_7, depthwise, and conv_pw_7, pointwise, are the block conv_7.
-        r"(conv1)|(conv)_(?:dw|pw)_(\d+)",
-        (128, 160, 192, 224),
+        r"(stem)_(?:conv|bn)1$|(?:normal|reduction|separable|adjust)_.*?_(?P<cell>(?:stem_|reduce_)?\d+)$",
     ),
-    "mobilenet_v2": Network(
-        keras.applications.MobileNetV2,
-        _minus_one_to_one,
-        _mobilenet_v2_weights,
-        r"(?:bn_)?(expanded_conv|block_\d+|Conv_?1)",
-        (96, 128, 160, 192, 224),
+    "efficientnet_b": Network(_as_they_are, EFFICIENTNET),
+    "efficientnet_v2_b": Network(standardise, EFFICIENTNET, arguments=OURS),
+    "efficientnet_v2": Network(_minus_one_to_below_one, EFFICIENTNET, arguments=OURS),
+    "resnet": RESNET,
+    "resnet50_v2": Network(_minus_one_to_one, RESNET.block),
+    "resnet101_v2": Network(_minus_one_to_one, RESNET.block),
+    "resnet152_v2": Network(_minus_one_to_one, RESNET.block),
+    "densenet": Network(standardise, r"(conv\d+_block\d+|conv1|pool\d)"),
+    "convnext": Network(
+        standardise, r"convnext_[a-z]+_(stem|downsampling_block_\d+|stage_\d+_block_\d+)", arguments=OURS
     ),
-    "efficientnet_v2_b0": Network(
-        _efficientnet,
-        standardise,
-        _for_all_sizes(
-            "efficientnet_v2/efficientnetv2-b0", "893217f2bb855e2983157299931e43ff", "21ecbf6da12460d5c40bb2f29ceb2188"
-        ),
-        r"(block\d+[a-z]|stem|top)",
-    ),
+    "inception_v3": Network(_minus_one_to_one, rf"(mixed\d+)|{STEM}", ends=True),
+    "inception_resnet_v2": Network(_minus_one_to_one, rf"(mixed_\d[ab]|block\d+_\d+|conv_7b)|{STEM}", ends=True),
+    "xception": Network(_minus_one_to_one, r"(block\d+)"),
+    "vgg": Network(_caffe, r"(block\d+)"),
 }
-
-APPLICATIONS = {name: Family(build_application, network.block) for name, network in NETWORKS.items()}
+NETWORKS = {name: KINDS[max(filter(name.startswith, KINDS), key=len)] for name in FACTS}
+APPLICATIONS = {name: Family(build_application, kind.block, kind.ends) for name, kind in NETWORKS.items()}

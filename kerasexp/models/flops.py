@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import keras
 from keras import layers
+from keras.src.ops.numpy import Add, Multiply
 
 from kerasexp.models.own_layers import OWN_LAYERS
 
@@ -35,9 +36,10 @@ def multiply_adds(model: keras.Model) -> int:
     return sum(PRODUCTS[type(layer)](layer) for layer in _flat(model) if type(layer) in PRODUCTS)
 
 
-def _flat(model: keras.Model) -> list[keras.Layer]:
-    """Return a model's layers; a model that is used as a layer is replaced by its layers."""
-    nested = ([layer] if not isinstance(layer, keras.Model) else _flat(layer) for layer in model.layers)
+def _flat(model: keras.Model) -> list[keras.Operation]:
+    """Return a model's layers and other operations; a model that is used as a layer is replaced by its own."""
+    operations = getattr(model, "operations", model.layers)  # a sequential model has layers alone
+    nested = ([layer] if not isinstance(layer, keras.Model) else _flat(layer) for layer in operations)
     return [layer for part in nested for layer in part]
 
 
@@ -86,6 +88,7 @@ PRODUCTS: dict[type, Callable[[keras.Layer], int]] = {
 OPERATIONS: dict[type, Callable[[keras.Layer], int]] = {
     **{own.layer: own.flops for own in OWN_LAYERS.values()},
     layers.Activation: _per_number(0),
+    **dict.fromkeys((Add, Multiply), _per_number(1)),  # `x + y` and `x * y`
     **dict.fromkeys((layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU, layers.Softmax), _per_number(1)),
     **dict.fromkeys((layers.BatchNormalization, layers.Normalization, layers.Rescaling), _per_number(2)),
     **dict.fromkeys((layers.LayerNormalization, layers.GroupNormalization), _per_number(6)),

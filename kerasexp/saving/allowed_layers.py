@@ -1,8 +1,8 @@
 """The layer classes and arguments that a model file may contain. Everything else is refused.
 
 Each class computes on tensors and does nothing else: it runs no code from the file, reads no other files or programs, and
-keeps no tables. Arguments are numbers, words and lists of them, or objects of the classes listed here. A layer of our own is
-allowed by its line in `kerasexp.models.own_layers`.
+keeps no tables. Arguments are numbers, words and lists of them, or objects of the classes listed here. A layer that is not in
+keras.layers is allowed by its line in `kerasexp.models.own_layers`.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _arguments(kind: str) -> set[str]:
 
 
 def own_layer(kind: str) -> OwnLayer | None:
-    """Return the entry of a layer class that Keras does not have; None if `kind` is no such class."""
+    """Return the entry of a layer class that is not in keras.layers; None if `kind` is no such class."""
     from kerasexp.models.own_layers import OWN_LAYERS  # with Keras, which the sidecars of a checkpoint do not need
 
     return OWN_LAYERS.get(kind)
@@ -118,8 +118,11 @@ def own_layer(kind: str) -> OwnLayer | None:
 
 def origin(kind: str) -> tuple[str, str | None]:
     """Return the module of a layer class, and the name under which it is registered with Keras; None for Keras's own."""
-    own = own_layer(kind)
-    return ("keras.layers", None) if own is None else (own.layer.__module__, f"kerasexp>{kind}")
+    if (own := own_layer(kind)) is None:
+        return "keras.layers", None
+    from keras.saving import get_registered_name
+
+    return own.layer.__module__, get_registered_name(own.layer)
 
 
 def _value(key: str, value: Any, words: Container[str], where: str) -> Any:

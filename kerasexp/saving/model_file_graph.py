@@ -15,6 +15,12 @@ MAX_LAYERS, MAX_DEPTH, MAX_INPUTS = 2000, 4, 256
 FUNCTIONAL, SEQUENTIAL = "Functional", "Sequential"
 # Kind of model -> its module, and the name under which it is registered.
 MODELS = {FUNCTIONAL: ("keras.src.models.functional", FUNCTIONAL), SEQUENTIAL: ("keras", None)}
+# `x + y` and `x * y` -> the layer that computes the same for two tensors, and the arguments of Rescaling for a number.
+OPERATIONS_MODULE = "keras.src.ops.numpy"
+OPERATIONS = {
+    "Add": lambda number: {"scale": 1.0, "offset": number},
+    "Multiply": lambda number: {"scale": number, "offset": 0.0},
+}
 NAME = re.compile(r"[^/\x00-\x1f\x7f-\x9f]{1,200}")
 
 
@@ -114,8 +120,11 @@ def _chained(entries: list[Any], where: str) -> Iterator[dict[str, Any]]:
 
 def _node(entry: Any, before: dict[str, Node], where: str, depth: int) -> Node:
     entry = checked_object(entry, where)
-    kind, name = entry.get("class_name"), _name(entry.get("name"), where)
+    name = _name(entry.get("name"), where)
     where = f"{where}: {name}"
+    if entry.get("module") == OPERATIONS_MODULE:
+        entry = _operation_as_layer(entry, where)
+    kind = entry.get("class_name")
     if name in before:
         raise Refused(f"{where}: two layers have this name")
     if checked_object(entry.get("config"), where).get("name") != name:
@@ -130,6 +139,23 @@ def _node(entry: Any, before: dict[str, Node], where: str, depth: int) -> Node:
         raise Refused(f"{where}: each layer must be called once, and an input never")
     inputs, listed, training = _call(calls[0], before, where) if calls else ((), False, None)
     return Node(name, kind, config, model, inputs, listed, training)
+
+
+def _operation_as_layer(entry: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return, in place of the operation `x + y` or `x * y`, a layer that computes the same; it is checked like any other."""
+    kind, name, calls = entry.get("class_name"), entry["name"], entry.get("inbound_nodes")
+    if not isinstance(kind, str) or kind not in OPERATIONS or not isinstance(calls, list) or len(calls) != 1:
+        raise Refused(f"{where}: the operation {kind!r:.80} is not accepted; those that are: {', '.join(OPERATIONS)}")
+    call = checked_object(calls[0], where)
+    arguments = call.get("args") if isinstance(call.get("args"), list) else []
+    numbers = [value for value in arguments if type(value) in (int, float)]
+    tensors = [value for value in arguments if isinstance(value, dict)]
+    if not tensors or len(arguments) != 2 or len(numbers) + len(tensors) != 2 or call.get("kwargs"):
+        raise Refused(f"{where}: the operation {kind} must be called on two tensors, or on a tensor and a number")
+    dtype = checked_object(tensors[0].get("config"), where).get("dtype")
+    config = {"name": name, "dtype": dtype, **(OPERATIONS[kind](numbers[0]) if numbers else {})}
+    layer = {"module": "keras.layers", "class_name": "Rescaling" if numbers else kind, "config": config, "name": name}
+    return {**layer, "inbound_nodes": [{"args": tensors if numbers else [tensors], "kwargs": {}}]}
 
 
 def _call(call: Any, before: dict[str, Node], where: str) -> tuple[tuple[str, ...], bool, bool | None]:

@@ -96,7 +96,7 @@ def _activation(node: Node, before: set[str]) -> str:
         return same
     if "activation" in node.config:
         return node.config["activation"] or LINEAR
-    if own_layer(node.kind) is not None:  # all of ours give logits
+    if (own := own_layer(node.kind)) is not None and own.gives_logits:
         return LINEAR
     is_neutral = node.kind == "Rescaling" and (node.config.get("scale"), node.config.get("offset", 0)) == (1, 0)
     return same if same == LINEAR or is_neutral else MIXED

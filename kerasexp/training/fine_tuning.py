@@ -19,11 +19,13 @@ def in_head(layer: keras.layers.Layer) -> bool:
 
 def blocks_of(model: keras.Model, family: Family) -> dict[str, list[keras.layers.Layer]]:
     """Return the layers with weights below the head, block by block, from input to output."""
-    blocks: dict[str, list[keras.layers.Layer]] = {}
-    for layer in model.layers:
-        if layer.weights and not in_head(layer):
-            blocks.setdefault(family.block_of(layer), []).append(layer)
-    return blocks
+    blocks = family.blocks_of([layer for layer in model.layers if not in_head(layer)])
+    with_weights = {name: [layer for layer in layers if _is_trained(layer)] for name, layers in blocks.items()}
+    return {name: layers for name, layers in with_weights.items() if layers}
+
+
+def _is_trained(layer: keras.layers.Layer) -> bool:
+    return bool(layer.weights) and not isinstance(layer, keras.layers.Normalization)  # its statistics are no parameters
 
 
 def freeze_below(model: keras.Model, family: Family, fine_tune: FineTune) -> None:

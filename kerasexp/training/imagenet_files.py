@@ -14,10 +14,11 @@ from kerasexp.config.model_section import Application
 from kerasexp.config.yaml_paths import data_folder
 from kerasexp.environment import keras_home
 from kerasexp.errors import Problem, UserError
-from kerasexp.models.applications import NETWORKS, WeightFile
+from kerasexp.models.application_files import WeightFile, weight_file, weight_sides
 
 KEY = "model.weights"
 TIMEOUT_SECONDS = 10
+SHA256_DIGITS = 64
 
 
 def imagenet_file(model: Application, height: int, width: int, with_top: bool) -> tuple[Path, str | None]:
@@ -34,10 +35,9 @@ def imagenet_file(model: Application, height: int, width: int, with_top: bool) -
     Raises:
         UserError: the weights are nowhere and cannot be downloaded; the message says where to put them.
     """
-    network = NETWORKS[model.name]
     failures = []
-    for side in dict.fromkeys((network.side(height, width), network.sides[-1])):
-        files = [network.weights(model, side, top) for top in ((True,) if with_top else (False, True))]
+    for side in weight_sides(model, height, width):
+        files = [weight_file(model, side, top) for top in ((True,) if with_top else (False, True))]
         found = _found(files)
         if found is None:
             try:
@@ -45,12 +45,12 @@ def imagenet_file(model: Application, height: int, width: int, with_top: bool) -
             except OSError as error:
                 failures.append(f"{files[0].name}, from {files[0].url}, could not be downloaded: {error}")
                 continue
-        return found, _note(model.name, side, height, width, len(network.sides) > 1)
+        return found, _note(model.name, side, height, width)
     raise _missing(failures)
 
 
-def _note(name: str, side: int, height: int, width: int, has_sizes: bool) -> str | None:
-    if not has_sizes or (height, width) == (side, side):
+def _note(name: str, side: int, height: int, width: int) -> str | None:
+    if side == 0 or (height, width) == (side, side):
         return None
     return (
         f"the ImageNet weights of {name} are those for {side}x{side} images; there are none for {height}x{width} here"
@@ -71,7 +71,7 @@ def _found(files: list[WeightFile]) -> Path | None:
     cache, *own = folders()
     for file in files:
         cached = cache / file.name
-        if cached.is_file() and file.md5 in (None, _md5(cached)):
+        if cached.is_file() and _is_complete(cached, file.checksum):
             return cached
         for folder in own:
             if (folder / file.name).is_file():
@@ -79,9 +79,12 @@ def _found(files: list[WeightFile]) -> Path | None:
     return None
 
 
-def _md5(path: Path) -> str:
+def _is_complete(path: Path, checksum: str | None) -> bool:
+    if checksum is None:
+        return True
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        algorithm = "sha256" if len(checksum) == SHA256_DIGITS else "md5"
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest() == checksum
 
 
 def _downloaded(file: WeightFile) -> Path:
@@ -89,7 +92,7 @@ def _downloaded(file: WeightFile) -> Path:
     try:
         with _short_timeout():
             where = {"cache_subdir": "models", "cache_dir": str(keras_home())}
-            return Path(keras.utils.get_file(file.name, file.url, file_hash=file.md5, **where))
+            return Path(keras.utils.get_file(file.name, file.url, file_hash=file.checksum, **where))
     except Exception as error:  # Keras raises plain Exception if there is no connection
         raise OSError(str(error)) from None
 

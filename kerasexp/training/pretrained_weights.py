@@ -8,13 +8,15 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 from kerasexp.config.head_section import IMAGENET_OUTPUTS
-from kerasexp.config.model_section import IMAGENET, Backbone, Model, ResNet18
+from kerasexp.config.model_section import IMAGENET, Application, Backbone, Model, ResNet18
 from kerasexp.config.section_validation import quoted
 from kerasexp.config.yaml_paths import find_file, places
 from kerasexp.console import Console
 from kerasexp.errors import Problem, UserError, listing
+from kerasexp.models.applications import set_imagenet_statistics
 from kerasexp.saving.model_file import load_model
 from kerasexp.saving.model_file_refusal import Refused, refusing
 from kerasexp.saving.weights_file import count_weights
@@ -61,8 +63,7 @@ def _load(path: Path, backbone: keras.Model, model: Backbone, with_top: bool) ->
         if path.suffix.lower() == ".keras":
             source = load_model(path)
             _refuse_topless(source.count_params(), backbone, model, with_top)
-            names = [layer.name for layer in backbone.layers if layer.weights]
-            copy_layers(backbone, source, names, f"the model in {path}", KEY)
+            _copy(source, backbone, model, path)
             return
         _refuse_topless(count_weights(path), backbone, model, with_top)
         if path.name.lower().endswith(".weights.h5"):
@@ -71,9 +72,21 @@ def _load(path: Path, backbone: keras.Model, model: Backbone, with_top: bool) ->
                 warnings.simplefilter("ignore")
                 backbone.load_weights(path)
         else:
-            _load_in_order(path, backbone)
+            _load_from_h5(path, backbone)
     except Refused as refused:
         raise UserError(Problem(str(refused), str(path), KEY)) from None
+    if isinstance(model, Application):
+        set_imagenet_statistics(backbone)
+
+
+def _copy(source: keras.Model, backbone: keras.Model, model: Backbone, path: Path) -> None:
+    """Copy weights by the names of layers; those of keras.applications, where not all have names, by their order."""
+    layers = [layer for layer in backbone.layers if layer.weights]
+    if not isinstance(model, Application):
+        copy_layers(backbone, source, [layer.name for layer in layers], f"the model in {path}", KEY)
+        return
+    stored = [(layer.name, layer.get_weights()) for layer in source.layers if layer.weights]
+    _assign_in_order(stored, layers)
 
 
 def _refuse_topless(held: int, backbone: keras.Model, model: Backbone, with_top: bool) -> None:
@@ -95,30 +108,36 @@ def user_file(name: str) -> Path:
     return found
 
 
-def _load_in_order(path: Path, backbone: keras.Model) -> None:
-    """Load weights in the format of keras.applications: the n-th layer with weights in the file is the n-th of the network.
+def _load_from_h5(path: Path, backbone: keras.Model) -> None:
+    """Load weights in the format of keras.applications; raises Refused if they are those of another network.
 
     The layers of a top come last in a file, and are left out of a network without one.
-
-    Raises:
-        Refused: they are the weights of another network.
     """
     layers = [layer for layer in backbone.layers if layer.weights]
     with refusing("is not a file of weights of keras.applications"), h5py.File(path, "r") as file:
         group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
-        stored = [name for name in _names(group, "layer_names") if _names(group[name], "weight_names")]
-        top = [group[name] for name in stored[len(layers) :]]
-        if len(stored) < len(layers) or (top and not _is_top(top)):
-            raise Refused(f"has {len(stored)} layers with weights, and the network has {len(layers)} below its top")
-        for layer, name in zip(layers, stored, strict=False):
-            part = group[name]
-            values = [part[weight][()] for weight in _names(part, "weight_names")]
-            shapes = [[tuple(weight.shape) for weight in weights] for weights in (layer.weights, values)]
-            if shapes[0] != shapes[1]:
-                there = f"its layer {name!r:.100} has weights of shape {shapes[1]}"
-                raise Refused(f"{there}, and {layer.name!r} has {shapes[0]}")
-            for weight, value in zip(layer.weights, values, strict=True):
-                weight.assign(value)
+        names = [name for name in _names(group, "layer_names") if _names(group[name], "weight_names")]
+        if (top := names[len(layers) :]) and not _is_top([group[name] for name in top]):
+            raise Refused(f"has {len(names)} layers with weights, and the network has {len(layers)} below its top")
+        stored = [
+            (name, [group[name][weight][()] for weight in _names(group[name], "weight_names")])
+            for name in names[: len(layers)]
+        ]
+    _assign_in_order(stored, layers)
+
+
+def _assign_in_order(stored: list[tuple[str, list[np.ndarray]]], layers: list[keras.layers.Layer]) -> None:
+    """Assign the weights of the n-th stored layer to the n-th layer; raises Refused if the shapes differ."""
+    if len(stored) < len(layers):
+        raise Refused(f"has {len(stored)} layers with weights, and the network has {len(layers)} below its top")
+    for (name, values), layer in zip(stored, layers, strict=False):
+        shapes = [[tuple(weight.shape) for weight in weights] for weights in (layer.weights, values)]
+        if shapes[0] != shapes[1]:
+            there = f"its layer {name!r:.100} has weights of shape {shapes[1]}"
+            raise Refused(f"{there}, and {layer.name!r} has {shapes[0]}")
+    for (_, values), layer in zip(stored, layers, strict=False):
+        for weight, value in zip(layer.weights, values, strict=True):
+            weight.assign(value)
 
 
 def _is_top(layers: list[h5py.Group]) -> bool:

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from kerasexp.config import Experiment, Init
+from kerasexp.config.application_facts import APPLICATIONS
 from kerasexp.config.custom_code import CustomCode
 from kerasexp.config.data_section import FILE_SOURCES
 from kerasexp.config.experiment_rules import broken_rules
-from kerasexp.config.model_section import APPLICATIONS
-from kerasexp.config.section_base import ClassName, ShortForm, composed, tag
+from kerasexp.config.section_base import ClassName, ShortForm, composed, tags
 from kerasexp.config.space_section import KINDS
 from kerasexp.config.yaml_merging import KIND_KEYS
 
@@ -205,5 +205,5 @@ def sections_in(raw: dict, section: type[BaseModel] = Experiment, at: tuple = ()
         for index, item in enumerate(value if isinstance(value, list) else [value]):
             for kind in (*classes, *items):
                 is_this = is_section(kind) and isinstance(item, dict)
-                if is_this and tag(kind) in (None, item.get("name"), item.get("kind")):
+                if is_this and (not tags(kind) or {item.get("name"), item.get("kind")} & {*tags(kind)}):
                     yield from sections_in(item, kind, (*at, key, *([index] if isinstance(value, list) else [])))

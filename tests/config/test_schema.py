@@ -14,7 +14,7 @@ from kerasexp.config import schedule_section as schedule
 from kerasexp.config.code_reference import GROUPS
 from kerasexp.config.experiment import Experiment
 from kerasexp.config.schema import experiment_schema
-from kerasexp.config.section_base import ShortForm, is_section, members, short_forms, tag, tags
+from kerasexp.config.section_base import ShortForm, is_section, members, short_forms, tags
 
 
 def objects(schema: object):
@@ -89,7 +89,7 @@ def test_every_section_with_a_name_takes_a_plain_word():
     """The name of the experiment itself is none that a section is chosen by."""
     for section in sections(Experiment):
         for key, field in section.model_fields.items():
-            named = [kind for kind in members(field.annotation) if is_section(kind) and tag(kind) is not None]
+            named = [kind for kind in members(field.annotation) if is_section(kind) and tags(kind)]
             assert not named or any(isinstance(note, ShortForm) for note in field.metadata), f"{section.__name__}.{key}"
 
 

@@ -1,7 +1,8 @@
 """Weights from files: those of keras.applications in every format that Keras writes, and files that do not fit."""
 
 import json
-from contextlib import nullcontext
+import os
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -9,13 +10,17 @@ import keras
 import numpy as np
 import pytest
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+from pydantic import TypeAdapter
 
+from kerasexp.config.application_facts import APPLICATIONS, PLAIN
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.head_section import Head, ZeroShot
-from kerasexp.config.model_section import EfficientNetV2B0, MobileNet, MobileNetV2, ResNet18, ResNet50
+from kerasexp.config.model_section import MobileNet as AnyMobileNet
+from kerasexp.config.model_section import MobileNetV3, Model, PlainApplication, ResNet18
 from kerasexp.console import Console
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
+from kerasexp.models.application_files import weight_file, weight_sides
 from kerasexp.models.applications import NETWORKS, imagenet_logits
 from kerasexp.training import imagenet_files
 from kerasexp.training.imagenet_files import imagenet_file
@@ -24,8 +29,13 @@ from kerasexp.training.pretrained_weights import load_pretrained
 # Keras's networks take seconds to build.
 pytestmark = pytest.mark.slow
 
+ResNet50 = partial(PlainApplication, name="resnet50")
+EfficientNetB0 = partial(PlainApplication, name="efficientnet_b0")
+EfficientNetV2B0 = partial(PlainApplication, name="efficientnet_v2_b0")
+MobileNet, MobileNetV2 = partial(AnyMobileNet, name="mobilenet"), partial(AnyMobileNet, name="mobilenet_v2")
 QUIET = Console(quiet=True)
 HOW = Preprocessing(size=[32, 32], channels=3)
+FULL = bool(os.environ.get("KERASEXP_FULL"))
 RESNET = {"stem": "small", "width": 2}
 
 
@@ -63,12 +73,40 @@ def test_weights_of_keras_give_the_same_features_as_in_keras(theirs, name):
     np.testing.assert_allclose(np.asarray(features), np.asarray(expected), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", [MobileNetV2, ResNet50, EfficientNetV2B0])
-def test_layers_with_weights_are_in_the_order_of_keras_files(family):
-    section = family(weights=None)
-    theirs = NETWORKS[section.name].build(weights=None, include_top=False, input_shape=(32, 32, 3))
+@pytest.mark.parametrize(
+    "name", ["mobilenet_v2", "resnet50", "efficientnet_v2_b0", "mobilenet_v3_small", "convnext_tiny", "densenet121"]
+)
+def test_layers_with_weights_are_in_the_order_of_keras_files(name):
+    section = TypeAdapter(Model).validate_python({"name": name, "weights": None})
+    function = getattr(keras.applications, APPLICATIONS[name].function)
+    arguments = NETWORKS[name].arguments
+    keras.backend.clear_session()
+    theirs = function(weights=None, include_top=False, input_shape=(32, 32, 3), **arguments)
     names = [[layer.name for layer in model.layers if layer.weights] for model in (theirs, built(section))]
     assert names[0] == names[1][:-1] and names[1][-1] == "logits"
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".h5"])
+def test_weights_of_the_first_efficientnets_leave_the_standardisation_as_it_is(ending, tmp_path):
+    """The published files hold deviations where the layer takes variances."""
+    theirs = keras.applications.EfficientNetB0(weights=None, include_top=False, input_shape=(32, 32, 3))
+    for layer in theirs.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.set_weights([np.array([0.4, 0.4, 0.4]), np.array([0.2, 0.2, 0.2]), np.array(0)])
+            layer.finalize_state()
+    path = tmp_path / f"theirs{ending}"
+    if ending == ".h5":
+        with h5py.File(path, "w") as file:
+            save_weights_to_hdf5_group(file, theirs)
+    else:
+        (theirs.save if ending == ".keras" else theirs.save_weights)(path)
+    section = EfficientNetB0(weights=str(path))
+    model = built(section)
+    before = np.asarray(keras.Model(model.input, model.get_layer("normalization").output)(np.ones((1, 32, 32, 3))))
+    load_pretrained(model, section, QUIET)
+    after = np.asarray(keras.Model(model.input, model.get_layer("normalization").output)(np.ones((1, 32, 32, 3))))
+    np.testing.assert_array_equal(before, after)
+    np.testing.assert_array_equal(model.get_layer("top_conv").kernel, theirs.get_layer("top_conv").kernel)
 
 
 @pytest.mark.parametrize("name", ["ours.keras", "ours.weights.h5"])
@@ -146,7 +184,7 @@ def test_imagenet_weights_come_from_keras_cache(theirs, tmp_path, monkeypatch):
     _, folder = theirs
     cache = tmp_path / "keras" / "models"
     cache.mkdir(parents=True)
-    file = NETWORKS["mobilenet_v2"].weights(MobileNetV2(), 224, False)
+    file = weight_file(MobileNetV2(), 224, False)
     (cache / file.name).write_bytes((folder / "mobilenet_notop.h5").read_bytes())
     section = MobileNetV2()
     model = built(section)
@@ -179,36 +217,44 @@ def test_the_wait_for_a_silent_server_is_short(monkeypatch):
     assert set(waited) == {imagenet_files.TIMEOUT_SECONDS} and socket.getdefaulttimeout() is None
 
 
-@pytest.mark.parametrize(
-    ("section", "module", "build", "sizes"),
-    [
-        (ResNet50(), "resnet", keras.applications.ResNet50, [(224, 224)]),
-        (MobileNet(), "mobilenet", keras.applications.MobileNet, [(128, 128), (224, 224), (96, 96)]),
-        (MobileNet(alpha=0.25), "mobilenet", keras.applications.MobileNet, [(224, 224)]),
-        (MobileNetV2(), "mobilenet_v2", keras.applications.MobileNetV2, [(96, 96), (224, 224), (64, 64)]),
-        (MobileNetV2(alpha=0.35), "mobilenet_v2", keras.applications.MobileNetV2, [(224, 224)]),
-        (EfficientNetV2B0(), "efficientnet_v2", keras.applications.EfficientNetV2B0, [(224, 224)]),
-    ],
-)
+# A network is built before its file is asked for, which takes seconds for most.
+SECTIONS = [
+    MobileNet(), MobileNet(alpha=0.25), MobileNetV2(), MobileNetV2(alpha=0.35),
+    *(MobileNetV3(name=f"mobilenet_v3_{size}", alpha=alpha) for size in ("small", "large") for alpha in (0.75, 1.0)),
+    *(MobileNetV3(name=f"mobilenet_v3_{size}", minimalistic=True) for size in ("small", "large")),
+    *(PlainApplication(name=name) for name in (PLAIN if FULL else ("resnet50", "vgg16", "efficientnet_b0", "nasnet_mobile"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: f"{section.name}-{getattr(section, 'alpha', '')}")
 @pytest.mark.parametrize("with_top", [False, True])
-def test_the_files_are_those_that_keras_would_download(section, module, build, sizes, with_top, monkeypatch):
+def test_the_files_are_those_that_keras_would_download(section, with_top, monkeypatch):
     class Asked(Exception):
         pass
 
     def ask(file_name, origin, cache_subdir, file_hash=None):
         raise Asked(file_name, origin, cache_subdir, file_hash)
 
-    monkeypatch.setattr(f"keras.src.applications.{module}.file_utils.get_file", ask)
-    network = NETWORKS[section.name]
-    for height, width in sizes:
-        has_own = network.side(height, width) == height
-        if with_top and not has_own:
-            continue  # Keras has none for such images, and would not build it
-        alpha = {"alpha": section.alpha} if isinstance(section, MobileNet) else {}
-        with pytest.raises(Asked) as asked, nullcontext() if has_own else pytest.warns():
-            build(weights="imagenet", include_top=with_top, input_shape=(height, width, 3), **alpha)
-        ours = network.weights(section, network.side(height, width), with_top)
-        assert asked.value.args == (ours.name, ours.url, "models", ours.md5)
+    function = getattr(keras.applications, APPLICATIONS[section.name].function)
+    module = (
+        function.__module__.replace("resnet_v2", "resnet")
+        if "inception" not in function.__module__
+        else function.__module__
+    )
+    monkeypatch.setattr(f"{module}.file_utils.get_file", ask)
+    keys = {key: getattr(section, key) for key in ("alpha", "minimalistic") if hasattr(section, key)}
+    for side in {"mobilenet": (128, 224), "mobilenet_v2": (96, 224)}.get(
+        section.name, (APPLICATIONS[section.name].side,)
+    ):
+        with pytest.raises(Asked) as asked:
+            function(weights="imagenet", include_top=with_top, input_shape=(side, side, 3), **keys)
+        ours = weight_file(section, weight_sides(section, side, side)[0], with_top)
+        assert asked.value.args == (ours.name, ours.url, "models", ours.checksum)
+
+
+def test_sizes_without_weights_of_their_own_take_the_largest():
+    assert weight_sides(MobileNet(), 128, 128) == [128, 224] and weight_sides(MobileNet(), 128, 160) == [224]
+    assert weight_sides(MobileNetV2(), 64, 64) == [224] and weight_sides(ResNet50(), 64, 64) == [0]
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +326,7 @@ def test_imagenet_weights_are_found_in_both_places_for_every_size(quarter, top, 
 
 def test_an_incomplete_download_in_keras_cache_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", lambda *_: 1 / 0)
-    file = NETWORKS["resnet50"].weights(ResNet50(), 224, False)
+    file = weight_file(ResNet50(), 0, False)
     for place in ("keras", "data"):
         (tmp_path / place / "models").mkdir(parents=True)
         (tmp_path / place / "models" / file.name).write_bytes(b"half of it")
