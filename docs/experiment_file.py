@@ -27,6 +27,8 @@ DOMAIN = "#/$defs/Domain"
 TYPES = {"boolean": "true, false", "integer": "whole number", "number": "number", "string": "text", "null": "null"}
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "and below"}
 MISSING = object()
+# Sections that several names may have are headed by these names, or if they are more, by the first and their count.
+MOST_IN_HEADING = 2
 # The heading of sections that name a user's own code.
 CUSTOM = "your own"
 
@@ -71,6 +73,7 @@ def _sections(schema: dict[str, Any]) -> dict[str, _Section]:
             section = definitions[reference.rpartition("/")[2]] if "$ref" in option else option
             if "properties" in section and reference not in found:
                 name = next((word for key, inner in section["properties"].items() if (word := _kind(key, inner))), None)
+                name = name or next(filter(None, map(_kinds, section["properties"].items())), None)
                 if section.get("additionalProperties") is True:
                     name = CUSTOM
                 found[reference] = _Section(f"{key}: {name}" if name else key or "experiment", section, place)
@@ -86,6 +89,13 @@ def _kind(key: str, schema: dict[str, Any]) -> str | None:
     """Return the word that tells a section from others with the same key; None for a key that does not hold it."""
     words = (option.get("const") for option in _options(schema))
     return next(filter(None, words), None) if key in ("name", "kind") else None
+
+
+def _kinds(key_and_schema: tuple[str, dict[str, Any]]) -> str | None:
+    """Return the heading of a section that several names may have; its table lists them."""
+    key, schema = key_and_schema
+    words = [word for option in _options(schema) for word in option.get("enum", ())] if key == "name" else []
+    return " or ".join(words) if len(words) <= MOST_IN_HEADING else f"{words[0]} and {len(words) - 1} others"
 
 
 def _options(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

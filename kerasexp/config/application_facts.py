@@ -27,6 +27,12 @@ class ApplicationFacts:
 
 
 APPLICATIONS = {
+    "resnet50": ApplicationFacts("ResNet50", 23.6, 74.9, 224),
+    "resnet101": ApplicationFacts("ResNet101", 42.7, 76.4, 224),
+    "resnet152": ApplicationFacts("ResNet152", 58.4, 76.6, 224),
+    "resnet50_v2": ApplicationFacts("ResNet50V2", 23.6, 76.0, 224),
+    "resnet101_v2": ApplicationFacts("ResNet101V2", 42.6, 77.2, 224),
+    "resnet152_v2": ApplicationFacts("ResNet152V2", 58.3, 78.0, 224),
     "mobilenet": ApplicationFacts("MobileNet", 3.2, 70.4, 224, alphas=(0.25, 0.5, 0.75, 1.0)),
     "mobilenet_v2": ApplicationFacts("MobileNetV2", 2.3, 71.3, 224, alphas=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
     "mobilenet_v3_small": ApplicationFacts("MobileNetV3Small", 0.9, 68.1, 224, alphas=(0.75, 1.0)),
@@ -48,12 +54,6 @@ APPLICATIONS = {
     "efficientnet_v2_s": ApplicationFacts("EfficientNetV2S", 20.3, 83.9, 384),
     "efficientnet_v2_m": ApplicationFacts("EfficientNetV2M", 53.2, 85.3, 480),
     "efficientnet_v2_l": ApplicationFacts("EfficientNetV2L", 117.7, 85.7, 480),
-    "resnet50": ApplicationFacts("ResNet50", 23.6, 74.9, 224),
-    "resnet101": ApplicationFacts("ResNet101", 42.7, 76.4, 224),
-    "resnet152": ApplicationFacts("ResNet152", 58.4, 76.6, 224),
-    "resnet50_v2": ApplicationFacts("ResNet50V2", 23.6, 76.0, 224),
-    "resnet101_v2": ApplicationFacts("ResNet101V2", 42.6, 77.2, 224),
-    "resnet152_v2": ApplicationFacts("ResNet152V2", 58.3, 78.0, 224),
     "densenet121": ApplicationFacts("DenseNet121", 7.0, 75.0, 224),
     "densenet169": ApplicationFacts("DenseNet169", 12.6, 76.2, 224),
     "densenet201": ApplicationFacts("DenseNet201", 18.3, 77.3, 224),

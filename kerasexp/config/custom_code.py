@@ -252,7 +252,7 @@ class OrCustom:
         full, own = handler(core), handler(self.section.__pydantic_core_schema__)
         if self.plain:
             return {"anyOf": [full, own, {"type": "string", "pattern": CODE_PATTERN}]}
-        return {"oneOf": [*full["oneOf"], own]}
+        return {**full, "oneOf": [*full["oneOf"], own]}
 
 
 def _serialized(value: Any, info: Any) -> Any:

@@ -109,20 +109,21 @@ class ShortForm:
     def __get_pydantic_json_schema__(self, core, handler):
         full = handler(core)
         forms = full.get("oneOf") or full.get("anyOf") or [full]
-        sections = [
-            (
-                form,
-                handler.resolve_ref_schema(form)["properties"][self.key]
-                if "$ref" in form
-                else form["properties"][self.key],
-            )
-            for form in forms
-            if "$ref" in form or "properties" in form
-        ]
+        # A union tells its words itself. The schema of a member that has several may not be there yet.
+        known: dict[str, list[str]] = {}
+        for word, reference in full.get("discriminator", {}).get("mapping", {}).items():
+            known.setdefault(reference, []).append(word)
+        sections = []
+        for form in forms:
+            if (reference := form.get("$ref")) in known:
+                sections.append((form, {"enum": known[reference]}))
+            elif "$ref" in form or "properties" in form:
+                schema = handler.resolve_ref_schema(form) if "$ref" in form else form
+                sections.append((form, schema["properties"][self.key]))
         words = [word for _, key in sections for word in _words(key)]
         if "oneOf" in full:  # a union, whose members are distinguished by the key
             for form, key in sections:
-                form |= {} if key.get("const") == self.default else {"required": [self.key]}
+                form |= {} if self.default in _words(key) else {"required": [self.key]}
         patterns = [{"type": "string", "pattern": pattern} for _, key in sections for pattern in _words(key, "pattern")]
         plain = {"type": "string", **({"enum": words} if words else {})}
         return {"anyOf": [*forms, *([plain] if words or not patterns else []), *patterns]}

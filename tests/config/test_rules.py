@@ -180,6 +180,32 @@ def test_rare_classes_are_corrected_for_once(text, key):
     assert list(broken(text)) == ([] if key is None else [key])
 
 
+@pytest.mark.parametrize(
+    ("model", "key", "message"),
+    [
+        (
+            "{name: mobilenet, alpha: 0.3}",
+            "model.alpha",
+            "of mobilenet are for 0.25, 0.5, 0.75, 1.0; or write weights: null",
+        ),
+        ("{name: mobilenet, alpha: 0.3, weights: null}", None, ""),
+        ("{name: mobilenet_v2, alpha: 1.4}", None, ""),
+        ("{name: mobilenet_v3_small, alpha: 0.5}", "model.alpha", "are for 0.75, 1.0"),
+        ("{name: mobilenet_v3_small, alpha: 0.75, minimalistic: true}", "model.alpha", "of minimalistic are for 1.0"),
+        ("{name: xception}", "data.preprocessing.size", "xception takes 71 pixels a side and more"),
+        (
+            "{name: vgg16, head: {zero_shot: {outputs: {cat: [281]}}}}",
+            "data.preprocessing.size",
+            "the ImageNet outputs of vgg16 are for images of [224, 224]",
+        ),
+        ("{name: resnet50, head: {zero_shot: {outputs: {cat: [281]}}}}", None, ""),
+    ],
+)
+def test_networks_of_keras_have_imagenet_weights_for_some_widths_and_sizes(model, key, message):
+    found = broken(f"model: {model}\ndata: {{preprocessing: {{size: [64, 64], channels: 3}}}}")
+    assert list(found) == ([] if key is None else [key]) and all(message in text for text in found.values())
+
+
 @pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "efficientnet_v2_b0"])
 @pytest.mark.parametrize(
     ("preprocessing", "keys"),

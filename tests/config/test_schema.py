@@ -182,4 +182,5 @@ def test_every_name_of_a_union_has_something_behind_it_and_nothing_else_is_regis
     "union", [model.Model, optimizer.Optimizer, schedule.Schedule, loss.Loss, decode.Decode, model.Block]
 )
 def test_every_member_of_a_union_has_a_name_of_its_own(union):
-    assert len(set(tags(union))) == len(members(union))
+    words = [word for member in members(union) for word in tags(member)]
+    assert len(set(words)) == len(words) and all(tags(member) for member in members(union))

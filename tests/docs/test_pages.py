@@ -45,7 +45,14 @@ def test_yaml_blocks_are_experiments(page, tmp_path):
         load(file)
 
 
-def test_the_reference_of_the_experiment_file_is_the_generated_one():
-    page = ROOT / "docs" / "experiment-file.md"
-    generator = runpy.run_path(str(page.with_name("experiment_file.py")))
-    assert page.read_text() == generator["experiment_reference"](), f"python docs/experiment_file.py > {page}"
+@pytest.mark.parametrize(
+    ("name", "script", "function"),
+    [
+        ("experiment-file.md", "experiment_file.py", "experiment_reference"),
+        ("backbones.md", "backbones.py", "backbones"),
+    ],
+)
+def test_generated_pages_are_up_to_date(name, script, function):
+    page = ROOT / "docs" / name
+    generator = runpy.run_path(str(page.with_name(script)))
+    assert page.read_text() == generator[function](), f"python docs/{script} > docs/{name}"

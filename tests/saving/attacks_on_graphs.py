@@ -334,3 +334,41 @@ def deep_json(file):
 def long_json(file):
     """Keras creates 200 MB of objects."""
     file.config = b"[" + b"{}," * 2_666_666 + b"{}]"
+
+
+# Operations, which are no layers
+
+
+def operation(file, name: str, kind: str, *arguments, **options):
+    """Put an operation in place of a layer, as `x + 3` writes it."""
+    layer = file.layer(name)
+    tensor = layer["inbound_nodes"][0]["args"][0]
+    layer |= {"module": "keras.src.ops.numpy", "class_name": kind, "registered_name": kind, "config": {"name": name}}
+    given = [tensor if argument == "tensor" else argument for argument in arguments]
+    layer["inbound_nodes"] = [{"args": given, "kwargs": options}]
+
+
+@attack("relu: the operation 'Repeat' is not accepted; those that are: Add, Multiply")
+def an_operation_that_takes_memory(file):
+    operation(file, "relu", "Repeat", "tensor", 1000000)
+
+
+@attack("relu: the operation Add must be called on two tensors, or on a tensor and a number")
+def an_operation_on_an_array(file):
+    array = {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "float32"}}
+    operation(file, "relu", "Add", "tensor", [array])
+
+
+@attack("relu: the operation Add must be called on two tensors, or on a tensor and a number")
+def an_operation_with_options(file):
+    operation(file, "relu", "Add", "tensor", 3.0, where="here")
+
+
+@attack("relu: is called on '__lambda__'; only tensors are accepted")
+def an_operation_on_code(file):
+    operation(file, "relu", "Multiply", {"class_name": "__lambda__", "config": {}}, 3.0)
+
+
+@attack("relu: offset: 1e+300 is not a number or list of numbers of a size that layers have")
+def an_operation_with_a_huge_number(file):
+    operation(file, "relu", "Add", "tensor", 1e300)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data_section import Preprocessing
-from kerasexp.config.model_section import Cnn, EfficientNetV2B0, Head, Mlp, MobileNetV2, ResNet18, ResNet50
+from kerasexp.config.model_section import Cnn, Head, Mlp, MobileNet, PlainApplication, ResNet18
 from kerasexp.config.schedule_section import Constant
 from kerasexp.config.training_section import FineTune, Training
 from kerasexp.errors import UserError
@@ -54,18 +54,34 @@ def test_the_blocks_of_a_resnet_are_its_stem_and_its_blocks():
     [
         (Mlp(units=[4, 4], batch_norm=True), ["dense_1", "dense_2"]),
         (THREE, ["block_1", "block_2", "block_3"]),
-        (MobileNetV2(weights=None), ["Conv1", "expanded_conv", *(f"block_{n}" for n in range(1, 17)), "Conv_1"]),
+        (MobileNet(name="mobilenet_v2", weights=None), ["Conv1", "expanded_conv", *(f"block_{n}" for n in range(1, 17)), "Conv_1"]),
         (
-            ResNet50(weights=None),
+            PlainApplication(name="resnet50", weights=None),
             ["conv1", *(f"conv{s}_block{n}" for s, blocks in ((2, 3), (3, 4), (4, 6), (5, 3)) for n in range(1, blocks + 1))],
         ),
         (
-            EfficientNetV2B0(weights=None),
+            PlainApplication(name="efficientnet_v2_b0", weights=None),
             [
                 "stem", "block1a", "block2a", "block2b", "block3a", "block3b", *(f"block4{x}" for x in "abc"),
                 *(f"block5{x}" for x in "abcde"), *(f"block6{x}" for x in "abcdefgh"), "top",
             ],
         ),
+        (MobileNet(name="mobilenet", weights=None), ["conv1", *(f"conv_{n}" for n in range(1, 14))]),
+        (
+            PlainApplication(name="efficientnet_b0", weights=None),
+            [
+                "stem", "block1a", "block2a", "block2b", "block3a", "block3b", *(f"block4{x}" for x in "abc"),
+                *(f"block5{x}" for x in "abc"), *(f"block6{x}" for x in "abcd"), "block7a", "top",
+            ],
+        ),
+        (
+            PlainApplication(name="nasnet_mobile", weights=None),
+            [
+                "stem", "cell_stem_1", "cell_stem_2", *(f"cell_{n}" for n in range(4)), "cell_reduce_4",
+                *(f"cell_{n}" for n in range(5, 9)), "cell_reduce_8", *(f"cell_{n}" for n in range(9, 13)),
+            ],
+        ),
+        (PlainApplication(name="vgg16", weights=None), [f"block{n}" for n in range(1, 6)]),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )  # fmt: skip

@@ -1,0 +1,37 @@
+"""The networks of keras.applications, as Markdown: what helps to choose one."""
+
+from __future__ import annotations
+
+from kerasexp.config.application_facts import APPLICATIONS
+
+INTRODUCTION = """\
+# Backbones
+
+`model: NAME` is a network of keras.applications with its own preprocessing inside, ImageNet weights by default, and a new top for
+your classes. It takes colour images; images that are small for it lose most of their detail in its first layers, so make
+`data.preprocessing.size` as large as your time allows, up to the size of its ImageNet images.
+[Writing an experiment](writing-experiments.md#networks) says where weights are looked for, and how blocks are fine-tuned.
+
+Parameters are without the top, in millions. Accuracy is the top-1 on ImageNet's validation images by Keras's documentation, at the
+size in the next column. `alpha` is a factor of the filters of each layer, with the values that have ImageNet weights; MobileNets
+v3 also take `minimalistic: true`.
+
+This page is generated: `python docs/backbones.py > docs/backbones.md`.
+
+| name | parameters | ImageNet | image size | smallest | `alpha` |
+|---|---|---|---|---|---|
+"""
+
+
+def backbones() -> str:
+    """Return the page: one row for each network, by its number of parameters."""
+    rows = [
+        f"| `{name}` | {facts.parameters} | {facts.top1} % | {facts.side} | {facts.smallest} | "
+        f"{', '.join(map(str, facts.alphas))} |\n"
+        for name, facts in sorted(APPLICATIONS.items(), key=lambda entry: entry[1].parameters)
+    ]
+    return INTRODUCTION + "".join(rows)
+
+
+if __name__ == "__main__":
+    print(backbones(), end="")
