@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from kerasexp.config.application_facts import APPLICATIONS, FLATTENING, MINIMALISTIC_ALPHA
 from kerasexp.config.custom_code import CustomSource
-from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource
+from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource, Preprocessing
 from kerasexp.config.decode_section import Argmin, LogitAdjustment
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import Svm, ZeroShot
@@ -187,6 +187,7 @@ def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
         endings = ", ".join(WEIGHT_FILES)
         message = f"got {quoted(model.weights)}; allowed: {IMAGENET}, null, or a file that ends with one of {endings}"
         yield "model.weights", message
+    yield from _resize_rules(model, preprocessing)
     if not isinstance(model, Application):
         return
     if preprocessing.channels != 3:
@@ -195,11 +196,12 @@ def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
             f"got {preprocessing.channels}; {model.name} takes 3, of grey images too, whose three channels are then equal",
         )
     facts = APPLICATIONS[model.name]
-    if min(preprocessing.size) < facts.smallest:
+    if min(model.resize or preprocessing.size) < facts.smallest:
+        key, size = ("model.resize", model.resize) if model.resize else ("data.preprocessing.size", preprocessing.size)
         yield (
-            "data.preprocessing.size",
-            f"got {preprocessing.size}; {model.name} takes {facts.smallest} pixels a side and more, and its ImageNet weights "
-            f"were trained at {facts.side}",
+            key,
+            f"got {size}; {model.name} takes {facts.smallest} pixels a side and more, and its ImageNet weights "
+            f"were trained at {facts.side}; model.resize enlarges images inside the model",
         )
     if model.weights == IMAGENET and hasattr(model, "alpha"):
         minimalistic = getattr(model, "minimalistic", False)
@@ -210,6 +212,12 @@ def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
                 f"got {model.alpha}; the ImageNet weights of {kind} are for {listing(alphas)}; or write weights: null"
             )
             yield "model.alpha", message
+
+
+def _resize_rules(model: Backbone, preprocessing: Preprocessing) -> Iterator[tuple[str, str]]:
+    if model.resize and any(new < old for new, old in zip(model.resize, preprocessing.size, strict=True)):
+        message = f"got {model.resize}, smaller than data.preprocessing.size {preprocessing.size}; it enlarges only. "
+        yield "model.resize", f"{message}For smaller images set data.preprocessing.size, which averages over areas"
 
 
 def _classical_head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:

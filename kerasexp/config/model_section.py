@@ -15,6 +15,8 @@ from kerasexp.config.section_base import Section, ShortForm
 HALVING = {"conv": {"pool": 2}, "mobile": {"stride": 2}, "inverted_residual": {"stride": 2}}
 # Filters double from block to block, as the maps are halved, up to the second number.
 FIRST_FILTERS, MOST_FILTERS = 32, 512
+# Height and width, in pixels.
+Size = Annotated[list[Annotated[int, Field(ge=4, le=2048)]], Field(min_length=2, max_length=2)]
 # The published weights of a network, in place of the name of a file.
 IMAGENET = "imagenet"
 
@@ -121,6 +123,11 @@ class Backbone(Section):
     pooling: Literal["flatten", "average", "max"] = Field(
         "average",
         description="How the last feature maps become features: one mean or maximum per map, or all values.",
+    )
+    resize: Size | None = Field(
+        None,
+        description="Height and width to which the network enlarges its images, bilinearly and inside the model: for images that "
+        "are stored smaller than those its weights were trained on; null: not at all.",
     )
     head: Head = Field(Head(), description="The dense layers on top.")
 

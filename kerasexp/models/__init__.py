@@ -10,13 +10,14 @@ from kerasexp.config.custom_code import CustomModel
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import ZeroShot
-from kerasexp.config.model_section import Application, Model
+from kerasexp.config.model_section import Application, Backbone, Model
 from kerasexp.models.applications import APPLICATIONS, imagenet_logits
 from kerasexp.models.cnn import CNN
 from kerasexp.models.custom_network import CUSTOM
 from kerasexp.models.decoding_layer import ARGMAX, Decoding, decoding_of
 from kerasexp.models.family import Family
 from kerasexp.models.label_mapping_layer import LabelMapping
+from kerasexp.models.layers import enlarge
 from kerasexp.models.mlp import MLP
 from kerasexp.models.resnet import RESNET18
 
@@ -43,7 +44,7 @@ def build_model(
     other layers. `logits_model` is the trained part of it.
     """
     inputs = _images(preprocessing)
-    features = family_of(model).build(model, inputs)
+    features = family_of(model).build(model, _enlarged(model, inputs))
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(features)
     decoded = decoding.layer()
     decoded_logits = logits if decoded is None else decoded(logits)
@@ -75,11 +76,16 @@ def _build_zero_shot(
 ) -> keras.Model:
     inputs = _images(preprocessing)
     mapping = LabelMapping(zero_shot.groups(class_names), zero_shot.combine, dtype="float32", name="logits")
-    return keras.Model(inputs, _probabilities(mapping(imagenet_logits(model, inputs))), name=name)
+    return keras.Model(inputs, _probabilities(mapping(imagenet_logits(model, _enlarged(model, inputs)))), name=name)
 
 
 def _images(preprocessing: Preprocessing) -> keras.KerasTensor:
     return keras.Input((*preprocessing.size, preprocessing.channels), dtype="uint8", name="images")
+
+
+def _enlarged(model: Model, images: keras.KerasTensor) -> keras.KerasTensor:
+    size = model.resize if isinstance(model, Backbone) else None
+    return images if size is None or size == list(images.shape[1:3]) else enlarge(images, size)
 
 
 def with_logits(model: keras.Model, logits: keras.KerasTensor) -> keras.Model:

@@ -8,7 +8,7 @@ multiply-adds, which some papers call FLOPs, are therefore half as large. By lay
     normalisation, rescaling       2 for each number; 6 if mean and variance are computed from the image itself
     pooling                        1 for each number of each window
     sum and other merging          1 for each number of each input but the first
-    all others                     none: they move numbers, or do nothing in prediction
+    all others                     none: they move numbers, resize images, or do nothing in prediction
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ OPERATIONS: dict[type, Callable[[keras.Layer], int]] = {
         (
             layers.InputLayer, layers.Concatenate, layers.Cropping2D, layers.Dropout, layers.Flatten,
             layers.GaussianDropout, layers.GaussianNoise, layers.Identity, layers.Permute, layers.RepeatVector,
-            layers.Reshape, layers.SpatialDropout2D, layers.UpSampling2D, layers.ZeroPadding2D,
+            layers.Reshape, layers.Resizing, layers.SpatialDropout2D, layers.UpSampling2D, layers.ZeroPadding2D,
         ),
         _per_number(0),
     ),

@@ -27,6 +27,17 @@ def rescale(images: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Rescaling(1 / 255, name="rescaling")(images)
 
 
+def enlarge(images: keras.KerasTensor, size: list[int]) -> keras.KerasTensor:
+    """Enlarge uint8 images to height and width `size`, bilinearly, with the centres of the corner areas aligned.
+
+    Returns:
+        float32 [n, height, width, channels] in 0..255, not rounded.
+    """
+    # Keras rounds resized integers in eager mode only, so they become floats first.
+    values = keras.layers.Rescaling(1.0, dtype="float32", name="values")(images)
+    return keras.layers.Resizing(*size, dtype="float32", name="enlarged")(values)
+
+
 def standardise(images: keras.KerasTensor) -> keras.KerasTensor:
     """Scale uint8 images [n, height, width, 3] to mean 0 and standard deviation 1 over ImageNet."""
     scale = [1 / (255 * deviation) for deviation in DEVIATION]

@@ -26,7 +26,7 @@ LAYERS = {
     "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GaussianDropout",
     "GaussianNoise", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "GroupNormalization", "Identity",
     "LayerNormalization", "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization", "PReLU",
-    "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D",
+    "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv2D", "Softmax", "SpatialDropout2D",
     "Subtract", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 ACTIVATIONS = {
@@ -51,6 +51,7 @@ WORDS = {
     "padding": {"same", "valid"},
     "data_format": {"channels_last"},
     "interpolation": {"area", "bicubic", "bilinear", "lanczos3", "lanczos5", "nearest"},
+    "fill_mode": {"constant"},
     "mode": {"fan_in", "fan_out", "fan_avg"},
     "distribution": {"truncated_normal", "untruncated_normal", "uniform"},
 }

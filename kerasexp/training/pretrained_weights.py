@@ -51,7 +51,7 @@ def load_pretrained(classifier: keras.Model, model: Model, console: Console) -> 
     elif isinstance(model, ResNet18):
         return {"hub": load_resnet18(backbone)}
     else:
-        path, note = imagenet_file(model, *classifier.input.shape[1:3], with_top)
+        path, note = imagenet_file(model, *(model.resize or classifier.input.shape[1:3]), with_top)
     if note is not None:
         console.line(note)
     _load(path, backbone, model, with_top)

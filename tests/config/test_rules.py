@@ -222,6 +222,24 @@ def test_networks_of_keras_take_colour_and_32_pixels_a_side(name, preprocessing,
 
 
 @pytest.mark.parametrize(
+    ("size", "resize", "message"),
+    [
+        ("[64, 48]", "[128, 96]", None),
+        ("[64, 48]", "[64, 48]", None),
+        ("[20, 20]", "[32, 32]", None),
+        ("[64, 48]", "[128, 40]", "smaller than data.preprocessing.size [64, 48]; it enlarges only"),
+        ("[20, 20]", "[31, 31]", "mobilenet_v2 takes 32 pixels a side and more"),
+    ],
+)
+def test_images_are_resized_inside_the_model_to_larger_ones(size, resize, message):
+    found = broken(
+        f"model: {{name: mobilenet_v2, resize: {resize}}}\ndata: {{preprocessing: {{size: {size}, channels: 3}}}}"
+    )
+    assert list(found) == ([] if message is None else ["model.resize"])
+    assert message is None or message in found["model.resize"]
+
+
+@pytest.mark.parametrize(
     ("model", "message"),
     [
         ("{name: resnet18}", None),

@@ -14,7 +14,7 @@ from keras import layers
 
 from kerasexp.commands.doctor import findings
 from kerasexp.config.data_section import DataSource, Preprocessing
-from kerasexp.config.model_section import Cnn, ConvBlock, Head, InvertedResidualBlock, Mlp
+from kerasexp.config.model_section import Cnn, ConvBlock, Head, InvertedResidualBlock, Mlp, ResNet18
 from kerasexp.data.sources.digits import load_digits
 from kerasexp.environment import missing_of
 from kerasexp.export import FORMATS
@@ -39,6 +39,7 @@ CNN = Cnn(
     blocks=[ConvBlock(filters=4, batch_norm=True, pool=2), InvertedResidualBlock(filters=4)],
     head=Head(units=[8], activation="gelu", batch_norm=True, dropout=0.5),
 )
+ENLARGED = ResNet18(width=4, resize=[20, 30])
 # As `decode: logit_adjusted` makes them for imbalanced classes.
 ADJUSTED = Decoding(offset=[0.5, 1.0, 2.0])
 
@@ -87,7 +88,9 @@ def here() -> set[str]:
 
 
 @pytest.mark.parametrize("format", EACH)
-@pytest.mark.parametrize(("family", "decoding"), [(CNN, ADJUSTED), (Mlp(units=[6], activation="gelu"), ARGMAX)])
+@pytest.mark.parametrize(
+    ("family", "decoding"), [(CNN, ADJUSTED), (Mlp(units=[6], activation="gelu"), ARGMAX), (ENLARGED, ARGMAX)]
+)
 def test_each_format_has_the_probabilities_and_the_metadata_of_the_checkpoint(cli, format, family, decoding):
     folder = make_checkpoint(family, decoding)
     before = here()

@@ -160,6 +160,13 @@ def a_huge_enlargement(file):
     file.change_weights(lambda weights: resize(weights, (4, 3), data=np.ones((4, 3))))
 
 
+@attack("the output of 'relu' for one image is (1000000, 1000000, 4)")
+def a_huge_resizing(file):
+    file.replace("relu", "Resizing", height=10**6, width=10**6)
+    file.replace("flatten", "GlobalMaxPooling2D")
+    file.change_weights(lambda weights: resize(weights, (4, 3), data=np.ones((4, 3))))
+
+
 @attack("the output of 'images' for one image is")
 def a_huge_input(file):
     file.change("images", batch_shape=[None, 10**6, 10**6, 1])
