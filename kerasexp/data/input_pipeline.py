@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -40,7 +41,6 @@ def training_batches(
         be smaller. With `class_batches`, every batch has the same size: classes times images per class.
     """
     images_at, labels = _reader(split.images), tf.constant(split.labels)
-    height, width = split.images.shape[1:3]
     batch_size = sampling.size(count_labels(split.labels, 0).tolist(), len(split)).batch_size
     changes = custom_changes(augmentation.layers, split.images.shape[1:]) if augmentation is not None else []
 
@@ -49,7 +49,7 @@ def training_batches(
         shown, order = sampling.draw(split.labels, generator)
         rows = [shown[order]]
         if augmentation is not None:
-            rows.append(draw_augmentations(augmentation, len(shown), (height, width), generator)[order])
+            rows.append(draw_augmentations(augmentation, len(shown), split.images.shape[1:3], generator)[order])
         if changes:
             rows.append(draw_seeds(len(shown), generator)[order])
         return [row[start[1] * batch_size :] for row in rows] if epoch == start[0] else rows
@@ -76,8 +76,8 @@ def training_batches(
 
 
 def evaluation_batch_size(shape: tuple[int, ...]) -> int:
-    """Return the batch size of an evaluation for images of this shape, (height, width, channels)."""
-    return max(1, min(EVALUATION_IMAGES, EVALUATION_IMAGES * EVALUATION_PIXELS // (shape[0] * shape[1])))
+    """Return the batch size of an evaluation for images of this shape, (height, width, channels), or features (f,)."""
+    return max(1, min(EVALUATION_IMAGES, EVALUATION_IMAGES * EVALUATION_PIXELS // math.prod(shape[:2])))
 
 
 def evaluation_batches(

@@ -32,7 +32,8 @@ class Split:
     """Preprocessed images, uint8 [n, height, width, channels], with labels, names, and groups if there are any.
 
     Labels are int64 [n], or, with several an image, uint8 [n, classes] of 0 and 1.
-    Many images stay on disk: indexing returns arrays, and `np.asarray` loads all of them.
+    Many images stay on disk: indexing returns arrays, and `np.asarray` loads all of them. Where a head alone is trained, they
+    are features, float32 [n, f].
     """
 
     images: np.ndarray | ImagesOnDisk

@@ -99,4 +99,18 @@ def _probabilities(logits: keras.KerasTensor, activation: str = "softmax") -> ke
 
 def logits_model(model: keras.Model) -> keras.Model:
     """Return the part of a classifier that is trained: from images to logits, from which losses are computed."""
-    return keras.Model(model.input, model.get_layer("logits").output, name=model.name)
+    return keras.Model(model.input, logits_tensors(model)[1], name=model.name)
+
+
+def logits_tensors(model: keras.Model) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return the input and the output of the layer `logits` as this model calls it; another may share the layer.
+
+    Keras's `layer.output` is that of a layer's first call, which may be another model's.
+    """
+    outputs = model.output
+    while True:
+        layer, call, _ = outputs._keras_history
+        inputs = layer._inbound_nodes[call].input_tensors[0]
+        if layer.name == "logits":
+            return inputs, outputs
+        outputs = inputs

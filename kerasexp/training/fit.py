@@ -25,6 +25,7 @@ from kerasexp.training.custom_callbacks import custom_callbacks
 from kerasexp.training.early_validation import EarlyCurve
 from kerasexp.training.epoch_progress import EpochProgress
 from kerasexp.training.fine_tuning import decay_with_depth
+from kerasexp.training.frozen_features import head_on_features
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.initial_model import InitialModel
 from kerasexp.training.interruption import stop_requests
@@ -77,17 +78,18 @@ def fit_by_gradients(
     If the directory holds the state of an earlier process, the training continues from it. Raises as `fit`.
     """
     training = experiment.training
-    train, val = data.training_splits["train"], data.training_splits["val"]
+    part, splits = head_on_features(classifier, data.training_splits, experiment, console)
+    train, val = splits["train"], splits["val"]
     counts, sampling = data.training_counts, Sampling.of(experiment)
 
     # 1. The model, its loss and its optimizer.
     steps = sampling.size(counts, len(train)).steps
-    model, optimizer = _compiled(classifier, experiment, data, steps)
+    model, optimizer = _compiled(part, experiment, data, steps)
     weights = _class_weights(training, data, console)
 
     # 2. The callbacks.
     clock = Clock()
-    callbacks = _callbacks(model, optimizer, classifier, val, training, steps, run, clock)
+    callbacks = _callbacks(model, optimizer, _Classifiers(classifier, part), val, training, steps, run, clock)
     train_as_one_device(model, optimizer)  # after the gradients are recorded: see hooks.py
     progress = EpochProgress(console, callbacks.history, training.epochs, steps)
     with stop_requests() as stop, progress:
@@ -151,6 +153,13 @@ def _compiled(
     return model, optimizer
 
 
+class _Classifiers(NamedTuple):
+    """The classifier that is saved, and the part of it that batches pass through: all of it, or its head alone."""
+
+    whole: keras.Model
+    part: keras.Model
+
+
 class _Callbacks(NamedTuple):
     """The callbacks in their order, and those that are read after the training."""
 
@@ -165,7 +174,7 @@ class _Callbacks(NamedTuple):
 def _callbacks(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-    classifier: keras.Model,
+    classifiers: _Classifiers,
     val: Split,
     training: Training,
     steps: int,
@@ -173,10 +182,10 @@ def _callbacks(
     clock: Clock,
 ) -> _Callbacks:
     history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
-    checkpoint = AtomicCheckpoint(run.model, classifier, training.checkpoint, history)
+    checkpoint = AtomicCheckpoint(run.model, classifiers.whole, training.checkpoint, history)
     flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
     batch_size, complementary = evaluation_batch_size(val.images.shape[1:]), labels_are_complementary(training)
-    early = EarlyCurve(classifier, val, batch_size, training.validate_at, complementary, clock, run.write_curve)
+    early = EarlyCurve(classifiers.part, val, batch_size, training.validate_at, complementary, clock, run.write_curve)
     in_order = [
         # The moving average of the weights comes first, so that all others see it.
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.optimizer.ema is not None else []),

@@ -7,7 +7,7 @@ from keras import ops
 
 from kerasexp.config.loss_section import Loss, metric_losses
 from kerasexp.losses import build_metric_losses
-from kerasexp.models import logits_model
+from kerasexp.models import logits_model, logits_tensors
 
 
 def training_model(classifier: keras.Model, loss: Loss, classes: int) -> keras.Model:
@@ -33,9 +33,9 @@ class MetricLearner(keras.Model):
     """
 
     def __init__(self, classifier: keras.Model, loss: Loss, classes: int):
-        logits = classifier.get_layer("logits")
-        super().__init__(classifier.input, [logits.output, logits.input], name=classifier.name)
-        self.metric_losses = build_metric_losses(loss, classes, logits.input.shape[-1])
+        embedding, logits = logits_tensors(classifier)
+        super().__init__(classifier.input, [logits, embedding], name=classifier.name)
+        self.metric_losses = build_metric_losses(loss, classes, embedding.shape[-1])
         self.factors = {name: part.weight for name, part in metric_losses(loss).items()}
         self.of_logits = loss.name
         self.parts = {name: keras.metrics.Mean(name=name) for name in (loss.name, *self.metric_losses)}
