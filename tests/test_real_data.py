@@ -97,3 +97,26 @@ def test_diagnose_names_the_kind_of_labels(cli, asked, kind, reference, monkeypa
         assert judged["rate"] == pytest.approx(0.2, abs=0.02)
     if kind == "permuted":
         assert judged["moved"] == {str(moved[digit]): str(digit) for digit in range(10)}
+
+
+def test_photos_are_classified_by_the_imagenet_outputs_alone(cli):
+    """All 228; three are antelopes in the place of deer, which no output means."""
+    answer = cli(
+        "run",
+        EXPERIMENTS / "stl10" / "photos_zero_shot.yaml",
+        "--variant",
+        "among the mapped",
+        "--set",
+        "report.plots=false",
+    )
+    assert answer.code == 0, answer.err
+    metrics = json.loads(next(Path(answer.last_line).glob("*/0/metrics.json")).read_text())
+    assert sum(row["support"] for row in metrics["test"]["per_class"].values()) == 228
+    assert metrics["test"]["accuracy"] > 0.95
+
+
+@pytest.mark.slow
+def test_imagenet_features_tell_cats_from_dogs(cli):
+    answer = cli("run", EXPERIMENTS / "dogs_vs_cats" / "fine_tuned_head.yaml", "--set", "report.plots=false")
+    assert answer.code == 0, answer.err
+    assert json.loads((Path(answer.last_line) / "metrics.json").read_text())["val"]["accuracy"] > 0.97

@@ -18,7 +18,7 @@ from kerasexp.saving.checkpoint import load_checkpoint
 # Each of these builds networks of keras.applications, and makes whole runs.
 pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).resolve().parent.parent / "experiments" / "stl10"
-SMALL = ["data.path=stl10_binary", "data.validation=0.25", "data.preprocessing.size=[32, 32]"]
+SMALL = ["data.path=stl10_binary", "data.validation=0.25", "data.preprocessing.size=[32, 32]", "model.resize=null"]
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def test_the_upper_blocks_are_trained_after_the_head(cli, weights_of_a_user, own
     mobilenet = False, keras.applications.MobileNetV2, "Conv1"
     weights, first_kernel = weights_of_a_user(*mobilenet) if own else ("null", None)
     small = "data: {path: stl10_binary, validation: 0.25, preprocessing: {size: [32, 32]}}\n"
-    model = f"model: {{name: mobilenet_v2, weights: {weights}}}\ntraining: {{batch_size: 8, epochs: 1}}\n"
+    model = f"model: {{name: mobilenet_v2, weights: {weights}, resize: null}}\ntraining: {{batch_size: 8, epochs: 1}}\n"
     Path("head.yaml").write_text(f"base: {FOLDER}/fine_tuned_head.yaml\n{small}{model}")
     Path("tuned.yaml").write_text(
         f"base: {FOLDER}/fine_tuned.yaml\n{small}{model}init: {{experiment: head.yaml, layers: all}}\n"

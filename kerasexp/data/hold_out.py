@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 
 import numpy as np
 
@@ -39,16 +40,16 @@ def hold_out(
         kind = GroupShuffleSplit if groups is not None else StratifiedShuffleSplit
         splitter, wanted = kind(1, test_size=part, random_state=seed), 0
     try:
-        for number, (kept, held) in enumerate(splitter.split(np.zeros(len(labels)), labels, groups)):
-            if number == wanted:
-                return np.sort(kept), np.sort(held)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a class with fewer images than folds; the notes of the data name it
+            splits = list(splitter.split(np.zeros(len(labels)), labels, groups))
+        return tuple(np.sort(positions) for positions in splits[wanted])
     except ValueError as error:
         smallest = count_labels(labels, 0).min() if len(labels) else 0
         cause = error if groups is not None else _too_few_of_a_class(labels, part) or error
         raise UserError(
             Problem(f"cannot split {len(labels)} images, {smallest} in the smallest class: {cause}", key=key)
         ) from None
-    raise AssertionError("the splitter gave fewer folds than requested")
 
 
 def _too_few_of_a_class(labels: np.ndarray, part: float | Validation) -> str | None:
