@@ -150,7 +150,7 @@ CheckpointPath = Annotated[
 CheckpointPaths = Annotated[
     list[Path],
     typer.Argument(
-        metavar="CHECKPOINT...",
+        metavar="CHECKPOINT",
         help=f"{A_CHECKPOINT}; several predict together.",
         callback=checkpoint_option,
         autocompletion=complete_checkpoint,

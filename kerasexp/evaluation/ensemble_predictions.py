@@ -59,6 +59,11 @@ class EnsemblePredictions:
         return found
 
     @property
+    def mean_accuracy(self) -> float:
+        """The mean accuracy of the members alone: what a single one can be expected to have."""
+        return float(np.mean([accuracy(member) for member in self.members]))
+
+    @property
     def gains(self) -> list[Gain]:
         """What the members gain over the best of them, and several views over one.
 
@@ -82,6 +87,7 @@ class EnsemblePredictions:
         return {
             "checkpoints": self.ensemble.names,
             "views": self.ensemble.view_counts,
+            "mean_accuracy": self.mean_accuracy,
             "accuracies": [{"of": name, **_accuracy(part)} for name, part in self.parts.items()],
             "gains": [{"of": gain.of, "over": gain.over, **vars(gain.difference)} for gain in self.gains],
         }
@@ -93,6 +99,8 @@ class EnsemblePredictions:
             row = _accuracy(part)
             interval = f"95 % interval {row['accuracy_low']:.4f} to {row['accuracy_high']:.4f}"
             yield f"{name:<{width}}  accuracy {row['accuracy']:.4f} ({interval})"
+        if len(self.members) > 1:
+            yield f"{f'mean of the {len(self.members)} alone':<{width}}  accuracy {self.mean_accuracy:.4f}"
         for gain in self.gains:
             found = gain.difference
             over = f"{gain.over}, the best of them" if gain.is_over_best else gain.over

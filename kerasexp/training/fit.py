@@ -57,7 +57,7 @@ def fit(
         section.preprocessing,
         data.value_range,
         section.multi_label,
-        section.augmentation.flip,
+        section.augmentation is not None and section.augmentation.flip,
     )
     if model.code_reason is not None:
         decoding = decoding_of(experiment.training.decode, data.train_counts)

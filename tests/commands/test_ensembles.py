@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from tiny import TINY
@@ -46,6 +47,7 @@ def test_evaluate_shows_each_checkpoint_beside_all_of_them(cli):
     for path, metrics in zip((ONE, TWO, LARGER), alone, strict=True):
         for key in ("accuracy", "accuracy_low", "accuracy_high"):
             assert rows[path][key] == pytest.approx(metrics[key])
+    assert found["mean_accuracy"] == pytest.approx(np.mean([metrics["accuracy"] for metrics in alone]))
     assert rows["3 checkpoints"]["accuracy"] == found["accuracy"] and "gains" not in alone[0]
     (gain,) = found["gains"]
     best = max(rows, key=lambda name: rows[name]["accuracy"] if name != "3 checkpoints" else -1)
@@ -91,7 +93,7 @@ def test_evaluate_shows_what_several_views_gain(cli):
     table = cli("evaluate", ONE, TWO, *DATA[:-2], "--tta").out.splitlines()
     assert table[-2].startswith("2 checkpoints, 1 view against runs/tiny/") and ", the best of them: " in table[-2]
     assert table[-1].startswith("2 checkpoints, 5 views against 2 checkpoints, 1 view: ") and "McNemar p" in table[-1]
-    assert sum("95 % interval" in line for line in table) == 6
+    assert table[-3].startswith("mean of the 2 alone ") and sum("95 % interval" in line for line in table) == 6
 
 
 def test_predictions_of_several_views_repeat_exactly(cli):
@@ -108,6 +110,19 @@ def test_views_are_mirrored_where_training_mirrored(cli):
     assert not (Path(ONE) / "checkpoint" / "augmentation.json").exists()
     found = given(cli, "evaluate", ONE, mirrored, *DATA, "--tta")
     assert found["views"] == [5, 10] and found["accuracies"][-1]["of"] == "2 checkpoints, 5 to 10 views"
+
+
+def test_each_checkpoint_reads_16_bits_with_the_range_of_its_own_training(cli):
+    for file in Path("images").rglob("*.png"):
+        cv2.imwrite(str(file), cv2.imread(str(file), cv2.IMREAD_GRAYSCALE).astype(np.uint16) * 16)
+    for path, highest in ((ONE, 4095), (TWO, 20000)):
+        sidecar = Path(path) / "checkpoint" / "preprocessing.json"
+        sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"range": [0, highest], "range_of": "files"}))
+    found = given(cli, "evaluate", ONE, TWO, *DATA)
+    alone = [given(cli, "evaluate", path, *DATA)["accuracy"] for path in (ONE, TWO)]
+    assert [row["accuracy"] for row in found["accuracies"][:2]] == pytest.approx(alone)
+    together = given(cli, "predict", ONE, "images", "--with", TWO, "--format", "json")
+    assert np.mean([Path(p["file"]).parent.name == p["class"] for p in together]) == pytest.approx(found["accuracy"])
 
 
 def test_an_image_that_one_checkpoint_cannot_read_is_left_out_for_all(cli):
