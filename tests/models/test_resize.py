@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data_section import Preprocessing
-from kerasexp.config.model_section import MobileNetV2, ResNet18
+from kerasexp.config.model_section import MobileNet, ResNet18
 from kerasexp.data.preprocessing import resize
 from kerasexp.models import build_model
 from kerasexp.models.flops import flops
@@ -58,5 +58,5 @@ def test_the_file_is_loaded_as_a_strangers_and_by_keras_alone(images, tmp_path):
 
 
 def test_a_network_of_keras_takes_images_below_its_smallest_side():
-    model = build_model(MobileNetV2(weights=None, resize=[32, 32]), SMALL, 3, "ours")
+    model = build_model(MobileNet(name="mobilenet_v2", weights=None, resize=[32, 32]), SMALL, 3, "ours")
     assert model.get_layer("Conv1").output.shape == (None, 16, 16, 32)
