@@ -90,6 +90,13 @@ def test_with_an_unknown_layer_the_count_is_unknown():
     assert multiply_adds(alone(Doubling(), 5)) == 0
 
 
+def test_operations_are_counted_and_unknown_ones_make_the_count_unknown():
+    """`x + y` and `x * y` are no layers."""
+    inputs = keras.Input((5,))
+    assert flops(keras.Model(inputs, (inputs + 3) * inputs)) == 5 + 5
+    assert flops(keras.Model(inputs, inputs - 3)) is None
+
+
 def test_a_run_with_an_unknown_layer_goes_on(cli, tiny_yaml, tmp_path, monkeypatch):
     monkeypatch.delitem(OPERATIONS, layers.Rescaling)
     assert "unknown FLOPs for one image" in cli("check", tiny_yaml).out

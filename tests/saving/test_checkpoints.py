@@ -217,6 +217,15 @@ def test_other_backbones_consist_of_allowed_layers(name):
     assert len(read_graph(json.loads(backbone.to_json()))) == len(backbone.operations) + in_nested
 
 
+def test_sums_and_products_become_layers_that_compute_the_same(tmp_path):
+    """With a number on either side, with a second tensor, and in half precision."""
+    images = keras.Input((4, 4, 1), dtype="uint8")
+    scaled = layers.Rescaling(1 / 255)(images)
+    half = layers.Conv2D(3, 3, dtype="mixed_float16")(scaled) * 0.5
+    sums = layers.Flatten()(0.25 * (half + 3)) + layers.Flatten()(half) * layers.Flatten()(half)
+    loads_as_with_keras(saved(keras.Model(images, layers.Dense(3)(sums))))
+
+
 def test_classes_of_any_name_are_written_and_read(tmp_path):
     """The name of a folder, and so of a class, may not be UTF-8."""
     names, how = ["\udcff", "\u00e9", "e\u0301", "A", "a"], Preprocessing(size=[8, 8])
