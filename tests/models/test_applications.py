@@ -4,6 +4,7 @@ All of them take many minutes, so a few are tested each day, in turn. KERASEXP_F
 KERASEXP_BACKBONES=vgg16,xception these.
 """
 
+import gc
 import os
 from datetime import date
 
@@ -44,6 +45,14 @@ def chosen() -> list[str]:
 
 
 CHOSEN = chosen()
+
+
+@pytest.fixture(autouse=True)
+def memory():
+    """Keras keeps the graph of each training; those of all networks together take many GiB."""
+    yield
+    keras.backend.clear_session()
+    gc.collect()
 
 
 def section(name: str, **keys) -> Application:
