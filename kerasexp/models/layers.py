@@ -35,7 +35,8 @@ def enlarge(images: keras.KerasTensor, size: list[int]) -> keras.KerasTensor:
     """
     # Keras rounds resized integers in eager mode only, so they become floats first.
     values = keras.layers.Rescaling(1.0, dtype="float32", name="values")(images)
-    return keras.layers.Resizing(*size, dtype="float32", name="enlarged")(values)
+    # By default this layer's `training` is True, and where the model is called without it, that of the layers after it as well.
+    return keras.layers.Resizing(*size, dtype="float32", name="enlarged")(values, training=False)
 
 
 def standardise(images: keras.KerasTensor) -> keras.KerasTensor:

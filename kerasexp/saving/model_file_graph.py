@@ -21,6 +21,9 @@ OPERATIONS = {
     "Add": lambda number: {"scale": 1.0, "offset": number},
     "Multiply": lambda number: {"scale": number, "offset": 0.0},
 }
+# Layers whose argument `training` is True by default, also in a file. In a prediction that does not say otherwise, the layers after
+# them would take it over: batch normalisation would normalise by the batch, and change its statistics.
+CALLED_IN_TRAINING = {"Resizing"}
 NAME = re.compile(r"[^/\x00-\x1f\x7f-\x9f]{1,200}")
 
 
@@ -138,6 +141,8 @@ def _node(entry: Any, before: dict[str, Node], where: str, depth: int) -> Node:
     if not isinstance(calls, list) or len(calls) != (0 if kind == INPUT else 1):
         raise Refused(f"{where}: each layer must be called once, and an input never")
     inputs, listed, training = _call(calls[0], before, where) if calls else ((), False, None)
+    if kind in CALLED_IN_TRAINING:
+        training = False
     return Node(name, kind, config, model, inputs, listed, training)
 
 

@@ -60,3 +60,13 @@ def test_the_file_is_loaded_as_a_strangers_and_by_keras_alone(images, tmp_path):
 def test_a_network_of_keras_takes_images_below_its_smallest_side():
     model = build_model(MobileNet(name="mobilenet_v2", weights=None, resize=[32, 32]), SMALL, 3, "ours")
     assert model.get_layer("Conv1").output.shape == (None, 16, 16, 32)
+
+
+def test_a_call_without_an_argument_is_that_of_a_prediction(images):
+    """Keras's Resizing alone would make it one of a training: batch normalisation by the batch, which also changes weights."""
+    model = small_resnet(resize=[48, 40])
+    before = model.get_weights()
+    one_by_one = np.concatenate([np.asarray(model(image[None])) for image in images])
+    np.testing.assert_allclose(np.asarray(model(images)), one_by_one, atol=1e-5)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

@@ -31,6 +31,17 @@ def test_the_shipped_checkpoints_exist_and_are_small():
     assert sum(f.stat().st_size for f in (ROOT / "checkpoints").rglob("*") if f.is_file()) < 10_000_000
 
 
+def test_resizing_does_not_turn_a_prediction_into_a_training():
+    """In a plain call of the model that Keras loads, the layers after it are called as in a training."""
+    images = keras.Input((6, 6, 1))
+    x = layers.BatchNormalization()(layers.Resizing(12, 12)(images))
+    path = saved(keras.Model(images, layers.Softmax()(layers.Dense(3)(layers.Flatten()(x)))))
+    given = np.random.default_rng(1).uniform(0, 255, (4, 6, 6, 1)).astype("float32")
+    ours = load_model(path)
+    expected = keras.models.load_model(path, compile=False).predict(given, verbose=0)
+    np.testing.assert_allclose(np.asarray(ours(given)), expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda p: p.name)
 def test_each_has_a_card_with_the_command_that_trains_it(folder):
     card = (folder / "README.md").read_text()
