@@ -2,7 +2,7 @@
 
 Each class computes on tensors and does nothing else: it runs no code from the file, reads no other files or programs, and
 keeps no tables. Arguments are numbers, words and lists of them, or objects of the classes listed here. A layer that is not in
-keras.layers is allowed by its line in `kerasexp.models.own_layers`.
+keras.layers is allowed by its line in `kerasexp.models.own_layers`; `Preprocess` of `kerasexp.data` is allowed too.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import functools
 import importlib
 import inspect
 import math
-from collections.abc import Container
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kerasexp.saving.model_file_refusal import Refused
 
 if TYPE_CHECKING:
-    from kerasexp.models.own_layers import OwnLayer
+    import keras
 
-INPUT = "InputLayer"
+INPUT, PREPROCESS = "InputLayer", "Preprocess"
 # Of Keras.
 LAYERS = {
     "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D",
@@ -98,7 +98,9 @@ def _input(config: Any, where: str) -> dict[str, Any]:
     config = checked_object(config, where)
     shape = config.get("batch_shape")
     sides = shape[1:] if isinstance(shape, list) else []
-    if not sides or shape[0] is not None or not all(type(side) is int and 0 < side < LARGEST_NUMBER for side in sides):
+    # Images of any size: `Preprocess` takes them.
+    known = sides[2:] if len(sides) == 3 and sides[:2] == [None, None] else sides
+    if not known or shape[0] is not None or not all(type(side) is int and 0 < side < LARGEST_NUMBER for side in known):
         raise Refused(f"{where}: batch_shape is {shape!r:.100}, and must be null followed by whole numbers")
     dtype = _policy(config.get("dtype"), INPUT_TYPES, f"{where}: dtype")
     return {"batch_shape": tuple(shape), "dtype": dtype, "name": config.get("name")}
@@ -110,11 +112,25 @@ def _arguments(kind: str) -> set[str]:
     return own - {"kwargs"} - ADAPTERS | COMMON
 
 
-def own_layer(kind: str) -> OwnLayer | None:
-    """Return the entry of a layer class that is not in keras.layers; None if `kind` is no such class."""
-    from kerasexp.models.own_layers import OWN_LAYERS  # with Keras, which the sidecars of a checkpoint do not need
+class AllowedLayer(NamedTuple):
+    """A layer class that is not in keras.layers; the words that its arguments accept; whether its outputs are logits."""
 
-    return OWN_LAYERS.get(kind)
+    layer: type[keras.layers.Layer]
+    words: Mapping[str, set[str]]
+    gives_logits: bool = False
+
+
+def own_layer(kind: str) -> AllowedLayer | None:
+    """Return the entry of a layer class that is not in keras.layers; None if `kind` is no such class."""
+    # With Keras, which the sidecars of a checkpoint do not need.
+    if kind == PREPROCESS:
+        from kerasexp.data.preprocess_layer import Preprocess
+
+        return AllowedLayer(Preprocess, Preprocess.WORDS)
+    from kerasexp.models.own_layers import OWN_LAYERS
+
+    own = OWN_LAYERS.get(kind)
+    return None if own is None else AllowedLayer(own.layer, own.words, own.gives_logits)
 
 
 def origin(kind: str) -> tuple[str, str | None]:

@@ -105,6 +105,8 @@ def _activation(node: Node, before: set[str]) -> str:
 def _outputs_for_noise(model: keras.Model) -> np.ndarray:
     """Return the outputs for a black image, a white one, and images of noise, float32 [n, outputs]."""
     shape = model.input_shape[1:]
+    if None in shape:
+        raise Refused("it takes images of any size; the model of a checkpoint takes those of its preprocessing.json")
     noise = np.random.default_rng(0).integers(0, 256, (NOISE_IMAGES, *shape))
     images = np.concatenate([np.zeros((1, *shape)), np.full((1, *shape), 255), noise]).astype(np.uint8)
     # One at a time: the memory that a model may take is limited for one image.
