@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.preprocessing import GREY
 from kerasexp.data.resize_weights import resize_weights, resized
+from kerasexp.data.value_range import ValueRange
 
 # The share of the size that `framing: center` gives to the ink, 20/28, as numerator and denominator.
 BOX = 5, 7
@@ -30,6 +32,7 @@ class Preprocess(keras.layers.Layer):
 
     Args:
         size, channels, framing, window, invert, contrast: as the keys of `data.preprocessing`.
+        value_range: the stored values that become 0 and 255, within 0..255; None for these two.
 
     Raises:
         pydantic.ValidationError: a value that `data.preprocessing` does not accept.
@@ -51,14 +54,29 @@ class Preprocess(keras.layers.Layer):
         window: list[float] | None = None,
         invert: str | bool = False,
         contrast: str = "none",
+        value_range: list[float] | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.config = Preprocessing(
             size=list(size), channels=channels, framing=framing, window=window, invert=invert, contrast=contrast
         )
+        if value_range is not None and not 0 <= value_range[0] < value_range[1] <= 255:
+            raise ValueError(f"value_range is {value_range}; it needs two rising values within 0..255")
+        self.value_range = value_range
         # Of the centre of mass. LiteRT has no float64; where the ink is symmetric, a sum in float32 may round another way.
         self.precise = "float64"
+        # Whether a graph for images of one size may hold the weights of its resizing, 0.2 MB for a scan. Quantization would
+        # round them.
+        self.holds_weights = True
+
+    def for_device(self, precise: str) -> None:
+        """Prepare for a file of another runtime, where size counts and constants may be quantized.
+
+        Args:
+            precise: dtype of the centre of mass, float64 where the runtime has it.
+        """
+        self.precise, self.holds_weights = precise, False
 
     @classmethod
     def of(cls, config: Preprocessing, **kwargs) -> Preprocess:
@@ -82,7 +100,7 @@ class Preprocess(keras.layers.Layer):
         return keras.KerasTensor(self.compute_output_shape(images.shape), "uint8")
 
     def get_config(self):
-        return {**super().get_config(), **self.config.model_dump(mode="json")}
+        return {**super().get_config(), **self.config.model_dump(mode="json"), "value_range": self.value_range}
 
     def sides(self, rows, columns) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return which rows and columns of an image go where, but for `framing: center`: arguments of `resize_weights`.
@@ -102,6 +120,9 @@ class Preprocess(keras.layers.Layer):
 
     def _batch(self, images: tf.Tensor) -> tf.Tensor:
         config = self.config
+        if self.value_range is not None:
+            stored = ValueRange(*self.value_range, "given", "files").to_uint8(np.arange(256))
+            images = tf.gather(tf.constant(stored), tf.cast(images, tf.int32))
         is_framed = tuple(images.shape[1:3]) != tuple(config.size)
         if not is_framed and images.shape[3] == config.channels and not config.invert and config.contrast == "none":
             return tf.cast(images, tf.uint8)
@@ -127,6 +148,10 @@ class Preprocess(keras.layers.Layer):
         if tuple(images.shape[1:3]) == (height, width):
             return self._with_channels(tf.cast(images, tf.float32))
         by_row, by_column = self.sides(rows, columns)
+        if not self.holds_weights:
+            one = tf.minimum(tf.shape(images)[0], 1)  # not known before there are images
+            by_row = {**by_row, "length": by_row.get("length", rows) * one}
+            by_column = {**by_column, "length": by_column.get("length", columns) * one}
         weights = resize_weights(rows, height, **by_row), resize_weights(columns, width, **by_column)
         values = self._with_channels(resized(tf.cast(images, tf.float32), *weights))
         if self.config.framing != "fit":

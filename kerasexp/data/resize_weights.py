@@ -51,10 +51,10 @@ def resized(images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor
     height, width, channels = (images.shape[i] or tf.shape(images)[i] for i in (1, 2, 3))
     bands = tf.matmul(rows, tf.reshape(images, [-1, height, width * channels]))
     bands = tf.reshape(bands, [-1, rows.shape[-2], width, channels])
-    return tf.matmul(columns[..., tf.newaxis, :, :], bands)
+    return tf.matmul(tf.expand_dims(columns, -3), bands)
 
 
 def _as_matrix(value) -> tf.Tensor:
     """Return an integer, or a tensor [...] as [..., 1, 1]."""
     value = tf.convert_to_tensor(value, tf.int32)
-    return value if value.shape.rank == 0 else value[..., tf.newaxis, tf.newaxis]
+    return value if value.shape.rank == 0 else tf.expand_dims(tf.expand_dims(value, -1), -1)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasexp import __version__
 from kerasexp.saving.checkpoint import Checkpoint, preprocessing_as_json
+from kerasexp.saving.raw_images import CHANNELS
+
+if TYPE_CHECKING:
+    from kerasexp.export.export_plan import ExportPlan
 
 # File name, in formats that contain files.
 METADATA = "kerasexp.json"
 
 
-def export_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
+def export_metadata(checkpoint: Checkpoint, plan: ExportPlan) -> dict[str, Any]:
     """Return what is needed to use the model, as JSON values.
 
-    `preprocessing` is the content of `preprocessing.json`: the exported model does not preprocess stored images itself.
+    `input` is `raw` if the model takes stored images, and `model` if it takes images that are preprocessed as
+    `preprocessing`, the content of `preprocessing.json`, says. A side of raw images of any size is null.
     `temperature` was fitted on val; for calibrated probabilities, divide log probabilities by it. It is null where the
     checkpoint has none. With several labels an image, an image has those whose probability reaches their threshold in
     `thresholds`.
@@ -23,12 +28,16 @@ def export_metadata(checkpoint: Checkpoint) -> dict[str, Any]:
     several = {}
     if checkpoint.multi_label:
         several = {"thresholds": dict(zip(checkpoint.class_names, checkpoint.thresholds.tolist(), strict=True))}
+    shape = (None, *(plan.size or (None, None)), CHANNELS) if plan.raw else checkpoint.model.input_shape
     return {
         "class_names": checkpoint.class_names,
-        "preprocessing": preprocessing_as_json(checkpoint.preprocessing, checkpoint.value_range),
+        "preprocessing": preprocessing_as_json(
+            checkpoint.preprocessing, checkpoint.value_range, checkpoint.stored_size
+        ),
+        "input": "raw" if plan.raw else "model",
         "temperature": checkpoint.temperature,
         **several,
-        "images": {"dtype": "uint8", "shape": checkpoint.model.input_shape, "values": "0 to 255"},
+        "images": {"dtype": "uint8", "shape": shape, "values": "0 to 255"},
         "probabilities": {"dtype": "float32", "shape": checkpoint.model.output_shape},
         "made_by": f"kerasexp {__version__}",
     }

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasexp.saving.allowed_layers import LAYERS, own_layer
+from kerasexp.saving.half_precision import computes_in_half
 
 if TYPE_CHECKING:
     import keras
 
-HALF = {"float16", "bfloat16"}
 # float32 has seven digits, of which the sums of a deep network lose two or three; bfloat16 has less than three.
 TOLERANCE, HALF_TOLERANCE = 1e-4, 1e-2
 
@@ -57,17 +57,7 @@ def _as_rescaling(layer: keras.layers.Layer) -> keras.layers.Layer | None:
 
 def tolerance(model: keras.Model) -> float:
     """Return the largest difference allowed between probabilities in float32 and the model's own."""
-    return HALF_TOLERANCE if any(layer.compute_dtype in HALF for layer in _layers(model)) else TOLERANCE
-
-
-def _layers(model: keras.Model):
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        elif not isinstance(layer, keras.layers.InputLayer):
-            yield layer
+    return HALF_TOLERANCE if computes_in_half(model) else TOLERANCE
 
 
 def input_signature(model: keras.Model) -> list[keras.InputSpec]:

@@ -5,7 +5,7 @@ multiply-adds, which some papers call FLOPs, are therefore half as large. By lay
 
     convolution, dense layer       2 for each product with a weight, 1 for each bias, 1 for each activated number
     activation                     1 for each number, whatever the function
-    normalisation, rescaling       2 for each number; 6 if mean and variance are computed from the image itself
+    normalisation, rescaling       2 for each number; 6 if mean and variance are computed from the image itself, 3 if a length is
     pooling                        1 for each number of each window
     sum and other merging          1 for each number of each input but the first
     all others                     none: they move numbers, resize images, or do nothing in prediction
@@ -92,6 +92,7 @@ OPERATIONS: dict[type, Callable[[keras.Layer], int]] = {
     **dict.fromkeys((layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU, layers.Softmax), _per_number(1)),
     **dict.fromkeys((layers.BatchNormalization, layers.Normalization, layers.Rescaling), _per_number(2)),
     **dict.fromkeys((layers.LayerNormalization, layers.GroupNormalization), _per_number(6)),
+    layers.UnitNormalization: _per_number(3),
     **dict.fromkeys((layers.MaxPooling2D, layers.AveragePooling2D), _pooled),
     **dict.fromkeys(
         (layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D), lambda layer: _numbers(layer.input)

@@ -54,6 +54,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     from kerasexp.evaluation.custom_metrics import CustomMetrics
     from kerasexp.runs.manifest import describe, record_training, recorded
     from kerasexp.runs.page import write_report
+    from kerasexp.runs.raw_checkpoint import write_raw_checkpoint
     from kerasexp.runs.run_metrics import evaluate, validate
     from kerasexp.runs.run_relabelling import relabelled
     from kerasexp.training.fit import fit
@@ -80,6 +81,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
 
         # 6. Evaluation: every number, once, from what was saved. The test split is read here and nowhere before.
         results = evaluate(run, experiment, data, fitted, manifest, console)
+        write_raw_checkpoint(run, experiment, manifest, console)
 
         # 7. The report, which draws what is in the results and computes nothing.
         write_report(run, results, manifest, console)

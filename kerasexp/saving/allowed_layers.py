@@ -27,7 +27,7 @@ LAYERS = {
     "GaussianNoise", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "GroupNormalization", "Identity",
     "LayerNormalization", "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization", "PReLU",
     "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv2D", "Softmax", "SpatialDropout2D",
-    "Subtract", "UpSampling2D", "ZeroPadding2D",
+    "Subtract", "UnitNormalization", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 ACTIVATIONS = {
     "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",

@@ -8,10 +8,10 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from kerasexp.config.data_section import Flip, Preprocessing, ValuePair
 from kerasexp.config.shipped_files import shipped_checkpoints
@@ -42,11 +42,13 @@ OTHERS = {
 class StoredPreprocessing(Preprocessing):
     """The content of `preprocessing.json`.
 
-    `range` has the stored values that became 0..255 in training, of arrays or of files; null: 0..255.
+    `range` has the stored values that became 0..255 in training, of arrays or of files; null: 0..255. `stored_size` is the
+    height and width of the stored images of training; null if they have several sizes or it is not known.
     """
 
     range: ValuePair | None = None
     range_of: Literal["arrays", "files"] = "files"
+    stored_size: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Checkpoint:
         value_range: the stored values that became 0..255 in training; None for 0..255.
         thresholds: float64 [classes], the probabilities from which an image has a label; None with one label an image.
         flip: how training mirrored its images, as `data.augmentation.flip`.
+        stored_size: height and width of the stored images of training; None if there are several or it is not known.
     """
 
     model: keras.Model
@@ -72,6 +75,7 @@ class Checkpoint:
     value_range: ValueRange | None = None
     thresholds: np.ndarray | None = None
     flip: Flip = False
+    stored_size: tuple[int, int] | None = None
 
     @property
     def multi_label(self) -> bool:
@@ -79,10 +83,14 @@ class Checkpoint:
         return self.thresholds is not None
 
 
-def preprocessing_as_json(preprocessing: Preprocessing, value_range: ValueRange | None) -> dict[str, Any]:
+def preprocessing_as_json(
+    preprocessing: Preprocessing, value_range: ValueRange | None, stored_size: tuple[int, int] | None = None
+) -> dict[str, Any]:
     """Return the content of `preprocessing.json`."""
     stored = preprocessing.model_dump(mode="json")
-    return stored if value_range is None else stored | {"range": list(value_range.bounds), "range_of": value_range.of}
+    if value_range is not None:
+        stored |= {"range": list(value_range.bounds), "range_of": value_range.of}
+    return stored if stored_size is None else stored | {"stored_size": list(stored_size)}
 
 
 def write_sidecars(
@@ -105,6 +113,11 @@ def write_sidecars(
     write_json(folder / PREPROCESSING, preprocessing_as_json(preprocessing, value_range))
     if flip:
         write_json(folder / AUGMENTATION, {"flip": flip})
+
+
+def write_stored_size(folder: Path, size: tuple[int, int]) -> None:
+    """Add the height and width that all stored images of training have to `preprocessing.json`."""
+    write_json(folder / PREPROCESSING, _read_json(folder / PREPROCESSING) | {"stored_size": list(size)})
 
 
 def write_temperature(folder: Path, temperature: float) -> None:
@@ -172,14 +185,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     folder = find_checkpoint(path)
     names, folders = read_classes(folder)
-    try:
-        stored = StoredPreprocessing.model_validate(_read_json(folder / PREPROCESSING))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise UserError(Problem(first["msg"], str(folder / PREPROCESSING), key)) from None
+    stored = read_preprocessing(folder)
     preprocessing = Preprocessing.model_validate(stored.model_dump(include=set(Preprocessing.model_fields)))
     value_range = None if stored.range is None else ValueRange(*stored.range, "detected", stored.range_of)
+    size = None if stored.stored_size is None else tuple(stored.stored_size)
     temperature = _temperature(folder / CALIBRATION)
     thresholds = _thresholds(folder / THRESHOLDS, names) if is_multi_label(folder) else None
     if needs_code(folder):
@@ -192,9 +201,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if (model.input_shape, model.output_shape) != expected:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
         raise UserError(Problem(message, str(folder / MODEL)))
-    return Checkpoint(
-        model, names, folders, preprocessing, temperature, value_range, thresholds, _flip(folder / AUGMENTATION)
-    )
+    flip = _flip(folder / AUGMENTATION)
+    return Checkpoint(model, names, folders, preprocessing, temperature, value_range, thresholds, flip, size)
+
+
+def read_preprocessing(folder: Path) -> StoredPreprocessing:
+    """Return the preprocessing of a checkpoint folder.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return StoredPreprocessing.model_validate(_read_json(folder / PREPROCESSING))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(Problem(first["msg"], str(folder / PREPROCESSING), key)) from None
 
 
 def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:

@@ -33,6 +33,8 @@ class RunFiles:
     tensorboard = property(lambda self: self.path / "tensorboard")
     checkpoint = property(lambda self: self.path / "checkpoint")
     model = property(lambda self: self.checkpoint / "model.keras")
+    raw_model = property(lambda self: self.checkpoint / "model_raw.keras")
+    card = property(lambda self: self.checkpoint / "README.md")
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Write `history.csv`: one line per epoch."""

@@ -18,7 +18,7 @@ from kerasexp.config.model_section import Cnn, ConvBlock, Head, InvertedResidual
 from kerasexp.data.sources.digits import load_digits
 from kerasexp.environment import missing_of
 from kerasexp.export import FORMATS
-from kerasexp.export.exporter import largest_difference
+from kerasexp.export.comparison_images import largest_difference
 from kerasexp.export.float32_model import float32_copy
 from kerasexp.models import ARGMAX, Decoding, build_model
 from kerasexp.saving.checkpoint import write_sidecars, write_temperature
@@ -94,7 +94,7 @@ def here() -> set[str]:
 def test_each_format_has_the_probabilities_and_the_metadata_of_the_checkpoint(cli, format, family, decoding):
     folder = make_checkpoint(family, decoding)
     before = here()
-    answer = cli("export", folder, "--format", format)
+    answer = cli("export", folder, "--format", format, "--input", "model")
     assert answer.code == 0, answer.err
     path = Path(answer.last_line)
     assert path.name == f"mine{FORMATS[format].ending}" and here() == before | {path.name}
@@ -107,20 +107,21 @@ def test_each_format_has_the_probabilities_and_the_metadata_of_the_checkpoint(cl
     found = metadata(path, format)
     assert found["class_names"] == NAMES and found["temperature"] == 1.5
     assert found["preprocessing"] == json.loads((folder / "preprocessing.json").read_text())
+    assert found["input"] == "model"
     assert found["images"] == {"dtype": "uint8", "shape": [None, 12, 10, 3], "values": "0 to 255"}
 
 
 def test_a_run_is_exported_by_its_directory_and_compared_on_given_images(cli, tiny_yaml, images):
     run = cli("run", tiny_yaml, "--set", "training.epochs=1").last_line
     (images / "disc" / "broken.png").write_bytes(b"no image")
-    answer = cli("export", run, "--format", "litert", "--images", "images/disc")
+    answer = cli("export", run, "--format", "litert", "--input", "model", "--images", "images/disc")
     assert answer.code == 0 and answer.last_line == "tiny_1.tflite"
     assert "on 20 of the 21 images of images/disc" in answer.out
     assert "left out: images/disc/broken.png" in answer.err
 
 
 def test_the_shipped_checkpoint_is_exported_and_nothing_else_is_printed():
-    command = ["export", str(SHIPPED), "--format", "litert", "--output", "digits.tflite"]
+    command = ["export", str(SHIPPED), "--format", "litert", "--input", "model", "--output", "digits.tflite"]
     done = subprocess.run([sys.executable, "-m", "kerasexp", *command], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
     compared, signature, path = done.stdout.splitlines()
@@ -137,7 +138,7 @@ def test_the_shipped_checkpoint_is_exported_and_nothing_else_is_printed():
 
 def test_a_model_in_half_precision_is_exported_in_float32_with_a_note(cli):
     folder = make_checkpoint(Mlp(units=[6]), precision="mixed_bfloat16")
-    answer = cli("export", folder, "--format", "litert")
+    answer = cli("export", folder, "--format", "litert", "--input", "model")
     assert answer.code == 0, answer.err
     assert "(tolerance 0.01; the checkpoint computes in half precision, the export in float32)" in answer.out
 
@@ -168,6 +169,7 @@ def test_the_exported_model_is_in_float32_and_without_unsupported_normalizations
 
 def mistakes() -> dict[str, tuple[list[str], str]]:
     there = ["export", "mine", "--format"]
+    raw = [*there, "litert", "--output", "new.tflite", "--size"]
     return {
         "unknown format": ([*there, "tf_lite"], "--format: got 'tf_lite'; did you mean 'litert'?"),
         "near miss": ([*there, "onxx"], "did you mean 'onnx'?; allowed: tf_saved_model, litert, onnx"),
@@ -177,6 +179,18 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "a folder there": ([*there, "tf_saved_model", "--output", "hollow"], "hollow: --output: exists already"),
         "wrong ending": ([*there, "litert", "--output", "new.onnx"], "must end in .tflite"),
         "no folder": ([*there, "litert", "--output", "gone/new.tflite"], "gone: --output: no such folder"),
+        "unknown input": ([*there, "litert", "--input", "pixels"], "--input: got 'pixels'; allowed: raw, model"),
+        "no size": ([*raw, "900"], "--size: got '900'; write HEIGHTxWIDTH in pixels, such as 900x1200"),
+        "an empty size": ([*raw, "0x12"], "--size: got '0x12'; write HEIGHTxWIDTH in pixels"),
+        "a huge size": ([*raw, "99999x12"], "such as 900x1200, up to 65,536"),
+        "size of a model": (
+            [*raw, "9x9", "--input", "model"],
+            "--input model takes images of the model's size; remove",
+        ),
+        "size of any size": (
+            [*there, "tf_saved_model", "--size", "9x9"],
+            "tf_saved_model takes images of any size; remove",
+        ),
         "no images": ([*there, "litert", "--images", "gone"], "gone: no such file or folder"),
     }
 
@@ -245,7 +259,7 @@ def test_nothing_is_left_of_an_export_that_fails_or_differs(cli, monkeypatch, br
     folder = make_checkpoint(Mlp(units=[6]))
     monkeypatch.setitem(FORMATS, "litert", replace(FORMATS["litert"], **broken))
     before = here()
-    answer = cli("export", folder, "--format", "litert")
+    answer = cli("export", folder, "--format", "litert", "--input", "model")
     assert answer.code == 1 and message in answer.err and "Traceback" not in answer.err
     assert here() == before
 

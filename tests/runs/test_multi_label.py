@@ -67,7 +67,7 @@ def as_array(rows: list[dict[str, str]], column: str) -> np.ndarray:
 def test_the_files_of_a_run(finished):
     run = finished / "run"
     assert {p.name for p in (run / "checkpoint").iterdir()} == {
-        "classes.json", "model.keras", "preprocessing.json", "thresholds.json",
+        "README.md", "classes.json", "model.keras", "model_raw.keras", "preprocessing.json", "thresholds.json",
     }  # fmt: skip
     assert {p.stem for p in (run / "plots").iterdir()} >= {
         "co_occurrence", "curves", "early_curve", "class_counts", "filters", "feature_maps", "mistakes", "ranking", "samples",

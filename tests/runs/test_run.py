@@ -18,6 +18,8 @@ FILES = {
     "predictions.csv",
     "report.html",
     "checkpoint/model.keras",
+    "checkpoint/model_raw.keras",
+    "checkpoint/README.md",
     "checkpoint/classes.json",
     "checkpoint/preprocessing.json",
     "checkpoint/calibration.json",

@@ -1,0 +1,148 @@
+"""`checkpoint/model_raw.keras`: a model that takes stored images, compared with the checkpoint on some of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasexp.config import Experiment
+from kerasexp.console import Console
+from kerasexp.data.preprocessing import preprocess
+from kerasexp.data.source import BrokenImage, Images
+from kerasexp.data.sources import load_source
+from kerasexp.errors import UserError
+from kerasexp.runs.directory import RunDirectory
+from kerasexp.saving.allowed_layers import LAYERS
+from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint, write_stored_size
+from kerasexp.saving.checkpoint_card import card_text
+from kerasexp.saving.checkpoint_code import needs_code
+from kerasexp.saving.half_precision import flat_layers
+from kerasexp.saving.raw_images import CHANNELS, raw_tolerance, why_not_raw
+from kerasexp.saving.raw_model import placed_aside, raw_model
+from kerasexp.saving.stock_preprocessing import why_not_stock
+from kerasexp.storage import replacing, write_text
+
+if TYPE_CHECKING:
+    import keras
+
+# Stored images from which the size is found, and on which the models are compared.
+SAMPLE = 16
+
+
+class NoRawModel(Exception):
+    """There is no model of stored images; the message says why."""
+
+
+def write_raw_checkpoint(run: RunDirectory, experiment: Experiment, manifest: dict[str, Any], console: Console) -> None:
+    """Write `model_raw.keras` and the card, and say on the console and in the manifest what the model takes.
+
+    The model has layers of Keras alone where the stored images have one size and the preprocessing does not depend on their
+    content. Else it has the layer `Preprocess`, for which kerasexp must be installed. It is kept only if its probabilities are
+    those of the checkpoint.
+
+    Raises:
+        RunError: the disk is full.
+    """
+    checkpoint = load_checkpoint(run.checkpoint)
+    found: dict[str, Any] = {"written": False, "needs_kerasexp": False}
+    try:
+        if needs_code(run.checkpoint):
+            raise NoRawModel("its network needs code")
+        if (reason := why_not_raw(checkpoint.value_range)) is not None:
+            raise NoRawModel(reason)
+        images = stored_images(experiment)
+        size = _one_size(images)
+        if size is not None:
+            write_stored_size(run.checkpoint, size)
+        found |= _write(run, checkpoint, images, size)
+        sentence = _sentence(found)
+    except NoRawModel as none:
+        sentence = f"There is no `model_raw.keras`: {none}."
+    manifest["raw_model"] = found | {"sentence": sentence}
+    write_text(run.card, card_text(experiment.name, checkpoint, sentence, found["written"], found["needs_kerasexp"]))
+    console.line(f"stored images: {sentence}")
+
+
+def stored_images(experiment: Experiment) -> list[np.ndarray]:
+    """Return some stored images of training, uint8 [height, width, 3], evenly spaced.
+
+    Raises:
+        NoRawModel: none of them can be read.
+    """
+    try:
+        source, _ = load_source(experiment.data)
+    except UserError as error:  # removed since the run began
+        raise NoRawModel(f"the data cannot be read again: {error}") from None
+    images = source.splits["train"]
+    positions = np.unique(np.linspace(0, len(images) - 1, SAMPLE).astype(int))
+    found = [image for position in positions.tolist() if (image := _read(images, position)) is not None]
+    if not found:
+        raise NoRawModel("none of the images can be read again")
+    return found
+
+
+def _read(images: Images, position: int) -> np.ndarray | None:
+    try:
+        image = images.read(position)
+    except (BrokenImage, OSError):
+        return None
+    return np.repeat(image, CHANNELS, axis=2) if image.shape[2] == 1 else image
+
+
+def _one_size(images: list[np.ndarray]) -> tuple[int, int] | None:
+    sizes = {image.shape[:2] for image in images}
+    return next(iter(sizes)) if len(sizes) == 1 else None
+
+
+def _write(
+    run: RunDirectory, checkpoint: Checkpoint, images: list[np.ndarray], size: tuple[int, int] | None
+) -> dict[str, Any]:
+    """Write the model and compare it; return what the manifest says of it."""
+    import keras
+
+    compared = [image for image in images if not placed_aside(checkpoint.preprocessing, image)]
+    if not compared:
+        raise NoRawModel("its images would be placed one pixel aside")
+    own = sorted({type(layer).__name__ for layer in flat_layers(checkpoint.model)} - LAYERS)
+    reason = why_not_stock(checkpoint.preprocessing, size)
+    model = raw_model(checkpoint.model, checkpoint.preprocessing, checkpoint.value_range, size, stock=reason is None)
+    if reason is None and own:
+        reason = f"the network has layers of kerasexp ({', '.join(own)})"
+    temporary = run.raw_model.with_name(f".{run.raw_model.name}.tmp.keras")
+    with replacing(run.raw_model, temporary, durable=True):
+        model.save(temporary)
+        difference = _difference(keras.models.load_model(temporary, compile=False), checkpoint, compared)
+        if not difference <= raw_tolerance(checkpoint.model):
+            raise NoRawModel(f"its probabilities would differ by {difference:.2g} from the checkpoint's")
+    return {
+        "written": True,
+        "size": size,
+        "needs_kerasexp": reason is not None,
+        "reason": reason,
+        "compared_on": len(compared),
+        "placed_aside": len(images) - len(compared),
+        "largest_difference": difference,
+    }
+
+
+def _difference(model: keras.Model, checkpoint: Checkpoint, images: list[np.ndarray]) -> float:
+    """Return the largest difference of probabilities from the checkpoint's; NaN if any is NaN."""
+    small = np.stack([preprocess(image, checkpoint.preprocessing) for image in images])
+    expected = np.asarray(checkpoint.model.predict_on_batch(small), np.float32)
+    # One by one: a batch of scans would take a gigabyte.
+    got = np.concatenate([np.asarray(model.predict_on_batch(image[np.newaxis]), np.float32) for image in images])
+    return float(np.abs(got - expected).max())
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    size = (
+        "of any size" if found["size"] is None else f"of {found['size'][0]}x{found['size'][1]} pixels (height x width)"
+    )
+    needs = "of Keras layers alone" if found["reason"] is None else f"with kerasexp installed, as {found['reason']}"
+    aside = found["placed_aside"]
+    also = f"; {aside} others are placed one pixel aside, as their ink is symmetric" if aside else ""
+    compared = f"probabilities differ by at most {found['largest_difference']:.2g} from `model.keras` on {found['compared_on']}"
+    return (
+        f"`model_raw.keras` takes stored images {size}, uint8 [n, height, width, 3], {needs}; {compared} of them{also}."
+    )
