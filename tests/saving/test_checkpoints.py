@@ -187,6 +187,7 @@ def test_every_allowed_layer_loads_as_with_keras():
         layers.UpSampling2D(2, interpolation="bilinear"), layers.SpatialDropout2D(0.1), layers.GaussianNoise(0.1),
         layers.GaussianDropout(0.1), layers.Resizing(6, 4), layers.GlobalAveragePooling2D(keepdims=True), layers.Softmax(),
         layers.GlobalMaxPooling2D(), layers.RepeatVector(3), layers.Permute((2, 1)), layers.LayerNormalization(),
+        layers.UnitNormalization(),
         layers.Reshape((6, 2)), layers.Flatten(), layers.Dropout(0.5, seed=1), layers.Activation("tanh"),
     ):  # fmt: skip
         x = layer(x)
