@@ -13,7 +13,6 @@ from kerasexp.data.source import BrokenImage, Images
 from kerasexp.data.sources import load_source
 from kerasexp.errors import UserError
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.saving.allowed_layers import LAYERS
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint, write_stored_size
 from kerasexp.saving.checkpoint_card import card_text
 from kerasexp.saving.checkpoint_code import needs_code
@@ -104,7 +103,8 @@ def _write(
     compared = [image for image in images if not placed_aside(checkpoint.preprocessing, image)]
     if not compared:
         raise NoRawModel("its images would be placed one pixel aside")
-    own = sorted({type(layer).__name__ for layer in flat_layers(checkpoint.model)} - LAYERS)
+    layers = map(type, flat_layers(checkpoint.model))
+    own = sorted({layer.__name__ for layer in layers if layer.__module__.startswith("kerasexp.")})
     reason = why_not_stock(checkpoint.preprocessing, size)
     model = raw_model(checkpoint.model, checkpoint.preprocessing, checkpoint.value_range, size, stock=reason is None)
     if reason is None and own:
