@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath, TrustCode, with_homes
+from kerasexp.commands.options import CheckpointPath, DataPath, TrustCode, with_homes
 
 
 def export(
@@ -30,29 +30,38 @@ def export(
     ] = None,
     input: Annotated[
         str,
-        typer.Option(metavar="INPUT", help="raw: images as files hold them; model: images preprocessed for the model."),
-    ] = "raw",
-    size: Annotated[
-        Optional[str],  # noqa: UP045
         typer.Option(
-            metavar="HEIGHTxWIDTH",
-            help="Size of raw images for litert and onnx; default: that of the training images.",
+            metavar="INPUT",
+            help="raw: images as files hold them; a size such as 900x1200: raw images of this height and width, for litert and "
+            "onnx; model: images preprocessed for the model.",
         ),
+    ] = "raw",
+    quantize: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="KIND", help="int8, float16 or dynamic: fewer bits, for litert and onnx."),
     ] = None,
+    tolerance: Annotated[Optional[float], typer.Option(help="Most accuracy to lose; default: 0.01.")] = None,  # noqa: UP045
+    data: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="SOURCE", help="Source of val for --quantize; default: that of the run."),
+    ] = None,
+    data_path: DataPath = None,
     trust_code: TrustCode = False,
 ):
     """Export a checkpoint for programs without Keras.
 
     The exported model preprocesses raw images itself. It is loaded again and compared with the checkpoint; it is kept only if
-    the probabilities agree. The last line printed is its path.
+    the probabilities agree. With --quantize, accuracy lost on val, size and latency are printed, and too large a loss is an error.
+    The last line printed is the path.
 
-    Example: python -m kerasexp export checkpoints/part1_scans --format litert --size 900x1200
+    Example: python -m kerasexp export checkpoints/part1_scans --format litert --input 900x1200
     """
     from kerasexp.backend import import_tensorflow
     from kerasexp.console import Console
     from kerasexp.export.export_plan import ExportRequest, plan_export
 
-    plan = plan_export(ExportRequest(checkpoint, format, output, images, input, size))
+    request = ExportRequest(checkpoint, format, output, images, input, quantize, tolerance, data, data_path)
+    plan = plan_export(request)
     from kerasexp.saving.checkpoint_code import approve_checkpoint
 
     approve_checkpoint(plan.checkpoint, trust_code)

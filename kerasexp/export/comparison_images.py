@@ -18,7 +18,7 @@ from kerasexp.errors import RunError
 from kerasexp.evaluation.file_predictions import ImageFile, preprocessed
 from kerasexp.export.export_plan import ExportPlan
 from kerasexp.saving.checkpoint import Checkpoint
-from kerasexp.saving.raw_images import CHANNELS
+from kerasexp.saving.raw_images import CHANNELS, as_stored
 from kerasexp.saving.raw_model import placed_aside
 
 # Number of images, and batch sizes; the last batch of five is smaller.
@@ -111,8 +111,9 @@ def _raw_images(plan: ExportPlan, checkpoint: Checkpoint) -> tuple[list[np.ndarr
     """
     if plan.images is None:
         size = plan.size or checkpoint.stored_size or tuple(2 * side + 3 for side in checkpoint.preprocessing.size)
-        images = [_in_range(as_raw(image, size), checkpoint) for image in _with_noise(_digits())]
+        images = [as_raw(image, size) for image in _with_noise(_digits())]
         images = [image for image in images if not placed_aside(checkpoint.preprocessing, image)]
+        images = [as_stored(image, checkpoint.value_range) for image in images]
         return images, [_as_png(image) for image in images], _digits_origin()
     chosen, images, files = spread(plan.images, COMPARED), [], []
     convert = file_conversion(checkpoint.value_range)
@@ -140,14 +141,6 @@ def as_raw(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     if size is None or image.shape[:2] == tuple(size):
         return image
     return np.rint(resize(image, *size)).clip(0, 255).astype(np.uint8)
-
-
-def _in_range(image: np.ndarray, checkpoint: Checkpoint) -> np.ndarray:
-    """Return an image of 0..255 with the values that the checkpoint's files of 8 bits have."""
-    found = checkpoint.value_range
-    if found is None or found.of != "files":
-        return image
-    return np.rint(found.low + image * ((found.high - found.low) / 255)).astype(np.uint8)
 
 
 def _as_png(image: np.ndarray) -> bytes:

@@ -35,6 +35,7 @@ def export_metadata(checkpoint: Checkpoint, plan: ExportPlan) -> dict[str, Any]:
             checkpoint.preprocessing, checkpoint.value_range, checkpoint.stored_size
         ),
         "input": "raw" if plan.raw else "model",
+        "quantization": plan.quantize,
         "temperature": checkpoint.temperature,
         **several,
         "images": {"dtype": "uint8", "shape": shape, "values": "0 to 255"},

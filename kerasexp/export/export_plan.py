@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kerasexp.config.data_section import Data
 from kerasexp.config.yaml_paths import is_there
 from kerasexp.environment import install_command, missing_of
 from kerasexp.errors import Problem, UserError, closest, listing
+from kerasexp.evaluation.evaluate_checkpoint import parse_source
 from kerasexp.evaluation.file_predictions import ImageFile, image_files
 from kerasexp.export import FORMATS, ExportFormat
 from kerasexp.saving.checkpoint import find_checkpoint, read_preprocessing
@@ -16,6 +18,8 @@ from kerasexp.saving.checkpoint import find_checkpoint, read_preprocessing
 RAW, MODEL = "raw", "model"
 INPUTS = (RAW, MODEL)
 LARGEST_SIDE = 2**16
+KINDS = ("int8", "float16", "dynamic")
+TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,10 @@ class ExportRequest:
     output: Path | None = None
     images: Path | None = None
     input: str = RAW
-    size: str | None = None
+    quantize: str | None = None
+    tolerance: float | None = None
+    data: str | None = None
+    data_path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,9 @@ class ExportPlan:
         images_from: the file or folder of these images.
         raw: whether the model takes stored images, and preprocesses them itself.
         size: height and width of these; None for any.
+        quantize: one of `KINDS`; None for float32.
+        tolerance: most accuracy on val that quantization may lose.
+        data: the source of val; None for that of the checkpoint's run.
     """
 
     checkpoint: Path
@@ -51,6 +61,9 @@ class ExportPlan:
     images_from: Path | None
     raw: bool
     size: tuple[int, int] | None
+    quantize: str | None = None
+    tolerance: float = TOLERANCE
+    data: Data | None = None
 
 
 def plan_export(request: ExportRequest) -> ExportPlan:
@@ -58,14 +71,14 @@ def plan_export(request: ExportRequest) -> ExportPlan:
 
     Raises:
         UserError: there is no such format, input, checkpoint or image, the format's extra is not installed, the output exists
-            already or cannot be created, or a size is missing, superfluous or none.
+            already or cannot be created, or a size is missing.
     """
     form = _format(request.format)
-    if request.input not in INPUTS:
-        message = f"got '{request.input}'{closest(request.input, INPUTS)}; allowed: {listing(INPUTS)}"
-        raise UserError(Problem(message, "--input"))
+    named = _named_size(request, form)
     folder = find_checkpoint(request.checkpoint)
-    output = request.output or Path(_name_of(folder) + form.ending)
+    data = _check_quantization(request, form, folder)
+    kind = "" if request.quantize is None else f"_{request.quantize}"
+    output = request.output or Path(_name_of(folder) + kind + form.ending)
     if not form.folder and output.suffix != form.ending:
         raise UserError(
             Problem(f"the name of a {request.format} file must end in {form.ending}", str(output), "--output")
@@ -75,9 +88,10 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     if not output.parent.is_dir():
         raise UserError(Problem("no such folder", str(output.parent), "--output"))
     images = None if request.images is None else image_files([request.images])
-    raw = request.input == RAW
-    size = _size(request, form, folder)
-    return ExportPlan(folder, form, output, images, request.images, raw, size)
+    raw = request.input != MODEL
+    size = None if not raw or form.any_size else named or _stored_size(request, folder)
+    tolerance = TOLERANCE if request.tolerance is None else request.tolerance
+    return ExportPlan(folder, form, output, images, request.images, raw, size, request.quantize, tolerance, data)
 
 
 def _format(name: str) -> ExportFormat:
@@ -90,26 +104,67 @@ def _format(name: str) -> ExportFormat:
     return form
 
 
-def _size(request: ExportRequest, form: ExportFormat, folder: Path) -> tuple[int, int] | None:
-    """Return the size of the raw images that the exported model takes; None for any, and without raw images."""
-    if request.size is not None and (request.input != RAW or form.any_size):
-        takes = "takes images of any size" if request.input == RAW else "takes images of the model's size"
-        what = request.format if request.input == RAW else "--input model"
-        raise UserError(Problem(f"{what} {takes}; remove this option", "--size"))
-    if request.input != RAW or form.any_size:
+def _check_quantization(request: ExportRequest, form: ExportFormat, folder: Path) -> Data | None:
+    """Return the source of val that was named, if any.
+
+    Raises:
+        UserError: the options of quantization do not fit each other, or there is no val.
+    """
+    if request.quantize is None:
+        for name in ("tolerance", "data", "data_path"):
+            if getattr(request, name) is not None:
+                raise UserError(
+                    Problem("is read with --quantize only; remove this option", f"--{name.replace('_', '-')}")
+                )
         return None
-    if request.size is not None:
-        found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", request.size)
-        sides = tuple(map(int, found.groups())) if found else (0,)
-        if not all(0 < side <= LARGEST_SIDE for side in sides):
-            message = f"got '{request.size}'; write HEIGHTxWIDTH in pixels, such as 900x1200, up to {LARGEST_SIDE:,}"
-            raise UserError(Problem(message, "--size"))
-        return sides
+    if request.quantize not in KINDS:
+        message = f"got '{request.quantize}'{closest(request.quantize, KINDS)}; allowed: {listing(KINDS)}"
+        raise UserError(Problem(message, "--quantize"))
+    if form.quantize is None:
+        able = listing(name for name, other in FORMATS.items() if other.quantize is not None)
+        raise UserError(Problem(f"{request.format} cannot be quantized; {able} can", "--quantize"))
+    if request.tolerance is not None and not 0 <= request.tolerance <= 1:
+        raise UserError(
+            Problem(f"got {request.tolerance:g}; a share of val's images from 0 to 1 is allowed", "--tolerance")
+        )
+    if request.data is not None:
+        return parse_source(request.data, request.data_path)
+    if request.data_path is not None:
+        raise UserError(Problem("needs --data, the kind of source", "--data-path"))
+    if not experiment_of(folder).is_file():
+        why = "quantizing needs the images of val, and the checkpoint is not in a run directory"
+        raise UserError(Problem(f"{why}; name their source, such as --data mnist", str(folder), "--data"))
+    return None
+
+
+def experiment_of(folder: Path) -> Path:
+    """Return the file of the experiment of a checkpoint's run; there is none if the checkpoint is not in a run directory."""
+    return folder.resolve().parent / "experiment.yaml"
+
+
+def _named_size(request: ExportRequest, form: ExportFormat) -> tuple[int, int] | None:
+    """Return the size of raw images that was named; None if none was."""
+    if request.input in INPUTS:
+        return None
+    found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", request.input)
+    sides = tuple(map(int, found.groups())) if found else (0,)
+    if not all(0 < side <= LARGEST_SIDE for side in sides):
+        allowed = f"{listing(INPUTS)}, or the height and width of raw images, such as 900x1200, up to {LARGEST_SIDE:,}"
+        raise UserError(
+            Problem(f"got '{request.input}'{closest(request.input, INPUTS)}; allowed: {allowed}", "--input")
+        )
+    if form.any_size:
+        raise UserError(Problem(f"{request.format} takes raw images of any size; write --input raw", "--input"))
+    return sides
+
+
+def _stored_size(request: ExportRequest, folder: Path) -> tuple[int, int]:
+    """Return the size of the images of training."""
     stored = read_preprocessing(folder).stored_size
     if stored is None:
         why = f"{request.format} takes images of one size, and the checkpoint does not say which: its training images had several"
         raise UserError(
-            Problem(f"{why}, or it is older. Name one, such as --size 900x1200, or use --input model", "--size")
+            Problem(f"{why}, or it is older. Name one, such as --input 900x1200, or use --input model", "--input")
         )
     return tuple(stored)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +18,11 @@ from kerasexp.export.comparison_images import BATCHES, Comparison, comparison, l
 from kerasexp.export.export_metadata import export_metadata
 from kerasexp.export.export_plan import ExportPlan
 from kerasexp.export.float32_model import float32_copy, tolerance
+from kerasexp.export.quantization import quantization_cost
+from kerasexp.export.validation_images import ValidationImages, validation_images
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.saving.half_precision import computes_in_half
-from kerasexp.saving.raw_images import raw_tolerance, why_not_raw
+from kerasexp.saving.raw_images import preprocessing_layer, raw_tolerance, why_not_raw
 from kerasexp.saving.raw_model import raw_model
 from kerasexp.storage import temporary_folder, write_errors
 
@@ -29,18 +34,21 @@ def export(plan: ExportPlan, console: Console) -> Path:
     """Write the model to a temporary folder, load it from there, compare it with the checkpoint, and move it into place.
 
     Raises:
-        UserError: the checkpoint is invalid, or cannot take raw images.
+        UserError: the checkpoint is invalid, or cannot take raw images, or the images of val are not there.
         RunError: the format does not support the model, its probabilities differ from the checkpoint's, none of the images
-            can be read, or the disk is full. No file is left then.
+            can be read, quantization loses too much, or the disk is full. No file is left then.
     """
     checkpoint = load_checkpoint(plan.checkpoint)
     if plan.raw and (reason := why_not_raw(checkpoint.value_range)) is not None:
         raise UserError(Problem(f"{reason}; use --input model", str(plan.checkpoint), "--input"))
     compared = comparison(plan, checkpoint)
+    images = None if plan.quantize is None else validation_images(plan, checkpoint)
     with write_errors(plan.output), temporary_folder(plan.output.parent, plan.output.name) as temporary:
         unfinished = temporary / plan.output.name
         difference = _write_and_compare(plan, checkpoint, compared, unfinished)
         _check(difference, plan, checkpoint, compared, console)
+        if images is not None:
+            unfinished = _quantized(plan, checkpoint, unfinished, images, console)
         os.rename(unfinished, plan.output)
     console.line(
         f"input: {_input_text(plan, checkpoint)}; output: float32 probabilities [n, {len(checkpoint.class_names)}]"
@@ -49,16 +57,48 @@ def export(plan: ExportPlan, console: Console) -> Path:
 
 
 def _write_and_compare(plan: ExportPlan, checkpoint: Checkpoint, compared: Comparison, path: Path) -> float:
-    """Write the model, load it again, and return the largest difference of its probabilities from the checkpoint's."""
+    """Write the model in float32, load it again, and return the largest difference from the checkpoint's probabilities."""
+    with _converting(plan):
+        metadata = export_metadata(checkpoint, replace(plan, quantize=None))
+        plan.format.write(model_to_export(plan, checkpoint), metadata, path)
+        predict = plan.format.load(path)
+        differences = [largest_difference(predict, compared.images, compared.expected, size) for size in BATCHES]
+        if plan.raw and plan.format.load_encoded is not None:
+            got = plan.format.load_encoded(path)(compared.files)
+            differences.append(float(np.abs(got - compared.expected).max()))
+        return float(np.max(differences))
+
+
+def _quantized(
+    plan: ExportPlan, checkpoint: Checkpoint, plain: Path, images: ValidationImages, console: Console
+) -> Path:
+    """Quantize, print what it costs, and return the file beside `plain`, the model in float32.
+
+    Raises:
+        RunError: more accuracy is lost on val than allowed.
+    """
+    path = plain.with_name(f"quantized{plan.format.ending}")
+    with _converting(plan):
+        model, metadata = model_to_export(plan, checkpoint), export_metadata(checkpoint, plan)
+        plan.format.quantize(model, metadata, plan.quantize, images.calibration, path)
+        cost = quantization_cost((plain, plan.format.load(plain)), (path, plan.format.load(path)), images)
+    first, second = cost.sentences()
+    # The margin is that of a sum of shares in float64.
+    if cost.lost > plan.tolerance + 1e-9:
+        raise RunError(
+            f"{plan.checkpoint}: {plan.quantize}: {first}; --tolerance is {plan.tolerance:g}; nothing was written"
+        )
+    console.line(f"{plan.quantize}: {first}")
+    console.line(second)
+    return path
+
+
+@contextmanager
+def _converting(plan: ExportPlan) -> Iterator[None]:
+    """Silence the block, in which converters work, and turn their exceptions into RunError."""
     try:
         with silenced(), write_errors(plan.output):
-            plan.format.write(model_to_export(plan, checkpoint), export_metadata(checkpoint, plan), path)
-            predict = plan.format.load(path)
-            differences = [largest_difference(predict, compared.images, compared.expected, size) for size in BATCHES]
-            if plan.raw and plan.format.load_encoded is not None:
-                got = plan.format.load_encoded(path)(compared.files)
-                differences.append(float(np.abs(got - compared.expected).max()))
-            return float(np.max(differences))
+            yield
     except KerasexpError:
         raise
     except Exception as error:  # converters raise exceptions of many types
@@ -73,8 +113,7 @@ def model_to_export(plan: ExportPlan, checkpoint: Checkpoint) -> keras.Model:
         return model
     model = raw_model(model, checkpoint.preprocessing, checkpoint.value_range, plan.size)
     if not plan.format.any_size:
-        _, preprocess, _ = model.layers
-        preprocess.for_device(plan.format.precise)
+        preprocessing_layer(model).for_device(plan.format.precise)
     return model
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from kerasexp.export.export_metadata import as_json
 from kerasexp.export.float32_model import input_signature
+from kerasexp.saving.raw_images import preprocessing_layer
 
 if TYPE_CHECKING:
     import keras
@@ -24,12 +26,90 @@ def write_onnx(model: keras.Model, metadata: dict[str, Any], path: Path) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy warns of Keras's workaround for tf2onnx
         model.export(str(path), format="onnx", verbose=False, input_signature=input_signature(model))
-    graph = onnx.load(path)
+    _finish(onnx.load(path), metadata, path)
+
+
+def _finish(graph: Any, metadata: dict[str, Any], path: Path) -> None:
+    """Save a model with its metadata, and `n` for the number of images."""
+    import onnx
+
     onnx.helper.set_model_props(graph, {key: as_json(value) for key, value in metadata.items()})
     for end in (*graph.graph.input, *graph.graph.output):
         end.type.tensor_type.shape.dim[0].dim_param = "n"
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
+
+
+def quantize_onnx(
+    model: keras.Model,
+    metadata: dict[str, Any],
+    kind: str,
+    calibration: Callable[[], Iterator[np.ndarray]],
+    path: Path,
+) -> None:
+    """Write the `.onnx` file with a network of fewer bits, by onnxruntime's tools. The preprocessing keeps its precision.
+
+    Args:
+        model, metadata, path: as of `write_onnx`.
+        kind: int8: weights and activations of 8 bits, calibrated; dynamic: weights of 8 bits; float16: all of 16 bits.
+        calibration: yields batches of one image.
+    """
+    import onnx
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain, result = Path(folder, "plain.onnx"), Path(folder, "result.onnx")
+        write_onnx(model, metadata, plain)
+        if kind == "float16":
+            kept = _nodes_of_preprocessing(onnx.load(plain), model)
+            half = convert_float_to_float16(onnx.load(plain), keep_io_types=True, node_block_list=kept)
+            return _finish(half, metadata, path)
+        ready = Path(folder, "ready.onnx")
+        quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
+        kept = _nodes_of_preprocessing(onnx.load(ready), model)
+        if kind == "dynamic":
+            unsigned = quantization.QuantType.QUInt8  # the only type of convolutions without calibration
+            quantization.quantize_dynamic(str(ready), str(result), weight_type=unsigned, nodes_to_exclude=kept)
+        else:
+            quantization.quantize_static(
+                str(ready),
+                str(result),
+                _reader(calibration()),
+                quant_format=quantization.QuantFormat.QOperator,
+                per_channel=True,
+                nodes_to_exclude=kept,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+            )
+        _finish(onnx.load(result), metadata, path)
+
+
+def _reader(batches: Iterator[np.ndarray]) -> Any:
+    """Return onnxruntime's reader of calibration images."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(({"images": images} for images in batches), None)
+
+    return Reader()
+
+
+def _nodes_of_preprocessing(graph: Any, model: keras.Model) -> list[str]:
+    """Return the names of the nodes that the preprocessing consists of: those with its name, and all before them."""
+    if (layer := preprocessing_layer(model)) is None:
+        return []
+    makers = {output: node for node in graph.graph.node for output in node.output}
+    waiting = [node for node in graph.graph.node if f"/{layer.name}" in node.name]
+    found: dict[str, Any] = {}
+    while waiting:
+        node = waiting.pop()
+        if node.name not in found:
+            found[node.name] = node
+            waiting += [makers[name] for name in node.input if name in makers]
+    return list(found)
 
 
 def load_onnx(path: Path) -> Callable[[np.ndarray], np.ndarray]:

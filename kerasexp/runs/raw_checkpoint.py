@@ -17,7 +17,7 @@ from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint, write_stored
 from kerasexp.saving.checkpoint_card import card_text
 from kerasexp.saving.checkpoint_code import needs_code
 from kerasexp.saving.half_precision import flat_layers
-from kerasexp.saving.raw_images import CHANNELS, raw_tolerance, why_not_raw
+from kerasexp.saving.raw_images import CHANNELS, as_stored, raw_tolerance, why_not_raw
 from kerasexp.saving.raw_model import placed_aside, raw_model
 from kerasexp.saving.stock_preprocessing import why_not_stock
 from kerasexp.storage import replacing, write_text
@@ -46,14 +46,14 @@ def write_raw_checkpoint(run: RunDirectory, experiment: Experiment, manifest: di
     checkpoint = load_checkpoint(run.checkpoint)
     found: dict[str, Any] = {"written": False, "needs_kerasexp": False}
     try:
+        images = stored_images(experiment)
+        size = _one_size(images)
+        if size is not None:
+            write_stored_size(run.checkpoint, size)  # `export` takes it
         if needs_code(run.checkpoint):
             raise NoRawModel("its network needs code")
         if (reason := why_not_raw(checkpoint.value_range)) is not None:
             raise NoRawModel(reason)
-        images = stored_images(experiment)
-        size = _one_size(images)
-        if size is not None:
-            write_stored_size(run.checkpoint, size)
         found |= _write(run, checkpoint, images, size)
         sentence = _sentence(found)
     except NoRawModel as none:
@@ -131,7 +131,8 @@ def _difference(model: keras.Model, checkpoint: Checkpoint, images: list[np.ndar
     small = np.stack([preprocess(image, checkpoint.preprocessing) for image in images])
     expected = np.asarray(checkpoint.model.predict_on_batch(small), np.float32)
     # One by one: a batch of scans would take a gigabyte.
-    got = np.concatenate([np.asarray(model.predict_on_batch(image[np.newaxis]), np.float32) for image in images])
+    stored = (as_stored(image, checkpoint.value_range)[np.newaxis] for image in images)
+    got = np.concatenate([np.asarray(model.predict_on_batch(image), np.float32) for image in stored])
     return float(np.abs(got - expected).max())
 
 

@@ -169,7 +169,7 @@ def test_the_exported_model_is_in_float32_and_without_unsupported_normalizations
 
 def mistakes() -> dict[str, tuple[list[str], str]]:
     there = ["export", "mine", "--format"]
-    raw = [*there, "litert", "--output", "new.tflite", "--size"]
+    raw = [*there, "litert", "--output", "new.tflite", "--input"]
     return {
         "unknown format": ([*there, "tf_lite"], "--format: got 'tf_lite'; did you mean 'litert'?"),
         "near miss": ([*there, "onxx"], "did you mean 'onnx'?; allowed: tf_saved_model, litert, onnx"),
@@ -179,17 +179,19 @@ def mistakes() -> dict[str, tuple[list[str], str]]:
         "a folder there": ([*there, "tf_saved_model", "--output", "hollow"], "hollow: --output: exists already"),
         "wrong ending": ([*there, "litert", "--output", "new.onnx"], "must end in .tflite"),
         "no folder": ([*there, "litert", "--output", "gone/new.tflite"], "gone: --output: no such folder"),
-        "unknown input": ([*there, "litert", "--input", "pixels"], "--input: got 'pixels'; allowed: raw, model"),
-        "no size": ([*raw, "900"], "--size: got '900'; write HEIGHTxWIDTH in pixels, such as 900x1200"),
-        "an empty size": ([*raw, "0x12"], "--size: got '0x12'; write HEIGHTxWIDTH in pixels"),
-        "a huge size": ([*raw, "99999x12"], "such as 900x1200, up to 65,536"),
-        "size of a model": (
-            [*raw, "9x9", "--input", "model"],
-            "--input model takes images of the model's size; remove",
+        "unknown input": (
+            [*raw, "modle"],
+            "--input: got 'modle'; did you mean 'model'?; allowed: raw, model, or the height",
         ),
-        "size of any size": (
-            [*there, "tf_saved_model", "--size", "9x9"],
-            "tf_saved_model takes images of any size; remove",
+        "half a size": (
+            [*raw, "900"],
+            "--input: got '900'; allowed: raw, model, or the height and width of raw images, such as",
+        ),
+        "an empty size": ([*raw, "0x12"], "--input: got '0x12'"),
+        "a huge size": ([*raw, "99999x12"], "such as 900x1200, up to 65,536"),
+        "any size": (
+            [*there, "tf_saved_model", "--input", "9x9"],
+            "tf_saved_model takes raw images of any size; write --input",
         ),
         "no images": ([*there, "litert", "--images", "gone"], "gone: no such file or folder"),
     }

@@ -88,10 +88,8 @@ def test_each_format_takes_raw_images_of_the_size_of_training(cli, format, keys)
 def test_the_size_of_raw_images_can_be_named(cli, format):
     folder = make_checkpoint(None)
     answer = cli("export", folder, "--format", format)
-    assert (
-        answer.code == 2 and "--size: " in answer.err and "such as --size 900x1200, or use --input model" in answer.err
-    )
-    answer = cli("export", folder, "--format", format, "--size", "33x47")
+    assert answer.code == 2 and "such as --input 900x1200, or use --input model" in answer.err
+    answer = cli("export", folder, "--format", format, "--input", "33x47")
     assert answer.code == 0 and "input: raw uint8 images [n, 33, 47, 3]" in answer.out
     images = [strokes(33, 47, seed) for seed in range(3)]
     np.testing.assert_allclose(
