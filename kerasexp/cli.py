@@ -25,6 +25,7 @@ from kerasexp.commands.runs import runs
 from kerasexp.commands.schema import schema
 from kerasexp.commands.search import search
 from kerasexp.commands.show import show
+from kerasexp.commands.ui import ui
 from kerasexp.errors import KerasexpError
 
 COMMANDS = {
@@ -42,6 +43,7 @@ COMMANDS = {
     "diagnose": diagnose,
     "export": export,
     "pack": pack,
+    "ui": ui,
     "schema": schema,
     "doctor": doctor,
 }

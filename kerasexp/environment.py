@@ -19,6 +19,7 @@ EXTRAS = {
     "hub": ("keras_hub",),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
     "ray": ("ray",),
+    "serve": ("fastapi", "uvicorn"),
     "test": ("pytest", "ruff"),
 }
 

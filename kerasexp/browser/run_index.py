@@ -25,6 +25,8 @@ from kerasexp.storage import is_locked
 
 # Part of the name of the file: raise it whenever the tables or the entries change.
 VERSION = 1
+# Characters of a value among what differs; the blocks of a network have hundreds.
+LONGEST_CHANGE = 40
 # How long to wait for another process that updates the same index.
 WAIT_SECONDS = 20
 TABLES = """
@@ -226,12 +228,15 @@ def _changes(settings: Mapping[str, Mapping[int, Value]], entries: list[int], in
     short, found = short_names(names), {}
     for place, entry in enumerate(entries):
         own = {name: held[name][place] for name in names if entry in settings[name]}
-        parts = [
-            f"{short[name]} {value_text(value)}" for name, value in own.items() if in_search or value != distinct[name]
-        ]
+        changed = {name: value for name, value in own.items() if in_search or value != distinct[name]}
+        parts = [f"{short[name]} {_cut(value_text(value))}" for name, value in changed.items()]
         if parts:
             found[entry] = ", ".join(parts)
     return found
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_CHANGE else text[: LONGEST_CHANGE - 1] + "…"
 
 
 def _is_kind(name: str, distinct: Container[str]) -> bool:

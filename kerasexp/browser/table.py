@@ -62,8 +62,9 @@ def shown(value: Value, key: str) -> str:
 
 
 def is_number(rows: Sequence[Row], key: str) -> bool:
-    """Return whether a column is aligned as numbers are: it has no text."""
-    return not any(isinstance(row.get(key), str) for row in rows)
+    """Return whether a column is aligned as numbers are: it has some, and no text."""
+    kinds = {type(row.get(key)) for row in rows}
+    return str not in kinds and bool(kinds & {int, float})
 
 
 def _table(columns: list[str], rows: Sequence[Row]) -> Iterator[str]:

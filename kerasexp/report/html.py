@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-FOLDER = Path(__file__).parent / "templates"
+from kerasexp.report.template_environment import FOLDER, template_environment
+
 DPI = 110
 # Wider plots keep a readable width, and scroll on a phone.
 WIDE_INCHES = 8.0
@@ -69,30 +67,13 @@ def draw(plot: Plot) -> DrawnPlot:
 
 def render(template: str, content: Mapping[str, Any]) -> str:
     """Return the page of a template: one HTML text that loads nothing from outside and runs only its own script."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "rate": lambda value: "–" if value is None else f"{value:.4f}",
-        "difference": lambda value: f"{value:+.4f}".replace("-", "−"),
-        "count": lambda value: f"{value:,}",
-        "seconds": lambda value: f"{value:,.1f} s",
-        "setting": lambda value: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
-        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
-        "anchor": lambda text: re.sub(r"\W+", "-", text.lower()),
-    }
     own = {name: (FOLDER / f"page.{ending}").read_text() for name, ending in (("style", "css"), ("script", "js"))}
     # The content security policy admits the page's own style and script by their digest, and blocks any other.
     digests = {f"page_{name}_hash": _digest(text) for name, text in own.items()}
     trusted = {f"page_{name}": Markup(text) for name, text in own.items()}
-    return environment.get_template(template).render({**content, **trusted, **digests})
+    return template_environment().get_template(template).render({**content, **trusted, **digests})
 
 
 def _digest(text: str) -> str:

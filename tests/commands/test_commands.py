@@ -30,6 +30,7 @@ COMMANDS = [
     "export",
     "new",
     "pack",
+    "ui",
     "schema",
     "doctor",
 ]

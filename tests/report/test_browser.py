@@ -5,27 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from chromium import start_chromium
 
 pytestmark = [pytest.mark.slow, pytest.mark.plots]
-
-CHROME, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """Start a headless Chromium."""
-    if not (CHROME and DRIVER):
-        pytest.skip("no browser: chromium and chromedriver are not installed (Debian: chromium, chromium-driver)")
-    selenium = pytest.importorskip(
-        "selenium.webdriver", reason="selenium is not installed (it comes with kerasexp[test])"
-    )
-    options = selenium.ChromeOptions()
-    options.binary_location = CHROME
-    home = tmp_path_factory.mktemp("browser")
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", f"user-data-dir={home}"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = selenium.Chrome(options, selenium.ChromeService(DRIVER))
+    driver = start_chromium(tmp_path_factory.mktemp("browser"))
     yield driver
     driver.quit()
 

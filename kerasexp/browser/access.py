@@ -1,0 +1,67 @@
+"""Who may see the pages: this machine alone, or who has the token. A page of another site can neither read nor change anything."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+COOKIE = "kerasexp_token"
+# Nothing from elsewhere; scripts and styles are files of this server, never part of a page.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+# Of files of run directories, which may be a stranger's: their scripts run, but as those of no site at all.
+FILE_POLICY = "sandbox allow-scripts allow-popups"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may see the pages.
+
+    Attributes:
+        host: the address that the server listens at.
+        token: what a browser must show once; None if the address is this machine alone.
+    """
+
+    host: str
+    token: str | None
+
+    @classmethod
+    def of(cls, host: str) -> Access:
+        """Return the access of an address: without a token for this machine alone, with a new one for any other."""
+        return cls(host, None if is_loopback(host) else secrets.token_urlsafe(24))
+
+    def admits_host(self, header: str) -> bool:
+        """Return whether a request names this machine; a name that was made to lead here (DNS rebinding) does not.
+
+        With a token any name will do: whoever made it does not know the token.
+        """
+        return self.token is not None or _host_of(f"//{header}") in LOCAL_NAMES or is_loopback(_host_of(f"//{header}"))
+
+    def admits_token(self, given: str | None) -> bool:
+        """Return whether a token is the right one, or none is needed."""
+        return self.token is None or (given is not None and secrets.compare_digest(given.encode(), self.token.encode()))
+
+
+def is_same_site(origin: str | None, host: str) -> bool:
+    """Return whether a request that changes something comes from a page of this server, or from no browser at all."""
+    return origin is None or urlsplit(origin).netloc == host
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address can only be reached from this machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_of(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,67 @@
+"""The page of one run, study or search: what it is, its metrics, tags and note, its files, and the runs that belong to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasexp.browser.run_index import RunIndex
+from kerasexp.browser.run_list import MARKS, ListRequest, headings, listed
+from kerasexp.browser.run_query import Answer, Row, in_order
+from kerasexp.browser.run_tags import read_tags
+from kerasexp.browser.served_files import files_of
+from kerasexp.browser.table import shown
+from kerasexp.console import command_line
+from kerasexp.errors import Problem, UserError
+
+# Facts of a run, and what they are called.
+FACTS = {
+    "started": "started", "ended": "ended", "minutes": "minutes", "seconds": "seconds of training", "epochs": "epochs",
+    "changes": "what differs", "best": "best on val", "runs": "runs", "finished": "finished runs", "parameters": "parameters",
+    "flops": "FLOPs for one image", "precision": "precision", "data.origin": "data", "processor": "processor",
+    "kerasexp": "kerasexp", "search.algorithm": "algorithm", "search.objective": "objective",
+}  # fmt: skip
+METRICS = ("accuracy", "loss", "macro_f1", "macro_recall", "macro_auc", "top_3_accuracy", "nll", "brier", "ece")
+CHILDREN = ("path", "status", "val.accuracy", "test.accuracy", "epochs", "seconds", "changes")
+REPORTS = {"study": "study.html", "search": "search.html"}
+IDENTIFYING = ("path", "kind", "of", "name", "status", "cause", "archived")
+
+
+def run_page(index: RunIndex, path: str) -> dict[str, Any]:
+    """Return what the page of a run, a study or a search shows.
+
+    Raises:
+        UserError: there is none of this path.
+    """
+    metrics = [f"{split}.{name}" for split in ("val", "test") for name in METRICS]
+    ends = [f"{key}_{end}" for key in (*metrics, *CHILDREN) for end in ("low", "high")]
+    rows = index.rows(dict.fromkeys([*IDENTIFYING, *FACTS, *metrics, *CHILDREN, *ends]))
+    row = next((row for row in rows if row.get("path") == path), None)
+    if row is None:
+        raise UserError(Problem("no such run; it may have been deleted meanwhile", path))
+    place, kind = index.root / path, str(row["kind"])
+    files = files_of(place) if place.is_dir() else []
+    report = REPORTS.get(kind, "report.html")
+    children = in_order((each for each in rows if each.get("of") == path), "path", descending=False)
+    request = ListRequest(filter=f"of = '{path}'", within=True, columns=CHILDREN)
+    return {
+        "run": row,
+        "path": path,
+        "kind": kind,
+        "mark": MARKS.get(str(row.get("status")), ""),
+        "facts": [(label, shown(row[key], key)) for key, label in FACTS.items() if row.get(key) is not None],
+        "metrics": [(name, [_with_interval(row, f"{split}.{name}") for split in ("val", "test")]) for name in METRICS
+                    if any(row.get(f"{split}.{name}") is not None for split in ("val", "test"))],
+        "tags": read_tags(place),
+        "files": files,
+        "report": report if report in files else None,
+        "resume": command_line("report", place) if row.get("status") != "finished" and kind in ("run", "trial") else "",
+        "request": request,
+        "headings": headings(Answer(list(CHILDREN), children), request),
+        "children": listed(list(CHILDREN), children),
+    }  # fmt: skip
+
+
+def _with_interval(row: Row, key: str) -> tuple[str, str]:
+    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+    interval = f"{low:.4f} to {high:.4f}" if isinstance(low, float) and isinstance(high, float) else ""
+    return shown(row.get(key), key), interval

@@ -1,0 +1,224 @@
+"""The pages of all runs over HTTP: a table, a page for each run, comparisons, and the files of run directories."""
+
+from __future__ import annotations
+
+import socket
+import time
+import webbrowser
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, Any
+from urllib.parse import parse_qs, quote
+
+import uvicorn
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+
+from kerasexp import __version__
+from kerasexp.browser.access import COOKIE, FILE_POLICY, POLICY, Access, is_same_site
+from kerasexp.browser.comparison_page import comparison_page
+from kerasexp.browser.run_index import RunIndex
+from kerasexp.browser.run_list import OFFERED, ListRequest, list_runs
+from kerasexp.browser.run_page import run_page
+from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
+from kerasexp.browser.served_files import TYPES, served_file
+from kerasexp.errors import KerasexpError, Problem, UserError
+from kerasexp.report.template_environment import FOLDER, template_environment
+
+# Of a form; notes have 2,000 characters, and a page has a hundred runs.
+LARGEST_FORM = 200_000
+# Pages that follow each other within this time see the same index.
+FRESH_SECONDS = 1.0
+STATIC = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "browser.css": "text/css",
+    "browser.js": "text/javascript",
+}
+Fields = dict[str, list[str]]
+
+
+async def read_form(request: Request) -> Fields:
+    """Return the fields of a form; FastAPI's own would need one more package."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_FORM:
+            raise HTTPException(413, "the form is too large")
+    return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+Form = Annotated[Fields, Depends(read_form)]
+
+
+class BrowserServer:
+    """The pages of one folder of runs.
+
+    Args:
+        root: the folder.
+        access: who may see them.
+    """
+
+    def __init__(self, root: Path, access: Access):
+        self._index, self._access = RunIndex(root), access
+        self._lock, self._refreshed_at = Lock(), float("-inf")
+        self.app = FastAPI(title="kerasexp", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+        self.app.middleware("http")(self._guard)
+        self.app.exception_handler(KerasexpError)(self._mistake)
+        self.app.get("/", response_class=HTMLResponse)(self.all_runs)
+        self.app.get("/run/{path:path}", response_class=HTMLResponse)(self.one_run)
+        self.app.get("/compare", response_class=HTMLResponse)(self.compare)
+        self.app.get("/files/{path:path}")(self.file)
+        self.app.get("/static/{name}")(self.static)
+        self.app.post("/tags")(self.change_tags)
+        self.app.post("/tag_runs")(self.tag_runs)
+        self.app.post("/archive")(self.archive)
+        self.app.post("/restore")(self.restore)
+
+    def all_runs(self, request: Request) -> str:
+        """Return the page of the table."""
+        fields = parse_qs(request.url.query, keep_blank_values=True)
+        self._refresh()
+        found = list_runs(self._index, ListRequest.from_fields(fields))
+        keys = self._index.keys()
+        offered = list(dict.fromkeys([*found.request.columns, *(key for key in OFFERED if key in keys)]))
+        return self._page("all_runs.html", found=found, offered=offered, keys=keys)
+
+    def one_run(self, path: str) -> str:
+        """Return the page of a run, a study or a search."""
+        self._refresh()
+        return self._page("one_run.html", **run_page(self._index, path))
+
+    def compare(self, request: Request) -> HTMLResponse:
+        """Return the page that `compare` writes of the runs that were ticked."""
+        paths = parse_qs(request.url.query).get("run", [])
+        return HTMLResponse(comparison_page(self._places(paths)), headers={"Content-Security-Policy": FILE_POLICY})
+
+    def file(self, path: str) -> Response:
+        """Return a file of a run directory."""
+        found = served_file(self._index.root, path)
+        if found is None:
+            raise HTTPException(404, "no such file")
+        headers = {"Content-Security-Policy": FILE_POLICY}
+        return FileResponse(found, media_type=TYPES[found.suffix], headers=headers)
+
+    def static(self, name: str) -> Response:
+        """Return the style or the script of the pages."""
+        if name not in STATIC:
+            raise HTTPException(404, "no such file")
+        return FileResponse(FOLDER / name, media_type=STATIC[name], headers={"Cache-Control": "no-cache"})
+
+    def change_tags(self, fields: Form) -> Response:
+        """Write tags and note of a run."""
+        (place,) = self._places(fields.get("run", [])[:1])
+        tags = [tag.strip() for tag in fields.get("tags", [""])[0].split(",") if tag.strip()]
+        note = fields.get("note", [""])[0].replace("\r\n", "\n").strip()
+        write_tags(place, RunTags(tuple(tags), note, read_tags(place).archived))
+        return self._back(f"/run/{quote(fields['run'][0])}")
+
+    def tag_runs(self, fields: Form) -> Response:
+        """Add a tag to the runs that were ticked."""
+        tag = fields.get("tag", [""])[0].strip()
+        for place in self._places(fields.get("run", [])):
+            old = read_tags(place)
+            write_tags(place, RunTags((*old.tags, tag), old.note, old.archived))
+        return self._back(fields.get("back", ["/"])[0])
+
+    def archive(self, fields: Form) -> Response:
+        """Archive the runs that were ticked; their files stay."""
+        return self._set_archived(fields, True)
+
+    def restore(self, fields: Form) -> Response:
+        """Restore archived runs."""
+        return self._set_archived(fields, False)
+
+    def _set_archived(self, fields: Fields, archived: bool) -> Response:
+        for place in self._places(fields.get("run", [])):
+            old = read_tags(place)
+            write_tags(place, RunTags(old.tags, old.note, archived))
+        return self._back(fields.get("back", ["/"])[0])
+
+    def _places(self, paths: Sequence[str]) -> list[Path]:
+        """Return the directories of runs, studies and searches; raise UserError if one is not in the index."""
+        if not paths:
+            raise UserError(Problem("tick a run first"))
+        self._refresh()
+        known = {row["path"] for row in self._index.rows(["path"])}
+        for path in paths:
+            if path not in known:
+                raise UserError(Problem("no such run; it may have been deleted meanwhile", path))
+        return [self._index.root / path for path in paths]
+
+    def _back(self, address: str) -> Response:
+        """Return to a page of this server, whose list is read anew."""
+        self._refreshed_at = float("-inf")
+        local = address if address.startswith("/") and not address.startswith(("//", "/\\")) else "/"
+        return RedirectResponse(local, status_code=303)
+
+    def _refresh(self) -> None:
+        with self._lock:
+            if time.monotonic() - self._refreshed_at > FRESH_SECONDS:
+                self._index.refresh()
+                self._refreshed_at = time.monotonic()
+
+    def _page(self, template: str, **content: Any) -> str:
+        return template_environment().get_template(template).render(root=str(self._index.root), **content)
+
+    def _mistake(self, request: Request, error: Exception) -> Response:
+        return HTMLResponse(self._page("browser_error.html", message=str(error)), 400)
+
+    async def _guard(self, request: Request, follow: Any) -> Response:
+        """Answer who may see the pages, and refuse everybody else."""
+        host = request.headers.get("host", "")
+        if not self._access.admits_host(host):
+            return Response(f"this server answers to localhost, not to {host!r}", 403)
+        given = request.query_params.get("token")
+        if given is not None and self._access.admits_token(given):
+            answer = RedirectResponse(request.url.path, status_code=303)
+            answer.set_cookie(COOKIE, given, httponly=True, samesite="strict")
+            return answer
+        if not self._access.admits_token(request.cookies.get(COOKIE)):
+            return Response("open the address that `ui` has printed: it has the token", 401)
+        if request.method != "GET" and not is_same_site(request.headers.get("origin"), host):
+            return Response("refused: the form is of another site", 403)
+        answer = await follow(request)
+        answer.headers.setdefault("Content-Security-Policy", POLICY)
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        # Not `no-referrer`, with which browsers hide where a form comes from, also from this server.
+        answer.headers["Referrer-Policy"] = "same-origin"
+        return answer
+
+
+def serve(folder: Path, host: str, port: int, open_browser: bool) -> None:
+    """Serve the pages of a folder of runs until Ctrl-C.
+
+    Args:
+        folder: of the runs.
+        host, port: where to listen.
+        open_browser: whether to open the page in the browser.
+
+    Raises:
+        UserError: there is no such folder, or the address cannot be used.
+    """
+    access = Access.of(host)
+    server = BrowserServer(folder, access)
+    with _listening(host, port) as listener:
+        shown = f"[{host}]" if ":" in host else socket.gethostname() if host in ("0.0.0.0", "::") else host
+        address = f"http://{shown}:{port}/" + (f"?token={access.token}" if access.token else "")
+        print(f"{address}\nCtrl-C ends it", flush=True)
+        if open_browser:
+            webbrowser.open(address)
+        config = uvicorn.Config(server.app, log_level="warning", access_log=False, lifespan="off", server_header=False)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        message = f"cannot be listened at: {error.strerror or error}; another --port may be free"
+        raise UserError(Problem(message, f"{host}:{port}")) from None

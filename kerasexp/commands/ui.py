@@ -1,0 +1,39 @@
+"""`ui`: all runs in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasexp.commands.options import with_homes
+
+
+def ui(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[RUNS_FOLDER]", help="The folder of the runs; all below it count.", callback=with_homes
+        ),
+    ] = Path("runs"),
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; one that others can reach comes with a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8686,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+):
+    """Show all runs, studies and searches in a browser: sort, filter, tag, archive, compare.
+
+    It needs the extra `serve`. Ctrl-C ends it. Runs do not know of it, and nothing is ever deleted.
+
+    Example: python -m kerasexp ui runs
+    """
+    from kerasexp.environment import install_command, missing_of
+    from kerasexp.errors import UserError
+
+    if missing := missing_of("serve"):
+        raise UserError(f"`ui` needs {', '.join(missing)}: {install_command('serve')}")
+    from kerasexp.browser.server import serve
+
+    serve(folder, host, port, open_browser)

@@ -1,0 +1,137 @@
+"""The pages of all runs in a real browser: no request to elsewhere, no console message, the keyboard, contrast, narrow screens."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from chromium import start_chromium
+from many_runs import write_run, write_runs
+
+from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
+from kerasexp.environment import missing_of
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing_of("serve")), reason="the extra is not installed: pip install 'kerasexp[serve]'"),
+]
+PORT = 8797
+SITE = f"http://127.0.0.1:{PORT}"
+# The contrast of each text with the background that it is on (WCAG 2): texts that have less than 4.5, large ones less than 3.
+LOW_CONTRAST = """
+const linear = (v) => v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+const luminance = (color) => {
+  const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map(linear);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const background = (node) => {
+  for (; node; node = node.parentElement) {
+    const color = getComputedStyle(node).backgroundColor;
+    if (!/, 0\\)$/.test(color)) return color;
+  }
+  return "rgb(255, 255, 255)";
+};
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), low = [];
+while (walker.nextNode()) {
+  const node = walker.currentNode.parentElement;
+  if (!walker.currentNode.textContent.trim() || !node.offsetParent || node.closest(":disabled, script")) continue;
+  const [a, b] = [luminance(getComputedStyle(node).color), luminance(background(node))].sort((x, y) => y - x);
+  const least = parseFloat(getComputedStyle(node).fontSize) >= 24 ? 3 : 4.5;
+  if ((a + 0.05) / (b + 0.05) < least) low.push(walker.currentNode.textContent.trim());
+}
+return low;
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = write_runs(tmp_path_factory.mktemp("site") / "runs", 30)
+    write_run(root / "killed", 31, "running")
+    write_run(root / "failed", 32, "failed")
+    write_tags(root / "name_1/1", RunTags(("paper",), "a note", True))
+    return root
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory, folder):
+    command = [sys.executable, "-m", "kerasexp", "ui", str(folder), "--port", str(PORT)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    driver = start_chromium(tmp_path_factory.mktemp("browser"))
+    assert server.stdout.readline().startswith(SITE)
+    yield driver
+    driver.quit()
+    server.terminate()
+    server.wait()
+
+
+def visit(browser, path: str, width: int = 1280, dark: bool = False) -> None:
+    """Open a page, and assert that it is sound."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    media = {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    browser.get(SITE + path)
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    requests = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert [url for url in requests if not url.startswith(("data:", SITE))] == []
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    assert browser.execute_script(LOW_CONTRAST) == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/?filter=vall.accuracy+>+1", "/?archived=1&sort=-val.accuracy", "/run/name_1/1", "/run/failed", "/compare"],
+)
+def test_pages_are_sound(browser, path, dark, width):
+    if path != "/compare":
+        return visit(browser, path, width, dark)
+    # The page of a mistake has an error status, which the console names.
+    browser.get(SITE + path)
+    assert "tick a run first" in browser.page_source
+
+
+def test_rows_are_ticked_and_tagged_by_the_keyboard(browser, folder):
+    from selenium.webdriver import ActionChains, Keys
+
+    visit(browser, "/?filter=name+=+name_2&sort=path")
+    compare = browser.find_element("xpath", "//button[text()='Compare']")
+    boxes = browser.find_elements("css selector", "tbody input[type=checkbox]")
+    assert len(boxes) == 2 and not compare.is_enabled()
+    browser.execute_script("arguments[0].focus()", boxes[0])
+    ActionChains(browser).send_keys(Keys.SPACE).perform()
+    assert browser.find_element("id", "ticked").text == "1 ticked:" and not compare.is_enabled()
+    browser.execute_script("arguments[0].focus()", boxes[1])
+    ActionChains(browser).send_keys(Keys.SPACE).perform()
+    assert compare.is_enabled()
+    browser.find_element("name", "tag").send_keys("good")
+    browser.find_element("xpath", "//button[text()='Add tag']").click()
+    assert browser.current_url.startswith(f"{SITE}/?filter=name")
+    assert [a.text for a in browser.find_elements("css selector", "a.tag")] == ["good", "good"]
+    assert read_tags(folder / "name_2/1").tags == ("good",)
+
+
+def test_enter_in_the_field_of_a_tag_does_not_compare(browser, folder):
+    from selenium.webdriver import Keys
+
+    visit(browser, "/?filter=name+=+name_3&sort=path")
+    for box in browser.find_elements("css selector", "tbody input[type=checkbox]"):
+        box.click()
+    browser.find_element("name", "tag").send_keys("entered", Keys.ENTER)
+    assert read_tags(folder / "name_3/1").tags == ("entered",)
+
+
+def test_the_filter_and_the_headings_work_by_the_keyboard(browser):
+    from selenium.webdriver import Keys
+
+    visit(browser, "/")
+    browser.find_element("id", "filter").send_keys("status = killed", Keys.ENTER)
+    assert browser.find_element("tag name", "h1").text == "1 run"
+    visit(browser, "/")
+    browser.find_element("partial link text", "val.accuracy").send_keys(Keys.ENTER)
+    heading = browser.find_element("css selector", "th[aria-sort]")
+    assert heading.get_attribute("aria-sort") == "descending"

@@ -1,0 +1,215 @@
+"""The pages of all runs over HTTP, without a browser."""
+
+import html
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from many_runs import write_run, write_runs
+
+from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
+from kerasexp.environment import missing_of
+
+pytestmark = pytest.mark.skipif(
+    bool(missing_of("serve")), reason="the extra is not installed: pip install 'kerasexp[serve]'"
+)
+
+
+@pytest.fixture
+def folder() -> Path:
+    root = write_runs(Path("runs"), 5)
+    (root / "name_0/1/report.html").write_text("<h1>the report</h1>")
+    return root
+
+
+def open_client(folder: Path, host: str = "127.0.0.1"):
+    """Return a client of the server's pages, and the server's token."""
+    from fastapi.testclient import TestClient
+
+    from kerasexp.browser.access import Access
+    from kerasexp.browser.server import BrowserServer
+
+    access = Access.of(host)
+    server = BrowserServer(folder, access)
+    return TestClient(server.app, base_url=f"http://{host}:8686", follow_redirects=False), access.token
+
+
+@pytest.fixture
+def client(folder):
+    return open_client(folder)[0]
+
+
+def paths(page: str) -> list[str]:
+    return re.findall(r'name="run" value="([^"]*)"', page)
+
+
+def test_the_table_is_filtered_and_sorted(client):
+    assert paths(client.get("/").text) == [f"name_{k}/1" for k in (4, 3, 2, 1, 0)]
+    assert paths(client.get("/", params={"sort": "path"}).text)[0] == "name_0/1"
+    assert paths(client.get("/", params={"filter": "model.name = mlp"}).text) == ["name_4/1", "name_3/1"]
+    page = client.get("/", params={"columns": ["path", "learning_rate,seed"]}).text
+    assert "training.optimizer.learning rate" in page and "val.accuracy: sort" not in page
+
+
+def test_headings_sort_the_best_first_and_then_the_other_way(client):
+    page = client.get("/").text
+    assert 'href="/?sort=-val.accuracy"' in page and 'href="/?sort=seconds"' in page
+    page = client.get("/", params={"sort": "-val.accuracy"}).text
+    assert 'href="/?sort=val.accuracy"' in page and 'aria-sort="descending"' in page
+
+
+def test_a_mistake_in_the_filter_is_shown_on_the_page(client):
+    answer = client.get("/", params={"filter": "acuracy > <b>"})
+    assert answer.status_code == 200 and "<b>" not in answer.text
+    shown = html.unescape(client.get("/", params={"filter": "vall.accuracy > 1"}).text)
+    assert "no run has 'vall.accuracy'; did you mean 'val.accuracy'?\n  vall.accuracy > 1\n  ^" in shown
+    assert "did you mean 'cnn'?" in html.unescape(client.get("/", params={"filter": "model.name = cn"}).text)
+
+
+def test_runs_of_a_study_are_counted_until_they_are_asked_for(client, folder):
+    study = folder / "study"
+    write_run(study / "a/0", 8)
+    (study / "study.json").write_text('{"name": "study", "status": "unfinished"}')
+    page = client.get("/").text
+    assert "study" in paths(page) and "study/a/0" not in paths(page) and "1 more within studies" in page
+    assert "study/a/0" in paths(client.get("/?within=1").text)
+    assert paths(client.get("/run/study").text)[1:] == ["study/a/0"]  # the first is that of the note
+
+
+def test_the_list_has_pages(folder):
+    write_runs(folder / "more", 230)
+    client, _ = open_client(folder)
+    first, last = client.get("/").text, client.get("/?page=99").text
+    assert len(paths(first)) == 100 and "Page 1 of 3" in first and 'rel="next" href="/?page=2"' in first
+    assert len(paths(last)) == 35 and "Page 3 of 3" in last
+
+
+def test_the_page_of_a_run(client):
+    page = client.get("/run/name_0/1").text
+    assert "seconds of training" in page and "60.5" in page and 'href="/files/name_0/1/report.html"' in page
+    answer = client.get("/run/nowhere")
+    assert answer.status_code == 400 and "it may have been deleted meanwhile" in answer.text
+
+
+def test_tags_note_archive_and_restore(client, folder):
+    place = folder / "name_0/1"
+    answer = client.post("/tags", data={"run": "name_0/1", "tags": "good, paper", "note": "two\r\nlines <i>"})
+    assert answer.status_code == 303 and answer.headers["location"] == "/run/name_0/1"
+    assert read_tags(place) == RunTags(("good", "paper"), "two\nlines <i>")
+    assert "two\nlines &lt;i&gt;" in client.get("/run/name_0/1").text
+    both = urlencode({"run": ["name_0/1", "name_1/1"], "tag": "new", "back": "/?page=1"}, doseq=True)
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/tag_runs", content=both, headers=form).headers["location"] == "/?page=1"
+    assert read_tags(place).tags == ("good", "paper", "new") and read_tags(folder / "name_1/1").tags == ("new",)
+    client.post("/archive", data={"run": "name_0/1"})
+    assert "name_0/1" not in paths(client.get("/").text) and "name_0/1" in paths(client.get("/?archived=1").text)
+    assert (place / "metrics.json").is_file()
+    client.post("/restore", data={"run": "name_0/1"})
+    assert "name_0/1" in paths(client.get("/").text)
+    answer = client.post("/tags", data={"run": "name_0/1", "tags": "a" * 60})
+    assert answer.status_code == 400 and "a tag has 1 to 50 characters" in answer.text
+    for run in ("", "../elsewhere", "name_0"):
+        assert client.post("/archive", data={"run": run} if run else {}).status_code == 400
+    elsewhere = client.post("/archive", data={"run": "name_1/1", "back": "//example.org/"})
+    assert elsewhere.headers["location"] == "/"
+
+
+def test_only_files_of_runs_are_sent(client, folder):
+    Path("secret.json").write_text("{}")
+    (folder / "name_0/1/link.json").symlink_to(Path("secret.json").resolve())
+    (folder / "name_0/1/model.keras").write_text("")
+    (folder / "name_0/1/.lock.json").write_text("")
+    answer = client.get("/files/name_0/1/report.html")
+    assert answer.text == "<h1>the report</h1>" and answer.headers["content-security-policy"].startswith("sandbox")
+    assert client.get("/files/name_0/1/metrics.json").headers["content-type"] == "application/json"
+    for path in (
+        "link.json",
+        "model.keras",
+        ".lock.json",
+        "../../../secret.json",
+        "%2e%2e/%2e%2e/%2e%2e/secret.json",
+        "",
+        "no",
+    ):
+        assert client.get(f"/files/name_0/1/{path}").status_code == 404, path
+
+
+def test_other_sites_can_neither_read_nor_change(client, folder):
+    assert client.get("/", headers={"host": "example.org:8686"}).status_code == 403
+    assert client.get("/", headers={"host": "localhost:8686"}).status_code == 200
+    form = {"run": "name_0/1"}
+    assert client.post("/archive", data=form, headers={"origin": "http://example.org"}).status_code == 403
+    assert client.post("/archive", data=form, headers={"origin": "null"}).status_code == 403
+    assert not read_tags(folder / "name_0/1").archived
+    own = client.post("/archive", data=form, headers={"origin": "http://127.0.0.1:8686"})
+    assert own.status_code == 303 and read_tags(folder / "name_0/1").archived
+    policy = client.get("/").headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert client.post("/archive", content=b"a" * 300_000).status_code == 413
+
+
+def test_an_address_for_others_needs_the_token(folder):
+    client, token = open_client(folder, "0.0.0.0")
+    for path in ("/", "/run/name_0/1", "/files/name_0/1/report.html", "/static/page.css", "/?token=wrong"):
+        assert client.get(path).status_code == 401
+    assert client.post("/archive", data={"run": "name_0/1"}).status_code == 401
+    answer = client.get("/", params={"token": token})
+    assert answer.status_code == 303 and "HttpOnly" in answer.headers["set-cookie"]
+    assert client.get("/").status_code == 200  # the cookie
+
+
+def test_the_comparison_is_the_page_of_compare_and_its_messages_are_shown(client, folder):
+    for runs, words in ((["name_0/1"], "give 2 to 12 runs"), (["name_0/1", "name_1/1"], "experiment.yaml")):
+        (folder / "name_0/1/experiment.yaml").write_text("nonsense: true\n")
+        answer = client.get("/compare", params={"run": runs})
+        assert answer.status_code == 400 and words in answer.text
+
+
+@pytest.mark.slow
+def test_two_real_runs_are_compared(cli, tiny_yaml):
+    for _ in range(2):
+        cli("run", tiny_yaml, "--set", "training.epochs=1")
+    client, _ = open_client(Path("runs"))
+    client.get("/")
+    answer = client.get("/compare", params={"run": ["tiny/1", "tiny/2"]})
+    assert answer.status_code == 200 and "no difference can be claimed" in answer.text
+
+
+def test_the_command_serves_until_it_is_stopped(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "kerasexp", "ui", str(folder), "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 2 and f"127.0.0.1:{port}: cannot be listened at" in done.stderr
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == f"http://127.0.0.1:{port}/\n"
+        time.sleep(0.1)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+            assert answer.status == 200
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_without_the_extra_the_command_says_how_to_get_it(cli, folder, monkeypatch):
+    monkeypatch.setattr("kerasexp.environment.missing_of", lambda extra: ["fastapi"])
+    answer = cli("ui", folder)
+    assert answer.code == 2 and "`ui` needs fastapi: pip install 'kerasexp[serve]'" in answer.err
+
+
+def test_a_folder_that_is_not_there(cli):
+    answer = cli("ui", "nowhere")
+    assert answer.code == 2 and "no such folder" in answer.err
+
+
+def test_tags_of_a_damaged_file_are_none(folder):
+    write_tags(folder / "name_0/1", RunTags(("a",)))
+    (folder / "name_0/1/tags.json").write_text('{"tags": 3}')
+    assert read_tags(folder / "name_0/1") == RunTags()
