@@ -32,7 +32,7 @@ if __name__ == "__main__":
             "kerasexp.shipped.checkpoints": "checkpoints",
         },
         package_data={
-            "kerasexp.report": ["templates/*.html", "templates/*.css", "templates/*.js"],
+            "kerasexp.report": ["templates/*.html", "templates/*.css", "templates/*.js", "templates/*.LICENSE"],
             "kerasexp.shipped.experiments": ["schema.json", "**/*.yaml", "**/*.py"],
             "kerasexp.shipped.checkpoints": ["*/*.keras", "*/*.json", "*/*.md"],
         },

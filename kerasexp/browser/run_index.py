@@ -116,6 +116,13 @@ def _connect(file: Path) -> sqlite3.Connection:
     return base
 
 
+def status_now(place: Path, state: str) -> str:
+    """Return the status of a directory whose process has written `state`: a process without an end may have been killed."""
+    if state not in UNENDED:
+        return state
+    return "running" if is_locked(RunFiles(place).lock) else UNENDED[state]
+
+
 @dataclass(frozen=True)
 class _Known:
     """What the index has of a directory."""
@@ -202,9 +209,7 @@ class _Update:
 
     def _write_status(self, path: str, known: _Known) -> None:
         """Write the status, which for a process without an end depends on whether it is still there."""
-        status = known.state
-        if status in UNENDED:
-            status = "running" if is_locked(RunFiles(self._root / path).lock) else UNENDED[status]
+        status = status_now(self._root / path, known.state)
         question = "INSERT OR REPLACE INTO held VALUES (?, ?, ?)"
         held = "SELECT 1 FROM held WHERE key = ? AND entry = ? AND value = ?"
         row = (self._key("status"), known.id, as_value(status))

@@ -19,6 +19,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from kerasexp import __version__
 from kerasexp.browser.access import COOKIE, FILE_POLICY, POLICY, Access, is_same_site
 from kerasexp.browser.comparison_page import comparison_page
+from kerasexp.browser.live_run import live_run
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_list import OFFERED, ListRequest, list_runs
 from kerasexp.browser.run_page import run_page
@@ -26,17 +27,13 @@ from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
 from kerasexp.browser.served_files import TYPES, served_file
 from kerasexp.errors import KerasexpError, Problem, UserError
 from kerasexp.report.template_environment import FOLDER, template_environment
+from kerasexp.saving.saved_files import RunFiles
 
 # Of a form; notes have 2,000 characters, and a page has a hundred runs.
 LARGEST_FORM = 200_000
 # Pages that follow each other within this time see the same index.
 FRESH_SECONDS = 1.0
-STATIC = {
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-    "browser.css": "text/css",
-    "browser.js": "text/javascript",
-}
+STATIC = ("page.css", "browser.css", "browser.js", "live.js", "uplot.css", "uplot.js")
 Fields = dict[str, list[str]]
 
 
@@ -69,6 +66,7 @@ class BrowserServer:
         self.app.exception_handler(KerasexpError)(self._mistake)
         self.app.get("/", response_class=HTMLResponse)(self.all_runs)
         self.app.get("/run/{path:path}", response_class=HTMLResponse)(self.one_run)
+        self.app.get("/live/{path:path}")(self.live)
         self.app.get("/compare", response_class=HTMLResponse)(self.compare)
         self.app.get("/files/{path:path}")(self.file)
         self.app.get("/static/{name}")(self.static)
@@ -91,6 +89,14 @@ class BrowserServer:
         self._refresh()
         return self._page("one_run.html", **run_page(self._index, path))
 
+    def live(self, path: str) -> dict[str, Any]:
+        """Return the curves of a run, and how far a running one has come."""
+        # The index is not asked: this is asked every second, and costs a training beside it next to nothing.
+        manifest = served_file(self._index.root, f"{path}/{RunFiles(Path()).manifest.name}")
+        if manifest is None:
+            raise HTTPException(404, "no such run")
+        return live_run(manifest.parent)
+
     def compare(self, request: Request) -> HTMLResponse:
         """Return the page that `compare` writes of the runs that were ticked."""
         paths = parse_qs(request.url.query).get("run", [])
@@ -108,7 +114,8 @@ class BrowserServer:
         """Return the style or the script of the pages."""
         if name not in STATIC:
             raise HTTPException(404, "no such file")
-        return FileResponse(FOLDER / name, media_type=STATIC[name], headers={"Cache-Control": "no-cache"})
+        kind = "text/css" if name.endswith(".css") else "text/javascript"
+        return FileResponse(FOLDER / name, media_type=kind, headers={"Cache-Control": "no-cache"})
 
     def change_tags(self, fields: Form) -> Response:
         """Write tags and note of a run."""

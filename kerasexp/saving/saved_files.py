@@ -19,6 +19,7 @@ class RunFiles:
     experiment = property(lambda self: self.path / "experiment.yaml")
     manifest = property(lambda self: self.path / "manifest.json")
     history = property(lambda self: self.path / "history.csv")
+    progress = property(lambda self: self.path / "progress.json")
     state = property(lambda self: self.path / "state")
     curve = property(lambda self: self.path / "curve.csv")
     gradients = property(lambda self: self.path / "gradients.csv")

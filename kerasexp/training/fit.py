@@ -29,6 +29,7 @@ from kerasexp.training.frozen_features import head_on_features
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.initial_model import InitialModel
 from kerasexp.training.interruption import stop_requests
+from kerasexp.training.live_progress import LiveProgress
 from kerasexp.training.metric_learning_steps import training_model
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.precision import precision_message
@@ -92,7 +93,8 @@ def fit_by_gradients(
     callbacks = _callbacks(model, optimizer, _Classifiers(classifier, part), val, training, steps, run, clock)
     train_as_one_device(model, optimizer)  # after the gradients are recorded: see hooks.py
     progress = EpochProgress(console, callbacks.history, training.epochs, steps)
-    with stop_requests() as stop, progress:
+    live = LiveProgress(run.progress, training.epochs, steps, training.batch_size)
+    with stop_requests() as stop, progress, live:
         # 3. The state of an earlier process, and the batches from there on, which follow from the seed.
         state = TrainingState(run.state, model, callbacks.in_order, callbacks.flow, clock, training, stop)
         state.restore(console)
@@ -110,7 +112,7 @@ def fit_by_gradients(
                 initial_epoch=state.begin[0],
                 steps_per_epoch=steps,
                 validation_data=validation,
-                callbacks=[*callbacks.in_order, progress, state],
+                callbacks=[*callbacks.in_order, progress, live, state],
                 class_weight=weights,
                 shuffle=False,  # the batches are shuffled already
                 verbose=0,

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 from chromium import start_chromium
@@ -10,6 +11,8 @@ from many_runs import write_run, write_runs
 
 from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
 from kerasexp.environment import missing_of
+from kerasexp.runs.directory import RunDirectory
+from kerasexp.storage import write_json
 
 pytestmark = [
     pytest.mark.slow,
@@ -135,3 +138,48 @@ def test_the_filter_and_the_headings_work_by_the_keyboard(browser):
     browser.find_element("partial link text", "val.accuracy").send_keys(Keys.ENTER)
     heading = browser.find_element("css selector", "th[aria-sort]")
     assert heading.get_attribute("aria-sort") == "descending"
+
+
+def test_a_training_is_followed_and_its_end_is_shown(browser, folder):
+    """The page shows within two seconds what the files say."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    place = write_run(folder / "live", 40, "running")
+    run, wait = RunDirectory(place), WebDriverWait(browser, 15, poll_frequency=0.1)
+
+    def at(epoch: int) -> None:
+        metrics = {"accuracy": 0.5, "loss": 1.0, "val_accuracy": 0.4, "val_loss": 0.9}
+        run.write_history([{"epoch": k, "step": 10 * k, "seconds": 1.0 * k, **metrics} for k in range(1, epoch)])
+        content = {
+            "phase": "training", "epoch": epoch, "epochs": 9, "step": 5, "steps": 10, "loss": 1.0, "accuracy": 0.5,
+            "steps_per_second": 2.0, "images_per_second": 64.0, "memory_bytes": 2**30,
+            "points": [[5, 1.2, 0.4], [10 * epoch - 5, 1.0, 0.5]],
+        }  # fmt: skip
+        write_json(run.progress, content)
+
+    def text(selector: str) -> str:
+        # In one call: between two, the page may replace what it shows.
+        return browser.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+
+    with run.locked():
+        at(2)
+        visit(browser, "/run/live")
+        wait.until(lambda _: text("#position"))
+        assert text("#position").split(" · ") == [
+            "epoch 2 of 9, step 5 of 10", "2.0 steps a second", "64 images a second", "about 38 s left", "1.00 GiB of memory",
+        ]  # fmt: skip
+        assert len(browser.find_elements("css selector", ".uplot canvas")) == 2
+        at(3)
+        began = time.monotonic()
+        wait.until(lambda _: text("#position").startswith("epoch 3 of 9"))
+        assert time.monotonic() - began < 2.5
+        # The list shows it too, and what is ticked stays ticked while it changes.
+        visit(browser, "/?columns=path,status,epochs&filter=status+!=+finished&sort=path")
+        browser.execute_script("document.querySelector('input[value=live]').click()")
+        at(7)
+        wait.until(lambda _: text("tr:has(input[value=live]) td:last-child") == "6")
+        assert text("#ticked") == "1 ticked:"
+        visit(browser, "/run/live")
+    write_json(run.manifest, {**run.read_manifest(), "status": "interrupted"})
+    wait.until(lambda _: "interrupted" in text(".lead"))
+    assert browser.get_log("browser") == []

@@ -1,6 +1,7 @@
 """The pages of all runs over HTTP, without a browser."""
 
 import html
+import json
 import re
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from many_runs import write_run, write_runs
 
 from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
 from kerasexp.environment import missing_of
+from kerasexp.runs.directory import RunDirectory
 
 pytestmark = pytest.mark.skipif(
     bool(missing_of("serve")), reason="the extra is not installed: pip install 'kerasexp[serve]'"
@@ -213,3 +215,30 @@ def test_tags_of_a_damaged_file_are_none(folder):
     write_tags(folder / "name_0/1", RunTags(("a",)))
     (folder / "name_0/1/tags.json").write_text('{"tags": 3}')
     assert read_tags(folder / "name_0/1") == RunTags()
+
+
+def test_the_curves_of_a_run_and_where_it_is(client, folder):
+    place = write_run(folder / "live", 7, "running")
+    progress = {
+        "phase": "training",
+        "epoch": 2,
+        "epochs": 4,
+        "step": 5,
+        "steps": 10,
+        "steps_per_second": 0.5,
+        "points": [[15, 1.0, 0.5]],
+    }
+    (place / "progress.json").write_text(json.dumps(progress))
+    (place / "gradients.csv").write_text("step,layer,mean_gradient,max_gradient,update_ratio\n1,a,1,2,3\n2,a,4,5,inf\n")
+    with RunDirectory(place).locked():
+        found = client.get("/live/live").json()
+    assert found["status"] == "running" and found["points"] == [[15, 1.0, 0.5]]
+    assert found["progress"]["share"] == 15 / 40 and found["progress"]["seconds_left"] == 50
+    assert found["gradients"] == [{"layer": "a", "step": 2, "mean_gradient": 4.0, "update_ratio": None}]
+    assert client.get("/live/live").json()["status"] == "killed"
+    (place / "progress.json").write_text("{")
+    assert client.get("/live/live").json()["progress"] is None
+    done = client.get("/live/name_0/1").json()
+    assert done["status"] == "finished" and done["history"]["epoch"] == [1.0] and done["progress"] is None
+    for path in ("nowhere", "", "../runs/name_0/1", "name_0"):
+        assert client.get(f"/live/{path}").status_code == 404
