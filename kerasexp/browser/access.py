@@ -31,9 +31,9 @@ class Access:
     token: str | None
 
     @classmethod
-    def of(cls, host: str) -> Access:
-        """Return the access of an address: without a token for this machine alone, with a new one for any other."""
-        return cls(host, None if is_loopback(host) else secrets.token_urlsafe(24))
+    def of(cls, host: str, with_token: bool = False) -> Access:
+        """Return the access of an address: for this machine alone without a token unless asked for, for any other with one."""
+        return cls(host, secrets.token_urlsafe(24) if with_token or not is_loopback(host) else None)
 
     def admits_host(self, header: str) -> bool:
         """Return whether a request names this machine; a name that was made to lead here (DNS rebinding) does not.

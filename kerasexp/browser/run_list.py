@@ -11,6 +11,7 @@ from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_keys import COLUMNS, less_is_better
 from kerasexp.browser.run_query import NEWEST_FIRST, Answer, Question, Row, ask
 from kerasexp.browser.table import is_number, shown
+from kerasexp.config.setting_text import short_names
 from kerasexp.errors import UserError
 
 ROWS_PER_PAGE = 100
@@ -69,9 +70,10 @@ class ListRequest:
 
 @dataclass(frozen=True)
 class Heading:
-    """The heading of a column: its key, whether it holds numbers, its order now, and the address that sorts by it."""
+    """The heading of a column: key and short name, whether it holds numbers, its order now, the address that sorts by it."""
 
     key: str
+    name: str
     is_number: bool
     order: str
     address: str
@@ -144,15 +146,16 @@ def list_runs(index: RunIndex, request: ListRequest) -> RunList:
 
 def headings(answer: Answer, request: ListRequest) -> list[Heading]:
     """Return the headings of the columns, with the addresses that sort by them."""
-    found = []
+    found, short = [], short_names(answer.columns)
     for key in answer.columns:
         # The first click shows the best, the newest or the first in the alphabet on top.
         numeric = is_number(answer.rows, key)
         first = f"-{key}" if (numeric and not less_is_better(key)) or key == "started" else key
         other = key if first.startswith("-") else f"-{key}"
         order = {key: "ascending", f"-{key}": "descending"}.get(request.sort, "")
+        name = key if key.startswith(("val.", "test.")) else short[key]
         found.append(
-            Heading(key, numeric, order, request.address(sort=other if request.sort == first else first, page=1))
+            Heading(key, name, numeric, order, request.address(sort=other if request.sort == first else first, page=1))
         )
     return found
 

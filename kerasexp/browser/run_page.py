@@ -6,11 +6,11 @@ from typing import Any
 
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_list import MARKS, ListRequest, headings, listed
+from kerasexp.browser.run_processes import RESUMABLE, can_stop, is_resuming
 from kerasexp.browser.run_query import Answer, Row, in_order
 from kerasexp.browser.run_tags import read_tags
 from kerasexp.browser.served_files import files_of
 from kerasexp.browser.table import shown
-from kerasexp.console import command_line
 from kerasexp.errors import Problem, UserError
 
 # Facts of a run, and what they are called.
@@ -54,7 +54,10 @@ def run_page(index: RunIndex, path: str) -> dict[str, Any]:
         "tags": read_tags(place),
         "files": files,
         "report": report if report in files else None,
-        "resume": command_line("report", place) if row.get("status") != "finished" and kind in ("run", "trial") else "",
+        # What belongs to a study or a search is stopped and continued with all of it.
+        "can_stop": row.get("of") is None and can_stop(place, str(row.get("status"))),
+        "can_resume": row.get("of") is None and row.get("status") in RESUMABLE and not is_resuming(place),
+        "is_resuming": row.get("status") != "running" and is_resuming(place),
         "request": request,
         "headings": headings(Answer(list(CHILDREN), children), request),
         "children": listed(list(CHILDREN), children),

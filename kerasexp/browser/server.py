@@ -23,6 +23,7 @@ from kerasexp.browser.live_run import live_run
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_list import OFFERED, ListRequest, list_runs
 from kerasexp.browser.run_page import run_page
+from kerasexp.browser.run_processes import resume, stop_training
 from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
 from kerasexp.browser.served_files import TYPES, served_file
 from kerasexp.errors import KerasexpError, Problem, UserError
@@ -74,6 +75,8 @@ class BrowserServer:
         self.app.post("/tag_runs")(self.tag_runs)
         self.app.post("/archive")(self.archive)
         self.app.post("/restore")(self.restore)
+        self.app.post("/stop")(self.stop)
+        self.app.post("/resume")(self.resume)
 
     def all_runs(self, request: Request) -> str:
         """Return the page of the table."""
@@ -141,6 +144,20 @@ class BrowserServer:
         """Restore archived runs."""
         return self._set_archived(fields, False)
 
+    def stop(self, fields: Form) -> Response:
+        """Stop a training, as Ctrl-C would."""
+        (place,) = self._places(fields.get("run", [])[:1])
+        stop_training(place)
+        return self._back(f"/run/{quote(fields['run'][0])}")
+
+    def resume(self, fields: Form) -> Response:
+        """Continue an unfinished run, study or search in a process of its own."""
+        paths = fields.get("run", [])[:1]
+        (place,) = self._places(paths)
+        status = next(row["status"] for row in self._index.rows(["path", "status"]) if row["path"] == paths[0])
+        resume(place, str(status))
+        return self._back(f"/run/{quote(paths[0])}")
+
     def _set_archived(self, fields: Fields, archived: bool) -> Response:
         for place in self._places(fields.get("run", [])):
             old = read_tags(place)
@@ -198,19 +215,19 @@ class BrowserServer:
         return answer
 
 
-def serve(folder: Path, host: str, port: int, open_browser: bool) -> None:
+def serve(folder: Path, access: Access, port: int, open_browser: bool) -> None:
     """Serve the pages of a folder of runs until Ctrl-C.
 
     Args:
         folder: of the runs.
-        host, port: where to listen.
+        access: the address to listen at, and who may see the pages.
+        port: to listen at.
         open_browser: whether to open the page in the browser.
 
     Raises:
         UserError: there is no such folder, or the address cannot be used.
     """
-    access = Access.of(host)
-    server = BrowserServer(folder, access)
+    host, server = access.host, BrowserServer(folder, access)
     with _listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else socket.gethostname() if host in ("0.0.0.0", "::") else host
         address = f"http://{shown}:{port}/" + (f"?token={access.token}" if access.token else "")

@@ -20,12 +20,15 @@ def ui(
     host: Annotated[
         str, typer.Option(help="Address to listen at; one that others can reach comes with a token.")
     ] = "127.0.0.1",
+    token: Annotated[
+        bool, typer.Option("--token", help="Ask for a token on this machine too, which other users of it cannot know.")
+    ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8686,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ):
-    """Show all runs, studies and searches in a browser: sort, filter, tag, archive, compare.
+    """Show all runs, studies and searches in a browser: sort, filter, tag, archive, compare, follow.
 
-    It needs the extra `serve`. Ctrl-C ends it. Runs do not know of it, and nothing is ever deleted.
+    It needs the extra `serve`. Ctrl-C ends it, and no training with it. Nothing is ever deleted.
 
     Example: python -m kerasexp ui runs
     """
@@ -34,6 +37,7 @@ def ui(
 
     if missing := missing_of("serve"):
         raise UserError(f"`ui` needs {', '.join(missing)}: {install_command('serve')}")
+    from kerasexp.browser.access import Access
     from kerasexp.browser.server import serve
 
-    serve(folder, host, port, open_browser)
+    serve(folder, Access.of(host, token), port, open_browser)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from kerasexp.config import Experiment, load_experiment
-from kerasexp.console import command_line
 from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.evaluation.predictions_csv import Outcomes, read_outcomes
 from kerasexp.runs.directory import RunDirectory, numbered_runs
+from kerasexp.runs.resume_command import resume_command
 from kerasexp.training.gradient_flow import NO_GRADIENTS, Gradients
 
 Curve = dict[str, np.ndarray]
@@ -81,17 +81,6 @@ def is_unfinished(run: RunDirectory) -> bool:
     """Whether a run is there and has not come to its end; one of kerasexp 0.1 is not read."""
     manifest = run.read_manifest()
     return "numerics_version" in manifest and manifest.get("status") != "finished"
-
-
-def resume_command(run: RunDirectory) -> str:
-    """Return the command that continues an unfinished run, or the study or search that it belongs to."""
-    study = run.path.parent.parent
-    for search in (study, study.parent):  # of a trial, and of a run that confirms the winner
-        if (search / "search.json").is_file():
-            return command_line("search", search / "search.yaml", "--run-dir", search)
-    if (study / "study.json").is_file():
-        return command_line("run", study / "experiment.yaml", "--run-dir", study)
-    return command_line("run", run.experiment, "--run-dir", run.path, "--resume")
 
 
 def locate(path: Path, or_unfinished: bool = False) -> RunDirectory:

@@ -14,9 +14,10 @@ from kerasexp.custom.trust import approve
 from kerasexp.environment import hardware, versions
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.finished_run import locate, resume_command
+from kerasexp.runs.finished_run import locate
 from kerasexp.runs.identity import NUMERICS_VERSION
 from kerasexp.runs.provenance import Provenance, find_provenance, remember_provenance
+from kerasexp.runs.resume_command import resume_command
 from kerasexp.runs.run import run_experiment
 from kerasexp.runs.run_request import RunRequest
 from kerasexp.storage import digest_of_file, write_json

@@ -12,8 +12,9 @@ from kerasexp.errors import Problem, UserError
 from kerasexp.report.html import DrawnPlot, render
 from kerasexp.report.report_missing_parts import Failure, rendered
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.finished_run import early_rows, gradients_of, history_rows, resume_command
+from kerasexp.runs.finished_run import early_rows, gradients_of, history_rows
 from kerasexp.runs.page_plots import training_plots
+from kerasexp.runs.resume_command import resume_command
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.training.callbacks import rank_of
 from kerasexp.training.training_result import TrainingResult

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import time
 from collections import deque
 from contextlib import suppress
@@ -45,9 +46,13 @@ class LiveProgress(keras.callbacks.Callback):
         self._keep_every, self._offered = 1, 0
 
     def __enter__(self) -> Self:
+        self._remove()  # what a killed process has left
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
         with suppress(OSError):
             self._path.unlink()
 
@@ -88,6 +93,7 @@ class LiveProgress(keras.callbacks.Callback):
             "images_per_second": None if speed is None else speed * self._batch_size,
             "memory_bytes": _memory(),
             "process": os.getpid(),
+            "host": platform.node(),
             "points": self._points,
         }
         with suppress(KerasexpError):

@@ -48,7 +48,7 @@ def client(folder):
 
 
 def paths(page: str) -> list[str]:
-    return re.findall(r'name="run" value="([^"]*)"', page)
+    return re.findall(r'type="checkbox" name="run" value="([^"]*)"', page)
 
 
 def test_the_table_is_filtered_and_sorted(client):
@@ -56,7 +56,9 @@ def test_the_table_is_filtered_and_sorted(client):
     assert paths(client.get("/", params={"sort": "path"}).text)[0] == "name_0/1"
     assert paths(client.get("/", params={"filter": "model.name = mlp"}).text) == ["name_4/1", "name_3/1"]
     page = client.get("/", params={"columns": ["path", "learning_rate,seed"]}).text
-    assert "training.optimizer.learning rate" in page and "val.accuracy: sort" not in page
+    assert (
+        'title="training.optimizer.learning_rate: sort">learning_rate</a>' in page and "val.accuracy: sort" not in page
+    )
 
 
 def test_headings_sort_the_best_first_and_then_the_other_way(client):
@@ -81,7 +83,7 @@ def test_runs_of_a_study_are_counted_until_they_are_asked_for(client, folder):
     page = client.get("/").text
     assert "study" in paths(page) and "study/a/0" not in paths(page) and "1 more within studies" in page
     assert "study/a/0" in paths(client.get("/?within=1").text)
-    assert paths(client.get("/run/study").text)[1:] == ["study/a/0"]  # the first is that of the note
+    assert paths(client.get("/run/study").text) == ["study/a/0"]
 
 
 def test_the_list_has_pages(folder):
@@ -242,3 +244,23 @@ def test_the_curves_of_a_run_and_where_it_is(client, folder):
     assert done["status"] == "finished" and done["history"]["epoch"] == [1.0] and done["progress"] is None
     for path in ("nowhere", "", "../runs/name_0/1", "name_0"):
         assert client.get(f"/live/{path}").status_code == 404
+
+
+def test_the_page_of_an_unfinished_run_offers_to_resume_it(client, folder, monkeypatch):
+    started = []
+    monkeypatch.setattr("kerasexp.browser.server.resume", lambda place, status: started.append((place.name, status)))
+    write_run(folder / "stopped", 7, "interrupted")
+    assert 'formaction="/resume"' in client.get("/run/stopped").text
+    assert 'formaction="/resume"' not in client.get("/run/name_0/1").text
+    assert client.post("/resume", data={"run": "stopped"}).status_code == 303 and started == [
+        ("stopped", "interrupted")
+    ]
+    assert client.post("/stop", data={"run": "stopped"}).status_code == 400
+
+
+def test_a_token_can_be_asked_for_on_this_machine_too():
+    from kerasexp.browser.access import Access
+
+    assert Access.of("127.0.0.1").token is None
+    own = Access.of("127.0.0.1", with_token=True)
+    assert not own.admits_token(None) and own.admits_token(own.token)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.finished_run import resume_command
+from kerasexp.runs.resume_command import resume_command
 from kerasexp.training.epoch_progress import EpochProgress
 
 
