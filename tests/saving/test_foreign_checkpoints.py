@@ -219,8 +219,8 @@ def test_the_commands_take_a_plain_sequential_model(cli, images, foreign, model)
     assert all(0 <= top["probability"] <= 1 for file in json.loads(answer.out) for top in file["top"])
     answer = cli("evaluate", foreign, "--data", "image_folder", "--data-path", images, "--format", "json")
     assert answer.code == 0 and 0 <= json.loads(answer.out)["accuracy"] <= 1
-    for form, given in (("tf_saved_model", "raw"), ("litert", "60x80")):
-        answer = cli("export", foreign, "--format", form, "--input", given)
+    for form, size in (("tf_saved_model", "raw"), ("litert", "60x80")):
+        answer = cli("export", foreign, "--format", form, "--input", size)
         assert answer.code == 0, answer.err
 
 
