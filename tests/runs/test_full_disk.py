@@ -62,7 +62,8 @@ def told_name(place: str) -> str:
 
 @pytest.fixture
 def disk(tmp_path, monkeypatch) -> FaultyDisk:
-    """The disk of the run directory `here`."""
+    """The disk of the run directory `here`, without `progress.json`, which is written by the clock and fails in silence."""
+    monkeypatch.setattr("kerasexp.training.live_progress.LiveProgress._write", lambda *arguments: None)
     return FaultyDisk(tmp_path / "here", monkeypatch)
 
 
