@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -9,6 +10,15 @@ import typer
 
 from kerasexp.commands.options import complete_example, with_homes
 from kerasexp.errors import Problem, UserError
+
+
+class Weights(StrEnum):
+    """What a network for photographs starts from."""
+
+    auto = "auto"
+    imagenet = "imagenet"
+    tiny_imagenet = "tiny_imagenet"
+    none = "none"
 
 
 def new(
@@ -28,6 +38,13 @@ def new(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="COLUMN", help="Column of the labels, for a table with several that may be."),
     ] = None,
+    weights: Annotated[
+        Weights,
+        typer.Option(
+            help="Weights that a network for photographs starts from. auto: ImageNet's where they are found or can be downloaded, "
+            "else the shipped ones of tiny_imagenet; none: random ones."
+        ),
+    ] = Weights.auto,
     example: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -39,9 +56,12 @@ def new(
 ):
     """Write an experiment for your own images.
 
-    It follows from their classes, counts, sizes, colour and faults. `run` takes the experiment as it is. A table (CSV, TSV
-    or Parquet) with the paths of images and their labels, one or several an image, is found in or beside their folder. With
-    --example, a shipped experiment is copied instead, to begin with: new --example part1_digits
+    It follows from their classes, counts, sizes, colour and faults. `run` takes the experiment as it is. Photographs get two:
+    NAME.yaml starts from pretrained weights, NAME_scratch.yaml is the baseline with random ones; drawings and digits get a
+    small network.
+
+    A table (CSV, TSV or Parquet) with the paths of images and their labels, one or several an image, is found in or beside
+    their folder. With --example, a shipped experiment is copied instead, to begin with: new --example part1_digits
 
     Example: python -m kerasexp new my_images
     """
@@ -58,5 +78,6 @@ def new(
 
     import_tensorflow()
     from kerasexp.data.new_experiment import write_new_experiment
+    from kerasexp.training.imagenet_files import imagenet_origin
 
-    print(write_new_experiment(folder, output, Console(), label))
+    print(write_new_experiment(folder, output, Console(), label, weights.value, imagenet_origin))

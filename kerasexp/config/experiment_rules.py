@@ -17,8 +17,9 @@ from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, 
 from kerasexp.config.multi_label_rules import multi_label_rules
 from kerasexp.config.schedule_section import Constant
 from kerasexp.config.section_validation import no_such_key, quoted
+from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.config.training_section import Training, labels_are_complementary
-from kerasexp.errors import listing
+from kerasexp.errors import closest, listing
 
 # Semi-hard mining compares each pair of a batch with each image: 64 MiB for a batch of this size.
 MOST_SEMI_HARD = 256
@@ -31,6 +32,7 @@ FOR_FEATURES = "precision"
 def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """Yield (dotted key, message) for every rule that the experiment breaks."""
     yield from _training_rules(experiment.training)
+    yield from _fine_tune_rules(experiment.training)
     yield from _metric_loss_rules(experiment.training)
     yield from _data_rules(experiment)
     yield from multi_label_rules(experiment)
@@ -154,7 +156,7 @@ def _size_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
 
     Each kind has one layer per convolution that changes them, with the kernel of the block; its other layers are 1x1.
     """
-    sizes = list(experiment.data.preprocessing.size)
+    sizes = list(experiment.model.resize or experiment.data.preprocessing.size)
     for number, block in enumerate(experiment.model.blocks):
         for convolution in range(block.convolutions):
             stride = block.stride if convolution == 0 else 1
@@ -183,10 +185,7 @@ def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
                 )
         if preprocessing.channels != 3:
             yield "data.preprocessing.channels", f"got {preprocessing.channels}; the ImageNet weights are for 3"
-    if model.weights not in (None, IMAGENET) and not model.weights.lower().endswith(WEIGHT_FILES):
-        endings = ", ".join(WEIGHT_FILES)
-        message = f"got {quoted(model.weights)}; allowed: {IMAGENET}, null, or a file that ends with one of {endings}"
-        yield "model.weights", message
+    yield from _weights_rules(model)
     yield from _resize_rules(model, preprocessing)
     if not isinstance(model, Application):
         return
@@ -218,6 +217,34 @@ def _resize_rules(model: Backbone, preprocessing: Preprocessing) -> Iterator[tup
     if model.resize and any(new < old for new, old in zip(model.resize, preprocessing.size, strict=True)):
         message = f"got {model.resize}, smaller than data.preprocessing.size {preprocessing.size}; it enlarges only. "
         yield "model.resize", f"{message}For smaller images set data.preprocessing.size, which averages over areas"
+
+
+def _weights_rules(model: Backbone) -> Iterator[tuple[str, str]]:
+    """Refuse weights that are neither published ones, nor a file of weights, nor those of a shipped checkpoint."""
+    words = () if isinstance(model, Cnn) else (IMAGENET,)
+    if model.weights in (None, *words, *shipped_checkpoints()) or model.weights.lower().endswith(WEIGHT_FILES):
+        return
+    shipped = list(shipped_checkpoints())
+    allowed = (
+        f"null, a file that ends with one of {', '.join(WEIGHT_FILES)}, or a shipped checkpoint: {listing(shipped)}"
+    )
+    near = closest(model.weights, [*words, *shipped])
+    yield "model.weights", f"got {quoted(model.weights)}{near}; allowed: {', '.join((*words, allowed))}"
+
+
+def _fine_tune_rules(training: Training) -> Iterator[tuple[str, str]]:
+    fine_tune = training.fine_tune
+    if fine_tune.head_epochs and fine_tune.unfreeze == "head":
+        yield (
+            "training.fine_tune.head_epochs",
+            "is not for unfreeze: head, which trains the head in all epochs; leave it out",
+        )
+    if fine_tune.head_epochs >= training.epochs:
+        yield (
+            "training.fine_tune.head_epochs",
+            f"got {fine_tune.head_epochs} of {training.epochs} epochs, which leaves none for the layers below the head; "
+            "for the head alone, write unfreeze: head",
+        )
 
 
 def _classical_head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:

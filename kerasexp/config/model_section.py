@@ -98,23 +98,6 @@ class Mlp(Section):
     dropout: Rate = Field(0.0, description="Dropout after each hidden layer.")
 
 
-class Cnn(Section):
-    """Blocks of convolutions, then a dense head."""
-
-    name: Literal["cnn"] = "cnn"
-    blocks: Annotated[list[Block], AfterValidator(_with_filters)] = Field(
-        _with_filters([ConvBlock(pool=2), ConvBlock(pool=2)]),
-        min_length=1,
-        description="The blocks, in order; a plain word, such as mobile, is a block of that kind that halves the maps: "
-        "{kind: mobile, stride: 2}, and {kind: conv, pool: 2}.",
-    )
-    pooling: Literal["flatten", "average", "max"] = Field(
-        "flatten",
-        description="How the feature maps of the last block become features: all values, or one mean or maximum per map.",
-    )
-    head: Head = Field(Head(), description="The dense layers on top.")
-
-
 class Backbone(Section):
     """The keys of networks that end in feature maps and may start from weights in a file."""
 
@@ -130,6 +113,27 @@ class Backbone(Section):
         "are stored smaller than those its weights were trained on; null: not at all.",
     )
     head: Head = Field(Head(), description="The dense layers on top.")
+
+
+class Cnn(Backbone):
+    """Blocks of convolutions, then a dense head."""
+
+    name: Literal["cnn"] = "cnn"
+    weights: str | None = Field(
+        None,
+        description="A .keras or .weights.h5 file of a network with the same blocks, or the name of a shipped checkpoint of such a "
+        "network, such as tiny_imagenet, to start from; null: random weights.",
+    )
+    blocks: Annotated[list[Block], AfterValidator(_with_filters)] = Field(
+        _with_filters([ConvBlock(pool=2), ConvBlock(pool=2)]),
+        min_length=1,
+        description="The blocks, in order; a plain word, such as mobile, is a block of that kind that halves the maps: "
+        "{kind: mobile, stride: 2}, and {kind: conv, pool: 2}.",
+    )
+    pooling: Literal["flatten", "average", "max"] = Field(
+        "flatten",
+        description="How the feature maps of the last block become features: all values, or one mean or maximum per map.",
+    )
 
 
 class ResNet18(Backbone):

@@ -60,6 +60,17 @@ class FineTune(Section):
         description="all; head: the dense layers on top; a number: the head and that many blocks below it; the name of a block "
         "or a layer: it and everything above it. The other layers keep their weights and their batch normalisation statistics.",
     )
+    head_epochs: int = Field(
+        0,
+        ge=0,
+        description="Epochs at the beginning, counted among `epochs`, in which the dense layers on top alone are trained, so that "
+        "the first steps of a random head do not spoil pretrained layers.",
+    )
+    batch_norm: Literal["trained", "frozen"] = Field(
+        "trained",
+        description="frozen: batch normalisation below the head keeps its weights and statistics, for few images, whose statistics "
+        "are not those of the pretraining.",
+    )
     depth_decay: float = Field(
         1.0,
         gt=0,

@@ -3,56 +3,71 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from kerasexp.config import load_experiment
 from kerasexp.config.data_section import DataSource
+from kerasexp.config.model_section import IMAGENET, Application
+from kerasexp.config.shipped_files import PHOTO_WEIGHTS
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import Console
 from kerasexp.data.dataset_statistics import Survey, survey
 from kerasexp.data.file_accounting import SHOWN, fault_lines, none_readable
 from kerasexp.data.hold_out import hold_out
 from kerasexp.data.label_sets import count_labels, is_multi_label
+from kerasexp.data.new_recipes import (
+    IMAGENET_NETWORK,
+    IMAGENET_SIDE,
+    Recipe,
+    are_photographs,
+    expected_better,
+    pretrained_net,
+    residual_net,
+    small_net,
+)
 from kerasexp.data.new_source import find_source
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.storage import safe_name, write_text
 
 # Images per class: one each for train, val and test.
 MIN_IMAGES = 3
-# Added on each side of the window around the ink, as a fraction of the page.
-MARGIN = 0.02
+# What a network for photographs starts from. auto: ImageNet weights where they are to be had, else the shipped ones.
+AUTO, NONE = "auto", "none"
+WEIGHTS = (AUTO, IMAGENET, PHOTO_WEIGHTS, NONE)
 # The default of data.split_seed.
 SPLIT_SEED = 0
 DEFAULT_NAME = "my_images"
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One section of the experiment, and the comment that gives the reason for it."""
-
-    value: dict
-    reason: str
-
-
-def write_new_experiment(folder: Path, output: Path | None, console: Console, label: str | None = None) -> Path:
+def write_new_experiment(
+    folder: Path,
+    output: Path | None,
+    console: Console,
+    label: str | None = None,
+    weights: str = AUTO,
+    imagenet_origin: Callable[[Application, int], str | None] = lambda model, side: None,
+) -> Path:
     """Examine the images, write an experiment with comments, and return its path.
+
+    Photographs get a second one, NAME_scratch.yaml: the baseline with random weights.
 
     Args:
         folder: a folder or archive of images, or a table of them.
         output: the file to write; None for the name of the folder, here.
         console: where the images are described.
         label: the table's column of labels; None if it is found.
+        weights: what a network for photographs starts from: one of `WEIGHTS`.
+        imagenet_origin: (section `model`, side of the images) -> where its ImageNet weights come from; None if nowhere.
 
     Raises:
         UserError: the images cannot be used for training, or the file exists already or cannot be written.
     """
     output = output or Path(f"{safe_name(folder.resolve().stem, DEFAULT_NAME)}.yaml")
-    if output.exists():
-        raise UserError(Problem("already exists; choose another --output, or remove the file", str(output)))
+    baseline = output.with_name(f"{output.stem}_scratch{output.suffix}")
+    _refuse_existing(output)
     if not folder.exists():
         raise UserError(Problem("no such file or folder", str(folder)))
     data, choices = find_source(folder, label)
@@ -65,14 +80,53 @@ def write_new_experiment(folder: Path, output: Path | None, console: Console, la
     _refuse_unusable(found, folder)
     for line in (*_summary(found), *_rare_classes(found)):
         console.line(line)
+    start = _start(found, weights, imagenet_origin)
+    if start is None:
+        recipe = residual_net(found) if are_photographs(found) else small_net(found)
+        _write(output, _experiment_text(found, data, output, recipe))
+    else:
+        chosen, origin = start
+        _refuse_existing(baseline)
+        _write(output, _experiment_text(found, data, output, pretrained_net(found, chosen)))
+        _write(baseline, _experiment_text(found, data, baseline, residual_net(found)))
+        console.line(f"{output} starts from {origin}; {baseline}, the baseline, from random weights")
+        console.line(expected_better(found, chosen, str(output), str(baseline)))
+    console.line(f"run it with: python -m kerasexp run {output}")
+    return output
+
+
+def _start(
+    found: Survey, weights: str, imagenet_origin: Callable[[Application, int], str | None]
+) -> tuple[str, str] | None:
+    """Return the weights that the network starts from, and a phrase on their origin; None for random ones."""
+    if weights == NONE or (weights == AUTO and not are_photographs(found)):
+        return None
+    if weights != PHOTO_WEIGHTS:
+        origin = imagenet_origin(IMAGENET_NETWORK, IMAGENET_SIDE)
+        if origin is not None or weights == IMAGENET:
+            where = origin or "which `run` will look for, and which are not here now"
+            return IMAGENET, f"the ImageNet weights of {IMAGENET_NETWORK.name}, {where}"
+    reason = (
+        ""
+        if weights == PHOTO_WEIGHTS
+        else f", for the ImageNet weights of {IMAGENET_NETWORK.name} are not to be had here"
+    )
+    return PHOTO_WEIGHTS, f"the shipped weights {PHOTO_WEIGHTS}{reason}"
+
+
+def _refuse_existing(output: Path) -> None:
+    if output.exists():
+        raise UserError(Problem("already exists; choose another --output, or remove the file", str(output)))
+
+
+def _write(output: Path, text: str) -> None:
+    """Write an experiment; raises UserError if it cannot be written."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_text(output, _experiment_text(found, data, output))
+        write_text(output, text)
     except OSError as error:
         raise UserError(Problem(f"cannot be written: {error.strerror or error}", str(output))) from None
     load_experiment(output)
-    console.line(f"run it with: python -m kerasexp run {output}")
-    return output
 
 
 def _refuse_unusable(found: Survey, folder: Path) -> None:
@@ -138,62 +192,14 @@ def _rare_classes(found: Survey) -> Iterator[str]:
             yield f"{name} will have no image of {listing(few, 5)}; {key} is the share that is held out"
 
 
-def suggest_preprocessing(found: Survey) -> Choice:
-    """Return preprocessing that suits the images."""
-    side = int(np.median(np.minimum(found.heights, found.widths)))
-    one_size = len(set(found.heights)) == 1 and len(set(found.widths)) == 1
-    if found.colour < 0.05 and found.bright_border > 0.5 and side > 40 and one_size:
-        top, left, bottom, right = found.ink
-        edges = top - MARGIN, left - MARGIN, bottom + MARGIN, right + MARGIN
-        window = [round(float(np.clip(edge, 0, 1)), 3) for edge in edges]
-        return Choice(
-            {"size": [64, 64], "channels": 1, "framing": "window", "window": window}
-            | {"invert": "auto", "contrast": "stretch"},
-            "Dark ink on bright pages of one size: one window that contains the ink of all pages keeps size and position.",
-        )
-    if found.colour < 0.05:
-        ink = {"invert": "auto"} if found.bright_border > 0.05 else {}
-        return Choice(
-            {"size": [28, 28] if side <= 40 else [64, 64], "channels": 1, "framing": "fit", **ink},
-            "Grey images: resized with their aspect ratio kept.",
-        )
-    size = 32 if side <= 40 else 64 if side < 200 else 96
-    return Choice(
-        {"size": [size, size], "channels": 3, "framing": "fit"}, "Colour images: resized with their aspect ratio kept."
-    )
-
-
-def _augmentation(preprocessing: dict) -> Choice:
-    if preprocessing["channels"] == 1:
-        return Choice(
-            {"rotation": 8, "shift": 0.05, "zoom": 0.1, "shear": 5},
-            "Mild random changes, so that writing stays legible.",
-        )
-    return Choice(
-        {"rotation": 10, "shift": 0.1, "zoom": 0.15, "fill": "reflect"},
-        "Mild random changes of position, size and angle.",
-    )
-
-
-def _experiment_text(found: Survey, data: DataSource, output: Path) -> str:
+def _experiment_text(found: Survey, data: DataSource, output: Path, recipe: Recipe) -> str:
     counts, total = found.counts["train"], found.images["train"]
     several = is_multi_label(found.labels)
-    preprocessing, parent = suggest_preprocessing(found), output.resolve().parent
-    name = safe_name(output.stem, DEFAULT_NAME)
-    augmentation = _augmentation(preprocessing.value)
+    parent, name = output.resolve().parent, safe_name(output.stem, DEFAULT_NAME)
     fractions = _split_fractions(found)
     splits = {key: fractions[key] for key in ("validation", "test") if key in fractions}
     keys = data.model_dump(exclude_unset=True, exclude_none=True)
     source = keys | {key: _shown(keys[key], parent) for key in ("path", "images") if key in keys}
-    blocks = [{"filters": f, "convolutions": 2, "batch_norm": True, "pool": 2} for f in (32, 64, 128)]
-    model = {"name": "cnn", "blocks": blocks, "pooling": "average", "head": {"dropout": 0.3}}
-    epochs = int(np.clip(60_000 // total, 5, 60))
-    training = {
-        "epochs": epochs,
-        "batch_size": int(np.clip(total // 8, 2, 64)),
-        "optimizer": {"name": "adamw", "learning_rate": 0.002, "weight_decay": 0.01},
-        "schedule": {"name": "cosine", "warmup": 0.1},
-    }
     parts = [
         f"# Image classification with {len(counts)} {'labels, several an image' if several else 'classes'}. "
         f"Written by `kerasexp new` for {total:,} training images, {_range(list(counts.values()))} per "
@@ -203,14 +209,14 @@ def _experiment_text(found: Survey, data: DataSource, output: Path) -> str:
         dump_yaml({"data": source}).rstrip(),
         *(_range_lines(found) if found.assumed_range is not None else []),
         *(["  # Fractions of the images that are held out of training.", _indented(splits)] if splits else []),
-        f"  # {preprocessing.reason}",
-        _indented({"preprocessing": preprocessing.value}),
-        f"  # {augmentation.reason} Use larger ones if your images vary more.",
-        _indented({"augmentation": augmentation.value}),
-        "# A small convolutional network for few images. If you have many, use more filters.",
-        dump_yaml({"model": model}).rstrip(),
-        f"# Training shows about {epochs * total:,} images in total. More epochs help as long as val_loss falls.",
-        dump_yaml({"training": training}).rstrip(),
+        f"  # {recipe.preprocessing.reason}",
+        _indented({"preprocessing": recipe.preprocessing.value}),
+        f"  # {recipe.augmentation.reason} Use larger ones if your images vary more.",
+        _indented({"augmentation": recipe.augmentation.value}),
+        f"# {recipe.model.reason}",
+        dump_yaml({"model": recipe.model.value}).rstrip(),
+        f"# {recipe.training.reason}",
+        dump_yaml({"training": recipe.training.value}).rstrip(),
     ]
     return "\n".join(parts) + "\n"
 

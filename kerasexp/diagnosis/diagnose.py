@@ -19,7 +19,7 @@ from kerasexp.config.yaml_paths import find_file, is_there, places
 from kerasexp.console import Console
 from kerasexp.data.dataset_statistics import image_statistics, merge_statistics, summarize
 from kerasexp.data.file_accounting import fault_lines
-from kerasexp.data.new_experiment import suggest_preprocessing
+from kerasexp.data.new_recipes import suggest_preprocessing
 from kerasexp.data.prepared_data import PreparedData, Split, prepare
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Source

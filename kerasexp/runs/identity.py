@@ -10,6 +10,8 @@ from typing import Any
 from kerasexp.config import Experiment
 from kerasexp.config.code_keys import custom_parts, moved_code
 from kerasexp.config.model_section import IMAGENET, Backbone
+from kerasexp.config.shipped_files import find_weights
+from kerasexp.config.training_section import FineTune
 from kerasexp.config.yaml_paths import find_file
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.storage import digest_of_file
@@ -51,13 +53,25 @@ def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None
     init = experiment.init.model_dump(mode="json", exclude={"experiment"}) if experiment.init else None
     augmentation = experiment.data.model_dump(mode="json", include={"augmentation", "oversample"})
     if isinstance(experiment.model, Backbone) and experiment.model.weights not in (None, IMAGENET):
-        content["model"]["weights"] = digest_of_file(find_file(experiment.model.weights))
+        content["model"]["weights"] = digest_of_file(find_weights(experiment.model.weights))
+    _leave_out_later_keys(content)
     custom = [part for _, part in custom_parts(experiment)]
     code = {part.name: f"{part.reference.function} {part.digest}" for part in custom}
     files = {path: digest_of_file(find_file(path)) or path for part in custom for path in part.paths}
     content, augmentation = (_in_content(moved_code(part, code), files) for part in (content, augmentation))
     parts = [content, init, augmentation, data.fingerprint, upstream_key, NUMERICS_VERSION]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _leave_out_later_keys(content: dict[str, Any]) -> None:
+    """Leave out keys with their defaults that experiments did not have from the start: a run of before is still the same."""
+    for key in ("weights", "resize") if content["model"].get("name") == "cnn" else ():
+        if content["model"][key] is None:
+            del content["model"][key]
+    fine_tune = content["training"]["fine_tune"]
+    for key in ("head_epochs", "batch_norm"):
+        if fine_tune[key] == FineTune.model_fields[key].default:
+            del fine_tune[key]
 
 
 def _in_content(node: Any, files: dict[str, str | None]) -> Any:

@@ -29,7 +29,7 @@ def _is_trained(layer: keras.layers.Layer) -> bool:
 
 
 def freeze_below(model: keras.Model, family: Family, fine_tune: FineTune) -> None:
-    """Freeze the blocks below those that `fine_tune` trains; batch normalisation keeps its statistics there.
+    """Freeze the blocks below those that `fine_tune` trains; batch normalisation keeps its statistics there, or everywhere.
 
     Raises:
         UserError: there is no such block or layer, or there are fewer blocks.
@@ -37,6 +37,9 @@ def freeze_below(model: keras.Model, family: Family, fine_tune: FineTune) -> Non
     blocks = blocks_of(model, family)
     for layers in list(blocks.values())[: _frozen(fine_tune.unfreeze, blocks)]:
         for layer in layers:
+            layer.trainable = False
+    for layer in (layer for layers in blocks.values() for layer in layers):
+        if fine_tune.batch_norm == "frozen" and isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
 
 
@@ -59,26 +62,28 @@ def _frozen(unfreeze: int | str, blocks: dict[str, list[keras.layers.Layer]]) ->
     raise UserError(Problem(f"'{unfreeze}' is neither a block nor a layer with weights{near}; {allowed}", key=KEY))
 
 
-def decay_with_depth(
-    optimizer: keras.optimizers.Optimizer, model: keras.Model, family: Family, depth_decay: float
+def scale_rates(
+    optimizer: keras.optimizers.Optimizer, model: keras.Model, family: Family, fine_tune: FineTune, steps_per_epoch: int
 ) -> None:
-    """Make each block's learning rate `depth_decay` times that of the block above it (Howard and Ruder, ACL 2018).
+    """Scale the learning rates of the blocks below the head as `fine_tune` asks.
 
-    The learning rate is scaled, not the gradient: Adam and its relatives would undo a scaled gradient.
+    Each block's rate is `depth_decay` times that of the block above it (Howard and Ruder, ACL 2018), and 0 in the first
+    `head_epochs` epochs. The learning rate is scaled, not the gradient: Adam and its relatives would undo a scaled gradient.
 
     Args:
         optimizer: built on the trainable variables of `model`.
         model: a network; its head, at the top, keeps the full rate.
         family: the family that names its blocks.
-        depth_decay: above 0, up to 1, which changes nothing.
+        fine_tune: its keys.
+        steps_per_epoch: steps of an epoch.
     """
-    if depth_decay == 1:
+    if fine_tune.depth_decay == 1 and not fine_tune.head_epochs:
         return
     from_top = enumerate(reversed(blocks_of(model, family).values()), start=1)
     factors = [
-        (variable, depth_decay**depth)
+        (variable, fine_tune.depth_decay**depth)
         for depth, layers in from_top
         for layer in layers
         for variable in layer.trainable_variables
     ]
-    hooks.scale_learning_rates(optimizer, factors)
+    hooks.scale_learning_rates(optimizer, factors, fine_tune.head_epochs * steps_per_epoch)

@@ -24,7 +24,7 @@ from kerasexp.training.classical_head_training import CLASSICAL_FITS
 from kerasexp.training.custom_callbacks import custom_callbacks
 from kerasexp.training.early_validation import EarlyCurve
 from kerasexp.training.epoch_progress import EpochProgress
-from kerasexp.training.fine_tuning import decay_with_depth
+from kerasexp.training.fine_tuning import scale_rates
 from kerasexp.training.frozen_features import head_on_features
 from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.initial_model import InitialModel
@@ -151,7 +151,7 @@ def _compiled(
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
     model.optimizer.build(model.trainable_variables)
-    decay_with_depth(optimizer, model, family_of(experiment.model), training.fine_tune.depth_decay)
+    scale_rates(optimizer, model, family_of(experiment.model), training.fine_tune, steps)
     return model, optimizer
 
 

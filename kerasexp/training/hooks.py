@@ -29,20 +29,26 @@ def replace_call(layer: keras.layers.Layer, call: Callable[..., Any]) -> None:
 
 
 def scale_learning_rates(
-    optimizer: keras.optimizers.Optimizer, factors: Iterable[tuple[keras.Variable, float]]
+    optimizer: keras.optimizers.Optimizer, factors: Iterable[tuple[keras.Variable, float]], begin: int = 0
 ) -> None:
     """Multiply the learning rate of these variables by their factors, in each step.
 
     Args:
         optimizer: built on these variables.
         factors: of the variables that do not keep the full rate.
+        begin: the step before which it is 0 for them.
     """
     index = optimizer._get_variable_index  # by which Keras's optimizers look up their moments
     by_index = {index(variable): factor for variable, factor in factors}
     update_step = optimizer.update_step
 
     def scaled_step(gradient, variable, learning_rate):
-        update_step(gradient, variable, learning_rate * by_index.get(index(variable), 1.0))
+        factor = by_index.get(index(variable))
+        if factor is None:
+            update_step(gradient, variable, learning_rate)
+            return
+        begun = keras.ops.cast(optimizer.iterations >= begin, learning_rate.dtype) if begin else 1.0
+        update_step(gradient, variable, learning_rate * factor * begun)
 
     optimizer.update_step = scaled_step
 

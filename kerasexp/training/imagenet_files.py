@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import socket
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,7 @@ from kerasexp.errors import Problem, UserError
 from kerasexp.models.application_files import WeightFile, weight_file, weight_sides
 
 KEY = "model.weights"
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS, PROBE_SECONDS = 10, 3
 SHA256_DIGITS = 64
 
 
@@ -47,6 +49,33 @@ def imagenet_file(model: Application, height: int, width: int, with_top: bool) -
                 continue
         return found, _note(model.name, side, height, width)
     raise _missing(failures)
+
+
+def imagenet_origin(model: Application, side: int) -> str | None:
+    """Return where a network's ImageNet weights would come from, as a phrase; None if they are not to be had.
+
+    Nothing is downloaded; a server is asked for the size of the file, for at most a few seconds.
+
+    Args:
+        model: the network.
+        side: of its images.
+    """
+    for own in weight_sides(model, side, side):
+        files = [weight_file(model, own, top) for top in (False, True)]
+        if (found := _found(files)) is not None:
+            return f"found in {found.parent}"
+    size = _size_at_server(files[0])
+    return None if size is None else f"which the first `run` downloads ({size / 1e6:.0f} MB)"
+
+
+def _size_at_server(file: WeightFile) -> int | None:
+    """Return the length of a file that its server states; None without an answer."""
+    try:
+        request = urllib.request.Request(file.url, method="HEAD")
+        with urllib.request.urlopen(request, timeout=PROBE_SECONDS) as answer:
+            return int(answer.headers["Content-Length"])
+    except (OSError, ValueError, TypeError, http.client.HTTPException):
+        return None
 
 
 def _note(name: str, side: int, height: int, width: int) -> str | None:

@@ -13,7 +13,8 @@ import numpy as np
 from kerasexp.config.head_section import IMAGENET_OUTPUTS
 from kerasexp.config.model_section import IMAGENET, Application, Backbone, Model, ResNet18
 from kerasexp.config.section_validation import quoted
-from kerasexp.config.yaml_paths import find_file, places
+from kerasexp.config.shipped_files import find_weights
+from kerasexp.config.yaml_paths import places
 from kerasexp.console import Console
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.models.applications import set_imagenet_statistics
@@ -100,7 +101,7 @@ def _refuse_topless(held: int, backbone: keras.Model, model: Backbone, with_top:
 
 def user_file(name: str) -> Path:
     """Return the path of a user's file of weights; raises UserError if it does not exist."""
-    found = find_file(name)
+    found = find_weights(name)
     if found is None:
         raise UserError(Problem(f"no such file: {quoted(name)}; looked for {listing(places(name))}", key=KEY))
     if not found.is_file():

@@ -17,7 +17,7 @@ def test_each_experiment_has_the_name_of_its_file_and_bases_have_none():
     names = shipped_experiments()
     assert {"part1_digits", "mlp/mlp", "tiny_imagenet/losses"} <= names.keys()
     assert not any("_base" in name or name.endswith(".yaml") for name in names)
-    assert set(shipped_checkpoints()) == {"part1_scans", "part2_pretrained"}
+    assert set(shipped_checkpoints()) == {"part1_scans", "part2_pretrained", "tiny_imagenet"}
 
 
 def test_a_shipped_experiment_loads_by_its_name(cli):

@@ -40,6 +40,21 @@ def test_a_schedule_and_a_plateau_rule_exclude_each_other():
 
 
 @pytest.mark.parametrize(
+    ("epochs", "fine_tune", "message"),
+    [
+        (5, "{head_epochs: 4}", None),
+        (5, "{head_epochs: 5}", "got 5 of 5 epochs, which leaves none for the layers below the head"),
+        (5, "{head_epochs: 1, unfreeze: head}", "is not for unfreeze: head"),
+        (5, "{head_epochs: 1, unfreeze: 2, batch_norm: frozen}", None),
+    ],
+)
+def test_the_head_comes_first_for_fewer_epochs_than_there_are(epochs, fine_tune, message):
+    found = broken(f"training: {{epochs: {epochs}, fine_tune: {fine_tune}}}")
+    assert list(found) == ([] if message is None else ["training.fine_tune.head_epochs"])
+    assert message is None or found["training.fine_tune.head_epochs"].startswith(message)
+
+
+@pytest.mark.parametrize(
     ("name", "key", "owned"),
     [
         ("adam", "momentum: 0.9", False),
@@ -247,8 +262,12 @@ def test_images_are_resized_inside_the_model_to_larger_ones(size, resize, messag
         ("{name: resnet18, weights: some.weights.h5}", None),
         (
             "{name: resnet18, weights: some.pt}",
-            "'some.pt'; allowed: imagenet, null, or a file that ends with one of .keras",
+            "'some.pt'; allowed: imagenet, null, a file that ends with one of .keras, .weights.h5, .h5, or a shipped checkpoint: ",
         ),
+        ("{name: resnet18, weights: part1_scans}", None),
+        ("{name: cnn, weights: part1_scans}", None),
+        ("{name: cnn, weights: part1_scan}", "got 'part1_scan'; did you mean 'part1_scans'?; allowed: null, a file"),
+        ("{name: cnn, weights: imagenet}", "got 'imagenet'"),
     ],
 )
 def test_weights_are_of_a_kind_that_is_read(model, message):

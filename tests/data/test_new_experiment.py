@@ -51,10 +51,10 @@ def test_scans_get_one_window_that_holds_the_ink():
     assert 0.25 < left < 37 / 120 and 70 / 120 < right < 0.68
 
 
-def test_photos_of_mixed_sizes_keep_their_colour_and_aspect():
+def test_photos_of_mixed_sizes_keep_their_colour_and_fill_the_frame():
     experiment = load_experiment(write_new_experiment(photos(), None, QUIET))
     how = experiment.data.preprocessing
-    assert (how.channels, how.framing, how.invert) == (3, "fit", False)
+    assert (how.channels, how.framing, how.invert) == (3, "stretch", False)
 
 
 def test_small_grey_images_keep_their_size():

@@ -82,6 +82,7 @@ RECIPES = {
     "metric losses, half precision": [*METRIC, "--set", "training.precision=mixed_float16"],
     "half precision": ["--set", "training.precision=mixed_float16"],
     "fine tuning": ["--set", "training.fine_tune={unfreeze: 1, depth_decay: 0.5}"],
+    "head first": ["--set", "training.fine_tune={head_epochs: 1, depth_decay: 0.5}"],
     "last kept": ["--set", "training.checkpoint=last", "--set", "training.loss={name: cross_entropy, label_smoothing: 0.1}"],
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from kerasexp.config.schedule_section import Constant
 from kerasexp.config.training_section import FineTune, Training
 from kerasexp.errors import UserError
 from kerasexp.models import MODELS, build_model, logits_model
-from kerasexp.training.fine_tuning import blocks_of, decay_with_depth, freeze_below
+from kerasexp.training.fine_tuning import blocks_of, freeze_below, scale_rates
 from kerasexp.training.optimizers import build_optimizer
 
 # Nearly all of these train a model.
@@ -158,7 +158,7 @@ def test_each_block_has_a_fraction_of_the_learning_rate_of_the_one_above(name):
             1,
         )
         optimizer.build(model.trainable_variables)
-        decay_with_depth(optimizer, model, MODELS["cnn"], decay)
+        scale_rates(optimizer, model, MODELS["cnn"], FineTune(depth_decay=decay), 1)
         generator = np.random.default_rng(0)
         before = model.get_weights()
         gradients = [generator.normal(size=variable.shape).astype(np.float32) for variable in model.trainable_variables]
@@ -176,6 +176,34 @@ def test_each_block_has_a_fraction_of_the_learning_rate_of_the_one_above(name):
     for path, length in lengths[0.5].items():
         share = next(share for start, share in shares.items() if path.startswith(start))
         assert length / lengths[1.0][path] == pytest.approx(share, rel=1e-3), path
+
+
+def test_all_batch_normalisation_below_the_head_can_be_frozen():
+    model = built()
+    freeze_below(model, MODELS["cnn"], FineTune(batch_norm="frozen"))
+    assert not any(layer.trainable for layer in model.layers if layer.name.endswith("_norm"))
+    assert trained(model) == {FIRST, SECOND, THIRD, "head_dense_1", "logits"}
+
+
+def test_in_its_first_epochs_the_head_alone_is_trained():
+    model = logits_model(built())
+    optimizer = build_optimizer(Training(optimizer="adam").optimizer, Constant(), 3, 2)
+    optimizer.build(model.trainable_variables)
+    scale_rates(optimizer, model, MODELS["cnn"], FineTune(head_epochs=1, depth_decay=0.5), 2)
+    gradients = [keras.ops.ones(variable.shape) for variable in model.trainable_variables]
+    moved = []
+    for _ in range(3):  # an epoch has two steps
+        before = [variable.numpy() for variable in model.trainable_variables]
+        optimizer.apply(gradients, model.trainable_variables)
+        moved.append(
+            {
+                variable.path.split("/")[0].split("_conv")[0]
+                for variable, old in zip(model.trainable_variables, before, strict=True)
+                if (variable.numpy() != old).any()
+            }
+        )
+    head = {"head_dense_1", "logits"}
+    assert moved == [head, head, head | {FIRST, SECOND, THIRD}]
 
 
 def test_a_second_stage_unfreezes_more_of_the_first_ones_model(cli, tiny_yaml):
