@@ -57,15 +57,12 @@ def quantize_onnx(
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
-    from onnxruntime.transformers.float16 import convert_float_to_float16
 
     with tempfile.TemporaryDirectory() as folder:
         plain, result = Path(folder, "plain.onnx"), Path(folder, "result.onnx")
         write_onnx(model, metadata, plain)
         if kind == "float16":
-            kept = _nodes_of_preprocessing(onnx.load(plain), model)
-            half = convert_float_to_float16(onnx.load(plain), keep_io_types=True, node_block_list=kept)
-            return _finish(half, metadata, path)
+            return _finish(_half(onnx.load(plain), model), metadata, path)
         ready = Path(folder, "ready.onnx")
         quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
         kept = _nodes_of_preprocessing(onnx.load(ready), model)
@@ -84,6 +81,38 @@ def quantize_onnx(
                 weight_type=quantization.QuantType.QInt8,
             )
         _finish(onnx.load(result), metadata, path)
+
+
+def _half(graph: Any, model: keras.Model) -> Any:
+    """Return a model whose network is in float16.
+
+    onnxruntime's tool rounds what passes between nodes that it is told to keep, so the preprocessing is cut off for its time.
+    """
+    import onnx
+    from onnx import compose
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    def converted(network: Any) -> Any:
+        half = OnnxModel(convert_float_to_float16(network, keep_io_types=True))
+        half.topological_sort()  # the casts have been appended at the end
+        return half.model
+
+    kept = set(_nodes_of_preprocessing(graph, model))
+    if not kept:
+        return converted(graph)
+    made = {name for node in graph.graph.node if node.name in kept for name in node.output}
+    used = {name for node in graph.graph.node if node.name not in kept for name in node.input}
+    (images,) = made & used
+    extractor = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(graph))
+    before = extractor.extract_model(["images"], [images])
+    after = converted(extractor.extract_model([images], ["probabilities"]))
+    others = ("inputs", "outputs", "edges", "nodes", "value_infos")
+    alone = {f"rename_{key}": False for key in others}
+    after = compose.add_prefix(after, "half_", **alone)  # the two may share constants
+    for part in (before, after):
+        del part.graph.value_info[:]  # hints, which may not be given twice
+    return compose.merge_models(before, after, io_map=[(images, images)])
 
 
 def _reader(batches: Iterator[np.ndarray]) -> Any:
