@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from kerasexp.evaluation.ensemble import load_ensemble
 from kerasexp.evaluation.file_predictions import image_files, image_scores
 from kerasexp.saving.checkpoint import load_checkpoint
 
@@ -37,7 +38,7 @@ def predict_alone(model: Path, files: list[str]) -> np.ndarray:
 
 def expected(checkpoint: Path, files: list[str]) -> np.ndarray:
     paths = [Path(file) for file in files]
-    return np.concatenate([scores for _, scores in image_scores(load_checkpoint(checkpoint), image_files(paths))])
+    return np.concatenate([scores for _, scores in image_scores(load_ensemble([checkpoint]), [image_files(paths)])])
 
 
 def card(run: Path) -> str:
