@@ -78,7 +78,7 @@ def test_list_shows_names_of_ones_own_and_shipped_ones(cli, write):
     lines = cli("list").out.splitlines()
     assert lines[:2] == ["experiments in ./experiments", "  deep/mine  Whose?"]
     assert any(line.startswith("  part1_digits  ") for line in lines)
-    assert lines[-2].startswith("  part1_scans: ") and lines[-1].startswith("  part2_pretrained: ")
+    assert [line.partition(":")[0] for line in lines[-3:]] == ["  part1_scans", "  part2_pretrained", "  tiny_imagenet"]
 
 
 def test_the_shipped_folder_itself_is_listed_once(cli, monkeypatch):
