@@ -154,7 +154,7 @@ def expected_better(found: Survey, weights: str, pretrained: str, baseline: str)
         )
     return (
         f"expected to be better: {pretrained}; {total:,} training images are few to learn from random weights. "
-        f"With 200 images of cats and dogs, its accuracy was {CATS_AND_DOGS[weights]} on others"
+        f"After 200 images of cats and dogs, such a start was right on {CATS_AND_DOGS[weights]:.0%} of others"
     )
 
 
