@@ -231,7 +231,7 @@ class OrCustom:
         kind = self.section.code_kind.name
         named = {"name": value} if isinstance(value, str) else value
         name = named.get("name") if isinstance(named, dict) else None
-        if name not in ours and is_code(name, kind):
+        if isinstance(name, str) and name not in ours and is_code(name, kind):
             return self.section.model_validate(named)
         if self.plain and isinstance(name, str):
             if others := [key for key in named if key != "name"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -152,7 +153,7 @@ def find_checkpoint(path: Path) -> Path:
 
 def is_checkpoint(path: Path) -> bool:
     """Return whether a path is a checkpoint folder, a run directory, a `model.keras`, or the name of a shipped checkpoint."""
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises for a name that is too long
         return str(path) in shipped_checkpoints()
     return any((folder / MODEL).is_file() and (folder / CLASSES).is_file() for folder in _places(path))
 

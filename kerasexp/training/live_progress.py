@@ -115,6 +115,6 @@ def _number(value: Any) -> float | None:
 
 def _memory() -> int | None:
     """Return the memory of this process in bytes, where the system says so."""
-    with suppress(OSError, ValueError, IndexError):
+    with suppress(AttributeError, OSError, ValueError, IndexError):
         return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return None
