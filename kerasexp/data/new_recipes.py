@@ -125,7 +125,7 @@ def pretrained_net(found: Survey, weights: str) -> Recipe:
             "A small residual network with the shipped weights of the checkpoint {weights}",
             {"depth_decay": 0.8, "batch_norm": "trained"},
         )
-        epochs, rate = _epochs(found, 30_000, 40), 0.001
+        epochs, rate = _epochs(found, 30_000, 40), 0.003
     head = max(epochs // 5, 1)
     return Recipe(
         _photo_preprocessing(size),
