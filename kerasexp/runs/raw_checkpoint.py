@@ -60,7 +60,7 @@ def write_raw_checkpoint(run: RunDirectory, experiment: Experiment, manifest: di
         sentence = f"There is no `model_raw.keras`: {none}."
     manifest["raw_model"] = found | {"sentence": sentence}
     write_text(run.card, card_text(experiment.name, checkpoint, sentence, found["written"], found["needs_kerasexp"]))
-    console.line(f"stored images: {sentence}")
+    console.line(sentence.replace("`", ""))
 
 
 def stored_images(experiment: Experiment) -> list[np.ndarray]:
@@ -140,10 +140,11 @@ def _sentence(found: dict[str, Any]) -> str:
     size = (
         "of any size" if found["size"] is None else f"of {found['size'][0]}x{found['size'][1]} pixels (height x width)"
     )
-    needs = "of Keras layers alone" if found["reason"] is None else f"with kerasexp installed, as {found['reason']}"
+    needs = "needs Keras alone" if found["reason"] is None else f"needs kerasexp, as {found['reason']}"
     aside = found["placed_aside"]
     also = f"; {aside} others are placed one pixel aside, as their ink is symmetric" if aside else ""
-    compared = f"probabilities differ by at most {found['largest_difference']:.2g} from `model.keras` on {found['compared_on']}"
-    return (
-        f"`model_raw.keras` takes stored images {size}, uint8 [n, height, width, 3], {needs}; {compared} of them{also}."
+    compared = (
+        f"on {found['compared_on']} of them, its probabilities differ from those of `model.keras` by at most "
+        f"{found['largest_difference']:.2g}"
     )
+    return f"`model_raw.keras` takes stored images {size}, uint8 [n, height, width, 3], and {needs}; {compared}{also}."

@@ -48,12 +48,12 @@ def card(run: Path) -> str:
 @pytest.mark.slow
 def test_keras_alone_predicts_on_stored_images_as_predict_does(cli, tiny_yaml, images):
     answer = cli("run", tiny_yaml, *ONE_EPOCH)
-    assert answer.code == 0 and "stored images: `model_raw.keras` takes stored images of 60x80 pixels" in answer.out
+    assert answer.code == 0 and "model_raw.keras takes stored images of 60x80 pixels" in answer.out
     run, files = Path(answer.last_line), sorted(map(str, images.glob("*/0*.png")))
     got = predict_alone(run / "checkpoint" / "model_raw.keras", files)
     np.testing.assert_allclose(got, expected(run, files), atol=1e-3)
     assert json.loads((run / "checkpoint" / "preprocessing.json").read_text())["stored_size"] == [60, 80]
-    assert "of Keras layers alone" in card(run) and "import kerasexp" not in card(run)
+    assert "needs Keras alone" in card(run) and "import kerasexp" not in card(run)
     found = json.loads((run / "manifest.json").read_text())["raw_model"]
     assert found["written"] and not found["needs_kerasexp"] and found["size"] == [60, 80]
     assert found["largest_difference"] <= 1e-3 and found["compared_on"] == 16
@@ -78,7 +78,7 @@ def test_what_keras_cannot_do_alone_is_said_and_done_with_kerasexp(cli, tiny_yam
     settings = [part for key, value in keys.items() for part in ("--set", f"data.preprocessing.{key}={value}")]
     answer = cli("run", tiny_yaml, *ONE_EPOCH, *settings)
     run = Path(answer.last_line)
-    assert answer.code == 0 and f"with kerasexp installed, as {reason}" in answer.out and reason in card(run)
+    assert answer.code == 0 and f"needs kerasexp, as {reason}" in answer.out and reason in card(run)
     assert "import kerasexp.data.preprocess_layer" in card(run)
     files = sorted(map(str, images.glob("*/0*.png")))[:6]
     model = keras.models.load_model(run / "checkpoint" / "model_raw.keras")
@@ -91,7 +91,7 @@ def test_a_raw_model_that_differs_is_not_written(cli, tiny_yaml, monkeypatch):
     monkeypatch.setattr("kerasexp.runs.raw_checkpoint.raw_tolerance", lambda model: -1.0)
     answer = cli("run", tiny_yaml, *ONE_EPOCH)
     run = Path(answer.last_line)
-    assert answer.code == 0 and "There is no `model_raw.keras`: its probabilities would differ by" in answer.out
+    assert answer.code == 0 and "There is no model_raw.keras: its probabilities would differ by" in answer.out
     assert {path.name for path in (run / "checkpoint").iterdir()} == {
         "README.md", "calibration.json", "classes.json", "model.keras", "preprocessing.json",
     }  # fmt: skip
