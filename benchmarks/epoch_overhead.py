@@ -94,7 +94,7 @@ def make_ours(experiment, data: PreparedData):
     def epoch() -> float:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDirectory.create("benchmark", Path(folder))
-            model = build_model(experiment, data, None)
+            model = build_model(experiment, data, None, Console(quiet=True))
             rows = fit(model, data, experiment, run, Console(quiet=True)).history
         return (rows[-1]["seconds"] - rows[0]["seconds"]) / (EPOCHS - 1)
 

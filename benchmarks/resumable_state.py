@@ -43,7 +43,7 @@ def main() -> None:
         saves.append(time.perf_counter() - begun)
 
     TrainingState._save = timed
-    model = build_model(experiment, data, None)
+    model = build_model(experiment, data, None, Console(quiet=True))
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory.create(experiment.name, Path(folder) / "run")
         fitted = fit(model, data, experiment, run, Console(quiet=True))

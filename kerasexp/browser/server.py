@@ -88,8 +88,8 @@ class BrowserServer:
         return self._page("all_runs.html", found=found, offered=offered, keys=keys)
 
     def one_run(self, path: str) -> str:
-        """Return the page of a run, a study or a search."""
-        self._refresh()
+        """Return the page of a run, a study or a search, which may have begun a moment ago."""
+        self._refresh(fresh_seconds=0)
         return self._page("one_run.html", **run_page(self._index, path))
 
     def live(self, path: str) -> dict[str, Any]:
@@ -181,9 +181,9 @@ class BrowserServer:
         local = address if address.startswith("/") and not address.startswith(("//", "/\\")) else "/"
         return RedirectResponse(local, status_code=303)
 
-    def _refresh(self) -> None:
+    def _refresh(self, fresh_seconds: float = FRESH_SECONDS) -> None:
         with self._lock:
-            if time.monotonic() - self._refreshed_at > FRESH_SECONDS:
+            if time.monotonic() - self._refreshed_at > fresh_seconds:
                 self._index.refresh()
                 self._refreshed_at = time.monotonic()
 

@@ -97,6 +97,15 @@ def test_pages_are_sound(browser, path, dark, width):
     assert "tick a run first" in browser.page_source
 
 
+def wait_until(browser, condition) -> None:
+    """Wait until a condition holds: a key or a click returns before the page that it leads to is there."""
+    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    missing = (NoSuchElementException, StaleElementReferenceException)
+    WebDriverWait(browser, 30, poll_frequency=0.1, ignored_exceptions=missing).until(lambda _: condition())
+
+
 def test_rows_are_ticked_and_tagged_by_the_keyboard(browser, folder):
     from selenium.webdriver import ActionChains, Keys
 
@@ -112,8 +121,8 @@ def test_rows_are_ticked_and_tagged_by_the_keyboard(browser, folder):
     assert compare.is_enabled()
     browser.find_element("name", "tag").send_keys("good")
     browser.find_element("xpath", "//button[text()='Add tag']").click()
+    wait_until(browser, lambda: [a.text for a in browser.find_elements("css selector", "a.tag")] == ["good", "good"])
     assert browser.current_url.startswith(f"{SITE}/?filter=name")
-    assert [a.text for a in browser.find_elements("css selector", "a.tag")] == ["good", "good"]
     assert read_tags(folder / "name_2/1").tags == ("good",)
 
 
@@ -124,7 +133,7 @@ def test_enter_in_the_field_of_a_tag_does_not_compare(browser, folder):
     for box in browser.find_elements("css selector", "tbody input[type=checkbox]"):
         box.click()
     browser.find_element("name", "tag").send_keys("entered", Keys.ENTER)
-    assert read_tags(folder / "name_3/1").tags == ("entered",)
+    wait_until(browser, lambda: read_tags(folder / "name_3/1").tags == ("entered",))
 
 
 def test_the_filter_and_the_headings_work_by_the_keyboard(browser):
@@ -132,11 +141,11 @@ def test_the_filter_and_the_headings_work_by_the_keyboard(browser):
 
     visit(browser, "/")
     browser.find_element("id", "filter").send_keys("status = killed", Keys.ENTER)
-    assert browser.find_element("tag name", "h1").text == "1 run"
+    wait_until(browser, lambda: browser.find_element("tag name", "h1").text == "1 run")
     visit(browser, "/")
     browser.find_element("partial link text", "val.accuracy").send_keys(Keys.ENTER)
-    heading = browser.find_element("css selector", "th[aria-sort]")
-    assert heading.get_attribute("aria-sort") == "descending"
+    sorted_by = "th[aria-sort=descending]"
+    wait_until(browser, lambda: "val.accuracy" in browser.find_element("css selector", sorted_by).text)
 
 
 def test_a_training_is_followed_and_its_end_is_shown(browser, folder):
