@@ -146,3 +146,10 @@ def called_twice(inner: dict, name: str) -> dict:
     ends = {"input_layers": ["start", 0, 0], "output_layers": [inner["name"], second, 0]}
     model = {"module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional"}
     return {**model, "name": name, "config": {**config, **ends}}
+
+
+def within(file, entries):
+    """Replace the layer `relu` by a sequential model of an input and these layers."""
+    start = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None}
+    start["config"] = {"batch_shape": [None, 6, 6, 4], "dtype": "float32", "name": "start"}
+    file.layer("relu").update(sequential([start, *entries], "relu"))

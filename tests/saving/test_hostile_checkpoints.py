@@ -6,6 +6,7 @@ from pathlib import Path
 
 import attacks_on_archives  # noqa: F401 - registers its attacks
 import attacks_on_graphs  # noqa: F401
+import attacks_on_layers  # noqa: F401
 import pytest
 from attacks import ATTACKS, Payload
 from bounds import at_once_and_in_little_memory
