@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from kerasexp.browser.filter_expression import Value
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_keys import COLUMNS, less_is_better
 from kerasexp.browser.run_query import NEWEST_FIRST, Answer, Question, Row, ask
-from kerasexp.browser.table import is_number, shown
+from kerasexp.browser.table import interval_text, is_number, shown
 from kerasexp.config.setting_text import short_names
 from kerasexp.errors import UserError
 
@@ -168,14 +167,9 @@ def listed(columns: list[str], rows: list[Row]) -> list[ListedRun]:
 
 
 def _cell(row: Row, key: str) -> Cell:
-    value, low, high = row.get(key), row.get(f"{key}_low"), row.get(f"{key}_high")
+    value = row.get(key)
     if key == "status":
         return Cell(key, str(value), mark=MARKS.get(str(value), ""))
     if key in ("started", "ended") and isinstance(value, str):
         return Cell(key, value[:16].replace("T", " "))
-    interval = f"{_four(low)} to {_four(high)}" if isinstance(low, float) and isinstance(high, float) else ""
-    return Cell(key, shown(value, key), interval)
-
-
-def _four(value: Value) -> str:
-    return f"{value:.4f}"
+    return Cell(key, shown(value, key), interval_text(row, key))

@@ -10,7 +10,7 @@ from kerasexp.browser.run_processes import RESUMABLE, can_stop, is_resuming
 from kerasexp.browser.run_query import Answer, Row, in_order
 from kerasexp.browser.run_tags import read_tags
 from kerasexp.browser.served_files import files_of
-from kerasexp.browser.table import shown
+from kerasexp.browser.table import interval_text, shown
 from kerasexp.errors import Problem, UserError
 
 # Facts of a run, and what they are called.
@@ -65,6 +65,4 @@ def run_page(index: RunIndex, path: str) -> dict[str, Any]:
 
 
 def _with_interval(row: Row, key: str) -> tuple[str, str]:
-    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
-    interval = f"{low:.4f} to {high:.4f}" if isinstance(low, float) and isinstance(high, float) else ""
-    return shown(row.get(key), key), interval
+    return shown(row.get(key), key), interval_text(row, key)

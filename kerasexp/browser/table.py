@@ -44,11 +44,14 @@ def with_intervals(answer: Answer) -> list[str]:
 
 def cell(row: Row, key: str) -> str:
     """Return a value for readers, with its 95 % interval where there is one; `–` for nothing."""
-    value = row.get(key)
+    interval = interval_text(row, key)
+    return shown(row.get(key), key) + (f" ({interval})" if interval else "")
+
+
+def interval_text(row: Row, key: str) -> str:
+    """Return the 95 % interval of a value for readers; empty if it has none."""
     low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
-    if isinstance(low, float) and isinstance(high, float):
-        return f"{shown(value, key)} ({low:.4f} to {high:.4f})"
-    return shown(value, key)
+    return f"{low:.4f} to {high:.4f}" if isinstance(low, float) and isinstance(high, float) else ""
 
 
 def shown(value: Value, key: str) -> str:

@@ -171,29 +171,24 @@ class PlainApplication(Application):
     name: Literal[PLAIN] = Field(description="Which network.")
 
 
+def _alpha(published: str):
+    """Return the field of a factor that has ImageNet weights for some values."""
+    text = f"Factor of the filters of each layer. There are ImageNet weights for {published}."
+    return Field(1.0, ge=0.05, le=4, description=text)
+
+
 class MobileNet(Application):
     """The MobileNets (Howard et al. 2017; Sandler et al., CVPR 2018), small networks for phones."""
 
     name: Literal[WITH_ALPHA] = Field(description="Which network.")
-    alpha: float = Field(
-        1.0,
-        ge=0.05,
-        le=4,
-        description="Factor of the filters of each layer. There are ImageNet weights for 0.25 (mobilenet), 0.35 (mobilenet_v2), "
-        "0.5, 0.75, 1.0, and 1.3 and 1.4 (mobilenet_v2).",
-    )
+    alpha: float = _alpha("0.25 (mobilenet), 0.35 (mobilenet_v2), 0.5, 0.75, 1.0, and 1.3 and 1.4 (mobilenet_v2)")
 
 
 class MobileNetV3(Application):
     """The MobileNets v3 (Howard et al., ICCV 2019)."""
 
     name: Literal[WITH_MINIMALISTIC] = Field(description="Which network.")
-    alpha: float = Field(
-        1.0,
-        ge=0.05,
-        le=4,
-        description="Factor of the filters of each layer. There are ImageNet weights for 0.75 and 1.0.",
-    )
+    alpha: float = _alpha("0.75 and 1.0")
     minimalistic: bool = Field(
         False,
         description="Without squeeze-and-excitation, hard-swish and 5x5 convolutions, which some processors compute slowly; "

@@ -122,7 +122,7 @@ def pretrained_net(found: Survey, weights: str) -> Recipe:
         blocks = {"blocks": RESIDUAL_BLOCKS, "pooling": "average"}
         size, model = 96, {"name": "cnn", "weights": weights, **blocks, "head": {"dropout": 0.3}}
         named, share = (
-            "A small residual network with the shipped weights of the checkpoint {weights}",
+            f"A small residual network with the shipped weights of the checkpoint {weights}",
             {"depth_decay": 0.8, "batch_norm": "trained"},
         )
         epochs, rate = _epochs(found, 30_000, 40), 0.003
@@ -130,7 +130,7 @@ def pretrained_net(found: Survey, weights: str) -> Recipe:
     return Recipe(
         _photo_preprocessing(size),
         _photo_augmentation(),
-        Choice(model, f"{named.format(weights=weights)}; its head is new."),
+        Choice(model, f"{named}; its head is new."),
         Choice(
             _training(found, epochs, rate) | {"fine_tune": {"head_epochs": head, **share}, "checkpoint": "last"},
             f"First the head alone, for {head} epochs, then the layers below it, the lower the slower.",

@@ -120,7 +120,7 @@ def _splits(
     made: dict[str, Split] = {}
     splits, faults = [], {}
     for member in ensemble.members:
-        key = f"{member.preprocessing!r} {member.value_range!r}"
+        key = member.input_key
         if key not in made:
             same_range = member.value_range == ensemble.members[0].value_range
             own = source if same_range else load_for_checkpoint(data, member)[1]

@@ -156,7 +156,7 @@ def _as_inputs(ensemble: Ensemble, portions: Sequence[Sequence[StoredImage]]) ->
     made: dict[str, list[np.ndarray | BrokenImage]] = {}
     found = []
     for member, portion in zip(ensemble.members, portions, strict=True):
-        key = f"{member.preprocessing!r} {member.value_range!r}"
+        key = member.input_key
         if key not in made:
             made[key] = list(preprocessed(portion, member))
         found.append(made[key])

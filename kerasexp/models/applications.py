@@ -122,14 +122,6 @@ def _minus_one_to_below_one(images: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Rescaling(1 / 128, -1.0, name="rescaling")(images)
 
 
-def _minus_one_to_one(images: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.Rescaling(1 / 127.5, -1.0, name="rescaling")(images)
-
-
-def _minus_one_to_below_one(images: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.Rescaling(1 / 128, -1.0, name="rescaling")(images)
-
-
 # Keras numbers the layers of its own preprocessing, so where it can be left out it is.
 OURS = {"include_preprocessing": False}
 # The first five convolutions of the Inceptions, which have no names of their own.

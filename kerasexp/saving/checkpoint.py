@@ -79,6 +79,11 @@ class Checkpoint:
     stored_size: tuple[int, int] | None = None
 
     @property
+    def input_key(self) -> str:
+        """What checkpoints have in common whose inputs are made from images in the same way."""
+        return f"{self.preprocessing!r} {self.value_range!r}"
+
+    @property
     def multi_label(self) -> bool:
         """Whether an image may have several labels."""
         return self.thresholds is not None

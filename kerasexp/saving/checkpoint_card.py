@@ -39,5 +39,5 @@ def card_text(name: str, checkpoint: Checkpoint, raw: str, has_raw_model: bool, 
         importing = (
             "\n    import kerasexp.data.preprocess_layer  # it has a layer of kerasexp" if needs_kerasexp else ""
         )
-        lines.append(importing + LOADING.rstrip() if importing else LOADING.rstrip())
+        lines.append(importing + LOADING.rstrip())
     return "\n".join(lines) + "\n"
