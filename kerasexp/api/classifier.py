@@ -50,7 +50,8 @@ class Predictor(ABC):
             tta: test-time augmentation: predict each image moved by a pixel or so, too, and mirrored if training did.
 
         Returns:
-            The predictions in the order of the images. Files that cannot be read are left out, and listed on standard error.
+            The predictions in the order of the images, with calibrated probabilities. Files that cannot be read are left out,
+            and listed on standard error.
 
         Raises:
             UserError: a file does not exist, an array is no image, or there is no checkpoint.
@@ -76,7 +77,13 @@ class Predictor(ABC):
             [scores for _, scores in found] or [np.zeros((0, len(ensemble.class_names)), np.float32)]
         )
         class_names = np.array(ensemble.class_names)
-        return ImagePredictions(np.array(names, str), scores, class_names, thresholds=ensemble.thresholds)
+        return ImagePredictions(
+            np.array(names, str),
+            scores,
+            class_names,
+            thresholds=ensemble.thresholds,
+            reject_threshold=ensemble.reject_threshold,
+        )
 
     @cached_property
     def _loaded(self) -> LoadedEnsemble:

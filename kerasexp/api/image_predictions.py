@@ -23,6 +23,7 @@ class ImagePredictions:
         thresholds: float64 [classes], the probabilities from which an image has a class, where it may have several; else None.
             `y_true` and `y_pred` are then [n, classes] of 0 and 1, `classes` texts such as `cat;dog`, and `confidence` is the
             probability of all labels together.
+        reject_threshold: the probability below which an image is unknown, if the checkpoint has one (`report.reject`).
 
     Example:
         >>> found = run.predict("new_images")
@@ -34,6 +35,7 @@ class ImagePredictions:
     class_names: np.ndarray
     y_true: np.ndarray | None = None
     thresholds: np.ndarray | None = None
+    reject_threshold: float | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,6 +55,11 @@ class ImagePredictions:
 
             return label_set_confidence(self.y_pred, self.probabilities)
         return self.probabilities.max(axis=1)
+
+    @property
+    def is_unknown(self) -> np.ndarray:
+        """bool [n]: whether no class of an image reaches `reject_threshold`; False for all where there is none."""
+        return self.confidence < (0 if self.reject_threshold is None else self.reject_threshold)
 
     @property
     def classes(self) -> np.ndarray:
@@ -92,6 +99,10 @@ class ImagePredictions:
 
         shown = slice(LISTED)
         of = self.names[shown].tolist(), self.probabilities[shown], self.class_names.tolist()
-        rows = top_classes(*of, TOP) if self.thresholds is None else label_predictions(*of, self.thresholds, TOP)
+        rows = (
+            top_classes(*of, TOP, self.reject_threshold)
+            if self.thresholds is None
+            else label_predictions(*of, self.thresholds, TOP)
+        )
         more = f"... ({len(self) - LISTED:,} more)\n" if len(self) > LISTED else ""
         return f"{len(self):,} prediction{'s' if len(self) != 1 else ''}\n{format_predictions(list(rows), 'table')}{more}".rstrip()

@@ -156,6 +156,16 @@ CheckpointPaths = Annotated[
         autocompletion=complete_checkpoint,
     ),
 ]
+RejectThreshold = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        min=0,
+        max=1,
+        metavar="PROBABILITY",
+        help="Probability below which an image is unknown; 0: every image gets a class. Default: the one that the run fitted "
+        "for report.reject, if it did.",
+    ),
+]
 Tta = Annotated[
     bool,
     typer.Option(

@@ -10,6 +10,7 @@ import typer
 from kerasexp.commands.options import (
     CheckpointPath,
     ListFormat,
+    RejectThreshold,
     TrustCode,
     Tta,
     checkpoint_option,
@@ -37,12 +38,15 @@ def predict(
     tta: Tta = False,
     format: Annotated[ListFormat, typer.Option(help="How to print the predictions.")] = ListFormat.table,
     top: Annotated[int, typer.Option(min=1, help="How many classes to print for each image.")] = 3,
+    threshold: RejectThreshold = None,
     trust_code: TrustCode = False,
 ):
     """Predict the classes of image files.
 
     Images of any size are preprocessed as in training, by the checkpoint's own record. Several checkpoints give the mean of their
     calibrated probabilities.
+
+    Probabilities are calibrated by the temperature that was fitted on val.
 
     Example: python -m kerasexp predict checkpoints/part1_scans my_scan.png --format json
 
@@ -60,5 +64,5 @@ def predict(
     for path in checkpoints:
         approve_checkpoint(find_checkpoint(path), trust_code)
     import_tensorflow()
-    predictions = predict_files(load_ensemble(checkpoints, tta), found, top)
+    predictions = predict_files(load_ensemble(checkpoints, tta), found, top, threshold)
     print(format_predictions(predictions, format.value), end="")

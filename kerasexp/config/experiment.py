@@ -12,13 +12,11 @@ from kerasexp.config.data_section import Data
 from kerasexp.config.head_section import ClassicalHead
 from kerasexp.config.loss_section import MULTI_LABEL_LOSS
 from kerasexp.config.model_section import Cnn, Model
+from kerasexp.config.report_section import Report
 from kerasexp.config.runtime_section import Runtime
 from kerasexp.config.section_base import Section, ShortForm
 from kerasexp.config.training_section import Training
 from kerasexp.config.yaml_text import dump_yaml
-
-# Strokes four times as wide fill the letters that they form.
-MOST_WIDTH = 4
 
 
 class Init(Section):
@@ -36,19 +34,6 @@ class Init(Section):
         "prediction is never the excluded class.",
     )
     freeze: list[str] = Field([], description="Names of layers that are not trained; `*` stands for any characters.")
-
-
-class Report(Section):
-    """What the run report shows; it changes neither the training nor the other metrics."""
-
-    samples: int = Field(4, ge=1, le=24, description="Number of right and of wrong predictions, drawn at random.")
-    mistakes: int = Field(16, ge=0, le=48, description="Number of most confident mistakes.")
-    plots: bool = Field(True, description="Whether plots are drawn; false saves some seconds a run, for large studies.")
-    stroke_widths: list[Annotated[float, Field(gt=0, le=MOST_WIDTH)]] = Field(
-        [],
-        description="Factors of the pen's width, such as [0.5, 0.75, 1.25, 1.5]: the strokes of val are thinned and thickened, and "
-        "accuracy is measured for each. For images of strokes, such as handwriting; 1 is always included.",
-    )
 
 
 class Experiment(Section):

@@ -15,10 +15,11 @@ from kerasexp.config.head_section import Svm, ZeroShot
 from kerasexp.config.loss_section import CrossEntropy, Loss, WeightedLoss, metric_losses
 from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, ResNet18
 from kerasexp.config.multi_label_rules import multi_label_rules
+from kerasexp.config.report_rules import report_rules
 from kerasexp.config.schedule_section import Constant
 from kerasexp.config.section_validation import no_such_key, quoted
 from kerasexp.config.shipped_files import shipped_checkpoints
-from kerasexp.config.training_section import Training, labels_are_complementary
+from kerasexp.config.training_section import Training
 from kerasexp.errors import closest, listing
 
 # Semi-hard mining compares each pair of a batch with each image: 64 MiB for a batch of this size.
@@ -43,7 +44,7 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     if isinstance(experiment.model, Backbone):
         yield from _backbone_rules(experiment)
     yield from _classical_head_rules(experiment)
-    yield from _stroke_width_rules(experiment)
+    yield from report_rules(experiment)
     if experiment.init is not None and isinstance(experiment.init.experiment, Experiment):
         yield from ((f"init.experiment.{key}", message) for key, message in broken_rules(experiment.init.experiment))
 
@@ -268,22 +269,6 @@ def _classical_head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
             yield f"data.{key}", f"is not for head.{name}, which takes each image once and unchanged; leave it out"
     if experiment.init is not None and experiment.init.pseudo_labels:
         yield "init.pseudo_labels", f"is not for head.{name}, which takes the labels as they are; leave it out"
-
-
-def _stroke_width_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
-    if not experiment.report.stroke_widths:
-        return
-    if (channels := experiment.data.preprocessing.channels) != 1:
-        yield (
-            "report.stroke_widths",
-            f"is for images of strokes, with data.preprocessing.channels: 1, and this experiment has {channels}; leave it out",
-        )
-    pseudo_labels = experiment.init is not None and experiment.init.pseudo_labels
-    if labels_are_complementary(experiment.training) or pseudo_labels:
-        yield (
-            "report.stroke_widths",
-            "needs labels of val that say what an image is, and these say what it is NOT; leave it out",
-        )
 
 
 def _svm_rules(head: Svm) -> Iterator[tuple[str, str]]:

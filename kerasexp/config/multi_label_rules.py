@@ -93,7 +93,5 @@ def _refused(experiment: Experiment) -> Iterator[tuple[str, str]]:
     head = getattr(experiment.model, "head", None)
     for name in () if head is None else head.classical():
         yield f"model.head.{name}", "gives one class an image; data.multi_label needs a head that is trained"
-    if experiment.report.stroke_widths:
-        yield "report.stroke_widths", "measures one label an image, and is not for data.multi_label"
     if experiment.init is not None and experiment.init.pseudo_labels:
         yield "init.pseudo_labels", "gives one class an image, and is not for data.multi_label"

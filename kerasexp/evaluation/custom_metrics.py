@@ -15,6 +15,7 @@ from kerasexp.custom.trust import is_run_directory, is_trusted
 from kerasexp.errors import KerasexpError, Problem, UserError, listing
 from kerasexp.evaluation.metrics import METRICS, Metric
 from kerasexp.evaluation.predictions import Predictions
+from kerasexp.saving.checkpoint import experiment_file
 
 
 class CustomMetrics(dict[str, Metric]):
@@ -61,7 +62,7 @@ def metrics_of_run(checkpoint: Path) -> tuple[list[CustomMetric], list[str]]:
     Args:
         checkpoint: a checkpoint folder. One that is not in a run directory has no such metrics.
     """
-    experiment = checkpoint.resolve().parent / "experiment.yaml"
+    experiment = experiment_file(checkpoint)
     if not (is_run_directory(experiment.parent) and experiment.is_file()):
         return [], []
     try:

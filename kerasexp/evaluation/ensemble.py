@@ -13,7 +13,7 @@ from kerasexp.data.disk_arrays import ImagesOnDisk
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.evaluation.image_views import ONE_VIEW, View, views_for
 from kerasexp.evaluation.metric_limits import row_slices
-from kerasexp.evaluation.predictions import check_probabilities, tempered
+from kerasexp.evaluation.predictions import calibrated, check_probabilities
 from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, is_multi_label, load_checkpoint, read_classes
 from kerasexp.storage import scratch_array
 
@@ -52,6 +52,11 @@ class Ensemble:
         """That of a single member. The probabilities of several are calibrated already."""
         return self.members[0].temperature if len(self.members) == 1 else None
 
+    @property
+    def reject_threshold(self) -> float | None:
+        """That of a single member: it was fitted for one network's probabilities, not for a mean of several."""
+        return self.members[0].reject_threshold if len(self.members) == 1 else None
+
     def order(self, member: Checkpoint) -> np.ndarray:
         """Return for each class of the ensemble its position in a member, int64 [classes]."""
         place = {composed(name): position for position, name in enumerate(member.class_names)}
@@ -67,7 +72,7 @@ class Ensemble:
         return [len(self.views(member)) for member in self.members]
 
     def mean(self, scores: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the mean of the members' probabilities, each at its own temperature; those of one member stay as they are.
+        """Return the mean of the members' probabilities, each at its own temperature.
 
         Args:
             scores: of each member, float32 [n, classes] in the order of its own classes.
@@ -75,15 +80,11 @@ class Ensemble:
         Returns:
             float32 [n, classes] in the order of the ensemble's classes.
         """
-        if len(self.members) == 1:
-            return scores[0]
         mean = scratch_array(scores[0].shape)
         for member, own in zip(self.members, scores, strict=True):
             order = self.order(member)
             for rows in row_slices(*mean.shape):
-                raw = member.temperature is None or member.multi_label
-                calibrated = own[rows] if raw else tempered(own[rows], member.temperature)
-                mean[rows] += calibrated[:, order] / len(self.members)
+                mean[rows] += calibrated(own[rows], member)[:, order] / len(self.members)
         return mean
 
 

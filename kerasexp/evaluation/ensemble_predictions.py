@@ -140,8 +140,9 @@ def predict_together(ensemble: Ensemble, splits: Sequence[Split]) -> EnsemblePre
     as_given = np.arange(len(ensemble.class_names))
 
     def together(scores: list[np.ndarray]) -> Predictions:
-        mean = replace(members[0], y_score=ensemble.mean(scores))
-        return _with_fitted(mean, ensemble.temperature, ensemble.thresholds, as_given)
+        # The metrics of one network are those of its own probabilities, beside those at its temperature.
+        mean = scores[0] if len(scores) == 1 else ensemble.mean(scores)
+        return _with_fitted(replace(members[0], y_score=mean), ensemble.temperature, ensemble.thresholds, as_given)
 
     one_view = together([one.y_score for one, _ in passes])
     all_views = together([mean for _, mean in passes]) if ensemble.tta else one_view

@@ -30,6 +30,7 @@ from kerasexp.evaluation.data_for_checkpoint import (
 from kerasexp.evaluation.ensemble import Ensemble, load_ensemble
 from kerasexp.evaluation.ensemble_predictions import predict_together
 from kerasexp.evaluation.metrics import compute_metrics
+from kerasexp.evaluation.risk_coverage import answered_text, rejection_metrics
 from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint
 
 
@@ -79,6 +80,8 @@ def evaluate_checkpoints(
     found = predict_together(ensemble, splits)
     own, unread = _own_metrics(paths)
     metrics = compute_metrics(found.all_views, own)
+    threshold = ensemble.reject_threshold
+    reject = None if threshold is None else rejection_metrics(found.all_views, threshold)
     left_out = [{"file": name, "reason": reason} for name, reason in faults]
     files = [] if source.accounting is None else source.accounting.lines()
     ranges = range_sentences({split_name: source.splits[split_name].value_range})
@@ -91,10 +94,12 @@ def evaluate_checkpoints(
             "notes": notes,
             "left_out": left_out,
             **found.to_json(),
+            **({} if reject is None else {"reject": {"threshold": threshold, **reject}}),
         }
         return json.dumps({**about, **metrics}, indent=2, ensure_ascii=False)
     table = _table(source.origin, split_name, metrics)
-    return "\n".join([*taken_for(named), *notes, *table, *found.lines(), *fault_lines(faults)])
+    answered = [] if reject is None else [f"above a probability of {threshold:.4f}: {answered_text(reject)}"]
+    return "\n".join([*taken_for(named), *notes, *table, *found.lines(), *answered, *fault_lines(faults)])
 
 
 def _with_all_folders(ensemble: Ensemble) -> Checkpoint:

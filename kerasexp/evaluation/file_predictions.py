@@ -28,6 +28,8 @@ from kerasexp.storage import csv_text
 
 # Most bytes of model input decoded at a time, so that memory does not depend on the number of images.
 PORTION = 2**26
+# In place of a class, for an image whose likeliest class is not probable enough.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -81,32 +83,52 @@ def image_files(paths: Sequence[Path]) -> list[ImageFile]:
     return files
 
 
-def predict_files(ensemble: Ensemble, files: list[ImageFile], top: int) -> list[dict[str, Any]]:
+def predict_files(
+    ensemble: Ensemble, files: list[ImageFile], top: int, threshold: float | None = None
+) -> list[dict[str, Any]]:
     """Classify image files by one checkpoint or by several together.
 
+    Args:
+        ensemble: the checkpoints.
+        files: the images.
+        top: number of classes listed for each image.
+        threshold: probability below which an image is unknown; None: that of the checkpoint, if it has one.
+
     Returns:
-        For each readable file: `file`, `class`, `probability`, and `top`, a list of classes with probabilities. With several
-        labels an image, `labels` in place of class and probability. Unreadable files are listed on standard error.
+        For each readable file: `file`, `class`, `probability`, and `top`, a list of classes with probabilities. Below the
+        threshold the class is `unknown`, `is_unknown` is true, and the probability that of the likeliest class. With several
+        labels an image, `labels` in place of class and probability. Standard error has the unreadable files, and how many
+        images are unknown.
 
     Raises:
+        UserError: a threshold is given, and the images have several labels.
         RunError: none of the files can be read.
     """
     predictions, thresholds = [], ensemble.thresholds
+    if threshold is not None and thresholds is not None:
+        message = "is for one class an image; this checkpoint gives several labels, which have thresholds of their own"
+        raise UserError(Problem(message, key="--threshold"))
+    threshold = ensemble.reject_threshold if threshold is None else threshold
     for readable, scores in image_scores(ensemble, [files] * len(ensemble.members)):
         if thresholds is None:
-            predictions += top_classes(readable, scores, ensemble.class_names, top)
+            predictions += top_classes(readable, scores, ensemble.class_names, top, threshold)
         else:
             predictions += label_predictions(readable, scores, ensemble.class_names, thresholds, top)
+    if unknown := sum(prediction.get("is_unknown", False) for prediction in predictions):
+        few = (
+            f"{unknown:,} of {len(predictions):,} images unknown: no class has a probability of {threshold:.4g} or more"
+        )
+        print(f"{few}; --threshold changes it", file=sys.stderr)
     return predictions
 
 
 def image_scores(ensemble: Ensemble, files: Sequence[Sequence[StoredImage]]) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Yield, portion by portion, the names of readable images and their probabilities, float32 [images, classes].
+    """Yield, portion by portion, the names of readable images and their calibrated probabilities, float32 [images, classes].
 
     Images that a member cannot read are left out, and listed on standard error.
 
     Args:
-        ensemble: one checkpoint or several; one gives its probabilities as they are.
+        ensemble: one checkpoint or several.
         files: for each member the same images, in the same order.
 
     Raises:
@@ -178,7 +200,9 @@ def preprocessed(files: Sequence[StoredImage], checkpoint: Checkpoint) -> Iterat
     yield from map_threads(one, files)
 
 
-def top_classes(names: list[str], scores: np.ndarray, class_names: list[str], top: int) -> Iterator[dict[str, Any]]:
+def top_classes(
+    names: list[str], scores: np.ndarray, class_names: list[str], top: int, threshold: float | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield for each image its `file`, `class`, `probability` and `top`, as `predict_files` returns them."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     best = np.take_along_axis(scores, order, axis=1).astype(float)
@@ -187,7 +211,9 @@ def top_classes(names: list[str], scores: np.ndarray, class_names: list[str], to
             {"class": class_names[i], "probability": round(value, 6)}
             for i, value in zip(classes, probabilities, strict=True)
         ]
-        yield {"file": name, **listed[0], "top": listed}
+        is_unknown = threshold is not None and probabilities[0] < threshold
+        answer = {**listed[0], "class": UNKNOWN, "is_unknown": True} if is_unknown else listed[0]
+        yield {"file": name, **answer, "top": listed}
 
 
 def format_predictions(predictions: list[dict[str, Any]], format: str) -> str:
@@ -205,7 +231,11 @@ def format_predictions(predictions: list[dict[str, Any]], format: str) -> str:
         return csv_text(["file", "class", "probability", *columns], rows)
     width = max((len(p["file"]) for p in predictions), default=0)
     lines = (
-        f"{p['file']:<{width}}  " + "  ".join(f"{t['class']} {t['probability']:.3f}" for t in p["top"])
+        f"{p['file']:<{width}}  " + ("unknown: " if p.get("is_unknown") else "") + _listed(p["top"])
         for p in predictions
     )
     return "".join(line + "\n" for line in lines)
+
+
+def _listed(top: list[dict[str, Any]]) -> str:
+    return "  ".join(f"{found['class']} {found['probability']:.3f}" for found in top)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from kerasexp.data.prepared_data import Split
+    from kerasexp.saving.checkpoint import Checkpoint
 
 # Probabilities may leave 0..1 by so much: rounding in half precision.
 TOLERANCE = 1e-2
@@ -195,6 +196,13 @@ def tempered(scores: np.ndarray, temperature: float) -> np.ndarray:
     """Return softmax(log p / T) of probabilities [n, classes] as float64."""
     scaled = log_probabilities(scores) / temperature
     return np.minimum(np.exp(scaled - log_sum_exp(scaled)[:, np.newaxis]), 1.0)
+
+
+def calibrated(scores: np.ndarray, checkpoint: Checkpoint) -> np.ndarray:
+    """Return the probabilities of a checkpoint, [n, classes], at its temperature; as they are where it has none."""
+    if checkpoint.temperature is None or checkpoint.multi_label:
+        return scores
+    return tempered(scores, checkpoint.temperature).astype(np.float32)
 
 
 def log_probabilities(scores: np.ndarray) -> np.ndarray:

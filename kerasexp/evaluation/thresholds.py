@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kerasexp.saving.checkpoint import DEFAULT_THRESHOLD
+from kerasexp.saving.fitted_values import DEFAULT_THRESHOLD
 
 
 def fit_thresholds(y_true: np.ndarray, y_score: np.ndarray) -> np.ndarray:

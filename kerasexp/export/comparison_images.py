@@ -16,6 +16,7 @@ from kerasexp.data.preprocessing import preprocess, resize
 from kerasexp.data.source import BrokenImage
 from kerasexp.errors import RunError
 from kerasexp.evaluation.file_predictions import ImageFile, preprocessed
+from kerasexp.evaluation.predictions import calibrated
 from kerasexp.export.export_plan import ExportPlan
 from kerasexp.saving.checkpoint import Checkpoint
 from kerasexp.saving.raw_images import CHANNELS, as_stored
@@ -55,7 +56,8 @@ def comparison(plan: ExportPlan, checkpoint: Checkpoint) -> Comparison:
     else:
         images, origin = _model_images(plan, checkpoint)
         files, small = [], images
-    expected = np.concatenate([checkpoint.model.predict_on_batch(batch) for batch in batches(small, max(BATCHES))])
+    found = np.concatenate([checkpoint.model.predict_on_batch(batch) for batch in batches(small, max(BATCHES))])
+    expected = calibrated(found, checkpoint) if plan.raw else found
     return Comparison(images, files, expected.astype(np.float32), origin)
 
 

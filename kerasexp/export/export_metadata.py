@@ -21,9 +21,10 @@ def export_metadata(checkpoint: Checkpoint, plan: ExportPlan) -> dict[str, Any]:
 
     `input` is `raw` if the model takes stored images, and `model` if it takes images that are preprocessed as
     `preprocessing`, the content of `preprocessing.json`, says. A side of raw images of any size is null.
-    `temperature` was fitted on val; for calibrated probabilities, divide log probabilities by it. It is null where the
-    checkpoint has none. With several labels an image, an image has those whose probability reaches their threshold in
-    `thresholds`.
+    `temperature` was fitted on val. It is inside a model of raw images, whose probabilities are calibrated; for those of a model
+    with `input: model`, divide the log probabilities by it. It is null where the checkpoint has none.
+    Below a probability of `reject_threshold` the image is unknown; null: every image has a class. With several labels an image,
+    it has those whose probability reaches their threshold in `thresholds`.
     """
     several = {}
     if checkpoint.multi_label:
@@ -37,6 +38,7 @@ def export_metadata(checkpoint: Checkpoint, plan: ExportPlan) -> dict[str, Any]:
         "input": "raw" if plan.raw else "model",
         "quantization": plan.quantize,
         "temperature": checkpoint.temperature,
+        "reject_threshold": checkpoint.reject_threshold,
         **several,
         "images": {"dtype": "uint8", "shape": shape, "values": "0 to 255"},
         "probabilities": {"dtype": "float32", "shape": checkpoint.model.output_shape},

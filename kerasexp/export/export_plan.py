@@ -13,7 +13,7 @@ from kerasexp.errors import Problem, UserError, closest, listing
 from kerasexp.evaluation.evaluate_checkpoint import parse_source
 from kerasexp.evaluation.file_predictions import ImageFile, image_files
 from kerasexp.export import FORMATS, ExportFormat
-from kerasexp.saving.checkpoint import find_checkpoint, read_preprocessing
+from kerasexp.saving.checkpoint import experiment_file, find_checkpoint, read_preprocessing
 
 RAW, MODEL = "raw", "model"
 INPUTS = (RAW, MODEL)
@@ -131,15 +131,10 @@ def _check_quantization(request: ExportRequest, form: ExportFormat, folder: Path
         return parse_source(request.data, request.data_path)
     if request.data_path is not None:
         raise UserError(Problem("needs --data, the kind of source", "--data-path"))
-    if not experiment_of(folder).is_file():
+    if not experiment_file(folder).is_file():
         why = "quantizing needs the images of val, and the checkpoint is not in a run directory"
         raise UserError(Problem(f"{why}; name their source, such as --data mnist", str(folder), "--data"))
     return None
-
-
-def experiment_of(folder: Path) -> Path:
-    """Return the file of the experiment of a checkpoint's run; there is none if the checkpoint is not in a run directory."""
-    return folder.resolve().parent / "experiment.yaml"
 
 
 def _named_size(request: ExportRequest, form: ExportFormat) -> tuple[int, int] | None:

@@ -20,6 +20,7 @@ from kerasexp.export.export_plan import ExportPlan
 from kerasexp.export.float32_model import float32_copy, tolerance
 from kerasexp.export.quantization import quantization_cost
 from kerasexp.export.validation_images import ValidationImages, validation_images
+from kerasexp.saving.calibrated_model import calibrated_model
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.saving.half_precision import computes_in_half
 from kerasexp.saving.raw_images import preprocessing_layer, raw_tolerance, why_not_raw
@@ -107,10 +108,10 @@ def _converting(plan: ExportPlan) -> Iterator[None]:
 
 
 def model_to_export(plan: ExportPlan, checkpoint: Checkpoint) -> keras.Model:
-    """Return the model in float32, with the preprocessing before it if it takes raw images."""
-    model = float32_copy(checkpoint.model)
+    """Return the model in float32; if it takes raw images, calibrated and with the preprocessing before it."""
     if not plan.raw:
-        return model
+        return float32_copy(checkpoint.model)
+    model = float32_copy(calibrated_model(checkpoint.model, checkpoint.temperature))
     model = raw_model(model, checkpoint.preprocessing, checkpoint.value_range, plan.size)
     if not plan.format.any_size:
         preprocessing_layer(model).for_device(plan.format.precise)

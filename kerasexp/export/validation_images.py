@@ -15,8 +15,8 @@ from kerasexp.data.sources import load_source
 from kerasexp.errors import Problem, UserError
 from kerasexp.evaluation.data_for_checkpoint import load_for_checkpoint, with_checkpoint_labels
 from kerasexp.export.comparison_images import as_raw
-from kerasexp.export.export_plan import ExportPlan, experiment_of
-from kerasexp.saving.checkpoint import Checkpoint
+from kerasexp.export.export_plan import ExportPlan
+from kerasexp.saving.checkpoint import Checkpoint, experiment_file
 from kerasexp.saving.raw_images import as_stored
 
 # Most images measured, and calibrated on; bytes of a batch.
@@ -66,7 +66,7 @@ def validation_images(plan: ExportPlan, checkpoint: Checkpoint) -> ValidationIma
         UserError: the data are not available, or do not fit the checkpoint.
     """
     if plan.data is None:
-        data = load_experiment(experiment_of(plan.checkpoint)).data
+        data = load_experiment(experiment_file(plan.checkpoint)).data
         split, source, name = prepare(data).splits["val"], None, "val"
     else:
         data, source = load_for_checkpoint(

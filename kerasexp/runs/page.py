@@ -15,7 +15,8 @@ from kerasexp.report.report_missing_parts import Failure, as_json, attempt, by_s
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.multi_label_plots import multi_label_plots
 from kerasexp.runs.page_plots import run_plots
-from kerasexp.runs.results import CLASSES, DATA, PREDICTIONS, SECTIONS, TRAINING, Results
+from kerasexp.runs.reject_results import reject_sentence
+from kerasexp.runs.results import CLASSES, DATA, PREDICTIONS, PROBABILITIES, SECTIONS, TRAINING, Results
 from kerasexp.runs.stroke_width_results import stroke_width_sentence
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.training.training_result import TimeLimit
@@ -115,6 +116,7 @@ def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]
         ),
         "multi_label": multi_label,
         "retrieval": retrieval,
+        "reject": part(PROBABILITIES, "reject", lambda: reject_sentence(metrics), ""),
         "stroke_widths": part(PREDICTIONS, "stroke widths", lambda: stroke_width_sentence(metrics), ""),
         "classes": most_rows(classes),
         "class_count": len(classes),

@@ -24,11 +24,11 @@ from kerasexp.plots.filter_grid import plot_filters
 from kerasexp.plots.grad_cam_grid import plot_grad_cam
 from kerasexp.plots.gradient_curves import plot_gradient_flow
 from kerasexp.plots.learning_curves import plot_learning_curves
-from kerasexp.plots.reliability_diagram import plot_reliability
 from kerasexp.plots.roc_curves import plot_one_vs_rest
 from kerasexp.plots.sample_grid import plot_samples
 from kerasexp.report.html import DrawnPlot, Plot
 from kerasexp.report.report_missing_parts import Failure, Unavailable, draw_all
+from kerasexp.runs.probability_plots import reliability, risk_coverage
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results, Trained
 from kerasexp.runs.stroke_width_results import stroke_widths
 
@@ -214,21 +214,6 @@ def one_vs_rest(results: Results) -> Iterator[Plot]:
         )
 
 
-def _reliability(results: Results) -> Iterator[Plot]:
-    temperature = results.metrics["temperature"]
-    if results.reliability is None:
-        return
-    before, after = results.reliability
-    yield Plot(
-        PROBABILITIES,
-        "reliability",
-        "Reliability diagram: accuracy over confidence; calibrated probabilities lie on the diagonal. "
-        f"The temperature {temperature:.2f}, fitted on val, {'softens' if temperature > 1 else 'sharpens'} the probabilities.",
-        f"Expected calibration error {before.error:.4f}, and {after.error:.4f} after temperature scaling.",
-        lambda: plot_reliability(*((r.confidence, r.accuracy, r.low, r.high, r.counts) for r in (before, after))),
-    )
-
-
 def filters(results: Results) -> Iterator[Plot]:
     if results.interpretation is not None and (kernels := results.interpretation.kernels):
         caption = "Kernels of the first and the last convolution."
@@ -310,7 +295,8 @@ PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
     (PREDICTIONS, stroke_widths),
     (CLASSES, _confusion),
     (CLASSES, one_vs_rest),
-    (PROBABILITIES, _reliability),
+    (PROBABILITIES, reliability),
+    (PROBABILITIES, risk_coverage),
     (NETWORK, filters),
     (NETWORK, _feature_maps),
     (NETWORK, _embedding),

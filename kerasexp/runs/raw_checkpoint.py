@@ -12,7 +12,9 @@ from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.source import BrokenImage, Images
 from kerasexp.data.sources import load_source
 from kerasexp.errors import UserError
+from kerasexp.evaluation.predictions import calibrated
 from kerasexp.runs.directory import RunDirectory
+from kerasexp.saving.calibrated_model import calibrated_model
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint, write_stored_size
 from kerasexp.saving.checkpoint_card import card_text
 from kerasexp.saving.checkpoint_code import needs_code
@@ -106,7 +108,8 @@ def _write(
     layers = map(type, flat_layers(checkpoint.model))
     own = sorted({layer.__name__ for layer in layers if layer.__module__.startswith("kerasexp.")})
     reason = why_not_stock(checkpoint.preprocessing, size)
-    model = raw_model(checkpoint.model, checkpoint.preprocessing, checkpoint.value_range, size, stock=reason is None)
+    classifier = calibrated_model(checkpoint.model, checkpoint.temperature)
+    model = raw_model(classifier, checkpoint.preprocessing, checkpoint.value_range, size, stock=reason is None)
     if reason is None and own:
         reason = f"the network has layers of kerasexp ({', '.join(own)})"
     temporary = run.raw_model.with_name(f".{run.raw_model.name}.tmp.keras")
@@ -129,7 +132,7 @@ def _write(
 def _difference(model: keras.Model, checkpoint: Checkpoint, images: list[np.ndarray]) -> float:
     """Return the largest difference of probabilities from the checkpoint's; NaN if any is NaN."""
     small = np.stack([preprocess(image, checkpoint.preprocessing) for image in images])
-    expected = np.asarray(checkpoint.model.predict_on_batch(small), np.float32)
+    expected = calibrated(np.asarray(checkpoint.model.predict_on_batch(small), np.float32), checkpoint)
     # One by one: a batch of scans would take a gigabyte.
     stored = (as_stored(image, checkpoint.value_range)[np.newaxis] for image in images)
     got = np.concatenate([np.asarray(model.predict_on_batch(image), np.float32) for image in stored])
@@ -144,7 +147,7 @@ def _sentence(found: dict[str, Any]) -> str:
     aside = found["placed_aside"]
     also = f"; {aside} others are placed one pixel aside, as their ink is symmetric" if aside else ""
     compared = (
-        f"on {found['compared_on']} of them, its probabilities differ from those of `model.keras` by at most "
+        f"on {found['compared_on']} of them, its probabilities differ from those of `model.keras`, calibrated, by at most "
         f"{found['largest_difference']:.2g}"
     )
     return f"`model_raw.keras` takes stored images {size}, uint8 [n, height, width, 3], and {needs}; {compared}{also}."

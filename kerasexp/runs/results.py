@@ -21,6 +21,7 @@ from kerasexp.evaluation.confusion_counts import Table
 from kerasexp.evaluation.interpretation import Interpretation, first_and_last_kernels, interpret
 from kerasexp.evaluation.mistakes import ConfusedPair, confident_mistakes, confused_pairs, confusion, sample_predictions
 from kerasexp.evaluation.predictions import NONE, Predictions
+from kerasexp.evaluation.risk_coverage import RiskCoverage, curve_of
 from kerasexp.evaluation.roc import OneVsRestCurves
 from kerasexp.evaluation.tsne_coordinates import embed, embedding_positions
 from kerasexp.report.report_missing_parts import Failure, Unavailable, attempt
@@ -73,6 +74,7 @@ class Results:
         mistakes: positions of the most confident mistakes, the most confident first.
         confusion: int64 [classes, classes] of test, a row per true class; sparse with many classes.
         reliability: of test, before and after temperature scaling.
+        risk_coverage: of each split whose labels say what an image is: share answered against error among these.
         pairs: of classes with the most mistakes between them, the most first.
         interpretation: what the network has learned and looks at.
         embedding: test features in the plane, float [n, 2], and the method's name; None where there are too few.
@@ -94,6 +96,7 @@ class Results:
     mistakes: np.ndarray
     confusion: Table = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     reliability: tuple[Reliability, Reliability] | None = None
+    risk_coverage: dict[str, RiskCoverage] = field(default_factory=dict)
     pairs: list[ConfusedPair] = field(default_factory=list)
     interpretation: Interpretation | None = None
     embedding: tuple[np.ndarray, str] | None = None
@@ -166,6 +169,9 @@ def compute_results(
         reliability=attempt(
             failures, PROBABILITIES, "reliability", lambda: (reliability(test), reliability(test.calibrated)), None
         ),
+        risk_coverage=attempt(
+            failures, PROBABILITIES, "risk_coverage", lambda: _risk_coverage(experiment, data, predictions), {}
+        ),
         pairs=attempt(failures, PREDICTIONS, "confused_pairs", lambda: confused_pairs(test, LISTED_PAIRS), []),
         interpretation=interpretation,
         embedding=attempt(failures, NETWORK, "embedding", lambda: _embedding(embedding, missing), None),
@@ -193,6 +199,13 @@ def _diagnosis(
             predictions["val"], predictions["test"], trained_on_labels=not is_complementary(experiment, data)
         ),
     )
+
+
+def _risk_coverage(
+    experiment: Experiment, data: PreparedData | None, predictions: dict[str, Predictions]
+) -> dict[str, RiskCoverage]:
+    complementary = data is None or is_complementary(experiment, data)
+    return {name: curve_of(part) for name, part in predictions.items() if name == "test" or not complementary}
 
 
 def _interpretation(

@@ -25,15 +25,18 @@ from kerasexp.evaluation.multi_label_predictions import MultiLabelPredictions
 from kerasexp.evaluation.predictions import Predictions, predict_split
 from kerasexp.evaluation.predictions_csv import TOP, is_complete, write_predictions
 from kerasexp.evaluation.retrieval import retrieval_labels, retrieval_metrics
+from kerasexp.evaluation.risk_coverage import fit_reject_threshold
 from kerasexp.evaluation.stroke_width_metrics import stroke_width_metrics
 from kerasexp.evaluation.thresholds import fit_thresholds
 from kerasexp.evaluation.tsne_coordinates import embedding_positions
 from kerasexp.report.report_missing_parts import attempt
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.multi_label_results import compute_label_results
+from kerasexp.runs.reject_results import reject_metrics, reject_sentence
 from kerasexp.runs.results import PREDICTIONS, Results, compute_results, is_complementary
 from kerasexp.runs.stroke_width_results import accuracy_by_width
-from kerasexp.saving.checkpoint import load_checkpoint, write_temperature, write_thresholds
+from kerasexp.saving.checkpoint import load_checkpoint
+from kerasexp.saving.fitted_values import write_calibration, write_thresholds
 from kerasexp.storage import write_json, write_table
 from kerasexp.training.training_result import TrainingResult
 
@@ -83,6 +86,10 @@ def evaluate(
     }
     if retrieves and (retrieval := _retrieval(model, data, test)) is not None:
         metrics["retrieval"] = retrieval
+    if experiment.report.reject is not None:
+        metrics["reject"] = reject_metrics(
+            val, test, experiment.report.reject.error, fitted_on_val["reject"]["threshold"]
+        )
     stroke_widths, stroke_notes = _stroke_widths(model, experiment, data, val, console)
     metrics |= stroke_widths
     metrics |= _notes([*_all_notes(val, test, retrieves), *dict.fromkeys(custom.notes), *stroke_notes])
@@ -96,18 +103,22 @@ def evaluate(
     return results
 
 
-def _fit_on_val(
-    run: RunDirectory, experiment: Experiment, val: Predictions, complementary: bool
-) -> dict[str, float | dict[str, float]]:
-    """Fit the temperature on val, or with several labels an image their thresholds; save them and return them for JSON."""
+def _fit_on_val(run: RunDirectory, experiment: Experiment, val: Predictions, complementary: bool) -> dict[str, Any]:
+    """Fit on val what its labels allow, save it beside the model, and return it for JSON.
+
+    It is the temperature, with `report.reject` the threshold of an answer, and with several labels an image theirs.
+    """
     if experiment.data.multi_label:
         fitted = fit_thresholds(val.y_true, val.y_score).tolist()
         thresholds = dict(zip(val.class_names, fitted, strict=True))
         write_thresholds(run.checkpoint, thresholds)
         return {"thresholds": thresholds}
-    temperature = 1.0 if complementary else fit_temperature(val)
-    write_temperature(run.checkpoint, temperature)
-    return {"temperature": temperature}
+    temperature, reject = 1.0 if complementary else fit_temperature(val), experiment.report.reject
+    threshold = None
+    if reject is not None:
+        threshold = fit_reject_threshold(replace(val, temperature=temperature), reject.error)
+    write_calibration(run.checkpoint, temperature, threshold)
+    return {"temperature": temperature, **({} if reject is None else {"reject": {"threshold": threshold}})}
 
 
 def with_fitted(predictions: Predictions, metrics: dict[str, Any]) -> Predictions:
@@ -236,6 +247,8 @@ def _announce(metrics: dict[str, Any], console: Console) -> None:
     if "retrieval" in metrics:
         words = (f"{word} {value:.4f}" for word, value in retrieval_labels(metrics["retrieval"]).items())
         console.line(f"retrieval by features: {', '.join(words)}")
+    if "reject" in metrics:
+        console.line(reject_sentence(metrics))
     if "stroke_widths" in metrics:
         console.line(f"val by stroke width: accuracy {accuracy_by_width(metrics['stroke_widths'])}")
     for note in metrics.get("notes", ()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -19,17 +18,15 @@ from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest
 from kerasexp.saving.checkpoint_code import build_by_code, needs_code
+from kerasexp.saving.fitted_values import read_calibration, read_thresholds
 from kerasexp.saving.model_file import load_classifier
+from kerasexp.saving.sidecar_json import read_sidecar
 from kerasexp.storage import write_json
 
 if TYPE_CHECKING:
     import keras
 
-MODEL, CLASSES, PREPROCESSING, CALIBRATION = "model.keras", "classes.json", "preprocessing.json", "calibration.json"
-THRESHOLDS, AUGMENTATION = "thresholds.json", "augmentation.json"
-# Ten times the size for a thousand classes with long names.
-MAX_SIDECAR = 2**20
-DEFAULT_THRESHOLD = 0.5
+MODEL, CLASSES, PREPROCESSING, AUGMENTATION = "model.keras", "classes.json", "preprocessing.json", "augmentation.json"
 # Terminals interpret control characters: the name of a class could rewrite the screen.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 # Other formats of models. Most of them can contain code that runs when they are opened.
@@ -66,6 +63,7 @@ class Checkpoint:
         thresholds: float64 [classes], the probabilities from which an image has a label; None with one label an image.
         flip: how training mirrored its images, as `data.augmentation.flip`.
         stored_size: height and width of the stored images of training; None if there are several or it is not known.
+        reject_threshold: the calibrated probability below which an image is unknown; None if every image gets a class.
     """
 
     model: keras.Model
@@ -77,6 +75,7 @@ class Checkpoint:
     thresholds: np.ndarray | None = None
     flip: Flip = False
     stored_size: tuple[int, int] | None = None
+    reject_threshold: float | None = None
 
     @property
     def input_key(self) -> str:
@@ -123,17 +122,7 @@ def write_sidecars(
 
 def write_stored_size(folder: Path, size: tuple[int, int]) -> None:
     """Add the height and width that all stored images of training have to `preprocessing.json`."""
-    write_json(folder / PREPROCESSING, _read_json(folder / PREPROCESSING) | {"stored_size": list(size)})
-
-
-def write_temperature(folder: Path, temperature: float) -> None:
-    """Write the temperature that was fitted on val, so that calibrated metrics are available on other data too."""
-    write_json(folder / CALIBRATION, {"temperature": temperature})
-
-
-def write_thresholds(folder: Path, thresholds: dict[str, float]) -> None:
-    """Write the threshold of each class that was fitted on val."""
-    write_json(folder / THRESHOLDS, {"thresholds": thresholds})
+    write_json(folder / PREPROCESSING, read_sidecar(folder / PREPROCESSING) | {"stored_size": list(size)})
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -195,8 +184,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     preprocessing = Preprocessing.model_validate(stored.model_dump(include=set(Preprocessing.model_fields)))
     value_range = None if stored.range is None else ValueRange(*stored.range, "detected", stored.range_of)
     size = None if stored.stored_size is None else tuple(stored.stored_size)
-    temperature = _temperature(folder / CALIBRATION)
-    thresholds = _thresholds(folder / THRESHOLDS, names) if is_multi_label(folder) else None
+    calibration = read_calibration(folder)
+    thresholds = read_thresholds(folder, names) if is_multi_label(folder) else None
     if needs_code(folder):
         model, added = build_by_code(folder, folder / MODEL, preprocessing, names), None
     else:
@@ -208,7 +197,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
         raise UserError(Problem(message, str(folder / MODEL)))
     flip = _flip(folder / AUGMENTATION)
-    return Checkpoint(model, names, folders, preprocessing, temperature, value_range, thresholds, flip, size)
+    return Checkpoint(
+        model,
+        names,
+        folders,
+        preprocessing,
+        calibration.temperature,
+        value_range,
+        thresholds,
+        flip,
+        size,
+        calibration.reject_threshold,
+    )
 
 
 def read_preprocessing(folder: Path) -> StoredPreprocessing:
@@ -218,7 +218,7 @@ def read_preprocessing(folder: Path) -> StoredPreprocessing:
         UserError: it cannot be read.
     """
     try:
-        return StoredPreprocessing.model_validate(_read_json(folder / PREPROCESSING))
+        return StoredPreprocessing.model_validate(read_sidecar(folder / PREPROCESSING))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
@@ -231,7 +231,7 @@ def read_classes(folder: Path) -> tuple[list[str], dict[str, str]]:
     Raises:
         UserError: they cannot be read.
     """
-    classes = _read_json(folder / CLASSES)
+    classes = read_sidecar(folder / CLASSES)
     names, folders = classes.get("class_names"), classes.get("folders", {})
     _check_classes(names, folders, str(folder / CLASSES))
     return names, folders
@@ -243,7 +243,7 @@ def is_multi_label(folder: Path) -> bool:
     Raises:
         UserError: they cannot be read.
     """
-    found = _read_json(folder / CLASSES).get("multi_label", False)
+    found = read_sidecar(folder / CLASSES).get("multi_label", False)
     if not isinstance(found, bool):
         raise UserError(Problem(f"is {found!r:.100}; it must be true or false", str(folder / CLASSES), "multi_label"))
     return found
@@ -267,53 +267,16 @@ def _check_classes(names: Any, folders: Any, file: str) -> None:
             raise UserError(Problem(message, file))
 
 
-def _temperature(path: Path) -> float | None:
-    """Return the temperature in the file; None if there is no file: a model can predict without it."""
-    if not path.is_file():
-        return None
-    value = _read_json(path).get("temperature")
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= sys.float_info.max:
-        raise UserError(Problem(f"temperature is {value!r:.100}; it must be a number above 0", str(path)))
-    return float(value)
+def experiment_file(folder: Path) -> Path:
+    """Return the experiment of a checkpoint's run; there is no such file if the folder is not in a run directory."""
+    return folder.resolve().parent / "experiment.yaml"
 
 
 def _flip(path: Path) -> Flip:
     """Return how training mirrored its images; not at all if there is no file."""
     if not path.is_file():
         return False
-    found = _read_json(path).get("flip", False)
+    found = read_sidecar(path).get("flip", False)
     if not isinstance(found, bool) and found not in (allowed := ("horizontal", "vertical", "both")):
         raise UserError(Problem(f"is {found!r:.100}; allowed: true, false, {', '.join(allowed)}", str(path), "flip"))
     return found
-
-
-def _thresholds(path: Path, class_names: list[str]) -> np.ndarray:
-    """Return the threshold of each class, float64 [classes]; 0.5 for all if there is no file."""
-    if not path.is_file():
-        return np.full(len(class_names), DEFAULT_THRESHOLD)
-    found = _read_json(path).get("thresholds")
-    if not isinstance(found, dict) or found.keys() != set(class_names):
-        raise UserError(Problem("does not have the classes of classes.json", str(path), "thresholds"))
-    for name, value in found.items():
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-            raise UserError(
-                Problem(f"{name!r:.100} has {value!r:.100}; it must be from 0 to 1", str(path), "thresholds")
-            )
-    return np.array([found[name] for name in class_names], np.float64)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_SIDECAR + 1)
-        if len(text) > MAX_SIDECAR:
-            raise UserError(Problem(f"is larger than {MAX_SIDECAR:,} bytes, the limit for this file", str(path)))
-        # The name of a folder, and so of a class, may not be UTF-8; it was written unchanged.
-        content = json.loads(text.decode("utf-8", "surrogateescape"))
-    except RecursionError:
-        raise UserError(Problem("is nested too deep", str(path))) from None
-    except (OSError, ValueError) as error:
-        raise UserError(Problem(f"cannot be read as JSON: {error}", str(path))) from None
-    if not isinstance(content, dict):
-        raise UserError(Problem("is not a JSON object", str(path)))
-    return content

@@ -24,12 +24,17 @@ def card_text(name: str, checkpoint: Checkpoint, raw: str, has_raw_model: bool, 
         needs_kerasexp: whether it has layers of kerasexp.
     """
     shape = ", ".join(map(str, checkpoint.model.input_shape[1:]))
+    calibrated = (
+        ", which `predict` and `model_raw.keras` calibrate by the temperature in `calibration.json`"
+        if checkpoint.temperature is not None
+        else ""
+    )
     kind = "a probability of each label" if checkpoint.multi_label else "the probabilities of the classes"
     lines = [
         f"# {name}",
         "",
         f"`model.keras` takes uint8 images [n, {shape}] that are preprocessed as `preprocessing.json` says, and gives",
-        f"{kind} of `classes.json`, float32 [n, {len(checkpoint.class_names)}].",
+        f"{kind} of `classes.json`, float32 [n, {len(checkpoint.class_names)}]{calibrated}.",
         "",
         "## Stored images",
         "",

@@ -14,7 +14,8 @@ from kerasexp.errors import UserError
 from kerasexp.evaluation import metric_limits
 from kerasexp.evaluation.ensemble import Ensemble, load_ensemble, mean_of_views
 from kerasexp.evaluation.ensemble_predictions import predict_together
-from kerasexp.saving.checkpoint import Checkpoint, write_sidecars, write_temperature, write_thresholds
+from kerasexp.saving.checkpoint import Checkpoint, write_sidecars
+from kerasexp.saving.fitted_values import write_calibration, write_thresholds
 
 NAMES = ["a", "b", "c"]
 
@@ -47,10 +48,11 @@ def test_the_mean_is_of_calibrated_probabilities_by_the_name_of_the_class():
     assert together.class_names == NAMES and together.temperature is None and together.thresholds is None
 
 
-def test_one_member_gives_its_probabilities_as_they_are():
+def test_one_member_gives_its_calibrated_probabilities():
     first = probabilities(5, 0)
     alone = Ensemble([member(NAMES, 2.0)], ["x"])
-    assert alone.mean([first]) is first and alone.temperature == 2.0
+    np.testing.assert_allclose(alone.mean([first]), softmax(np.log(first) / 2, axis=1), rtol=1e-5)
+    assert alone.temperature == 2.0
 
 
 def test_thresholds_are_the_mean_of_the_members_in_the_order_of_the_first():
@@ -82,7 +84,7 @@ def test_a_class_that_one_view_excludes_can_still_win():
 
 def test_a_split_is_predicted_by_every_member_and_by_all_of_them(tmp_path):
     paths = [save(tmp_path / "x", NAMES, 0), save(tmp_path / "y", ["c", "a", "b"], 1)]
-    write_temperature(paths[0], 1.5)
+    write_calibration(paths[0], 1.5)
     ensemble = load_ensemble(paths, tta=True)
     images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
     split = Split(images, np.arange(30) % 3, [str(k) for k in range(30)])

@@ -21,7 +21,8 @@ from kerasexp.export import FORMATS
 from kerasexp.export.comparison_images import largest_difference
 from kerasexp.export.float32_model import float32_copy
 from kerasexp.models import ARGMAX, Decoding, build_model
-from kerasexp.saving.checkpoint import write_sidecars, write_temperature
+from kerasexp.saving.checkpoint import write_sidecars
+from kerasexp.saving.fitted_values import write_calibration
 
 # Converters take seconds for each model.
 pytestmark = pytest.mark.slow
@@ -58,7 +59,7 @@ def make_checkpoint(family=CNN, decoding: Decoding = ARGMAX, precision: str = "f
     folder.mkdir()
     model.save(folder / "model.keras")
     write_sidecars(folder, NAMES, {name: name for name in NAMES}, how)
-    write_temperature(folder, 1.5)
+    write_calibration(folder, 1.5)
     return folder
 
 

@@ -31,7 +31,7 @@ FILES = {
         for name in (
             "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps",
             "filters", "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking", "reliability",
-            "samples",
+            "risk_coverage", "samples",
         )
     ),
 }  # fmt: skip

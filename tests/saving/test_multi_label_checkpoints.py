@@ -8,7 +8,8 @@ from keras import layers
 
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.errors import UserError
-from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars, write_thresholds
+from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
+from kerasexp.saving.fitted_values import write_thresholds
 
 NAMES = ["cat", "dog", "horse"]
 
