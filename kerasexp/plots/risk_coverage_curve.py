@@ -10,6 +10,8 @@ from kerasexp.plots.style import BLUE, GREY, ORANGE, new_figure, plain_axes
 
 # Points of a curve that are drawn; the first images are few, and their error jumps.
 DRAWN = 1000
+# The axis ends a little above the highest error from this share on.
+FROM = 0.05
 
 
 def plot_risk_coverage(
@@ -33,7 +35,8 @@ def plot_risk_coverage(
     if allowed is not None:
         axes.axhline(allowed, color=GREY, linestyle=":", linewidth=1.2, label="allowed on val")
     axes.set_xlim(0, 1.02)
-    axes.set_ylim(bottom=0)
+    highest = max(error[coverage >= FROM].max() for coverage, error in curves.values())
+    axes.set_ylim(0, min(1.3 * max(highest, allowed or 0) + 0.005, 1.02))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes.set_xlabel("images answered, those with the highest probability first")
