@@ -10,6 +10,7 @@ from kerasexp.comparison.page import comparison_rows, write_comparison_page
 from kerasexp.comparison.results import Comparison, compare
 from kerasexp.data.prepared_data import Split, prepare
 from kerasexp.errors import KerasexpError, Problem, UserError
+from kerasexp.report.page_output import check_page_output
 from kerasexp.runs.finished_run import FinishedRun, read_finished
 
 MAX_RUNS = 12
@@ -30,7 +31,7 @@ def compare_runs(paths: Sequence[Path], output: Path | None) -> Comparison:
     if not 2 <= len(paths) <= MAX_RUNS:
         raise UserError(Problem(f"got {len(paths)}; give 2 to {MAX_RUNS} runs", "RUN..."))
     if output is not None:
-        _check_output(output)
+        check_page_output(output, "--output")
     runs = [read_finished(path) for path in paths]
     seen: dict[Path, Path] = {}
     for path, run in zip(paths, runs, strict=True):
@@ -48,13 +49,6 @@ def comparison_text(comparison: Comparison, output: Path, format: str) -> str:
     if format == "json":
         return json.dumps({**comparison.to_json(), "page": str(output)}, indent=2, ensure_ascii=False, allow_nan=False)
     return "\n".join([*comparison_table(comparison), str(output)])
-
-
-def _check_output(output: Path) -> None:
-    if output.suffix not in (".html", ".htm"):
-        raise UserError(Problem("the name of the page must end in .html", str(output), "--output"))
-    if not output.parent.is_dir():
-        raise UserError(Problem("no such folder", str(output.parent), "--output"))
 
 
 def _test_images(run: FinishedRun) -> tuple[Split | None, str | None]:

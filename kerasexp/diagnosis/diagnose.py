@@ -46,6 +46,7 @@ from kerasexp.diagnosis.results import NOT_ASSESSED, Diagnosis, LabelAssessment,
 from kerasexp.errors import Problem, UserError, closest, listing
 from kerasexp.evaluation.data_for_checkpoint import load_for_checkpoint, taken_for, with_class_names
 from kerasexp.evaluation.metric_limits import most_images
+from kerasexp.report.page_output import check_page_output
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
 from kerasexp.storage import safe_name
 
@@ -98,10 +99,7 @@ def diagnose(
     """
     if same_classes and reference is None:
         raise UserError(Problem("matches the classes of a --reference, and none is given", key="--class-names"))
-    if output.suffix not in (".html", ".htm"):
-        raise UserError(Problem("the page's name must end in .html", str(output), "--output"))
-    if not output.parent.is_dir():
-        raise UserError(Problem("no such folder", str(output.parent), "--output"))
+    check_page_output(output, "--output")
     checkpoint = None if reference is None else _load_reference(target, reference)
     target = target if checkpoint is None else _with_range_of(target, checkpoint)
     start = time.perf_counter()

@@ -16,6 +16,7 @@ import yaml
 
 from kerasexp.cli import COMMANDS as CALLED
 from kerasexp.commands.options import checkpoint_option, experiment_option, with_homes
+from kerasexp.evaluation.predictions import tempered
 
 COMMANDS = [
     "run",
@@ -167,8 +168,9 @@ def test_predict_formats_agree(cli, finished):
     assert [tuple(line.split()[:2]) for line in table.splitlines()] == from_json
 
 
-def test_predict_gives_the_probabilities_of_the_run(cli, finished):
+def test_predict_gives_the_probabilities_of_the_run_at_its_temperature(cli, finished):
     rows = {r["file"]: r for r in csv.DictReader((finished / "predictions.csv").open())}
+    warm = json.loads((finished / "metrics.json").read_text())["temperature"]
     answers = json.loads(cli("predict", finished, "images", "--format", "json").out)
     compared = [
         (a, rows[a["file"].removeprefix("images/")]) for a in answers if a["file"].removeprefix("images/") in rows
@@ -176,7 +178,8 @@ def test_predict_gives_the_probabilities_of_the_run(cli, finished):
     assert len(compared) == len(rows)
     for answer, row in compared:
         assert answer["class"] == row["predicted"]
-        assert answer["probability"] == pytest.approx(float(row["probability"]), abs=2e-6)
+        scores = np.array([[float(value) for name, value in row.items() if name.startswith("p_")]])
+        assert answer["probability"] == pytest.approx(tempered(scores, warm).max(), abs=2e-6)
 
 
 def test_evaluate_gives_the_figures_of_the_run(cli, finished, images, tmp_path):

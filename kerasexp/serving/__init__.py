@@ -1,0 +1,1 @@
+"""What trained models answer to people and programs."""
