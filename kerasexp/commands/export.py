@@ -9,33 +9,36 @@ import typer
 
 from kerasexp.commands.options import CheckpointPath, DataPath, TrustCode, with_homes
 
+Input = Annotated[
+    str,
+    typer.Option(
+        metavar="INPUT",
+        help="raw: images as files hold them; a size such as 900x1200: raw images of this height and width, for litert and onnx; "
+        "model: images preprocessed for the model.",
+    ),
+]
+Images = Annotated[
+    Optional[Path],  # noqa: UP045 (typer reads it)
+    typer.Option(
+        metavar="IMAGE_OR_FOLDER",
+        help="Images to compare it with the checkpoint on; default: digits.",
+        callback=with_homes,
+    ),
+]
+
 
 def export(
     checkpoint: CheckpointPath,
-    format: Annotated[str, typer.Option(metavar="FORMAT", help="tf_saved_model, litert or onnx.")],
+    format: Annotated[str, typer.Option(metavar="FORMAT", help="tf_saved_model, litert, onnx or hub_folder.")],
     output: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            help="Folder (tf_saved_model) or file to make; default: named after the checkpoint, here.",
+            help="Folder (tf_saved_model, hub_folder) or file to make; default: named after the checkpoint, here.",
             callback=with_homes,
         ),
     ] = None,
-    images: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(
-            metavar="IMAGE_OR_FOLDER",
-            help="Images to compare it with the checkpoint on; default: digits.",
-            callback=with_homes,
-        ),
-    ] = None,
-    input: Annotated[
-        str,
-        typer.Option(
-            metavar="INPUT",
-            help="raw: images as files hold them; a size such as 900x1200: raw images of this height and width, for litert and "
-            "onnx; model: images preprocessed for the model.",
-        ),
-    ] = "raw",
+    images: Images = None,
+    input: Input = "raw",
     quantize: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="KIND", help="int8, float16 or dynamic: fewer bits, for litert and onnx."),
@@ -54,13 +57,20 @@ def export(
     the probabilities agree. With --quantize, accuracy lost on val, size and latency are printed, and too large a loss is an error.
     The last line printed is the path.
 
+    hub_folder is a folder to push to the Hugging Face Hub: the checkpoint with its card, and the model as Keras loads it there.
+
     Example: python -m kerasexp export checkpoints/part1_scans --format litert --input 900x1200
     """
     from kerasexp.backend import import_tensorflow
     from kerasexp.console import Console
-    from kerasexp.export.export_plan import ExportRequest, plan_export
+    from kerasexp.export.export_plan import HUB_FOLDER, ExportRequest, plan_export
 
     request = ExportRequest(checkpoint, format, output, images, input, quantize, tolerance, data, data_path)
+    if format == HUB_FOLDER:
+        from kerasexp.export.hub_folder import export_hub_folder
+
+        print(export_hub_folder(request, Console()))
+        return
     plan = plan_export(request)
     from kerasexp.saving.checkpoint_code import approve_checkpoint
 

@@ -36,3 +36,9 @@ class Report(Section):
         description="Fit on val the probability below which an image is `unknown`; null: every image gets a class. `predict` uses "
         "it, and the report says which share of val and test is answered, and with which error.",
     )
+    license: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]{0,63}$",
+        description="Licence of the checkpoint, for its card: an identifier of Hugging Face such as mit or cc-by-4.0; null: not "
+        "stated.",
+    )

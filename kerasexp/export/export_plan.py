@@ -16,6 +16,8 @@ from kerasexp.export import FORMATS, ExportFormat
 from kerasexp.saving.checkpoint import experiment_file, find_checkpoint, read_preprocessing
 
 RAW, MODEL = "raw", "model"
+# A folder to push, which is made of the checkpoint's files without a conversion.
+HUB_FOLDER = "hub_folder"
 INPUTS = (RAW, MODEL)
 LARGEST_SIDE = 2**16
 KINDS = ("int8", "float16", "dynamic")
@@ -78,7 +80,7 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     folder = find_checkpoint(request.checkpoint)
     data = _check_quantization(request, form, folder)
     kind = "" if request.quantize is None else f"_{request.quantize}"
-    output = request.output or Path(_name_of(folder) + kind + form.ending)
+    output = request.output or Path(default_output(folder) + kind + form.ending)
     if not form.folder and output.suffix != form.ending:
         raise UserError(
             Problem(f"the name of a {request.format} file must end in {form.ending}", str(output), "--output")
@@ -96,7 +98,8 @@ def plan_export(request: ExportRequest) -> ExportPlan:
 
 def _format(name: str) -> ExportFormat:
     if name not in FORMATS:
-        raise UserError(Problem(f"got '{name}'{closest(name, FORMATS)}; allowed: {listing(FORMATS)}", "--format"))
+        allowed = [*FORMATS, HUB_FOLDER]
+        raise UserError(Problem(f"got '{name}'{closest(name, allowed)}; allowed: {listing(allowed)}", "--format"))
     form = FORMATS[name]
     if form.extra is not None and (missing := missing_of(form.extra)):
         needs = f"{name} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed"
@@ -164,7 +167,7 @@ def _stored_size(request: ExportRequest, folder: Path) -> tuple[int, int]:
     return tuple(stored)
 
 
-def _name_of(folder: Path) -> str:
+def default_output(folder: Path) -> str:
     """Return the default name: that of the checkpoint's or run's folder, after the experiment's name if it is a number."""
     folder = folder.resolve()
     if folder.name == "checkpoint":

@@ -16,13 +16,12 @@ from kerasexp.evaluation.predictions import calibrated
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.saving.calibrated_model import calibrated_model
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint, write_stored_size
-from kerasexp.saving.checkpoint_card import card_text
 from kerasexp.saving.checkpoint_code import needs_code
 from kerasexp.saving.half_precision import flat_layers
 from kerasexp.saving.raw_images import CHANNELS, as_stored, raw_tolerance, why_not_raw
 from kerasexp.saving.raw_model import placed_aside, raw_model
 from kerasexp.saving.stock_preprocessing import why_not_stock
-from kerasexp.storage import replacing, write_text
+from kerasexp.storage import replacing
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +35,7 @@ class NoRawModel(Exception):
 
 
 def write_raw_checkpoint(run: RunDirectory, experiment: Experiment, manifest: dict[str, Any], console: Console) -> None:
-    """Write `model_raw.keras` and the card, and say on the console and in the manifest what the model takes.
+    """Write `model_raw.keras`, and say on the console and in the manifest what the model takes.
 
     The model has layers of Keras alone where the stored images have one size and the preprocessing does not depend on their
     content. Else it has the layer `Preprocess`, for which kerasexp must be installed. It is kept only if its probabilities are
@@ -61,7 +60,6 @@ def write_raw_checkpoint(run: RunDirectory, experiment: Experiment, manifest: di
     except NoRawModel as none:
         sentence = f"There is no `model_raw.keras`: {none}."
     manifest["raw_model"] = found | {"sentence": sentence}
-    write_text(run.card, card_text(experiment.name, checkpoint, sentence, found["written"], found["needs_kerasexp"]))
     console.line(sentence.replace("`", ""))
 
 

@@ -26,6 +26,11 @@ def reject_sentence(metrics: dict[str, Any]) -> str:
             f"Reject: no threshold has an error of at most {allowed} on val: its most confident predictions are wrong more "
             "often. Every image gets a class."
         )
-    splits = "; ".join(f"{name}: {answered_text(reject[name])}" for name in ("val", "test"))
+    if reject["threshold"] == 0:
+        return f"Reject: every image gets a class, as the error on val is at most {allowed} then. {_splits(reject)}."
     threshold = f"{reject['threshold']:.4f}, fitted on val for an error of {allowed}"
-    return f"Reject: below a probability of {threshold}, an image is unknown. {splits}."
+    return f"Reject: below a probability of {threshold}, an image is unknown. {_splits(reject)}."
+
+
+def _splits(reject: dict[str, Any]) -> str:
+    return "; ".join(f"{name}: {answered_text(reject[name])}" for name in ("val", "test"))

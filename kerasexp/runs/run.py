@@ -52,6 +52,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
         return found
 
     from kerasexp.evaluation.custom_metrics import CustomMetrics
+    from kerasexp.runs.checkpoint_card import write_card
     from kerasexp.runs.manifest import describe, record_training, recorded
     from kerasexp.runs.page import write_report
     from kerasexp.runs.raw_checkpoint import write_raw_checkpoint
@@ -82,6 +83,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
         # 6. Evaluation: every number, once, from what was saved. The test split is read here and nowhere before.
         results = evaluate(run, experiment, data, fitted, manifest, console)
         write_raw_checkpoint(run, experiment, manifest, console)
+        write_card(run, results, manifest)
 
         # 7. The report, which draws what is in the results and computes nothing.
         write_report(run, results, manifest, console)

@@ -8,6 +8,8 @@ from typing import Any
 
 from kerasexp.storage import GrowingTable, write_rows
 
+RAW_MODEL = "model_raw.keras"
+
 
 class RunFiles:
     """The paths of a run's files."""
@@ -34,7 +36,7 @@ class RunFiles:
     tensorboard = property(lambda self: self.path / "tensorboard")
     checkpoint = property(lambda self: self.path / "checkpoint")
     model = property(lambda self: self.checkpoint / "model.keras")
-    raw_model = property(lambda self: self.checkpoint / "model_raw.keras")
+    raw_model = property(lambda self: self.checkpoint / RAW_MODEL)
     card = property(lambda self: self.checkpoint / "README.md")
 
     def write_history(self, rows: list[dict[str, float]]) -> None:

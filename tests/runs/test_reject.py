@@ -26,7 +26,7 @@ def test_a_run_says_what_is_answered_and_keeps_the_threshold(run):
     assert found["allowed_error"] == 0.3 and found["val"]["error"] <= 0.3
     assert 0 <= found["test"]["answered"] <= 1 and found["test"]["images"] == 12
     assert read_calibration(run / "checkpoint").reject_threshold == found["threshold"]
-    assert "an image is unknown. val:" in (run / "report.html").read_text()
+    assert "Reject: " in (run / "report.html").read_text()
 
 
 def test_predict_gives_unknown_below_the_threshold(cli, run):

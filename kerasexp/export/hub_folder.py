@@ -1,0 +1,78 @@
+"""`export --format hub_folder`: a checkpoint as a repository of the Hugging Face Hub, which Keras loads by its address."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+from kerasexp.config.yaml_paths import is_there
+from kerasexp.console import Console
+from kerasexp.errors import Problem, UserError
+from kerasexp.export.export_plan import HUB_FOLDER, RAW, ExportRequest, default_output
+from kerasexp.saving.checkpoint import MODEL, find_checkpoint, load_checkpoint
+from kerasexp.saving.saved_files import RAW_MODEL
+from kerasexp.storage import temporary_folder, write_errors, write_text
+
+CARD = "README.md"
+# What a `.keras` file holds, and what Keras reads from a folder.
+UNPACKED = ("config.json", "metadata.json", "model.weights.h5")
+SHORT_CARD = """---
+library_name: keras
+pipeline_tag: image-classification
+license: unknown
+---
+
+# {name}
+
+A checkpoint of kerasexp: `{model}` with its classes and preprocessing. Say here what it was trained on, and what it is for.
+"""
+
+
+def export_hub_folder(request: ExportRequest, console: Console) -> Path:
+    """Write a folder with the checkpoint, its card, and the model unpacked as Keras reads it from the Hub.
+
+    The unpacked model is `model_raw.keras` where there is one, so that it takes stored images; else `model.keras`.
+
+    Raises:
+        UserError: there is no checkpoint, an option is for other formats, or the output exists or cannot be created.
+        RunError: the disk is full.
+    """
+    folder = find_checkpoint(request.checkpoint)
+    _refuse_options(request)
+    output = request.output or Path(f"{default_output(folder)}_hub")
+    if is_there(output):
+        raise UserError(Problem("exists already; choose another name, or remove it", str(output), "--output"))
+    if not output.parent.is_dir():
+        raise UserError(Problem("no such folder", str(output.parent), "--output"))
+    load_checkpoint(folder)  # which raises unless it is sound
+    archive = folder / (RAW_MODEL if (folder / RAW_MODEL).is_file() else MODEL)
+    with write_errors(output), temporary_folder(output.parent, output.name) as temporary:
+        unfinished = temporary / output.name
+        shutil.copytree(folder, unfinished)
+        if not (unfinished / CARD).is_file():
+            write_text(unfinished / CARD, SHORT_CARD.format(name=default_output(folder), model=archive.name))
+        with zipfile.ZipFile(archive) as members:
+            for name in UNPACKED:
+                members.extract(name, unfinished)
+        os.rename(unfinished, output)
+    console.line(f"{archive.name} is also there unpacked, as Keras reads it from the Hub")
+    console.line(f"push it with `pip install huggingface_hub` and `hf upload USER/NAME {output}`")
+    console.line("anyone then loads it by keras.saving.load_model('hf://USER/NAME')")
+    return output
+
+
+def _refuse_options(request: ExportRequest) -> None:
+    given = {
+        "--images": request.images,
+        "--input": None if request.input == RAW else request.input,
+        "--quantize": request.quantize,
+        "--tolerance": request.tolerance,
+        "--data": request.data,
+        "--data-path": request.data_path,
+    }
+    if named := [
+        Problem(f"is not for {HUB_FOLDER}; remove this option", key=key) for key in given if given[key] is not None
+    ]:
+        raise UserError(*named)

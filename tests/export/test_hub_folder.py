@@ -1,0 +1,60 @@
+"""`export --format hub_folder`: the folder that Keras loads by an address of the Hub, and the card in it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from kerasexp.export.hub_folder import UNPACKED
+
+
+def front_matter(card: Path) -> dict:
+    return yaml.safe_load(card.read_text().split("---")[1])
+
+
+@pytest.mark.slow
+def test_keras_loads_the_folder_of_a_run(cli, tiny_yaml):
+    import keras
+
+    run = Path(cli("run", tiny_yaml, "--set", "report.license=mit").last_line)
+    answer = cli("export", run, "--format", "hub_folder", "--output", "to_push")
+    folder = Path(answer.last_line)
+    assert answer.code == 0 and folder == Path("to_push") and "hf upload USER/NAME to_push" in answer.out
+    loaded = keras.saving.load_model(folder)  # what it does with an address, once the folder is downloaded
+    raw = keras.saving.load_model(run / "checkpoint" / "model_raw.keras")
+    images = np.random.default_rng(0).integers(0, 256, (3, 60, 80, 3), np.uint8)
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), raw.predict(images, verbose=0))
+    found = front_matter(folder / "README.md")
+    assert (found["license"], found["library_name"]) == ("mit", "keras")
+    result = found["model-index"][0]["results"][0]
+    assert result["task"]["type"] == "image-classification" and result["dataset"]["type"] == "image_folder"
+    assert {metric["type"] for metric in result["metrics"]} == {"accuracy", "f1"}
+    assert cli("predict", folder, "images").out == cli("predict", run, "images").out
+
+
+def test_a_checkpoint_without_a_card_gets_one_to_fill_in(cli):
+    answer = cli("export", "part2_pretrained", "--format", "hub_folder")
+    folder = Path(answer.last_line)
+    assert answer.code == 0 and folder == Path("part2_pretrained_hub")
+    assert all((folder / name).is_file() for name in (*UNPACKED, "classes.json", "model.keras"))
+    assert (folder / "README.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--quantize", "int8"], "--quantize: is not for hub_folder"),
+        (["--input", "model"], "--input: is not for hub_folder"),
+        (["--output", "absent/x"], "no such folder"),
+        (["--output", "images"], "exists already"),
+    ],
+)
+def test_what_does_not_fit_is_refused(cli, tiny_yaml, options, message):
+    answer = cli("export", "part2_pretrained", "--format", "hub_folder", *options)
+    assert answer.code == 2 and message in answer.err
+
+
+def test_a_near_name_is_suggested(cli):
+    answer = cli("export", "part2_pretrained", "--format", "hubfolder")
+    assert answer.code == 2 and "did you mean 'hub_folder'?" in answer.err
