@@ -18,7 +18,7 @@ from timing import parser, report_row, take_turns
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.data.prepared_data import PreparedData, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,8 +94,8 @@ def make_ours(experiment, data: PreparedData):
     def epoch() -> float:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDirectory.create("benchmark", Path(folder))
-            model = build_model(experiment, data, None, Console(quiet=True))
-            rows = fit(model, data, experiment, run, Console(quiet=True)).history
+            model = build_model(experiment, data, None, QuietConsole())
+            rows = fit(model, data, experiment, run, QuietConsole()).history
         return (rows[-1]["seconds"] - rows[0]["seconds"]) / (EPOCHS - 1)
 
     return epoch

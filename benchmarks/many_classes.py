@@ -77,7 +77,7 @@ def measure(name: str) -> dict[str, float]:
 
     import_tensorflow()
     from kerasexp.config import load_experiment
-    from kerasexp.console import Console
+    from kerasexp.console import QuietConsole
     from kerasexp.runs import page, run_metrics
     from kerasexp.runs.run import run_experiment
     from kerasexp.runs.run_request import RunRequest
@@ -113,7 +113,7 @@ def measure(name: str) -> dict[str, float]:
         np.savez(f"{folder}/many.npz", **content)
         Path(folder, "many.yaml").write_text(EXPERIMENT)
         experiment = load_experiment(Path(folder, "many.yaml"))
-        run = run_experiment(RunRequest(experiment, Path(folder, "run")), Console(quiet=True))
+        run = run_experiment(RunRequest(experiment, Path(folder, "run")), QuietConsole())
         size = run.report.stat().st_size / 2**20
         if failed := run.read_manifest().get("not_drawn"):
             sys.exit(f"not drawn: {failed}")

@@ -16,7 +16,7 @@ from timing import Ratio, parser, report_row
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.data.prepared_data import prepare
 from kerasexp.runs.directory import RunDirectory
 
@@ -43,10 +43,10 @@ def main() -> None:
         saves.append(time.perf_counter() - begun)
 
     TrainingState._save = timed
-    model = build_model(experiment, data, None, Console(quiet=True))
+    model = build_model(experiment, data, None, QuietConsole())
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory.create(experiment.name, Path(folder) / "run")
-        fitted = fit(model, data, experiment, run, Console(quiet=True))
+        fitted = fit(model, data, experiment, run, QuietConsole())
         size = sum(path.stat().st_size for path in run.state.iterdir())
     ends = [row["seconds"] for row in fitted.history]
     epochs = [end - begin for begin, end in zip(ends, ends[1:], strict=False)]

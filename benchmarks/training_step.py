@@ -88,7 +88,7 @@ def with_run(steps: int, precision: str) -> float:
 
 def step_of_fit(experiment, data, precision: str) -> float:
     """Return the milliseconds of a step of `fit`, of an experiment of one epoch, with deterministic operations as in `run`."""
-    from kerasexp.console import Console
+    from kerasexp.console import QuietConsole
     from kerasexp.models import build_classifier
     from kerasexp.runs.directory import RunDirectory
     from kerasexp.training import fit
@@ -107,7 +107,7 @@ def step_of_fit(experiment, data, precision: str) -> float:
     classifier = build_classifier(experiment, data.class_names, data.train_counts)
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory.create("step", Path(folder) / "run")
-        fit.fit_by_gradients(classifier, data, experiment, run, Console(quiet=True))
+        fit.fit_by_gradients(classifier, data, experiment, run, QuietConsole())
     return of_a_step(ends)
 
 

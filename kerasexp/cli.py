@@ -26,6 +26,7 @@ from kerasexp.commands.schema import schema
 from kerasexp.commands.search import search
 from kerasexp.commands.show import show
 from kerasexp.commands.ui import ui
+from kerasexp.console import Failed, JsonConsole
 from kerasexp.errors import KerasexpError
 
 COMMANDS = {
@@ -47,6 +48,9 @@ COMMANDS = {
     "schema": schema,
     "doctor": doctor,
 }
+COMMANDS_FOR_PROGRAMS = ("run", "search", "reproduce")
+# Of click, which newer versions of Typer have inside.
+USAGE_ERROR = typer.BadParameter.__base__
 app = typer.Typer(
     name="kerasexp",
     invoke_without_command=True,
@@ -102,8 +106,27 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A file name may hold what the terminal cannot show.
         stream.reconfigure(errors="backslashreplace")
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS_FOR_PROGRAMS and "--json" in sys.argv:
+        sys.exit(_run_for_a_program())
     try:
         app(prog_name=PROGRAM if sys.argv[1:2] and sys.argv[1] in COMPLETION_OPTIONS else None)
     except KerasexpError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _run_for_a_program() -> int:
+    """Run a command with `--json`, and return its exit code; each error is an event, which a program reads, and a message."""
+    try:
+        return app(standalone_mode=False) or 0
+    except USAGE_ERROR as error:  # a wrong option
+        failed = Failed(error.format_message(), error.exit_code)
+        error.show()
+    except KerasexpError as error:
+        failed = Failed.of(error)
+        print(f"error: {error}", file=sys.stderr)
+    except Exception as error:
+        JsonConsole().show(Failed.of(error))
+        raise
+    JsonConsole().show(failed)
+    return failed.exit_code

@@ -96,7 +96,7 @@ def finished_runs(tmp_path_factory) -> Path:
     (another split).
     """
     from kerasexp.config import load_experiment
-    from kerasexp.console import Console
+    from kerasexp.console import QuietConsole
     from kerasexp.runs.run import run_experiment
     from kerasexp.runs.run_request import RunRequest
 
@@ -115,5 +115,5 @@ def finished_runs(tmp_path_factory) -> Path:
             ["name=elsewhere", "data.split_seed=7"],
         ):
             experiment = load_experiment(Path("tiny.yaml"), watched + overrides)
-            run_experiment(RunRequest(experiment), Console(quiet=True))
+            run_experiment(RunRequest(experiment), QuietConsole())
     return folder

@@ -8,7 +8,7 @@ import pytest
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import MobileNet as AnyMobileNet
 from kerasexp.config.model_section import PlainApplication
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
 from kerasexp.training.pretrained_weights import load_pretrained
@@ -17,7 +17,7 @@ ResNet50 = partial(PlainApplication, name="resnet50")
 EfficientNetB0 = partial(PlainApplication, name="efficientnet_b0")
 EfficientNetV2B0 = partial(PlainApplication, name="efficientnet_v2_b0")
 MobileNet, MobileNetV2 = partial(AnyMobileNet, name="mobilenet"), partial(AnyMobileNet, name="mobilenet_v2")
-QUIET = Console(quiet=True)
+QUIET = QuietConsole()
 HOW = Preprocessing(size=[32, 32], channels=3)
 
 

@@ -12,7 +12,7 @@ from kerasexp.config import Experiment, Search, Study
 from kerasexp.config.study_section import quickened
 from kerasexp.config.yaml_loading import MAPPING
 from kerasexp.config.yaml_paths import with_home
-from kerasexp.console import Console
+from kerasexp.console import Console, QuietConsole, standard_console
 from kerasexp.custom.trust import approve
 from kerasexp.errors import Interrupted, Problem, UserError, listing
 from kerasexp.runs.provenance import find_provenance, remember_provenance
@@ -75,7 +75,7 @@ def run(
     refuse_search(asked, name, "kerasexp.search")
     approve(asked, _file(experiment))
     try:
-        done = launch_run(asked, name, where, resume, jobs, quick, variants, Console(quiet=quiet))
+        done = launch_run(asked, name, where, resume, jobs, quick, variants, _console(quiet))
     except Interrupted as stop:
         how = "the same call" if isinstance(asked, Study) else "the same call with resume=True"
         raise Interrupted(stop.signal, f"; continue with {how}") from None
@@ -122,7 +122,14 @@ def search(
     asked = load(experiment, set=set)
     approve(asked, _file(experiment))
     try:
-        done = launch_search(asked, _name(experiment, asked), _path(run_dir), extend, jobs, Console(quiet=quiet))
+        done = launch_search(
+            asked,
+            _name(experiment, asked),
+            _path(run_dir),
+            extend,
+            jobs,
+            _console(quiet),
+        )
     except Interrupted as stop:
         raise Interrupted(stop.signal, "; continue with the same call") from None
     return SearchResult(done)
@@ -194,6 +201,10 @@ def launch_search(
     from kerasexp.search.run import run_search
 
     return run_search(asked, run_dir, extend, jobs, console)
+
+
+def _console(quiet: bool) -> Console:
+    return QuietConsole() if quiet else standard_console()
 
 
 def _check_jobs(jobs: int) -> None:

@@ -13,7 +13,7 @@ def check(experiment: ExperimentFile, overrides: Overrides = None, trust_code: T
     Example: python -m kerasexp check experiments/part1_scans.yaml
     """
     from kerasexp.config import Search, load
-    from kerasexp.console import Console
+    from kerasexp.console import standard_console
 
     resolved = load(experiment, overrides or ())
     from kerasexp.custom.trust import approve
@@ -25,9 +25,9 @@ def check(experiment: ExperimentFile, overrides: Overrides = None, trust_code: T
     if isinstance(resolved, Search):
         from kerasexp.search.check import check_corners
 
-        check_corners(resolved, Console())
+        check_corners(resolved, standard_console())
         print(f"{resolved.name}: no problem was found at the corners of the space")
     else:
         from kerasexp.runs.check import check_all
 
-        check_all(resolved, Console())
+        check_all(resolved, standard_console())

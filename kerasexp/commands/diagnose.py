@@ -45,7 +45,7 @@ def diagnose(
     Example: python -m kerasexp diagnose mnistTask3.zip
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.console import Console
+    from kerasexp.console import QuietConsole, standard_console
     from kerasexp.custom.trust import approve
     from kerasexp.saving.checkpoint import find_checkpoint
     from kerasexp.saving.checkpoint_code import approve_checkpoint
@@ -54,7 +54,8 @@ def diagnose(
     from kerasexp.diagnosis.diagnose import diagnose as diagnosed
     from kerasexp.diagnosis.diagnose import resolve_target
 
-    target, console = resolve_target(source, data_path, overrides or ()), Console(quiet=format is Format.json)
+    target = resolve_target(source, data_path, overrides or ())
+    console = QuietConsole() if format is Format.json else standard_console()
     if target.from_file:
         approve(target.experiment, Path(source), trust_code)
     if reference is not None:

@@ -62,14 +62,14 @@ def export(
     Example: python -m kerasexp export checkpoints/part1_scans --format litert --input 900x1200
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.console import Console
+    from kerasexp.console import standard_console
     from kerasexp.export.export_plan import HUB_FOLDER, ExportRequest, plan_export
 
     request = ExportRequest(checkpoint, format, output, images, input, quantize, tolerance, data, data_path)
     if format == HUB_FOLDER:
         from kerasexp.export.hub_folder import export_hub_folder
 
-        print(export_hub_folder(request, Console()))
+        print(export_hub_folder(request, standard_console()))
         return
     plan = plan_export(request)
     from kerasexp.saving.checkpoint_code import approve_checkpoint
@@ -78,4 +78,4 @@ def export(
     import_tensorflow()
     from kerasexp.export.exporter import export as exported
 
-    print(exported(plan, Console()))
+    print(exported(plan, standard_console()))

@@ -74,10 +74,10 @@ def new(
         print(copy_example(example, output))
         return
     from kerasexp.backend import import_tensorflow
-    from kerasexp.console import Console
+    from kerasexp.console import standard_console
 
     import_tensorflow()
     from kerasexp.data.new_experiment import write_new_experiment
     from kerasexp.training.imagenet_files import imagenet_origin
 
-    print(write_new_experiment(folder, output, Console(), label, weights.value, imagenet_origin))
+    print(write_new_experiment(folder, output, standard_console(), label, weights.value, imagenet_origin))

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from kerasexp.console import Console, command_line
-from kerasexp.errors import Interrupted
+from kerasexp.console import Console, JsonConsole, WarningConsole, command_line, standard_console
+from kerasexp.errors import Interrupted, Problem, UserError
 
 
 class Format(StrEnum):
@@ -137,6 +137,8 @@ TrustCode = Annotated[
         "--trust-code", help="Let code run that is not yours, after you have read it; remembered until it changes."
     ),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the last line, and warnings and errors on stderr.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: print one JSON object a line, and nothing else.")]
 A_CHECKPOINT = "A checkpoint folder, a run directory, a model.keras, or the name of a shipped checkpoint"
 CheckpointPath = Annotated[
     Path,
@@ -173,6 +175,17 @@ Tta = Annotated[
         help="Test-time augmentation: predict each image moved by a pixel or so, too, and mirrored if training did.",
     ),
 ]
+
+
+def chosen_console(quiet: bool, as_json: bool) -> Console:
+    """Return the console that the options ask for.
+
+    Raises:
+        UserError: for both options at once.
+    """
+    if quiet and as_json:
+        raise UserError(Problem("cannot be given together with --json; leave one of them out", key="--quiet"))
+    return JsonConsole() if as_json else WarningConsole() if quiet else standard_console()
 
 
 def announce_name(file: Path, name: str, console: Console) -> None:

@@ -34,7 +34,7 @@ def pack(
     """
     from kerasexp.backend import import_tensorflow
     from kerasexp.config import load_experiment
-    from kerasexp.console import Console
+    from kerasexp.console import standard_console
 
     resolved = load_experiment(experiment, overrides or ())
     from kerasexp.custom.trust import approve
@@ -44,4 +44,4 @@ def pack(
     from kerasexp.data.image_export import export_csv, export_images
 
     export = export_csv if format is PackFormat.csv else export_images
-    print(export(resolved, output, Console()))
+    print(export(resolved, output, standard_console()))

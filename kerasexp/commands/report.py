@@ -30,9 +30,9 @@ def report(
     Example: python -m kerasexp report runs/part1_digits
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.console import Console
+    from kerasexp.console import standard_console
 
     import_tensorflow()
     from kerasexp.runs.redraw_run import redraw
 
-    print(redraw(run, Console(), trust_code).path)
+    print(redraw(run, standard_console(), trust_code).path)

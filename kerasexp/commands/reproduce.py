@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import RunDir, TrustCode, with_homes
+from kerasexp.commands.options import AsJson, Quiet, RunDir, TrustCode, chosen_console, with_homes
 
 
 def reproduce(
@@ -24,18 +24,20 @@ def reproduce(
         bool, typer.Option("--check", help="Only show what differs now; nothing is run, and data are not read.")
     ] = False,
     trust_code: TrustCode = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ):
     """Run a run again, and say whether the metrics are the same.
 
     First it shows what differs from then: versions, packages, git commit, hardware, environment. Then the experiment of the
     run directory is run again, in a new directory, which is the last line printed. The exit code is 1 if a metric or a
-    prediction differs.
+    prediction differs. With --json, the last line is the event `finished`, of kind `reproduction`.
 
     Example: python -m kerasexp reproduce runs/part1_digits/1
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.console import Console
 
+    console = chosen_console(quiet, as_json)
     import_tensorflow()
     from kerasexp.runs.reproduction import changes_now, read_original
     from kerasexp.runs.reproduction import reproduce as run_again
@@ -43,14 +45,13 @@ def reproduce(
     original, manifest = read_original(run)
     changes = changes_now(original, manifest)
     for change in changes:
-        print(f"differs now: {change}")
+        console.line(f"differs now: {change}")
     if not changes:
-        print("nothing that was recorded differs now: versions, packages, git commit, hardware, environment")
+        console.line("nothing that was recorded differs now: versions, packages, git commit, hardware, environment")
     if check:
         return
-    done = run_again(run, run_dir, Console(), trust_code)
-    for line in done.lines():
-        print(line)
-    print(done.run.path)
+    done = run_again(run, run_dir, console, trust_code)
+    console.show(done.finished_event())
+    console.answer(done.run.path)
     if not done.is_same:
         raise typer.Exit(1)

@@ -7,13 +7,16 @@ from typing import Annotated, Optional
 import typer
 
 from kerasexp.commands.options import (
+    AsJson,
     ExperimentFile,
     Jobs,
     Overrides,
+    Quiet,
     RunDir,
     TrustCode,
     announce_name,
     changes,
+    chosen_console,
     interrupted,
     option,
 )
@@ -34,30 +37,35 @@ def run(
         typer.Option("--variant", metavar="NAME", help="Only this variant of a study; may be repeated."),
     ] = None,
     trust_code: TrustCode = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ):
     """Train, evaluate, plot and report.
 
-    The last line printed is the directory of the run or the study. Ctrl-C ends the step, saves, and prints the command that
-    continues.
+    The last line printed is the directory of the run or the study; with --json it is the event `finished`, with the directory
+    under `run`. Ctrl-C ends the step, saves, and prints the command that continues.
 
     Example: python -m kerasexp run experiments/part2_pretrained.yaml --set training.epochs=1
+
+    Example: python -m kerasexp run part1_digits --quiet
+
+    Example: python -m kerasexp run part1_digits --json
     """
     from kerasexp.api.launch_from_python import launch_run, refuse_search
     from kerasexp.config import Study, load
-    from kerasexp.console import Console, command_line
+    from kerasexp.console import command_line
 
+    console = chosen_console(quiet, as_json)
     overrides, variants = overrides or [], variants or []
     asked = load(experiment, overrides)
     refuse_search(asked, str(experiment), command_line("search", experiment, *changes(overrides)))
     from kerasexp.custom.trust import approve
 
     approve(asked, experiment, trust_code)
-    announce_name(experiment, asked.name, Console())
+    announce_name(experiment, asked.name, console)
     try:
-        done = launch_run(asked, str(experiment), run_dir, resume, jobs, quick, variants, Console())
-        if isinstance(asked, Study):
-            Console().line(done.table)
-        print(done.path)
+        done = launch_run(asked, str(experiment), run_dir, resume, jobs, quick, variants, console)
+        console.answer(done.path)
     except Interrupted as stop:
         how = ["--resume"]
         if isinstance(asked, Study):

@@ -29,7 +29,7 @@ def load_data(experiment: Experiment, console: Console, cache: DataCache | None 
     if problems := misfits(experiment, data):
         raise UserError(*problems)
     if sentence := absence(data):
-        console.line(sentence)
+        console.warning(sentence)
     return data
 
 
@@ -49,7 +49,7 @@ def prepare_data(experiment: Experiment, console: Console, cache: DataCache | No
 
 def _report(experiment: Experiment, data: PreparedData, console: Console) -> None:
     if data.stand_in:
-        console.line(f"STAND-IN: {data.stand_in}")
+        console.warning(f"STAND-IN: {data.stand_in}")
     counts = ", ".join(f"{len(split)} {name}" for name, split in data.splits.items())
     classes = len(data.class_names)
     several = ", several an image" if experiment.data.multi_label else ""

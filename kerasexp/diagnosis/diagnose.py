@@ -16,7 +16,7 @@ from kerasexp.config.data_section import FILE_SOURCES, Preprocessing, SourceName
 from kerasexp.config.experiment_catalog import named_experiment
 from kerasexp.config.shipped_files import shipped_folder
 from kerasexp.config.yaml_paths import find_file, is_there, places
-from kerasexp.console import Console
+from kerasexp.console import Console, QuietConsole
 from kerasexp.data.dataset_statistics import image_statistics, merge_statistics, summarize
 from kerasexp.data.file_accounting import fault_lines
 from kerasexp.data.new_recipes import suggest_preprocessing
@@ -218,7 +218,7 @@ def _load(target: Target, preprocessing: Preprocessing, console: Console) -> Pre
     with console.bar("decoding images", 1) as bar:
         data = prepare(section, bar.progress, hold_out_missing=target.from_file)
     if data.stand_in:
-        console.line(f"STAND-IN: {data.stand_in}")
+        console.warning(f"STAND-IN: {data.stand_in}")
     for line in (*data.notes, *fault_lines(data.faults)):
         console.line(line)
     return data
@@ -237,7 +237,7 @@ def _assess_with_reference(
 ) -> list[LabelAssessment]:
     """Assess train and test with a checkpoint, on images with its preprocessing."""
     console.line(f"predicting the images with {name}")
-    splits = _load(target, checkpoint.preprocessing, Console(quiet=True)).splits
+    splits = _load(target, checkpoint.preprocessing, QuietConsole()).splits
     assessed = {name: split for name, split in splits.items() if name != "val"}
     most = min(MAX_IMAGES, most_images(len(checkpoint.class_names)))
     positions = {name: stratified_sample(split.labels, most, seed) for name, split in assessed.items()}
@@ -275,7 +275,7 @@ def _assess_class_names(
     for path in matching_checkpoints(data.class_names, [Path("checkpoints"), shipped_folder("checkpoints")]):
         checkpoint = load_checkpoint(path)
         console.line(f"testing with {path}, which has the same class names, whether they are permuted")
-        splits = _load(target, checkpoint.preprocessing, Console(quiet=True)).splits
+        splits = _load(target, checkpoint.preprocessing, QuietConsole()).splits
         sampled = stratified_sample(assessment.predictions.labels, MAX_FOR_NAMES, seed)
         positions = {"train": assessment.positions[sampled]}
         name = f"the checkpoint {path.name}"

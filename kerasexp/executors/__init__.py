@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -54,11 +54,12 @@ def make_executor(
     return ProcessPool(at_once) if at_once > 1 else ThisProcess()
 
 
-def run_all(tasks: list[Task], executor: Executor) -> Iterator[TaskResult]:
-    """Run all tasks, and yield the result of each when it ends."""
+def run_all(tasks: list[Task], executor: Executor, begin: Callable[[Task], None]) -> Iterator[TaskResult]:
+    """Run all tasks, and yield the result of each when it ends; `begin` is called with each that is about to start."""
     waiting, running = deque(tasks), 0
     while waiting or running:
         while waiting and executor.free_slots:
+            begin(waiting[0])
             executor.start(waiting.popleft())
             running += 1
         yield executor.wait_for_one()

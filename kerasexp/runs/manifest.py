@@ -10,7 +10,8 @@ from typing import Any
 
 from kerasexp.config import Experiment, load_experiment, resolved_yaml
 from kerasexp.config.code_keys import custom_parts
-from kerasexp.console import Console
+from kerasexp.config.experiment import classical_head
+from kerasexp.console import Console, Started
 from kerasexp.custom.code_copies import copied_code
 from kerasexp.custom.code_import import code_error
 from kerasexp.data.data_requirements import absence
@@ -105,6 +106,8 @@ def recorded(
         RunError, Interrupted: an expected failure of the block, in a user's words; a bug is raised unchanged.
     """
     with run.locked():
+        epochs = None if classical_head(experiment) is not None else experiment.training.epochs
+        console.show(Started("run", experiment.name, run.path, is_resumed, epochs))
         if is_resumed:
             _continue(run, manifest, experiment, console)
         copied = copied_code((part for _, part in custom_parts(experiment)), run.path)
@@ -138,7 +141,6 @@ def _continue(run: RunDirectory, manifest: dict[str, Any], experiment: Experimen
     manifest["resumed"] = [*before.get("resumed", []), now()]
     # The diff in the directory is that of the beginning.
     manifest["provenance"], manifest["resumed_by"] = before.get("provenance"), manifest["provenance"]
-    console.line(f"resuming {run.path}")
     epochs, planned = experiment.training.epochs, load_experiment(run.experiment).training.epochs
     schedule = experiment.training.schedule
     if epochs != planned:

@@ -82,7 +82,7 @@ def write_report(run: RunDirectory, results: Results, manifest: dict[str, Any], 
     if failures:
         manifest["not_drawn"] = as_json(failures)
     for failure in failures:
-        console.line(f"not drawn: {failure.name}: {failure.reason}")
+        console.warning(f"not drawn: {failure.name}: {failure.reason}")
     manifest["times"]["report_seconds"] = round(time.perf_counter() - start, 3)
 
 

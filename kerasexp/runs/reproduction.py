@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.config import load_experiment
-from kerasexp.console import Console
+from kerasexp.console import Console, Finished
 from kerasexp.custom.trust import approve
 from kerasexp.environment import hardware, versions
 from kerasexp.errors import Problem, UserError, listing
@@ -76,6 +76,18 @@ class Reproduction:
         else:
             yield f"the metrics are the same ({self.count} numbers), but predictions.csv differs"
         yield "what differs around it: " + ("; ".join(map(str, self.surroundings)) or "nothing that was recorded")
+
+    def finished_event(self) -> Finished:
+        """Return the event of the reproduction: whether all is the same, and what differs."""
+        report = self.run.report if self.run.report.is_file() else None
+        found = {
+            "is_same": self.is_same,
+            "same_predictions": self.same_predictions,
+            "differing": [asdict(change) for change in self.metrics],
+            "surroundings": [asdict(change) for change in self.surroundings],
+        }
+        name = self.run.read_manifest().get("name", self.run.path.name)
+        return Finished("reproduction", name, self.run.path, report, found, text="\n".join(self.lines()))
 
 
 def read_original(path: Path) -> tuple[RunDirectory, dict[str, Any]]:

@@ -28,7 +28,6 @@ def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDi
         if done is not None:
             console.line(f"starting from {done.path}, which has run before")
             return done
-        console.line(f"running {name} first, to start from it")
     if run_dir is not None and not run_dir.exists():
         same = next((path for path in request.earlier if is_finished(RunDirectory(path), identity)), None)
         if same is not None:

@@ -8,6 +8,7 @@ from kerasexp.custom.code_import import import_all
 from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.runs.directory import RunDirectory
+from kerasexp.runs.finished_event import finished_event
 from kerasexp.runs.identity import identify
 from kerasexp.runs.resume import find_run, is_finished
 from kerasexp.runs.run_request import RunRequest, Upstream
@@ -46,9 +47,13 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
 
     # 2. The upstream run, if there is one. This run may be finished already.
     upstream = run_upstream(experiment, console, request.resume)
+    if upstream is not None:
+        console.heading(experiment.name)
     identity = identify(experiment, data, upstream and upstream.key)
     found = find_run(request, identity, console)
     if found is not None and is_finished(found, identity):
+        if not request.is_upstream:
+            console.show(finished_event(found))
         return found
 
     from kerasexp.evaluation.custom_metrics import CustomMetrics
@@ -87,6 +92,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
 
         # 7. The report, which draws what is in the results and computes nothing.
         write_report(run, results, manifest, console)
+    console.show(finished_event(run))
     return run
 
 
@@ -97,6 +103,8 @@ def run_upstream(experiment: Experiment, console: Console, resume: bool) -> Upst
     """
     if experiment.init is None:
         return None
-    run = _run(RunRequest(experiment.init.experiment, resume=resume, is_upstream=True), console)
+    upstream = experiment.init.experiment
+    console.heading(f"{upstream.name}, which {experiment.name} starts from")
+    run = _run(RunRequest(upstream, resume=resume, is_upstream=True), console)
     manifest = run.read_manifest()
     return Upstream(run, manifest["key"], manifest.get("stand_ins", []))

@@ -67,7 +67,7 @@ def draw_unfinished(run: RunDirectory, console: Console) -> None:
         page = rendered(failures, lambda: render("unfinished.html", content), experiment.name, facts)
         write_text(run.report, page)
     for failure in failures:
-        console.line(f"not drawn: {failure.name}: {failure.reason}")
+        console.warning(f"not drawn: {failure.name}: {failure.reason}")
     console.line(
         f"unfinished: {done}; the page has the curves so far, and nothing of test; continue it with: {command}"
     )

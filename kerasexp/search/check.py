@@ -6,7 +6,7 @@ import json
 
 from kerasexp.config import Experiment, Search
 from kerasexp.config.search_section import corner_problems
-from kerasexp.console import Console
+from kerasexp.console import Console, QuietConsole
 from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import UserError
@@ -32,7 +32,7 @@ def check_corners(search: Search, console: Console) -> None:
             [experiment.data.model_dump(mode="json", exclude={"augmentation"}), experiment.training.batch_size]
         )
         if key not in prepared:
-            prepared[key] = load_data(experiment, console if not prepared else Console(quiet=True))
+            prepared[key] = load_data(experiment, console if not prepared else QuietConsole())
         if models < MAX_MODELS:
             models += 1
             build_classifier(experiment, prepared[key].class_names, prepared[key].train_counts)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kerasexp.config import Search, Study, resolved_yaml
 from kerasexp.config.study_section import with_seed
-from kerasexp.console import Console
+from kerasexp.console import Console, Finished, Started
 from kerasexp.errors import RunError
 from kerasexp.executors import make_executor
 from kerasexp.search.check import check_corners
@@ -65,6 +65,7 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         directory.write(search, {"status": "unfinished", **kept})
         write_text(directory.yaml, resolved_yaml(search))
         scheduler = TrialScheduler(search, directory, console)
+        console.show(Started("search", search.name, directory.path, bool(kept), jobs=scheduler.total))
         if (message := monitor_message(search)) is not None:
             console.line(message)
         try:
@@ -87,7 +88,9 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         confirmation = _confirm(search, scheduler, directory, jobs, console)
         scheduler.save("finished")
         write_search_page(directory, scheduler.results, confirmation)
-    return FinishedSearch(directory, scheduler.results, confirmation)
+    done = FinishedSearch(directory, scheduler.results, confirmation)
+    console.show(_finished_event(done))
+    return done
 
 
 def _confirm(
@@ -101,8 +104,13 @@ def _confirm(
     variants |= {"found": scheduler.experiments[best.id]}
     variants = {name: with_seed(experiment, seeds[0]) for name, experiment in variants.items()}
     study = Study(f"{search.name}_confirmed", variants, seeds, execution=search.execution)
-    console.line(f"training the winner again with seeds {', '.join(map(str, seeds))}")
+    console.heading(f"training the winner again with seeds {', '.join(map(str, seeds))}")
     directory.confirmation.mkdir(exist_ok=True)
-    confirmation = run_study(study, directory.confirmation / best.id, console, jobs)
-    console.line(confirmation.table)
-    return confirmation
+    return run_study(study, directory.confirmation / best.id, console, jobs)
+
+
+def _finished_event(done: FinishedSearch) -> Finished:
+    """Return the event of a finished search: its best trial."""
+    best, page, name = done.results.best, done.directory.page, done.results.search.settings.objective
+    metrics = {"trial": best.id, name: best.score, "values": best.values, "trials": len(done.results.trials)}
+    return Finished("search", done.results.search.name, done.path, page, metrics, text=f"report: {page}")

@@ -27,9 +27,10 @@ def trials_csv(results: SearchResults) -> str:
     return csv_text([*header, *domains, "parent", "cause"], rows)
 
 
-def trial_line(trial: Trial, results: SearchResults) -> str:
-    """Return a line about a trial that has just ended."""
-    begin = f"{len(results.trials):>4}  trial {trial.id}: "
+def trial_line(trial: Trial, results: SearchResults, total: int | None = None) -> str:
+    """Return a line about a trial that has just ended, and the best so far; `total` is the number of trials, if known."""
+    count = f"{len(results.trials):>4}" if total is None else f"{len(results.trials):>{len(str(total))}}/{total}"
+    begin = f"{count}  trial {trial.id}: "
     values, best = values_text(trial.values), results.best
     if trial.score is None:
         return f"{begin}{trial.status}: {trial.cause}; {values}"
@@ -37,7 +38,9 @@ def trial_line(trial: Trial, results: SearchResults) -> str:
         return f"{begin}the same experiment as trial {trial.parent}"
     scored = f"{results.search.settings.objective} {trial.score:.4f}, {counted(trial.epochs, 'epoch')}, {trial.seconds:.0f} s"
     # The values of the other trials are in trials.csv.
-    return f"{begin}{scored}; the best so far: {values}" if best is not None and best.id == trial.id else begin + scored
+    if best is None or best.id == trial.id:
+        return f"{begin}{scored}; the best so far: {values}"
+    return f"{begin}{scored}; best {best.score:.4f}, trial {best.id}"
 
 
 def best_lines(results: SearchResults) -> Iterator[str]:

@@ -7,9 +7,10 @@ from collections import deque
 
 from kerasexp.config import Experiment, Search
 from kerasexp.config.search_section import OBJECTIVES
-from kerasexp.console import Console
+from kerasexp.console import Console, JobEnded, JobTable
 from kerasexp.errors import RunError
 from kerasexp.executors import Executor
+from kerasexp.executors.job_position import JobPosition
 from kerasexp.executors.tasks import Failure, Task
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.proposals import Proposal, Proposals
@@ -65,6 +66,7 @@ class TrialScheduler:
     Attributes:
         experiments: of all trials that have started, by id.
         results: of all trials that have ended.
+        total: how many trials there are at most; None if only time or epochs limit them.
     """
 
     def __init__(self, search: Search, directory: SearchDirectory, console: Console):
@@ -74,6 +76,7 @@ class TrialScheduler:
         before = directory.read()
         self._start_time = time.monotonic() - before.get("seconds", 0.0)
         self._running: dict[str, Proposal] = {}
+        self.total = None if (most := max_trials(search)) >= UNLIMITED else most
         self.experiments: dict[str, Experiment] = {}
         self.results = SearchResults(search, OBJECTIVES[search.settings.objective])
         saved = {trial["id"]: Trial(**trial) for trial in before.get("trials", [])}
@@ -86,20 +89,20 @@ class TrialScheduler:
 
     def run(self, executor: Executor) -> None:
         """Run trials until the budget is spent."""
-        total = max_trials(self._search)
-        with self._console.bar(self._search.name, total if total < UNLIMITED else None) as bar:
+        with self._console.jobs(self._search.name, self.total) as table:
+            table.skip(len(self.results.trials))
             while True:
                 while executor.free_slots and (proposal := self._next_proposal()) is not None:
-                    self._start(proposal, executor)
+                    self._start(proposal, executor, table)
                 if not self._running:
                     break
                 result = executor.wait_for_one()
+                table.end(f"trial {result.task.name}")
                 self._end(self._read(self._running.pop(result.task.name), result.failure))
-                bar.advance(len(self.results.trials))
                 self.save()
                 self._stop_if_all_failed()
-        if not self._is_spent() and total < UNLIMITED:
-            self._console.line(f"{len(self._proposals)} of {total} trials: {exhaustion(self._search)}")
+        if not self._is_spent() and self.total is not None:
+            self._console.line(f"{len(self._proposals)} of {self.total} trials: {exhaustion(self._search)}")
 
     def save(self, status: str = "unfinished") -> None:
         """Write the results of all trials so far."""
@@ -127,17 +130,19 @@ class TrialScheduler:
             or (settings.max_minutes is not None and minutes >= settings.max_minutes)
         )
 
-    def _start(self, proposal: Proposal, executor: Executor) -> None:
+    def _start(self, proposal: Proposal, executor: Executor, table: JobTable) -> None:
         experiment = self._experiment(proposal)
         repeated = self._repeated(proposal, experiment)
         self.experiments[proposal.id] = experiment
         if repeated is not None:
+            table.skip(1)
             self._end(repeated)
             return
         run = self._directory.run(proposal.id)
         parent = None if proposal.parent is None else self._directory.run(proposal.parent).path
         self._running[proposal.id] = proposal
         log = run.path.with_suffix(".log")
+        table.start(f"trial {proposal.id}", JobPosition(run.path))
         executor.start(Task(proposal.id, experiment.seed, experiment, run.path, log, trial=True, parent=parent))
 
     def _repeated(self, proposal: Proposal, experiment: Experiment) -> Trial | None:
@@ -158,7 +163,25 @@ class TrialScheduler:
         write_hparams(self._directory.tensorboard / trial.id, trial, self.results)
         if self._search.settings.algorithm != "hyperband":  # which may continue any of them
             self.drop_weights()
-        self._console.line(trial_line(trial, self.results))
+        self._console.show(self._job_ended(trial))
+
+    def _job_ended(self, trial: Trial) -> JobEnded:
+        results, best, objective = self.results, self.results.best, self._search.settings.objective
+        metrics = {objective: trial.score, "epochs": trial.epochs, "train_seconds": trial.seconds}
+        return JobEnded(
+            "search",
+            trial.id,
+            self.experiments[trial.id].seed,
+            self._directory.run(trial.id).path,
+            trial.status,
+            len(results.trials),
+            self.total,
+            metrics,
+            {} if best is None else {"trial": best.id, objective: best.score, "values": best.values},
+            trial.values,
+            trial.cause,
+            text=trial_line(trial, results, self.total),
+        )
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self._start_time, 3)

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from kerasexp.config import Experiment, Study, resolved_yaml
 from kerasexp.config.study_section import folder_of
-from kerasexp.console import Console
+from kerasexp.console import Console, Finished, JobEnded, Started
+from kerasexp.console.shown_words import duration_text
 from kerasexp.custom.trust import code_of
 from kerasexp.errors import KerasexpError, Problem, RunError, UserError, closest, listing
 from kerasexp.executors import Executor, make_executor, run_all
+from kerasexp.executors.job_position import JobPosition
 from kerasexp.executors.tasks import Task, TaskResult
 from kerasexp.runs.finished_run import FinishedRun, read_finished
 from kerasexp.studies.directory import StudyDirectory
 from kerasexp.studies.results import RunOutcome, StudyResults, gather_results
-from kerasexp.studies.table import markdown
+from kerasexp.studies.table import markdown, with_spread
 from kerasexp.training.interruption import interruption_as_error
 
 
@@ -75,9 +77,10 @@ def run_study(
     directory = StudyDirectory.find_or_create(study.name, key, run_dir)
     progress = _StudyProgress(study, directory, only)
     with directory.locked(), interruption_as_error():
+        console.show(Started("study", study.name, directory.path, directory.table.exists(), jobs=count))
         directory.write_experiment(text)
         if jobs > 1 or study.execution.executor == "ray":
-            _run_upstreams([task.experiment for task in progress.wanted], console)
+            _run_upstreams(study.name, [task.experiment for task in progress.wanted], console)
         try:
             with prepared_executor as executor:
                 progress.run(executor, console)
@@ -91,7 +94,9 @@ def run_study(
             f"{len(results.failed)} of {count} runs failed; the first is {first.variant}, seed {first.seed}: "
             f"{first.cause}. The results of the others are in {directory.path}"
         )
-    return FinishedStudy(directory, results)
+    done = FinishedStudy(directory, results)
+    console.show(_finished_event(done))
+    return done
 
 
 class _StudyProgress:
@@ -114,22 +119,44 @@ class _StudyProgress:
                     self._finished[task.name, task.seed] = read_finished(task.folder)
 
     def run(self, executor: Executor, console: Console) -> None:
-        """Make the wanted runs; save after each."""
-        with console.bar(self._study.name, len(self.wanted)) as bar:
-            for number, result in enumerate(run_all(self.wanted, executor), start=1):
+        """Make the wanted runs; save and report after each."""
+        with console.jobs(self._study.name, len(self.wanted)) as table:
+
+            def begin(task: Task) -> None:
+                table.start(_job_name(task), JobPosition(task.folder))
+
+            for number, result in enumerate(run_all(self.wanted, executor, begin), start=1):
                 place = result.task.name, result.task.seed
                 self._ended[place] = result
                 if result.failure is None:
                     self._finished[place] = read_finished(result.task.folder)
-                console.line(f"{number:>4}/{len(self.wanted)}  {_run_line(result, self._finished.get(place))}")
-                bar.advance(number)
-                self.save()
+                table.end(_job_name(result.task))
+                console.show(self._job_ended(result, number, self.save()))
 
     def save(self) -> StudyResults:
         """Write the table and the results so far, and return them."""
         results = gather_results(self._study, [self._outcome(task) for task in self._tasks], self._finished)
         self._directory.write_results(results.to_json(), markdown(results))
         return results
+
+    def _job_ended(self, result: TaskResult, number: int, results: StudyResults) -> JobEnded:
+        """Return the event of a run that has ended, with the mean of its variant so far."""
+        task, total, metrics, so_far = result.task, len(self.wanted), {}, {}
+        text = f"{number:>{len(str(total))}}/{total}  {_job_name(task)}: "
+        if result.failure is not None:
+            text += f"FAILED: {result.failure.cause}"
+        else:
+            variant = next(variant for variant in results.variants if variant.name == task.name)
+            metrics = {name: values[task.seed] for name, values in variant.by_seed.items() if task.seed in values}
+            so_far = {name: found.mean for name, found in variant.metrics.items()}
+            text += f"test accuracy {metrics['test_accuracy']:.4f}, {duration_text(metrics['train_seconds'])}"
+            if (seeds := len(variant.by_seed["test_accuracy"])) > 1:
+                text += f"; mean of {seeds} seeds {with_spread(variant.metrics['test_accuracy'])}"
+        cause = None if result.failure is None else result.failure.cause
+        status = "finished" if cause is None else "failed"
+        return JobEnded(
+            "study", task.name, task.seed, task.folder, status, number, total, metrics, so_far, cause=cause, text=text
+        )
 
     def _outcome(self, task: Task) -> RunOutcome:
         place, folder = (task.name, task.seed), task.folder.relative_to(self._directory.path).as_posix()
@@ -147,7 +174,7 @@ def _task(directory: StudyDirectory, variant: str, seed: int, experiment: Experi
     return Task(variant, seed, experiment, folder, folder.with_suffix(".log"), earlier)
 
 
-def _run_upstreams(experiments: list[Experiment], console: Console) -> None:
+def _run_upstreams(name: str, experiments: list[Experiment], console: Console) -> None:
     """Make the upstream runs one after the other; in parallel, each process would make its own."""
     from kerasexp.backend import import_tensorflow
 
@@ -165,10 +192,18 @@ def _run_upstreams(experiments: list[Experiment], console: Console) -> None:
             if error.exit_code > 2:  # asked to stop
                 raise
             # Each run that starts from it fails with this error.
+    if seen:
+        console.heading(name)
 
 
-def _run_line(result: TaskResult, run: FinishedRun | None) -> str:
-    name = f"{result.task.name}, seed {result.task.seed}"
-    if run is None:
-        return f"{name}: FAILED: {result.failure.cause}"
-    return f"{name}: test accuracy {run.metrics['test']['accuracy']:.4f} ({run.metrics['train_seconds']:.0f} s)"
+def _finished_event(done: FinishedStudy) -> Finished:
+    """Return the event of a finished study: its table, and the means of each variant over its seeds."""
+    metrics = {
+        variant.name: {name: found.mean for name, found in variant.metrics.items()} for variant in done.results.variants
+    }
+    page = done.directory.page
+    return Finished("study", done.results.study.name, done.path, page, metrics, text=f"\n{done.table}\nreport: {page}")
+
+
+def _job_name(task: Task) -> str:
+    return f"{task.name}, seed {task.seed}"

@@ -103,7 +103,7 @@ def fit_classical(
     fitted = _fit(candidates[best], features["train"], labels["train"], len(data.class_names))
     if np.max(getattr(fitted.estimator, "n_iter_", 0)) >= MAX_ITERATIONS:
         advice = f"a smaller {method.key} converges sooner"
-        console.line(f"head.{name} has not converged after {MAX_ITERATIONS} iterations; {advice}")
+        console.warning(f"head.{name} has not converged after {MAX_ITERATIONS} iterations; {advice}")
     classifier = with_logits(model, method.logits(tensor, fitted))
 
     # 3. Its probabilities for train and val, from the extracted features.

@@ -1,43 +1,71 @@
-"""Progress while training: a live bar on a terminal, a line per epoch elsewhere."""
+"""Progress while training: where each step is, and an event per epoch."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import keras
 
-from kerasexp.console import Bar, Console
+from kerasexp.console import Console, Event, TrainingLine
 from kerasexp.training.callbacks import History
 
 
-class EpochProgress(keras.callbacks.Callback):
-    """Show the running epoch as a bar, and each finished one as a line, with the learning rate of the history.
+@dataclass(frozen=True)
+class EpochEnded(Event):
+    """An epoch has been trained and validated.
 
-    Train in its `with` block, which removes the bar of an epoch that does not end.
+    Attributes:
+        run: the run directory.
+        epoch, epochs: its number, from 1, and all.
+        metrics: loss, accuracy and the like, of val with `val_` before the name.
+        learning_rate: of its last step.
     """
 
-    def __init__(self, console: Console, history: History, epochs: int, steps: int):
+    run: Path
+    epoch: int
+    epochs: int
+    metrics: dict[str, float]
+    learning_rate: float
+    event: ClassVar[str] = "epoch"
+
+    def to_json(self) -> dict[str, Any]:
+        found = super().to_json()
+        metrics, rate = found.pop("metrics"), found.pop("learning_rate")
+        return {**found, **metrics, "learning_rate": rate}
+
+    def __str__(self) -> str:
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in self.metrics.items())
+        return f"epoch {self.epoch}/{self.epochs}  {shown}  learning_rate {self.learning_rate:.2g}"
+
+
+class EpochProgress(keras.callbacks.Callback):
+    """Show each step on the line of a training, and each finished epoch as an event, with the learning rate of the history.
+
+    Args:
+        console: where epochs are shown.
+        line: where steps are shown, open during the training.
+        history: of the training.
+        run: the run directory.
+        epochs: of the training.
+    """
+
+    def __init__(self, console: Console, line: TrainingLine, history: History, run: Path, epochs: int):
         super().__init__()
-        self._console, self._history, self._epochs, self._steps = console, history, epochs, steps
-        self._open = ExitStack()
-        self._bar: Bar | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._open.close()
+        self._console, self._line, self._history, self._run, self._epochs = console, line, history, run, epochs
+        self._epoch = 1
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._bar = self._open.enter_context(self._console.bar(f"epoch {epoch + 1}/{self._epochs}", self._steps))
+        self._epoch = epoch + 1
 
     def on_train_batch_end(self, batch, logs=None):
-        self._bar.advance(batch + 1, f"loss {logs['loss']:.4f}  accuracy {logs['accuracy']:.4f}")
+        self._line.step(self._epoch, batch + 1, logs["loss"], logs["accuracy"])
+
+    def on_test_begin(self, logs=None):
+        self._line.validate()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._open.close()
+        metrics = {name: float(value) for name, value in logs.items() if name != "learning_rate"}
         rate = self._history.rows[-1]["learning_rate"]
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if name != "learning_rate")
-        self._console.line(f"epoch {epoch + 1}/{self._epochs}  {shown}  learning_rate {rate:.2g}")
+        self._console.show(EpochEnded(self._run, epoch + 1, self._epochs, metrics, rate))

@@ -92,9 +92,10 @@ def fit_by_gradients(
     clock = Clock()
     callbacks = _callbacks(model, optimizer, _Classifiers(classifier, part), val, training, steps, run, clock)
     train_as_one_device(model, optimizer)  # after the gradients are recorded: see hooks.py
-    progress = EpochProgress(console, callbacks.history, training.epochs, steps)
+    line = console.training(training.epochs, steps, training.batch_size)
+    progress = EpochProgress(console, line, callbacks.history, run.path, training.epochs)
     live = LiveProgress(run.progress, training.epochs, steps, training.batch_size)
-    with stop_requests() as stop, progress, live:
+    with stop_requests() as stop, line, live:
         # 3. The state of an earlier process, and the batches from there on, which follow from the seed.
         state = TrainingState(run.state, model, callbacks.in_order, callbacks.flow, clock, training, stop)
         state.restore(console)

@@ -98,7 +98,7 @@ class TrainingState(keras.callbacks.Callback):
                     arrays = {name: file[name] for name in file.files}
                 about = json.loads(arrays.pop("about").tobytes())
             except UNREADABLE as error:
-                console.line(f"{path}: skipped, it cannot be read: {error}")
+                console.warning(f"{path}: skipped, it cannot be read: {error}")
                 continue
             self._restore(path, arrays, about)
             break

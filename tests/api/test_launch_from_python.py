@@ -55,9 +55,11 @@ def test_a_run_is_that_of_the_command_line(cli, tiny_yaml, capsys):
 
 def test_ctrl_c_saves_the_state_and_resume_continues(images, stop_after_one_step, monkeypatch):
     before, shown = signal.getsignal(signal.SIGINT), []
-    monkeypatch.setattr("kerasexp.console.in_notebook", lambda: True)
-    monkeypatch.setattr("kerasexp.console.NotebookOutput.show", lambda output, bar, text: shown.append(text))
-    monkeypatch.setattr("kerasexp.console.NotebookOutput.add", lambda output, line: None)
+    monkeypatch.setattr("kerasexp.console.standard_console.in_notebook", lambda: True)
+    monkeypatch.setattr(
+        "kerasexp.console.notebook_console.NotebookOutput.show", lambda output, bar, text: shown.append(text)
+    )
+    monkeypatch.setattr("kerasexp.console.notebook_console.NotebookOutput.add", lambda output, line: None)
     with pytest.raises(kerasexp.Interrupted, match="^interrupted; continue with the same call with resume=True$"):
         kerasexp.run(TINY_KEYS)
     assert shown[-2].startswith("epoch 1/3  ") and shown[-1] is None

@@ -8,13 +8,13 @@ from folder_trees import images, write_folder, write_zip
 from tables import labelled, load
 
 from kerasexp.config import experiment_from
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.data.image_export import export_images
 from kerasexp.data.prepared_data import prepare
 from kerasexp.errors import UserError
 from kerasexp.evaluation.file_predictions import format_predictions, image_files
 
-QUIET = Console(quiet=True)
+QUIET = QuietConsole()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from kerasexp.config import load_experiment
-from kerasexp.console import Console
+from kerasexp.console import Console, QuietConsole
 from kerasexp.data.new_experiment import write_new_experiment
 from kerasexp.data.prepared_data import prepare
 from kerasexp.errors import UserError
 
-QUIET = Console(quiet=True)
+QUIET = QuietConsole()
 GENERATOR = np.random.default_rng(0)
 
 

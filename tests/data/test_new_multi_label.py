@@ -7,7 +7,7 @@ from folder_trees import images, write_folder
 from tables import write_csv_table
 
 from kerasexp.config import load_experiment
-from kerasexp.console import Console
+from kerasexp.console import Console, QuietConsole
 from kerasexp.data.label_sets import label_text
 from kerasexp.data.new_experiment import write_new_experiment
 from kerasexp.data.new_source import find_source
@@ -37,7 +37,7 @@ def flags(*more: str) -> list[list[str]]:
 
 def made(place: Path, label: str | None = None) -> tuple[PreparedData, str]:
     """Return the data of the experiment that `new` writes, and its text."""
-    output = write_new_experiment(place, Path("written.yaml"), Console(quiet=True), label)
+    output = write_new_experiment(place, Path("written.yaml"), QuietConsole(), label)
     return prepare(load_experiment(output).data), output.read_text()
 
 
@@ -134,7 +134,7 @@ def test_a_label_whose_images_cannot_be_read_is_refused():
     place = table(rows)
     Path("d", rows[1][0]).write_bytes(b"")
     with pytest.raises(UserError, match=r"labels without an image that can be read: bird \(0\)"):
-        write_new_experiment(place, None, Console(quiet=True))
+        write_new_experiment(place, None, QuietConsole())
 
 
 @pytest.mark.slow

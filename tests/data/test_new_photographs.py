@@ -11,13 +11,13 @@ from tables import write_csv_table
 from kerasexp.config import load, load_experiment
 from kerasexp.config.model_section import IMAGENET
 from kerasexp.config.shipped_files import PHOTO_WEIGHTS
-from kerasexp.console import Console
+from kerasexp.console import Console, QuietConsole
 from kerasexp.data.dataset_statistics import Survey
 from kerasexp.data.new_experiment import WEIGHTS, write_new_experiment
 from kerasexp.data.new_recipes import ENOUGH, RESIDUAL_BLOCKS, expected_better
 from kerasexp.errors import UserError
 
-QUIET = Console(quiet=True)
+QUIET = QuietConsole()
 BASELINE = Path("photos_scratch.yaml")
 
 

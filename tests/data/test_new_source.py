@@ -8,7 +8,7 @@ from folder_trees import images, write_folder, write_zip
 from tables import write_csv_table
 
 from kerasexp.config import load_experiment
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.data.new_experiment import write_new_experiment
 from kerasexp.data.new_source import find_source
 from kerasexp.data.prepared_data import PreparedData, prepare
@@ -24,7 +24,7 @@ def rows(content, prefix: str = "") -> list[list[str]]:
 
 def made(place: Path | str, label: str | None = None) -> tuple[PreparedData, str]:
     """Return the data of the experiment that `new` writes, and its text."""
-    output = write_new_experiment(Path(place), Path("written.yaml"), Console(quiet=True), label)
+    output = write_new_experiment(Path(place), Path("written.yaml"), QuietConsole(), label)
     text = output.read_text()
     output.unlink()
     Path("written.yaml").write_text(text)

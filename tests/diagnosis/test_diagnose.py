@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kerasexp.config import experiment_from, load_experiment
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.runs.run import run_experiment
 from kerasexp.runs.run_request import RunRequest
 
@@ -111,7 +111,7 @@ def trained(finished_runs, tmp_path_factory) -> Path:
         patch.chdir(folder)
         patch.setenv("KERASEXP_CACHE", str(folder / "cache"))
         experiment = load_experiment(Path("reference.yaml"), ["training.epochs=12"])
-        run_experiment(RunRequest(experiment, folder / "reference"), Console(quiet=True))
+        run_experiment(RunRequest(experiment, folder / "reference"), QuietConsole())
     return folder
 
 

@@ -102,7 +102,7 @@ def run(tmp_path_factory) -> Path:
     from tiny import TINY, draw_images
 
     from kerasexp.config import load_experiment
-    from kerasexp.console import Console
+    from kerasexp.console import QuietConsole
     from kerasexp.runs.run import run_experiment
     from kerasexp.runs.run_request import RunRequest
 
@@ -113,7 +113,7 @@ def run(tmp_path_factory) -> Path:
         patch.chdir(folder)
         patch.setenv("KERASEXP_CACHE", str(folder / "cache"))
         experiment = load_experiment(Path("tiny.yaml"), ["model.head.units=[800]", "training.epochs=4"])
-        return folder / run_experiment(RunRequest(experiment), Console(quiet=True)).path
+        return folder / run_experiment(RunRequest(experiment), QuietConsole()).path
 
 
 @pytest.mark.slow

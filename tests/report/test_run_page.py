@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kerasexp.config import load_experiment
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.runs.run_request import RunRequest
 
 # Most of these train a model or draw a whole page.
@@ -109,7 +109,7 @@ def test_samples_and_mistakes_are_as_many_as_asked_for(tiny_yaml, monkeypatch):
     shown = []
     monkeypatch.setattr("kerasexp.runs.page.write_report", lambda run, results, *rest: shown.append(results))
     experiment = load_experiment(tiny_yaml, ["report={samples: 2, mistakes: 3}", "training.epochs=1"])
-    run.run_experiment(RunRequest(experiment), Console(quiet=True))
+    run.run_experiment(RunRequest(experiment), QuietConsole())
     (results,) = shown
     correct = results.test.correct
     assert correct[results.samples].tolist() == [True] * min(2, correct.sum()) + [False] * min(2, (~correct).sum())

@@ -15,7 +15,7 @@ from sklearn import metrics as sk
 def finished(tmp_path_factory) -> Path:
     """A folder with `pairs.yaml` and a finished run of it in `run`, with all plots."""
     from kerasexp.config import load_experiment
-    from kerasexp.console import Console
+    from kerasexp.console import QuietConsole
     from kerasexp.runs.run import run_experiment
     from kerasexp.runs.run_request import RunRequest
 
@@ -25,7 +25,7 @@ def finished(tmp_path_factory) -> Path:
         patch.chdir(folder)
         patch.setenv("KERASEXP_CACHE", str(folder / "cache"))
         watched = ["training.validate_at=[0, 5]", "report.plots=true"]
-        run_experiment(RunRequest(load_experiment(path, watched), run_dir=Path("run")), Console(quiet=True))
+        run_experiment(RunRequest(load_experiment(path, watched), run_dir=Path("run")), QuietConsole())
     return folder
 
 

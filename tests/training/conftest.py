@@ -13,7 +13,7 @@ import pytest
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
 from kerasexp.config import load_experiment
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.data.prepared_data import prepare
 from kerasexp.models import build_model
 from kerasexp.runs.directory import RunDirectory
@@ -41,7 +41,7 @@ def train(tiny_yaml):
         make_deterministic()
         model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), experiment.name)
         run = run or RunDirectory.create(experiment.name, None)
-        return Trained(model, fit_by_gradients(model, data, experiment, run, Console(quiet=True)), run)
+        return Trained(model, fit_by_gradients(model, data, experiment, run, QuietConsole()), run)
 
     return trained
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from kerasexp.config import load_experiment
-from kerasexp.console import Console
+from kerasexp.console import Console, QuietConsole
 from kerasexp.data.prepared_data import prepare
 from kerasexp.models import build_classifier
 from kerasexp.runs.directory import RunDirectory
@@ -54,7 +54,7 @@ def test_the_saved_layers_predict_what_scikit_learn_predicts(plain_yaml, head, c
     data, run = prepare(experiment.data), RunDirectory.create("fitted", None)
     keras.utils.set_random_seed(0)
     model = build_classifier(experiment, data.class_names, data.train_counts)
-    fitted = fit_classical(model, data, experiment, run, Console(quiet=True))
+    fitted = fit_classical(model, data, experiment, run, QuietConsole())
     assert not fitted.cross_validation and fitted.kept == 1
 
     extractor = keras.Model(model.input, model.get_layer("logits").input)
@@ -86,13 +86,13 @@ def test_cross_validation_uses_train_only(plain_yaml, monkeypatch):
     data.splits["val"].labels[:] = 0
     keras.utils.set_random_seed(0)
     model = build_classifier(experiment, data.class_names, data.train_counts)
-    rows = fit_classical(model, data, experiment, run, Console(quiet=True)).cross_validation
+    rows = fit_classical(model, data, experiment, run, QuietConsole()).cross_validation
     assert [row["C"] for row in rows] == [0.000001, 0.1, 100]
     assert all(0 <= row["accuracy"] <= 1 and row["deviation"] >= 0 for row in rows)
     best = max(rows, key=lambda row: row["accuracy"])["C"]
 
     fixed = load_experiment(plain_yaml, [f"model.head={{svm: {{C: {best}}}}}"])
-    fit_classical(model, data, fixed, (other := RunDirectory.create("fitted", None)), Console(quiet=True))
+    fit_classical(model, data, fixed, (other := RunDirectory.create("fitted", None)), QuietConsole())
     one, another = (keras.models.load_model(r.model).get_layer("logits").get_weights() for r in (run, other))
     for a, b in zip(one, another, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -109,13 +109,13 @@ def test_features_are_extracted_once(plain_yaml, monkeypatch):
         return keras.Model(model.input, model.get_layer("logits").input, name="features")
 
     first = extractor(0)
-    found = extract_features(first, images, Console(quiet=True))
+    found = extract_features(first, images, QuietConsole())
     assert found.dtype == np.float32 and found.shape == (len(images), first.output.shape[-1])
     same, another = extractor(0), extractor(1)
     monkeypatch.setattr(same, "predict_on_batch", None)
-    np.testing.assert_array_equal(extract_features(same, images, Console(quiet=True)), found)
-    assert not np.array_equal(extract_features(another, images, Console(quiet=True)), found)
-    assert not np.array_equal(extract_features(first, images[::-1], Console(quiet=True)), found)
+    np.testing.assert_array_equal(extract_features(same, images, QuietConsole()), found)
+    assert not np.array_equal(extract_features(another, images, QuietConsole()), found)
+    assert not np.array_equal(extract_features(first, images[::-1], QuietConsole()), found)
 
 
 def test_damaged_features_are_extracted_again(plain_yaml, tmp_path):
@@ -124,10 +124,10 @@ def test_damaged_features_are_extracted_again(plain_yaml, tmp_path):
     model = build_classifier(experiment, data.class_names, data.train_counts)
     extractor = keras.Model(model.input, model.get_layer("logits").input, name="features")
     images = data.splits["val"].images
-    found = extract_features(extractor, images, Console(quiet=True))
+    found = extract_features(extractor, images, QuietConsole())
     (file,) = (tmp_path / "cache" / "features").glob("*.npy")
     file.write_bytes(file.read_bytes()[:-7])
-    np.testing.assert_array_equal(extract_features(extractor, images, Console(quiet=True)), found)
+    np.testing.assert_array_equal(extract_features(extractor, images, QuietConsole()), found)
     assert len(list(file.parent.iterdir())) == 1
 
 

@@ -11,13 +11,13 @@ import pytest
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import Cnn
 from kerasexp.config.shipped_files import PHOTO_WEIGHTS, find_weights, shipped_checkpoints
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.data.new_recipes import RESIDUAL_BLOCKS
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
 from kerasexp.training.pretrained_weights import load_pretrained
 
-QUIET = Console(quiet=True)
+QUIET = QuietConsole()
 HOW = Preprocessing(size=[16, 16], channels=3)
 BLOCKS = [{"filters": 4, "batch_norm": True, "pool": 2}, {"filters": 8}]
 

@@ -6,14 +6,14 @@ import pytest
 
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import ResNet18
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
 from kerasexp.training import hub_weights
 from kerasexp.training.pretrained_weights import load_pretrained
 
 MODEL = ResNet18(weights="imagenet")
-QUIET = Console(quiet=True)
+QUIET = QuietConsole()
 HOW = Preprocessing(size=[65, 96], channels=3)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config import experiment_from
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.data.prepared_data import prepare
 from kerasexp.environment import hardware, installed_version
 from kerasexp.runs.directory import RunDirectory
@@ -49,9 +49,9 @@ def test_the_same_numerics_version_gives_the_same_weights(tmp_path):
     """After a deliberate change of arithmetic raise NUMERICS_VERSION, and write the new digest into the golden file."""
     experiment = experiment_from(EXPERIMENT)
     data = prepare(experiment.data)
-    model = build_model(experiment, data, None, Console(quiet=True))
+    model = build_model(experiment, data, None, QuietConsole())
     run = RunDirectory.create("golden", tmp_path / "run")
-    fit(model, data, experiment, run, Console(quiet=True))
+    fit(model, data, experiment, run, QuietConsole())
     weights = keras.models.load_model(run.model).get_weights()
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(weight).tobytes() for weight in weights)).hexdigest()
     golden = json.loads(GOLDEN.read_text())

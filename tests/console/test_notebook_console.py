@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from kerasexp.console import Console, in_notebook, shown_path
+from kerasexp.console import Console, QuietConsole, in_notebook, shown_path
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def shown(monkeypatch) -> list[str]:
     ipython.get_ipython, of_display.display = lambda: SimpleNamespace(kernel=object()), display
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", of_display)
-    monkeypatch.setattr("kerasexp.console.REDRAW_SECONDS", 0)
+    monkeypatch.setattr("kerasexp.console.notebook_console.REDRAW_SECONDS", 0)
     return texts
 
 
@@ -55,7 +55,7 @@ def test_a_bar_without_a_total_counts(shown):
 
 
 def test_updates_are_rare(shown, monkeypatch):
-    monkeypatch.setattr("kerasexp.console.REDRAW_SECONDS", 60)
+    monkeypatch.setattr("kerasexp.console.notebook_console.REDRAW_SECONDS", 60)
     console = Console()
     console.line("begin")
     with console.bar("epoch", 1000) as bar:
@@ -66,7 +66,7 @@ def test_updates_are_rare(shown, monkeypatch):
 
 def test_a_quiet_console_and_one_of_a_file_show_nothing_there(shown, tmp_path):
     with (tmp_path / "log").open("w+") as file:
-        for console in (Console(quiet=True), Console(file)):
+        for console in (QuietConsole(), Console(file)):
             console.line("a line")
             with console.bar("bar", 3) as bar:
                 bar.advance(1)

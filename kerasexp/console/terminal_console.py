@@ -1,0 +1,64 @@
+"""A console for terminals: lines that stay, and below them live displays, which disappear at their end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console as Terminal
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from kerasexp.console.events import Event, Heading, Warned
+from kerasexp.console.plain_console import Bar, Console, JobTable, TrainingLine
+from kerasexp.console.terminal_displays import TerminalBar, TerminalJobs, TerminalTraining
+
+# A second. Drawing takes a millisecond or two, of which the training of a small network feels half.
+REDRAWS = 4
+STYLES: dict[type[Event], str] = {Heading: "bold", Warned: "yellow"}
+
+
+class TerminalConsole(Console):
+    """Prints events to a terminal above the live displays that are open.
+
+    Args:
+        terminal: Rich's.
+    """
+
+    def __init__(self, terminal: Terminal):
+        super().__init__()
+        self._terminal = terminal
+        self._displays: tuple[Any, ...] = ()
+        self._live: Live | None = None
+
+    def show(self, event: Event) -> None:
+        # Lines are broken between words; a word that is too long, such as a path, stays whole, so that it can be copied.
+        self._terminal.print(Text(str(event), style=STYLES.get(type(event), ""), overflow="ignore"))
+
+    def bar(self, title: str, total: int | None) -> Bar:
+        return TerminalBar(self, title, total)
+
+    def training(self, epochs: int, steps: int, batch_size: int) -> TrainingLine:
+        return TerminalTraining(self, epochs, steps, batch_size)
+
+    def jobs(self, title: str, total: int | None) -> JobTable:
+        return TerminalJobs(self, title, total)
+
+    def add(self, display: Any) -> None:
+        """Show a display below those that are open."""
+        self._displays = (*self._displays, display)
+        if self._live is None:
+            self._live = Live(
+                console=self._terminal,
+                refresh_per_second=REDRAWS,
+                transient=True,
+                get_renderable=lambda: Group(*self._displays),
+            )
+            self._live.start()
+
+    def remove(self, display: Any) -> None:
+        """Show a display no longer. With the last one, the cursor is where it was before the first."""
+        self._displays = tuple(other for other in self._displays if other is not display)
+        if not self._displays and self._live is not None:
+            live, self._live = self._live, None
+            live.stop()
