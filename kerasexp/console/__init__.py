@@ -1,6 +1,6 @@
 """What is shown while a command runs: events, and live displays where there is a terminal or a notebook."""
 
-from kerasexp.console.events import Event, Failed, Finished, Note, Started, Warned
+from kerasexp.console.events import Event, Failed, Finished, Heading, JobEnded, Note, Started, Warned
 from kerasexp.console.json_console import JsonConsole
 from kerasexp.console.plain_console import Bar, Console, JobTable, QuietConsole, TrainingLine, WarningConsole
 from kerasexp.console.position import Position
@@ -13,6 +13,8 @@ __all__ = [
     "Event",
     "Failed",
     "Finished",
+    "Heading",
+    "JobEnded",
     "JobTable",
     "JsonConsole",
     "Note",

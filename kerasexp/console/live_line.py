@@ -40,7 +40,9 @@ def live_line(parts: Sequence[Part], done: float, total: float | None, width: in
     width -= 1
     kept = fitted(parts, width)
     room = width - _width(kept) - GAP
-    cells: list[RenderableType] = [Text(part.text[:width], style=part.style, no_wrap=True) for part in kept]
+    cells: list[RenderableType] = [
+        Text(part.text[:width], style=part.style, no_wrap=True, overflow="crop") for part in kept
+    ]
     if room >= BAR_WIDTHS[0]:
         cells.insert(1, ProgressBar(total=total, completed=done, width=min(room, BAR_WIDTHS[1]), pulse=total is None))
     line = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from rich.console import Console as Terminal
@@ -32,8 +33,18 @@ class TerminalConsole(Console):
         self._live: Live | None = None
 
     def show(self, event: Event) -> None:
-        # Lines are broken between words; a word that is too long, such as a path, stays whole, so that it can be copied.
-        self._terminal.print(Text(str(event), style=STYLES.get(type(event), ""), overflow="ignore"))
+        text = "\n".join(self._wrapped(line) for line in str(event).split("\n"))
+        self._terminal.print(Text(text, style=STYLES.get(type(event), "")), soft_wrap=True)
+
+    def _wrapped(self, line: str) -> str:
+        """Break a line between words; a longer word, such as a path, stays whole, so that it can be copied."""
+        as_it_is = {
+            "replace_whitespace": False,
+            "expand_tabs": False,
+            "break_long_words": False,
+            "break_on_hyphens": False,
+        }
+        return textwrap.fill(line, self._terminal.width, **as_it_is)
 
     def bar(self, title: str, total: int | None) -> Bar:
         return TerminalBar(self, title, total)
@@ -55,6 +66,7 @@ class TerminalConsole(Console):
                 get_renderable=lambda: Group(*self._displays),
             )
             self._live.start()
+        self._live.refresh()
 
     def remove(self, display: Any) -> None:
         """Show a display no longer. With the last one, the cursor is where it was before the first."""

@@ -20,8 +20,8 @@ from kerasexp.console.shown_words import clock_text
 
 # Images a second are those of the last seconds; a job's position is asked for at most so often.
 RECENT_SECONDS, ASK_SECONDS = 10.0, 1.0
-# Share of the width that the names of jobs may take.
-NAME_SHARE = 0.4
+# Share of the width that the names of jobs may take, and characters at the end of a longer name that are shown.
+NAME_SHARE, NAME_END = 0.4, 7
 
 
 class Screen(Protocol):
@@ -170,20 +170,16 @@ class TerminalJobs(_Shown, JobTable):
     @staticmethod
     def _rows(running: dict[str, _Job], width: int) -> RenderableType:
         table = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
-        longest = max(map(len, running), default=0)
-        name_width = min(longest, max(round(width * NAME_SHARE), 10))
+        name_width = min(max(map(len, running), default=0), max(round(width * NAME_SHARE), 12))
         rows = [_cells(job.position()) for job in running.values()]
         # A column is shown in all rows or in none.
-        columns = (
-            [Part("x" * max(len(row[i].text) for row in rows), rows[0][i].rank) for i in range(len(COLUMNS))]
-            if rows
-            else []
-        )
-        kept = fitted(columns, width - name_width - 2 * GAP)
-        shown = [i for i, column in enumerate(columns) if any(column is part for part in kept)]
+        widest = [max(cells, key=lambda cell: len(cell.text)) for cells in zip(*rows, strict=True)]
+        ranks = {part.rank for part in fitted(widest, width - name_width - 2 * GAP)}
         for name, row in zip(running, rows, strict=True):
-            cells = [Text(row[i].text, style=row[i].style, no_wrap=True) for i in shown]
-            table.add_row(Text(f"  {name[:name_width]}", no_wrap=True), *cells)
+            cells = [
+                Text(cell.text, style=cell.style, no_wrap=True, overflow="crop") for cell in row if cell.rank in ranks
+            ]
+            table.add_row(Text(f"  {_cropped(name, name_width)}", no_wrap=True, overflow="crop"), *cells)
         return table
 
 
@@ -203,11 +199,13 @@ class _Job:
         return self._position
 
 
-# Of a row of the table, the columns after the name.
-COLUMNS = ("now", "loss", "accuracy", "speed", "left")
+def _cropped(name: str, width: int) -> str:
+    """Return a name without a part of its middle: variants differ at its beginning, seeds at its end."""
+    return name if len(name) <= width else f"{name[: width - NAME_END - 2]}..{name[-NAME_END:]}"
 
 
 def _cells(at: Position) -> list[Part]:
+    """Return the cells of a job's row, after its name."""
     place = f"{_epoch(at)}, {at.share:.0%}" if at.epoch and at.phase == "training" else at.phase
     return [
         Part(place, 5),

@@ -20,7 +20,7 @@ from kerasexp.executors.tasks import Task, TaskResult
 from kerasexp.runs.finished_run import FinishedRun, read_finished
 from kerasexp.studies.directory import StudyDirectory
 from kerasexp.studies.results import RunOutcome, StudyResults, gather_results
-from kerasexp.studies.table import markdown, with_spread
+from kerasexp.studies.table import markdown
 from kerasexp.training.interruption import interruption_as_error
 
 
@@ -151,7 +151,7 @@ class _StudyProgress:
             so_far = {name: found.mean for name, found in variant.metrics.items()}
             text += f"test accuracy {metrics['test_accuracy']:.4f}, {duration_text(metrics['train_seconds'])}"
             if (seeds := len(variant.by_seed["test_accuracy"])) > 1:
-                text += f"; mean of {seeds} seeds {with_spread(variant.metrics['test_accuracy'])}"
+                text += f"; mean of {seeds} seeds {variant.metrics['test_accuracy'].mean:.4f}"
         cause = None if result.failure is None else result.failure.cause
         status = "finished" if cause is None else "failed"
         return JobEnded(

@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from kerasexp.console import Console, QuietConsole, in_notebook, shown_path
+from kerasexp.console import Console, QuietConsole, in_notebook, shown_path, standard_console
 
 
 @pytest.fixture
@@ -29,17 +29,17 @@ def shown(monkeypatch) -> list[str]:
 
 
 def test_a_bar_is_below_the_lines_and_goes_away(shown, capsys):
-    console = Console()
+    console = standard_console()
     console.line("begin")
     with console.bar("epoch 1/2", 30) as bar:
-        bar.advance(10, "loss 0.5")
+        bar.advance(10)
         console.line("between")
         bar.advance(30)
     console.line("end")
     assert shown == [
         "begin",
-        f"begin\nepoch 1/2  {'█' * 10}{'░' * 20} 10/30  loss 0.5",
-        f"begin\nbetween\nepoch 1/2  {'█' * 10}{'░' * 20} 10/30  loss 0.5",
+        f"begin\nepoch 1/2  {'█' * 10}{'░' * 20} 10/30",
+        f"begin\nbetween\nepoch 1/2  {'█' * 10}{'░' * 20} 10/30",
         f"begin\nbetween\nepoch 1/2  {'█' * 30} 30/30",
         "begin\nbetween",
         "begin\nbetween\nend",
@@ -48,7 +48,7 @@ def test_a_bar_is_below_the_lines_and_goes_away(shown, capsys):
 
 
 def test_a_bar_without_a_total_counts(shown):
-    with Console().bar("decoding", None) as bar:
+    with standard_console().bar("decoding", None) as bar:
         bar.advance(2000)
         bar.progress(5, 10)
     assert shown == ["decoding  2,000", f"decoding  {'█' * 15}{'░' * 15} 5/10", ""]
@@ -56,7 +56,7 @@ def test_a_bar_without_a_total_counts(shown):
 
 def test_updates_are_rare(shown, monkeypatch):
     monkeypatch.setattr("kerasexp.console.notebook_console.REDRAW_SECONDS", 60)
-    console = Console()
+    console = standard_console()
     console.line("begin")
     with console.bar("epoch", 1000) as bar:
         for step in range(1000):
@@ -76,7 +76,7 @@ def test_a_quiet_console_and_one_of_a_file_show_nothing_there(shown, tmp_path):
 def test_without_a_kernel_lines_are_printed(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
     assert not in_notebook()
-    console = Console()
+    console = standard_console()
     console.line("a line")
     with console.bar("bar", 3) as bar:
         bar.advance(1)
