@@ -1,11 +1,11 @@
 """What is shown while a command runs: events, and live displays where there is a terminal or a notebook."""
 
+from kerasexp.console.console_choice import in_notebook, standard_console
 from kerasexp.console.events import Event, Failed, Finished, Heading, JobEnded, Note, Started, Warned
 from kerasexp.console.json_console import JsonConsole
 from kerasexp.console.plain_console import Bar, Console, JobTable, QuietConsole, TrainingLine, WarningConsole
 from kerasexp.console.position import Position
 from kerasexp.console.shown_words import command_line, shown_path
-from kerasexp.console.standard_console import in_notebook, standard_console
 
 __all__ = [
     "Bar",

@@ -55,7 +55,7 @@ def test_a_run_is_that_of_the_command_line(cli, tiny_yaml, capsys):
 
 def test_ctrl_c_saves_the_state_and_resume_continues(images, stop_after_one_step, monkeypatch):
     before, shown = signal.getsignal(signal.SIGINT), []
-    monkeypatch.setattr("kerasexp.console.standard_console.in_notebook", lambda: True)
+    monkeypatch.setattr("kerasexp.console.console_choice.in_notebook", lambda: True)
     monkeypatch.setattr(
         "kerasexp.console.notebook_console.NotebookOutput.show", lambda output, bar, text: shown.append(text)
     )

@@ -92,7 +92,7 @@ def test_a_limited_run_is_not_taken_for_the_whole_one(cli, tiny_yaml, time_of_st
     (tmp_path / "down.yaml").write_text("base: tiny.yaml\ninit: {experiment: tiny.yaml}\n")
     cli("run", tiny_yaml, *minutes(2))
     answer = cli("run", "down.yaml")
-    assert answer.code == 0 and "running tiny first" in answer.out
+    assert answer.code == 0 and "run directory: runs/tiny/2" in answer.out
 
 
 def test_hyperband_takes_no_limit(cli, tiny_yaml, tmp_path):

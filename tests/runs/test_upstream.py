@@ -20,10 +20,12 @@ def chain(tmp_path, tiny_yaml) -> Path:
 
 def test_the_upstream_runs_first_and_is_reused(cli, chain):
     first = cli("run", chain)
-    assert first.code == 0 and "running tiny first" in first.out
+    assert (
+        first.code == 0 and "tiny, which second starts from" in first.out and "run directory: runs/tiny/1" in first.out
+    )
     assert sorted(p.as_posix() for p in Path("runs").glob("*/*")) == ["runs/second/1", "runs/tiny/1"]
     second = cli("run", chain)
-    assert "starting from runs/tiny/1" in second.out and "running tiny" not in second.out
+    assert "starting from runs/tiny/1" in second.out and "run directory: runs/tiny" not in second.out
     manifest = json.loads(Path("runs/second/2/manifest.json").read_text())
     assert manifest["init"]["run"] == "runs/tiny/1"
     assert manifest["init"]["layers"] == ["block_1_conv_1", "block_1_conv_1_norm", "block_2_conv_1"]
@@ -42,7 +44,7 @@ def test_the_page_names_the_first_and_the_last_of_many_layers(cli, chain, tiny_y
 def test_a_changed_upstream_runs_again(cli, chain, tiny_yaml):
     cli("run", chain)
     tiny_yaml.write_text(tiny_yaml.read_text().replace("epochs: 3", "epochs: 2"))
-    assert "running tiny first" in cli("run", chain).out
+    assert "run directory: runs/tiny/2" in cli("run", chain).out
     assert Path("runs/tiny/2").is_dir()
 
 
@@ -51,7 +53,7 @@ def test_an_unfinished_upstream_is_not_used(cli, chain):
     cli("run", chain)
     manifest = Path("runs/tiny/1/manifest.json")
     manifest.write_text(manifest.read_text().replace('"finished"', '"running"'))
-    assert "running tiny first" in cli("run", chain).out
+    assert "run directory: runs/tiny/2" in cli("run", chain).out
 
 
 def test_frozen_layers_keep_the_upstream_weights(cli, chain):

@@ -215,7 +215,7 @@ def test_a_second_stage_unfreezes_more_of_the_first_ones_model(cli, tiny_yaml):
         "training: {epochs: 1, optimizer: {learning_rate: 0.001}, fine_tune: {unfreeze: 1, depth_decay: 0.5}}\n"
     )
     answer = cli("run", second)
-    assert answer.code == 0 and "running first first" in answer.out, answer.err
+    assert answer.code == 0 and "run directory: runs/first/1" in answer.out, answer.err
     before, after = (
         keras.models.load_model(Path("runs", name, "1", "checkpoint", "model.keras")) for name in ("first", "second")
     )
