@@ -5,20 +5,25 @@ Both train the network of part 2 in batches of 100 on the same images and valida
 training has three epochs; the first, in which TensorFlow builds its graphs, is not counted. Saving the state and the
 checkpoint takes some 0.2 s per epoch, whatever its length.
 
-    python benchmarks/epoch_overhead.py [--pairs 5] [--images 30000] [--write]
+With `--live`, both sides are ours: the live line of a terminal is compared with no display at all.
+
+    python benchmarks/epoch_overhead.py [--pairs 5] [--images 30000] [--live] [--write]
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from pathlib import Path
 
+import rich.console
 from timing import parser, report_row, take_turns
 
 from kerasexp.backend import import_tensorflow
 from kerasexp.config import load_experiment
-from kerasexp.console import QuietConsole
+from kerasexp.console import Console, QuietConsole
+from kerasexp.console.terminal_console import TerminalConsole
 from kerasexp.data.prepared_data import PreparedData, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +35,7 @@ EPOCHS = 3
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--images", type=int, default=30_000, help="of an epoch")
+    arguments.add_argument("--live", action="store_true", help="measure what the live line of a terminal costs")
     given = arguments.parse_args()
     import_tensorflow()
     import keras
@@ -43,6 +49,9 @@ def main() -> None:
     train = data.splits["train"].take(range(min(given.images, len(data.splits["train"]))))
     splits = {**data.splits, "train": train, "val": data.splits["val"].take(range(VALIDATION))}
     data = PreparedData(**{**vars(data), "splits": splits})
+    if given.live:
+        report_live(experiment, data, given)
+        return
     ratio = take_turns(make_ours(experiment, data), make_bare(experiment, data), given.pairs, name="bare fit")
     report_row(
         "an epoch of `run` / bare `model.fit`",
@@ -50,6 +59,22 @@ def main() -> None:
         ratio.median <= 1.02,
         "at most 1.02",
         "python benchmarks/epoch_overhead.py",
+        given.write,
+    )
+
+
+def report_live(experiment, data: PreparedData, given) -> None:
+    """Print how long an epoch takes with the live line, compared with no display."""
+    with open(os.devnull, "w") as nowhere:
+        terminal = TerminalConsole(rich.console.Console(file=nowhere, force_terminal=True, width=120))
+        shown, hidden = make_ours(experiment, data, terminal), make_ours(experiment, data)
+        ratio = take_turns(shown, hidden, given.pairs, name="no display")
+    report_row(
+        "an epoch of `run` with the live line / without",
+        f"{ratio}: {ratio.ours:.1f} s, without {ratio.theirs:.1f} s",
+        ratio.median <= 1.01,
+        "at most 1.01",
+        "python benchmarks/epoch_overhead.py --live",
         given.write,
     )
 
@@ -85,8 +110,8 @@ def make_bare(experiment, data: PreparedData):
     return epoch
 
 
-def make_ours(experiment, data: PreparedData):
-    """Return a function that trains as `run` does and returns the seconds of an epoch."""
+def make_ours(experiment, data: PreparedData, console: Console | None = None):
+    """Return a function that trains as `run` does and returns the seconds of an epoch; it shows nothing without a console."""
     from kerasexp.runs.directory import RunDirectory
     from kerasexp.training.fit import fit
     from kerasexp.training.initial_model import build_model
@@ -95,7 +120,7 @@ def make_ours(experiment, data: PreparedData):
         with tempfile.TemporaryDirectory() as folder:
             run = RunDirectory.create("benchmark", Path(folder))
             model = build_model(experiment, data, None, QuietConsole())
-            rows = fit(model, data, experiment, run, QuietConsole()).history
+            rows = fit(model, data, experiment, run, console or QuietConsole()).history
         return (rows[-1]["seconds"] - rows[0]["seconds"]) / (EPOCHS - 1)
 
     return epoch

@@ -31,6 +31,7 @@ def restored(monkeypatch):
     ("name", "small"),
     [
         ("epoch_overhead", ["--pairs", "1", "--images", "200"]),
+        ("epoch_overhead", ["--pairs", "1", "--images", "200", "--live"]),
         ("gradient_flow", ["--pairs", "1", "--steps", "2"]),
         ("resumable_state", ["--pairs", "1"]),
     ],

@@ -88,15 +88,8 @@ def test_a_bug_is_an_event_too(cli, tiny_yaml, monkeypatch, capsys):
 
 
 def test_a_failed_run_says_so_last(cli, tiny_yaml):
-    answer = cli(
-        "run",
-        tiny_yaml,
-        "--json",
-        "--set",
-        "training.optimizer={name: sgd, learning_rate: 100}",
-        "--set",
-        "training.epochs=20",
-    )
+    exploding = ["--set", "training.optimizer={name: sgd, learning_rate: 100}", "--set", "training.epochs=20"]
+    answer = cli("run", tiny_yaml, "--json", *exploding)
     assert answer.code == 1 and kinds(answer.out)[0] == "started" and kinds(answer.out)[-1] == "failed"
     assert "the loss is not finite" in events(answer.out)[-1]["cause"]
 
