@@ -159,7 +159,8 @@ class TerminalJobs(_Shown, JobTable):
             Part(f"{len(running)} running", 1),
             Part(_left(self.seconds_left()), 2),
         ]
-        head = live_line(parts, done, total, options.max_width)
+        begun = sum(job.position().share for job in running.values())
+        head = live_line(parts, done + begun, total, options.max_width)
         # One line less than the screen has, with the first one.
         most = max((options.height or terminal.height) - 3, 1)
         shown = dict(list(running.items())[:most])

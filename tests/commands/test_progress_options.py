@@ -106,18 +106,18 @@ def test_a_study_reports_each_run(cli, tiny_yaml, tmp_path):
     assert started["kind"] == finished["kind"] == "study" and started["jobs"] == 4
     assert [(job["job"], job["seed"], job["done"], job["total"]) for job in jobs] == [
         ("plain", 0, 1, 4),
-        ("plain", 1, 2, 4),
-        ("started", 0, 3, 4),
+        ("started", 0, 2, 4),
+        ("plain", 1, 3, 4),
         ("started", 1, 4, 4),
     ]
-    both = [job["metrics"]["test_accuracy"] for job in jobs[:2]]
-    assert jobs[1]["so_far"]["test_accuracy"] == pytest.approx(sum(both) / 2)
-    assert finished["metrics"]["plain"]["test_accuracy"] == jobs[1]["so_far"]["test_accuracy"]
+    both = [job["metrics"]["test_accuracy"] for job in jobs[::2]]
+    assert jobs[2]["so_far"]["test_accuracy"] == pytest.approx(sum(both) / 2)
+    assert finished["metrics"]["plain"]["test_accuracy"] == jobs[2]["so_far"]["test_accuracy"]
     lines = cli("run", "study.yaml").out.splitlines()
     assert [line.partition(",")[0] for line in lines if "/4  " in line] == [
         "1/4  plain",
-        "2/4  plain",
-        "3/4  started",
+        "2/4  started",
+        "3/4  plain",
         "4/4  started",
     ]
     assert lines[-2] == "report: runs/study/1/study.html" and lines[-1] == "runs/study/1"
