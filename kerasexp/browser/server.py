@@ -9,17 +9,22 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 import uvicorn
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from kerasexp import __version__
 from kerasexp.browser.access import COOKIE, FILE_POLICY, POLICY, Access, is_same_site
 from kerasexp.browser.comparison_page import comparison_page
+from kerasexp.browser.form_body import Fields, Form
+from kerasexp.browser.job_queue import JobQueue
+from kerasexp.browser.job_worker import JobWorker
+from kerasexp.browser.launch_pages import LaunchPages
 from kerasexp.browser.live_run import live_run
+from kerasexp.browser.queue_pages import QueuePages
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_list import OFFERED, ListRequest, list_runs
 from kerasexp.browser.run_page import run_page
@@ -30,25 +35,9 @@ from kerasexp.errors import KerasexpError, Problem, UserError
 from kerasexp.report.template_environment import FOLDER, template_environment
 from kerasexp.saving.saved_files import RunFiles
 
-# Of a form; notes have 2,000 characters, and a page has a hundred runs.
-LARGEST_FORM = 200_000
 # Pages that follow each other within this time see the same index.
 FRESH_SECONDS = 1.0
-STATIC = ("page.css", "browser.css", "browser.js", "live.js", "uplot.css", "uplot.js")
-Fields = dict[str, list[str]]
-
-
-async def read_form(request: Request) -> Fields:
-    """Return the fields of a form; FastAPI's own would need one more package."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_FORM:
-            raise HTTPException(413, "the form is too large")
-    return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
-
-
-Form = Annotated[Fields, Depends(read_form)]
+STATIC = ("page.css", "browser.css", "browser.js", "live.js", "launch.css", "launch.js", "uplot.css", "uplot.js")
 
 
 class BrowserServer:
@@ -77,6 +66,10 @@ class BrowserServer:
         self.app.post("/restore")(self.restore)
         self.app.post("/stop")(self.stop)
         self.app.post("/resume")(self.resume)
+        queue = JobQueue(self._index.root)
+        self.worker = JobWorker(queue)
+        for pages in (LaunchPages, QueuePages):
+            pages(queue, self.worker, self._page).add_to(self.app)
 
     def all_runs(self, request: Request) -> str:
         """Return the page of the table."""
@@ -234,6 +227,7 @@ def serve(folder: Path, access: Access, port: int, open_browser: bool) -> None:
         print(f"{address}\nCtrl-C ends it", flush=True)
         if open_browser:
             webbrowser.open(address)
+        server.worker.start()
         config = uvicorn.Config(server.app, log_level="warning", access_log=False, lifespan="off", server_header=False)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])

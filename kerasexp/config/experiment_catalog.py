@@ -97,10 +97,10 @@ def named_lines() -> Iterator[str]:
 def _lines(experiments: dict[str, Path], indent: str = "") -> Iterator[str]:
     width = max(map(len, experiments), default=0)
     for name, path in experiments.items():
-        yield f"{indent}{name:<{width}}  {_question(path)}".rstrip()
+        yield f"{indent}{name:<{width}}  {question_of(path)}".rstrip()
 
 
-def _question(path: Path) -> str:
+def question_of(path: Path) -> str:
     """Return the first line of an experiment's comment."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:

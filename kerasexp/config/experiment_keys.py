@@ -67,3 +67,14 @@ def _paths(section: type[BaseModel], prefix: str) -> Iterator[str]:
                 # An upstream experiment has its own file.
                 if is_section(inner) and path != "init.experiment":
                     yield from _paths(inner, f"{path}.0." if is_list else f"{path}.")
+
+
+@functools.cache
+def experiment_keys() -> frozenset[str]:
+    """Return the keys that the file of an experiment, a study or a search may have, without those within sections."""
+    from kerasexp.config.execution_section import ExecutionKeys
+    from kerasexp.config.experiment import Experiment
+    from kerasexp.config.study_section import StudyKeys
+
+    sections = (Experiment, StudyKeys, ExecutionKeys)
+    return frozenset({"base", "search", *(key for section in sections for key in section.model_fields)})

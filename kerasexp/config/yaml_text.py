@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,20 @@ _Dumper.add_implicit_resolver(*_FLOAT)
 def dump_yaml(content: Any) -> str:
     """Return `content` as YAML text, keys in the given order, lists of plain values on one line."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _LineDumper(_Dumper):
+    pass
+
+
+_LineDumper.add_representer(
+    list, lambda dumper, items: dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
+)
+
+
+def yaml_line(value: Any) -> str:
+    """Return a value as YAML on one line, as `--set` takes it."""
+    text = yaml.dump(
+        value, Dumper=_LineDumper, sort_keys=False, allow_unicode=True, width=math.inf, default_flow_style=True
+    )
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -81,6 +81,11 @@ def approve(asked: Experiment | Study | Search, file: Path | None, trust_code: b
     approve_parts(list(code_of(asked)), None if file is None else str(file), _own_folder(file), trust_code)
 
 
+def code_questions(asked: Experiment | Study | Search, file: Path) -> list[Problem]:
+    """Return what `approve` would refuse without `trust_code`; nothing is remembered."""
+    return _questions(list(code_of(asked)), str(file), _own_folder(file))
+
+
 def grant_own(asked: Experiment | Study | Search, file: Path) -> None:
     """Let the code run that is in the folder of an experiment's file, should it be run in this process; run nothing now."""
     folder = _own_folder(file)
@@ -96,12 +101,17 @@ def approve_parts(
 ) -> None:
     """As `approve`, for (dotted key, code) with messages that name a file or checkpoint; `folder` is the user's own."""
     parts = [(key, code) for key, code in parts if code.reference.registered is None]
-    own = [code for _, code in parts if trust_code or _is_within(code, folder)]
-    known = trusted_digests() | {code.digest for code in own}
-    problems = {code.digest: Problem(_question(code), named, key) for key, code in parts if code.digest not in known}
+    problems = [] if trust_code else _questions(parts, named, folder)
     if problems:
-        raise UserError(*problems.values())
-    remember(own)
+        raise UserError(*problems)
+    remember(code for _, code in parts if trust_code or _is_within(code, folder))
+
+
+def _questions(parts: list[tuple[str, CustomCode]], named: str | None, folder: Path | None) -> list[Problem]:
+    """Return a problem for each piece of code that is neither in the user's own folder nor known."""
+    known = trusted_digests() | {code.digest for _, code in parts if _is_within(code, folder)}
+    strange = ((key, code) for key, code in parts if code.reference.registered is None and code.digest not in known)
+    return list({code.digest: Problem(_question(code), named, key) for key, code in strange}.values())
 
 
 def _is_within(code: CustomCode, folder: Path | None) -> bool:

@@ -52,7 +52,8 @@ async function follow() {
 function replace(part, now) {
   const ticked = new Set([...part.querySelectorAll("input:checked")].map((box) => box.value));
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
-  const same = focused && (focused.value ? `input[value="${CSS.escape(focused.value)}"]` : `a[href="${CSS.escape(focused.getAttribute("href") ?? "")}"]`);
+  const held = (name) => `[${name}="${CSS.escape(focused.getAttribute(name) ?? "")}"]`;
+  const same = focused && focused.localName + (focused.localName === "a" ? held("href") : held("value") + (focused.formAction && focused.localName === "button" ? held("formaction") : ""));
   part.replaceChildren(...now.childNodes);
   for (const box of part.querySelectorAll("input[type=checkbox]")) box.checked = ticked.has(box.value);
   if (same) part.querySelector(same)?.focus();

@@ -1,0 +1,169 @@
+"""Runs the jobs of a queue, each in a process of its own that does not end with the server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from threading import Event, Lock, Thread
+
+from kerasexp.browser.job_queue import RUNNING, WAITING, Job, JobQueue, QueueContent
+from kerasexp.browser.run_entries import read_entry
+from kerasexp.browser.run_folders import find_folders
+from kerasexp.browser.run_index import status_now
+from kerasexp.environment import now
+from kerasexp.errors import KerasexpError, Problem, UserError
+from kerasexp.runs.directory import RunDirectory
+from kerasexp.storage import exclusive_lock, inherited_lock, is_locked
+
+# How often the processes are looked at, and whether another server has left the queue to this one.
+STEP_SECONDS, TAKE_OVER_SECONDS = 0.5, 3.0
+INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+# What a job was that ended unseen, by the status in its directory; any other has failed.
+ENDS = {"finished": "finished", "interrupted": "interrupted", "unfinished": "interrupted"}
+
+
+class JobWorker:
+    """Starts what waits in a queue, and sees how it ends. One server at a time does so for one queue.
+
+    Args:
+        queue: the queue.
+
+    Attributes:
+        is_paused: whether no job begins until the user says so, as after a restart of the server with jobs that wait.
+        is_elsewhere: whether another server runs the jobs.
+    """
+
+    def __init__(self, queue: JobQueue):
+        self._queue, self._wake, self._processes = queue, Event(), {}
+        self._stepping = Lock()
+        self.is_paused = bool(queue.read().with_status(WAITING))
+        self.is_elsewhere = False
+
+    def start(self) -> None:
+        """Work in a thread of this process until it ends."""
+        Thread(target=self._work, daemon=True, name="queue").start()
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    def _work(self) -> None:
+        while not self._queue.folder.is_dir():
+            self._sleep(TAKE_OVER_SECONDS)
+        while True:
+            try:
+                with exclusive_lock(self._queue.folder / "worker.lock"):
+                    self.is_elsewhere = False
+                    while True:
+                        with suppress(KerasexpError, OSError):  # a full disk now; perhaps not later
+                            self.step()
+                        self._sleep(STEP_SECONDS)
+            except BlockingIOError:
+                self.is_elsewhere = True
+            except OSError:
+                pass
+            self._sleep(TAKE_OVER_SECONDS)
+
+    def _sleep(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def step(self) -> None:
+        """Note which jobs have ended, and start as many as may run."""
+        with self._stepping:
+            content = self._queue.read()
+            if any(self._has_ended(job) for job in content.with_status(RUNNING)):
+                content = self._queue.change(self._without_ended)
+            while not self.is_paused and content.with_status(WAITING) and self._has_room(content):
+                content = self._queue.change(self._with_next)
+
+    def stop(self, number: int) -> None:
+        """Interrupt a running job, as Ctrl-C would: a training saves its state.
+
+        Raises:
+            UserError: it does not run, or this system cannot interrupt it.
+        """
+        job = self._queue.read().job(number)
+        # A number of a process that has ended may be that of another one; the lock is that of this job.
+        is_there = job.id in self._processes or is_locked(self._queue.lock(job))
+        if job.status != RUNNING or job.process is None or not is_there:
+            raise UserError(Problem("is not running now", f"job {number}"))
+        if os.name == "nt":
+            raise UserError(Problem("cannot be interrupted from here on Windows", f"job {number}"))
+        with suppress(ProcessLookupError):
+            os.killpg(job.process, signal.SIGINT)
+
+    def _has_room(self, content: QueueContent) -> bool:
+        return len(content.with_status(RUNNING)) < content.at_once
+
+    def _with_next(self, content: QueueContent) -> QueueContent:
+        """Start the first job that waits."""
+        waiting = content.with_status(WAITING)
+        if not waiting or not self._has_room(content):
+            return content
+        job = replace(waiting[0], started=now())
+        try:
+            started = self._started(job)
+        except (KerasexpError, OSError) as error:
+            self._queue.log(job).write_text(f"error: {error}\n", encoding="utf-8")
+            started = replace(job, status="failed", ended=now())
+        return content.changed(started)
+
+    def _started(self, job: Job) -> Job:
+        root = self._queue.root.resolve()
+        place = RunDirectory.create_place(job.name, None, root)
+        command = [sys.executable, "-m", "kerasexp", *job.arguments, "--run-dir", str(place)]
+        with self._queue.log(job).open("wb") as log, inherited_lock(self._queue.lock(job)) as inherited:
+            process = subprocess.Popen(
+                command,
+                cwd=job.folder,
+                # What is printed is in the log at once.
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=inherited,
+            )
+        self._processes[job.id] = process
+        return replace(job, status=RUNNING, place=place.relative_to(root).as_posix(), process=process.pid)
+
+    def _has_ended(self, job: Job) -> bool:
+        if job.id in self._processes:
+            return self._processes[job.id].poll() is not None
+        # It was started by an earlier server.
+        return not is_locked(self._queue.lock(job)) and self._status(job) != RUNNING
+
+    def _without_ended(self, content: QueueContent) -> QueueContent:
+        for job in content.with_status(RUNNING):
+            if self._has_ended(job):
+                content = content.changed(self._ended(job))
+        return content
+
+    def _ended(self, job: Job) -> Job:
+        process = self._processes.pop(job.id, None)
+        code = None if process is None else process.returncode
+        if code is None:
+            status = ENDS.get(self._status(job), "failed")
+        else:
+            status = "finished" if code == 0 else "interrupted" if code in INTERRUPTED else "failed"
+        with suppress(OSError):
+            self._queue.lock(job).unlink()
+        # A mistake of the user leaves the directory empty.
+        place = job.place
+        if place is not None and status == "failed":
+            with suppress(OSError):
+                (self._queue.root / place).rmdir()
+                place = None
+        return replace(job, status=status, code=code, place=place, ended=now(), process=None)
+
+    def _status(self, job: Job) -> str:
+        """Return the status that is written in the directory of a job."""
+        place = self._queue.root / str(job.place)
+        found = next(find_folders(place), None)
+        entry = read_entry(place, found) if found is not None and found.path == "." else None
+        return "unknown" if entry is None else status_now(place, entry.state)
