@@ -14,6 +14,7 @@ from kerasexp.browser.experiment_fields import ExperimentField, experiment_field
 from kerasexp.browser.launchable_files import LaunchableFile
 from kerasexp.config import Experiment, Search, Study, resolved_yaml
 from kerasexp.config import load as load_file
+from kerasexp.config.space_section import has_domains
 from kerasexp.config.yaml_loading import with_base
 from kerasexp.config.yaml_merging import apply_overrides
 from kerasexp.config.yaml_text import dump_yaml
@@ -64,8 +65,10 @@ class Draft:
 
     @property
     def kind(self) -> str:
-        """What it is: run, study or search; run if something is wrong."""
-        return "study" if isinstance(self.asked, Study) else "search" if isinstance(self.asked, Search) else "run"
+        """What it is: run, study or search."""
+        if isinstance(self.asked, Study):
+            return "study"
+        return "search" if isinstance(self.asked, Search) or has_domains(self.values) else "run"
 
     def fields(self) -> list[ExperimentField]:
         """Return the form; nothing if the file or a change cannot be read."""

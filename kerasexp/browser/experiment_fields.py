@@ -20,6 +20,7 @@ ABSENT = object()
 ON, OFF = "{}", "null"
 # A longer value has a field of several lines.
 LONGEST_LINE = 60
+DOMAINS = "a domain: {float: [0.0001, 0.01], sampling: log}, {int: [1, 8]}, {choice: [a, b]} or {bool: null}"
 # Kinds of a section in the domain that is offered: a search over many networks takes long.
 MOST_KINDS = 4
 # Upstream experiments have files of their own; bases are read before any key is set.
@@ -137,7 +138,7 @@ def _field(key: str, name: str, node: dict[str, Any], values: Any, in_file: Any)
         is_domain=is_domain(now),
     )
     if made.is_domain:
-        return replace(made, domain=made.value, allowed="a domain of a search")
+        return replace(made, control="long", domain=made.value, allowed=DOMAINS)
     sections = [] if key in PLAIN else [option for option in options if "properties" in option]
     if own := [each for each in sections if each.get("additionalProperties") is not True]:
         others = [option for option in options if "properties" not in option]
@@ -222,7 +223,7 @@ def _chosen(
 
 def _kind(made: ExperimentField, kinds: list[str], is_closed: bool) -> ExperimentField:
     """Return the field of the word that decides which keys a section has; if not closed, users' functions are allowed too."""
-    control = "choice" if is_closed and made.value in kinds else "text"
+    control = made.control if made.is_domain else "choice" if is_closed and made.value in kinds else "text"
     domain = made.domain if made.is_domain or not made.domain else yaml_line({"choice": kinds[:MOST_KINDS]})
     about = "Which one; its keys follow."
     allowed = ", ".join(kinds) + ("" if is_closed else "; a function of yours: my_file.py:function")

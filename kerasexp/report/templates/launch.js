@@ -13,8 +13,11 @@ function changes() {
 }
 const below = (key, section) => key.startsWith(`${section}.`);
 
+// Several lines begin on the line after the key, so that they keep their own indentation.
+const indented = (value) => (value.includes("\n") && !value.startsWith("\n") ? `\n${value}`.replaceAll("\n", "\n  ") : value);
+
 function write(map) {
-  form.elements.set.value = [...map].map(([key, value]) => `${key}=${value.replace(/\n(?![ \t])/g, "\n  ")}`).join("\n");
+  form.elements.set.value = [...map].map(([key, value]) => `${key}=${indented(value)}`).join("\n");
   refresh();
 }
 
@@ -65,7 +68,7 @@ function show(answer) {
   mark();
   showProblems(answer.problems);
   const count = answer.problems.length;
-  state.textContent = count ? `${count} ${count === 1 ? "error" : "errors"}` : `No error: a ${answer.kind}`;
+  state.textContent = count ? `${count} ${count === 1 ? "error" : "errors"}` : `Ready: a ${answer.kind}`;
   document.getElementById("add").disabled = count > 0;
   document.getElementById("check").disabled = count > 0;
   form.classList.toggle("wrong", count > 0);
@@ -75,7 +78,7 @@ function show(answer) {
   const yaml = document.getElementById("yaml"), note = document.getElementById("yaml-note");
   if (answer.yaml !== null) yaml.innerHTML = answer.yaml;
   yaml.classList.toggle("old", answer.yaml === null);
-  note.textContent = answer.yaml !== null ? "Lines with + and − differ from the file." : "It is shown when nothing is wrong; this is as it was before.";
+  note.textContent = answer.yaml !== null ? "Lines with + and - differ from the file." : "It is shown when nothing is wrong; this is as it was before.";
   const address = new URLSearchParams({ experiment: form.elements.experiment.value, set: form.elements.set.value });
   if (address.toString().length < 6000) history.replaceState(null, "", `/new?${address}`);
 }

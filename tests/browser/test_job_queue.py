@@ -1,0 +1,211 @@
+"""The queue: it is kept in a file, in an order, and its jobs run one after another in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kerasexp.browser import job_worker
+from kerasexp.browser.job_queue import JobQueue
+from kerasexp.browser.job_worker import JobWorker
+from kerasexp.browser.run_index import RunIndex
+from kerasexp.errors import UserError
+from kerasexp.storage import is_locked
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals and no locks that processes inherit")
+
+
+@pytest.fixture
+def queue() -> JobQueue:
+    Path("runs").mkdir()
+    return JobQueue(Path("runs"))
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """Let jobs run Python text in place of kerasexp; the text is the name of the experiment."""
+    original = subprocess.Popen
+
+    def start(command, **more):
+        return original([sys.executable, "-c", command[4]], **more)
+
+    monkeypatch.setattr(job_worker.subprocess, "Popen", start)
+
+
+def add(queue: JobQueue, program: str = "", name: str = "some"):
+    return queue.add(name, "run", program, (), ("run", program))
+
+
+def statuses(queue: JobQueue) -> list[str]:
+    return [job.status for job in queue.read().jobs]
+
+
+def run_all(queue: JobQueue, worker: JobWorker, until=("finished", "failed", "interrupted")) -> None:
+    deadline = time.monotonic() + 60
+    while not all(status in until for status in statuses(queue)):
+        assert time.monotonic() < deadline, statuses(queue)
+        worker.step()
+        time.sleep(0.02)
+
+
+def test_jobs_are_kept_in_their_order(queue):
+    first, second, third = (add(queue, name=name) for name in "abc")
+    assert [job.name for job in JobQueue(queue.root).read().jobs] == ["a", "b", "c"]
+    queue.move(third.id, up=True)
+    queue.move(first.id, up=True)
+    assert [job.name for job in queue.read().jobs] == ["a", "c", "b"]
+    queue.move(first.id, up=False)
+    assert [job.name for job in queue.read().jobs] == ["c", "a", "b"]
+    queue.remove([first.id])
+    assert [job.name for job in queue.read().jobs] == ["c", "b"]
+    with pytest.raises(UserError, match="no such job"):
+        queue.remove([first.id])
+    # A number is never that of another job.
+    queue.remove([second.id, third.id])
+    assert add(queue).id == third.id + 1
+
+
+def test_the_queue_is_no_run(queue):
+    add(queue)
+    index = RunIndex(queue.root)
+    index.refresh()
+    assert index.rows(["path"]) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"jobs": [{}], "at_once": 1, "next": 1}', '{"jobs": 3}'])
+def test_a_damaged_queue_is_an_empty_one(queue, text):
+    add(queue)
+    (queue.folder / "queue.json").write_text(text)
+    assert queue.read().jobs == ()
+    assert add(queue).id == 1
+
+
+def test_a_newer_version_may_have_more_keys(queue):
+    add(queue)
+    file = queue.folder / "queue.json"
+    content = json.loads(file.read_text())
+    content["jobs"][0]["priority"] = 3
+    file.write_text(json.dumps(content))
+    assert statuses(queue) == ["waiting"]
+
+
+def test_jobs_run_one_after_another_and_a_failure_stops_none(queue, programs):
+    note = "import sys, time, pathlib; pathlib.Path('order').open('a').write('{} '); time.sleep(0.2); {}"
+    add(queue, note.format("a", "print('that went wrong'); sys.exit(1)"))
+    add(queue, note.format("b", ""))
+    worker = JobWorker(queue)
+    worker.is_paused = False
+    worker.step()
+    assert statuses(queue) == ["running", "waiting"]
+    run_all(queue, worker)
+    assert Path("order").read_text() == "a b "
+    failed, finished = queue.read().jobs
+    assert (failed.status, failed.code, finished.status, finished.code) == ("failed", 1, "finished", 0)
+    assert queue.error_of(failed) == "that went wrong" and queue.error_of(finished) == ""
+    # The directory of a run that has not begun is not left behind.
+    assert failed.place is None and (queue.root / finished.place).is_dir()
+
+
+def test_several_run_at_once(queue, programs):
+    queue.set_at_once(2)
+    for _ in range(3):
+        add(queue, "import time; time.sleep(0.3)")
+    worker = JobWorker(queue)
+    worker.is_paused = False
+    worker.step()
+    assert statuses(queue) == ["running", "running", "waiting"]
+    assert len({job.place for job in queue.read().jobs}) == 3
+    run_all(queue, worker)
+    for count in (0, 17):
+        with pytest.raises(UserError, match="from 1 to 16"):
+            queue.set_at_once(count)
+
+
+def test_a_job_that_cannot_start_has_failed(queue, monkeypatch):
+    def fail(*command, **more):
+        raise FileNotFoundError(2, "no such program")
+
+    monkeypatch.setattr(job_worker.subprocess, "Popen", fail)
+    add(queue)
+    worker = JobWorker(queue)
+    worker.is_paused = False
+    worker.step()
+    (job,) = queue.read().jobs
+    assert job.status == "failed" and "no such program" in queue.error_of(job)
+
+
+def test_after_a_restart_nothing_begins_before_the_user_says_so(queue, programs):
+    add(queue)
+    worker = JobWorker(queue)
+    assert worker.is_paused
+    worker.step()
+    assert statuses(queue) == ["waiting"]
+    worker.is_paused = False
+    run_all(queue, worker)
+    assert statuses(queue) == ["finished"] and not JobWorker(queue).is_paused
+
+
+@POSIX
+def test_a_job_outlives_its_server(queue, programs):
+    manifest = "pathlib.Path('runs/some/1/manifest.json').write_text('{\"status\": \"finished\"}')"
+    add(queue, f"import pathlib, time; time.sleep(1); {manifest}")
+    first = JobWorker(queue)
+    first.is_paused = False
+    first.step()
+    # Another server knows the process by the lock that it has inherited.
+    second = JobWorker(queue)
+    second.step()
+    (job,) = queue.read().jobs
+    assert job.status == "running" and is_locked(queue.lock(job))
+    with pytest.raises(UserError, match="is running; stop it first"):
+        queue.remove([job.id])
+    first._processes[job.id].wait()
+    second.step()
+    (job,) = queue.read().jobs
+    assert (job.status, job.code, job.place) == ("finished", None, "some/1")
+
+
+@POSIX
+def test_a_job_whose_process_was_killed_unseen_has_failed(queue, programs):
+    add(queue, "import time; time.sleep(60)")
+    first = JobWorker(queue)
+    first.is_paused = False
+    first.step()
+    process = first._processes[queue.read().jobs[0].id]
+    process.kill()
+    process.wait()
+    JobWorker(queue).step()
+    assert statuses(queue) == ["failed"]
+
+
+@POSIX
+def test_a_running_job_is_interrupted_and_no_other_process(queue, programs):
+    listen = "signal.signal(signal.SIGINT, lambda *_: sys.exit(130)); print('on', flush=True)"
+    job = add(queue, f"import signal, sys, time; {listen}; time.sleep(60)")
+    worker = JobWorker(queue)
+    with pytest.raises(UserError, match="is not running now"):
+        worker.stop(job.id)
+    worker.is_paused = False
+    worker.step()
+    deadline = time.monotonic() + 30
+    while queue.log_text(job) != "on" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    # A server that has not started it stops it too.
+    JobWorker(queue).stop(job.id)
+    run_all(queue, worker)
+    assert statuses(queue) == ["interrupted"]
+    with pytest.raises(UserError, match="is not running now"):
+        worker.stop(job.id)
+
+
+def test_a_log_shows_the_last_state_of_a_line_and_its_end(queue):
+    job = add(queue)
+    assert queue.log_text(job) == ""
+    queue.log(job).write_bytes(b"epoch 1\r50 %\r100 %\nerror\xff\n")
+    assert queue.log_text(job) == "100 %\nerror\ufffd"
+    queue.log(job).write_bytes(b"x" * 300_000 + b"end")
+    assert queue.log_text(job).endswith("end") and len(queue.log_text(job)) == 200_000
