@@ -21,7 +21,10 @@ from kerasexp.storage import exclusive_lock, inherited_lock, is_locked
 
 # How often the processes are looked at, and whether another server has left the queue to this one.
 STEP_SECONDS, TAKE_OVER_SECONDS = 0.5, 3.0
-INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+# A server that was started in the background may ignore Ctrl-C, and so do its jobs.
+STOP = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
+# Exit codes of a command that was interrupted, and of a process that was before it could say so.
+INTERRUPTED = tuple(code for number in (signal.SIGINT, signal.SIGTERM) for code in (128 + number, -number))
 # What a job was that ended unseen, by the status in its directory; any other has failed.
 ENDS = {"finished": "finished", "interrupted": "interrupted", "unfinished": "interrupted"}
 
@@ -95,7 +98,8 @@ class JobWorker:
         if os.name == "nt":
             raise UserError(Problem("cannot be interrupted from here on Windows", f"job {number}"))
         with suppress(ProcessLookupError):
-            os.killpg(job.process, signal.SIGINT)
+            # A study or a search asks its own processes.
+            os.kill(job.process, STOP)
 
     def _has_room(self, content: QueueContent) -> bool:
         return len(content.with_status(RUNNING)) < content.at_once

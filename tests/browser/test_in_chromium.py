@@ -1,11 +1,8 @@
 """The pages of all runs in a real browser: no request to elsewhere, no console message, the keyboard, contrast, narrow screens."""
 
-import json
-import subprocess
-import sys
-
+import browser_pages
 import pytest
-from chromium import start_chromium
+from browser_pages import wait_until
 from many_runs import write_run, write_runs
 
 from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
@@ -19,30 +16,6 @@ pytestmark = [
 ]
 PORT = 8797
 SITE = f"http://127.0.0.1:{PORT}"
-# The contrast of each text with the background that it is on (WCAG 2): texts that have less than 4.5, large ones less than 3.
-LOW_CONTRAST = """
-const linear = (v) => v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
-const luminance = (color) => {
-  const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map(linear);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const background = (node) => {
-  for (; node; node = node.parentElement) {
-    const color = getComputedStyle(node).backgroundColor;
-    if (!/, 0\\)$/.test(color)) return color;
-  }
-  return "rgb(255, 255, 255)";
-};
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), low = [];
-while (walker.nextNode()) {
-  const node = walker.currentNode.parentElement;
-  if (!walker.currentNode.textContent.trim() || !node.offsetParent || node.closest(":disabled, script")) continue;
-  const [a, b] = [luminance(getComputedStyle(node).color), luminance(background(node))].sort((x, y) => y - x);
-  const least = parseFloat(getComputedStyle(node).fontSize) >= 24 ? 3 : 4.5;
-  if ((a + 0.05) / (b + 0.05) < least) low.push(walker.currentNode.textContent.trim());
-}
-return low;
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,31 +29,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory, folder):
-    command = [sys.executable, "-m", "kerasexp", "ui", str(folder), "--port", str(PORT)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    driver = start_chromium(tmp_path_factory.mktemp("browser"))
-    assert server.stdout.readline().startswith(SITE)
-    yield driver
-    driver.quit()
-    server.terminate()
-    server.wait()
+    with browser_pages.opened_pages(folder, PORT, tmp_path_factory.mktemp("browser")) as (driver, _):
+        yield driver
 
 
 def visit(browser, path: str, width: int = 1280, dark: bool = False) -> None:
     """Open a page, and assert that it is sound."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    media = {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)
-    browser.get(SITE + path)
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requests = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    assert [url for url in requests if not url.startswith(("data:", SITE))] == []
-    assert browser.get_log("browser") == []
-    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
-    assert browser.execute_script(LOW_CONTRAST) == []
+    browser_pages.visit(browser, SITE, path, width, dark)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -95,15 +50,6 @@ def test_pages_are_sound(browser, path, dark, width):
     # The page of a mistake has an error status, which the console names.
     browser.get(SITE + path)
     assert "tick a run first" in browser.page_source
-
-
-def wait_until(browser, condition) -> None:
-    """Wait until a condition holds: a key or a click returns before the page that it leads to is there."""
-    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    missing = (NoSuchElementException, StaleElementReferenceException)
-    WebDriverWait(browser, 30, poll_frequency=0.1, ignored_exceptions=missing).until(lambda _: condition())
 
 
 def test_rows_are_ticked_and_tagged_by_the_keyboard(browser, folder):

@@ -184,7 +184,7 @@ def test_a_job_whose_process_was_killed_unseen_has_failed(queue, programs):
 
 @POSIX
 def test_a_running_job_is_interrupted_and_no_other_process(queue, programs):
-    listen = "signal.signal(signal.SIGINT, lambda *_: sys.exit(130)); print('on', flush=True)"
+    listen = f"signal.signal({int(job_worker.STOP)}, lambda *_: sys.exit(130)); print('on', flush=True)"
     job = add(queue, f"import signal, sys, time; {listen}; time.sleep(60)")
     worker = JobWorker(queue)
     with pytest.raises(UserError, match="is not running now"):

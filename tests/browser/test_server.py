@@ -97,6 +97,8 @@ def test_the_list_has_pages(folder):
 def test_the_page_of_a_run(client):
     page = client.get("/run/name_0/1").text
     assert "seconds of training" in page and "60.5" in page and 'href="/files/name_0/1/report.html"' in page
+    again = html.unescape(re.search(r'href="(/new[^"]*)"', page.partition("<main>")[2])[1])
+    assert 'id="key-training.epochs"' in client.get(again).text
     answer = client.get("/run/nowhere")
     assert answer.status_code == 400 and "it may have been deleted meanwhile" in answer.text
 

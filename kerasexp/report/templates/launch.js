@@ -43,16 +43,18 @@ function refresh(wait = WAIT) {
 }
 
 async function ask() {
-  const number = ++asked;
-  const body = new URLSearchParams(new FormData(form));
+  const number = ++asked, body = new URLSearchParams(new FormData(form));
+  const sent = form.elements.set.value;
   body.set("shape", form.dataset.shape);
+  let found = null;
   try {
     const answer = await fetch("/new/draft", { method: "POST", body });
-    const page = answer.ok ? await answer.json() : null;
-    if (number === asked) show(page);
+    if (answer.ok) found = await answer.json();
   } catch {
-    if (number === asked) show(null);
+    // The server does not answer.
   }
+  // What has changed meanwhile is asked about next; this answer would undo it in the form.
+  if (number === asked && form.elements.set.value === sent) show(found);
 }
 
 function show(answer) {
@@ -201,13 +203,16 @@ function start() {
   document.getElementById("show").hidden = true;
   document.getElementById("as-text").open = false;
   const keys = document.getElementById("keys");
-  keys.addEventListener("input", ({ target }) => {
+  const written = ({ target }) => {
     const { of: key, file } = target.dataset;
     if (key === undefined) return;
     const last = key.slice(key.lastIndexOf(".") + 1);
     if (["name", "kind", "source"].includes(last) && key.includes(".")) kindOf = key.slice(0, key.lastIndexOf("."));
     set(key, target.value === file ? null : target.value, target.localName === "select" && ["null", "{}"].includes(target.value));
-  });
+  };
+  keys.addEventListener("input", written);
+  // Some programs that choose an option only send this.
+  keys.addEventListener("change", (event) => { if (event.target.localName === "select") written(event); });
   keys.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.target.localName !== "input") return;
     event.preventDefault();
