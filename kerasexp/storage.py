@@ -296,23 +296,6 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-@contextmanager
-def inherited_lock(path: Path) -> Iterator[tuple[int, ...]]:
-    """Lock a file for the processes that the block starts with the yielded `pass_fds`, until they all have ended; see `is_locked`.
-
-    Where files cannot be locked so, as on Windows, nothing is yielded and nothing locked.
-    """
-    with path.open("ab") as file:
-        try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (ImportError, OSError):
-            yield ()
-        else:
-            yield (file.fileno(),)
-
-
 @cache
 def _announce_no_locks(folder: Path, reason: str) -> None:
     """Say it once for each folder."""

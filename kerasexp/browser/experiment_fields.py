@@ -128,12 +128,13 @@ def _field(key: str, name: str, node: dict[str, Any], values: Any, in_file: Any)
     options = [option for option in options if option.get("title") != "DomainKeys"]
     has_sections = key not in PLAIN and any("properties" in option for option in options)
     now, before = (_held(mapping, name, default, key if has_sections else None) for mapping in (values, in_file))
+    value = _text(now)
     made = ExperimentField(
         key,
         node.get("description") or next((option.get("description", "") for option in options), ""),
-        value=_text(now),
-        in_file=_text(before),
-        default=None if default is ABSENT else _text(default),
+        value=value,
+        in_file=value if before is now else _text(before),
+        default=None if default is ABSENT else value if default is now else _text(default),
         allowed=allowed_text(options),
         is_domain=is_domain(now),
     )

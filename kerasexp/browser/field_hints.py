@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -90,7 +91,7 @@ def domain_text(value: Any, options: list[dict[str, Any]], words: tuple[str, ...
         return "{bool: null}"
     if words:
         return f"{{choice: [{', '.join(words)}]}}"
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     is_number = is_number or (value is None and "string" not in kinds)
     if "integer" in kinds and is_number:
         least, most = kinds["integer"].get("minimum", 0), kinds["integer"].get("maximum", 2**31)

@@ -34,9 +34,9 @@ class Job:
         folder: the working folder, in which relative paths are looked for.
         status: waiting, running, finished, failed or interrupted.
         place: the directory of the run relative to the folder of all runs; None before it has begun.
-        process: number of the process, which leads a group of its own.
+        process: number of the process that runs the command; None if it does not run.
         added, started, ended: times in UTC; None for not yet.
-        code: exit code; None if no server was there to see it.
+        code: exit code; None for none, as of a process that was killed.
     """
 
     id: int
@@ -134,8 +134,19 @@ class JobQueue:
         return self.folder / f"{job.id}.log"
 
     def lock(self, job: Job) -> Path:
-        """Return the file that the processes of a job lock."""
+        """Return the file that the process of a job locks."""
         return self.folder / f"{job.id}.lock"
+
+    def code(self, job: Job) -> Path:
+        """Return the file of the exit code of a job."""
+        return self.folder / f"{job.id}.json"
+
+    def exit_code(self, job: Job) -> int | None:
+        """Return the exit code of a job that has ended; None if its process could not write it."""
+        try:
+            return int(json.loads(self.code(job).read_text(encoding="utf-8"))["code"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def log_text(self, job: Job) -> str:
         """Return the end of what a job has printed; of a line that was written over itself, the last state."""
@@ -179,7 +190,7 @@ class JobQueue:
             if running:
                 raise UserError(Problem("is running; stop it first", f"job {running[0]}"))
             for job in jobs:
-                for file in (self.log(job), self.lock(job)):
+                for file in (self.log(job), self.lock(job), self.code(job)):
                     with suppress(OSError):
                         file.unlink()
             return replace(content, jobs=tuple(job for job in content.jobs if job not in jobs))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from threading import Event, Lock, Thread
 
 from kerasexp.browser.job_queue import RUNNING, WAITING, Job, JobQueue, QueueContent
@@ -17,12 +18,10 @@ from kerasexp.browser.run_index import status_now
 from kerasexp.environment import now
 from kerasexp.errors import KerasexpError, Problem, UserError
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.storage import exclusive_lock, inherited_lock, is_locked
+from kerasexp.storage import exclusive_lock, is_locked, write_text
 
 # How often the processes are looked at, and whether another server has left the queue to this one.
 STEP_SECONDS, TAKE_OVER_SECONDS = 0.5, 3.0
-# A server that was started in the background may ignore Ctrl-C, and so do its jobs.
-STOP = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
 # Exit codes of a command that was interrupted, and of a process that was before it could say so.
 INTERRUPTED = tuple(code for number in (signal.SIGINT, signal.SIGTERM) for code in (128 + number, -number))
 # What a job was that ended unseen, by the status in its directory; any other has failed.
@@ -91,15 +90,13 @@ class JobWorker:
             UserError: it does not run, or this system cannot interrupt it.
         """
         job = self._queue.read().job(number)
-        # A number of a process that has ended may be that of another one; the lock is that of this job.
-        is_there = job.id in self._processes or is_locked(self._queue.lock(job))
-        if job.status != RUNNING or job.process is None or not is_there:
+        if job.status != RUNNING or job.process is None or not self._is_there(job):
             raise UserError(Problem("is not running now", f"job {number}"))
         if os.name == "nt":
             raise UserError(Problem("cannot be interrupted from here on Windows", f"job {number}"))
         with suppress(ProcessLookupError):
             # A study or a search asks its own processes.
-            os.kill(job.process, STOP)
+            os.kill(job.process, signal.SIGINT)
 
     def _has_room(self, content: QueueContent) -> bool:
         return len(content.with_status(RUNNING)) < content.at_once
@@ -113,17 +110,18 @@ class JobWorker:
         try:
             started = self._started(job)
         except (KerasexpError, OSError) as error:
-            self._queue.log(job).write_text(f"error: {error}\n", encoding="utf-8")
+            write_text(self._queue.log(job), f"error: {error}\n")
             started = replace(job, status="failed", ended=now())
         return content.changed(started)
 
     def _started(self, job: Job) -> Job:
         root = self._queue.root.resolve()
         place = RunDirectory.create_place(job.name, None, root)
-        command = [sys.executable, "-m", "kerasexp", *job.arguments, "--run-dir", str(place)]
-        with self._queue.log(job).open("wb") as log, inherited_lock(self._queue.lock(job)) as inherited:
+        lock, code = self._queue.lock(job), self._queue.code(job)
+        guard = [sys.executable, "-m", "kerasexp.browser.job_process", str(lock.resolve()), str(code.resolve())]
+        with self._queue.log(job).open("wb") as log:
             process = subprocess.Popen(
-                command,
+                [*guard, *job_command(job, place)],
                 cwd=job.folder,
                 # What is printed is in the log at once.
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -131,16 +129,21 @@ class JobWorker:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=inherited,
             )
         self._processes[job.id] = process
         return replace(job, status=RUNNING, place=place.relative_to(root).as_posix(), process=process.pid)
 
+    def _is_there(self, job: Job) -> bool:
+        """Return whether the process of a job is; the number of one that has ended may be that of another."""
+        process = self._processes.get(job.id)
+        # One that an earlier server has started is known by its lock.
+        return process.poll() is None if process is not None else is_locked(self._queue.lock(job))
+
     def _has_ended(self, job: Job) -> bool:
-        if job.id in self._processes:
-            return self._processes[job.id].poll() is not None
-        # It was started by an earlier server.
-        return not is_locked(self._queue.lock(job)) and self._status(job) != RUNNING
+        if self._is_there(job):
+            return False
+        # A command whose guard was killed may be there still.
+        return self._queue.exit_code(job) is not None or self._status(job) != RUNNING
 
     def _without_ended(self, content: QueueContent) -> QueueContent:
         for job in content.with_status(RUNNING):
@@ -149,14 +152,12 @@ class JobWorker:
         return content
 
     def _ended(self, job: Job) -> Job:
-        process = self._processes.pop(job.id, None)
-        code = None if process is None else process.returncode
+        self._processes.pop(job.id, None)
+        code = self._queue.exit_code(job)
         if code is None:
             status = ENDS.get(self._status(job), "failed")
         else:
             status = "finished" if code == 0 else "interrupted" if code in INTERRUPTED else "failed"
-        with suppress(OSError):
-            self._queue.lock(job).unlink()
         # A mistake of the user leaves the directory empty.
         place = job.place
         if place is not None and status == "failed":
@@ -171,3 +172,8 @@ class JobWorker:
         found = next(find_folders(place), None)
         entry = read_entry(place, found) if found is not None and found.path == "." else None
         return "unknown" if entry is None else status_now(place, entry.state)
+
+
+def job_command(job: Job, place: Path) -> list[str]:
+    """Return the command that runs a job in a directory."""
+    return [sys.executable, "-m", "kerasexp", *job.arguments, "--run-dir", str(place)]

@@ -59,15 +59,20 @@ class LaunchPages:
 
     def draft(self, fields: Form) -> dict[str, Any]:
         """Return what is wrong with changes, the resolved YAML, and the form if it has other fields than the page."""
-        draft = self._draft(fields)
+        draft, options = self._draft(fields), LaunchOptions()
+        problems = [shown_problem(problem, draft) for problem in draft.problems]
+        try:
+            options = _options(fields)
+        except UserError as error:
+            problems += [shown_problem(problem, draft) for problem in error.problems]
         form = draft.fields()
         shape = shape_of(form) if form else first(fields, "shape")
         parts = template_environment().get_template("launch_parts.html").module
         return {
-            "problems": [shown_problem(problem, draft) for problem in draft.problems],
+            "problems": problems,
             "questions": [problem.message for problem in draft.questions],
             "kind": draft.kind,
-            "command": draft.command(_options(fields)),
+            "command": draft.command(options),
             "yaml": str(parts.yaml_lines(draft.yaml_lines())) if draft.asked is not None else None,
             # A list with one item more, and with one less: its items may have changed without another form.
             "items": {each.key: each.more for top in form for each in top.all() if each.control == "items"},

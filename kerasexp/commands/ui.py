@@ -26,7 +26,7 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8686,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ):
-    """Show all runs, studies and searches in a browser: sort, filter, tag, archive, compare, follow.
+    """Show all runs, studies and searches in a browser: sort, filter, tag, archive, compare, follow; start new ones from a form.
 
     It needs the extra `serve`. Ctrl-C ends it, and no training with it. Nothing is ever deleted.
 

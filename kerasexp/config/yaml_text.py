@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,18 @@ _LineDumper.add_representer(
 
 def yaml_line(value: Any) -> str:
     """Return a value as YAML on one line, as `--set` takes it."""
+    if value is None or isinstance(value, str | int | float):
+        return _scalar_line(type(value), value)
+    return _line(value)
+
+
+@lru_cache(maxsize=4096)
+def _scalar_line(kind: type, value: Any) -> str:
+    # `kind` distinguishes 1 from 1.0 and true, which are equal.
+    return _line(value)
+
+
+def _line(value: Any) -> str:
     text = yaml.dump(
         value, Dumper=_LineDumper, sort_keys=False, allow_unicode=True, width=math.inf, default_flow_style=True
     )

@@ -104,3 +104,15 @@ def test_every_shipped_experiment_has_a_form(name):
     fields = fields_of(raw)
     assert len(fields) > 100
     assert all(each.value in each.words for each in fields.values() if each.control == "choice")
+
+
+@pytest.mark.parametrize("value", [None, [], {}, "x", 3, 0.5, float("nan"), True, [[1]], [None], [{}], {"name": 3}, {"kind": [1]},
+                                   {"choice": [None]}, {"name": {"choice": ["a"]}}, {"name": "my.py:f"}])  # fmt: skip
+def test_any_value_has_a_field(value):
+    """Who writes a text may write anything on the way."""
+    for section in ("data", "model", "training", "init", "search", "seed", "variants"):
+        assert fields_of({**RAW, section: value}, RAW)[section]
+    for key in ("optimizer", "loss", "schedule", "fine_tune", "epochs", "callbacks"):
+        assert fields_of({**RAW, "training": {key: value}}, RAW)[f"training.{key}"]
+    for key in ("blocks", "head", "name", "weights"):
+        assert fields_of({**RAW, "model": {"name": "cnn", key: value}}, RAW)[f"model.{key}"]

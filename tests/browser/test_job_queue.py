@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,8 +15,6 @@ from kerasexp.browser.run_index import RunIndex
 from kerasexp.errors import UserError
 from kerasexp.storage import is_locked
 
-POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals and no locks that processes inherit")
-
 
 @pytest.fixture
 def queue() -> JobQueue:
@@ -28,12 +25,7 @@ def queue() -> JobQueue:
 @pytest.fixture
 def programs(monkeypatch):
     """Let jobs run Python text in place of kerasexp; the text is the name of the experiment."""
-    original = subprocess.Popen
-
-    def start(command, **more):
-        return original([sys.executable, "-c", command[4]], **more)
-
-    monkeypatch.setattr(job_worker.subprocess, "Popen", start)
+    monkeypatch.setattr(job_worker, "job_command", lambda job, place: [sys.executable, "-c", job.experiment])
 
 
 def add(queue: JobQueue, program: str = "", name: str = "some"):
@@ -44,12 +36,19 @@ def statuses(queue: JobQueue) -> list[str]:
     return [job.status for job in queue.read().jobs]
 
 
-def run_all(queue: JobQueue, worker: JobWorker, until=("finished", "failed", "interrupted")) -> None:
+def wait_for(condition) -> None:
     deadline = time.monotonic() + 60
-    while not all(status in until for status in statuses(queue)):
-        assert time.monotonic() < deadline, statuses(queue)
-        worker.step()
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def run_all(queue: JobQueue, worker: JobWorker, until=("finished", "failed", "interrupted")) -> None:
+    def have_ended() -> bool:
+        worker.step()
+        return all(status in until for status in statuses(queue))
+
+    wait_for(have_ended)
 
 
 def test_jobs_are_kept_in_their_order(queue):
@@ -149,29 +148,28 @@ def test_after_a_restart_nothing_begins_before_the_user_says_so(queue, programs)
     assert statuses(queue) == ["finished"] and not JobWorker(queue).is_paused
 
 
-@POSIX
 def test_a_job_outlives_its_server(queue, programs):
-    manifest = "pathlib.Path('runs/some/1/manifest.json').write_text('{\"status\": \"finished\"}')"
-    add(queue, f"import pathlib, time; time.sleep(1); {manifest}")
+    add(queue, "import time; time.sleep(2)")
     first = JobWorker(queue)
     first.is_paused = False
     first.step()
-    # Another server knows the process by the lock that it has inherited.
+    (job,) = queue.read().jobs
+    wait_for(lambda: is_locked(queue.lock(job)))
+    # Another server knows the process by its lock.
     second = JobWorker(queue)
     second.step()
     (job,) = queue.read().jobs
-    assert job.status == "running" and is_locked(queue.lock(job))
+    assert job.status == "running"
     with pytest.raises(UserError, match="is running; stop it first"):
         queue.remove([job.id])
     first._processes[job.id].wait()
     second.step()
     (job,) = queue.read().jobs
-    assert (job.status, job.code, job.place) == ("finished", None, "some/1")
+    assert (job.status, job.code, job.place) == ("finished", 0, "some/1")
 
 
-@POSIX
 def test_a_job_whose_process_was_killed_unseen_has_failed(queue, programs):
-    add(queue, "import time; time.sleep(60)")
+    add(queue, "import time; time.sleep(2)")
     first = JobWorker(queue)
     first.is_paused = False
     first.step()
@@ -182,18 +180,16 @@ def test_a_job_whose_process_was_killed_unseen_has_failed(queue, programs):
     assert statuses(queue) == ["failed"]
 
 
-@POSIX
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
 def test_a_running_job_is_interrupted_and_no_other_process(queue, programs):
-    listen = f"signal.signal({int(job_worker.STOP)}, lambda *_: sys.exit(130)); print('on', flush=True)"
+    listen = "signal.signal(signal.SIGINT, lambda *_: sys.exit(130)); print('on', flush=True)"
     job = add(queue, f"import signal, sys, time; {listen}; time.sleep(60)")
     worker = JobWorker(queue)
     with pytest.raises(UserError, match="is not running now"):
         worker.stop(job.id)
     worker.is_paused = False
     worker.step()
-    deadline = time.monotonic() + 30
-    while queue.log_text(job) != "on" and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(lambda: queue.log_text(job) == "on")
     # A server that has not started it stops it too.
     JobWorker(queue).stop(job.id)
     run_all(queue, worker)

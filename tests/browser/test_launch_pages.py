@@ -78,6 +78,7 @@ def test_changes_are_answered_with_errors_yaml_and_command(draft):
     assert bad["yaml"] is None and bad["problems"][0]["key"] == "model.activation"
     assert "did you mean 'relu'?; allowed: relu, relu6" in bad["problems"][0]["message"]
     assert draft("training.epochs={int: [1, 3]}", jobs="2")["command"].endswith("--jobs 2")
+    assert "from 1 to 64" in draft(jobs="0")["problems"][0]["message"]
 
 
 def test_the_form_is_only_sent_when_it_has_other_fields(draft):

@@ -5,6 +5,7 @@ from problems_found import problem_files, problems
 
 from kerasexp.config import Experiment, Search, load, load_experiment, resolved_yaml
 from kerasexp.config.optimizer_section import Adam
+from kerasexp.config.yaml_text import parse_yaml, yaml_line
 from kerasexp.errors import UserError
 
 
@@ -137,3 +138,14 @@ def test_what_looks_like_a_domain_and_is_none_is_answered_with_the_way_to_write_
     path.write_text("{data: digits, model: mlp}")
     with pytest.raises(UserError, match=r"a domain of a search is \{float: \[0.0001, 0.01\], sampling: log\}"):
         load(path, ["training.optimizer.learning_rate={min: 0.0001, max: 0.01}"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, 1, 1.0, 1e-06, 0.001, "1", "1e-3", "true", "null", "", "a: b", "two\nlines", "ü", [1, [2, "3"]], {},
+     {"a": {"b": [1]}, "c": "x, y"}, {"float": [0.0001, 0.01], "sampling": "log"}, ["x" * 300]],
+)  # fmt: skip
+def test_a_value_on_one_line_is_read_again_as_it_was(value):
+    line = yaml_line(value)
+    found = parse_yaml(line)
+    assert "\n" not in line and found == value and type(found) is type(value)
