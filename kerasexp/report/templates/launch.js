@@ -158,7 +158,11 @@ function showProblems(problems) {
         shown?.focus();
       });
     }
-    item.append(...(key ? [name, ": "] : []), message);
+    // The field has the message in full.
+    const text = document.createElement("span");
+    if (row) text.className = "clamped";
+    text.append(...(key ? [name, ": "] : []), message);
+    item.append(text);
     list.append(item);
   }
 }
@@ -255,5 +259,4 @@ function start() {
   refresh(0);
 }
 
-document.getElementById("experiment").addEventListener("change", ({ target }) => target.form.requestSubmit());
 if (form) start();
