@@ -124,7 +124,7 @@ class JobWorker:
                 [*guard, *job_command(job, place)],
                 cwd=job.folder,
                 # What is printed is in the log at once.
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -69,14 +69,17 @@ class LaunchableFiles:
         Raises:
             UserError: it is neither shipped nor a YAML file below the folders of this server.
         """
-        shipped = shipped_experiments()
+        shipped = {key: _shipped(key, path) for key, path in shipped_experiments().items()}
         if name in shipped:
-            return _shipped(name, shipped[name])
+            return shipped[name]
         try:
             path = Path(name).resolve(strict=True)
         except (OSError, ValueError, RuntimeError):
             near = closest(name, [file.name for file in self.all()])
             raise UserError(Problem(f"no such experiment{near}", name)) from None
+        # A file of the user may have the name of a shipped one, which then has its path for a name.
+        if found := next((file for file in shipped.values() if file.path == path), None):
+            return found
         if not (self.holds(path) and path.is_file() and path.suffix in ENDINGS):
             folders = " and ".join(map(str, self._folders))
             raise UserError(

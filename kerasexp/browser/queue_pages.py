@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from kerasexp.browser.form_body import Form, first
 from kerasexp.browser.job_queue import ENDED, MOST_AT_ONCE, RUNNING, WAITING, Job, JobQueue
 from kerasexp.browser.job_worker import JobWorker
+from kerasexp.browser.run_folders import find_folders
 from kerasexp.browser.run_list import MARKS
 from kerasexp.console import command_line
 from kerasexp.errors import Problem, UserError
@@ -111,9 +112,13 @@ class QueuePages:
         return RedirectResponse("/queue", status_code=303)
 
     def _details(self, job: Job) -> dict[str, Any]:
-        more = [] if job.place is None else ["--run-dir", self._queue.root / job.place]
+        place = None if job.place is None else self._queue.root / job.place
+        more = [] if place is None else ["--run-dir", place]
+        # Until a run has read its data, its directory is empty.
+        has_begun = place is not None and next(find_folders(place), None) is not None
         return {
             "job": job,
+            "run": job.place if has_begun else None,
             "mark": MARKS.get(job.status, "…"),
             "command": command_line(*job.arguments, *more),
             "error": self._queue.error_of(job),

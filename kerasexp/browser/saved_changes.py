@@ -11,7 +11,7 @@ from kerasexp.config import load, resolved_yaml
 from kerasexp.config.experiment_catalog import ENDINGS, shipped_experiments
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.errors import Problem, UserError
-from kerasexp.storage import safe_name, write_text
+from kerasexp.storage import safe_name, write_errors, write_text
 
 
 class FileIsThere(UserError):
@@ -45,7 +45,8 @@ def save_changes(draft: Draft, name: str, replace: bool = False) -> Path:
         )
     if path.exists() and not replace:
         raise FileIsThere(Problem("is there already; tick `replace` to write it anew", str(path)))
-    folder.mkdir(parents=True, exist_ok=True)
+    with write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     text = dump_yaml({"base": _base(draft, folder), **_own_keys(draft)})
     _check(draft, text, path)
     write_text(path, text)

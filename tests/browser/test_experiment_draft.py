@@ -102,6 +102,14 @@ def test_experiments_are_those_of_the_user_and_the_shipped_ones(files):
     assert files.find("mine.yaml").question() == "Does it learn?"
 
 
+def test_a_shipped_experiment_whose_name_the_user_has_taken_is_there_too(files):
+    Path("part1_digits.yaml").write_text(MINE)
+    shipped = [file for file in files.all() if file.is_shipped and file.path.stem == "part1_digits"]
+    assert len(shipped) == 1 and files.find(shipped[0].name) == shipped[0]
+    assert draft_of(shipped[0], ()).asked.data.source == "image_folder"
+    assert files.find("part1_digits.yaml").path == Path("part1_digits.yaml").resolve()
+
+
 @pytest.mark.parametrize(
     "name", ["/etc/passwd", "../outside.yaml", "nothing.yaml", "mine.txt", ".hidden/a.yaml", "a\0b", ""]
 )

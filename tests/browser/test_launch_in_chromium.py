@@ -87,6 +87,8 @@ def test_an_error_is_seen_at_its_field_and_a_run_is_launched(opened, folder):
     (job,) = JobQueue(folder / "runs").read().jobs
     assert (job.status, job.place) == ("finished", "mine/1")
     assert RunFiles(folder / "runs/mine/1").metrics.is_file()
+    for width, dark in ((1280, False), (390, True)):
+        visit(browser, site, "/queue", width, dark)
     browser.find_element("link text", "Log").click()
     wait_until(browser, lambda: "val_accuracy" in browser.find_element("id", "log").text)
     assert browser.get_log("browser") == []
