@@ -15,6 +15,7 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from kerasexp import console
+from kerasexp.console import shown_words
 from kerasexp.storage import safe_name
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,5 +133,5 @@ def test_names_of_files_are_ones_that_windows_takes():
 def test_the_command_that_continues_is_in_the_words_of_the_systems_shell(monkeypatch):
     path = PureWindowsPath(r"C:\my images\a.yaml")
     assert console.command_line("run", path) == r"python -m kerasexp run 'C:\my images\a.yaml'"
-    monkeypatch.setattr(console.os, "name", "nt")
+    monkeypatch.setattr(shown_words.os, "name", "nt")
     assert console.command_line("run", path) == r'python -m kerasexp run "C:\my images\a.yaml"'
