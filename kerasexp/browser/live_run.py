@@ -18,18 +18,18 @@ def live_run(place: Path) -> dict[str, Any]:
     """Return the curves of a run directory, and of a running or killed run how far it has come, as plain JSON values."""
     run = RunFiles(place)
     status = status_now(place, str(run.read_manifest().get("status", "unknown")))
-    progress = _progress(run.progress) if status in ("running", "killed") else None
+    progress = read_progress(run.progress) if status in ("running", "killed") else None
     return {
         "status": status,
-        "history": _columns(run.history),
-        "curve": _columns(run.curve),
+        "history": read_columns(run.history),
+        "curve": read_columns(run.curve),
         "gradients": _last_gradients(run.gradients),
         "points": [] if progress is None else progress.pop("points", []),
         "progress": progress,
     }
 
 
-def _progress(path: Path) -> dict[str, Any] | None:
+def read_progress(path: Path) -> dict[str, Any] | None:
     """Return where a training is, with the seconds that it will still take at its present speed, without its validations."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -40,7 +40,7 @@ def _progress(path: Path) -> dict[str, Any] | None:
     return {**found, "share": done / max(total, 1), "seconds_left": (total - done) / speed if speed else None}
 
 
-def _columns(path: Path) -> dict[str, Column]:
+def read_columns(path: Path) -> dict[str, Column]:
     """Return the columns of a CSV file of numbers; what is not finite is None; no columns if there is no such file."""
     try:
         with path.open(newline="", encoding="utf-8") as file:

@@ -52,7 +52,7 @@ def read_entry(root: Path, found: FoundFolder) -> Entry | None:
     """Read what a directory holds; None if its summary cannot be read, such as while it is deleted."""
     place = root / found.path
     readers = {"study": _study, "search": _search}
-    summary = _json(place / f"{found.kind}.json") if found.kind in readers else RunFiles(place).read_manifest()
+    summary = read_summary(place / f"{found.kind}.json") if found.kind in readers else RunFiles(place).read_manifest()
     if not summary:
         return None
     own = {
@@ -74,7 +74,8 @@ def _present(values: Mapping[str, Value]) -> dict[str, Value]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_summary(path: Path) -> dict[str, Any]:
+    """Return the mapping of a JSON file; an empty one if it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError):
@@ -134,7 +135,7 @@ def _seconds_between(start: Value, end: Value) -> float | None:
 
 def _metrics(run: RunFiles) -> dict[str, Value]:
     """Return the metrics of val and test, epochs and seconds; of an unfinished run, those of its last epoch on val."""
-    metrics = _json(run.metrics)
+    metrics = read_summary(run.metrics)
     if not metrics:
         return _last_epoch(run.history)
     found: dict[str, Value] = {

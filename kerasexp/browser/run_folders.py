@@ -72,14 +72,22 @@ def _folders(place: str) -> list[str]:
     return []
 
 
+def fingerprint(*paths: str | Path) -> str:
+    """Return a text that is another one when any of these files has been written, replaced or deleted since."""
+    return _fingerprint(*map(_stat, paths))
+
+
 def _found(place: str, path: str, kind: str, parent: str | None, written: os.stat_result) -> FoundFolder:
     others = (_stat(os.path.join(place, name)) for name in FILES)
-    fingerprint = " ".join("-" if s is None else f"{s.st_mtime_ns}.{s.st_ino}.{s.st_size}" for s in (written, *others))
     changed = datetime.fromtimestamp(written.st_mtime, UTC).isoformat(timespec="seconds")
-    return FoundFolder(path, kind, parent, fingerprint, changed)
+    return FoundFolder(path, kind, parent, _fingerprint(written, *others), changed)
 
 
-def _stat(path: str) -> os.stat_result | None:
+def _fingerprint(*files: os.stat_result | None) -> str:
+    return " ".join("-" if file is None else f"{file.st_mtime_ns}.{file.st_ino}.{file.st_size}" for file in files)
+
+
+def _stat(path: str | Path) -> os.stat_result | None:
     try:
         return os.stat(path)
     except OSError:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.browser.filter_expression import Value
-from kerasexp.browser.run_entries import SECTION, Entry, as_value, read_entry
-from kerasexp.browser.run_folders import FoundFolder, find_folders
+from kerasexp.browser.run_entries import SECTION, Entry, as_value, read_entry, read_summary
+from kerasexp.browser.run_folders import SUMMARIES, FoundFolder, find_folders
 from kerasexp.config.section_base import KIND_KEYS
 from kerasexp.config.setting_text import short_names, value_text
 from kerasexp.environment import cache_folder
@@ -120,7 +120,18 @@ def status_now(place: Path, state: str) -> str:
     """Return the status of a directory whose process has written `state`: a process without an end may have been killed."""
     if state not in UNENDED:
         return state
-    return "running" if is_locked(RunFiles(place).lock) else UNENDED[state]
+    run = RunFiles(place)
+    if is_locked(run.lock):
+        return "running"
+    # A study or a search that was interrupted has removed the file.
+    return "killed" if run.process.is_file() else UNENDED[state]
+
+
+def status_of(place: Path) -> str:
+    """Return the status of a run, a study or a search; `unknown` if its directory says none."""
+    kind = next((kind for kind, file in SUMMARIES.items() if (place / file).is_file()), None)
+    summary = RunFiles(place).read_manifest() if kind is None else read_summary(place / SUMMARIES[kind])
+    return status_now(place, str(summary.get("status", "unknown" if kind is None else "unfinished")))
 
 
 @dataclass(frozen=True)

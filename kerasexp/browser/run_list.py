@@ -19,7 +19,8 @@ OFFERED = (
     *COLUMNS, "name", "started", "minutes", "note", "seed", "model.name", "training.optimizer.learning_rate",
     "training.batch_size", "parameters", "flops", "val.loss", "test.loss", "val.macro_f1", "test.macro_f1", "best", "runs",
 )  # fmt: skip
-MARKS = {"running": "●", "finished": "✓", "failed": "✕", "killed": "⚠", "interrupted": "■", "unfinished": "■"}
+MARKS = {"running": "●", "finished": "✓", "failed": "✕", "killed": "⚠", "interrupted": "■", "unfinished": "■",
+         "starting": "○", "waiting": "○", "not finite": "✕"}  # fmt: skip
 
 
 @dataclass(frozen=True)

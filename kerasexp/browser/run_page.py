@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kerasexp.browser.live_page import live_page, live_parts
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_list import MARKS, ListRequest, headings, listed
 from kerasexp.browser.run_processes import RESUMABLE, can_stop, is_resuming
@@ -40,7 +41,7 @@ def run_page(index: RunIndex, path: str) -> dict[str, Any]:
         raise UserError(Problem("no such run; it may have been deleted meanwhile", path))
     place, kind = index.root / path, str(row["kind"])
     files = files_of(place) if place.is_dir() else []
-    report = REPORTS.get(kind, "report.html")
+    report, live = REPORTS.get(kind, "report.html"), live_page(place, path, kind)
     children = in_order((each for each in rows if each.get("of") == path), "path", descending=False)
     request = ListRequest(filter=f"of = '{path}'", within=True, columns=CHILDREN)
     return {
@@ -52,6 +53,7 @@ def run_page(index: RunIndex, path: str) -> dict[str, Any]:
         "metrics": [(name, [_with_interval(row, f"{split}.{name}") for split in ("val", "test")]) for name in METRICS
                     if any(row.get(f"{split}.{name}") is not None for split in ("val", "test"))],
         "tags": read_tags(place),
+        "live": live and live_parts(live),
         "files": files,
         "report": report if report in files else None,
         # What belongs to a study or a search is stopped and continued with all of it.

@@ -1,4 +1,4 @@
-"""Buttons that reach a process: stop a training, as Ctrl-C would, and continue an unfinished run, study or search."""
+"""Buttons that reach a process: stop a run, a study or a search, as Ctrl-C would, and continue one that is unfinished."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from kerasexp.browser.run_index import status_now
+from kerasexp.browser.run_index import status_of
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.resume_command import resume_arguments
 from kerasexp.saving.saved_files import RunFiles
 
 # What a process that was started here prints; it lies in the directory that it continues.
 LOG = "resumed.log"
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 RESUMABLE = ("interrupted", "failed", "killed", "unfinished")
 
 
@@ -31,23 +32,25 @@ def is_resuming(place: Path) -> bool:
 
 
 def can_stop(place: Path, status: str) -> bool:
-    """Return whether a run is in its training, in a process of this machine that can be asked to stop."""
-    return os.name != "nt" and status == "running" and _process(place) is not None
+    """Return whether a run, a study or a search runs in a process of this machine that can be asked to stop."""
+    return status == "running" and _stop_request(place) is not None
 
 
-def stop_training(place: Path) -> None:
-    """Ask the process of a training to stop: it ends its step, and saves the state that continues it.
+def stop(place: Path) -> None:
+    """Ask the process of a run, a study or a search to stop: it ends its step, and saves the state that continues it.
+
+    A study or a search asks its workers in turn.
 
     Raises:
-        UserError: nothing trains there now.
+        UserError: nothing runs there now, or it cannot be reached.
     """
-    process = _process(place) if _status(place) == "running" else None
-    if process is None or os.name == "nt":
-        message = "is not in its training now, so there is nothing to stop; its end takes some seconds"
+    request = _stop_request(place) if status_of(place) == "running" else None
+    if request is None:
+        message = "does not run now in a process of this machine that can be stopped; its end takes some seconds"
         raise UserError(Problem(message, str(place)))
     with suppress(ProcessLookupError):  # it has just ended
         try:
-            os.kill(process, signal.SIGINT)
+            os.kill(*request)
         except PermissionError:
             raise UserError(Problem("is a process of another user", str(place))) from None
 
@@ -74,17 +77,14 @@ def resume(place: Path, status: str) -> None:
         )
 
 
-def _status(place: Path) -> str:
-    return status_now(place, str(RunFiles(place).read_manifest().get("status", "unknown")))
-
-
-def _process(place: Path) -> int | None:
-    """Return the number of the process that trains in a directory; None if it has written none, or is on another machine."""
+def _stop_request(place: Path) -> tuple[int, int] | None:
+    """Return the process that holds the lock of a directory, and the signal that stops it; None if it cannot be asked."""
     try:
-        found = json.loads(RunFiles(place).progress.read_text(encoding="utf-8"))
-        process = int(found["process"])
+        found = json.loads(RunFiles(place).process.read_text(encoding="utf-8"))
+        process, number = int(found["process"]), int(found["stop_signal"])
+        is_here = os.name != "nt" and found["host"] == platform.node()
         # 0 and less would be groups of processes.
-        return process if process > 1 and found["host"] == platform.node() else None
+        return (process, number) if is_here and process > 1 and number in STOP_SIGNALS else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -23,21 +23,24 @@ from kerasexp.browser.form_body import Fields, Form
 from kerasexp.browser.job_queue import JobQueue
 from kerasexp.browser.job_worker import JobWorker
 from kerasexp.browser.launch_pages import LaunchPages
-from kerasexp.browser.live_run import live_run
+from kerasexp.browser.live_page import live_importance, live_values
 from kerasexp.browser.queue_pages import QueuePages
+from kerasexp.browser.run_folders import MANIFEST, SUMMARIES
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_list import OFFERED, ListRequest, list_runs
 from kerasexp.browser.run_page import run_page
-from kerasexp.browser.run_processes import resume, stop_training
+from kerasexp.browser.run_processes import resume, stop
 from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
 from kerasexp.browser.served_files import TYPES, served_file
 from kerasexp.errors import KerasexpError, Problem, UserError
 from kerasexp.report.template_environment import FOLDER, template_environment
-from kerasexp.saving.saved_files import RunFiles
 
 # Pages that follow each other within this time see the same index.
 FRESH_SECONDS = 1.0
-STATIC = ("page.css", "browser.css", "browser.js", "live.js", "launch.css", "launch.js", "uplot.css", "uplot.js")
+STATIC = (
+    "page.css", "browser.css", "browser.js", "page.js", "live_plot.js", "live.js", "live_jobs.js", "parallel.js",
+    "launch.css", "launch.js", "uplot.css", "uplot.js",
+)  # fmt: skip
 
 
 class BrowserServer:
@@ -57,6 +60,7 @@ class BrowserServer:
         self.app.get("/", response_class=HTMLResponse)(self.all_runs)
         self.app.get("/run/{path:path}", response_class=HTMLResponse)(self.one_run)
         self.app.get("/live/{path:path}")(self.live)
+        self.app.get("/importance/{path:path}")(self.importance)
         self.app.get("/compare", response_class=HTMLResponse)(self.compare)
         self.app.get("/files/{path:path}")(self.file)
         self.app.get("/static/{name}")(self.static)
@@ -85,13 +89,22 @@ class BrowserServer:
         self._refresh(fresh_seconds=0)
         return self._page("one_run.html", **run_page(self._index, path))
 
-    def live(self, path: str) -> dict[str, Any]:
-        """Return the curves of a run, and how far a running one has come."""
-        # The index is not asked: this is asked every second, and costs a training beside it next to nothing.
-        manifest = served_file(self._index.root, f"{path}/{RunFiles(Path()).manifest.name}")
-        if manifest is None:
-            raise HTTPException(404, "no such run")
-        return live_run(manifest.parent)
+    def live(self, path: str, seen: str = "") -> dict[str, Any]:
+        """Return the curves of a run, or how far a study or a search has come; see `live_values`."""
+        return live_values(self._directory(path), path, seen)
+
+    def importance(self, path: str) -> dict[str, Any]:
+        """Return how important the values of a search are so far."""
+        return live_importance(self._directory(path), path)
+
+    def _directory(self, path: str) -> Path:
+        """Return the directory of a run, a study or a search."""
+        # The index is not asked: these are asked for every second, and cost a training beside them next to nothing.
+        for name in (MANIFEST, *SUMMARIES.values()):
+            found = served_file(self._index.root, name if path == "." else f"{path}/{name}")
+            if found is not None:
+                return found.parent
+        raise HTTPException(404, "no such run")
 
     def compare(self, request: Request) -> HTMLResponse:
         """Return the page that `compare` writes of the runs that were ticked."""
@@ -138,9 +151,9 @@ class BrowserServer:
         return self._set_archived(fields, False)
 
     def stop(self, fields: Form) -> Response:
-        """Stop a training, as Ctrl-C would."""
+        """Stop a run, a study or a search, as Ctrl-C would."""
         (place,) = self._places(fields.get("run", [])[:1])
-        stop_training(place)
+        stop(place)
         return self._back(f"/run/{quote(fields['run'][0])}")
 
     def resume(self, fields: Form) -> Response:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from kerasexp.errors import DirectoryInUse, Problem, RunError, UserError
 from kerasexp.saving.saved_files import RunFiles
-from kerasexp.storage import exclusive_lock, write_errors
+from kerasexp.storage import exclusive_lock, write_errors, write_json
 
 
 class RunDirectory(RunFiles):
@@ -101,9 +105,22 @@ class RunDirectory(RunFiles):
                     message = "another process is writing to it; wait for it, or name another --run-dir"
                     raise DirectoryInUse(Problem(message, str(self.path))) from None
             try:
+                self._write_process()
                 yield
             finally:
                 self.sweep()
+
+    def _write_process(self) -> None:
+        """Write which process has the lock, and how it is asked to stop; `sweep` removes the file at the end.
+
+        That it cannot be written, for example on a full disk, is no failure of the run.
+        """
+        # A shell lets the processes that it starts in the background ignore Ctrl-C. Signals reach the main thread alone.
+        ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        number = int(signal.SIGTERM if ignored else signal.SIGINT)
+        stop = number if threading.current_thread() is threading.main_thread() else None
+        with suppress(RunError):
+            write_json(self.process, {"process": os.getpid(), "host": platform.node(), "stop_signal": stop})
 
 
 def earlier_runs(name: str, runs: Path = Path("runs")) -> Iterator[RunDirectory]:

@@ -29,6 +29,8 @@ class RunFiles:
     diff = property(lambda self: self.path / "uncommitted.diff")
     tags = property(lambda self: self.path / "tags.json")
     lock = property(lambda self: self.path / ".lock")
+    # Of the process that has the lock; only a killed process leaves it.
+    process = property(lambda self: self.path / ".process.json")
     predictions = property(lambda self: self.path / "predictions.csv")
     confusion = property(lambda self: self.path / "confusion.csv")
     report = property(lambda self: self.path / "report.html")

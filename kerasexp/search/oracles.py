@@ -6,7 +6,6 @@ version, and a test checks the names.
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from kerasexp.config.search_section import OBJECTIVES, Search
 from kerasexp.config.space_section import Domain
+from kerasexp.search.domain_encoding import encoded, options
 
 # Private attributes of keras-tuner that are used here: those of an instance, with the class.
 PRIVATE = {"_save_trial": keras_tuner.Oracle, "_random_state": BayesianOptimizationOracle}
@@ -113,32 +113,16 @@ def make_hyperparameters(search: Search) -> keras_tuner.HyperParameters:
     for domain in domains.values():
         with ExitStack() as conditions:
             for name, values in domain.when:
-                allowed = [_encoded(domains[name], value) for value in values]
+                allowed = [encoded(domains[name], value) for value in values]
                 conditions.enter_context(found.conditional_scope(name, allowed))
             _register(found, domain)
     return found
 
 
-def decoded(domain: Domain, value: Any) -> Any:
-    """Return the value of a domain for a value of keras-tuner's."""
-    return domain.values[_options(domain).index(value)] if domain.kind == "choice" else value
-
-
-def _encoded(domain: Domain, value: Any) -> Any:
-    return _options(domain)[domain.values.index(value)] if domain.kind == "choice" else value
-
-
-def _options(domain: Domain) -> list[Any]:
-    """Return the values of a choice in keras-tuner's terms: as they are if all are numbers or all strings, else as JSON."""
-    kinds = {type(value) for value in domain.values}
-    is_plain = len(kinds) == 1 and kinds <= {int, float, str}
-    return list(domain.values) if is_plain else [json.dumps(value) for value in domain.values]
-
-
 def _register(space: keras_tuner.HyperParameters, domain: Domain) -> None:
     sampling = "log" if domain.log else "linear"
     if domain.kind == "choice":
-        space.Choice(domain.name, _options(domain))
+        space.Choice(domain.name, options(domain))
     elif domain.kind == "bool":
         space.Boolean(domain.name)
     elif domain.kind == "int":

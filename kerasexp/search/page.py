@@ -21,7 +21,7 @@ from kerasexp.plots.search_plots import (
 from kerasexp.report.html import DrawnPlot, Plot, render
 from kerasexp.report.report_missing_parts import Failure, draw_all, rendered
 from kerasexp.search.directory import SearchDirectory
-from kerasexp.search.results import Importance, SearchResults, Trial, axis_position, importance
+from kerasexp.search.results import Importance, SearchResults, Trial, axis_position, axis_ticks, importance
 from kerasexp.storage import write_bytes, write_text
 from kerasexp.studies.run import FinishedStudy
 from kerasexp.studies.table import difference_sentences, with_spread
@@ -30,8 +30,6 @@ from kerasexp.studies.table import difference_sentences, with_spread
 MAX_SLICES, MAX_AXES = 12, 8
 # Sections of the page that hold plots.
 PROGRESS, IMPORTANCE = "Progress", "Importance of the values"
-# Below this R², the forest predicts the scores too poorly for its importances to mean much.
-LOW_R2 = 0.3
 
 
 def write_search_page(directory: SearchDirectory, results: SearchResults, confirmation: FinishedStudy | None) -> None:
@@ -128,9 +126,7 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
         yield Plot(
             IMPORTANCE,
             "importance",
-            "Permutation importance of each searched value for a random forest that predicts the score, with its standard "
-            f"deviation over shuffles. The forest's out-of-bag R² is {found.r2:.2f}"
-            + ("; it predicts poorly, so the importances are not reliable." if found.r2 < LOW_R2 else "."),
+            found.sentence,
             "; ".join(f"{names.get(n, n)} {m:.2f}" for n, m in zip(found.names, found.means, strict=True)),
             lambda: plot_importance([names.get(name, name) for name in found.names], found.means, found.sds),
         )
@@ -148,7 +144,7 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
             f"{len(trials)} trials over {len(axes)} searched values.",
             lambda: plot_parallel(
                 [names[name] for name in axes],
-                [_ticks(domains[name]) for name in axes],
+                [axis_ticks(domains[name]) for name in axes],
                 np.array([[axis_position(domains[name], trial.values) for name in axes] for trial in trials]),
                 np.array([sign * trial.score for trial in trials]),
             ),
@@ -169,11 +165,6 @@ def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterat
             objective,
         ),
     )
-
-
-def _ticks(domain: Domain) -> list[tuple[float, str]]:
-    extremes = domain.extremes()
-    return [(axis_position(domain, {domain.name: value}), value_text(value)[:18]) for value in extremes]
 
 
 def _choices(domain: Domain) -> list[str] | None:

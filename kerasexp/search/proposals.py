@@ -17,7 +17,8 @@ from kerasexp.config.search_section import Search
 from kerasexp.config.space_section import Domain
 from kerasexp.errors import RunError
 from kerasexp.executors.tasks import Failure, FailureKind
-from kerasexp.search.oracles import decoded, make_hyperparameters, make_oracle
+from kerasexp.search.domain_encoding import decoded
+from kerasexp.search.oracles import make_hyperparameters, make_oracle
 from kerasexp.storage import write_json
 
 

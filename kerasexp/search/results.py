@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kerasexp.config import Search
+from kerasexp.config.setting_text import value_text
 from kerasexp.config.space_section import Domain
 from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
@@ -20,6 +21,8 @@ from kerasexp.runs.directory import RunDirectory
 MIN_TRIALS_FOR_IMPORTANCE = 12
 TREES, REPEATS = 100, 10
 EPOCHS = "epochs"
+# Below this R², the forest predicts the scores too poorly for its importances to mean much.
+LOW_R2 = 0.3
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,15 @@ class Importance:
     means: np.ndarray
     sds: np.ndarray
     r2: float
+
+    @property
+    def sentence(self) -> str:
+        """What the numbers are, and how far they can be relied on."""
+        reliability = "; it predicts poorly, so the importances are not reliable." if self.r2 < LOW_R2 else "."
+        return (
+            "Permutation importance of each searched value for a random forest that predicts the score, with its standard "
+            f"deviation over shuffles. The forest's out-of-bag R² is {self.r2:.2f}{reliability}"
+        )
 
 
 @dataclass
@@ -208,6 +220,11 @@ def axis_position(domain: Domain, values: Mapping[str, Any]) -> float:
         return extremes.index(value) / max(len(extremes) - 1, 1)
     low, high, value = (np.log(x) if domain.log else x for x in (domain.low, domain.high, value))
     return float((value - low) / (high - low))
+
+
+def axis_ticks(domain: Domain) -> list[tuple[float, str]]:
+    """Return the positions of a domain's values, or of the ends of its range, on its axis, and short texts of them."""
+    return [(axis_position(domain, {domain.name: value}), value_text(value)[:18]) for value in domain.extremes()]
 
 
 def _column(metric: str) -> str:

@@ -10,11 +10,12 @@ from kerasexp.config.study_section import with_seed
 from kerasexp.console import Console, Finished, Started
 from kerasexp.errors import RunError
 from kerasexp.executors import make_executor
+from kerasexp.search.budget import max_trials
 from kerasexp.search.check import check_corners
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.results import SearchResults
 from kerasexp.search.table import best_lines
-from kerasexp.search.trial_scheduler import TrialScheduler, max_trials, monitor_message
+from kerasexp.search.trial_scheduler import TrialScheduler, monitor_message
 from kerasexp.storage import write_text
 from kerasexp.studies.run import FinishedStudy, run_study
 from kerasexp.training.interruption import interruption_as_error

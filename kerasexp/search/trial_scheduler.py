@@ -12,22 +12,15 @@ from kerasexp.errors import RunError
 from kerasexp.executors import Executor
 from kerasexp.executors.job_position import JobPosition
 from kerasexp.executors.tasks import Failure, Task
+from kerasexp.search.budget import UNLIMITED, max_trials
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.proposals import Proposal, Proposals
 from kerasexp.search.results import SearchResults, Trial, read_trial
 from kerasexp.search.table import trial_line, trials_csv
 from kerasexp.storage import write_text
 
-DEFAULT_TRIALS, UNLIMITED = 30, 10**6
 # If this many trials fail and none succeeds, the search stops.
 MAX_FAILED = 10
-
-
-def max_trials(search: Search) -> int:
-    """Return the largest number of trials of a search."""
-    if search.settings.max_trials is not None:
-        return search.settings.max_trials
-    return DEFAULT_TRIALS if search.settings.algorithm in ("random", "bayesian") else UNLIMITED
 
 
 def exhaustion(search: Search) -> str:

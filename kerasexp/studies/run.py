@@ -81,6 +81,8 @@ def run_study(
         directory.write_experiment(text)
         if jobs > 1 or study.execution.executor == "ray":
             _run_upstreams(study.name, [task.experiment for task in progress.wanted], console)
+        # What the study consists of, for whoever looks at it while it runs.
+        progress.save()
         try:
             with prepared_executor as executor:
                 progress.run(executor, console)
@@ -113,10 +115,10 @@ class _StudyProgress:
         # By variant and seed.
         self._ended: dict[tuple[str, int], TaskResult] = {}
         self._finished: dict[tuple[str, int], FinishedRun] = {}
+        # A study that is resumed has them from its start, and also if it is interrupted before it has come to them again.
         for task in self._tasks:
-            if task not in self.wanted:
-                with suppress(UserError):
-                    self._finished[task.name, task.seed] = read_finished(task.folder)
+            with suppress(UserError):
+                self._finished[task.name, task.seed] = read_finished(task.folder)
 
     def run(self, executor: Executor, console: Console) -> None:
         """Make the wanted runs; save and report after each."""
@@ -128,6 +130,7 @@ class _StudyProgress:
             for number, result in enumerate(run_all(self.wanted, executor, begin), start=1):
                 place = result.task.name, result.task.seed
                 self._ended[place] = result
+                self._finished.pop(place, None)
                 if result.failure is None:
                     self._finished[place] = read_finished(result.task.folder)
                 table.end(_job_name(result.task))

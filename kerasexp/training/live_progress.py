@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 import time
 from collections import deque
 from contextlib import suppress
@@ -92,8 +91,6 @@ class LiveProgress(keras.callbacks.Callback):
             "steps_per_second": speed,
             "images_per_second": None if speed is None else speed * self._batch_size,
             "memory_bytes": _memory(),
-            "process": os.getpid(),
-            "host": platform.node(),
             "points": self._points,
         }
         with suppress(KerasexpError):

@@ -1,55 +1,20 @@
-// The curves of a run. While it trains, they follow its files once a second; values on hover, zoom by dragging.
+// The page of a run. While it trains, curves, position and gradients follow its files once a second.
 const place = document.getElementById("live");
-const style = getComputedStyle(document.documentElement);
-const color = (name) => style.getPropertyValue(name).trim();
-const COLORS = { train: color("--accent"), val: color("--good"), early: color("--faint") };
 const LABELS = {
   train: "train, mean of the epoch", running: "train, epoch so far", val: "val", early: "val, between epochs",
 };
-const charts = new Map();
 
-function tables(data, metric) {
+function lines(data, metric) {
   const history = data.history, steps = history.step ?? history.epoch;
   const found = [];
-  if (history[metric]) found.push(["train", COLORS.train, [], steps, history[metric]]);
+  const add = (kind, color, x, y, more) => found.push({ label: LABELS[kind], color, x, y, ...more });
+  if (history[metric]) add("train", "--accent", steps, history[metric], { points: true });
   const column = metric === "loss" ? 1 : 2;
   const points = data.points.filter((point) => point[column] !== null);
-  if (points.length) found.push(["running", COLORS.train, [4, 4], points.map((p) => p[0]), points.map((p) => p[column])]);
-  if (history[`val_${metric}`]) found.push(["val", COLORS.val, [], steps, history[`val_${metric}`]]);
-  if (data.curve[`val_${metric}`]) found.push(["early", COLORS.early, [2, 3], data.curve.step, data.curve[`val_${metric}`]]);
+  if (points.length) add("running", "--accent", points.map((p) => p[0]), points.map((p) => p[column]), { dash: [4, 4] });
+  if (history[`val_${metric}`]) add("val", "--good", steps, history[`val_${metric}`], { points: true });
+  if (data.curve[`val_${metric}`]) add("early", "--faint", data.curve.step, data.curve[`val_${metric}`], { dash: [2, 3] });
   return found;
-}
-
-function draw(data, metric) {
-  const node = document.getElementById(`plot-${metric}`), found = tables(data, metric);
-  node.parentElement.hidden = found.length === 0;
-  if (!found.length) return;
-  const joined = uPlot.join(found.map(([, , , x, y]) => [x, y]));
-  const kinds = found.map(([kind]) => kind).join();
-  const old = charts.get(metric);
-  if (old?.kinds === kinds) {
-    // A part that was zoomed into stays in view.
-    old.chart.setData(joined, !old.isZoomed());
-    return;
-  }
-  old?.chart.destroy();
-  const axis = { stroke: color("--ink"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") } };
-  const number = (chart, value) => (value === null || value === undefined ? "–" : value.toFixed(4));
-  let full = [0, 0];
-  const chart = new uPlot({
-    width: node.clientWidth, height: 260,
-    scales: { x: { time: false } },
-    axes: [{ ...axis, label: data.history.step ? "step" : "epoch", labelSize: 18 }, { ...axis, size: 60 }],
-    series: [
-      { label: "at", value: (chart, value) => (value === null || value === undefined ? "–" : String(value)) },
-      ...found.map(([kind, stroke, dash]) => ({
-        label: LABELS[kind], stroke, dash, width: 2, spanGaps: true, value: number, points: { show: kind === "val" || kind === "train", size: 5 },
-      })),
-    ],
-    hooks: { setData: [(chart) => { full = [chart.data[0][0], chart.data[0].at(-1)]; }] },
-  }, joined, node);
-  const isZoomed = () => chart.scales.x.min > full[0] || chart.scales.x.max < full[1];
-  charts.set(metric, { chart, kinds, isZoomed: () => isZoomed() && chart.scales.x.min !== chart.scales.x.max });
 }
 
 const units = [["day", 86400], ["h", 3600], ["min", 60], ["s", 1]];
@@ -88,26 +53,15 @@ function gradients(data) {
 }
 
 async function update() {
-  let again = place.dataset.status === "running";
-  try {
-    const answer = await fetch(place.dataset.address, { cache: "no-store" });
-    if (!answer.ok) throw new Error(answer.statusText);
-    const data = await answer.json();
-    // Its metrics, its report and its files are on the page now.
-    if (data.status !== place.dataset.status) return location.reload();
-    place.hidden = false;
-    for (const metric of ["accuracy", "loss"]) draw(data, metric);
-    describe(data);
-    gradients(data);
-    place.classList.remove("lost");
-  } catch {
-    place.classList.add("lost");
+  const data = await ask(place, place.dataset.address);
+  if (data === null) return;
+  // Its metrics, its report and its files are on the page now.
+  if (data.status !== place.dataset.status) return location.reload();
+  place.hidden = false;
+  for (const metric of ["accuracy", "loss"]) {
+    drawPlot(document.getElementById(`plot-${metric}`), lines(data, metric), data.history.step ? "step" : "epoch");
   }
-  if (again) setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", update, { once: true }) : update()), 1000);
+  describe(data);
+  gradients(data);
 }
-if (place) {
-  update();
-  window.addEventListener("resize", () => {
-    for (const { chart } of charts.values()) chart.setSize({ width: chart.root.parentElement.clientWidth, height: 260 });
-  });
-}
+if (place) followWhile(() => place.dataset.status === "running", update);

@@ -1,5 +1,5 @@
 // Tables sort by a click on a heading: numbers by value, dashes last, equal rows in their previous order.
-for (const table of document.querySelectorAll("table.sortable")) {
+function makeSortable(table) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
@@ -26,6 +26,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+for (const table of document.querySelectorAll("table.sortable")) makeSortable(table);
 // Print what is folded on the screen.
 window.addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
