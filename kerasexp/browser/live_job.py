@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -100,6 +101,11 @@ def live_job(name: str, place: Path, path: str, absent: str) -> LiveJob:
     if progress is None:
         return LiveJob(name, path, status, EVALUATING if facts.history else STARTING)
     return LiveJob(name, path, status, _position(progress), progress["share"])
+
+
+def digest(*texts: str) -> str:
+    """Return a short text that is another one when any of these is."""
+    return hashlib.blake2s("\n".join(texts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def _position(at: dict[str, Any]) -> str:

@@ -13,12 +13,14 @@ from kerasexp.browser.run_list import MARKS
 from kerasexp.browser.search_importance import importance_so_far
 from kerasexp.report.template_environment import template_environment
 
+PARTS = ("now", "results")
 
-def live_parts(found: LiveStudy | LiveSearch) -> dict[str, str]:
+
+def live_parts(found: LiveStudy | LiveSearch, parts: tuple[str, ...] = PARTS) -> dict[str, str]:
     """Return parts of the page as HTML: what is done `now`, and the `results` so far."""
     name = "study" if isinstance(found, LiveStudy) else "search"
     macros = template_environment().get_template("live_parts.html").module
-    return {part: str(getattr(macros, f"{name}_{part}")(found, MARKS)) for part in ("now", "results")}
+    return {part: str(getattr(macros, f"{name}_{part}")(found, MARKS)) for part in parts}
 
 
 def live_page(place: Path, path: str, kind: str) -> LiveStudy | LiveSearch | None:
@@ -42,14 +44,15 @@ def live_values(place: Path, path: str, seen: str) -> dict[str, Any]:
     found = live_page(place, path, kind)
     if found is None:
         return {"status": "unknown", "version": "", "parts": {}}
-    parts, common = live_parts(found), {"status": found.status, "version": found.version}
-    if found.version == seen:
-        return {**common, "parts": {"now": parts["now"]}}
+    version = found.version
+    parts = live_parts(found, PARTS[:1] if version == seen else PARTS)
+    answer = {"status": found.status, "version": version, "parts": parts}
+    if version == seen:
+        return answer
     if isinstance(found, LiveStudy):
-        return {**common, "parts": parts, "curves": found.curves()}
+        return {**answer, "curves": found.curves()}
     scored = len(found.results.ranked)
-    plots = {"best": found.best_so_far(), "parallel": found.parallel(), "scored": scored}
-    return {**common, "parts": parts, **plots}
+    return {**answer, "best": found.best_so_far(), "parallel": found.parallel(), "scored": scored}
 
 
 def live_importance(place: Path, path: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerasexp.browser.live_job import LiveJob, live_job
+from kerasexp.browser.live_job import LiveJob, digest, live_job
 from kerasexp.browser.live_study import LiveStudy, live_study
 from kerasexp.browser.run_entries import read_summary
 from kerasexp.browser.run_folders import SUMMARIES, fingerprint
@@ -69,7 +69,9 @@ class LiveSearch:
     @property
     def jobs(self) -> list[tuple[LiveJob, str]]:
         """What is being done now, and with which values."""
-        trials = [(each.job, self._text(each.values)) for each in self.open if each.job.status in ("running", "starting")]
+        trials = [
+            (each.job, self._text(each.values)) for each in self.open if each.job.status in ("running", "starting")
+        ]
         return trials + [(job, "") for job in (self.confirmation[0].jobs if self.confirmation else ())]
 
     @property
@@ -81,7 +83,7 @@ class LiveSearch:
     @property
     def version(self) -> str:
         """Another text whenever something has changed but the positions of the jobs."""
-        return " ".join([self.written, *(f"{each.id} {each.job.status}" for each in self.open)])
+        return digest(self.written, *(f"{each.id} {each.job.status}" for each in self.open))
 
     @property
     def names(self) -> dict[str, str]:

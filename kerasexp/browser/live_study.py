@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerasexp.browser.live_job import LiveJob, RunFacts, live_job, run_facts
+from kerasexp.browser.live_job import LiveJob, RunFacts, digest, live_job, run_facts
 from kerasexp.browser.run_entries import read_summary
 from kerasexp.browser.run_folders import SUMMARIES
 from kerasexp.browser.run_index import status_now
@@ -94,14 +94,16 @@ class LiveStudy:
     @property
     def version(self) -> str:
         """Another text whenever something has changed but the positions of the jobs."""
-        return " ".join(f"{run.job.status} {run.facts.written}" for run in self.runs)
+        return digest(*(f"{run.job.status} {run.facts.written}" for run in self.runs))
 
     def curves(self) -> list[dict[str, Any]]:
         """Return the accuracy on val after each epoch for the first variants: means over the seeds that have come so far."""
         found = []
         for variant in self.variants[:MOST_LINES]:
             held = [curve for run in variant.runs if (curve := run.facts.history.get("val_accuracy"))]
-            means = [_mean([curve[k] for curve in held if k < len(curve)]) for k in range(max(map(len, held), default=0))]
+            means = [
+                _mean([curve[k] for curve in held if k < len(curve)]) for k in range(max(map(len, held), default=0))
+            ]
             if means:
                 found.append({"label": variant.name, "x": list(range(1, len(means) + 1)), "y": means})
         return found

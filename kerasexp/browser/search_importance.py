@@ -19,12 +19,17 @@ REST = 20
 
 @dataclass(frozen=True)
 class FoundImportance:
-    """An importance, or None if it cannot be estimated; after how many finished trials; what it took, and when it ended."""
+    """An importance, or None if it cannot be estimated; for which ids and scores; what it took, and when it ended."""
 
     importance: Importance | None
-    trials: int
+    scores: tuple[tuple[str, float], ...]
     seconds: float
     ended: float
+
+    @property
+    def trials(self) -> int:
+        """After how many finished trials it was estimated."""
+        return len(self.scores)
 
     @property
     def reason(self) -> str:
@@ -40,12 +45,12 @@ _one_at_a_time = Lock()
 
 def importance_so_far(place: Path, results: SearchResults) -> FoundImportance:
     """Return the importance of the values for the trials that have finished, or for those of some seconds ago."""
-    count = len(results.ranked)
+    scores = tuple((trial.id, trial.score) for trial in results.ranked)
     with _one_at_a_time:
         held, now = _found.get(place), time.monotonic()
-        if held is not None and (held.trials == count or now - held.ended < REST * held.seconds):
+        if held is not None and (held.scores == scores or now - held.ended < REST * held.seconds):
             return held
         found = importance(results)
         ended = time.monotonic()
-        _found[place] = FoundImportance(found, count, ended - now, ended)
+        _found[place] = FoundImportance(found, scores, ended - now, ended)
         return _found[place]

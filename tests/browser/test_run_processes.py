@@ -9,11 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from live_folders import trial, write_search, write_study
 from many_runs import write_run
 
 from kerasexp.browser import run_processes
+from kerasexp.browser.live_page import live_values
 from kerasexp.browser.live_run import live_run
-from kerasexp.browser.run_processes import can_stop, is_resuming, resume, stop_training
+from kerasexp.browser.run_index import status_of
+from kerasexp.browser.run_processes import can_stop, is_resuming, resume, stop
 from kerasexp.errors import UserError
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.storage import write_json
@@ -27,37 +30,48 @@ def signals(monkeypatch) -> list[tuple[int, int]]:
     return sent
 
 
-def training(process: object, host: str | None = None) -> RunDirectory:
-    """Return a run that seems to train in a process."""
-    run = RunDirectory(write_run(Path("runs/live"), 1, "running"))
-    write_json(run.progress, {"process": process, "host": host or platform.node()})
-    return run
+def holder(run: RunDirectory, **changed: object) -> None:
+    """Write which process has the lock of a directory."""
+    write_json(run.process, {"process": 4321, "host": platform.node(), "stop_signal": int(signal.SIGINT), **changed})
 
 
-def test_the_process_of_a_training_is_interrupted(signals):
-    run = training(4321)
-    with run.locked():
-        assert can_stop(run.path, "running")
-        stop_training(run.path)
-    assert signals == [(4321, signal.SIGINT)]
+@pytest.fixture(params=["run", "study", "search"])
+def running(request) -> RunDirectory:
+    """A run, a study and a search; each runs while its lock is held."""
+    place = Path("runs/live")
+    if request.param == "run":
+        return RunDirectory(write_run(place, 1, "running"))
+    return RunDirectory(write_study(place) if request.param == "study" else write_search(place, [trial(0, 0.5)]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_process_is_asked_to_stop(signals, running, number):
+    with running.locked():
+        holder(running, stop_signal=int(number))
+        assert can_stop(running.path, "running")
+        stop(running.path)
+    assert signals == [(4321, number)]
 
 
 @pytest.mark.parametrize(
-    ("process", "host"), [(-1, None), (0, None), (1, None), ("x", None), (4321, "another machine")]
-)
-def test_no_other_process_is_reached(signals, process, host):
-    run = training(process, host)
-    with run.locked():
-        assert not can_stop(run.path, "running")
-        with pytest.raises(UserError, match="nothing to stop"):
-            stop_training(run.path)
+    "changed",
+    [{"process": -1}, {"process": 0}, {"process": 1}, {"process": "x"}, {"host": "another machine"}, {"stop_signal": None},
+     {"stop_signal": 9}],
+)  # fmt: skip
+def test_no_other_process_is_reached(signals, running, changed):
+    with running.locked():
+        holder(running, **changed)
+        assert not can_stop(running.path, "running")
+        with pytest.raises(UserError, match="does not run now"):
+            stop(running.path)
     assert signals == []
 
 
-def test_a_killed_training_has_no_process_to_stop(signals):
-    run = training(4321)  # the number may be that of another process now
-    with pytest.raises(UserError, match="nothing to stop"):
-        stop_training(run.path)
+def test_what_was_killed_has_no_process_to_stop(signals, running):
+    holder(running)  # the number may be that of another process now
+    assert status_of(running.path) == "killed"
+    with pytest.raises(UserError, match="does not run now"):
+        stop(running.path)
     assert signals == []
 
 
@@ -89,10 +103,46 @@ def test_a_training_is_stopped_and_continued(tiny_yaml):
     deadline = time.monotonic() + 300
     while not can_stop(cut, "running") and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    stop_training(cut)
+    stop(cut)
     assert process.wait(timeout=300) == 128 + signal.SIGINT
     assert live_run(cut)["status"] == "interrupted" and not (cut / "progress.json").exists()
     resume(cut, "interrupted")
     assert run_processes._started[cut].wait(timeout=300) == 0, (cut / "resumed.log").read_text()
     assert live_run(cut)["status"] == "finished" and live_run(cut)["history"]["epoch"][-1] == 30
     assert "resuming" in (cut / "resumed.log").read_text()
+
+
+STUDY = """
+base: tiny.yaml
+name: tiny_study
+training: {epochs: 40}
+seeds: [0, 1]
+variants: {a: {}, b: {training: {batch_size: 8}}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["stopped", "killed"])
+def test_a_study_of_two_jobs_is_stopped_or_killed_and_continued(tiny_yaml, tmp_path, way):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    command = [sys.executable, "-m", "kerasexp", "run", "study.yaml", "--run-dir", "cut", "--jobs", "2"]
+    process, cut = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), Path("cut")
+    deadline = time.monotonic() + 300
+    while not list(cut.glob("*/*/progress.json")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    now = live_values(cut, "cut", "")
+    assert now["status"] == "running" and "step" in now["parts"]["now"] and can_stop(cut, "running")
+    if way == "killed":
+        process.kill()
+        process.wait()
+        # Its workers see that it is gone, and save.
+        while list(cut.glob("*/*/.lock")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    else:
+        stop(cut)
+        assert process.wait(timeout=300) == 128 + signal.SIGINT
+    status = status_of(cut)
+    assert status == {"stopped": "unfinished", "killed": "killed"}[way]
+    resume(cut, status)
+    assert run_processes._started[cut].wait(timeout=300) == 0, (cut / "resumed.log").read_text()
+    assert live_values(cut, "cut", "")["status"] == "finished" and not (cut / ".process.json").exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from live_folders import trial, write_search, write_study
 from many_runs import write_run, write_runs
 
 from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
@@ -266,3 +267,30 @@ def test_a_token_can_be_asked_for_on_this_machine_too():
     assert Access.of("127.0.0.1").token is None
     own = Access.of("127.0.0.1", with_token=True)
     assert not own.admits_token(None) and own.admits_token(own.token)
+
+
+def test_a_study_is_on_its_page_and_answers_what_has_changed(client, folder):
+    write_study(folder / "study")
+    page = client.get("/run/study").text
+    assert "2 of 6 runs have finished" in page and 'id="variants"' in page and "the disk is &lt;full&gt;" in page
+    assert 'data-address="/live/study"' in page
+    first = client.get("/live/study").json()
+    assert set(first["parts"]) == {"now", "results"} and first["curves"][0]["label"] == "small"
+    again = client.get("/live/study", params={"seen": first["version"]}).json()
+    assert again == {"status": first["status"], "version": first["version"], "parts": {"now": first["parts"]["now"]}}
+
+
+def test_a_search_is_on_its_page_and_answers_with_its_plots(client, folder):
+    write_search(folder / "found/1", [trial(k, 0.5 + k / 100) for k in range(4)])
+    page = client.get("/run/found/1").text
+    assert "4 of 20 trials have ended" in page and 'href="/run/found/1/trial_0003/run"' in page
+    found = client.get("/live/found/1").json()
+    assert found["best"]["scores"] == [0.5, 0.51, 0.52, 0.53] and found["scored"] == 4
+    assert client.get("/importance/found/1").json()["scored"] == 4
+
+
+def test_only_directories_below_the_folder_are_followed(client, folder):
+    write_study(folder.parent / "outside")
+    for path in ("../outside", "%2e%2e/outside", "name_9", "", "/etc"):
+        for kind in ("live", "importance"):
+            assert client.get(f"/{kind}/{path}").status_code == 404

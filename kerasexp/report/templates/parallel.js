@@ -137,10 +137,10 @@ function parallelCoordinates(node, changed) {
     }
     group.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
-      const end = event.target.dataset.end, range = rangeOf(axis), place = placeAt(event);
-      // A thumb moves its end; elsewhere a new range begins.
-      const fixed = end === undefined ? place : range[end === "from" ? 1 : 0];
-      dragging = { axis, fixed, isThumb: end !== undefined, start: event.clientY, moved: false };
+      const range = rangeOf(axis), place = placeAt(event), [below, above] = range.map((end) => Math.abs(end - place) * TALL);
+      // Near an end of a range, this end is moved; elsewhere a new range begins.
+      const isEnd = Math.min(below, above) < NEAR && ranges.has(axis.key);
+      dragging = { axis, fixed: isEnd ? range[below < above ? 1 : 0] : place, isEnd, start: event.clientY, moved: false };
       group.setPointerCapture(event.pointerId);
     });
     group.addEventListener("pointermove", (event) => {
@@ -151,7 +151,7 @@ function parallelCoordinates(node, changed) {
     const end = () => {
       if (!dragging) return;
       // A click without a drag takes the range away.
-      if (!dragging.moved && !dragging.isThumb) setRange(axis, 0, 1);
+      if (!dragging.moved && !dragging.isEnd) setRange(axis, 0, 1);
       dragging = null;
       if (waiting) show(waiting);
     };
