@@ -3,9 +3,11 @@
 import browser_pages
 import pytest
 from browser_pages import wait_until
+from live_folders import at_step, end_trials, trial, write_search, write_study
 from many_runs import write_run, write_runs
 
 from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
+from kerasexp.config import load
 from kerasexp.environment import missing_of
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.storage import write_json
@@ -23,6 +25,8 @@ def folder(tmp_path_factory):
     root = write_runs(tmp_path_factory.mktemp("site") / "runs", 30)
     write_run(root / "killed", 31, "running")
     write_run(root / "failed", 32, "failed")
+    write_study(root / "study")
+    write_search(root / "found", [trial(k, 0.5 + k / 100) for k in range(15)])
     write_tags(root / "name_1/1", RunTags(("paper",), "a note", True))
     return root
 
@@ -42,7 +46,16 @@ def visit(browser, path: str, width: int = 1280, dark: bool = False) -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(
     "path",
-    ["/", "/?filter=vall.accuracy+>+1", "/?archived=1&sort=-val.accuracy", "/run/name_1/1", "/run/failed", "/compare"],
+    [
+        "/",
+        "/?filter=vall.accuracy+>+1",
+        "/?archived=1&sort=-val.accuracy",
+        "/run/name_1/1",
+        "/run/failed",
+        "/compare",
+        "/run/study",
+        "/run/found",
+    ],
 )
 def test_pages_are_sound(browser, path, dark, width):
     if path != "/compare":
@@ -134,4 +147,91 @@ def test_a_training_is_followed_and_its_end_is_shown(browser, folder):
         visit(browser, "/run/live")
     write_json(run.manifest, {**run.read_manifest(), "status": "interrupted"})
     wait.until(lambda _: "interrupted" in text(".lead"))
+    assert browser.get_log("browser") == []
+
+
+def brushed(browser) -> tuple[str, list[str]]:
+    """Return what a page says of the ranges, and the trials that its table shows."""
+    rows = "return [...document.querySelectorAll('#trials tr[data-trial]')].filter(r => !r.hidden).map(r => r.dataset.trial)"
+    return browser.find_element("css selector", "#parallel [role=status]").text, browser.execute_script(rows)
+
+
+def test_ranges_on_the_axes_keep_trials_by_mouse_keyboard_and_finger(browser):
+    from selenium.webdriver import ActionChains, Keys
+
+    visit(browser, "/run/found")
+    wait_until(browser, lambda: "15 finished" in brushed(browser)[0])
+    assert len(brushed(browser)[1]) == 16  # one is running
+    browser.execute_script("document.getElementById('parallel').scrollIntoView({behavior: 'instant'})")
+    axis = browser.find_elements("css selector", "#parallel .hit")
+    # The upper half of the scores, of 0.5 to 0.64.
+    ActionChains(browser).move_to_element_with_offset(axis[-1], 0, 5).click_and_hold().move_by_offset(
+        0, -200
+    ).release().perform()
+    assert brushed(browser)[0].startswith("8 of 15 finished trials: val_accuracy 0.56")
+    assert brushed(browser)[1] == [f"{k:04d}" for k in range(14, 6, -1)]
+    # And of these, the networks of one block; Home and Escape work too.
+    upper = browser.find_element("css selector", "#parallel [role=slider][aria-label='depth, to']")
+    assert upper.get_attribute("aria-valuetext") == "2"
+    browser.execute_script("arguments[0].focus()", upper)
+    ActionChains(browser).send_keys(Keys.HOME).perform()
+    assert brushed(browser)[0].startswith("4 of 15 finished trials: depth 1, val_accuracy")
+    assert brushed(browser)[1] == ["0014", "0012", "0010", "0008"]
+    ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    assert brushed(browser)[0].startswith("8 of 15")
+    browser.find_element("xpath", "//button[text()='Reset']").click()
+    assert brushed(browser)[0] == "All 15 finished trials" and len(brushed(browser)[1]) == 16
+    place = browser.execute_script(
+        "const {x, y, width, height} = arguments[0].getBoundingClientRect(); return [x + width / 2, y + height / 2 + 5]",
+        axis[-1],
+    )
+    for kind, up in (("touchStart", 0), ("touchMove", 60), ("touchMove", 200), ("touchEnd", None)):
+        points = [] if up is None else [{"x": place[0], "y": place[1] - up}]
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert brushed(browser)[0].startswith("8 of 15")
+    assert browser.get_log("browser") == []
+
+
+def test_a_search_is_followed_and_ranges_and_order_stay(browser, folder):
+    place = write_search(folder / "followed", [trial(k, 0.5 + k / 100) for k in range(3)])
+    run = place / "trial_0003/run"
+
+    def text(selector: str) -> str:
+        return browser.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+
+    with RunDirectory(place).locked():
+        visit(browser, "/run/followed")
+        wait_until(browser, lambda: "finished trials" in text("#parallel [role=status]"))
+        with RunDirectory(run).locked():
+            wait_until(browser, lambda: "epoch 4 of 10, step 20" in text(".jobs"))
+            at_step(run, 5, 70)
+            wait_until(browser, lambda: "epoch 5 of 10, step 70" in text(".jobs"))
+        wait_until(browser, lambda: text("tr[data-trial='0003'] .status").endswith("killed"))  # it has no lock now
+        browser.execute_script("document.querySelector('#trials th button').click()")
+        browser.execute_script("document.querySelector(\"[aria-label='depth, to']\").focus()")
+        browser.execute_script(
+            "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'Home', cancelable: true}))"
+        )
+        assert brushed(browser)[1] == ["0000", "0002"]
+        end_trials(place, load(folder / "space.yaml"), [trial(k, 0.5 + k / 100) for k in range(5)])
+        wait_until(browser, lambda: "5 of 20 trials" in text("[data-part=now]"))
+        assert brushed(browser) == ("3 of 5 finished trials: depth 1", ["0000", "0002", "0004"])
+        assert browser.execute_script("return document.activeElement.ariaLabel") == "depth, to"
+    wait_until(browser, lambda: "unfinished" in text(".lead"))
+    assert browser.get_log("browser") == []
+
+
+def test_a_study_is_followed(browser, folder):
+    place = write_study(folder / "watched")
+
+    def text(selector: str) -> str:
+        return browser.execute_script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+
+    with RunDirectory(place).locked():
+        visit(browser, "/run/watched")
+        assert "2 of 6 runs" in text("[data-part=now]") and text("#variants tbody tr:nth-child(2)").endswith("failed")
+        write_run(place / "large/1", 6, "finished")
+        wait_until(browser, lambda: "3 of 6 runs" in text("[data-part=now]"))
+        assert "1 of 3" in text("#variants tbody tr:nth-child(2)")
+        wait_until(browser, lambda: len(browser.find_elements("css selector", "#plot-variants canvas")) == 1)
     assert browser.get_log("browser") == []

@@ -135,6 +135,8 @@ function parallelCoordinates(node, changed) {
       node.setAttribute("x", x(k) - 12);
       group.append(node);
     }
+    // A finger on an axis draws a range; everywhere else it scrolls. Browsers do not heed `touch-action` within an SVG.
+    group.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     group.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       const range = rangeOf(axis), place = placeAt(event), [below, above] = range.map((end) => Math.abs(end - place) * TALL);
