@@ -115,7 +115,7 @@ def test_a_training_is_stopped_and_continued(tiny_yaml):
 STUDY = """
 base: tiny.yaml
 name: tiny_study
-training: {epochs: 40}
+training: {epochs: 25}
 seeds: [0, 1]
 variants: {a: {}, b: {training: {batch_size: 8}}}
 """
