@@ -7,7 +7,8 @@ the values of the others.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class LiveSearch:
         """Another text whenever something has changed but the positions of the jobs."""
         return digest(self.written, *(f"{each.id} {each.job.status}" for each in self.open))
 
-    @property
+    @cached_property
     def names(self) -> dict[str, str]:
         """Short names of the domains."""
         return short_names(self.results.search.space.domains)
@@ -123,43 +124,36 @@ class LiveSearch:
         """
         ranked = self.results.ranked
         domains = list(self.results.search.space.domains.values())
-        epochs = [float(trial.epochs) for trial in ranked]
-        scores = [trial.score for trial in ranked]
-        ends = [_Ends("epochs trained", epochs)] if len(set(epochs)) > 1 else []
-        ends.append(_Ends(self.objective, scores))
-        columns = [epochs, scores] if len(ends) > 1 else [scores]
+        epochs, scores = [float(trial.epochs) for trial in ranked], [trial.score for trial in ranked]
+        measured = [*([("epochs trained", epochs)] if len(set(epochs)) > 1 else []), (self.objective, scores)]
+        columns = [[axis_position(domain, trial.values) for trial in ranked] for domain in domains]
+        columns += [_places(values) for _, values in measured]
         trials = [
             {
                 "id": trial.id,
-                "at": [None if at < 0 else at for at in (axis_position(domain, trial.values) for domain in domains)]
-                + [end.place(column[k]) for end, column in zip(ends, columns, strict=True)],
+                "at": [None if column[k] < 0 else column[k] for column in columns],
                 "text": f"trial {trial.id}: {self.objective} {trial.score:.4f}, {self._text(_texts(trial.values))}",
                 "share": 1 - k / max(len(ranked) - 1, 1),
             }
             for k, trial in enumerate(ranked)
         ]
-        axes = [_axis(domain, self.names[domain.name]) for domain in domains] + [end.axis() for end in ends]
-        return {"axes": axes, "trials": trials, "objective": self.objective}
+        axes = [_axis(domain, self.names[domain.name]) for domain in domains]
+        return {"axes": axes + [_measured_axis(*each) for each in measured], "trials": trials}
 
     def _text(self, texts: dict[str, str]) -> str:
         return ", ".join(f"{self.names[name]} {text}" for name, text in texts.items())
 
 
-@dataclass(frozen=True)
-class _Ends:
-    """An axis of measured numbers, from the smallest to the largest."""
+def _places(values: list[float]) -> list[float]:
+    """Return the places of measured numbers between the smallest and the largest of them."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    return [(value - low) / (high - low) if high > low else 0.5 for value in values]
 
-    name: str
-    values: list[float] = field(repr=False)
 
-    def place(self, value: float) -> float:
-        low, high = min(self.values), max(self.values)
-        return (value - low) / (high - low) if high > low else 0.5
-
-    def axis(self) -> dict[str, Any]:
-        low, high = (min(self.values), max(self.values)) if self.values else (0.0, 0.0)
-        ticks = [[0.0, f"{low:.4g}"], [1.0, f"{high:.4g}"]] if high > low else [[0.5, f"{low:.4g}"]]
-        return {"name": self.name, "key": self.name, "ticks": ticks, "low": low, "high": high, "log": False}
+def _measured_axis(name: str, values: list[float]) -> dict[str, Any]:
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    ticks = [[0.0, f"{low:.4g}"], [1.0, f"{high:.4g}"]] if high > low else [[0.5, f"{low:.4g}"]]
+    return {"name": name, "key": name, "ticks": ticks, "low": low, "high": high, "log": False}
 
 
 def _axis(domain: Domain, name: str) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 // The page of a study or a search. While it runs, its tables and plots follow its files once a second.
 const jobs = document.getElementById("jobs");
 const COLORS = ["--accent", "--bad", "--good", "--violet", "--amber", "--faint"];
+const shown = new Map();
 let version = "", estimated = -1, parallel = null;
 
 // Put new HTML into a part: the order of its tables, what was scrolled to and what has the focus stay.
 function replacePart(name, html) {
+  if (shown.get(name) === html) return;
+  shown.set(name, html);
   const part = jobs.querySelector(`[data-part="${name}"]`);
   const now = new DOMParser().parseFromString(html, "text/html").body;
   const scrolled = [...part.querySelectorAll(".scroll")].map((node) => [node.scrollLeft, node.scrollTop]);
