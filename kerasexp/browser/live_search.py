@@ -6,9 +6,8 @@ the values of the others.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from kerasexp.config.space_section import SEARCH, Domain, read_space
 from kerasexp.config.yaml_text import read_yaml
 from kerasexp.errors import KerasexpError
 from kerasexp.search.budget import UNLIMITED, max_trials
+from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.domain_encoding import decoded
 from kerasexp.search.results import SearchResults, Trial, axis_position, axis_ticks
 
@@ -171,10 +171,11 @@ def live_search(place: Path, path: str) -> LiveSearch | None:
         place: the directory.
         path: the same, relative to the folder of all runs.
     """
-    found = _ended(place)
+    written = fingerprint(*_files(place))
+    found = _ended(place, written)
     if found is None:
         return None
-    state, results, written = found
+    state, results = found
     status = status_now(place, state)
     ended = {trial.id for trial in results.trials}
     folders = sorted(folder for folder in place.glob("trial_*") if folder.name.removeprefix("trial_") not in ended)
@@ -188,23 +189,15 @@ def live_search(place: Path, path: str) -> LiveSearch | None:
     return LiveSearch(status, path, results, written, opened, confirmation)
 
 
-# By directory: when its files were written, and what they hold.
-_kept: OrderedDict[Path, tuple[str, tuple[str, SearchResults, str] | None]] = OrderedDict()
+def _files(place: Path) -> tuple[Path, Path]:
+    directory = SearchDirectory(place)
+    return directory.summary, directory.yaml
 
 
-def _ended(place: Path) -> tuple[str, SearchResults, str] | None:
-    """Return state and results of a search, and when they were written; its files are read again after they have changed."""
-    files = place / SUMMARIES["search"], place / "search.yaml"
-    written = fingerprint(*files)
-    held = _kept.get(place)
-    if held is None or held[0] != written:
-        held = _kept[place] = written, _read(*files, written)
-        while len(_kept) > MOST_KEPT:
-            _kept.popitem(last=False)
-    return held[1]
-
-
-def _read(summary: Path, resolved: Path, written: str) -> tuple[str, SearchResults, str] | None:
+@lru_cache(MOST_KEPT)
+def _ended(place: Path, written: str) -> tuple[str, SearchResults] | None:
+    """Return state and results of a search; `written` is the fingerprint of its files."""
+    summary, resolved = _files(place)
     content = read_summary(summary)
     try:
         keys = read_yaml(resolved)
@@ -214,11 +207,8 @@ def _read(summary: Path, resolved: Path, written: str) -> tuple[str, SearchResul
         trials = [Trial(**trial) for trial in content.get("trials", [])]
     except (KerasexpError, TypeError):
         return None
-    return (
-        str(content.get("status", "unfinished")),
-        SearchResults(search, OBJECTIVES[settings.objective], trials),
-        written,
-    )
+    state = str(content.get("status", "unfinished"))
+    return state, SearchResults(search, OBJECTIVES[settings.objective], trials)
 
 
 def _open_trial(folder: Path, path: str, results: SearchResults, is_running: bool) -> OpenTrial | None:
