@@ -3,6 +3,7 @@ const style = getComputedStyle(document.documentElement);
 const color = (name) => style.getPropertyValue(name).trim();
 const present = (value) => value !== null && value !== undefined;
 const HEIGHT = 260;
+const WHOLE = Array.from({ length: 10 }, (_, k) => [1, 2, 5].map((digit) => digit * 10 ** k)).flat();
 const charts = new Map();
 
 // Each line: label, x, y, the name of its colour, and maybe dash, points, stepped, or text (of a value and its position).
@@ -27,7 +28,8 @@ function drawPlot(node, lines, label) {
   held.chart = new uPlot({
     width: node.clientWidth, height: HEIGHT,
     scales: { x: { time: false } },
-    axes: [{ ...axis, label, labelSize: 18 }, { ...axis, size: 60 }],
+    // There is no half epoch.
+    axes: [{ ...axis, label, labelSize: 18, incrs: label.startsWith("minutes") ? undefined : WHOLE }, { ...axis, size: 60 }],
     series: [
       { label: "at", value: (chart, found) => (present(found) ? String(Number(found.toPrecision(6))) : "–") },
       ...lines.map((line) => ({
