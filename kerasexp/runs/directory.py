@@ -73,7 +73,7 @@ class RunDirectory(RunFiles):
     def sweep(self) -> None:
         """Remove temporary files that a killed process, or a full disk, has left."""
         for path in self.path.rglob(".*"):
-            if path.is_file() and path.name != self.lock.name:
+            if path.is_file() and path.name not in (self.lock.name, self.process.name):
                 with suppress(OSError):
                     path.unlink()
 
@@ -109,9 +109,11 @@ class RunDirectory(RunFiles):
                 yield
             finally:
                 self.sweep()
+                with suppress(OSError):
+                    self.process.unlink()
 
     def _write_process(self) -> None:
-        """Write which process has the lock, and how it is asked to stop; `sweep` removes the file at the end.
+        """Write which process has the lock, and how it is asked to stop.
 
         That it cannot be written, for example on a full disk, is no failure of the run.
         """

@@ -75,6 +75,7 @@ def test_a_position_changes_no_version_and_the_end_of_a_run_does(study):
 def test_a_killed_study_is_told_from_one_that_was_stopped(study):
     place = RunDirectory(study)
     with place.locked():
+        place.sweep()  # as a run does that is resumed
         assert status_of(study) == "running" and place.process.is_file()
         left = place.process.read_text()
     assert status_of(study) == "unfinished" and not place.process.exists()
