@@ -147,7 +147,7 @@ def peak(precision: str) -> float:
 def of_a_batch(split) -> float:
     """Return the seconds in which the input makes a batch, without those of the first."""
     from kerasexp.data.epoch_sampling import Sampling
-    from kerasexp.data.input_pipeline import training_batches
+    from kerasexp.data.pipeline import training_batches
 
     batches = iter(training_batches(split, Sampling(BATCH), 0, None, 1))
     next(batches)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from kerasexp.data.lazy_images import LazyImages
+
 # Up to this many bytes of images are held in memory; copies for the splits and for TensorFlow come on top.
 MAX_IN_MEMORY = 256 * 2**20
-# Images read or written at a time.
-CHUNK_IMAGES = 1000
 
 
-class ImagesOnDisk:
-    """Images of an `.npy` file, uint8 [n, height, width, channels]: indexed like an array, read when indexed.
+class ImagesOnDisk(LazyImages):
+    """Images of an `.npy` file, uint8 [n, height, width, channels].
 
     Not a memory map: its pages would count as memory of this process once read. The file stays open, so deleting it does no
-    harm. Pickling, as for a process on another machine, turns it into an array.
+    harm.
 
     Args:
         file: uint8 images in version 1.0 of NumPy's format.
@@ -31,61 +29,28 @@ class ImagesOnDisk:
         OSError: the file cannot be read.
     """
 
-    dtype = np.dtype(np.uint8)
-
     def __init__(self, file: Path):
         self._file = file.open("rb", buffering=0)
         np.lib.format.read_magic(self._file)
         stored, in_columns, dtype = np.lib.format.read_array_header_1_0(self._file)
-        self._begin, self._each = self._file.tell(), stored[1:]
-        size = self._begin + int(np.prod(stored))
-        if dtype != self.dtype or in_columns or len(stored) != 4 or file.stat().st_size != size:
+        self._begin, size = self._file.tell(), int(np.prod(stored))
+        if dtype != self.dtype or in_columns or len(stored) != 4 or file.stat().st_size != self._begin + size:
             raise ValueError(f"{file} is not an array of uint8 images")
-        self._positions = np.arange(stored[0])
+        super().__init__(stored[0], stored[1:])
         self._lock = threading.Lock()
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return len(self), *self._each
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        wanted = self._positions[key]
-        found = self._read(np.atleast_1d(wanted))
-        return found if np.ndim(wanted) else found[0]
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return self[:] if dtype is None else self[:].astype(dtype)
-
-    def __reduce__(self):
-        return np.asarray, (self[:],)
-
-    def take(self, positions: np.ndarray) -> ImagesOnDisk:
-        """Return the images at these positions, in this order, without reading them."""
-        taken = object.__new__(ImagesOnDisk)
-        taken.__dict__ |= self.__dict__ | {"_positions": self._positions[positions]}
-        return taken
-
-    def _read(self, wanted: np.ndarray) -> np.ndarray:
-        found = np.empty((len(wanted), *self._each), np.uint8)
+    def _read(self, stored: np.ndarray) -> np.ndarray:
+        found = np.empty((len(stored), *self._each), np.uint8)
         size = int(np.prod(self._each))
-        rows = found.reshape(len(wanted), size)
+        rows = found.reshape(len(stored), size)
         # Adjacent images are read together.
-        starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
+        starts = np.flatnonzero(np.diff(stored, prepend=-2) != 1)
         with self._lock:
-            for start, end in pairwise([*starts, len(wanted)]):
-                self._file.seek(self._begin + int(wanted[start]) * size)
+            for start, end in pairwise([*starts, len(stored)]):
+                self._file.seek(self._begin + int(stored[start]) * size)
                 if self._file.readinto(rows[start:end]) != (end - start) * size:
                     raise OSError(f"{self._file.name} was cut off while it was in use")
         return found
-
-
-def chunks(images: np.ndarray | ImagesOnDisk) -> Iterator[np.ndarray]:
-    """Yield the images in order, up to `CHUNK_IMAGES` at a time."""
-    for first in range(0, len(images), CHUNK_IMAGES):
-        yield images[first : first + CHUNK_IMAGES]
 
 
 class ImagesWriter:

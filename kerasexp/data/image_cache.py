@@ -13,7 +13,8 @@ import numpy as np
 
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.decoding_threads import map_threads
-from kerasexp.data.disk_arrays import CHUNK_IMAGES, MAX_IN_MEMORY, ImagesOnDisk, ImagesWriter
+from kerasexp.data.disk_arrays import MAX_IN_MEMORY, ImagesOnDisk, ImagesWriter
+from kerasexp.data.lazy_images import CHUNK_IMAGES, LazyImages
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
 from kerasexp.environment import cache_folder
@@ -35,7 +36,7 @@ class DecodedImages:
         faults: (name, reason) of each image that could not be read.
     """
 
-    images: np.ndarray | ImagesOnDisk
+    images: np.ndarray | LazyImages
     kept: np.ndarray
     faults: list[tuple[str, str]]
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
-from kerasexp.data.disk_arrays import chunks
 from kerasexp.data.label_sets import is_multi_label, label_text
+from kerasexp.data.lazy_images import chunks
 from kerasexp.data.load_data import prepare_data
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.data.sources.csv import write_csv

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasexp.config.section_base import one_line
-from kerasexp.data.disk_arrays import chunks
 from kerasexp.data.label_sets import count_labels
+from kerasexp.data.lazy_images import chunks
 from kerasexp.data.near_duplicates import near_duplicates
 from kerasexp.errors import listing
 

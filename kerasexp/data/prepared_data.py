@@ -11,13 +11,13 @@ import numpy as np
 
 from kerasexp.config.data_section import Data, DataSource, Labels, Preprocessing
 from kerasexp.data.class_selection import add_test_split, select_classes
-from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
 from kerasexp.data.file_accounting import Accounting, none_readable
 from kerasexp.data.hold_out import hold_out, match_groups
 from kerasexp.data.image_cache import decode_cached, is_large
 from kerasexp.data.images_in_two_splits import split_notes
 from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.label_sets import count_labels, label_text
+from kerasexp.data.lazy_images import LazyImages, chunks
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Images, Source, require_two_classes
 from kerasexp.data.sources import load_source
@@ -36,7 +36,7 @@ class Split:
     are features, float32 [n, f].
     """
 
-    images: np.ndarray | ImagesOnDisk
+    images: np.ndarray | LazyImages
     labels: np.ndarray
     names: list[str]
     groups: list[str] | None = None
@@ -46,7 +46,7 @@ class Split:
 
     def take(self, positions: np.ndarray) -> Split:
         """Return the images at these positions, in this order."""
-        on_disk = isinstance(self.images, ImagesOnDisk)
+        on_disk = isinstance(self.images, LazyImages)
         images = self.images.take(positions) if on_disk else self.images[positions]
         groups = self.groups and [self.groups[i] for i in positions]
         return Split(images, self.labels[positions], [self.names[i] for i in positions], groups)
@@ -271,7 +271,7 @@ def _edited(split: Split, data: Data, edits: Labels, class_names: list[str]) -> 
     return split
 
 
-def _spread(images: np.ndarray | ImagesOnDisk) -> np.ndarray:
+def _spread(images: np.ndarray | LazyImages) -> np.ndarray:
     """Return some images, evenly spaced."""
     return images[:: max(len(images) // COUNTED, 1)]
 

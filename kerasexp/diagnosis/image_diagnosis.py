@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasexp.data.dataset_statistics import ImageStatistics
-from kerasexp.data.disk_arrays import chunks
 from kerasexp.data.label_sets import label_set_numbers
+from kerasexp.data.lazy_images import chunks
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.preprocessing import border_means
 

@@ -14,7 +14,7 @@ from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import Cnn, ConvBlock, Head
 from kerasexp.data.downsampling import downsampled
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.input_pipeline import training_batches
+from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_parts, stratified_sample
 from kerasexp.diagnosis.label_verdict import disagreement

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.section_base import composed
-from kerasexp.data.disk_arrays import ImagesOnDisk
+from kerasexp.data.lazy_images import LazyImages
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.evaluation.image_views import ONE_VIEW, View, views_for
 from kerasexp.evaluation.metric_limits import row_slices
@@ -88,13 +88,13 @@ class Ensemble:
         return mean
 
 
-def view_scores(member: Checkpoint, view: View, images: np.ndarray | ImagesOnDisk, names: Sequence[str]) -> np.ndarray:
+def view_scores(member: Checkpoint, view: View, images: np.ndarray | LazyImages, names: Sequence[str]) -> np.ndarray:
     """Return a member's probabilities for a view of images, uint8 [n, height, width, channels]: float32 [n, classes].
 
     Raises:
         RunError: an output is not a probability; it has the name of the image.
     """
-    from kerasexp.data.input_pipeline import evaluation_batch_size
+    from kerasexp.data.pipeline import evaluation_batch_size
 
     scores, size = scratch_array((len(images), len(member.class_names))), evaluation_batch_size(images.shape[1:])
     for first in range(0, len(images), size):

@@ -167,7 +167,7 @@ def _scores(
 
 def _portion_size(member: Checkpoint) -> int:
     """Return how many images a member predicts at a time, so that memory does not depend on their number."""
-    from kerasexp.data.input_pipeline import evaluation_batch_size
+    from kerasexp.data.pipeline import evaluation_batch_size
 
     shape = (*member.preprocessing.size, member.preprocessing.channels)
     return max(PORTION // math.prod(shape), evaluation_batch_size(shape))

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasexp.data.input_pipeline import evaluation_batches
 from kerasexp.data.label_sets import is_multi_label
+from kerasexp.data.pipeline import evaluation_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.training.training_clock import Clock

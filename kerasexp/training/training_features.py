@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from kerasexp.console import Console
-from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
-from kerasexp.data.input_pipeline import evaluation_batch_size
+from kerasexp.data.lazy_images import LazyImages, chunks
+from kerasexp.data.pipeline import evaluation_batch_size
 from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
 from kerasexp.storage import write_with
@@ -20,7 +20,7 @@ from kerasexp.storage import write_with
 VERSION = 1
 
 
-def extract_features(extractor: keras.Model, images: np.ndarray | ImagesOnDisk, console: Console) -> np.ndarray:
+def extract_features(extractor: keras.Model, images: np.ndarray | LazyImages, console: Console) -> np.ndarray:
     """Return the features of images, from the cache if the same network has processed the same images.
 
     If the cache cannot be written, the next run computes them again.
@@ -47,7 +47,7 @@ def extract_features(extractor: keras.Model, images: np.ndarray | ImagesOnDisk, 
     return found
 
 
-def _key(extractor: keras.Model, images: np.ndarray | ImagesOnDisk) -> str:
+def _key(extractor: keras.Model, images: np.ndarray | LazyImages) -> str:
     digest = hashlib.sha256(f"{VERSION} {images.shape} {extractor.to_json()}".encode())
     for weight in extractor.get_weights():
         digest.update(np.ascontiguousarray(weight))

@@ -7,7 +7,7 @@ from kerasexp.config.data_section import Augmentation
 from kerasexp.config.training_section import ClassBatches
 from kerasexp.data.class_batches import class_batch_steps, classes_per_batch, draw_class_batches
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.input_pipeline import training_batches
+from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 
 COUNTS = {

@@ -10,7 +10,7 @@ from kerasexp.custom import trust
 from kerasexp.custom.code_import import CodeError
 from kerasexp.data.custom_augmentation import custom_changes
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.input_pipeline import training_batches
+from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.errors import UserError
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data_section import Preprocessing
-from kerasexp.data import disk_arrays, image_cache
-from kerasexp.data.disk_arrays import ImagesOnDisk, ImagesWriter, chunks
+from kerasexp.data import image_cache, lazy_images
+from kerasexp.data.disk_arrays import ImagesOnDisk, ImagesWriter
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.image_cache import decode_cached
-from kerasexp.data.input_pipeline import evaluation_batches, training_batches
+from kerasexp.data.lazy_images import chunks
+from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
 
@@ -68,7 +69,7 @@ def test_a_file_that_is_deleted_can_still_be_read(images, tmp_path):
 
 
 def test_chunks_cover_all_images_in_order(images, monkeypatch):
-    monkeypatch.setattr(disk_arrays, "CHUNK_IMAGES", 7)
+    monkeypatch.setattr(lazy_images, "CHUNK_IMAGES", 7)
     for stored in (images, STORED):
         parts = list(chunks(stored))
         assert [len(part) for part in parts] == [7] * 7 + [1]

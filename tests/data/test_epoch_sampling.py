@@ -5,7 +5,7 @@ import pytest
 
 from kerasexp.config.data_section import Augmentation
 from kerasexp.data.epoch_sampling import Sampling, oversampled_counts, oversampled_positions
-from kerasexp.data.input_pipeline import training_batches
+from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 
 COUNTS = [100, 7, 0, 1]

@@ -12,7 +12,7 @@ import numpy as np
 
 from kerasexp.config.data_section import DataSource
 from kerasexp.data.dataset_lookup import find_data_path
-from kerasexp.data.disk_arrays import ImagesOnDisk, chunks
+from kerasexp.data.lazy_images import LazyImages, chunks
 from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.csv_table import DECIMAL_COMMA, Table, is_number, label_position, read_table
 from kerasexp.data.sources.image_table import names_images
@@ -107,7 +107,7 @@ def _not_a_number(table: Table) -> Problem:
     raise AssertionError("every value is a number")
 
 
-def write_csv(path: Path, images: np.ndarray | ImagesOnDisk, labels: list[str]) -> None:
+def write_csv(path: Path, images: np.ndarray | LazyImages, labels: list[str]) -> None:
     """Write uint8 images [n, height, width, channels] with a header that gives their shape; `read_csv` reads such files."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

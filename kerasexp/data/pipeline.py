@@ -11,9 +11,9 @@ import tensorflow as tf
 from kerasexp.config.data_section import Augmentation
 from kerasexp.data.augmentation import augment, draw_augmentations
 from kerasexp.data.custom_augmentation import apply_changes, custom_changes, draw_seeds
-from kerasexp.data.disk_arrays import ImagesOnDisk
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.label_sets import count_labels
+from kerasexp.data.lazy_images import LazyImages
 from kerasexp.data.prepared_data import Split
 
 # Batches made in parallel, and batches prefetched. Few suffice, because a batch takes a fraction of a training step.
@@ -80,11 +80,9 @@ def evaluation_batch_size(shape: tuple[int, ...]) -> int:
     return max(1, min(EVALUATION_IMAGES, EVALUATION_IMAGES * EVALUATION_PIXELS // math.prod(shape[:2])))
 
 
-def evaluation_batches(
-    images: np.ndarray | ImagesOnDisk, labels: np.ndarray | None, batch_size: int
-) -> tf.data.Dataset:
+def evaluation_batches(images: np.ndarray | LazyImages, labels: np.ndarray | None, batch_size: int) -> tf.data.Dataset:
     """Return batches of images, or of (images, labels), in order."""
-    if isinstance(images, ImagesOnDisk):
+    if isinstance(images, LazyImages):
         images_at = _reader(images)
         positions = tf.data.Dataset.range(len(images)).batch(batch_size)
         if labels is None:
@@ -97,7 +95,7 @@ def evaluation_batches(
     return _without_autotuning(batches.prefetch(AHEAD))
 
 
-def _reader(images: np.ndarray | ImagesOnDisk) -> Callable[[tf.Tensor], tf.Tensor]:
+def _reader(images: np.ndarray | LazyImages) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return a function from positions, int64 [b], to images, uint8 [b, height, width, channels]."""
     if isinstance(images, np.ndarray):
         held = tf.constant(images)

@@ -5,7 +5,7 @@ import pytest
 
 from kerasexp.config.data_section import Augmentation
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.input_pipeline import evaluation_batches, training_batches
+from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.prepared_data import Split
 
 COUNT = 23
