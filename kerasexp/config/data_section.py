@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from kerasexp.config.custom_code import CustomAugmentation, CustomSource, OrCustom
+from kerasexp.config.augmentation_section import Augmentation
+from kerasexp.config.custom_code import CustomSource, OrCustom
 from kerasexp.config.section_base import ClassName, EachClassOnce, NumberAsText, Section, ShortForm
 
 SourceName = Literal[
@@ -73,51 +74,6 @@ class Preprocessing(Section):
             if top >= bottom or left >= right:
                 raise ValueError(f"window {self.window} is empty; give [top, left, bottom, right] with top < bottom")
         return self
-
-
-Flip = Literal["horizontal", "vertical", "both"] | bool
-
-
-class Augmentation(Section):
-    """Random changes of the training images, different in every epoch: a function of (seed, epoch, index)."""
-
-    rotation: float = Field(0, ge=0, le=180, description="Largest angle, in degrees, either way.")
-    shift: float = Field(0, ge=0, le=1, description="Largest shift, as a fraction of the size, either way.")
-    zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side, as a fraction, either way.")
-    shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
-    flip: Flip = Field(
-        False,
-        description="Mirror every second image: horizontal, left to right, which true also stands for; vertical, upside down; "
-        "both: each at random. Not for characters.",
-    )
-    stroke: float = Field(
-        0,
-        ge=0,
-        le=1,
-        description="Largest change of a stroke's edges, in pixels of the model's input, either way: bright strokes become thicker "
-        "or thinner by up to twice this, as with another pen.",
-    )
-    color: float = Field(
-        0, ge=0, lt=1, description="Largest change of brightness, contrast and saturation, as a fraction, either way."
-    )
-    erase: float = Field(
-        0,
-        ge=0,
-        le=1,
-        description="Share of images in which a rectangle, 1/5 to 1/2 of each side, gets the mean colour.",
-    )
-    fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
-        "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."
-    )
-    layers: list[Annotated[CustomAugmentation, ShortForm()]] = Field(
-        [], description="Augmentations of your own, after those above, in their order."
-    )
-
-    @field_validator("flip")
-    @classmethod
-    def _horizontal_is_true(cls, flip: str | bool) -> str | bool:
-        # One value for one meaning: the two are the same run.
-        return True if flip == "horizontal" else flip
 
 
 class Labels(Section):
@@ -281,6 +237,12 @@ class Data(DataSource):
     labels: Labels = Field(Labels(), description="Edits of the labels.")
     preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored image to the model's input.")
     augmentation: Augmentation | None = Field(None, description="Random changes of the training images.")
+    cache: Literal["packed", "memory", "none"] = Field(
+        "packed",
+        description="Where preprocessed images are kept. packed: decoded once, in a file of $KERASEXP_CACHE; memory: decoded at "
+        "each start, in memory, with nothing written; none: nowhere, decoded in every epoch, for data that outgrow the disk. The "
+        "result is the same, except that crops are cut from the stored images with none.",
+    )
     oversample: float = Field(
         0,
         ge=0,

@@ -5,22 +5,30 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from kerasexp.config.data_section import Augmentation
+from kerasexp.config.augmentation_section import Augmentation, Crop
 
 # Weights of red, green and blue in perceived brightness (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
 # Shortest and longest side of an erased rectangle, as fractions of the image side.
 ERASED_SIDES = 0.2, 0.5
-# Parameters per image of the affine map, the colour change and the erased rectangle.
-AFFINE, COLOR, BOX = 8, 3, 4
+# Parameters per image of the affine map, the colour change, the erased rectangle and the crop.
+AFFINE, COLOR, BOX, CROP = 8, 3, 4, 4
 
 
 def draw_augmentations(
-    config: Augmentation, count: int, size: tuple[int, int], generator: np.random.Generator
+    config: Augmentation,
+    count: int,
+    size: tuple[int, int],
+    generator: np.random.Generator,
+    crops_stored: bool = False,
 ) -> np.ndarray:
-    """Draw the parameters of `augment` for each image: float32 [count, 16]. Arguments as for `draw_affine_maps`.
+    """Draw the parameters of `augment` for each image: float32 [count, 16], or [count, 20] with crops, which are the last.
 
-    Parameters of `color`, `erase` and `stroke` are drawn last, and only if these are on.
+    Parameters of `color`, `erase`, `stroke` and `crop` are drawn last, and only if these are on.
+
+    Args:
+        config, count, size, generator: as for `draw_affine_maps`.
+        crops_stored: whether the stored images are cropped, before the preprocessing; without it, the affine map crops.
     """
     parts = [draw_affine_maps(config, count, size, generator), np.ones((count, COLOR)), np.zeros((count, BOX))]
     parts.append(np.zeros((count, 1)))
@@ -32,6 +40,10 @@ def draw_augmentations(
         parts[2] = np.where(is_erased, np.hstack([middle - side / 2, middle + side / 2]), 0)
     if config.stroke:
         parts[3] = config.stroke * generator.uniform(-1, 1, (count, 1))
+    if config.crop is not None:
+        parts.append(draw_crops(config.crop, count, generator))
+        if not crops_stored:
+            parts[0] = within_crops(parts[0], parts[-1], size)
     return np.hstack(parts).astype(np.float32)
 
 
@@ -88,6 +100,32 @@ def draw_affine_maps(
         a1, b1 = np.where(mirrored, -a1, a1), np.where(mirrored, -b1, b1)
     zero = np.zeros(count)
     return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1).astype(np.float32)
+
+
+def draw_crops(crop: Crop, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw a part of each image: float64 [count, 4], top, left, bottom and right as fractions of the sides.
+
+    The share of the area is uniform, the logarithm of the aspect is uniform among those that fit into the image (random
+    resized crops, Szegedy et al. 2015), and so is the place.
+    """
+    draw = generator.uniform(0, 1, (count, 4))
+    area = crop.area[0] + (crop.area[1] - crop.area[0]) * draw[:, 0]
+    lowest, highest = np.maximum(crop.aspect[0], area), np.minimum(crop.aspect[1], 1 / area)
+    aspect = lowest * (highest / lowest) ** draw[:, 1]
+    height, width = np.minimum(np.sqrt(area / aspect), 1), np.minimum(np.sqrt(area * aspect), 1)
+    top, left = (1 - height) * draw[:, 2], (1 - width) * draw[:, 3]
+    return np.stack([top, left, top + height, left + width], axis=1)
+
+
+def within_crops(affine: np.ndarray, crops: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the maps of `draw_affine_maps` after each image was cropped and enlarged to its size again.
+
+    The outermost pixels of a crop become those of the image, so that nothing beyond its border is read.
+    """
+    (height, width), (top, left, bottom, right) = size, crops.T[..., np.newaxis]
+    x = (right - left) * affine[:, 0:3] + left * (width - 1) * [0, 0, 1]
+    y = (bottom - top) * affine[:, 3:6] + top * (height - 1) * [0, 0, 1]
+    return np.hstack([x, y, affine[:, 6:]])
 
 
 def warp_affine(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:

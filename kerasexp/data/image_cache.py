@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.disk_arrays import MAX_IN_MEMORY, ImagesOnDisk, ImagesWriter
+from kerasexp.data.images_in_files import ImagesInFiles
 from kerasexp.data.lazy_images import CHUNK_IMAGES, LazyImages
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
 from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
-from kerasexp.storage import replace_folder, temporary_folder, write_text
+from kerasexp.storage import replace_folder, temporary_folder, write_json, write_text
 
 # Part of every key: raise it whenever decoding or preprocessing gives different pixels.
 VERSION = 5
 IMAGES, META = "images.npy", "meta.json"
+Cache = Literal["packed", "memory", "none"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,10 @@ class DecodedImages:
 
 
 def decode_cached(
-    images: Images, config: Preprocessing, progress: Callable[[int, int], None] | None = None
+    images: Images,
+    config: Preprocessing,
+    progress: Callable[[int, int], None] | None = None,
+    cache: Cache = "packed",
 ) -> DecodedImages:
     """Decode and preprocess images, or load them from the cache.
 
@@ -53,8 +59,14 @@ def decode_cached(
         images: the stored images.
         config: the preprocessing.
         progress: called with (done, total) while images are decoded; not called if they come from the cache.
+        cache: as the key `data.cache`. With `none`, no image is decoded here: `remember_faults` is called after the first
+            reading.
     """
+    if cache == "memory":
+        return _decode(images, config, range(len(images)), progress)[0]
     group, found = cache_folder() / "images" / _request_key(images, config), None
+    if cache == "none":
+        return _in_files(group, images, config, progress)
     # The digest reads all files. It is needed first only if a set of images with these names was cached before.
     if group.is_dir():
         found = _load(group / _content_key(images), len(images), (*config.size, config.channels))
@@ -67,16 +79,47 @@ def decode_cached(
     return found
 
 
+def _in_files(
+    group: Path, images: Images, config: Preprocessing, progress: Callable[[int, int], None] | None
+) -> DecodedImages:
+    """Return images that are decoded when they are read, without those that an earlier process could not read."""
+    everything = np.arange(len(images))
+    if group.is_dir() and (faults := _load_faults(group / f"{_content_key(images)}.json", len(images))) is not None:
+        kept = np.setdiff1d(everything, list(faults))
+        named = [(images.names[position], reason) for position, reason in faults.items()]
+        return DecodedImages(ImagesInFiles(images, config, progress, faults).take(kept), kept, named)
+    return DecodedImages(ImagesInFiles(images, config, progress), everything, [])
+
+
+def _load_faults(file: Path, count: int) -> dict[int, str] | None:
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        faults = {int(position): str(reason) for position, reason in json.loads(file.read_text()).items()}
+        return faults if all(0 <= position < count for position in faults) else None
+    return None
+
+
+def remember_faults(images: Images, config: Preprocessing, faults: Mapping[int, str]) -> None:
+    """Keep which images cannot be read, by position, so that with `data.cache: none` the next run need not read all of them."""
+    group = cache_folder() / "images" / _request_key(images, config)
+    with suppress(OSError, RunError):  # without a writable cache, the next run reads them again
+        group.mkdir(parents=True, exist_ok=True)
+        write_json(group / f"{_content_key(images)}.json", dict(faults))
+
+
 def is_large(count: int, config: Preprocessing) -> bool:
     """Return whether this many preprocessed images stay on disk."""
     return count * config.size[0] * config.size[1] * config.channels > MAX_IN_MEMORY
 
 
-def _request_key(images: Images, config: Preprocessing) -> str:
-    """Return a key of what is known before any image is read: version, preprocessing, range of values and names."""
+def request_text(images: Images, config: Preprocessing) -> bytes:
+    """Return what is known before any image is read: version, preprocessing, range of values and names."""
     value_range = None if images.value_range is None else images.value_range.bounds
     text = json.dumps([VERSION, config.model_dump(mode="json"), value_range, images.names])
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _request_key(images: Images, config: Preprocessing) -> str:
+    return hashlib.sha256(request_text(images, config)).hexdigest()[:32]
 
 
 def _content_key(images: Images) -> str:

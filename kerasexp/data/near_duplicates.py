@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from kerasexp.config.section_base import one_line
+from kerasexp.data.lazy_images import chunks
 
 if TYPE_CHECKING:
     from kerasexp.data.prepared_data import Split
@@ -50,12 +51,12 @@ def near_duplicates(splits: Mapping[str, Split]) -> str | None:
 
 def _thumbnails(split: Split, most: int) -> tuple[np.ndarray, list[str]]:
     """Return grey thumbnails of evenly spaced images, float32 [n, pixels], and their names."""
-    step = max(-(-len(split) // most), 1)
-    found = np.empty((len(range(0, len(split), step)), SIDE * SIDE), np.float32)
-    for row, position in zip(found, range(0, len(split), step), strict=True):
-        grey = split.images[position].mean(axis=-1, dtype=np.float32)
-        row[:] = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()
-    return found, split.names[::step]
+    sample = split.take(np.arange(0, len(split), max(-(-len(split) // most), 1)))
+    found = np.empty((len(sample), SIDE * SIDE), np.float32)
+    images = (image for part in chunks(sample.images) for image in part)
+    for row, image in zip(found, images, strict=True):
+        row[:] = cv2.resize(image.mean(axis=-1, dtype=np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()
+    return found, sample.names
 
 
 def _nearest(images: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

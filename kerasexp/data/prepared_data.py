@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,16 @@ from kerasexp.config.data_section import Data, DataSource, Labels, Preprocessing
 from kerasexp.data.class_selection import add_test_split, select_classes
 from kerasexp.data.file_accounting import Accounting, none_readable
 from kerasexp.data.hold_out import hold_out, match_groups
-from kerasexp.data.image_cache import decode_cached, is_large
-from kerasexp.data.images_in_two_splits import split_notes
+from kerasexp.data.image_cache import Cache, decode_cached, is_large
+from kerasexp.data.images_in_two_splits import absent_classes
 from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.label_sets import count_labels, label_text
-from kerasexp.data.lazy_images import LazyImages, chunks
+from kerasexp.data.lazy_images import LazyImages
+from kerasexp.data.pixel_facts import read_once
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Images, Source, require_two_classes
 from kerasexp.data.sources import load_source
-from kerasexp.data.value_range import COUNTED, ValueRange, few_values, range_sentences
+from kerasexp.data.value_range import ValueRange, range_sentences
 from kerasexp.errors import Problem, RunError, UserError
 
 DEFAULT_TEST = 0.1
@@ -32,8 +34,8 @@ class Split:
     """Preprocessed images, uint8 [n, height, width, channels], with labels, names, and groups if there are any.
 
     Labels are int64 [n], or, with several an image, uint8 [n, classes] of 0 and 1.
-    Many images stay on disk: indexing returns arrays, and `np.asarray` loads all of them. Where a head alone is trained, they
-    are features, float32 [n, f].
+    Many images stay on disk, and with `data.cache: none` in their files: indexing returns arrays. Where a head alone is
+    trained, they are features, float32 [n, f].
     """
 
     images: np.ndarray | LazyImages
@@ -46,8 +48,8 @@ class Split:
 
     def take(self, positions: np.ndarray) -> Split:
         """Return the images at these positions, in this order."""
-        on_disk = isinstance(self.images, LazyImages)
-        images = self.images.take(positions) if on_disk else self.images[positions]
+        is_lazy = isinstance(self.images, LazyImages)
+        images = self.images.take(positions) if is_lazy else self.images[positions]
         groups = self.groups and [self.groups[i] for i in positions]
         return Split(images, self.labels[positions], [self.names[i] for i in positions], groups)
 
@@ -165,15 +167,14 @@ def prepare(
     accounts = {key: account for key, account in accounts.items() if account is not None}
     decoded, faults = {}, []
     for name, images in source.splits.items():
-        decoded[name], broken = decode_split(images, data.preprocessing, progress)
+        decoded[name], broken = decode_split(images, data.preprocessing, progress, data.cache)
         faults += broken
-    if faults and data.on_corrupt == "error":
-        shown = [Problem(reason, name) for name, reason in faults[:10]]
-        raise RunError(
-            "\n".join([f"{len(faults)} images cannot be read, and data.on_corrupt is error:", *map(str, shown)])
-        )
-    split_up = make_splits if hold_out_missing else source_splits
-    splits = split_up(decoded, data, edits, source.class_names)
+    _check_faults(faults, data)
+    split_up = partial(
+        make_splits if hold_out_missing else source_splits, data=data, edits=edits, class_names=source.class_names
+    )
+    splits, facts, broken = read_once(decoded, split_up, source, data.preprocessing)
+    _check_faults(broken, data)
     ranges = {name: images.value_range for name, images in source.splits.items()}
     return PreparedData(
         splits,
@@ -181,43 +182,57 @@ def prepare(
         source.folders,
         source.origin,
         stand_in,
-        faults,
+        [*faults, *broken],
         describe_edits(edits),
-        _fingerprint(splits, source.class_names),
+        facts.fingerprint,
         _split_digests(splits, source),
         ranges,
-        list(_notes(source, accounts, ranges, splits)),
+        [
+            *_notes(source, accounts, ranges),
+            *facts.notes,
+            *absent_classes(splits, source.class_names),
+        ],
         {key: account.record() for key, account in accounts.items()},
     )
 
 
-def _notes(
-    source: Source, accounts: dict[str, Accounting], ranges: dict[str, ValueRange | None], splits: dict[str, Split]
-) -> Iterator[str]:
+def _check_faults(faults: list[tuple[str, str]], data: Data) -> None:
+    if faults and data.on_corrupt == "error":
+        shown = [Problem(reason, name) for name, reason in faults[:10]]
+        raise RunError(
+            "\n".join([f"{len(faults)} images cannot be read, and data.on_corrupt is error:", *map(str, shown)])
+        )
+
+
+def _notes(source: Source, accounts: dict[str, Accounting], ranges: dict[str, ValueRange | None]) -> Iterator[str]:
     for key, account in accounts.items():
         yield from (line if key == "data" else f"{line} ({key})" for line in account.lines())
     yield from source.notes
     yield from range_sentences(ranges)
-    if few := few_values([_spread(split.images) for split in splits.values()]):
-        yield few
-    yield from split_notes(splits, source.class_names)
 
 
 def decode_split(
-    images: Images, config: Preprocessing, progress: Callable[[int, int], None] | None = None
+    images: Images,
+    config: Preprocessing,
+    progress: Callable[[int, int], None] | None = None,
+    cache: Cache = "packed",
 ) -> tuple[Split, list[tuple[str, str]]]:
     """Preprocess stored images: arrays of the target size at once unless they are many, all others through the cache.
 
+    Args:
+        images, config, progress, cache: as for `decode_cached`.
+
     Returns:
-        The split, and (name, reason) of each image that cannot be read.
+        The split, and (name, reason) of each image that cannot be read. With `cache: none`, `read_once` finds them.
 
     Raises:
         UserError: none of the images can be read.
     """
-    array = None if images.array is None or is_large(len(images), config) else preprocess_array(images.array, config)
+    large = cache == "packed" and is_large(len(images), config)
+    array = None if images.array is None or large else preprocess_array(images.array, config)
     if array is not None:
         return Split(array, images.labels, images.names, images.groups), []
-    decoded = decode_cached(images, config, progress)
+    decoded = decode_cached(images, config, progress, cache)
     if len(images) and len(decoded.kept) == 0:
         raise none_readable(decoded.faults)
     readable = images.take(decoded.kept)
@@ -269,21 +284,6 @@ def _edited(split: Split, data: Data, edits: Labels, class_names: list[str]) -> 
     if edits.noise or edits.complement:
         split = replace(split, labels=corrupt_labels(split.labels, len(class_names), edits, data.split_seed))
     return split
-
-
-def _spread(images: np.ndarray | LazyImages) -> np.ndarray:
-    """Return some images, evenly spaced."""
-    return images[:: max(len(images) // COUNTED, 1)]
-
-
-def _fingerprint(splits: dict[str, Split], class_names: list[str]) -> str:
-    total = hashlib.sha256("\0".join(class_names).encode("utf-8", "surrogateescape"))
-    for name, split in splits.items():
-        total.update(f"{name} {split.images.shape}".encode())
-        for images in chunks(split.images):
-            total.update(np.ascontiguousarray(images))
-        total.update(np.ascontiguousarray(split.labels))
-    return total.hexdigest()
 
 
 def _split_digests(splits: dict[str, Split], source: Source) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -16,7 +18,7 @@ CENTER_BOX = 20 / 28
 BAND_VALUES = 3000
 
 
-def preprocess(image: np.ndarray, config: Preprocessing) -> np.ndarray:
+def preprocess(image: np.ndarray, config: Preprocessing, crop: Sequence[float] | None = None) -> np.ndarray:
     """Convert one stored image to the model input.
 
     Downsampling averages over areas, which weighs every stored pixel equally. Point-sampled bilinear interpolation misses
@@ -25,23 +27,26 @@ def preprocess(image: np.ndarray, config: Preprocessing) -> np.ndarray:
     Args:
         image: uint8 [height, width, 1 or 3], of any size.
         config: the preprocessing.
+        crop: what to keep of the part that the framing shows: top, left, bottom and right as fractions. `framing: center`
+            has no crops.
 
     Returns:
         uint8 [size[0], size[1], channels].
     """
     height, width = config.size
-    inverted = _is_inverted(image, config)
-    if image.shape == (height, width, config.channels) and not inverted and config.contrast == "none":
+    inverted, is_framed = _is_inverted(image, config), image.shape[:2] == (height, width)
+    if crop is None and is_framed and image.shape[2] == config.channels and not inverted and config.contrast == "none":
         return image
-    if image.shape[:2] == (height, width):
+    if crop is None and is_framed:
         values = _with_channels(image.astype(np.float32), config.channels)
     elif config.framing == "center":
         values = _center(image, inverted, config)
-    elif config.framing == "fit":
-        values = _fit(image, config)
     else:
-        part = _window(image, config.window) if config.framing == "window" else image
-        values = _with_channels(resize(part, height, width), config.channels)
+        is_part = config.framing == "window" and not is_framed
+        part = _window(image, config.window) if is_part else image
+        part = part if crop is None else _window(part, crop)
+        is_page = config.framing == "fit"
+        values = _fit(part, config) if is_page else _with_channels(resize(part, height, width), config.channels)
     # Inverting after downsampling is cheaper, and the averages are the same.
     values = 255 - values if inverted else values
     if config.contrast == "stretch":
@@ -132,7 +137,7 @@ def _with_channels(values: np.ndarray, channels: int) -> np.ndarray:
     return (values @ GREY)[..., np.newaxis] if channels == 1 else np.repeat(values, 3, axis=2)
 
 
-def _window(image: np.ndarray, window: list[float]) -> np.ndarray:
+def _window(image: np.ndarray, window: Sequence[float]) -> np.ndarray:
     rows, columns = image.shape[:2]
     top, left, bottom, right = window
     first, left = min(round(top * rows), rows - 1), min(round(left * columns), columns - 1)

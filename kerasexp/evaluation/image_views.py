@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from kerasexp.config.data_section import Flip
+from kerasexp.config.augmentation_section import Flip
 
 # A moved view is moved by one pixel in so many.
 PIXELS = 32

@@ -13,6 +13,7 @@ from kerasexp.config.model_section import IMAGENET, Backbone
 from kerasexp.config.shipped_files import find_weights
 from kerasexp.config.training_section import FineTune
 from kerasexp.config.yaml_paths import find_file
+from kerasexp.data.images_in_files import crops_stored
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.storage import digest_of_file
 
@@ -55,6 +56,7 @@ def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None
     if isinstance(experiment.model, Backbone) and experiment.model.weights not in (None, IMAGENET):
         content["model"]["weights"] = digest_of_file(find_weights(experiment.model.weights))
     _leave_out_later_keys(content)
+    _crops_of(augmentation["augmentation"], data)
     custom = [part for _, part in custom_parts(experiment)]
     code = {part.name: f"{part.reference.function} {part.digest}" for part in custom}
     files = {path: digest_of_file(find_file(path)) or path for part in custom for path in part.paths}
@@ -72,6 +74,14 @@ def _leave_out_later_keys(content: dict[str, Any]) -> None:
     for key in ("head_epochs", "batch_norm"):
         if fine_tune[key] == FineTune.model_fields[key].default:
             del fine_tune[key]
+
+
+def _crops_of(augmentation: dict[str, Any] | None, data: PreparedData) -> None:
+    """Leave out the key `crop` where nothing is cropped, and say whether stored images are: their crops are other images."""
+    if augmentation is not None and augmentation["crop"] is None:
+        del augmentation["crop"]
+    elif augmentation is not None and crops_stored(data.splits["train"].images):
+        augmentation["crop"]["of"] = "stored images"
 
 
 def _in_content(node: Any, files: dict[str, str | None]) -> Any:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from kerasexp.config.data_section import Flip, Preprocessing, ValuePair
+from kerasexp.config.augmentation_section import Flip
+from kerasexp.config.data_section import Preprocessing, ValuePair
 from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest

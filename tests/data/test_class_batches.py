@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.config.data_section import Augmentation
+from kerasexp.config.augmentation_section import Augmentation
 from kerasexp.config.training_section import ClassBatches
 from kerasexp.data.class_batches import class_batch_steps, classes_per_batch, draw_class_batches
 from kerasexp.data.epoch_sampling import Sampling

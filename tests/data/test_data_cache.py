@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from kerasexp.config.data_section import Augmentation, Data
+from kerasexp.config.augmentation_section import Augmentation
+from kerasexp.config.data_section import Data
 from kerasexp.data.prepared_data import DataCache, data_key, prepare
 
 DIGITS = Data(source="digits")

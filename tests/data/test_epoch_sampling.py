@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.config.data_section import Augmentation
+from kerasexp.config.augmentation_section import Augmentation
 from kerasexp.data.epoch_sampling import Sampling, oversampled_counts, oversampled_positions
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerasexp.config.data_section import Augmentation
+from kerasexp.config.augmentation_section import Augmentation
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.prepared_data import Split

@@ -278,3 +278,33 @@ def test_preprocessing_an_array_equals_one_by_one(framing, channels, invert):
 )
 def test_images_that_need_framing_are_not_preprocessed_as_an_array(shape, keys):
     assert preprocess_array(noise(*shape), how(**keys)) is None
+
+
+# Crops
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [{"framing": "stretch"}, {"framing": "fit"}, {"framing": "window", "window": [0.1, 0.2, 0.9, 0.7]}],
+    ids=str,
+)
+@pytest.mark.parametrize("size", [(200, 100), (28, 28), (20, 9)])
+def test_a_crop_is_a_part_of_what_the_framing_shows(framing, size):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    inputs = how(channels=3, **framing)
+    box = (0.25, 0.1, 0.75, 0.6)
+    top, left, bottom, right = inputs.window or (0, 0, 1, 1)
+    if size == (28, 28):
+        top, left, bottom, right = 0, 0, 1, 1
+    rows, columns = round(bottom * size[0]) - round(top * size[0]), round(right * size[1]) - round(left * size[1])
+    first = round(top * size[0]) + round(0.25 * rows), round(left * size[1]) + round(0.1 * columns)
+    end = round(top * size[0]) + round(0.75 * rows), round(left * size[1]) + round(0.6 * columns)
+    part = image[first[0] : end[0], first[1] : end[1]]
+    plain = how(channels=3, framing="fit" if framing["framing"] == "fit" else "stretch")
+    assert np.array_equal(preprocess(image, inputs, box), preprocess(part, plain))
+
+
+def test_whether_a_crop_is_inverted_follows_from_the_whole_image():
+    image = np.full((60, 60, 1), 255, np.uint8)
+    image[10:50, 10:50] = 0
+    assert (preprocess(image, how(invert="auto"), (0.3, 0.3, 0.7, 0.7)) == 255).all()

@@ -71,6 +71,7 @@ def stop_at(monkeypatch):
 
 METRIC = ["--set", "training.loss={name: cross_entropy, triplet: {}, center: {}}",
           "--set", "training.class_batches={classes: 2, images: 4}"]  # fmt: skip
+CROPS = ["--set", "data.augmentation.crop={}"]
 RECIPES = {
     "adam": [],
     "plateau": ["--set", "training.reduce_lr_on_plateau={patience: 0, factor: 0.5}"],
@@ -83,6 +84,9 @@ RECIPES = {
     "half precision": ["--set", "training.precision=mixed_float16"],
     "fine tuning": ["--set", "training.fine_tune={unfreeze: 1, depth_decay: 0.5}"],
     "head first": ["--set", "training.fine_tune={head_epochs: 1, depth_decay: 0.5}"],
+    "crops, packed": CROPS,
+    "crops, in memory": [*CROPS, "--set", "data.cache=memory"],
+    "crops of stored images": [*CROPS, "--set", "data.cache=none"],
     "last kept": ["--set", "training.checkpoint=last", "--set", "training.loss={name: cross_entropy, label_smoothing: 0.1}"],
 }  # fmt: skip
 
@@ -106,6 +110,15 @@ def test_a_stopped_run_goes_on_to_the_same_weights(cli, tiny_yaml, stop_at, reci
     assert len(states(Path("broken/state"))) == 1
     manifest = json.loads(Path("broken/manifest.json").read_text())
     assert manifest["status"] == "finished" and len(manifest["resumed"]) == 1
+
+
+def test_a_run_goes_on_without_the_cache_that_it_began_with(cli, tiny_yaml, stop_at):
+    unbroken = Path(cli("run", tiny_yaml, *LONG, "--run-dir", "unbroken").last_line)
+    stop_at(8)
+    assert cli("run", tiny_yaml, *LONG, "--run-dir", "broken").code == 143
+    resumed = cli("run", tiny_yaml, *LONG, "--run-dir", "broken", "--resume", "--set", "data.cache=none")
+    assert (resumed.code, resumed.err) == (0, "")
+    assert_same(Path("broken"), unbroken)
 
 
 def test_ctrl_c_exits_130_and_says_how_to_go_on(cli, tiny_yaml, stop_at):

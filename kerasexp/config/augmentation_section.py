@@ -1,0 +1,79 @@
+"""The section `data.augmentation`: random changes of the training images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from kerasexp.config.custom_code import CustomAugmentation
+from kerasexp.config.section_base import Section, ShortForm
+
+
+def _ordered(values: list[float]) -> list[float]:
+    if values[0] > values[1]:
+        raise ValueError(f"got {values}; the first value must not be above the second, as in [0.35, 1]")
+    return values
+
+
+class Crop(Section):
+    """A random part of each image, enlarged to the model's input: a random resized crop.
+
+    It is cut from the cached image or, with `data.cache: none`, from the stored one, so that no detail is lost.
+    """
+
+    area: Annotated[
+        list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2), AfterValidator(_ordered)
+    ] = Field([0.35, 1.0], description="Smallest and largest share of the image's area.")
+    aspect: Annotated[
+        list[Annotated[float, Field(ge=0.1, le=10)]], Field(min_length=2, max_length=2), AfterValidator(_ordered)
+    ] = Field([0.75, 1.33], description="Smallest and largest ratio of width to height, relative to that of the image.")
+
+
+Flip = Literal["horizontal", "vertical", "both"] | bool
+
+
+class Augmentation(Section):
+    """Random changes of the training images, different in every epoch: a function of (seed, epoch, index)."""
+
+    rotation: float = Field(0, ge=0, le=180, description="Largest angle, in degrees, either way.")
+    shift: float = Field(0, ge=0, le=1, description="Largest shift, as a fraction of the size, either way.")
+    zoom: float = Field(0, ge=0, lt=1, description="Largest change of each side, as a fraction, either way.")
+    shear: float = Field(0, ge=0, lt=90, description="Largest slant, in degrees, either way.")
+    flip: Flip = Field(
+        False,
+        description="Mirror every second image: horizontal, left to right, which true also stands for; vertical, upside down; "
+        "both: each at random. Not for characters.",
+    )
+    stroke: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Largest change of a stroke's edges, in pixels of the model's input, either way: bright strokes become thicker "
+        "or thinner by up to twice this, as with another pen.",
+    )
+    color: float = Field(
+        0, ge=0, lt=1, description="Largest change of brightness, contrast and saturation, as a fraction, either way."
+    )
+    erase: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Share of images in which a rectangle, 1/5 to 1/2 of each side, gets the mean colour.",
+    )
+    crop: Crop | None = Field(
+        None,
+        description="Random resized crops: a part of each image, enlarged to the model's input; {}: the defaults. For photographs.",
+    )
+    fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
+        "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."
+    )
+    layers: list[Annotated[CustomAugmentation, ShortForm()]] = Field(
+        [], description="Augmentations of your own, after those above, in their order."
+    )
+
+    @field_validator("flip")
+    @classmethod
+    def _horizontal_is_true(cls, flip: str | bool) -> str | bool:
+        # One value for one meaning: the two are the same run.
+        return True if flip == "horizontal" else flip
