@@ -19,7 +19,7 @@ from kerasexp.data.images_in_files import ImagesInFiles
 from kerasexp.data.images_in_two_splits import image_digest, shared_images
 from kerasexp.data.lazy_images import LazyImages, chunks
 from kerasexp.data.near_duplicates import near_duplicates
-from kerasexp.data.source import Source
+from kerasexp.data.source import Images, Source
 from kerasexp.data.value_range import COUNTED, few_values
 from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
@@ -62,29 +62,39 @@ def read_once(
     Returns:
         The splits of the run, their facts, and (name, reason) of each image that cannot be read.
     """
-    splits, faults, is_repeatable = split_up(given), [], True
-    is_in_files = any(isinstance(split.images, ImagesInFiles) for split in given.values())
-    if is_in_files and (found := RememberedFacts(splits, source, config).load()):
+    splits, faults = split_up(given), []
+    in_files = [split.images for split in given.values() if isinstance(split.images, ImagesInFiles)]
+    if in_files and (found := RememberedFacts(splits, source, config).load()):
         return splits, found, faults
     fingerprint, digests = _digests(splits, source.class_names)
     readable = dict(given)
     for name, split in given.items():
-        if isinstance(split.images, ImagesInFiles) and not split.images.is_remembered:
-            kept, broken = split.images.readable()
-            if len(split) and not len(kept):
-                raise none_readable(list(broken.values()))
-            if split.images.is_repeatable:
-                remember_faults(source.splits[name], config, {place: reason for place, (_, reason) in broken.items()})
-            is_repeatable = is_repeatable and split.images.is_repeatable
-            readable[name] = split.take(kept)
-            faults += broken.values()
+        readable[name], broken = readable_part(split, source.splits[name], config)
+        faults += broken
     if faults:
         splits = split_up(readable)
         fingerprint, digests = _digests(splits, source.class_names)
     facts = PixelFacts(fingerprint, list(_notes(splits, digests)))
-    if is_in_files and is_repeatable:
+    if in_files and all(images.is_repeatable for images in in_files):
         RememberedFacts(splits, source, config).save(facts)
     return splits, facts, faults
+
+
+def readable_part(split: Split, stored: Images, config: Preprocessing) -> tuple[Split, list[tuple[str, str]]]:
+    """Return the images of a split of a source that can be read, and (name, reason) of the others, which are remembered.
+
+    Raises:
+        UserError: none of the images can be read.
+    """
+    images = split.images
+    if not isinstance(images, ImagesInFiles) or images.is_remembered:
+        return split, []
+    kept, broken = images.readable()
+    if len(split) and not len(kept):
+        raise none_readable(list(broken.values()))
+    if images.is_repeatable:
+        remember_faults(stored, config, {position: reason for position, (_, reason) in broken.items()})
+    return split.take(kept), list(broken.values())
 
 
 def _digests(splits: Mapping[str, Split], class_names: list[str]) -> tuple[str, dict[str, np.ndarray]]:

@@ -19,7 +19,7 @@ from kerasexp.data.images_in_two_splits import absent_classes
 from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
 from kerasexp.data.label_sets import count_labels, label_text
 from kerasexp.data.lazy_images import LazyImages
-from kerasexp.data.pixel_facts import read_once
+from kerasexp.data.pixel_facts import read_once, readable_part
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.source import Images, Source, require_two_classes
 from kerasexp.data.sources import load_source
@@ -167,7 +167,7 @@ def prepare(
     accounts = {key: account for key, account in accounts.items() if account is not None}
     decoded, faults = {}, []
     for name, images in source.splits.items():
-        decoded[name], broken = decode_split(images, data.preprocessing, progress, data.cache)
+        decoded[name], broken = _open_split(images, data.preprocessing, progress, data.cache)
         faults += broken
     _check_faults(faults, data)
     split_up = partial(
@@ -211,23 +211,27 @@ def _notes(source: Source, accounts: dict[str, Accounting], ranges: dict[str, Va
     yield from range_sentences(ranges)
 
 
-def decode_split(
-    images: Images,
-    config: Preprocessing,
-    progress: Callable[[int, int], None] | None = None,
-    cache: Cache = "packed",
-) -> tuple[Split, list[tuple[str, str]]]:
+def decode_split(images: Images, config: Preprocessing, cache: Cache = "packed") -> tuple[Split, list[tuple[str, str]]]:
     """Preprocess stored images: arrays of the target size at once unless they are many, all others through the cache.
 
     Args:
-        images, config, progress, cache: as for `decode_cached`.
+        images, config, cache: as for `decode_cached`.
 
     Returns:
-        The split, and (name, reason) of each image that cannot be read. With `cache: none`, `read_once` finds them.
+        The split, and (name, reason) of each image that cannot be read.
 
     Raises:
         UserError: none of the images can be read.
     """
+    split, faults = _open_split(images, config, None, cache)
+    readable, broken = readable_part(split, images, config)
+    return readable, [*faults, *broken]
+
+
+def _open_split(
+    images: Images, config: Preprocessing, progress: Callable[[int, int], None] | None, cache: Cache
+) -> tuple[Split, list[tuple[str, str]]]:
+    """Return the split as `decode_split` does; with `cache: none`, before any image was read."""
     large = cache == "packed" and is_large(len(images), config)
     array = None if images.array is None or large else preprocess_array(images.array, config)
     if array is not None:

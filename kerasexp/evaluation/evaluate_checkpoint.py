@@ -48,8 +48,9 @@ def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> 
     raw: dict[str, Any] = {"data": {"source": name} | ({"path": path} if path is not None else {})}
     apply_overrides(raw, overrides, {})
     data = raw.pop("data")
-    if others := [*raw, *(f"data.{key}" for key in data.keys() - DataSource.model_fields.keys())]:
-        allowed = listing(f"data.{key}" for key in DataSource.model_fields)
+    keys = [*DataSource.model_fields, "cache"]
+    if others := [*raw, *(f"data.{key}" for key in data.keys() - set(keys))]:
+        allowed = listing(f"data.{key}" for key in keys)
         raise UserError(Problem(f"{others[0]} has no effect on an evaluation; allowed: {allowed}", "--set"))
     return validated(Data, data, "--data", {})
 
@@ -129,7 +130,7 @@ def _splits(
         if key not in made:
             same_range = member.value_range == ensemble.members[0].value_range
             own = source if same_range else load_for_checkpoint(data, member)[1]
-            split, broken = decode_split(own.splits[split_name], member.preprocessing)
+            split, broken = decode_split(own.splits[split_name], member.preprocessing, data.cache)
             made[key] = with_checkpoint_labels(split, own, reference)
             faults |= dict(broken)
         splits.append(made[key])

@@ -29,7 +29,7 @@ class RayCluster:
     """Runs as many tasks at once as fit on the cluster.
 
     The data are prepared once, in this process; Ray copies them once to each node. The run directories must be on a disk
-    that all nodes share.
+    that all nodes share, and so must the images with `data.cache: none`.
 
     Args:
         settings: which cluster, and the resources of each task.
@@ -129,7 +129,8 @@ class RayCluster:
 
         if key not in self._data:
             try:
-                self._data[key] = self._ray.put(prepare(data))
+                # Images that are decoded in every epoch are not sent; each node reads the files.
+                self._data[key] = self._ray.put(None if data.cache == "none" else prepare(data))
             except KerasexpError:
                 # The task itself fails with this error.
                 self._data[key] = self._ray.put(None)

@@ -74,7 +74,7 @@ def validation_images(plan: ExportPlan, checkpoint: Checkpoint) -> ValidationIma
         )
         name = "val" if "val" in source.splits else "train"
         split = with_checkpoint_labels(
-            decode_split(source.splits[name], checkpoint.preprocessing)[0], source, checkpoint
+            decode_split(source.splits[name], checkpoint.preprocessing, data.cache)[0], source, checkpoint
         )
     split = split.take(np.unique(np.linspace(0, len(split) - 1, min(len(split), MEASURED)).astype(int)))
     source = source or load_source(data)[0]

@@ -1,5 +1,6 @@
 """`data.cache`: the same splits, pixels, faults and batches with each; without a cache no image is held decoded."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -252,3 +253,14 @@ def test_a_file_that_vanishes_during_a_training_ends_it_with_its_name(cli, tiny_
     answer = cli("run", tiny_yaml, "--set", "data.cache=none", "--run-dir", "here")
     assert answer.code == 1 and ".png: the file was changed or removed" in answer.err
     assert "Traceback" not in answer.err and answer.err.startswith("error: ")
+
+
+def test_evaluate_takes_a_cache_and_gives_the_same(cli, finished_runs, images):
+    (images / "disc" / "broken.png").write_bytes(b"")
+    checkpoint = finished_runs / "runs" / "tiny" / "1"
+    arguments = ["evaluate", checkpoint, "--data", "image_folder", "--data-path", images, "--format", "json"]
+    packed, *others = (cli(*arguments, "--set", f"data.cache={cache}") for cache in CACHES)
+    assert packed.code == 0, packed.err
+    assert "disc/broken.png" in packed.out + packed.err
+    found = [json.loads(answer.out) for answer in (packed, *others)]
+    assert found[0]["accuracy"] > 0.5 and all(metrics == found[0] for metrics in found)

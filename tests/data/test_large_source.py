@@ -1,6 +1,7 @@
 """Training on more images than fit in memory: peak memory is bounded, whatever their number.
 
-KERASEXP_FULL=1 trains on 100,000 images of 64x64 in colour, which are 1.2 GB; else on 25,000.
+KERASEXP_FULL=1 trains on 100,000 images of 64x64 in colour, which are 1.2 GB; else on 25,000. Without a cache it trains on 200,000
+JPEG files of 256x256, else on 3,000.
 """
 
 import os
@@ -17,6 +18,8 @@ import pytest
 FULL = bool(os.environ.get("KERASEXP_FULL"))
 # In memory, with a copy for the splits and one of TensorFlow's, they alone would take 3.5 GB, and 0.9 GB.
 IMAGES, MOST_MIB = (100_000, 2000) if FULL else (25_000, 1200)
+FILES, MOST_WITHOUT_CACHE = (200_000, 1430) if FULL else (3_000, 1150)
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 EXPERIMENT = """
 data: {source: image_folder, path: images.zip, preprocessing: {size: [64, 64], channels: 3}}
 model: {name: cnn, blocks: [{filters: 4, stride: 4}], pooling: average}
@@ -66,3 +69,16 @@ def test_peak_memory_is_bounded(tmp_path):
     print(f"{IMAGES:,} images: peak {peak:.0f} MiB")
     assert 100 < peak < MOST_MIB
     assert "test: accuracy 1.0000" in log
+
+
+@pytest.mark.slow
+def test_peak_memory_is_bounded_without_a_cache(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from large_source import make_source, train
+
+    make_source(tmp_path / "images", FILES)
+    peak, log = train(tmp_path)
+    print(f"{FILES:,} files: peak {peak:.0f} MiB")
+    assert 100 < peak < MOST_WITHOUT_CACHE
+    assert "test: accuracy 1.0000" in log
+    assert {file.suffix for file in (tmp_path / "cache" / "images").rglob("*") if file.is_file()} == {".json"}
