@@ -16,6 +16,7 @@ from kerasexp import __version__
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "matplotlib")
 # Each extra of setup.cfg, and what is imported of it.
 EXTRAS = {
+    "heic": ("pillow_heif",),
     "hub": ("keras_hub",),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
     "ray": ("ray",),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from kerasexp.config.section_base import composed
-from kerasexp.data.image_decoding import is_image_name
+from kerasexp.data.image_formats import is_image_name
 
 MISSING, SHARED_NAME = "whose file is not there", "whose name several files or rows have"
 

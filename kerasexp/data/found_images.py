@@ -10,7 +10,7 @@ from kerasexp.config.section_base import composed
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.file_accounting import OTHER_TYPES, Accounting, Rows, counted, extension, types
 from kerasexp.data.image_archive import Files
-from kerasexp.data.image_decoding import EXTENSIONS, is_image_name
+from kerasexp.data.image_formats import EXTENSIONS, is_image_name
 from kerasexp.data.image_headers import is_image_start
 from kerasexp.errors import listing
 

@@ -24,7 +24,7 @@ from kerasexp.errors import RunError
 from kerasexp.storage import replace_folder, temporary_folder, write_json, write_text
 
 # Part of every key: raise it whenever decoding or preprocessing gives different pixels.
-VERSION = 5
+VERSION = 6
 IMAGES, META = "images.npy", "meta.json"
 Cache = Literal["packed", "memory", "none"]
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 
+from kerasexp.config.section_base import one_line
 from kerasexp.data.found_images import FileLists, UnlistedFiles, account_for
 from kerasexp.data.image_archive import Files
-from kerasexp.data.image_decoding import decode_image, is_16_bit
+from kerasexp.data.image_decoding import decode_image
+from kerasexp.data.image_formats import supported_format
+from kerasexp.data.pillow_decoding import count_images, has_16_bits
 from kerasexp.data.png_decoding import upper_bits
 from kerasexp.data.source import BrokenImage, Images, Source, assign_labels, resolve_classes
 from kerasexp.data.value_range import KEY, UPPER_HALF, OutsideRange, ValueRange, file_range, lone_file_to_uint8
 from kerasexp.errors import Problem, UserError
 
-# Number of files, spread over the source, from which the range of values is found.
+# Number of files, spread over the source, from which the range of values and the number of pages are found.
 SAMPLE = 100
+# Formats, by Pillow's names, whose files may hold several images.
+SEVERAL_IMAGES = ("TIFF", "GIF", "WEBP", "AVIF", "HEIF")
 NOTHING_UNLISTED = UnlistedFiles()
 
 
@@ -46,7 +52,8 @@ def source_from_files(
     folders = resolve_classes([label for members in listed.values() for label in members], class_names)
     paths = {split: [p for label in folders for p in members.get(label, [])] for split, members in listed.items()}
 
-    value_range = find_range(files, [path for of_split in paths.values() for path in of_split], given_range)
+    every = [path for of_split in paths.values() for path in of_split]
+    value_range, note = find_range(files, every, given_range), several_images(files, every)
     to_uint8 = file_conversion(value_range)
 
     def read(path: str, min_side: int | None) -> np.ndarray:
@@ -58,7 +65,8 @@ def source_from_files(
         _, labels, names = assign_labels(stored, folders)
         reader = _by_position(read, of_split)
         splits[split] = Images(of_split, labels, reader, lambda: files.digest, value_range=value_range)
-    return Source(origin, names, folders, splits, accounting=account_for(files, listed, folders, unlisted))
+    accounting = account_for(files, listed, folders, unlisted)
+    return Source(origin, names, folders, splits, () if note is None else (note,), accounting)
 
 
 def file_conversion(value_range: ValueRange | None) -> Callable[[np.ndarray], np.ndarray]:
@@ -83,8 +91,8 @@ def find_range(files: Files, paths: list[str], given: list[float] | None) -> Val
         UserError: a file lies outside the given range, or none has 16 bits and the range needs more than 8; without a given
             range, see `file_range`.
     """
-    sample = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).astype(int))]
-    deep = [path for path in sample if is_16_bit(files.head(path))]
+    sample = _sample(paths)
+    deep = [path for path in sample if has_16_bits(files.head(path), partial(files.read, path))]
     if given is None:
         return _detected(files, deep) if deep else None
     value_range = ValueRange(*given, "given", "files")
@@ -99,6 +107,27 @@ def find_range(files: Files, paths: list[str], given: list[float] | None) -> Val
         except BrokenImage:
             continue
     return value_range
+
+
+def _sample(paths: list[str]) -> list[str]:
+    """Return some paths, evenly spaced."""
+    return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).astype(int))]
+
+
+def several_images(files: Files, paths: list[str]) -> str | None:
+    """Return a sentence if files in a sample have several pages or frames, of which the first is used; else None."""
+    sample, several = _sample(paths), []
+    for path in sample:
+        if supported_format(files.head(path)) in SEVERAL_IMAGES:
+            with suppress(BrokenImage):
+                several += [(path, count)] if (count := count_images(files.read(path))) > 1 else []
+    if not several:
+        return None
+    path, count = several[0]
+    return (
+        f"{len(several):,} of {len(sample):,} examined files have several pages or frames, such as {one_line(path)} with "
+        f"{count:,}; the first of each is used"
+    )
 
 
 def _detected(files: Files, deep: list[str]) -> ValueRange | None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import struct
 
+from kerasexp.data.image_formats import supported_format
+
 START_BYTES = 64
+# Formats whose first bytes alone may be others': more of what their files begin with.
+MORE_OF_START = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff", "GIF": (b"GIF87a", b"GIF89a")}
 # Values of each pixel by the colour type of a PNG file: grey, RGB, palette, grey with alpha, RGB with alpha.
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Room for a palette, a colour profile and the like, and the growth of pixels that cannot be compressed.
@@ -12,11 +16,12 @@ MORE_BYTES, GROWTH = 2**16, 1.01
 
 
 def is_image_start(start: bytes) -> bool:
-    """Return whether a file that begins so is a PNG, JPEG, BMP or WebP image."""
-    if start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
-        return True
+    """Return whether a file that begins so is an image of a supported format."""
+    kind = supported_format(start)
+    if kind in MORE_OF_START:
+        return start.startswith(MORE_OF_START[kind])
     # Text may begin with BM, and has no zero bytes.
-    return (start.startswith(b"BM") and start[6:10] == bytes(4)) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+    return kind is not None and (kind != "BMP" or start[6:10] == bytes(4))
 
 
 def uncompressed_size(start: bytes) -> int:

@@ -71,13 +71,13 @@ def decode_png(data: bytes, to_uint8: Callable[[np.ndarray], np.ndarray] = upper
     elif header.colour in (GREY, RGB) and b"tRNS" in chunks:
         pixels = _with_alpha(pixels, header, chunks[b"tRNS"])
     if header.depth >= 8 and header.colour != PALETTE:
-        pixels = _in_range(pixels, to_uint8)
+        pixels = in_range(pixels, to_uint8)
     if pixels.shape[2] in (2, 4):
         pixels = on_white(pixels)
     return upright(pixels, _orientation(chunks[b"eXIf"])) if b"eXIf" in chunks else pixels
 
 
-def _in_range(pixels: np.ndarray, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def in_range(pixels: np.ndarray, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Convert the samples; alpha has all bits, and what is hidden by it does not count."""
     if pixels.shape[2] in (1, 3):
         return to_uint8(pixels)

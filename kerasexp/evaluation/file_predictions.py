@@ -16,8 +16,9 @@ from kerasexp.config.yaml_paths import is_there
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.found_images import find_images
 from kerasexp.data.image_archive import open_files
-from kerasexp.data.image_decoding import EXTENSIONS, decode_image
+from kerasexp.data.image_decoding import decode_image
 from kerasexp.data.image_files import file_conversion
+from kerasexp.data.image_formats import EXTENSIONS
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
 from kerasexp.errors import Problem, RunError, UserError

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from image_samples import (
     SIGNATURE,
@@ -94,6 +95,17 @@ def _deep(p: np.ndarray) -> np.ndarray:
     return (p.astype(np.uint16) << 8 | p[::-1]).astype(">u2")
 
 
+def _deep_tiff(p: np.ndarray) -> bytes:
+    """A TIFF file of 16 bits in colour, which Pillow cannot write."""
+    return cv2.imencode(".tif", _deep(p).astype(np.uint16)[..., ::-1])[1].tobytes()
+
+
+def _animated_gif(p: np.ndarray) -> Good:
+    first = Image.fromarray(p).quantize(16)
+    shown = np.array(first.getpalette(), np.uint8).reshape(-1, 3)[np.asarray(first)]
+    return Good(encoded(first, "GIF", save_all=True, append_images=[Image.fromarray(255 - p).quantize(16)]), shown)
+
+
 # Kind and extension -> the file, given what it shows.
 GOOD: dict[str, Callable[[np.ndarray], Good]] = {
     "rgb.png": lambda p: Good(encoded(p), p),
@@ -123,6 +135,23 @@ GOOD: dict[str, Callable[[np.ndarray], Good]] = {
     "animated.webp": lambda p: Good(
         encoded(_images(p)[0], "WEBP", save_all=True, append_images=_images(p)[1:], lossless=True), p
     ),
+    "rgb.tif": lambda p: Good(encoded(p, "TIFF"), p),
+    "packed grey.tiff": lambda p: Good(encoded(p[..., 0], "TIFF", compression="tiff_lzw"), _grey(p)),
+    "16 bit grey.tif": lambda p: Good(encoded(_deep(_grey(p))[..., 0].astype(np.uint16), "TIFF"), _grey(p)),
+    "16 bit rgb.tif": lambda p: Good(_deep_tiff(p), p),
+    "transparent.tif": lambda p: Good(encoded(_alpha(p), "TIFF"), _half_white(p)),
+    "cmyk.tif": lambda p: Good(encoded(Image.fromarray(p).convert("CMYK"), "TIFF"), p),
+    "several pages.tif": lambda p: Good(encoded(_images(p)[0], "TIFF", save_all=True, append_images=_images(p)[1:]), p),
+    "on its side.tif": lambda p: Good(encoded(np.rot90(p), "TIFF", exif=rotated(6)), p),
+    "palette.gif": lambda p: _few_colours(p, "GIF"),
+    "animated.gif": lambda p: _animated_gif(p),
+    "lossless.jp2": lambda p: Good(encoded(p, "JPEG2000"), p),
+    "lossy.jp2": lambda p: Good(
+        encoded(p, "JPEG2000", irreversible=True, quality_mode="dB", quality_layers=[42]), p, LOSS
+    ),
+    "rgb.avif": lambda p: Good(encoded(p, "AVIF", quality=95), p, LOSS),
+    "on its side.avif": lambda p: Good(encoded(np.rot90(p), "AVIF", quality=95, exif=rotated(6)), p, LOSS),
+    "transparent.avif": lambda p: Good(encoded(_alpha(p), "AVIF", quality=95), _half_white(p), LOSS),
 }
 
 
@@ -151,9 +180,15 @@ BROKEN: dict[str, Callable[[np.ndarray, int], bytes]] = {
     "text.png": lambda p, n: f"image {n} is on the other disc\n".encode(),
     "a web page.jpg": lambda p, n: f"<!DOCTYPE html><title>404: {n}</title>".encode(),
     "not fetched.png": lambda p, n: f"version https://git-lfs.github.com/spec/v1\noid sha256:{n:064x}\n".encode(),
-    "gif.png": lambda p, n: encoded(Image.fromarray(p).quantize(16), "GIF"),
-    "tiff.jpg": lambda p, n: encoded(p, "TIFF"),
-    "tiff.tif": lambda p, n: encoded(p, "TIFF"),
+    "netpbm.png": lambda p, n: encoded(p, "PPM"),
+    "netpbm.ppm": lambda p, n: encoded(p, "PPM"),
+    "float.tif": lambda p, n: encoded(p[..., 0].astype(np.float32), "TIFF"),
+    "cut.tif": lambda p, n: _cut(encoded(p, "TIFF"), n),
+    "cut packed.tiff": lambda p, n: _cut(encoded(p, "TIFF", compression="tiff_lzw"), n),
+    "cut 16 bit.tif": lambda p, n: _cut(_deep_tiff(p), n),
+    "cut.gif": lambda p, n: _cut(encoded(Image.fromarray(p).quantize(16), "GIF"), n),
+    "cut.jp2": lambda p, n: _cut(encoded(p, "JPEG2000"), n),
+    "cut.avif": lambda p, n: _cut(encoded(p, "AVIF"), n),
     "cut.png": lambda p, n: _cut(encoded(p), n),
     "cut palette.png": lambda p, n: _cut(encoded(Image.fromarray(p).quantize(16)), n),
     "only a signature.png": lambda p, n: SIGNATURE,

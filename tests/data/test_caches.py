@@ -29,7 +29,7 @@ SMALL = Preprocessing(size=[12, 16], channels=3, framing="fit")
 def mixed(tmp_path_factory) -> Path:
     """Good images of every format, with broken ones among them."""
     folder = tmp_path_factory.mktemp("mixed") / "images"
-    make_set(folder, 90, 20)
+    make_set(folder, 120, 20)
     return folder
 
 

@@ -79,7 +79,7 @@ def test_images_without_an_extension_are_used_and_counted(made):
 def test_images_of_formats_that_are_not_read_are_named_with_the_reason(made, end):
     data = prepared(made(images("cat", "dog", each=6) | images("bird", each=5, end=end, kind="PPM")))
     assert [name for name, _ in data.faults] == [f"bird/{n}{end}" for n in range(5)]
-    assert "supported formats: PNG, JPEG, BMP, WebP" in data.faults[0][1]
+    assert "supported formats: PNG, JPEG, BMP, WebP, TIFF" in data.faults[0][1]
 
 
 def test_folders_that_class_names_does_not_name_are_counted(made):

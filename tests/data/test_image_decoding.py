@@ -8,7 +8,8 @@ import pytest
 from image_samples import as_pillow_reads, bmp, encoded, jpeg_of_size, rotated, webp, without_segment
 from PIL import Image
 
-from kerasexp.data.image_decoding import EXTENSIONS, _decode_plain_jpeg, decode_image, is_image_name
+from kerasexp.data.image_decoding import _decode_plain_jpeg, decode_image
+from kerasexp.data.image_formats import EXTENSIONS, is_image_name
 from kerasexp.data.preprocessing import resize
 from kerasexp.data.source import BrokenImage
 
@@ -183,7 +184,7 @@ def test_the_format_follows_from_the_content_not_the_name():
 def test_a_truncated_file_is_refused(image, kind, options):
     data = encoded(image[:, :28], kind, **options)  # without padding, which nobody needs
     for length in {*range(1, len(data), 37), *range(len(data) - 5, len(data) - 2)}:
-        with pytest.raises(BrokenImage, match="cut off|not a PNG"):
+        with pytest.raises(BrokenImage, match="cut off|no image of"):
             decode_image(data[:length])
 
 
@@ -232,16 +233,16 @@ def test_a_jpeg_with_a_marker_within_its_pixels_is_refused(marker):
         (b"", "the file is empty"),
         (b"\0", "zero bytes only"),
         (bytes(5000), "zero bytes only"),
-        (b"This is a text file.\n" * 20, "not a PNG, JPEG, BMP or WebP"),
-        (GENERATOR.bytes(5000), "not a PNG, JPEG, BMP or WebP"),
-        (b"RIFF\0\0\0\0WAVEfmt ", "not a PNG, JPEG, BMP or WebP"),
+        (b"This is a text file.\n" * 20, "no image of a supported format: PNG, JPEG"),
+        (GENERATOR.bytes(5000), "no image of a supported format: PNG, JPEG"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "no image of a supported format: PNG, JPEG"),
         (b"\xff\xd8\xff", "JPEG file is damaged or cut off"),
         (b"BM", "BMP file is damaged or cut off"),
-        (encoded(GREY, "GIF"), "the file is GIF; supported formats: PNG, JPEG, BMP, WebP"),
-        (encoded(GREY, "TIFF"), "the file is TIFF"),
-        (encoded(GREY, "JPEG2000"), "the file is JPEG 2000"),
-        (b"\0\0\0\x1cftypavif" + bytes(100), "the file is AVIF"),
-        (b"\0\0\0\x18ftypheic" + bytes(100), "the file is HEIC"),
+        (encoded(GREY, "PPM"), "the file is Netpbm; supported formats: PNG, JPEG, .*, HEIC; convert it, best to PNG"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "the file is JPEG XL"),
+        (b"\0\0\0\x1cftypavif" + bytes(100), "AVIF file is damaged"),
+        (b"\0\0\0\x18ftypheic" + bytes(100), "HEIC"),
+        (b"\0\0\0\x18ftypisom" + bytes(100), "the file is a video"),
         (b"<!DOCTYPE HTML><title>404</title>", "the file is an HTML page"),
         (b"\r\n  <html><title>404</title>", "the file is an HTML page"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "the file is an SVG drawing"),
@@ -286,7 +287,9 @@ def test_a_jpeg_with_too_few_bytes_for_its_size_is_refused():
 def test_damage_anywhere_gives_an_image_or_a_reason():
     """Whatever one byte is changed to, nothing else than BrokenImage comes out."""
     palette = encoded(Image.fromarray(RGB).quantize(9), "BMP")
-    for data in (encoded(GREY), encoded(RGB, "JPEG"), palette, encoded(RGB, "BMP"), encoded(RGB[:4, :4], "WEBP")):
+    deep = GREY.astype(np.uint16) * 200
+    small = [encoded(RGB[:4, :4], kind) for kind in ("WEBP", "TIFF", "GIF", "JPEG2000", "AVIF")]
+    for data in (encoded(GREY), encoded(RGB, "JPEG"), palette, encoded(RGB, "BMP"), encoded(deep, "TIFF"), *small):
         generator = np.random.default_rng(1)
         for _ in range(40):
             damaged = bytearray(data)

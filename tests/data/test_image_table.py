@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tables import write_csv_table
 
 from kerasexp.config.data_section import Columns
-from kerasexp.data.image_decoding import is_image_name
+from kerasexp.data.image_formats import is_image_name
 from kerasexp.data.sources.image_table import names_images, read_image_table
 from kerasexp.errors import UserError
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from kerasexp.config import load_experiment
 from kerasexp.console import Console, QuietConsole
+from kerasexp.data.image_formats import SUPPORTED
 from kerasexp.data.new_experiment import write_new_experiment
 from kerasexp.data.prepared_data import prepare
 from kerasexp.errors import UserError
@@ -183,18 +184,18 @@ def test_images_that_are_all_unreadable_are_refused():
 def test_images_of_unsupported_formats_are_refused_in_a_line_for_each_kind(cli):
     folder = grey_scans()
     for number, file in enumerate(sorted(folder.rglob("*.png"))):
-        suffix = ".gif" if number % 4 == 3 else ".tif"
-        Image.open(file).save(file.with_suffix(suffix))
+        suffix = ".ppm" if number % 4 == 3 else ".tga"
+        Image.open(file).save(file.with_suffix(suffix), "PPM")
         file.unlink()
     answer = cli("new", folder)
     assert (answer.code, answer.out) == (2, "")
-    advice = "supported formats: PNG, JPEG, BMP, WebP; convert it, best to PNG"
+    advice = f"the file is Netpbm; supported formats: {SUPPORTED}; convert it, best to PNG"
     assert answer.err.splitlines() == [
-        f"error: {folder}: none of the 24 images can be read; the first is Sample000/0.tif: the file is TIFF; {advice}",
-        f"18 .tif, such as Sample000/0.tif: the file is TIFF; {advice}",
-        f"6 .gif, such as Sample000/3.gif: the file is GIF; {advice}",
+        f"error: {folder}: none of the 24 images can be read; the first is Sample000/0.tga: {advice}",
+        f"18 .tga, such as Sample000/0.tga: {advice}",
+        f"6 .ppm, such as Sample000/3.ppm: {advice}",
     ]
-    for file in folder.rglob("*.gif"):
+    for file in folder.rglob("*.ppm"):
         file.unlink()
     answer = cli("new", folder)
     assert answer.code == 2 and len(answer.err.splitlines()) == 1
@@ -203,11 +204,11 @@ def test_images_of_unsupported_formats_are_refused_in_a_line_for_each_kind(cli):
 def test_of_many_unreadable_images_among_readable_ones_a_few_are_listed(cli):
     folder = grey_scans()
     for file in sorted(folder.rglob("*.png"))[:7]:
-        Image.open(file).save(file.with_suffix(".tif"))
+        Image.open(file).save(file.with_suffix(".pgm"))
     answer = cli("new", folder)
     assert answer.code == 0, answer.err
     listed = [line for line in answer.out.splitlines() if line.startswith("left out: ")]
-    assert len(listed) == 4 and listed[3].startswith("left out: 4 more (4 .tif): the file is TIFF; supported formats")
+    assert len(listed) == 4 and listed[3].startswith("left out: 4 more (4 .pgm): the file is Netpbm; supported formats")
 
 
 def test_an_unwritable_place_is_a_user_error():

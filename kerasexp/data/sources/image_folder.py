@@ -11,8 +11,8 @@ from kerasexp.data.dataset_lookup import find_data_path
 from kerasexp.data.file_accounting import counted
 from kerasexp.data.found_images import FileLists, FoundImages, UnlistedFiles, find_images
 from kerasexp.data.image_archive import Files, open_files
-from kerasexp.data.image_decoding import EXTENSIONS
 from kerasexp.data.image_files import source_from_files
+from kerasexp.data.image_formats import EXTENSIONS
 from kerasexp.data.source import Source
 from kerasexp.errors import Problem, UserError, listing
 

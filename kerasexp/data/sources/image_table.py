@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.config.data_section import Columns
-from kerasexp.data.image_decoding import is_image_name
+from kerasexp.data.image_formats import is_image_name
 from kerasexp.data.sources.csv_table import LABEL_NAMES, column_position, is_number
 from kerasexp.data.sources.delimited_text import SEPARATORS, Rows, read_rows
 from kerasexp.data.sources.image_folder import SPLIT_FOLDERS

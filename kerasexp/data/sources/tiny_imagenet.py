@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from kerasexp.config.data_section import Data, DataSource
 from kerasexp.data.dataset_lookup import PublishedDataset, find_dataset
 from kerasexp.data.image_archive import Files, open_files
-from kerasexp.data.image_decoding import is_image_name
 from kerasexp.data.image_files import source_from_files
+from kerasexp.data.image_formats import is_image_name
 from kerasexp.data.source import BrokenImage, Source
 from kerasexp.errors import Problem, UserError, listing
 
