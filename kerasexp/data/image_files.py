@@ -53,7 +53,7 @@ def source_from_files(
     paths = {split: [p for label in folders for p in members.get(label, [])] for split, members in listed.items()}
 
     every = [path for of_split in paths.values() for path in of_split]
-    value_range, note = find_range(files, every, given_range), several_images(files, every)
+    value_range, note = find_range(files, every, given_range), several_images(every, files.head, files.read)
     to_uint8 = file_conversion(value_range)
 
     def read(path: str, min_side: int | None) -> np.ndarray:
@@ -114,18 +114,23 @@ def _sample(paths: list[str]) -> list[str]:
     return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).astype(int))]
 
 
-def several_images(files: Files, paths: list[str]) -> str | None:
-    """Return a sentence if files in a sample have several pages or frames, of which the first is used; else None."""
-    sample, several = _sample(paths), []
-    for path in sample:
-        if supported_format(files.head(path)) in SEVERAL_IMAGES:
-            with suppress(BrokenImage):
-                several += [(path, count)] if (count := count_images(files.read(path))) > 1 else []
+def several_images(names: list[str], head: Callable[[str], bytes], read: Callable[[str], bytes]) -> str | None:
+    """Return a sentence if files in a sample have several pages or frames, of which the first is used; else None.
+
+    Args:
+        names: of all files.
+        head, read: return the first bytes of a file, and all of them.
+    """
+    sample, several = _sample(names), []
+    for name in sample:
+        with suppress(BrokenImage, OSError):
+            if supported_format(head(name)) in SEVERAL_IMAGES and (count := count_images(read(name))) > 1:
+                several.append((name, count))
     if not several:
         return None
-    path, count = several[0]
+    name, count = several[0]
     return (
-        f"{len(several):,} of {len(sample):,} examined files have several pages or frames, such as {one_line(path)} with "
+        f"{len(several):,} of {len(sample):,} examined files have several pages or frames, such as {one_line(name)} with "
         f"{count:,}; the first of each is used"
     )
 

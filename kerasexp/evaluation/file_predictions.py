@@ -17,8 +17,9 @@ from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.found_images import find_images
 from kerasexp.data.image_archive import open_files
 from kerasexp.data.image_decoding import decode_image
-from kerasexp.data.image_files import file_conversion
+from kerasexp.data.image_files import file_conversion, several_images
 from kerasexp.data.image_formats import EXTENSIONS
+from kerasexp.data.image_headers import START_BYTES
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
 from kerasexp.errors import Problem, RunError, UserError
@@ -98,8 +99,8 @@ def predict_files(
     Returns:
         For each readable file: `file`, `class`, `probability`, and `top`, a list of classes with probabilities. Below the
         threshold the class is `unknown`, `is_unknown` is true, and the probability that of the likeliest class. With several
-        labels an image, `labels` in place of class and probability. Standard error has the unreadable files, and how many
-        images are unknown.
+        labels an image, `labels` in place of class and probability. Standard error has the unreadable files, how many images
+        are unknown, and whether files have several pages or frames.
 
     Raises:
         UserError: a threshold is given, and the images have several labels.
@@ -110,6 +111,9 @@ def predict_files(
         message = "is for one class an image; this checkpoint gives several labels, which have thresholds of their own"
         raise UserError(Problem(message, key="--threshold"))
     threshold = ensemble.reject_threshold if threshold is None else threshold
+    by_name = {file.name: file.read for file in files}
+    if note := several_images(list(by_name), lambda name: by_name[name]()[:START_BYTES], lambda name: by_name[name]()):
+        print(note, file=sys.stderr)
     for readable, scores in image_scores(ensemble, [files] * len(ensemble.members)):
         if thresholds is None:
             predictions += top_classes(readable, scores, ensemble.class_names, top, threshold)

@@ -155,6 +155,16 @@ def test_several_pages_are_announced():
     )
 
 
+def test_predict_says_that_it_takes_the_first_page(cli, finished_runs):
+    image = Image.fromarray(GREY)
+    Path("stack.tif").write_bytes(encoded(image, "TIFF", save_all=True, append_images=[image] * 4))
+    answer = cli("predict", finished_runs / "runs" / "tiny" / "1", "stack.tif")
+    assert answer.code == 0 and "stack.tif" in answer.out
+    assert answer.err == (
+        "1 of 1 examined files have several pages or frames, such as stack.tif with 5; the first of each is used\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "end"), [("TIFF", ".TIF"), ("GIF", ".gif"), ("AVIF", ".avif"), ("JPEG2000", ".jp2"), ("TIFF", "")]
 )
