@@ -25,6 +25,7 @@ from kerasexp.commands.runs import runs
 from kerasexp.commands.schema import schema
 from kerasexp.commands.search import search
 from kerasexp.commands.show import show
+from kerasexp.commands.track import track
 from kerasexp.commands.ui import ui
 from kerasexp.console import Failed, JsonConsole
 from kerasexp.errors import KerasexpError
@@ -60,6 +61,7 @@ app = typer.Typer(
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(runs, name="runs")
+app.add_typer(track, name="track")
 
 
 def _print_version(is_asked: bool) -> None:

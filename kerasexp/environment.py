@@ -18,10 +18,12 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headl
 EXTRAS = {
     "heic": ("pillow_heif",),
     "hub": ("keras_hub",),
+    "mlflow": ("mlflow",),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
     "ray": ("ray",),
     "serve": ("fastapi", "uvicorn"),
     "test": ("pytest", "ruff"),
+    "wandb": ("wandb",),
 }
 
 

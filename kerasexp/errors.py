@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+# User name and password in an address.
+CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 
 @dataclass(frozen=True)
@@ -74,3 +78,8 @@ def listing(words: Iterable[object], limit: int = 12) -> str:
     words = [str(w) for w in words]
     rest = len(words) - limit
     return ", ".join(words[:limit]) + (f", ... ({rest} more)" if rest > 0 else "")
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with every address in it without user name and password."""
+    return CREDENTIALS.sub("", text)

@@ -133,8 +133,12 @@ def replace_folder(target: Path, temporary: Path) -> None:
     os.rename(temporary, target)
 
 
-def copy_folder(source: Path, target: Path) -> None:
+def copy_folder(source: Path, target: Path, left_out: Iterable[str] = ()) -> None:
     """Copy a folder; `target` is created or replaced only when the copy is complete.
+
+    Args:
+        source, target: the folder, and its copy.
+        left_out: names of files and folders that are not copied.
 
     Raises:
         RunError: it cannot be written, for example because the disk is full.
@@ -143,7 +147,7 @@ def copy_folder(source: Path, target: Path) -> None:
     with write_errors(target):
         for folder in (copy, old):  # left by a killed process
             shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(source, copy)
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*left_out))
         if target.exists():
             target.rename(old)
         copy.rename(target)

@@ -25,6 +25,7 @@ LEVELS = [
     {"search"},
     {"api"},
     {"browser"},
+    {"tracking"},
     {"commands"},
     {"cli"},
     {"__main__"},

@@ -17,7 +17,7 @@ SUMMARIES = {"search": "search.json", "study": "study.json"}
 _RUN = RunFiles(Path())
 MANIFEST, FILES = _RUN.manifest.name, tuple(path.name for path in (_RUN.metrics, _RUN.tags, _RUN.history))
 # Folders of a study or a search that hold no run.
-WITHOUT_RUNS = {"plots", "tensorboard", "checkpoint", "state"}
+WITHOUT_RUNS = {"plots", "tensorboard", "checkpoint", "state", "wandb"}
 # Runs of a search's confirmation are 6 levels below the folder of all runs.
 DEEPEST = 10
 

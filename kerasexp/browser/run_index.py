@@ -40,7 +40,7 @@ CREATE INDEX IF NOT EXISTS of_entry ON held (entry);
 # States that a process writes first and replaces at its end: without a process they are over.
 UNENDED = {"running": "killed", "unfinished": "unfinished"}
 # Keys that do not distinguish the runs of a study, a search or a name.
-INDISTINCT = ("name", "report", "reported")
+INDISTINCT = ("name", "report", "reported", "track")
 
 
 class RunIndex:

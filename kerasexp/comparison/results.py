@@ -114,7 +114,7 @@ def settings_that_differ(runs: list[FinishedRun]) -> dict[str, list[Any]]:
     An upstream experiment is given by its name; a section by its values that are not the default.
     """
     experiments = [run.experiment for run in runs]
-    fields = Experiment.model_fields.keys() - {"name", "reported", "report"}
+    fields = Experiment.model_fields.keys() - {"name", "reported", "report", "track"}
     return _of_fields("", [name for name in Experiment.model_fields if name in fields], experiments)
 
 

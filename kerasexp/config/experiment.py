@@ -15,6 +15,7 @@ from kerasexp.config.model_section import Cnn, Model
 from kerasexp.config.report_section import Report
 from kerasexp.config.runtime_section import Runtime
 from kerasexp.config.section_base import Section, ShortForm
+from kerasexp.config.track_section import Track, TrackerWords
 from kerasexp.config.training_section import Training
 from kerasexp.config.yaml_text import dump_yaml
 
@@ -53,6 +54,10 @@ class Experiment(Section):
     )
     runtime: Annotated[Runtime, ShortForm("devices")] = Field(Runtime(), description="The devices.")
     report: Report = Field(Report(), description="What the run report shows.")
+    track: Annotated[Track, TrackerWords()] = Field(
+        Track(),
+        description="Trackers that the run is sent to: mlflow, wandb, or a list of both; they change no result.",
+    )
     reported: dict[str, float | str] = Field(
         {}, description="Metrics that a paper reports, such as val_accuracy, and a note; shown beside ours, never used."
     )

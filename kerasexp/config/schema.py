@@ -13,7 +13,7 @@ from kerasexp.config.space_section import KINDS, SEARCH, DomainKeys
 from kerasexp.config.study_section import StudyKeys
 
 # Sections in which no value is searched for.
-PLAIN_SECTIONS = ("Experiment", "Ray", "Report")
+PLAIN_SECTIONS = ("Experiment", "Mlflow", "Ray", "Report", "Track", "Wandb")
 
 
 def experiment_schema() -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _describe_names(definitions: dict[str, Any]) -> None:
     """Describe the name of each member of a union by what the member is."""
     for definition in definitions.values():
         for value in definition["properties"].values():
-            if "const" in value:
+            if isinstance(value.get("const"), str):
                 value["description"] = definition["description"]
 
 

@@ -15,6 +15,7 @@ from kerasexp.config.experiment import Experiment
 from kerasexp.config.section_base import Section, Seed
 from kerasexp.config.section_validation import validated
 from kerasexp.config.space_section import SEARCH, Space, Values, read_space
+from kerasexp.config.track_section import TRACK, Track, read_track
 from kerasexp.config.yaml_loading import load_experiment, locate_files, named_file, resolved
 from kerasexp.config.yaml_merging import SHORT_FORMS
 from kerasexp.config.yaml_text import dump_yaml
@@ -87,6 +88,11 @@ class Search:
     def __repr__(self) -> str:
         domains = listing(f"{name}: {domain}" for name, domain in self.space.domains.items())
         return f"<Search {self.name}: {domains}>"
+
+    @property
+    def track(self) -> Track:
+        """The trackers of all its trials."""
+        return read_track(self.space.raw)
 
     def experiment(self, values: Values, epochs: int | None = None) -> Experiment:
         """Return the experiment with these values for its domains, trained for `epochs` if that is given.
@@ -185,8 +191,8 @@ def _problems(search: Search) -> list[Problem]:
     if settings.algorithm == "hyperband" and isinstance(training, dict) and training.get("max_minutes") is not None:
         message = "cannot be combined with hyperband, which continues trials for more epochs; use search.max_minutes"
         problems.append(Problem(message, place, "training.max_minutes"))
-    for name in ("seed", "name"):
-        if name in search.space.domains:
+    for name in search.space.domains:
+        if name in ("seed", "name") or name.split(".")[0] == TRACK:
             problems.append(Problem("cannot be searched: no value of it is better than another", place, name))
     if problems:
         return problems

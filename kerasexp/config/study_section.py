@@ -21,6 +21,7 @@ from kerasexp.config.search_section import Search, read_search, search_yaml, val
 from kerasexp.config.section_base import Section, Seed
 from kerasexp.config.section_validation import quoted, validated
 from kerasexp.config.space_section import SEARCH, has_domains
+from kerasexp.config.track_section import TRACK, Track
 from kerasexp.config.yaml_loading import EXECUTION_KEYS, MAPPING, STUDY_KEYS, existing, resolved, with_base
 from kerasexp.config.yaml_merging import apply_overrides, merge, set_key
 from kerasexp.config.yaml_text import dump_yaml
@@ -74,6 +75,11 @@ class Study:
 
     def __repr__(self) -> str:
         return f"<Study {self.name}: variants {listing(self.variants)}; seeds {listing(self.seeds)}>"
+
+    @property
+    def track(self) -> Track:
+        """The trackers of all its runs."""
+        return next(iter(self.variants.values())).track
 
     def runs(self) -> Iterator[tuple[str, int, Experiment]]:
         """Yield variant, seed and experiment of each run: all variants with the first seed, then with the next one."""
@@ -204,10 +210,27 @@ def resolved_yaml(asked: Experiment | Study | Search, moved: Mapping[str, str] =
     if isinstance(asked, Experiment):
         return dump_yaml(moved_code(asked.model_dump(mode="json"), moved))
     variants = {
-        name: experiment.model_dump(mode="json", exclude={"name", "seed"})
+        name: experiment.model_dump(mode="json", exclude={"name", "seed", "track"})
         for name, experiment in asked.variants.items()
     }
-    return dump_yaml({"name": asked.name, "seeds": asked.seeds, "variants": variants})
+    track = asked.track.model_dump(mode="json")
+    return dump_yaml({"name": asked.name, "seeds": asked.seeds, "track": track, "variants": variants})
+
+
+def result_yaml(study: Study) -> str:
+    """Return as YAML what decides the results of a study: all but its trackers and those of upstream experiments."""
+    variants = {
+        name: _untracked(experiment.model_dump(mode="json", exclude={"name", "seed"}))
+        for name, experiment in study.variants.items()
+    }
+    return dump_yaml({"name": study.name, "seeds": study.seeds, "variants": variants})
+
+
+def _untracked(content: dict[str, Any]) -> dict[str, Any]:
+    del content[TRACK]
+    if content["init"] is not None:
+        _untracked(content["init"]["experiment"])
+    return content
 
 
 def folder_of(variant: str) -> str:
@@ -275,7 +298,7 @@ def _variant(
     raw, files = copy.deepcopy(raw), dict(files)
     raw["reported"] = {}
     for key, value in changes.items():
-        if key in ("name", "base", "seed", *STUDY_KEYS):
+        if key in ("name", "base", "seed", *STUDY_KEYS) or key.partition(".")[0] == TRACK:
             raise UserError(Problem("is the same for all variants; write it beside `variants`", str(path), key))
         if "." in key:
             set_key(raw, key, copy.deepcopy(value), str(path), files)

@@ -25,7 +25,7 @@ SHORT_FORMS = short_forms(Experiment) | {"source": ShortForm()}
 def merge(base: Any, own: Any, file: str | None, files: dict[tuple, str], at: tuple = ()) -> Any:
     """Return `base` changed by `own`, whose keys are from `file`; neither is changed."""
     form = _short_form(at)
-    if isinstance(own, dict) and isinstance(base, str) and form is not None:
+    if isinstance(own, dict) and isinstance(base, str | list) and form is not None:
         base = form.in_full(base)
     own = _source_in_full(own, at)
     # A domain is one value.
@@ -142,9 +142,11 @@ def _opened(
     """Return the value under the last key of `at`; a short form is written in full, and a missing one is the default."""
     key = at[-1]
     found = here.get(key) if isinstance(here, dict) else here[key]
+    form = _short_form(at)
+    if isinstance(found, list) and form is not None:
+        found = here[key] = form.in_full(found)
     if isinstance(found, dict | list):
         return found
-    form = _short_form(at)
     if at == ("init", "experiment"):
         raise UserError(Problem("the keys of an upstream experiment are set in its own file", file, dotted))
     if found is None:

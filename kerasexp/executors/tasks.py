@@ -80,7 +80,9 @@ def run_task(task: Task, cache: DataCache) -> TaskResult:
     from kerasexp.runs.run import run_experiment
     from kerasexp.runs.run_request import RunRequest
 
-    request = RunRequest(task.experiment, task.folder, True, task.earlier, is_trial=task.trial, parent=task.parent)
+    request = RunRequest(
+        task.experiment, task.folder, True, task.earlier, is_trial=task.trial, parent=task.parent, is_part=True
+    )
     with task.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
         try:
             run_experiment(request, Console(log), cache)

@@ -11,6 +11,7 @@ from kerasexp.custom.code_import import CodeError, import_all
 from kerasexp.data.data_requirements import misfits
 from kerasexp.data.load_data import prepare_data
 from kerasexp.errors import Problem, UserError
+from kerasexp.runs.tracker_process import require_trackers
 
 # The activations of one batch, kept in float32 for the backward pass, are most of the memory that training needs.
 BYTES = 4
@@ -23,6 +24,7 @@ def check_all(asked: Experiment | Study, console: Console) -> None:
         UserError: with every problem.
     """
     variants = asked.variants if isinstance(asked, Study) else {None: asked}
+    require_trackers(asked.track, asked.name)
     problems: dict[Problem, None] = {}
     for name, experiment in variants.items():
         if name is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kerasexp.errors import DirectoryInUse, Problem, RunError, UserError
 from kerasexp.saving.saved_files import RunFiles
-from kerasexp.storage import exclusive_lock, write_errors, write_json
+from kerasexp.storage import copy_folder, exclusive_lock, write_errors, write_json
 
 
 class RunDirectory(RunFiles):
@@ -46,6 +46,14 @@ class RunDirectory(RunFiles):
         except OSError as error:
             raise UserError(Problem(f"cannot be made: {error.strerror or error}", str(where or runs / name))) from None
 
+    def copy_to(self, target: Path) -> None:
+        """Copy the run; what trackers have of it is not theirs of the copy, which is another run to them.
+
+        Raises:
+            RunError: it cannot be written, for example because the disk is full.
+        """
+        copy_folder(self.path, target, (self.tracking.name, self.wandb.name))
+
     def make_folders(self) -> None:
         """Make the folders of a run; those of an unfinished run stay.
 
@@ -73,7 +81,9 @@ class RunDirectory(RunFiles):
     def sweep(self) -> None:
         """Remove temporary files that a killed process, or a full disk, has left."""
         for path in self.path.rglob(".*"):
-            if path.is_file() and path.name not in (self.lock.name, self.process.name):
+            # Another process may be sending the run to trackers, and writing down how far it has come.
+            is_tracking = path.name.startswith(f".{self.tracking.stem}")
+            if path.is_file() and path.name not in (self.lock.name, self.process.name) and not is_tracking:
                 with suppress(OSError):
                     path.unlink()
 

@@ -6,10 +6,11 @@ switched off, and where the repository has filters of its own there is no diff.
 
 from __future__ import annotations
 
-import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from kerasexp.errors import without_credentials
 
 # A repository that git cannot describe within this time is recorded as far as it could.
 SECONDS = 10
@@ -20,8 +21,6 @@ MOST_UNTRACKED = 100
 ONLY_READ = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 # Of a diff: neither the colours nor the programs of a user's settings, and nothing in other repositories.
 PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
-# User name and password of a remote's address.
-CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def git_state(folder: Path) -> GitState | None:
         root,
         commit,
         _git(folder, "symbolic-ref", "--short", "HEAD") or None,
-        CREDENTIALS.sub("", remote) if remote else None,
+        without_credentials(remote) if remote else None,
         _diff(place) if commit else None,
         [name for name in untracked.split("\0") if name][:MOST_UNTRACKED],
     )

@@ -31,8 +31,8 @@ class Identity:
 
     Attributes:
         run: digest of all that decides the result: resolved content, data, what it starts from, and the numerics version. The
-            experiment's name, its reported metrics, what is watched and shown, and the places of files have no part in it. Code
-            of users has its digest in it; that of a source is in the digest of the data.
+            experiment's name, its reported metrics, what is watched and shown, its trackers, and the places of files have no part
+            in it. Code of users has its digest in it; that of a source is in the digest of the data.
         resume: the same but for the number of epochs and the limit of time: a run may be resumed for more of both.
     """
 
@@ -49,7 +49,7 @@ def identify(experiment: Experiment, data: PreparedData, upstream_key: str | Non
 
 
 def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None, left_out: set[str]) -> str:
-    irrelevant = {"name": True, "reported": True, "report": True, "data": True, "init": True, "training": left_out}
+    irrelevant = {**dict.fromkeys(("name", "reported", "report", "track", "data", "init"), True), "training": left_out}
     content = experiment.model_dump(mode="json", exclude=irrelevant)
     init = experiment.init.model_dump(mode="json", exclude={"experiment"}) if experiment.init else None
     augmentation = experiment.data.model_dump(mode="json", include={"augmentation", "oversample"})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.config.experiment_catalog import named_experiment
+from kerasexp.errors import without_credentials
 from kerasexp.runs.git_state import GitState, git_state
 from kerasexp.saving.saved_files import RunFiles
 from kerasexp.storage import write_text
@@ -98,7 +99,9 @@ def _requirement(package: Distribution) -> str:
         source = json.loads(package.read_text("direct_url.json") or "null")
         if source is not None:
             version = source.get("vcs_info", {}).get("commit_id")
-            return f"{name} @ {source['url']}" + (f"@{version}" if version else f" ({package.version})")
+            return f"{name} @ {without_credentials(source['url'])}" + (
+                f"@{version}" if version else f" ({package.version})"
+            )
     return f"{name}=={package.version}"
 
 

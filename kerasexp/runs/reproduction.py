@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.config import load_experiment
+from kerasexp.config.track_section import Track
 from kerasexp.console import Console, Finished
 from kerasexp.custom.trust import approve
 from kerasexp.environment import hardware, versions
@@ -119,7 +120,8 @@ def reproduce(path: Path, run_dir: Path | None, console: Console, trust_code: bo
         Interrupted: it was asked to stop.
     """
     original, before = read_original(path)
-    experiment = load_experiment(original.experiment)
+    # It is compared here, and the trackers of the original may be those of somebody else.
+    experiment = load_experiment(original.experiment).model_copy(update={"track": Track()})
     approve(experiment, original.experiment, trust_code)
     remember_provenance(_provenance_now(before, original))
     is_trial = "test" not in _metrics(original)

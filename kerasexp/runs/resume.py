@@ -13,7 +13,6 @@ from kerasexp.errors import Problem, UserError, listing
 from kerasexp.runs.directory import RunDirectory, earlier_runs
 from kerasexp.runs.identity import Identity
 from kerasexp.runs.run_request import RunRequest
-from kerasexp.storage import copy_folder
 
 
 def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDirectory | None:
@@ -31,7 +30,7 @@ def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDi
     if run_dir is not None and not run_dir.exists():
         same = next((path for path in request.earlier if is_finished(RunDirectory(path), identity)), None)
         if same is not None:
-            copy_folder(same, run_dir)
+            RunDirectory(same).copy_to(run_dir)
     if run_dir is not None and not request.resume:
         return None
     found = _unfinished_run(request.experiment, identity, run_dir)

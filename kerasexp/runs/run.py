@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kerasexp.config import Experiment
+from kerasexp.config.track_section import Track
 from kerasexp.console import Console
 from kerasexp.custom.code_import import import_all
 from kerasexp.data.load_data import load_data
@@ -12,7 +13,7 @@ from kerasexp.runs.finished_event import finished_event
 from kerasexp.runs.identity import identify
 from kerasexp.runs.resume import find_run, is_finished
 from kerasexp.runs.run_request import RunRequest, Upstream
-from kerasexp.storage import copy_folder
+from kerasexp.runs.tracker_process import followed, require_trackers
 from kerasexp.training.interruption import interruption_as_error
 
 
@@ -27,14 +28,17 @@ def run_experiment(request: RunRequest, console: Console, cache: DataCache | Non
         cache: prepared data of earlier runs; gains those of this one.
 
     Raises:
-        UserError: the experiment does not fit its data, its upstream or the directory; nothing is left behind.
+        UserError: the experiment does not fit its data, its upstream or the directory, or a tracker is not installed; nothing
+            is left behind.
         RunError: the run failed; its manifest says why.
         Interrupted: the run was asked to stop; its state is saved.
     """
     if request.run_dir is not None and not request.resume:
         RunDirectory.refuse_occupied(request.run_dir)
     if request.parent is not None and not request.run_dir.exists():
-        copy_folder(request.parent, request.run_dir)
+        RunDirectory(request.parent).copy_to(request.run_dir)
+    if not request.is_part:
+        require_trackers(request.experiment.track, request.experiment.name)
     with interruption_as_error():
         return _run(request, console, cache)
 
@@ -75,7 +79,8 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     # 4. The directory, new or unfinished. Its manifest says at any time how far the run has come.
     run = found or RunDirectory.create(experiment.name, request.run_dir)
     manifest = describe(experiment, identity, data, upstream, model)
-    with recorded(run, manifest, experiment, console, is_resumed=found is not None):
+    track = Track() if request.is_part else experiment.track
+    with followed(run.path, track, console), recorded(run, manifest, experiment, console, found is not None):
         data = relabelled(experiment, data, checkpoint)
 
         # 5. Training.

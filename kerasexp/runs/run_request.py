@@ -23,6 +23,7 @@ class RunRequest:
         is_upstream: whether another run starts from it; a finished run of the same content and data will do then.
         is_trial: whether it is a trial of a search, which is evaluated on `val` alone: the test split must not choose.
         parent: the directory of a trial of fewer epochs, which this one continues.
+        is_part: whether it belongs to a study or a search, which sends its runs to trackers.
     """
 
     experiment: Experiment
@@ -32,6 +33,7 @@ class RunRequest:
     is_upstream: bool = False
     is_trial: bool = False
     parent: Path | None = None
+    is_part: bool = False
 
 
 @dataclass(frozen=True)

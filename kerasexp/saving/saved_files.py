@@ -28,6 +28,9 @@ class RunFiles:
     metrics = property(lambda self: self.path / "metrics.json")
     diff = property(lambda self: self.path / "uncommitted.diff")
     tags = property(lambda self: self.path / "tags.json")
+    tracking = property(lambda self: self.path / "tracking.json")
+    wandb = property(lambda self: self.path / "wandb")
+    tracking_lock = property(lambda self: self.path / ".tracking.lock")
     lock = property(lambda self: self.path / ".lock")
     # Of the process that has the lock; only a killed process leaves it.
     process = property(lambda self: self.path / ".process.json")

@@ -10,6 +10,7 @@ from kerasexp.console import Console, QuietConsole
 from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import UserError
+from kerasexp.runs.tracker_process import require_trackers
 
 # Building a model takes time: only those of the first corners are built.
 MAX_MODELS = 24
@@ -23,6 +24,7 @@ def check_corners(search: Search, console: Console) -> None:
     """
     from kerasexp.models import build_classifier
 
+    require_trackers(search.track, search.name)
     prepared: dict[str, PreparedData] = {}
     models = 0
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from kerasexp.config.search_section import Search
 from kerasexp.config.space_section import is_domain
+from kerasexp.config.track_section import TRACK
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.directory import RunDirectory, numbered_runs
 from kerasexp.storage import copy_folder, write_json, write_text
@@ -113,7 +114,8 @@ def identity_of(search: Search) -> dict[str, Any]:
     """Return everything that decides which trials are proposed, as JSON values."""
     settings = search.settings.model_dump(mode="json", include=set(IDENTITY_SETTINGS))
     code = {"code": search.code} if search.code else {}
-    return json.loads(json.dumps({"keys": search.space.raw, "search": settings, **code}))
+    keys = {key: value for key, value in search.space.raw.items() if key != TRACK}
+    return json.loads(json.dumps({"keys": keys, "search": settings, **code}))
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from kerasexp.config.study_section import with_seed
 from kerasexp.console import Console, Finished, Started
 from kerasexp.errors import RunError
 from kerasexp.executors import make_executor
+from kerasexp.runs.tracker_process import followed, require_trackers
 from kerasexp.search.budget import max_trials
 from kerasexp.search.check import check_corners
 from kerasexp.search.directory import SearchDirectory
@@ -49,18 +50,19 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
         console: where progress is shown.
 
     Raises:
-        UserError: some values cannot be used for training, or `run_dir` holds something else.
+        UserError: some values cannot be used for training, `run_dir` holds something else, or a tracker is not installed.
         RunError: no trial could be trained.
         Interrupted: the process was asked to stop. Unfinished trials can be resumed.
     """
     from kerasexp.search.page import write_search_page
 
+    require_trackers(search.track, search.name)
     prepared_executor = make_executor(search.execution, jobs, max_trials(search), console)
     directory = SearchDirectory.find(search, run_dir, extend)
     if directory is None:
         check_corners(search, console)
         directory = SearchDirectory.create(search, run_dir)
-    with directory.locked(), interruption_as_error():
+    with directory.locked(), interruption_as_error(), followed(directory.path, search.track, console):
         before = directory.read()
         kept = {key: before[key] for key in ("seconds", "trials") if key in before}
         directory.write(search, {"status": "unfinished", **kept})
@@ -103,11 +105,14 @@ def _confirm(
         return None
     variants = {} if search.against is None else {search.against.name: search.against}
     variants |= {"found": scheduler.experiments[best.id]}
-    variants = {name: with_seed(experiment, seeds[0]) for name, experiment in variants.items()}
+    variants = {
+        name: with_seed(experiment, seeds[0]).model_copy(update={"track": search.track})
+        for name, experiment in variants.items()
+    }
     study = Study(f"{search.name}_confirmed", variants, seeds, execution=search.execution)
     console.heading(f"training the winner again with seeds {', '.join(map(str, seeds))}")
     directory.confirmation.mkdir(exist_ok=True)
-    return run_study(study, directory.confirmation / best.id, console, jobs)
+    return run_study(study, directory.confirmation / best.id, console, jobs, is_part=True)
 
 
 def _finished_event(done: FinishedSearch) -> Finished:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.config import Experiment, Study, resolved_yaml
-from kerasexp.config.study_section import folder_of
+from kerasexp.config.study_section import folder_of, result_yaml
+from kerasexp.config.track_section import Track
 from kerasexp.console import Console, Finished, JobEnded, Started
 from kerasexp.console.shown_words import duration_text
 from kerasexp.custom.trust import code_of
@@ -18,6 +19,7 @@ from kerasexp.executors import Executor, make_executor, run_all
 from kerasexp.executors.job_position import JobPosition
 from kerasexp.executors.tasks import Task, TaskResult
 from kerasexp.runs.finished_run import FinishedRun, read_finished
+from kerasexp.runs.tracker_process import followed, require_trackers
 from kerasexp.studies.directory import StudyDirectory
 from kerasexp.studies.results import RunOutcome, StudyResults, gather_results
 from kerasexp.studies.table import markdown
@@ -42,7 +44,12 @@ class FinishedStudy:
 
 
 def run_study(
-    study: Study, run_dir: Path | None, console: Console, jobs: int = 1, only: Collection[str] = ()
+    study: Study,
+    run_dir: Path | None,
+    console: Console,
+    jobs: int = 1,
+    only: Collection[str] = (),
+    is_part: bool = False,
 ) -> FinishedStudy:
     """Make all runs of a study that are not finished yet.
 
@@ -56,9 +63,10 @@ def run_study(
         console: where progress is shown.
         jobs: how many runs at once.
         only: the variants to run now; empty for all. The table includes all runs that are finished.
+        is_part: whether it belongs to a search, which sends its runs to trackers.
 
     Raises:
-        UserError: `run_dir` holds something else, or there is no such variant.
+        UserError: `run_dir` holds something else, there is no such variant, or a tracker is not installed.
         RunError: a run failed. All other runs have been made; the table shows which one failed.
         Interrupted: the process was asked to stop. Unfinished runs can be resumed.
     """
@@ -68,17 +76,18 @@ def run_study(
         if name not in study.variants:
             message = f"no variant '{name}'{closest(name, study.variants)}; there are {listing(study.variants)}"
             raise UserError(Problem(message, study.name, "--variant"))
-    text = resolved_yaml(study)
+    require_trackers(study.track, study.name)
     code = sorted({part.digest for _, part in code_of(study)})
-    key = hashlib.sha256(f"{study.quick} {text}{''.join(code)}".encode()).hexdigest()
+    key = hashlib.sha256(f"{study.quick} {result_yaml(study)}{''.join(code)}".encode()).hexdigest()
     count = sum(not only or name in only for name, _, _ in study.runs())
     # Raises if the executor is not installed, before anything is written.
     prepared_executor = make_executor(study.execution, jobs, count, console)
     directory = StudyDirectory.find_or_create(study.name, key, run_dir)
     progress = _StudyProgress(study, directory, only)
-    with directory.locked(), interruption_as_error():
+    track = Track() if is_part else study.track
+    with directory.locked(), interruption_as_error(), followed(directory.path, track, console):
         console.show(Started("study", study.name, directory.path, directory.table.exists(), jobs=count))
-        directory.write_experiment(text)
+        directory.write_experiment(resolved_yaml(study))
         if jobs > 1 or study.execution.executor == "ray":
             _run_upstreams(study.name, [task.experiment for task in progress.wanted], console)
         # What the study consists of, for whoever looks at it while it runs.

@@ -22,6 +22,7 @@ from kerasexp.config.data_section import FILE_SOURCES
 from kerasexp.config.experiment_rules import broken_rules
 from kerasexp.config.section_base import ClassName, ShortForm, composed, tags
 from kerasexp.config.space_section import KINDS
+from kerasexp.config.track_section import Track, TrackerWords
 from kerasexp.config.yaml_merging import KIND_KEYS
 
 FULL = bool(os.environ.get("KERASEXP_FULL"))
@@ -94,6 +95,9 @@ def words_for(kinds: list[tuple[Any, dict]], form: ShortForm) -> st.SearchStrate
     """The plain words that may stand for a section; those of a source that needs a path are none."""
     if any(is_section(kind) and issubclass(kind, CustomCode) for kind, _ in kinds):
         return st.just(code(kinds[0][0]))
+    if isinstance(form, TrackerWords):
+        name = st.sampled_from(list(Track.model_fields))
+        return name | st.lists(name, min_size=1, max_size=3)
     fields = [kind.model_fields[form.key].annotation for kind, _ in kinds if is_section(kind)]
     literals = [k for field in fields for k, _ in members(field) if get_origin(k) is Literal]
     words = [word for literal in literals for word in get_args(literal) if word not in FILE_SOURCES]

@@ -10,7 +10,7 @@ import pytest
 from doc_pages import PAGES, ROOT, blocks, commands, name_of, shell_lines
 
 # What trains or needs a finished run.
-LONG = ("run", "runs", "reproduce", "search", "compare", "diagnose")
+LONG = ("run", "runs", "track", "reproduce", "search", "compare", "diagnose")
 INSTALL = "python3 -m venv .venv && . .venv/bin/activate && pip install "
 README_LINES = [
     f"{INSTALL}. && python -m kerasexp run experiments/part2_pretrained.yaml",

@@ -1,0 +1,1 @@
+"""Runs, studies and searches sent to MLflow and Weights & Biases, from the files that they leave."""
