@@ -72,17 +72,12 @@ def run_study(
     """
     from kerasexp.studies.page import write_study_page
 
-    for name in only:
-        if name not in study.variants:
-            message = f"no variant '{name}'{closest(name, study.variants)}; there are {listing(study.variants)}"
-            raise UserError(Problem(message, study.name, "--variant"))
+    _refuse_unknown(only, study)
     require_trackers(study.track, study.name)
-    code = sorted({part.digest for _, part in code_of(study)})
-    key = hashlib.sha256(f"{study.quick} {result_yaml(study)}{''.join(code)}".encode()).hexdigest()
     count = sum(not only or name in only for name, _, _ in study.runs())
     # Raises if the executor is not installed, before anything is written.
     prepared_executor = make_executor(study.execution, jobs, count, console)
-    directory = StudyDirectory.find_or_create(study.name, key, run_dir)
+    directory = StudyDirectory.find_or_create(study.name, _key(study), run_dir)
     progress = _StudyProgress(study, directory, only)
     track = Track() if is_part else study.track
     with directory.locked(), interruption_as_error(), followed(directory.path, track, console):
@@ -108,6 +103,19 @@ def run_study(
     done = FinishedStudy(directory, results)
     console.show(_finished_event(done))
     return done
+
+
+def _refuse_unknown(names: Collection[str], study: Study) -> None:
+    for name in names:
+        if name not in study.variants:
+            message = f"no variant '{name}'{closest(name, study.variants)}; there are {listing(study.variants)}"
+            raise UserError(Problem(message, study.name, "--variant"))
+
+
+def _key(study: Study) -> str:
+    """Return the digest of what decides the results of a study."""
+    code = sorted({part.digest for _, part in code_of(study)})
+    return hashlib.sha256(f"{study.quick} {result_yaml(study)}{''.join(code)}".encode()).hexdigest()
 
 
 class _StudyProgress:

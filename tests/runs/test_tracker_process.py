@@ -12,7 +12,7 @@ import pytest
 
 from kerasexp.config import load_experiment
 from kerasexp.config.track_section import read_track
-from kerasexp.console import Console, QuietConsole
+from kerasexp.console import Console, QuietConsole, WarningConsole
 from kerasexp.data.load_data import load_data
 from kerasexp.runs import tracker_process
 from kerasexp.runs.identity import identify
@@ -51,7 +51,7 @@ def test_its_lines_are_shown_before_the_end(helper):
 
 def test_a_warning_is_shown_where_progress_is_not(helper, capsys):
     helper("print('note\\tmlflow: here'); print('warning\\tdown')")
-    with followed(Path("run"), TRACK, QuietConsole()):
+    with followed(Path("run"), TRACK, WarningConsole()):
         pass
     out, err = capsys.readouterr()
     assert "mlflow" not in out + err and "warning: down" in err
