@@ -54,6 +54,7 @@ KNOWN = {
     "groups": st.sampled_from([None, r"-(\d+)\.", "(.)"]),
     "fold": st.integers(0, 1),
     "range": st.sampled_from([None, [0.0, 4095.0], [-1.0, 1.0]]),
+    "license": st.sampled_from([None, "mit", "CC-BY-4.0"]),
     "validate_at": st.sets(st.integers(0, 10**6), max_size=4).map(sorted),
 }
 
