@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
 
 from kerasexp.config.application_facts import APPLICATIONS, FLATTENING, MINIMALISTIC_ALPHA
 from kerasexp.config.custom_code import CustomSource
 from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource, Preprocessing
-from kerasexp.config.decode_section import Argmin, LogitAdjustment
+from kerasexp.config.decode_section import LogitAdjustment
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import Svm, ZeroShot
-from kerasexp.config.loss_section import CrossEntropy, Loss, WeightedLoss, metric_losses
 from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, ResNet18
 from kerasexp.config.multi_label_rules import multi_label_rules
 from kerasexp.config.report_rules import report_rules
-from kerasexp.config.schedule_section import Constant
 from kerasexp.config.section_validation import no_such_key, quoted
 from kerasexp.config.shipped_files import shipped_checkpoints
+from kerasexp.config.training_rules import described, training_rules
 from kerasexp.config.training_section import Training
 from kerasexp.errors import closest, listing
 
-# Semi-hard mining compares each pair of a batch with each image: 64 MiB for a batch of this size.
-MOST_SEMI_HARD = 256
 # Endings of files of weights. Whole models in .h5 are read for keras.applications only.
 WEIGHT_FILES = (".keras", ".weights.h5", ".h5")
 # The one key of `training` that also concerns a classical head: how features are computed.
@@ -32,9 +28,7 @@ FOR_FEATURES = "precision"
 
 def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """Yield (dotted key, message) for every rule that the experiment breaks."""
-    yield from _training_rules(experiment.training)
-    yield from _fine_tune_rules(experiment.training)
-    yield from _metric_loss_rules(experiment.training)
+    yield from training_rules(experiment.training)
     yield from _data_rules(experiment)
     yield from multi_label_rules(experiment)
     yield from _frequency_rules(experiment)
@@ -47,62 +41,6 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     yield from report_rules(experiment)
     if experiment.init is not None and isinstance(experiment.init.experiment, Experiment):
         yield from ((f"init.experiment.{key}", message) for key, message in broken_rules(experiment.init.experiment))
-
-
-def _training_rules(training: Training) -> Iterator[tuple[str, str]]:
-    loss, decode, schedule = training.loss, training.decode, training.schedule
-    if not isinstance(schedule, Constant) and training.reduce_lr_on_plateau is not None:
-        yield (
-            "training.reduce_lr_on_plateau",
-            f"cannot be combined with schedule: {schedule.name}, which sets the rate at every step; "
-            "set one of the two to null or constant",
-        )
-    if isinstance(decode, Argmin) and not isinstance(loss, CrossEntropy):
-        yield (
-            "training.decode",
-            f"argmin is for a cross_entropy model of complementary labels; {loss.name} needs argmax",
-        )
-    if isinstance(decode, LogitAdjustment) and (loss.complementary or loss.by_counts):
-        reason = "learns from complementary labels" if loss.complementary else "allows for class frequencies itself"
-        yield (
-            "training.decode",
-            f"logit_adjusted cannot be combined with {_described(loss)}, which {reason}; use argmax",
-        )
-    if isinstance(decode, Argmin) and getattr(loss, "class_weights", None) is not None:
-        message = "needs labels that say what an image is; decode: argmin is for complementary ones"
-        yield "training.loss.class_weights", message
-    if any(later <= earlier for earlier, later in pairwise(training.validate_at)):
-        yield "training.validate_at", f"got {training.validate_at}; each step must be greater than the one before it"
-
-
-def _described(loss: Loss) -> str:
-    """Return the name of a loss, with what makes it allow for class frequencies if that is not its kind."""
-    return f"{loss.name} with class_weights" if isinstance(loss, WeightedLoss) and loss.by_counts else loss.name
-
-
-def _metric_loss_rules(training: Training) -> Iterator[tuple[str, str]]:
-    added, batches = metric_losses(training.loss), training.class_batches
-    if isinstance(training.decode, Argmin):
-        for name in added:
-            yield (
-                f"training.loss.{name}",
-                "needs labels that say what an image is; decode: argmin is for complementary ones",
-            )
-    triplet = added.get("triplet")
-    if triplet is not None and triplet.mining == "semi_hard" and training.batch_size > MOST_SEMI_HARD:
-        yield (
-            "training.loss.triplet.mining",
-            f"semi_hard needs memory for batch_size^3 numbers, and {training.batch_size} is more than {MOST_SEMI_HARD}; "
-            "use batch_hard or a smaller training.batch_size",
-        )
-    if batches is not None and not training.shuffle:
-        yield "training.shuffle", "is false, and class_batches are drawn at random; use one of the two"
-    if batches is not None and training.batch_size != batches.classes * batches.images:
-        yield (
-            "training.batch_size",
-            f"got {training.batch_size}; class_batches of {batches.classes} classes with {batches.images} images each "
-            f"make it {batches.classes * batches.images}",
-        )
 
 
 def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
@@ -132,7 +70,7 @@ def _frequency_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     data, training = experiment.data, experiment.training
     correction = None
     if training.loss.by_counts:
-        correction = f"training.loss: {_described(training.loss)}"
+        correction = f"training.loss: {described(training.loss)}"
     elif isinstance(training.decode, LogitAdjustment):
         correction = f"training.decode: {training.decode.name}"
     for key, repeats in (("data.oversample", data.oversample), ("training.class_batches", training.class_batches)):
@@ -231,21 +169,6 @@ def _weights_rules(model: Backbone) -> Iterator[tuple[str, str]]:
     )
     near = closest(model.weights, [*words, *shipped])
     yield "model.weights", f"got {quoted(model.weights)}{near}; allowed: {', '.join((*words, allowed))}"
-
-
-def _fine_tune_rules(training: Training) -> Iterator[tuple[str, str]]:
-    fine_tune = training.fine_tune
-    if fine_tune.head_epochs and fine_tune.unfreeze == "head":
-        yield (
-            "training.fine_tune.head_epochs",
-            "is not for unfreeze: head, which trains the head in all epochs; leave it out",
-        )
-    if fine_tune.head_epochs >= training.epochs:
-        yield (
-            "training.fine_tune.head_epochs",
-            f"got {fine_tune.head_epochs} of {training.epochs} epochs, which leaves none for the layers below the head; "
-            "for the head alone, write unfreeze: head",
-        )
 
 
 def _classical_head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from kerasexp.config.custom_code import CustomCallback
 from kerasexp.config.decode_section import Argmax, Argmin, Decode
-from kerasexp.config.loss_section import CrossEntropy, Loss
+from kerasexp.config.distill_section import DISTILLATION, Distill
+from kerasexp.config.loss_section import CrossEntropy, Loss, metric_losses
 from kerasexp.config.optimizer_section import Adam, Optimizer
 from kerasexp.config.schedule_section import Constant, Schedule
 from kerasexp.config.section_base import Section, ShortForm
@@ -96,6 +97,9 @@ class Training(Section):
     )
     optimizer: Optimizer = Field(Adam(), description="The optimizer.")
     loss: Loss = Field(CrossEntropy(), description="The loss that is minimised.")
+    distill: Annotated[Distill | None, ShortForm("checkpoint")] = Field(
+        None, description="Teachers to learn from; a plain word is the checkpoint. null: the labels alone."
+    )
     decode: Decode = Field(Argmax(), description="How the answer is read from the logits.")
     schedule: Schedule = Field(Constant(), description="The course of the learning rate.")
     fine_tune: Annotated[FineTune, ShortForm("unfreeze")] = Field(
@@ -129,6 +133,11 @@ class Training(Section):
 def labels_are_complementary(training: Training) -> bool:
     """Return whether labels, those of validation included, say what an image is NOT."""
     return training.loss.complementary or isinstance(training.decode, Argmin)
+
+
+def added_losses(training: Training) -> list[str]:
+    """Return the names of the losses that a training adds to that of the labels."""
+    return [*metric_losses(training.loss), *([DISTILLATION] if training.distill is not None else [])]
 
 
 def direction(monitor: str) -> str:

@@ -12,6 +12,7 @@ from kerasexp.config.experiment_catalog import ENDINGS, experiment_names, named_
 from kerasexp.config.experiment_rules import broken_rules
 from kerasexp.config.model_section import IMAGENET
 from kerasexp.config.section_validation import file_of, quoted, validated
+from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.config.space_section import SEARCH, has_domains
 from kerasexp.config.yaml_merging import apply_overrides, merge
 from kerasexp.config.yaml_paths import data_folder, find_file, is_there
@@ -210,7 +211,7 @@ def name_of_file(path: Path) -> str:
 
 
 def _locate_data(raw: dict[str, Any], beside: Path) -> None:
-    """Make the paths of `data` and of the model's weights absolute, so that the resolved experiment runs in any folder.
+    """Make the paths of data, weights and teachers absolute, so that the resolved experiment runs in any folder.
 
     A file in $KERASEXP_DATA keeps its short name, so that the experiment also runs on another machine.
     """
@@ -220,7 +221,23 @@ def _locate_data(raw: dict[str, Any], beside: Path) -> None:
     for section, key in (*named, (raw.get("model"), "weights")):
         if isinstance(section, dict) and isinstance(section.get(key), str) and section[key] != IMAGENET:
             section[key] = _located_file(section[key], beside)
+    _locate_teachers(raw, beside)
     locate_paths(raw, lambda name: _located_file(name, beside))
+
+
+def _locate_teachers(raw: dict[str, Any], beside: Path) -> None:
+    def located(name: Any) -> Any:
+        is_path = isinstance(name, str) and name not in shipped_checkpoints()
+        return _located_file(name, beside) if is_path else name
+
+    training = raw.get("training")
+    distill = training.get("distill") if isinstance(training, dict) else None
+    owner, key = (distill, "checkpoint") if isinstance(distill, dict) else (training, "distill")
+    match owner.get(key) if isinstance(owner, dict) else None:
+        case str(name):
+            owner[key] = located(name)
+        case [*names]:
+            owner[key] = [located(name) for name in names]
 
 
 def _located_file(name: str, beside: Path) -> str:

@@ -46,6 +46,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     from kerasexp.training.initial_model import try_out_code
     from kerasexp.training.initial_weights import start_from
     from kerasexp.training.pretrained_weights import load_pretrained
+    from kerasexp.training.teacher import load_teacher
 
     upstream = None if experiment.init is None else _check(experiment.init.experiment, console, problems)
     try:
@@ -72,6 +73,7 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
         lambda: load_pretrained(model, experiment.model, console),
         *([lambda: start_from(model, upstream, experiment.init)] if upstream is not None else []),
         lambda: freeze_below(model, family_of(experiment.model), experiment.training.fine_tune),
+        lambda: load_teacher(experiment, data),
     ]
     for step in steps:
         try:

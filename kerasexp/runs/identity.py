@@ -15,6 +15,7 @@ from kerasexp.config.training_section import FineTune
 from kerasexp.config.yaml_paths import find_file
 from kerasexp.data.images_in_files import crops_stored
 from kerasexp.data.prepared_data import PreparedData
+from kerasexp.saving.teacher_checkpoints import teacher_digest
 from kerasexp.storage import digest_of_file
 
 # Raise it whenever the arithmetic of training or preprocessing changes: runs of before are then other runs.
@@ -55,6 +56,8 @@ def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None
     augmentation = experiment.data.model_dump(mode="json", include={"augmentation", "oversample"})
     if isinstance(experiment.model, Backbone) and experiment.model.weights not in (None, IMAGENET):
         content["model"]["weights"] = digest_of_file(find_weights(experiment.model.weights))
+    if (distill := experiment.training.distill) is not None:
+        content["training"]["distill"]["checkpoint"] = list(map(teacher_digest, distill.checkpoints))
     _leave_out_later_keys(content)
     _crops_of(augmentation["augmentation"], data)
     custom = [part for _, part in custom_parts(experiment)]
@@ -70,6 +73,8 @@ def _leave_out_later_keys(content: dict[str, Any]) -> None:
     for key in ("weights", "resize") if content["model"].get("name") == "cnn" else ():
         if content["model"][key] is None:
             del content["model"][key]
+    if content["training"]["distill"] is None:
+        del content["training"]["distill"]
     fine_tune = content["training"]["fine_tune"]
     for key in ("head_epochs", "batch_norm"):
         if fine_tune[key] == FineTune.model_fields[key].default:

@@ -81,6 +81,8 @@ def record_training(manifest: dict[str, Any], experiment: Experiment, fitted: Tr
     manifest["times"]["train_seconds"] = round(fitted.seconds, 3)
     if not fitted.epochs:  # a classical head has no epochs
         return
+    if fitted.taught is not None:
+        manifest["distillation"] = fitted.taught
     kept = experiment.training.checkpoint
     manifest["kept_epoch"] = {
         "epoch": fitted.kept,

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kerasexp.config.experiment import classical_head
-from kerasexp.config.loss_section import metric_losses
+from kerasexp.config.training_section import added_losses
 from kerasexp.data.file_accounting import counted
 from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots, label_plots
 from kerasexp.evaluation.confusion_counts import in_blocks
@@ -52,7 +52,7 @@ def _curves(results: Trained) -> Iterator[Plot]:
     history, note = results.fitted.history, EXACT_MATCH if results.experiment.data.multi_label else ""
     if classical_head(results.experiment) is not None:
         return
-    if added := metric_losses(results.experiment.training.loss):
+    if added := added_losses(results.experiment.training):
         name = results.experiment.training.loss.name
         history = [{**row, "loss": row[name]} for row in history]
         note = f" The loss shown is {name} alone; the training minimises {' and '.join(added)} loss as well."

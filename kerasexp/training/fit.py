@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import keras
+import tensorflow as tf
 
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.training_section import Training, labels_are_complementary
@@ -20,6 +22,7 @@ from kerasexp.models.decoding_layer import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
 from kerasexp.saving.checkpoint_code import write_code
 from kerasexp.saving.saved_files import RunFiles
+from kerasexp.training.added_losses import Distillation, training_model
 from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, TensorBoard, plateau_callbacks
 from kerasexp.training.classical_head_training import CLASSICAL_FITS
 from kerasexp.training.custom_callbacks import custom_callbacks
@@ -31,9 +34,9 @@ from kerasexp.training.gradient_flow import GradientFlow
 from kerasexp.training.initial_model import InitialModel
 from kerasexp.training.interruption import stop_requests
 from kerasexp.training.live_progress import LiveProgress
-from kerasexp.training.metric_learning_steps import training_model
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.precision import precision_message
+from kerasexp.training.teacher import Teacher, teaching_record
 from kerasexp.training.training_accuracy import build_accuracy
 from kerasexp.training.training_batch_norm import fuse_norms
 from kerasexp.training.training_clock import Clock
@@ -67,17 +70,24 @@ def fit(
         console.line(f"the checkpoint needs the code of its network, which others must trust: {model.code_reason}")
     console.line(precision_message(model.precision, experiment.training.precision, model.devices))
     head = classical_head(experiment)
-    train = fit_by_gradients if head is None else CLASSICAL_FITS[head[0]]
     with model.strategy.scope():
-        return train(model.classifier, data, experiment, run, console)
+        if head is not None:
+            return CLASSICAL_FITS[head[0]](model.classifier, data, experiment, run, console)
+        return fit_by_gradients(model.classifier, data, experiment, run, console, model.teacher)
 
 
 def fit_by_gradients(
-    classifier: keras.Model, data: PreparedData, experiment: Experiment, run: RunFiles, console: Console
+    classifier: keras.Model,
+    data: PreparedData,
+    experiment: Experiment,
+    run: RunFiles,
+    console: Console,
+    teacher: Teacher | None = None,
 ) -> TrainingResult:
     """Train `classifier`; save the checkpoint, the history, the gradients and TensorBoard's files to `run`.
 
-    If the directory holds the state of an earlier process, the training continues from it. Raises as `fit`.
+    A teacher is learned from beside the labels. If the directory holds the state of an earlier process, the training continues
+    from it. Raises as `fit`.
     """
     training = experiment.training
     part, splits = head_on_features(classifier, data.training_splits, experiment, console)
@@ -86,7 +96,8 @@ def fit_by_gradients(
 
     # 1. The model, its loss and its optimizer.
     steps = sampling.size(counts, len(train)).steps
-    model, optimizer = _compiled(part, experiment, data, steps)
+    taught = None if teacher is None else teaching_record(teacher, training, val, console)
+    model, optimizer = _compiled(part, experiment, data, steps, teacher)
     weights = _class_weights(training, data, console)
 
     # 2. The callbacks.
@@ -103,8 +114,6 @@ def fit_by_gradients(
         batches = training_batches(
             train, sampling, experiment.seed, experiment.data.augmentation, training.epochs, state.begin
         )
-        batch_size = largest_batch_size(len(val), evaluation_batch_size(val.images.shape[1:]))
-        validation = evaluation_batches(val.images, val.labels, batch_size)
 
         # 4. The training itself.
         if not state.is_over:
@@ -114,7 +123,7 @@ def fit_by_gradients(
                     epochs=training.epochs,
                     initial_epoch=state.begin[0],
                     steps_per_epoch=steps,
-                    validation_data=validation,
+                    validation_data=_validation(val),
                     callbacks=[*callbacks.in_order, progress, live, state],
                     class_weight=weights,
                     shuffle=False,  # the batches are shuffled already
@@ -127,7 +136,13 @@ def fit_by_gradients(
             raise NonFiniteLoss(_non_finite_message(callbacks, steps, training, run))
         state.finish()
         stop.raise_if_asked()
-    return _result(callbacks, training, seconds, state.time_limit)
+    return replace(_result(callbacks, training, seconds, state.time_limit), taught=taught)
+
+
+def _validation(val: Split) -> tf.data.Dataset:
+    """Return the batches of val."""
+    batch_size = largest_batch_size(len(val), evaluation_batch_size(val.images.shape[1:]))
+    return evaluation_batches(val.images, val.labels, batch_size)
 
 
 def _class_weights(training: Training, data: PreparedData, console: Console) -> dict[int, float] | None:
@@ -140,15 +155,17 @@ def _class_weights(training: Training, data: PreparedData, console: Console) -> 
 
 
 def _compiled(
-    classifier: keras.Model, experiment: Experiment, data: PreparedData, steps: int
+    classifier: keras.Model, experiment: Experiment, data: PreparedData, steps: int, teacher: Teacher | None
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
     """Return the trained part of a classifier, compiled, and its optimizer, built."""
     training, counts = experiment.training, data.training_counts
     optimizer = build_optimizer(training.optimizer, training.schedule, training.epochs, steps)
-    model = training_model(classifier, training.loss, len(counts))
+    train = data.training_splits["train"]
+    teaching = None if teacher is None else Distillation(training.distill, teacher, train, experiment.seed)
+    model = training_model(classifier, training.loss, len(counts), teaching)
     fuse_norms(model)
     if training.loss.multi_label:
-        loss = build_multi_label_loss(training.loss, counts, data.class_names, len(data.training_splits["train"]))
+        loss = build_multi_label_loss(training.loss, counts, data.class_names, len(train))
     else:
         loss = build_loss(training.loss, counts)
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))

@@ -23,6 +23,7 @@ from kerasexp.training.fine_tuning import freeze_below
 from kerasexp.training.initial_weights import start_from
 from kerasexp.training.precision import choose_precision, make_deterministic, use_precision
 from kerasexp.training.pretrained_weights import load_pretrained
+from kerasexp.training.teacher import Teacher, load_teacher
 from kerasexp.training.training_devices import device_names, strategy_of
 
 
@@ -36,6 +37,7 @@ class InitialModel:
         precision: the dtype policy of its layers.
         weights: the origin of pretrained weights; None without such.
         copied: names of the layers with weights of the upstream model.
+        teacher: what it is to learn from beside the labels; None without a teacher.
         code_reason: why a checkpoint needs a user's code to be loaded; None if it does not.
     """
 
@@ -44,6 +46,7 @@ class InitialModel:
     precision: str
     weights: dict[str, str] | None
     copied: list[str]
+    teacher: Teacher | None = None
     code_reason: str | None = None
 
     @property
@@ -61,8 +64,8 @@ def build_model(experiment: Experiment, data: PreparedData, upstream: Path | Non
         console: where it is printed if weights are not quite those that were asked for.
 
     Raises:
-        UserError: weights are not available or do not fit, or a layer to freeze does not exist, or the devices do not fit, or
-            code of a user's does not do what it must.
+        UserError: weights or teachers are not available or do not fit, or a layer to freeze does not exist, or the devices do
+            not fit, or code of a user's does not do what it must.
         CodeError: such code raised an exception.
     """
     # Seeds and number format are set before the first weight is drawn.
@@ -76,9 +79,10 @@ def build_model(experiment: Experiment, data: PreparedData, upstream: Path | Non
         weights = load_pretrained(classifier, experiment.model, console)
         copied = [] if upstream is None else start_from(classifier, load_checkpoint(upstream).model, experiment.init)
         freeze_below(classifier, family_of(experiment.model), experiment.training.fine_tune)
+        teacher = load_teacher(experiment, data)
     reason = reason_for_code(classifier) if isinstance(experiment.model, CustomModel) else None
     try_out_code(experiment, data)
-    return InitialModel(classifier, strategy, precision, weights, copied, reason)
+    return InitialModel(classifier, strategy, precision, weights, copied, teacher, reason)
 
 
 def try_out_code(experiment: Experiment, data: PreparedData) -> None:

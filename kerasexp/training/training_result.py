@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from kerasexp.training.gradient_flow import Gradients
 
@@ -45,6 +46,7 @@ class TrainingResult:
         epochs: the number of trained epochs; 0 for a classical head, although its history has one row.
         tied: how many epochs equal the kept one in the monitored metric, itself included; 1 if the last epoch is always kept.
         time_limit: where the limit of time stopped the training; None if it came to its end.
+        taught: the teachers of a distillation and their accuracy on val, as plain JSON values; None without a teacher.
     """
 
     history: list[dict[str, float]]
@@ -56,6 +58,7 @@ class TrainingResult:
     epochs: int = 0
     tied: int = 1
     time_limit: TimeLimit | None = None
+    taught: dict[str, Any] | None = None
 
     def tie(self, monitor: str) -> str | None:
         """Return a sentence on the epochs that tie in the monitored metric, and the one kept; None without a tie."""

@@ -17,7 +17,7 @@ from kerasexp.losses import build_loss
 from kerasexp.losses.triplet_loss import TripletLoss
 from kerasexp.models import build_classifier
 from kerasexp.training import training_devices as devices
-from kerasexp.training.metric_learning_steps import training_model
+from kerasexp.training.added_losses import training_model
 from kerasexp.training.training_state import states
 
 BOTH = "training.loss={name: cross_entropy, triplet: {weight: 0.5}, center: {weight: 0.2}}"
