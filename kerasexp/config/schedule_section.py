@@ -9,17 +9,20 @@ from pydantic import Field
 from kerasexp.config.section_base import Section, ShortForm
 
 
-class Constant(Section):
-    """The same rate in every step, which `reduce_lr_on_plateau` may lower."""
+class _WithWarmup(Section):
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of all steps in which the rate rises from 0.")
+
+
+class Constant(_WithWarmup):
+    """The same rate in every step, which `reduce_lr_on_plateau` may lower; after an optional warm-up."""
 
     name: Literal["constant"] = "constant"
 
 
-class Cosine(Section):
+class Cosine(_WithWarmup):
     """Half a cosine from the learning rate to 0 (Loshchilov and Hutter, ICLR 2017), after an optional warm-up."""
 
     name: Literal["cosine"] = "cosine"
-    warmup: float = Field(0.0, ge=0, lt=1, description="Share of all steps in which the rate rises from 0.")
 
 
 class OneCycle(Section):
@@ -29,8 +32,8 @@ class OneCycle(Section):
     peak: float = Field(0.3, gt=0, lt=1, description="Share of all steps after which the rate is highest.")
 
 
-class StepDecay(Section):
-    """A drop after each fixed number of epochs."""
+class StepDecay(_WithWarmup):
+    """A drop after each fixed number of epochs, after an optional warm-up."""
 
     name: Literal["step"] = "step"
     every: int = Field(10, ge=1, description="Epochs between two drops.")

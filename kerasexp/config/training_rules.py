@@ -25,10 +25,12 @@ def training_rules(training: Training) -> Iterator[tuple[str, str]]:
 
 def _basic_rules(training: Training) -> Iterator[tuple[str, str]]:
     loss, decode, schedule = training.loss, training.decode, training.schedule
-    if not isinstance(schedule, Constant) and training.reduce_lr_on_plateau is not None:
+    is_set = not isinstance(schedule, Constant) or schedule.warmup > 0
+    if is_set and training.reduce_lr_on_plateau is not None:
+        course = f"{schedule.name} with a warm-up" if isinstance(schedule, Constant) else schedule.name
         yield (
             "training.reduce_lr_on_plateau",
-            f"cannot be combined with schedule: {schedule.name}, which sets the rate at every step; "
+            f"cannot be combined with schedule: {course}, which sets the rate at every step; "
             "set one of the two to null or constant",
         )
     if isinstance(decode, Argmin) and not isinstance(loss, CrossEntropy):

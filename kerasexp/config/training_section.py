@@ -86,6 +86,13 @@ class Training(Section):
 
     epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training images.")
     batch_size: int = Field(100, ge=1, le=1_000_000, description="Images per training step.")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="Batches whose mean gradient is one step of the optimizer: 16 of 128 images train as one of 2,048 does, in the "
+        "memory of 128; batch normalisation sees 128. History, curves and `validate_at` count the steps of the optimizer.",
+    )
     class_batches: ClassBatches | None = Field(
         None,
         description="Compose each batch of a fixed number of images of each class, such as {classes: 16, images: 4} with "

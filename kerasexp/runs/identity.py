@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from kerasexp.config import Experiment
 from kerasexp.config.code_keys import custom_parts, moved_code
 from kerasexp.config.model_section import IMAGENET, Backbone
 from kerasexp.config.shipped_files import find_weights
-from kerasexp.config.training_section import FineTune
 from kerasexp.config.yaml_paths import find_file
 from kerasexp.data.images_in_files import crops_stored
 from kerasexp.data.prepared_data import PreparedData
@@ -24,6 +24,14 @@ NUMERICS_VERSION = 2
 WITHOUT_EFFECT = {"validate_at", "save_minutes"}
 # Lists of code of users, which are empty in most experiments.
 CODE_LISTS = ("metrics", "callbacks", "layers")
+# Keys that came later than the numerics version: section, name of its kind or "" for all, keys with defaults that change nothing.
+LATER_KEYS = (
+    ("model", "cnn", {"weights": None, "resize": None}),
+    ("training", "", {"distill": None, "accumulate": 1}),
+    ("training.fine_tune", "", {"head_epochs": 0, "batch_norm": "trained"}),
+    ("training.schedule", "constant", {"warmup": 0.0}),
+    ("training.schedule", "step", {"warmup": 0.0}),
+)
 
 
 @dataclass(frozen=True)
@@ -70,15 +78,11 @@ def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None
 
 def _leave_out_later_keys(content: dict[str, Any]) -> None:
     """Leave out keys with their defaults that experiments did not have from the start: a run of before is still the same."""
-    for key in ("weights", "resize") if content["model"].get("name") == "cnn" else ():
-        if content["model"][key] is None:
-            del content["model"][key]
-    if content["training"]["distill"] is None:
-        del content["training"]["distill"]
-    fine_tune = content["training"]["fine_tune"]
-    for key in ("head_epochs", "batch_norm"):
-        if fine_tune[key] == FineTune.model_fields[key].default:
-            del fine_tune[key]
+    for path, name, keys in LATER_KEYS:
+        section = functools.reduce(dict.__getitem__, path.split("."), content)
+        for key, default in keys.items() if name in ("", section.get("name")) else ():
+            if section[key] == default:
+                del section[key]
 
 
 def _crops_of(augmentation: dict[str, Any] | None, data: PreparedData) -> None:

@@ -63,7 +63,11 @@ def _frozen(unfreeze: int | str, blocks: dict[str, list[keras.layers.Layer]]) ->
 
 
 def scale_rates(
-    optimizer: keras.optimizers.Optimizer, model: keras.Model, family: Family, fine_tune: FineTune, steps_per_epoch: int
+    optimizer: keras.optimizers.Optimizer,
+    model: keras.Model,
+    family: Family,
+    fine_tune: FineTune,
+    steps_per_epoch: float,
 ) -> None:
     """Scale the learning rates of the blocks below the head as `fine_tune` asks.
 
@@ -75,7 +79,7 @@ def scale_rates(
         model: a network; its head, at the top, keeps the full rate.
         family: the family that names its blocks.
         fine_tune: its keys.
-        steps_per_epoch: steps of an epoch.
+        steps_per_epoch: steps of the optimizer in an epoch.
     """
     if fine_tune.depth_decay == 1 and not fine_tune.head_epochs:
         return
@@ -86,4 +90,4 @@ def scale_rates(
         for layer in layers
         for variable in layer.trainable_variables
     ]
-    hooks.scale_learning_rates(optimizer, factors, fine_tune.head_epochs * steps_per_epoch)
+    hooks.scale_learning_rates(optimizer, factors, round(fine_tune.head_epochs * steps_per_epoch))

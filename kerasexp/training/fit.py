@@ -159,7 +159,7 @@ def _compiled(
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
     """Return the trained part of a classifier, compiled, and its optimizer, built."""
     training, counts = experiment.training, data.training_counts
-    optimizer = build_optimizer(training.optimizer, training.schedule, training.epochs, steps)
+    optimizer = build_optimizer(training, steps)
     train = data.training_splits["train"]
     teaching = None if teacher is None else Distillation(training.distill, teacher, train, experiment.seed)
     model = training_model(classifier, training.loss, len(counts), teaching)
@@ -171,7 +171,7 @@ def _compiled(
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
     model.optimizer.build(model.trainable_variables)
-    scale_rates(optimizer, model, family_of(experiment.model), training.fine_tune, steps)
+    scale_rates(optimizer, model, family_of(experiment.model), training.fine_tune, steps / training.accumulate)
     return model, optimizer
 
 
@@ -205,7 +205,7 @@ def _callbacks(
 ) -> _Callbacks:
     history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
     checkpoint = AtomicCheckpoint(run.model, classifiers.whole, training.checkpoint, history)
-    flow = GradientFlow(model, optimizer, training.epochs * steps, run.write_gradients)
+    flow = GradientFlow(model, optimizer, -(-training.epochs * steps // training.accumulate), run.write_gradients)
     batch_size, complementary = evaluation_batch_size(val.images.shape[1:]), labels_are_complementary(training)
     early = EarlyCurve(classifiers.part, val, batch_size, training.validate_at, complementary, clock, run.write_curve)
     in_order = [
@@ -247,7 +247,7 @@ def _non_finite_message(callbacks: _Callbacks, steps: int, training: Training, r
     where = ""
     if (gradient := callbacks.flow.first_non_finite()) is not None:
         layer, number = gradient
-        in_epoch, in_step = divmod(number - 1, steps)
+        in_epoch, in_step = divmod((number - 1) * training.accumulate, steps)
         step_of_epoch = f"in epoch {in_epoch + 1}, step {in_step + 1}"
         where = f"The first gradient that is not finite is that of '{layer}', {step_of_epoch}. "
     return (

@@ -46,13 +46,13 @@ class GradientFlow(keras.callbacks.Callback):
     everything that the step changed, including clipping and weight decay (per layer as in Glorot and Bengio, AISTATS 2010).
 
     The training step computes these gradients anyway and passes them to `optimizer.apply`, where they are recorded as part
-    of the step's graph. A recorded step needs no second backward pass, and every other step only a comparison. The cost is
-    a copy of the kernels in memory.
+    of the step's graph. Of accumulated gradients, those of the last batch are recorded. A recorded step needs no second
+    backward pass, and every other step only a comparison. The cost is a copy of the kernels in memory.
 
     Args:
         model: built, with its layers frozen as requested.
         optimizer: the one with the update rule, not one around it that scales the loss.
-        total_steps: the planned number of steps, which sets the distance between two samples.
+        total_steps: the planned number of steps of the optimizer, which sets the distance between two samples.
         write: receives all `rows` at the end of each epoch.
     """
 
@@ -132,7 +132,7 @@ class GradientFlow(keras.callbacks.Callback):
         """Return `apply` with recording before and after it."""
 
         def recording(grads, trainable_variables):
-            done = tf.identity(self._optimizer.iterations.value)
+            done = tf.identity(keras.ops.convert_to_tensor(self._optimizer.iterations))
             is_sample = tf.equal(done % self._every, 0)
             gradients = {id(v): gradient for v, gradient in zip(trainable_variables, grads, strict=True)}
             self._check_finite(done, gradients)

@@ -32,8 +32,7 @@ def strategy_of(experiment: Experiment, counts: list[int], images: int | None = 
 
     Raises:
         UserError: the environment describes a cluster of several hosts, on which Keras 3 cannot train with TensorFlow; or
-            the last batch of an epoch has fewer images than there are devices; or a loss compares images that would be on
-            several devices.
+            the last batch of an epoch has fewer images than there are devices; or the training needs one device.
     """
     if experiment.runtime.devices != "all":
         return tf.distribute.get_strategy()
@@ -46,6 +45,11 @@ def strategy_of(experiment: Experiment, counts: list[int], images: int | None = 
         last = f"the last batch of {epoch.images} images has {epoch.smallest_batch}"
         message = f"got {epoch.batch_size}: {last}, too few for {len(devices)} devices"
         raise UserError(Problem(message, key="training.batch_size"))
+    if len(devices) > 1 and training.accumulate > 1:
+        message = (
+            f"got {training.accumulate}; Keras accumulates on one device only, and there are {len(devices)}; use 1"
+        )
+        raise UserError(Problem(message, key="training.accumulate"))
     if len(devices) > 1 and (added := metric_losses(training.loss)):
         compares = f"training.loss.{next(iter(added))} compares the images of a whole batch"
         message = (
@@ -98,16 +102,17 @@ def train_as_one_device(model: keras.Model, optimizer: keras.optimizers.Optimize
 
 
 def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
-    """Return the number of steps that the optimizer has taken, on one device or on several."""
+    """Return the number of steps that the optimizer has taken, on one device or on several; with `accumulate`, not of batches."""
     return int(value_of(optimizer.iterations))
 
 
 def last_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
-    """Return the learning rate of the last step; `optimizer.learning_rate` is that of the next one."""
+    """Return the learning rate of the last batch; `optimizer.learning_rate` is that of the next one."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of an optimizer that scales the loss
     schedule = optimizer._learning_rate
     if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        return float(value_of(schedule(max(steps_done(optimizer) - 1, 0))))
+        batches = int(value_of(optimizer._iterations))  # a public property counts steps
+        return float(value_of(schedule(max(batches - 1, 0))))
     return float(value_of(optimizer.learning_rate))
 
 

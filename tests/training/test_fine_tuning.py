@@ -8,7 +8,6 @@ import pytest
 
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import Cnn, Head, Mlp, MobileNet, PlainApplication, ResNet18
-from kerasexp.config.schedule_section import Constant
 from kerasexp.config.training_section import FineTune, Training
 from kerasexp.errors import UserError
 from kerasexp.models import MODELS, build_model, logits_model
@@ -152,10 +151,7 @@ def test_each_block_has_a_fraction_of_the_learning_rate_of_the_one_above(name):
     for decay in (1.0, 0.5):
         model = logits_model(built())
         optimizer = build_optimizer(
-            Training(optimizer={"name": name, **({"weight_decay": 0.0} if name == "adamw" else {})}).optimizer,
-            Constant(),
-            1,
-            1,
+            Training(optimizer={"name": name, **({"weight_decay": 0.0} if name == "adamw" else {})}, epochs=1), 1
         )
         optimizer.build(model.trainable_variables)
         scale_rates(optimizer, model, MODELS["cnn"], FineTune(depth_decay=decay), 1)
@@ -187,7 +183,7 @@ def test_all_batch_normalisation_below_the_head_can_be_frozen():
 
 def test_in_its_first_epochs_the_head_alone_is_trained():
     model = logits_model(built())
-    optimizer = build_optimizer(Training(optimizer="adam").optimizer, Constant(), 3, 2)
+    optimizer = build_optimizer(Training(optimizer="adam", epochs=3), 2)
     optimizer.build(model.trainable_variables)
     scale_rates(optimizer, model, MODELS["cnn"], FineTune(head_epochs=1, depth_decay=0.5), 2)
     gradients = [keras.ops.ones(variable.shape) for variable in model.trainable_variables]
