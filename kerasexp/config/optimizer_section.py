@@ -21,7 +21,11 @@ class BaseOptimizer(Section):
     )
     clip_norm: float | None = Field(None, gt=0, description="Clip the gradient of all weights together to this norm.")
     ema: float | None = Field(
-        None, gt=0, lt=1, description="Momentum of a moving average of the weights, which is validated and saved."
+        None,
+        gt=0,
+        lt=1,
+        description="Momentum of a moving average of the weights, which is validated and saved with the batch-norm statistics of "
+        "the weights; training.average measures its own.",
     )
 
 
@@ -71,7 +75,7 @@ class Lion(BaseOptimizer):
         0.0003,
         gt=0,
         le=100,
-        description="Learning rate, 3 to 10 times smaller than Adam's, and weight decay larger by as much; with a schedule, its peak.",
+        description="Learning rate, 3 to 10 times smaller than Adam's, with more weight decay; with a schedule, its peak.",
     )
     beta_1: float = Field(0.9, gt=0, lt=1, description="Share of the momentum in each step; the gradient has the rest.")
     beta_2: float = Field(0.99, ge=0, lt=1, description="Decay of the momentum.")

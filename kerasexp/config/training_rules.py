@@ -47,6 +47,11 @@ def _basic_rules(training: Training) -> Iterator[tuple[str, str]]:
     if isinstance(decode, Argmin) and getattr(loss, "class_weights", None) is not None:
         message = "needs labels that say what an image is; decode: argmin is for complementary ones"
         yield "training.loss.class_weights", message
+    if training.average is not None and training.optimizer.ema is not None:
+        yield (
+            "training.optimizer.ema",
+            f"averages the weights, and so does average: {training.average.name}; use one of the two",
+        )
     if any(later <= earlier for earlier, later in pairwise(training.validate_at)):
         yield "training.validate_at", f"got {training.validate_at}; each step must be greater than the one before it"
 

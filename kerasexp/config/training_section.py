@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from kerasexp.config.average_section import Average
 from kerasexp.config.custom_code import CustomCallback
 from kerasexp.config.decode_section import Argmax, Argmin, Decode
 from kerasexp.config.distill_section import DISTILLATION, Distill
@@ -108,6 +109,11 @@ class Training(Section):
         None, description="Teachers to learn from; a plain word is the checkpoint. null: the labels alone."
     )
     decode: Decode = Field(Argmax(), description="How the answer is read from the logits.")
+    average: Average = Field(
+        None,
+        description="An average of the weights over the training, which is validated and saved in their place, with statistics of "
+        "batch normalisation that are measured for it on train; null: none.",
+    )
     schedule: Schedule = Field(Constant(), description="The course of the learning rate.")
     fine_tune: Annotated[FineTune, ShortForm("unfreeze")] = Field(
         FineTune(), description="What is trained; a plain word is the value of `unfreeze`."

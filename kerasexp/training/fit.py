@@ -43,6 +43,7 @@ from kerasexp.training.training_clock import Clock
 from kerasexp.training.training_devices import largest_batch_size, train_as_one_device
 from kerasexp.training.training_result import TimeLimit, TrainingResult
 from kerasexp.training.training_state import TrainingState
+from kerasexp.training.weight_average import WeightAverage
 
 
 def fit(
@@ -102,7 +103,7 @@ def fit_by_gradients(
 
     # 2. The callbacks.
     clock = Clock()
-    callbacks = _callbacks(model, optimizer, _Classifiers(classifier, part), val, training, steps, run, clock)
+    callbacks = _callbacks(model, optimizer, _Classifiers(classifier, part), splits, experiment, steps, run, clock)
     train_as_one_device(model, optimizer)  # after the gradients are recorded: see hooks.py
     line = console.training(training.epochs, steps, training.batch_size)
     progress = EpochProgress(console, line, callbacks.history, run.path, training.epochs)
@@ -197,20 +198,22 @@ def _callbacks(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     classifiers: _Classifiers,
-    val: Split,
-    training: Training,
+    splits: dict[str, Split],
+    experiment: Experiment,
     steps: int,
     run: RunFiles,
     clock: Clock,
 ) -> _Callbacks:
+    training, val = experiment.training, splits["val"]
     history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
     checkpoint = AtomicCheckpoint(run.model, classifiers.whole, training.checkpoint, history)
     flow = GradientFlow(model, optimizer, -(-training.epochs * steps // training.accumulate), run.write_gradients)
     batch_size, complementary = evaluation_batch_size(val.images.shape[1:]), labels_are_complementary(training)
     early = EarlyCurve(classifiers.part, val, batch_size, training.validate_at, complementary, clock, run.write_curve)
     in_order = [
-        # The moving average of the weights comes first, so that all others see it.
+        # An average of the weights comes first, so that all others see it.
         *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.optimizer.ema is not None else []),
+        *([WeightAverage(model, optimizer, experiment, splits["train"])] if training.average is not None else []),
         checkpoint,
         history,
         flow,

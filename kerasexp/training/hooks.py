@@ -2,7 +2,8 @@
 
 A method is replaced on one object. A subclass would change the class that is saved with the object.
 
-A training installs the hooks in this order, which `tests/training/test_hooks.py` checks:
+`average_after_steps` belongs to the making of an optimizer. A training installs the others in this order, which
+`tests/training/test_hooks.py` checks:
 
 1. `replace_call` (fused batch normalisation) before `compile`: a training step keeps the calls that it was traced with.
 2. `scale_learning_rates` (depth decay) once the optimizer is built: before, its variables have no index.
@@ -56,6 +57,17 @@ def scale_learning_rates(
 def wrap_apply(optimizer: keras.optimizers.Optimizer, wrap: Callable[[Apply], Apply]) -> None:
     """Replace `optimizer.apply(gradients, variables)`, which every training step calls, by what `wrap` makes of it."""
     optimizer.apply = wrap(optimizer.apply)
+
+
+def average_after_steps(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let the moving average of the weights follow the steps of an optimizer that accumulates; Keras's follows batches."""
+    average = optimizer._update_model_variables_moving_average
+
+    def average_or_not(variables):
+        is_step = keras.ops.equal((optimizer._iterations + 1) % optimizer.gradient_accumulation_steps, 0)
+        keras.ops.cond(is_step, lambda: average(variables), lambda: None)
+
+    optimizer._update_model_variables_moving_average = average_or_not
 
 
 def sum_gradients(optimizer: keras.optimizers.Optimizer) -> None:

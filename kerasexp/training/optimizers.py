@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import keras
 
+from kerasexp.config.average_section import Ema
 from kerasexp.config.optimizer_section import Muon
 from kerasexp.config.training_section import Training
+from kerasexp.training import hooks
 from kerasexp.training.schedules import SCHEDULES
 
 # The keys of a section that not all optimizers have are named as the arguments of its class in Keras.
@@ -39,6 +41,8 @@ def build_optimizer(training: Training, steps_per_epoch: int) -> keras.optimizer
         **own,
         **_averaging(training),
     )
+    if built.use_ema and training.accumulate > 1:
+        hooks.average_after_steps(built)
     if built.weight_decay:
         # Decay keeps weights small, which has no use for biases and the scales of batch normalisation.
         built.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -46,8 +50,9 @@ def build_optimizer(training: Training, steps_per_epoch: int) -> keras.optimizer
 
 
 def _averaging(training: Training) -> dict[str, float | bool]:
-    """Return the arguments of the moving average of the weights, which Keras updates after each batch."""
-    if training.optimizer.ema is None:
+    """Return the arguments of the moving average of the weights; none without it."""
+    average = training.average
+    momentum = average.momentum if isinstance(average, Ema) else training.optimizer.ema
+    if momentum is None:
         return {}
-    # Between two steps of the optimizer the weights stay the same, so that the root decays as much in all of them.
-    return {"use_ema": True, "ema_momentum": training.optimizer.ema ** (1 / training.accumulate)}
+    return {"use_ema": True, "ema_momentum": momentum}

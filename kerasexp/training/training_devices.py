@@ -50,6 +50,10 @@ def strategy_of(experiment: Experiment, counts: list[int], images: int | None = 
             f"got {training.accumulate}; Keras accumulates on one device only, and there are {len(devices)}; use 1"
         )
         raise UserError(Problem(message, key="training.accumulate"))
+    if len(devices) > 1 and training.average is not None:
+        name = training.average.name
+        message = f"{name} measures batch normalisation on one device, and there are {len(devices)}; use runtime: auto"
+        raise UserError(Problem(message, key="training.average"))
     if len(devices) > 1 and (added := metric_losses(training.loss)):
         compares = f"training.loss.{next(iter(added))} compares the images of a whole batch"
         message = (

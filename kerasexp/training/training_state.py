@@ -30,6 +30,7 @@ from kerasexp.training.interruption import StopRequest
 from kerasexp.training.training_clock import Clock
 from kerasexp.training.training_devices import value_of
 from kerasexp.training.training_result import TimeLimit
+from kerasexp.training.weight_average import WeightAverage
 
 KEPT_FILES = 2
 ROWS, COUNTS = "rows", ("epoch", "step")
@@ -38,6 +39,7 @@ SAVED_ATTRIBUTES = {
     AtomicCheckpoint: ("kept",),
     EarlyCurve: (ROWS,),
     History: (ROWS,),
+    WeightAverage: ("count",),
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
 }
@@ -158,9 +160,10 @@ class TrainingState(keras.callbacks.Callback):
         return limit is not None and self._clock.seconds() >= 60 * limit and not (is_last or is_stopped)
 
     def _variables(self) -> list[Any]:
-        """Return the variables of model, random generators and optimizer, each once and in a fixed order."""
+        """Return the variables of model, random generators, optimizer and average, each once and in a fixed order."""
         optimizer = self._trained.optimizer
-        found = [*self._trained.variables, *optimizer.variables]
+        averages = [c.variables for c in self._callbacks.values() if isinstance(c, WeightAverage)]
+        found = [*self._trained.variables, *optimizer.variables, *(v for average in averages for v in average)]
         metrics = {id(variable) for variable in self._metric_variables()}
         return [v for v in {id(v): v for v in found}.values() if id(v) not in metrics]
 

@@ -38,18 +38,15 @@ def trained(accumulate: int, batch_norm: bool, **optimizer) -> keras.Model:
     [
         {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9},
         {"name": "adamw", "learning_rate": 0.01, "clip_norm": 0.1},
-        {"name": "nadam", "learning_rate": 0.01, "ema": 0.5},
+        {"name": "muon", "learning_rate": 0.01},
+        {"name": "adam", "learning_rate": 0.01, "ema": 0.5},
     ],
-    ids=lambda optimizer: optimizer["name"],
+    ids=lambda optimizer: optimizer["name"],  # with `ema`, the weights at the end are their average
 )
 def test_sixteen_batches_of_128_train_as_one_of_2048(optimizer):
     one, sixteen = trained(1, False, **optimizer), trained(LARGE // SMALL, False, **optimizer)
     for large, small in zip(one.get_weights(), sixteen.get_weights(), strict=True):
         np.testing.assert_allclose(small, large, rtol=2e-3, atol=2e-5)
-    if "ema" in optimizer:
-        averages = [model.optimizer._model_variables_moving_average for model in (one, sixteen)]
-        for large, small in zip(*averages, strict=True):
-            np.testing.assert_allclose(small, large, rtol=2e-2, atol=2e-3)
 
 
 def test_batch_normalisation_sees_the_small_batches():
