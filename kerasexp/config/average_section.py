@@ -30,4 +30,4 @@ class Swa(Section):
     )
 
 
-Average = Annotated[Annotated[Ema | Swa, Field(discriminator="name")] | None, ShortForm()]
+Average = Annotated[Ema | Swa, Field(discriminator="name"), ShortForm()]

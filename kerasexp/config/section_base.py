@@ -93,7 +93,7 @@ class ShortForm:
 
     key: str = "name"
     default: str | None = None
-    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    more: Mapping[str, dict[str, Any]] = field(default_factory=dict, hash=False)
 
     def in_full(self, value: Any) -> Any:
         """Return the mapping that a word stands for; a mapping gets the default; anything else stays as it is."""

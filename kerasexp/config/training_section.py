@@ -109,7 +109,7 @@ class Training(Section):
         None, description="Teachers to learn from; a plain word is the checkpoint. null: the labels alone."
     )
     decode: Decode = Field(Argmax(), description="How the answer is read from the logits.")
-    average: Average = Field(
+    average: Average | None = Field(
         None,
         description="An average of the weights over the training, which is validated and saved in their place, with statistics of "
         "batch normalisation that are measured for it on train; null: none.",
