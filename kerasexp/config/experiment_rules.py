@@ -22,6 +22,8 @@ from kerasexp.errors import closest, listing
 
 # Endings of files of weights. Whole models in .h5 are read for keras.applications only.
 WEIGHT_FILES = (".keras", ".weights.h5", ".h5")
+# The kind of block that has a shortcut of its own.
+INVERTED = "inverted_residual"
 # The one key of `training` that also concerns a classical head: how features are computed.
 FOR_FEATURES = "precision"
 
@@ -84,6 +86,9 @@ def _frequency_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
 
 
 def _block_rules(model: Cnn) -> Iterator[tuple[str, str]]:
+    if model.stochastic_depth and not any(block.shortcut or block.kind == INVERTED for block in model.blocks):
+        message = f"no block has a shortcut past which it could be skipped; set shortcut: true, or use kind: {INVERTED}"
+        yield "model.stochastic_depth", message
     for number, block in enumerate(model.blocks):
         if block.shortcut and block.padding == "valid":
             message = "needs padding: same; with padding: valid, input and output of the block differ in size"

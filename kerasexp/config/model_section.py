@@ -115,7 +115,15 @@ class Backbone(Section):
     head: Head = Field(Head(), description="The dense layers on top.")
 
 
-class Cnn(Backbone):
+class _WithShortcuts(Backbone):
+    stochastic_depth: Rate = Field(
+        0.0,
+        description="Share of training images for which the last block with a shortcut is skipped, from which it falls evenly to "
+        "none at the input (Huang et al., ECCV 2016); nothing is skipped in predictions.",
+    )
+
+
+class Cnn(_WithShortcuts):
     """Blocks of convolutions, then a dense head."""
 
     name: Literal["cnn"] = "cnn"
@@ -136,7 +144,7 @@ class Cnn(Backbone):
     )
 
 
-class ResNet18(Backbone):
+class ResNet18(_WithShortcuts):
     """A residual network of 18 layers (He et al., CVPR 2016)."""
 
     name: Literal["resnet18"] = "resnet18"

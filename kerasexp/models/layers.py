@@ -80,6 +80,30 @@ def finish(features: keras.KerasTensor, block: Block, name: str, linear: bool = 
     return features if linear else activate(features, block.activation, f"{name}_{block.activation}")
 
 
+def add_to_shortcut(
+    shortcut: keras.KerasTensor, features: keras.KerasTensor, skipped: float, name: str, number: str = ""
+) -> keras.KerasTensor:
+    """Add the branch of a residual block to its shortcut; in training, it is skipped for a share of the images.
+
+    For the others it is divided by the share that is kept, so that predictions need no factor (as in timm).
+
+    Args:
+        shortcut, features: [n, height, width, channels], of one shape.
+        skipped: the share; see `skipped_share`.
+        name: of the block.
+        number: what distinguishes several branches of a block.
+    """
+    if skipped:
+        # One random number an image.
+        features = keras.layers.Dropout(skipped, noise_shape=(None, 1, 1, 1), name=f"{name}_depth{number}")(features)
+    return keras.layers.Add(name=f"{name}_sum{number}")([features, shortcut])
+
+
+def skipped_share(stochastic_depth: float, number: int, blocks: int) -> float:
+    """Return the share of images that skip a block, counted from 1: it rises evenly to that of the last of `blocks`."""
+    return stochastic_depth * number / blocks
+
+
 def dense(
     features: keras.KerasTensor, units: int, activation: Activation, batch_norm: bool, dropout: float, name: str
 ) -> keras.KerasTensor:

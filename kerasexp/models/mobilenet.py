@@ -5,11 +5,11 @@ from __future__ import annotations
 import keras
 
 from kerasexp.config.model_section import Block
-from kerasexp.models.layers import convolution, finish
+from kerasexp.models.layers import add_to_shortcut, convolution, finish
 
 
 def separable_convolution(
-    features: keras.KerasTensor, block: Block, stride: int, name: str, number: int
+    features: keras.KerasTensor, block: Block, stride: int, name: str, number: int, skipped: float
 ) -> keras.KerasTensor:
     """Depthwise separable convolution (MobileNet v1; Howard et al. 2017).
 
@@ -23,7 +23,7 @@ def separable_convolution(
 
 
 def inverted_residual(
-    features: keras.KerasTensor, block: Block, stride: int, name: str, number: int
+    features: keras.KerasTensor, block: Block, stride: int, name: str, number: int, skipped: float
 ) -> keras.KerasTensor:
     """Inverted residual with a linear bottleneck (MobileNet v2; Sandler et al., CVPR 2018).
 
@@ -41,7 +41,7 @@ def inverted_residual(
     narrow = convolution(wide, block.filters, 1, 1, block, f"{name}_project_{number}", linear=True)
     if stride > 1 or narrow.shape != features.shape:
         return narrow
-    return keras.layers.Add(name=f"{name}_sum_{number}")([features, narrow])
+    return add_to_shortcut(features, narrow, skipped, name, f"_{number}")
 
 
 def _depthwise(features: keras.KerasTensor, block: Block, stride: int, name: str) -> keras.KerasTensor:

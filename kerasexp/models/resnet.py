@@ -10,7 +10,16 @@ import keras
 
 from kerasexp.config.model_section import ResNet18
 from kerasexp.models.family import Family
-from kerasexp.models.layers import POOLINGS, activate, dense_head, normalise, rescale, standardise
+from kerasexp.models.layers import (
+    POOLINGS,
+    activate,
+    add_to_shortcut,
+    dense_head,
+    normalise,
+    rescale,
+    skipped_share,
+    standardise,
+)
 
 STAGES, BLOCKS = 4, 2
 EPSILON = 1e-5
@@ -28,7 +37,8 @@ def build_resnet18(model: ResNet18, images: keras.KerasTensor) -> keras.KerasTen
     for stage in range(1, STAGES + 1):
         for block in range(1, BLOCKS + 1):
             stride = 2 if stage > 1 and block == 1 else 1
-            features = _block(features, model.width * 2 ** (stage - 1), stride, f"stage_{stage}_block_{block}")
+            skipped = skipped_share(model.stochastic_depth, (stage - 1) * BLOCKS + block, STAGES * BLOCKS)
+            features = _block(features, model.width * 2 ** (stage - 1), stride, f"stage_{stage}_block_{block}", skipped)
     features = POOLINGS[model.pooling](name=model.pooling)(features)
     return dense_head(features, model.head)
 
@@ -42,14 +52,14 @@ def _stem(images: keras.KerasTensor, model: ResNet18) -> keras.KerasTensor:
     return keras.layers.MaxPooling2D(3, strides=2, name="stem_pool")(features)
 
 
-def _block(features: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
+def _block(features: keras.KerasTensor, filters: int, stride: int, name: str, skipped: float) -> keras.KerasTensor:
     """Two 3x3 convolutions; the input, projected if the shapes differ, is added before the last activation."""
     shortcut = features
     if stride > 1 or features.shape[-1] != filters:
         shortcut = _convolution(features, filters, 1, stride, f"{name}_shortcut")
     features = activate(_convolution(features, filters, 3, stride, f"{name}_conv_1"), "relu", f"{name}_conv_1_relu")
     features = _convolution(features, filters, 3, 1, f"{name}_conv_2")
-    features = keras.layers.Add(name=f"{name}_sum")([features, shortcut])
+    features = add_to_shortcut(shortcut, features, skipped, name)
     return activate(features, "relu", f"{name}_relu")
 
 

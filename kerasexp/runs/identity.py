@@ -26,7 +26,8 @@ WITHOUT_EFFECT = {"validate_at", "save_minutes"}
 CODE_LISTS = ("metrics", "callbacks", "layers")
 # Keys that came later than the numerics version: section, name of its kind or "" for all, keys with defaults that change nothing.
 LATER_KEYS = (
-    ("model", "cnn", {"weights": None, "resize": None}),
+    ("model", "cnn", {"weights": None, "resize": None, "stochastic_depth": 0.0}),
+    ("model", "resnet18", {"stochastic_depth": 0.0}),
     ("training", "", {"distill": None, "accumulate": 1, "average": None}),
     ("training.fine_tune", "", {"head_epochs": 0, "batch_norm": "trained"}),
     ("training.schedule", "constant", {"warmup": 0.0}),
