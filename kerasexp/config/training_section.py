@@ -41,6 +41,20 @@ class EarlyStopping(Section):
     patience: int = Field(5, ge=0, description="Epochs without improvement before training stops.")
 
 
+class SharpnessAware(Section):
+    """Sharpness-aware minimisation (SAM; Foret et al., ICLR 2021): each step has the gradient of the worst weights nearby.
+
+    A step takes twice the time. Batch normalisation sees each batch once, and dropout is the same in both passes.
+    """
+
+    rho: float = Field(
+        0.05,
+        gt=0,
+        le=100,
+        description="How far away the worst weights are looked for, as the length of all changes together.",
+    )
+
+
 class Checkpoint(Section):
     """Which epoch's weights are kept."""
 
@@ -109,6 +123,10 @@ class Training(Section):
         None, description="Teachers to learn from; a plain word is the checkpoint. null: the labels alone."
     )
     decode: Decode = Field(Argmax(), description="How the answer is read from the logits.")
+    sharpness_aware: SharpnessAware | None = Field(
+        None,
+        description="Look for flat minima, at twice the time a step: {rho: 0.05}, or {} for the default; null: not.",
+    )
     average: Average | None = Field(
         None,
         description="An average of the weights over the training, which is validated and saved in their place, with statistics of "

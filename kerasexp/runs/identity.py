@@ -28,7 +28,7 @@ CODE_LISTS = ("metrics", "callbacks", "layers")
 LATER_KEYS = (
     ("model", "cnn", {"weights": None, "resize": None, "stochastic_depth": 0.0}),
     ("model", "resnet18", {"stochastic_depth": 0.0}),
-    ("training", "", {"distill": None, "accumulate": 1, "average": None}),
+    ("training", "", {"distill": None, "accumulate": 1, "average": None, "sharpness_aware": None}),
     ("training.fine_tune", "", {"head_epochs": 0, "batch_norm": "trained"}),
     ("training.schedule", "constant", {"warmup": 0.0}),
     ("training.schedule", "step", {"warmup": 0.0}),

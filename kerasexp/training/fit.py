@@ -22,6 +22,7 @@ from kerasexp.models.decoding_layer import decoding_of
 from kerasexp.saving.checkpoint import write_sidecars
 from kerasexp.saving.checkpoint_code import write_code
 from kerasexp.saving.saved_files import RunFiles
+from kerasexp.training import hooks
 from kerasexp.training.added_losses import Distillation, training_model
 from kerasexp.training.callbacks import AtomicCheckpoint, History, StopAtNonFiniteLoss, TensorBoard, plateau_callbacks
 from kerasexp.training.classical_head_training import CLASSICAL_FITS
@@ -36,6 +37,7 @@ from kerasexp.training.interruption import stop_requests
 from kerasexp.training.live_progress import LiveProgress
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.precision import precision_message
+from kerasexp.training.sharpness_aware_step import sharpness_aware_step
 from kerasexp.training.teacher import Teacher, teaching_record
 from kerasexp.training.training_accuracy import build_accuracy
 from kerasexp.training.training_batch_norm import fuse_norms
@@ -171,6 +173,8 @@ def _compiled(
         loss = build_loss(training.loss, counts)
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
+    if training.sharpness_aware is not None:
+        hooks.replace_train_step(model, sharpness_aware_step(training.sharpness_aware.rho))
     model.optimizer.build(model.trainable_variables)
     scale_rates(optimizer, model, family_of(experiment.model), training.fine_tune, steps / training.accumulate)
     return model, optimizer

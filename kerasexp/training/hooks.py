@@ -2,8 +2,8 @@
 
 A method is replaced on one object. A subclass would change the class that is saved with the object.
 
-`average_after_steps` belongs to the making of an optimizer. A training installs the others in this order, which
-`tests/training/test_hooks.py` checks:
+`average_after_steps` belongs to the making of an optimizer, `replace_train_step` to the compiled model. A training installs the
+others in this order, which `tests/training/test_hooks.py` checks:
 
 1. `replace_call` (fused batch normalisation) before `compile`: a training step keeps the calls that it was traced with.
 2. `scale_learning_rates` (depth decay) once the optimizer is built: before, its variables have no index.
@@ -52,6 +52,11 @@ def scale_learning_rates(
         update_step(gradient, variable, learning_rate * factor * begun)
 
     optimizer.update_step = scaled_step
+
+
+def replace_train_step(model: keras.Model, train_step: Callable[..., Any]) -> None:
+    """Let a model train on a batch by `train_step(model, data)`; `fit` makes its function of it when it begins."""
+    model.train_step = MethodType(train_step, model)
 
 
 def wrap_apply(optimizer: keras.optimizers.Optimizer, wrap: Callable[[Apply], Apply]) -> None:

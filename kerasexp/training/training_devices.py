@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kerasexp.config import Experiment
 from kerasexp.config.loss_section import metric_losses
+from kerasexp.config.training_section import Training
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.errors import Problem, UserError
 from kerasexp.training import hooks
@@ -45,22 +46,25 @@ def strategy_of(experiment: Experiment, counts: list[int], images: int | None = 
         last = f"the last batch of {epoch.images} images has {epoch.smallest_batch}"
         message = f"got {epoch.batch_size}: {last}, too few for {len(devices)} devices"
         raise UserError(Problem(message, key="training.batch_size"))
-    if len(devices) > 1 and training.accumulate > 1:
-        message = (
-            f"got {training.accumulate}; Keras accumulates on one device only, and there are {len(devices)}; use 1"
-        )
-        raise UserError(Problem(message, key="training.accumulate"))
-    if len(devices) > 1 and training.average is not None:
-        name = training.average.name
-        message = f"{name} measures batch normalisation on one device, and there are {len(devices)}; use runtime: auto"
-        raise UserError(Problem(message, key="training.average"))
-    if len(devices) > 1 and (added := metric_losses(training.loss)):
-        compares = f"training.loss.{next(iter(added))} compares the images of a whole batch"
-        message = (
-            f"{compares}, and each of {len(devices)} devices would see only its share; use auto, which trains on one"
-        )
-        raise UserError(Problem(message, key="runtime.devices"))
+    if len(devices) > 1:
+        _refuse_what_needs_one_device(training, len(devices))
     return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
+
+
+def _refuse_what_needs_one_device(training: Training, devices: int) -> None:
+    for added in metric_losses(training.loss):
+        reason = f"training.loss.{added} compares the images of a whole batch"
+        message = f"{reason}, and each of {devices} devices would see only its share; use auto, which trains on one"
+        raise UserError(Problem(message, key="runtime.devices"))
+    reasons = {
+        "accumulate": (training.accumulate > 1, "accumulates gradients"),
+        "average": (training.average is not None, "measures batch normalisation for an average of the weights"),
+        "sharpness_aware": (training.sharpness_aware is not None, "moves the weights twice a step"),
+    }
+    for key, (is_asked, does) in reasons.items():
+        if is_asked:
+            message = f"training.{key} {does}, which is done on one device, and there are {devices}; use auto"
+            raise UserError(Problem(message, key="runtime.devices"))
 
 
 def _refuse_cluster() -> None:

@@ -89,6 +89,7 @@ RECIPES = {
     "crops of stored images": [*CROPS, "--set", "data.cache=none"],
     "accumulated gradients": ["--set", "training.accumulate=2", "--set", "training.schedule={name: constant, warmup: 0.3}",
                               "--set", "training.optimizer={name: muon, ema: 0.9}"],
+    "sharpness-aware, metric losses": [*METRIC, "--set", "training.sharpness_aware={rho: 0.1}"],
     "average of the last epochs": ["--set", "training.average={name: swa, start: 0.2}"],
     "average of all steps": ["--set", "training.average={name: ema, momentum: 0.9}"],
     "last kept": ["--set", "training.checkpoint=last", "--set", "training.loss={name: cross_entropy, label_smoothing: 0.1}"],

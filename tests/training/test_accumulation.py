@@ -91,10 +91,11 @@ def test_several_devices_are_refused(monkeypatch):
             self.name = name
 
     monkeypatch.setattr(devices.tf.config, "list_logical_devices", lambda kind: [Device("a"), Device("b")])
-    training = {"accumulate": 2, "batch_size": 10}
-    experiment = Experiment.model_validate({"name": "x", "runtime": "all", "training": training})
-    with pytest.raises(UserError, match="training.accumulate: got 2; Keras accumulates on one device only"):
-        devices.strategy_of(experiment, [10, 10])
+    for key, value in {"accumulate": 2, "average": {"name": "swa"}, "sharpness_aware": {}}.items():
+        training = {key: value, "batch_size": 10}
+        experiment = Experiment.model_validate({"name": "x", "runtime": "all", "training": training})
+        with pytest.raises(UserError, match=f"training.{key} .* done on one device, and there are 2; use auto"):
+            devices.strategy_of(experiment, [10, 10])
 
 
 def test_the_history_counts_the_steps_of_the_optimizer(train):
