@@ -14,6 +14,7 @@ from kerasexp.commands.diagnose import diagnose
 from kerasexp.commands.doctor import doctor
 from kerasexp.commands.evaluate import evaluate
 from kerasexp.commands.export import export
+from kerasexp.commands.find_learning_rate import find_learning_rate
 from kerasexp.commands.list import list_experiments
 from kerasexp.commands.new import new
 from kerasexp.commands.pack import pack
@@ -37,6 +38,7 @@ COMMANDS = {
     "check": check,
     "show": show,
     "list": list_experiments,
+    "find-learning-rate": find_learning_rate,
     "evaluate": evaluate,
     "predict": predict,
     "report": report,

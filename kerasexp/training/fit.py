@@ -100,8 +100,8 @@ def fit_by_gradients(
     # 1. The model, its loss and its optimizer.
     steps = sampling.size(counts, len(train)).steps
     taught = None if teacher is None else teaching_record(teacher, training, val, console)
-    model, optimizer = _compiled(part, experiment, data, steps, teacher)
-    weights = _class_weights(training, data, console)
+    model, optimizer = compiled_model(part, experiment, data, steps, teacher)
+    weights = shown_class_weights(training, data, console)
 
     # 2. The callbacks.
     clock = Clock()
@@ -148,7 +148,7 @@ def _validation(val: Split) -> tf.data.Dataset:
     return evaluation_batches(val.images, val.labels, batch_size)
 
 
-def _class_weights(training: Training, data: PreparedData, console: Console) -> dict[int, float] | None:
+def shown_class_weights(training: Training, data: PreparedData, console: Console) -> dict[int, float] | None:
     """Return the weight of each label, and show them; None without weights."""
     weights = class_weights(training.loss, data.training_counts, data.class_names)
     if weights is not None:
@@ -157,7 +157,7 @@ def _class_weights(training: Training, data: PreparedData, console: Console) -> 
     return weights
 
 
-def _compiled(
+def compiled_model(
     classifier: keras.Model, experiment: Experiment, data: PreparedData, steps: int, teacher: Teacher | None
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
     """Return the trained part of a classifier, compiled, and its optimizer, built."""

@@ -20,6 +20,7 @@ from kerasexp.evaluation.predictions import tempered
 
 COMMANDS = [
     "run",
+    "find-learning-rate",
     "check",
     "show",
     "list",
