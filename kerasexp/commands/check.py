@@ -19,6 +19,10 @@ def check(experiment: ExperimentFile, overrides: Overrides = None, trust_code: T
     from kerasexp.custom.trust import approve
 
     approve(resolved, experiment, trust_code)
+    if trust_code and not isinstance(resolved, Search):
+        from kerasexp.saving.teacher_checkpoints import trust_teachers
+
+        trust_teachers(resolved)
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()

@@ -62,6 +62,10 @@ def run(
     from kerasexp.custom.trust import approve
 
     approve(asked, experiment, trust_code)
+    if trust_code:
+        from kerasexp.saving.teacher_checkpoints import trust_teachers
+
+        trust_teachers(asked)
     announce_name(experiment, asked.name, console)
     try:
         done = launch_run(asked, str(experiment), run_dir, resume, jobs, quick, variants, console)

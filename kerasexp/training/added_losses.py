@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from kerasexp.config.distill_section import DISTILLATION, Distill
@@ -114,9 +115,10 @@ class SumOfLosses(keras.Model):
         for name, teach in self.teaching.items():
             values[name] = teach(x, logits, embedding)
             total = (1 - teach.weight) * total + teach.weight * values[name]
+        devices = tf.distribute.get_strategy().num_replicas_in_sync  # Keras divides the loss of each by their number
         for name, value in values.items():
             # With Keras's weights for the total, so that the parts also add up to it in the mean of an epoch.
-            self.parts[name].update_state(value, sample_weight=ops.shape(embedding)[0])
+            self.parts[name].update_state(value * devices, sample_weight=ops.shape(embedding)[0])
         return total
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):

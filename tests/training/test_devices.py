@@ -94,3 +94,17 @@ def test_all_devices_of_a_machine_with_one_device_are_that_one(cli, images):
     answer = cli("run", "tiny.yaml", *images, "--set", "runtime=all", "--set", "training.epochs=1", "--run-dir", "run")
     assert answer.code == 0, answer.err
     assert "devices" not in answer.out
+
+
+@pytest.mark.slow
+def test_two_devices_learn_from_a_teacher_like_one(cli, tmp_path, images):
+    assert cli("run", "tiny.yaml", *images, "--set", "seed=1", "--run-dir", "teacher").code == 0
+    for distill in ("{checkpoint: teacher}", "{checkpoint: teacher, features: true}"):
+        taught = [*images, "--set", f"training.distill={distill}", "--set", "training.epochs=1"]
+        one, two = (f"{name} {'features' in distill}" for name in ("one", "two"))
+        assert cli("run", "tiny.yaml", *taught, "--run-dir", one).code == 0
+        on_two = run_on_two("run", "tiny.yaml", *taught, "--set", "runtime=all", "--run-dir", two)
+        assert on_two.returncode == 0, on_two.stderr
+        rows = [next(csv.DictReader((tmp_path / run / "history.csv").open())) for run in (one, two)]
+        for key in ("loss", "cross_entropy", "distillation", "val_loss"):
+            assert float(rows[1][key]) == pytest.approx(float(rows[0][key]), rel=5e-3), key
