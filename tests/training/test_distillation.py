@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import keras
 import numpy as np
 import pytest
 from digit_pairs import write_pairs
+from user_code import write_code
 
+from kerasexp.custom import trust
+from kerasexp.custom.trust import trust_file
 from kerasexp.losses.distillation import FeatureLoss, at_temperature, teacher_loss
 from kerasexp.training.teacher import Teacher
 from kerasexp.training.training_state import TrainingState, states
@@ -207,3 +211,20 @@ def test_classes_in_another_order_are_matched_by_name(cli, tiny_yaml, teacher):
     assert answer.code == 0, answer.err
     of_teacher = json.loads((teacher / "metrics.json").read_text())["val"]["accuracy"]
     assert f"taught by {teacher.resolve()}: val accuracy {of_teacher:.4f}" in answer.out
+
+
+@pytest.mark.slow
+def test_a_teacher_whose_network_needs_code_is_asked_about(cli, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    own = write_code(tmp_path / "mine")
+    assert cli("run", own, "--set", f"model={tmp_path / 'mine' / 'scaled.py'}:build", "--run-dir", "teacher").code == 0
+    shutil.copytree("teacher/checkpoint", "other")
+    trust_file().unlink()
+    trust._granted.clear()
+    (tmp_path / "small.yaml").write_text(
+        "base: mine/own.yaml\nmodel: {name: mlp, units: [8]}\ntraining: {epochs: 1, distill: other, callbacks: []}\n"
+    )
+    refused = cli("run", "small.yaml", "--run-dir", "small")
+    assert refused.code == 2 and "code/scaled.py" in refused.err and "--trust-code" in refused.err, refused.err
+    assert not Path("small").exists()
+    assert cli("run", "small.yaml", "--run-dir", "small", "--trust-code").code == 0
