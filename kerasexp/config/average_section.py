@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kerasexp.config.section_base import Section, ShortForm
+from kerasexp.config.section_base import Section
 
 
 class Ema(Section):
@@ -30,4 +30,4 @@ class Swa(Section):
     )
 
 
-Average = Annotated[Ema | Swa, Field(discriminator="name"), ShortForm()]
+Average = Annotated[Ema | Swa, Field(discriminator="name")]

@@ -93,7 +93,7 @@ class ShortForm:
 
     key: str = "name"
     default: str | None = None
-    more: Mapping[str, dict[str, Any]] = field(default_factory=dict, hash=False)
+    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     def in_full(self, value: Any) -> Any:
         """Return the mapping that a word stands for; a mapping gets the default; anything else stays as it is."""
@@ -108,11 +108,13 @@ class ShortForm:
 
     def __get_pydantic_json_schema__(self, core, handler):
         full = handler(core)
-        forms = full.get("oneOf") or full.get("anyOf") or [full]
+        options = full.get("anyOf") or [full]  # beside null, a union is one of several
+        forms = [form for option in options for form in option.get("oneOf", [option])]
         # A union tells its words itself. The schema of a member that has several may not be there yet.
         known: dict[str, list[str]] = {}
-        for word, reference in full.get("discriminator", {}).get("mapping", {}).items():
-            known.setdefault(reference, []).append(word)
+        for option in options:
+            for word, reference in option.get("discriminator", {}).get("mapping", {}).items():
+                known.setdefault(reference, []).append(word)
         sections = []
         for form in forms:
             if (reference := form.get("$ref")) in known:
@@ -121,7 +123,7 @@ class ShortForm:
                 schema = handler.resolve_ref_schema(form) if "$ref" in form else form
                 sections.append((form, schema["properties"][self.key]))
         words = [word for _, key in sections for word in _words(key)]
-        if "oneOf" in full:  # a union, whose members are distinguished by the key
+        if known:  # a union, whose members are distinguished by the key
             for form, key in sections:
                 form |= {} if self.default in _words(key) else {"required": [self.key]}
         patterns = [{"type": "string", "pattern": pattern} for _, key in sections for pattern in _words(key, "pattern")]

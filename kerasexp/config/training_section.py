@@ -127,7 +127,7 @@ class Training(Section):
         None,
         description="Look for flat minima, at twice the time a step: {rho: 0.05}, or {} for the default; null: not.",
     )
-    average: Average | None = Field(
+    average: Annotated[Average | None, ShortForm()] = Field(
         None,
         description="An average of the weights over the training, which is validated and saved in their place, with statistics of "
         "batch normalisation that are measured for it on train; null: none.",

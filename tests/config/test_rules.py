@@ -64,7 +64,8 @@ def test_an_optimizer_takes_its_own_keys_only(name, key, owned):
     ("name", "key", "owned"),
     [
         ("cosine", "warmup: 0.1", True),
-        ("step", "warmup: 0.1", False),
+        ("step", "warmup: 0.1", True),
+        ("one_cycle", "warmup: 0.1", False),
         ("one_cycle", "peak: 0.5", True),
         ("cosine", "peak: 0.5", False),
         ("step", "every: 3", True),
@@ -79,8 +80,16 @@ def test_a_schedule_takes_its_own_keys_only(name, key, owned):
 @pytest.mark.parametrize(
     ("section", "key", "message"),
     [
-        ("optimizer: {momentum: 0.9}", "momentum", "adam has no key 'momentum'; those that have it: sgd, rmsprop"),
-        ("optimizer: {name: sgd, beta_1: 0.9}", "beta_1", "sgd has no key 'beta_1'; those that have it: adam, adamw"),
+        (
+            "optimizer: {momentum: 0.9}",
+            "momentum",
+            "adam has no key 'momentum'; those that have it: muon, sgd, rmsprop",
+        ),
+        (
+            "optimizer: {name: sgd, beta_1: 0.9}",
+            "beta_1",
+            "sgd has no key 'beta_1'; those that have it: adam, adamw, nadam, lamb, lion",
+        ),
         ("loss: {name: focal, tau: 1.0}", "tau", "focal has no key 'tau'; those that have it: logit_adjusted"),
         ("schedule: {every: 3}", "every", "constant has no key 'every'; those that have it: step"),
         ("decode: {tau: 3}", "tau", "argmax has no key 'tau'; those that have it: logit_adjusted"),

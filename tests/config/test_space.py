@@ -131,7 +131,7 @@ def test_a_domain_may_choose_an_optimizer_whose_own_keys_depend_on_it(tmp_path):
     }
     assert {t.schedule.name for t in found} == {"constant", "cosine"}
     with_line(path, "{float: [0, 0.9], when: {training.optimizer.name: sgd}}", "{float: [0, 0.9]}")
-    assert "training.optimizer.momentum: adam has no key 'momentum'; those that have it: sgd" in problems(path)
+    assert "training.optimizer.momentum: adam has no key 'momentum'; those that have it: muon, sgd" in problems(path)
 
 
 def test_an_experiment_with_a_search_but_no_domain_runs_as_it_is(tmp_path):

@@ -156,6 +156,7 @@ RATES = {
 def test_console_tensorboard_and_history_show_the_rate_that_the_epoch_was_trained_with(cli, tiny_yaml, name):
     words = [word for change in [*RATES[name], "training.epochs=4"] for word in ("--set", change)]
     answer = cli("run", tiny_yaml, *words)
+    assert answer.code == 0, answer.err
     done = Path(answer.last_line)
     rates = [row["learning_rate"] for row in history(done)]
     shown = re.findall(r"learning_rate (\S+)", answer.err + answer.out)
