@@ -29,7 +29,7 @@ def find_learning_rate(
     Example: python -m kerasexp find-learning-rate part1_digits
     """
     from kerasexp.config import load_experiment
-    from kerasexp.console import Console
+    from kerasexp.console import standard_console
     from kerasexp.custom.trust import approve
 
     resolved = load_experiment(experiment, overrides or ())
@@ -40,6 +40,6 @@ def find_learning_rate(
     from kerasexp.runs.learning_rate_range import KEY
     from kerasexp.runs.learning_rate_range import find_learning_rate as found
 
-    test = found(resolved, (lowest, highest), steps, output, Console())
+    test = found(resolved, (lowest, highest), steps, output, standard_console())
     print(f"{output}: {test.explanation}")
     print("no suggestion" if test.suggestion is None else f"--set {KEY}={test.suggestion:g}")

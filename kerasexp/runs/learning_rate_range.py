@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kerasexp.config import Experiment, resolved_yaml
 from kerasexp.config.experiment import classical_head
-from kerasexp.console import Console
+from kerasexp.console import Console, QuietConsole
 from kerasexp.custom.code_import import import_all
 from kerasexp.data.load_data import load_data
 from kerasexp.errors import Problem, UserError
@@ -73,7 +73,7 @@ def _finished_upstream(experiment: Experiment) -> Upstream | None:
         return None
     asked = experiment.init.experiment
     above = _finished_upstream(asked)
-    identity = identify(asked, load_data(asked, Console(quiet=True)), above and above.key)
+    identity = identify(asked, load_data(asked, QuietConsole()), above and above.key)
     done = next((run for run in earlier_runs(asked.name) if is_finished(run, identity)), None)
     if done is None:
         message = f"{asked.name} has not been run here, and this experiment starts from its weights; run it first"

@@ -126,7 +126,7 @@ def _measured(
             average = SMOOTHING * average + (1 - SMOOTHING) * loss
             losses.append(loss)
             smoothed.append(average / (1 - SMOOTHING**number))
-            bar.advance(number, f"rate {rate:.2g}  loss {smoothed[-1]:.4f}")
+            bar.advance(number)
             if smoothed[-1] > DIVERGED * min(smoothed):
                 diverged = True
                 break

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config import experiment_from
-from kerasexp.console import Console
+from kerasexp.console import QuietConsole
 from kerasexp.data.prepared_data import prepare
 from kerasexp.models import build_model
 from kerasexp.runs.directory import RunDirectory
@@ -50,7 +50,7 @@ def train(tmp_path, monkeypatch, name, **changes):
     make_deterministic()
     model = build_model(experiment.model, experiment.data.preprocessing, len(data.class_names), "average")
     run = RunDirectory.create("average", tmp_path / name)
-    rows = fit_by_gradients(model, data, experiment, run, Console(quiet=True)).history
+    rows = fit_by_gradients(model, data, experiment, run, QuietConsole()).history
     return watch, keras.models.load_model(run.model), data, rows
 
 
