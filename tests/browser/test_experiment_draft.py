@@ -31,7 +31,10 @@ def problems(draft) -> list[tuple[str | None, str]]:
 
 def test_errors_have_their_keys_allowed_values_and_the_closest_match(draft):
     assert problems(draft("training.optimizer.name=adan")) == [
-        ("training.optimizer.name", "got 'adan'; did you mean 'adam'?; allowed: adam, adamw, sgd, rmsprop")
+        (
+            "training.optimizer.name",
+            "got 'adan'; did you mean 'adam'?; allowed: adam, adamw, nadam, lamb, lion, adafactor, muon, sgd, rmsprop",
+        )
     ]
     found = dict(problems(draft("training.epochs=0", "model.nam=cnn")))
     assert found.keys() == {"training.epochs", "model.nam"} and "did you mean 'name'" in found["model.nam"]

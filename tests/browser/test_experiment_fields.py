@@ -43,7 +43,9 @@ def test_the_keys_of_a_union_follow_its_word():
     # Without a model it is the default one, with the items of its list.
     assert "model.blocks.1.filters" in fields_of({"name": "mine"})
     kind = fields_of(RAW)["training.optimizer.name"]
-    assert kind.words == ("adam", "adamw", "sgd", "rmsprop") and kind.control == "choice" and kind.value == "sgd"
+    assert (
+        kind.words[:2] == ("adam", "adamw") and "sgd" in kind.words and kind.control == "choice" and kind.value == "sgd"
+    )
 
 
 def test_code_of_the_user_is_a_section_written_as_a_whole():
