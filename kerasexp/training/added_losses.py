@@ -9,8 +9,8 @@ from keras import ops
 
 from kerasexp.config.distill_section import DISTILLATION, Distill
 from kerasexp.config.loss_section import Loss, metric_losses
-from kerasexp.data.disk_arrays import ImagesOnDisk
-from kerasexp.data.input_pipeline import evaluation_batch_size, evaluation_batches
+from kerasexp.data.lazy_images import LazyImages
+from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.losses import build_metric_losses
@@ -57,7 +57,7 @@ class Distillation(keras.layers.Layer):
         return self.loss(ops.stop_gradient(self.taught(images)), embedding if self.of_features else logits)
 
 
-def _computed(model: keras.Model, images: np.ndarray | ImagesOnDisk) -> np.ndarray:
+def _computed(model: keras.Model, images: np.ndarray | LazyImages) -> np.ndarray:
     batches = evaluation_batches(images, None, evaluation_batch_size(images.shape[1:]))
     return np.concatenate([np.asarray(model(batch, training=False), np.float32) for batch in batches])
 

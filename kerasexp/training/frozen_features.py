@@ -38,10 +38,9 @@ def head_on_features(
     below = [layer for layer in classifier.layers if not in_head(layer)]
     features = next(layer for layer in classifier.layers if in_head(layer)).input
     is_custom = isinstance(experiment.model, CustomModel)  # its layers may do something else in training
-    varies = (
-        experiment.data.augmentation is not None or experiment.training.distill is not None
-    )  # a teacher sees images
-    if varies or is_custom or not _are_constant(below) or len(features.shape) != 2:
+    # A teacher sees images.
+    needs_images = experiment.data.augmentation is not None or experiment.training.distill is not None
+    if needs_images or is_custom or not _are_constant(below) or len(features.shape) != 2:
         return classifier, splits
     count = sum(len(splits[name]) for name in ("train", "val"))
     if 4 * count * features.shape[1] > MOST_BYTES:

@@ -13,7 +13,7 @@ from kerasexp.config.schedule_section import Constant
 from kerasexp.config.training_section import FineTune, Training
 from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.input_pipeline import training_batches
+from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.training.fit import compiled_model, shown_class_weights
 from kerasexp.training.frozen_features import head_on_features

@@ -12,7 +12,7 @@ import tensorflow as tf
 from kerasexp.config import Experiment
 from kerasexp.config.average_section import Swa
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.input_pipeline import training_batches
+from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.training.training_devices import value_of
