@@ -94,11 +94,10 @@ def fit_by_gradients(
     """
     training = experiment.training
     part, splits = head_on_features(classifier, data.training_splits, experiment, console)
-    train, val = splits["train"], splits["val"]
-    counts, sampling = data.training_counts, Sampling.of(experiment)
+    train, val, sampling = splits["train"], splits["val"], Sampling.of(experiment)
 
     # 1. The model, its loss and its optimizer.
-    steps = sampling.size(counts, len(train)).steps
+    steps = sampling.size(data.training_counts, len(train)).steps
     taught = None if teacher is None else teaching_record(teacher, training, val, console)
     model, optimizer = compiled_model(part, experiment, data, steps, teacher)
     weights = shown_class_weights(training, data, console)
