@@ -121,5 +121,5 @@ def _distill_rules(training: Training) -> Iterator[tuple[str, str]]:
         )
         yield "training.distill.weight", message
     if len(distill.checkpoints) > 1:
-        given = len(distill.checkpoints)
-        yield "training.distill.checkpoint", f"got {given} teachers; features: true learns the features of one"
+        message = f"is true, which learns the features of one teacher, and checkpoint names {len(distill.checkpoints)}"
+        yield "training.distill.features", message

@@ -194,7 +194,7 @@ def test_several_labels_an_image_can_be_taught(cli, tmp_path):
         (["training.distill={temperature: 2}"], "training.distill.checkpoint"),
         (["training.distill={checkpoint: teacher, features: true, temperature: 2}"], "temperature: is for probabilities"),
         (["training.distill={checkpoint: teacher, features: true, weight: 1}"], "training.distill.weight: got 1"),
-        (["training.distill={checkpoint: [teacher, b], features: true}"], "got 2 teachers"),
+        (["training.distill={checkpoint: [teacher, b], features: true}"], "one teacher, and checkpoint names 2"),
         (["training.distill=teacher", "training.decode=logit_adjusted"], "training.decode: logit_adjusted changes the answers"),
     ],
 )  # fmt: skip
