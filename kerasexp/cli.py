@@ -25,6 +25,7 @@ from kerasexp.commands.run import run
 from kerasexp.commands.runs import runs
 from kerasexp.commands.schema import schema
 from kerasexp.commands.search import search
+from kerasexp.commands.serve import serve
 from kerasexp.commands.show import show
 from kerasexp.commands.track import track
 from kerasexp.commands.ui import ui
@@ -46,6 +47,7 @@ COMMANDS = {
     "compare": compare,
     "diagnose": diagnose,
     "export": export,
+    "serve": serve,
     "pack": pack,
     "ui": ui,
     "schema": schema,

@@ -21,7 +21,7 @@ EXTRAS = {
     "mlflow": ("mlflow",),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
     "ray": ("ray",),
-    "serve": ("fastapi", "uvicorn"),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
     "test": ("pytest", "ruff"),
     "wandb": ("wandb",),
 }

@@ -13,7 +13,7 @@ LEVELS = [
     {"errors", "console", "storage", "backend", "environment"},
     {"config"},
     {"custom"},
-    {"models", "losses", "plots", "data", "report"},
+    {"models", "losses", "plots", "data", "report", "web"},
     {"saving"},
     {"training"},
     {"evaluation"},

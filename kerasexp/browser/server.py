@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 import webbrowser
 from collections.abc import Sequence
@@ -17,7 +16,6 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from kerasexp import __version__
-from kerasexp.browser.access import COOKIE, FILE_POLICY, POLICY, Access, is_same_site
 from kerasexp.browser.comparison_page import comparison_page
 from kerasexp.browser.form_body import Fields, Form
 from kerasexp.browser.job_queue import JobQueue
@@ -34,6 +32,9 @@ from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
 from kerasexp.browser.served_files import TYPES, served_file
 from kerasexp.errors import KerasexpError, Problem, UserError
 from kerasexp.report.template_environment import FOLDER, template_environment
+from kerasexp.web.access import FILE_POLICY, Access
+from kerasexp.web.guard import Guard
+from kerasexp.web.listener import browser_address, listen
 
 # Pages that follow each other within this time see the same index.
 FRESH_SECONDS = 1.0
@@ -52,10 +53,10 @@ class BrowserServer:
     """
 
     def __init__(self, root: Path, access: Access):
-        self._index, self._access = RunIndex(root), access
+        self._index = RunIndex(root)
         self._lock, self._refreshed_at = Lock(), float("-inf")
         self.app = FastAPI(title="kerasexp", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
-        self.app.middleware("http")(self._guard)
+        self.app.middleware("http")(Guard(access, "ui"))
         self.app.exception_handler(KerasexpError)(self._mistake)
         self.app.get("/", response_class=HTMLResponse)(self.all_runs)
         self.app.get("/run/{path:path}", response_class=HTMLResponse)(self.one_run)
@@ -199,27 +200,6 @@ class BrowserServer:
     def _mistake(self, request: Request, error: Exception) -> Response:
         return HTMLResponse(self._page("browser_error.html", message=str(error)), 400)
 
-    async def _guard(self, request: Request, follow: Any) -> Response:
-        """Answer who may see the pages, and refuse everybody else."""
-        host = request.headers.get("host", "")
-        if not self._access.admits_host(host):
-            return Response(f"this server answers to localhost, not to {host!r}", 403)
-        given = request.query_params.get("token")
-        if given is not None and self._access.admits_token(given):
-            answer = RedirectResponse(request.url.path, status_code=303)
-            answer.set_cookie(COOKIE, given, httponly=True, samesite="strict")
-            return answer
-        if not self._access.admits_token(request.cookies.get(COOKIE)):
-            return Response("open the address that `ui` has printed: it has the token", 401)
-        if request.method != "GET" and not is_same_site(request.headers.get("origin"), host):
-            return Response("refused: the form is of another site", 403)
-        answer = await follow(request)
-        answer.headers.setdefault("Content-Security-Policy", POLICY)
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        # Not `no-referrer`, with which browsers hide where a form comes from, also from this server.
-        answer.headers["Referrer-Policy"] = "same-origin"
-        return answer
-
 
 def serve(folder: Path, access: Access, port: int, open_browser: bool) -> None:
     """Serve the pages of a folder of runs until Ctrl-C.
@@ -233,10 +213,9 @@ def serve(folder: Path, access: Access, port: int, open_browser: bool) -> None:
     Raises:
         UserError: there is no such folder, or the address cannot be used.
     """
-    host, server = access.host, BrowserServer(folder, access)
-    with _listening(host, port) as listener:
-        shown = f"[{host}]" if ":" in host else socket.gethostname() if host in ("0.0.0.0", "::") else host
-        address = f"http://{shown}:{port}/" + (f"?token={access.token}" if access.token else "")
+    server = BrowserServer(folder, access)
+    with listen(access.host, port) as listener:
+        address = browser_address(access, port)
         print(f"{address}\nCtrl-C ends it", flush=True)
         if open_browser:
             webbrowser.open(address)
@@ -244,12 +223,3 @@ def serve(folder: Path, access: Access, port: int, open_browser: bool) -> None:
         config = uvicorn.Config(server.app, log_level="warning", access_log=False, lifespan="off", server_header=False)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        message = f"cannot be listened at: {error.strerror or error}; another --port may be free"
-        raise UserError(Problem(message, f"{host}:{port}")) from None

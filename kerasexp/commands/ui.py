@@ -37,7 +37,7 @@ def ui(
 
     if missing := missing_of("serve"):
         raise UserError(f"`ui` needs {', '.join(missing)}: {install_command('serve')}")
-    from kerasexp.browser.access import Access
     from kerasexp.browser.server import serve
+    from kerasexp.web.access import Access
 
     serve(folder, Access.of(host, token), port, open_browser)

@@ -106,25 +106,47 @@ def predict_files(
         UserError: a threshold is given, and the images have several labels.
         RunError: none of the files can be read.
     """
-    predictions, thresholds = [], ensemble.thresholds
-    if threshold is not None and thresholds is not None:
-        message = "is for one class an image; this checkpoint gives several labels, which have thresholds of their own"
-        raise UserError(Problem(message, key="--threshold"))
-    threshold = ensemble.reject_threshold if threshold is None else threshold
+    predictions, threshold = [], reject_threshold(ensemble, threshold)
     by_name = {file.name: file.read for file in files}
     if note := several_images(list(by_name), lambda name: by_name[name]()[:START_BYTES], lambda name: by_name[name]()):
         print(note, file=sys.stderr)
     for readable, scores in image_scores(ensemble, [files] * len(ensemble.members)):
-        if thresholds is None:
-            predictions += top_classes(readable, scores, ensemble.class_names, top, threshold)
-        else:
-            predictions += label_predictions(readable, scores, ensemble.class_names, thresholds, top)
+        predictions += listed_predictions(ensemble, readable, scores, top, threshold)
     if unknown := sum(prediction.get("is_unknown", False) for prediction in predictions):
         few = (
             f"{unknown:,} of {len(predictions):,} images unknown: no class has a probability of {threshold:.4g} or more"
         )
         print(f"{few}; --threshold changes it", file=sys.stderr)
     return predictions
+
+
+def reject_threshold(ensemble: Ensemble, given: float | None) -> float | None:
+    """Return the probability below which an image is unknown: the given one, or that of the checkpoint, if it has one.
+
+    Raises:
+        UserError: one is given, and the images have several labels.
+    """
+    if given is not None and ensemble.thresholds is not None:
+        message = "is for one class an image; this checkpoint gives several labels, which have thresholds of their own"
+        raise UserError(Problem(message, key="--threshold"))
+    return ensemble.reject_threshold if given is None else given
+
+
+def listed_predictions(
+    ensemble: Ensemble, names: list[str], scores: np.ndarray, top: int, threshold: float | None
+) -> Iterator[dict[str, Any]]:
+    """Yield for each image what `predict_files` returns for it.
+
+    Args:
+        ensemble: the checkpoints.
+        names: of the images.
+        scores: float32 [n, classes], calibrated probabilities.
+        top: number of classes listed for each image.
+        threshold: probability below which an image is unknown; None: every image gets a class.
+    """
+    if ensemble.thresholds is None:
+        return top_classes(names, scores, ensemble.class_names, top, threshold)
+    return label_predictions(names, scores, ensemble.class_names, ensemble.thresholds, top)
 
 
 def image_scores(ensemble: Ensemble, files: Sequence[Sequence[StoredImage]]) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -156,18 +178,28 @@ def image_scores(ensemble: Ensemble, files: Sequence[Sequence[StoredImage]]) -> 
         if readable:
             names = [portions[0][k].name for k in readable]
             is_any_readable = True
-            yield names, ensemble.mean([_scores(ensemble, k, images, readable, names) for k, images in enumerate(made)])
+            inputs = [np.stack([images[k] for k in readable]) for images in made]
+            yield names, input_scores(ensemble, inputs, names)
     if broken and not is_any_readable:
         raise RunError(f"none of the {broken} images can be read")
 
 
-def _scores(
-    ensemble: Ensemble, position: int, inputs: list[np.ndarray | BrokenImage], readable: list[int], names: list[str]
-) -> np.ndarray:
-    """Return the probabilities of the member at a position for all of its views of the readable images."""
-    member, images = ensemble.members[position], np.stack([inputs[k] for k in readable])
-    views = (view_scores(member, view, images, names) for view in ensemble.views(member))
-    return mean_of_views(views, member.multi_label)
+def input_scores(ensemble: Ensemble, inputs: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
+    """Return the calibrated probabilities of images, float32 [n, classes].
+
+    Args:
+        ensemble: one checkpoint or several.
+        inputs: for each member the same images as its input, uint8 [n, height, width, channels].
+        names: of the images.
+
+    Raises:
+        RunError: an output is not a probability; it has the name of the image.
+    """
+    scores = []
+    for member, images in zip(ensemble.members, inputs, strict=True):
+        views = (view_scores(member, view, images, names) for view in ensemble.views(member))
+        scores.append(mean_of_views(views, member.multi_label))
+    return ensemble.mean(scores)
 
 
 def _portion_size(member: Checkpoint) -> int:
@@ -192,17 +224,18 @@ def _as_inputs(ensemble: Ensemble, portions: Sequence[Sequence[StoredImage]]) ->
 
 def preprocessed(files: Sequence[StoredImage], checkpoint: Checkpoint) -> Iterator[np.ndarray | BrokenImage]:
     """Yield each image as model input, uint8 [height, width, channels], or the reason why it cannot be read."""
+    yield from map_threads(lambda file: model_input(file, checkpoint), files)
+
+
+def model_input(file: StoredImage, checkpoint: Checkpoint) -> np.ndarray | BrokenImage:
+    """Return an image as model input, uint8 [height, width, channels], or the reason why it cannot be read."""
     preprocessing, to_uint8 = checkpoint.preprocessing, file_conversion(checkpoint.value_range)
-
-    def one(file: StoredImage) -> np.ndarray | BrokenImage:
-        try:
-            return preprocess(file.pixels(min_side_for(preprocessing), to_uint8), preprocessing)
-        except BrokenImage as broken:
-            return broken
-        except OSError as error:
-            return BrokenImage(f"cannot be read: {error.strerror or error}")
-
-    yield from map_threads(one, files)
+    try:
+        return preprocess(file.pixels(min_side_for(preprocessing), to_uint8), preprocessing)
+    except BrokenImage as broken:
+        return broken
+    except OSError as error:
+        return BrokenImage(f"cannot be read: {error.strerror or error}")
 
 
 def top_classes(

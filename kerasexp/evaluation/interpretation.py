@@ -99,38 +99,53 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
-    """Return the heat map of a class in each image, by Grad-CAM (Selvaraju et al., ICCV 2017).
+    """Return the heat map of a class in each image; see `GradCam`."""
+    return GradCam(model).heat(images, classes)
+
+
+class GradCam:
+    """Heat maps of classes by Grad-CAM (Selvaraju et al., ICCV 2017).
 
     The maps of the last convolution are weighted by the mean gradient of the class's logit; negative sums become 0.
 
     Args:
         model: a classifier whose last layer with weights gives the logits.
-        images: uint8 [n, height, width, channels].
-        classes: int [n], the class to explain in each image.
-
-    Returns:
-        float32 [n, height, width] in 0..1, with maximum 1 in each image; None without convolutions, or where the logits
-        have no gradient.
     """
-    import tensorflow as tf
 
-    layers = convolutions(model)
-    if not layers or len(images) == 0:
-        return None
-    logits = next(layer for layer in reversed(model.layers) if layer.weights)
-    inside = keras.Model(model.input, [_activated(model, layers[-1]).output, logits.output])
-    with tf.GradientTape() as tape:
-        # The tape follows only what depends on watched variables; frozen weights are not watched by default.
-        tape.watch([weight.value for weight in inside.weights])
-        maps, scores = inside(tf.constant(images), training=False)
-        logit = tf.gather(scores, tf.constant(classes, tf.int64), batch_dims=1)
-    gradient = tape.gradient(logit, maps)
-    if gradient is None:  # the votes of k nearest neighbours have none
-        return None
-    weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
-    heat = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
-    heat = tf.image.resize(heat, images.shape[1:3]).numpy()[..., 0]
-    return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-12)
+    def __init__(self, model: keras.Model):
+        layers = convolutions(model)
+        self._inside = None
+        if layers:
+            logits = next(layer for layer in reversed(model.layers) if layer.weights)
+            self._inside = keras.Model(model.input, [_activated(model, layers[-1]).output, logits.output])
+
+    def heat(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+        """Return the heat map of a class in each image.
+
+        Args:
+            images: uint8 [n, height, width, channels].
+            classes: int [n], the class to explain in each image.
+
+        Returns:
+            float32 [n, height, width] in 0..1, with maximum 1 in each image; None without convolutions, or where the logits
+            have no gradient.
+        """
+        import tensorflow as tf
+
+        if self._inside is None or len(images) == 0:
+            return None
+        with tf.GradientTape() as tape:
+            # The tape follows only what depends on watched variables; frozen weights are not watched by default.
+            tape.watch([weight.value for weight in self._inside.weights])
+            maps, scores = self._inside(tf.constant(images), training=False)
+            logit = tf.gather(scores, tf.constant(classes, tf.int64), batch_dims=1)
+        gradient = tape.gradient(logit, maps)
+        if gradient is None:  # the votes of k nearest neighbours have none
+            return None
+        weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
+        heat = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
+        heat = tf.image.resize(heat, images.shape[1:3]).numpy()[..., 0]
+        return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-12)
 
 
 def _activated(model: keras.Model, layer: keras.Layer) -> keras.Layer:

@@ -43,14 +43,15 @@ def plot_grad_cam(
         predicted = int(score.argmax())
         cells = [(image, f"image of\n{names[true]}", False)]
         for cam, of in ((predicted_cam[k], predicted), (true_cam[k], true)):
-            cells.append((_heated(image, cam), f"evidence for\n{names[of]}  {score[of]:.0%}", of == predicted))
+            cells.append((heated(image, cam), f"evidence for\n{names[of]}  {score[of]:.0%}", of == predicted))
         top = row * HEIGHT + 2 * LINE + GAP
         for column, (shown, title, wrong) in enumerate(cells, 3 * place):
             draw_image(sheet, shown, column * WIDTH + PAD, top, WIDTH - 2 * PAD, title, wrong)
     return figure
 
 
-def _heated(image: np.ndarray, cam: np.ndarray) -> np.ndarray:
+def heated(image: np.ndarray, cam: np.ndarray) -> np.ndarray:
+    """Return an image with its heat map, float [height, width, 3] in 0..1."""
     # In grey, so that the image's colours are not mistaken for heat.
     grey = image.mean(axis=-1, keepdims=True) / 255
     return 0.5 * grey + 0.5 * matplotlib.colormaps["turbo"](cam)[..., :3]

@@ -35,7 +35,7 @@ def open_client(folder: Path, host: str = "127.0.0.1"):
     """Return a client of the server's pages, and the server's token."""
     from fastapi.testclient import TestClient
 
-    from kerasexp.browser.access import Access
+    from kerasexp.web.access import Access
     from kerasexp.browser.server import BrowserServer
 
     access = Access.of(host)
@@ -262,7 +262,7 @@ def test_the_page_of_an_unfinished_run_offers_to_resume_it(client, folder, monke
 
 
 def test_a_token_can_be_asked_for_on_this_machine_too():
-    from kerasexp.browser.access import Access
+    from kerasexp.web.access import Access
 
     assert Access.of("127.0.0.1").token is None
     own = Access.of("127.0.0.1", with_token=True)

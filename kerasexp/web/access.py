@@ -1,14 +1,18 @@
-"""Who may see the pages: this machine alone, or who has the token. A page of another site can neither read nor change anything."""
+"""Who is served: this machine alone, or who has the token. A page of another site can neither read nor change anything."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import secrets
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from kerasexp.errors import Problem, UserError
+
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-COOKIE = "kerasexp_token"
+# The variable with a token in place of a random one, and the fewest characters that cannot be guessed.
+TOKEN_VARIABLE, SHORTEST_TOKEN = "KERASEXP_TOKEN", 16
 # Nothing from elsewhere; scripts and styles are files of this server, never part of a page.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
@@ -20,11 +24,11 @@ FILE_POLICY = "sandbox allow-scripts allow-popups"
 
 @dataclass(frozen=True)
 class Access:
-    """Who may see the pages.
+    """Who is served.
 
     Attributes:
         host: the address that the server listens at.
-        token: what a browser must show once; None if the address is this machine alone.
+        token: what a browser must show once and a program with each request; None if the address is this machine alone.
     """
 
     host: str
@@ -32,7 +36,19 @@ class Access:
 
     @classmethod
     def of(cls, host: str, with_token: bool = False) -> Access:
-        """Return the access of an address: for this machine alone without a token unless asked for, for any other with one."""
+        """Return the access of an address: for this machine alone without a token unless asked for, for any other with one.
+
+        The token is that of $KERASEXP_TOKEN, which asks for one, or a random one.
+
+        Raises:
+            UserError: the variable's token can be guessed, or does not fit into a header.
+        """
+        given = os.environ.get(TOKEN_VARIABLE)
+        if given:
+            if len(given) < SHORTEST_TOKEN or not given.isascii() or not given.isprintable() or " " in given:
+                needed = f"{SHORTEST_TOKEN} or more ASCII characters without spaces are needed"
+                raise UserError(Problem(f"has a token of {len(given)} characters; {needed}", TOKEN_VARIABLE))
+            return cls(host, given)
         return cls(host, secrets.token_urlsafe(24) if with_token or not is_loopback(host) else None)
 
     def admits_host(self, header: str) -> bool:

@@ -1,0 +1,135 @@
+"""One thread that owns a model: images of requests that arrive together become one batch."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+
+import numpy as np
+
+
+@dataclass
+class Job:
+    """The images of one request, and where their result goes.
+
+    Attributes:
+        images: uint8 [n, height, width, channels].
+        names: of the images.
+        explain: whether a heat map is asked for.
+        result: (probabilities, float32 [n, classes], and heat maps, float32 [n, height, width], or None).
+    """
+
+    images: np.ndarray
+    names: Sequence[str]
+    explain: bool
+    result: Future[tuple[np.ndarray, np.ndarray | None]] = field(default_factory=Future)
+
+
+class BatchWorker:
+    """A queue of jobs and the thread that does them.
+
+    A batch is as large as what is waiting, up to `max_batch` images; while fewer wait, the thread waits for more, but not
+    longer than `wait_seconds`.
+
+    Args:
+        score: returns the probabilities, float32 [n, classes], of images and their names.
+        explain: returns the heat maps of images and their classes, int [n].
+        max_batch: images.
+        wait_seconds: from the arrival of the first job of a batch.
+        on_batch: is called with the number of images and the seconds of each batch.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[np.ndarray, Sequence[str]], np.ndarray],
+        explain: Callable[[np.ndarray, np.ndarray], np.ndarray | None],
+        max_batch: int = 64,
+        wait_seconds: float = 0.002,
+        on_batch: Callable[[int, float], None] = lambda images, seconds: None,
+    ):
+        self._score, self._explain, self._on_batch = score, explain, on_batch
+        self._max_batch, self._wait_seconds = max_batch, wait_seconds
+        self._jobs: deque[Job] = deque()
+        self._changed, self._is_closing = Condition(), False
+        self._thread = Thread(target=self._work, name="model", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread works."""
+        return self._thread.is_alive()
+
+    def submit(self, images: np.ndarray, names: Sequence[str], explain: bool = False) -> Future:
+        """Queue the images of a request; see `Job`."""
+        job = Job(images, names, explain)
+        with self._changed:
+            if self._is_closing:
+                raise RuntimeError("the worker is closed")
+            self._jobs.append(job)
+            self._changed.notify()
+        return job.result
+
+    def close(self) -> None:
+        """Do what is queued, and end the thread."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            try:
+                self._do(batch)
+            except Exception as error:
+                if len(batch) > 1:  # the images of one request are no reason to refuse those of another
+                    for job in batch:
+                        self._do_alone(job)
+                else:
+                    batch[0].result.set_exception(error)
+
+    def _do_alone(self, job: Job) -> None:
+        if job.result.done():
+            return
+        try:
+            self._do([job])
+        except Exception as error:
+            job.result.set_exception(error)
+
+    def _next_batch(self) -> list[Job] | None:
+        """Wait for jobs and return those of the next batch that are still wanted; None if the worker is closed and all is done."""
+        with self._changed:
+            while not self._jobs:
+                if self._is_closing:
+                    return None
+                self._changed.wait()
+            until = time.monotonic() + self._wait_seconds
+            while not self._is_closing and self._waiting() < self._max_batch:
+                if (left := until - time.monotonic()) <= 0:
+                    break
+                self._changed.wait(left)
+            batch, count = [], 0
+            while self._jobs and (not batch or count + len(self._jobs[0].images) <= self._max_batch):
+                batch.append(self._jobs.popleft())
+                count += len(batch[-1].images)
+        return [job for job in batch if job.result.set_running_or_notify_cancel()]
+
+    def _waiting(self) -> int:
+        return sum(len(job.images) for job in self._jobs)
+
+    def _do(self, batch: list[Job]) -> None:
+        if not batch:
+            return
+        started = time.perf_counter()
+        scores = self._score(
+            np.concatenate([job.images for job in batch]), [name for job in batch for name in job.names]
+        )
+        self._on_batch(len(scores), time.perf_counter() - started)
+        ends = np.cumsum([len(job.images) for job in batch])
+        # A heat map takes many times as long as a prediction, so that the others need not wait for it.
+        for job, own in sorted(zip(batch, np.split(scores, ends[:-1]), strict=True), key=lambda pair: pair[0].explain):
+            if not job.result.done():
+                job.result.set_result((own, self._explain(job.images, own.argmax(axis=1)) if job.explain else None))

@@ -1,0 +1,64 @@
+"""Each request is answered to who may ask, and refused to everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Container
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from kerasexp.web.access import POLICY, Access, is_same_site
+
+BEARER = "bearer "
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A middleware for FastAPI.
+
+    Attributes:
+        access: who may ask.
+        command: whose output has the address with the token.
+        open_paths: what anybody may ask for, such as a container's health check.
+    """
+
+    access: Access
+    command: str
+    open_paths: Container[str] = ()
+
+    async def __call__(self, request: Request, follow: Callable[[Request], Awaitable[Response]]) -> Response:
+        """Answer a request, or refuse it."""
+        answer = self._instead(request) or await follow(request)
+        answer.headers.setdefault("Content-Security-Policy", POLICY)
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        # Not `no-referrer`, with which browsers hide where a form comes from, also from this server.
+        answer.headers["Referrer-Policy"] = "same-origin"
+        return answer
+
+    def _instead(self, request: Request) -> Response | None:
+        """Return what a request gets in place of its answer; None if it may have the answer."""
+        if request.url.path in self.open_paths:
+            return None
+        host, cookie = request.headers.get("host", ""), f"kerasexp_{self.command}_token"
+        if not self.access.admits_host(host):
+            return Response(f"this server answers to localhost, not to {host!r}", 403)
+        header = request.headers.get("authorization", "")
+        if self.access.token is not None and header.lower().startswith(BEARER):
+            # A browser adds this header to no request by itself, so that the request is not made by another site.
+            return None if self.access.admits_token(header[len(BEARER) :].strip()) else Response("a wrong token", 401)
+        given = request.query_params.get("token")
+        if given is not None and self.access.token is not None and self.access.admits_token(given):
+            return self._with_cookie(request, cookie, given)
+        if not self.access.admits_token(request.cookies.get(cookie)):
+            shown = f"open the address that `{self.command}` has printed: it has the token"
+            return Response(f"{shown}; programs send it as the header `Authorization: Bearer TOKEN`", 401)
+        if request.method != "GET" and not is_same_site(request.headers.get("origin"), host):
+            return Response("refused: the request is of a page of another site", 403)
+        return None
+
+    @staticmethod
+    def _with_cookie(request: Request, cookie: str, token: str) -> Response:
+        answer = RedirectResponse(request.url.path, status_code=303)
+        answer.set_cookie(cookie, token, httponly=True, samesite="strict")
+        return answer
