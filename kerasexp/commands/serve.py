@@ -23,7 +23,7 @@ def serve(
     checkpoints: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NAME=]CHECKPOINT...",
+            metavar="[NAME=]CHECKPOINT",
             help=f"{A_CHECKPOINT}; each is served under its own name, or the one given before `=`.",
             callback=_named_option,
             autocompletion=complete_checkpoint,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import AsyncGenerator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import HTTPException
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -39,6 +39,13 @@ class EncodedImages(BaseModel):
     images: Annotated[list[str | EncodedImage], Field(min_length=1, description="Image files in base64.")]
 
 
+def _json_schema() -> dict[str, Any]:
+    """Return the schema of the JSON body in one piece; OpenAPI has its definitions elsewhere than JSON Schema."""
+    schema = EncodedImages.model_json_schema()
+    schema["properties"]["images"]["items"] = {"anyOf": [{"type": "string"}, schema.pop("$defs")["EncodedImage"]]}
+    return schema
+
+
 # What the OpenAPI page says of the body.
 BODY_CONTENT = {
     FORM: {
@@ -48,7 +55,7 @@ BODY_CONTENT = {
             "required": ["files"],
         }
     },
-    JSON: {"schema": TypeAdapter(EncodedImages).json_schema()},
+    JSON: {"schema": _json_schema()},
     "image/*": {"schema": {"type": "string", "format": "binary"}},
 }
 

@@ -35,8 +35,8 @@ def open_client(folder: Path, host: str = "127.0.0.1"):
     """Return a client of the server's pages, and the server's token."""
     from fastapi.testclient import TestClient
 
-    from kerasexp.web.access import Access
     from kerasexp.browser.server import BrowserServer
+    from kerasexp.web.access import Access
 
     access = Access.of(host)
     server = BrowserServer(folder, access)
