@@ -20,7 +20,7 @@ class Job:
         images: uint8 [n, height, width, channels].
         names: of the images.
         explain: whether a heat map is asked for.
-        result: (probabilities, float32 [n, classes], and heat maps, float32 [n, height, width], or None).
+        result: (probabilities, float32 [n, classes], and heat maps, uint8 [n, height, width, 3], or None).
     """
 
     images: np.ndarray

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,10 +16,11 @@ from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.source import BrokenImage
 from kerasexp.evaluation.ensemble import Ensemble
 from kerasexp.evaluation.file_predictions import ImageFile
+from kerasexp.evaluation.interpretation import GradCam
 from kerasexp.evaluation.intervals import wilson_interval
 from kerasexp.report.html import render
 from kerasexp.saving.checkpoint import Checkpoint
-from kerasexp.serving.heat_map import heat_maps
+from kerasexp.serving.heat_map import heat_maps, png_text
 from kerasexp.storage import write_text
 
 # A page of more images is slow to open.
@@ -119,7 +119,7 @@ def _cards(
     true: dict[str, str] | None,
 ) -> Iterator[Shown]:
     place = {name: position for position, name in enumerate(checkpoint.class_names)}
-    convert = file_conversion(checkpoint.value_range)
+    convert, grad_cam = file_conversion(checkpoint.value_range), GradCam(checkpoint.model)
     for start in range(0, len(predictions), BATCH):
         portion, pixels = [], []
         for found in predictions[start : start + BATCH]:
@@ -131,7 +131,7 @@ def _cards(
         if not portion:
             continue
         inputs = np.stack([preprocess(image, checkpoint.preprocessing) for image in pixels])
-        heat = heat_maps(checkpoint.model, inputs, np.array([place[found["top"][0]["class"]] for found in portion]))
+        heat = heat_maps(grad_cam, inputs, np.array([place[found["top"][0]["class"]] for found in portion]))
         for k, found in enumerate(portion):
             yield Shown(
                 file=found["file"],
@@ -155,5 +155,4 @@ def _as_png(image: np.ndarray) -> str:
     scale = SIDE / max(height, width)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-    colours = resized if resized.ndim == 2 else resized[..., ::-1]
-    return base64.b64encode(cv2.imencode(".png", colours)[1].tobytes()).decode("ascii")
+    return png_text(resized)

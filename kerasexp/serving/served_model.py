@@ -22,10 +22,13 @@ from kerasexp.evaluation.file_predictions import (
 )
 from kerasexp.evaluation.interpretation import GradCam
 from kerasexp.serving.batch_worker import BatchWorker
-from kerasexp.serving.explained_images import explained_image
+from kerasexp.serving.heat_map import heat_maps, png_text
 from kerasexp.serving.named_checkpoints import NamedCheckpoint
 from kerasexp.serving.request_limits import Budget, RequestLimits
 from kerasexp.serving.server_metrics import ServerMetrics
+
+# What precedes an image in base64.
+PNG = "data:image/png;base64,"
 
 
 class UnreadableImages(Exception):
@@ -62,7 +65,7 @@ class ServedModel:
         grad_cam = GradCam(self._checkpoint.model)
         self._worker = BatchWorker(
             lambda images, names: input_scores(ensemble, [images], names),
-            grad_cam.heat,
+            lambda images, classes: heat_maps(grad_cam, images, classes),
             on_batch=lambda images, seconds: metrics.batch(name, images, seconds),
         )
         metrics.watch_queue(name, lambda: self._waiting.taken)
@@ -136,7 +139,7 @@ class ServedModel:
         self._metrics.answers(self.name, answers)
         if heat is not None:
             for answer, image, heat_map in zip(answers, inputs, heat, strict=True):
-                answer |= explained_image(image, heat_map)
+                answer |= {"input": PNG + png_text(image), "heat_map": PNG + png_text(heat_map)}
         return answers
 
     def _inputs(self, files: Sequence[ImageFile]) -> np.ndarray:
