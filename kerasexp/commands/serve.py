@@ -63,15 +63,12 @@ def serve(
     from kerasexp.backend import import_tensorflow
     from kerasexp.saving.checkpoint import find_checkpoint
     from kerasexp.saving.checkpoint_code import approve_checkpoint
+    from kerasexp.serving.named_checkpoints import named_checkpoints
     from kerasexp.serving.request_limits import MEGAPIXEL, MIB, RequestLimits
     from kerasexp.web.access import Access
+    from kerasexp.web.listener import listen
 
-    access = Access.of(host, token)
-    import_tensorflow()
-    from kerasexp.serving.named_checkpoints import named_checkpoints
-    from kerasexp.serving.serve_checkpoints import serve_checkpoints
-
-    named = named_checkpoints(checkpoints)
+    access, named = Access.of(host, token), named_checkpoints(checkpoints)
     for checkpoint in named:
         approve_checkpoint(find_checkpoint(checkpoint.path), trust_code)
     limits = RequestLimits(
@@ -81,4 +78,8 @@ def serve(
         held_bytes=max(RequestLimits.held_bytes, 2 * max_mib * MIB),
         waiting_images=max(RequestLimits.waiting_images, 2 * max_images),
     )
-    serve_checkpoints(named, access, port, limits, threshold, open_browser)
+    with listen(host, port) as listener:
+        import_tensorflow()
+        from kerasexp.serving.serve_checkpoints import serve_checkpoints
+
+        serve_checkpoints(named, access, listener, limits, threshold, open_browser)

@@ -70,6 +70,8 @@ class BodyReader:
         return HTTPException(413, f"the body is too long; at most {self._limits.body_bytes:,} bytes")
 
     async def _drain(self, request: Request) -> None:
+        if "expect" in request.headers:  # this client waits to be asked for its body
+            return
         seen = 0
         with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: all of it was read
             async with asyncio.timeout(DRAIN_SECONDS):
