@@ -34,6 +34,7 @@ def restored(monkeypatch):
         ("epoch_overhead", ["--pairs", "1", "--images", "200", "--live"]),
         ("gradient_flow", ["--pairs", "1", "--steps", "2"]),
         ("resumable_state", ["--pairs", "1"]),
+        ("serving", ["--pairs", "1", "--requests", "30"]),
     ],
 )
 def test_a_script_prints_its_row(name, small, monkeypatch, capsys):

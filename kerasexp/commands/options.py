@@ -175,6 +175,15 @@ Tta = Annotated[
         help="Test-time augmentation: predict each image moved by a pixel or so, too, and mirrored if training did.",
     ),
 ]
+Host = Annotated[str, typer.Option(help="Address to listen at; one that others can reach comes with a token.")]
+Token = Annotated[
+    bool,
+    typer.Option(
+        "--token",
+        help="Ask for a token on this machine too, which other users of it cannot know: $KERASEXP_TOKEN, or a random one.",
+    ),
+]
+OpenBrowser = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 
 
 def chosen_console(quiet: bool, as_json: bool) -> Console:

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import A_CHECKPOINT, RejectThreshold, TrustCode, checkpoint_option, complete_checkpoint
+from kerasexp.commands.options import (
+    A_CHECKPOINT,
+    Host,
+    OpenBrowser,
+    RejectThreshold,
+    Token,
+    TrustCode,
+    checkpoint_option,
+    complete_checkpoint,
+)
 
 
 def _named_option(context: typer.Context, value: list[str]) -> list[str]:
@@ -29,22 +38,14 @@ def serve(
             autocompletion=complete_checkpoint,
         ),
     ],
-    host: Annotated[
-        str, typer.Option(help="Address to listen at; one that others can reach comes with a token.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8000,
-    token: Annotated[
-        bool,
-        typer.Option(
-            "--token",
-            help="Ask for a token on this machine too: that of $KERASEXP_TOKEN, or a random one that is printed.",
-        ),
-    ] = False,
+    token: Token = False,
     threshold: RejectThreshold = None,
     max_mib: Annotated[int, typer.Option(min=1, max=1024, help="Most MiB of a request.")] = 32,
     max_images: Annotated[int, typer.Option(min=1, max=4096, help="Most images of a request.")] = 64,
     max_megapixels: Annotated[int, typer.Option(min=1, max=100, help="Most megapixels of an image.")] = 50,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    open_browser: OpenBrowser = False,
     trust_code: TrustCode = False,
 ):
     """Serve checkpoints over HTTP: POST /predict answers as `predict` does, and / is a page to drop, take or draw an image.
@@ -64,20 +65,14 @@ def serve(
     from kerasexp.saving.checkpoint import find_checkpoint
     from kerasexp.saving.checkpoint_code import approve_checkpoint
     from kerasexp.serving.named_checkpoints import named_checkpoints
-    from kerasexp.serving.request_limits import MEGAPIXEL, MIB, RequestLimits
+    from kerasexp.serving.request_limits import RequestLimits
     from kerasexp.web.access import Access
     from kerasexp.web.listener import listen
 
     access, named = Access.of(host, token), named_checkpoints(checkpoints)
     for checkpoint in named:
         approve_checkpoint(find_checkpoint(checkpoint.path), trust_code)
-    limits = RequestLimits(
-        max_mib * MIB,
-        max_images,
-        max_megapixels * MEGAPIXEL,
-        held_bytes=max(RequestLimits.held_bytes, 2 * max_mib * MIB),
-        waiting_images=max(RequestLimits.waiting_images, 2 * max_images),
-    )
+    limits = RequestLimits.of(max_mib, max_images, max_megapixels)
     with listen(host, port) as listener:
         import_tensorflow()
         from kerasexp.serving.serve_checkpoints import serve_checkpoints

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kerasexp.commands.options import with_homes
+from kerasexp.commands.options import Host, OpenBrowser, Token, with_homes
 
 
 def ui(
@@ -17,14 +17,10 @@ def ui(
             metavar="[RUNS_FOLDER]", help="The folder of the runs; all below it count.", callback=with_homes
         ),
     ] = Path("runs"),
-    host: Annotated[
-        str, typer.Option(help="Address to listen at; one that others can reach comes with a token.")
-    ] = "127.0.0.1",
-    token: Annotated[
-        bool, typer.Option("--token", help="Ask for a token on this machine too, which other users of it cannot know.")
-    ] = False,
+    host: Host = "127.0.0.1",
+    token: Token = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8686,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    open_browser: OpenBrowser = False,
 ):
     """Show all runs, studies and searches in a browser: sort, filter, tag, archive, compare, follow; start new ones from a form.
 

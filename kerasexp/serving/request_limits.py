@@ -37,6 +37,20 @@ class RequestLimits:
     upload_seconds: float = 60
     connections: int = 200
 
+    @classmethod
+    def of(cls, mib: int, images: int, megapixels: int) -> RequestLimits:
+        """Return the limits for requests of so many MiB and images, and images of so many megapixels.
+
+        What is held of all requests together suffices for at least two of them.
+        """
+        return cls(
+            mib * MIB,
+            images,
+            megapixels * MEGAPIXEL,
+            held_bytes=max(cls.held_bytes, 2 * mib * MIB),
+            waiting_images=max(cls.waiting_images, 2 * images),
+        )
+
 
 class Budget:
     """An amount that the requests of a server share. It is used by the event loop alone, and so needs no lock.
