@@ -40,9 +40,11 @@ def test_the_readme_has_the_two_commands():
 
 
 def test_every_command_of_the_program_is_documented(cli):
-    # `ui` runs until it is stopped, so its example is for reading only.
-    documented = {words[0] for page in WITH_COMMANDS for words in commands(page)} | {"ui"}
-    assert any("python -m kerasexp ui " in block for page in PAGES for block in blocks(page, "console"))
+    # These run until they are stopped, so their examples are for reading only.
+    servers = {"ui", "serve"}
+    documented = {words[0] for page in WITH_COMMANDS for words in commands(page)} | servers
+    shown = "".join(block for page in PAGES for block in blocks(page, "console"))
+    assert all(f"python -m kerasexp {server} " in shown for server in servers)
     listed = [line.split()[0] for line in cli("--help").out.partition("Commands:")[2].splitlines() if line.strip()]
     assert set(listed) == documented
 
