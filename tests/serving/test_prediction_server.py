@@ -1,9 +1,11 @@
 """The answers of `serve`, without a socket: those of `predict`, and refusals in words."""
 
+import asyncio
 import base64
 import json
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -23,6 +25,14 @@ pytestmark = pytest.mark.skipif(
 NAME = "part2_pretrained"
 
 
+@cache
+def loaded(path: Path):
+    """Return a checkpoint as an ensemble of one, once for all tests; own folders have paths of their own."""
+    from kerasexp.evaluation.ensemble import load_ensemble
+
+    return load_ensemble([path])
+
+
 def open_client(checkpoints: dict[str, Path], host: str = "127.0.0.1", threshold=None, **limits):
     """Return a client of a server of checkpoints by name, and its token."""
     from fastapi.testclient import TestClient
@@ -36,7 +46,7 @@ def open_client(checkpoints: dict[str, Path], host: str = "127.0.0.1", threshold
 
     access, limits, metrics = Access.of(host), RequestLimits(**limits), ServerMetrics()
     named = [NamedCheckpoint(name, path) for name, path in checkpoints.items()]
-    models = [ServedModel.load(checkpoint, threshold, limits, metrics) for checkpoint in named]
+    models = [ServedModel(one.name, loaded(one.path), threshold, limits, metrics) for one in named]
     app = PredictionServer(models, access, limits, metrics).app
     return TestClient(app, base_url=f"http://{host}:8000", follow_redirects=False), access.token
 
@@ -212,6 +222,28 @@ def test_what_requests_share_is_bounded():
     with shared.held(3), shared.held(7):
         assert shared.taken == 10
     assert shared.taken == 0
+
+
+def test_a_body_that_does_not_end_is_given_up():
+    from fastapi import HTTPException
+
+    from kerasexp.serving.request_body import BodyReader
+    from kerasexp.serving.request_limits import RequestLimits
+
+    class Request:
+        headers: dict[str, str] = {}
+
+        async def stream(self):
+            yield b"1"
+            await asyncio.sleep(60)
+
+    async def read() -> None:
+        async with BodyReader(RequestLimits(upload_seconds=0.05)).read(Request()):
+            pass
+
+    with pytest.raises(HTTPException, match="the body took more than 0.05 s") as refused:
+        asyncio.run(read())
+    assert refused.value.status_code == 408
 
 
 def test_some_hostile_bodies(client):
