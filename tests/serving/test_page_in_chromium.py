@@ -44,7 +44,7 @@ def text(page, name: str) -> str:
 
 
 def bars(page) -> list[str]:
-    return [row.text for row in page.find_elements("css selector", "#bars li .name")]
+    return [row.text for row in page.find_elements("css selector", "#bars li span:first-child")]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -56,6 +56,8 @@ def test_the_pages_are_sound(browser, site, dark, width):
     visit(browser, site, "/", width, dark)
     draw(browser, drawn_digits()[3][1])
     assert answer(browser) == "3" and len(bars(browser)) == 10
+    first = browser.execute_script("return document.querySelector('#bars meter').value")
+    assert first > 0.5 and text(browser, "bars").startswith(f"3 {100 * first:.1f} %".replace(" ", "\n", 1))
     assert browser.execute_script(LOW_CONTRAST) == [] and browser.get_log("browser") == []
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     for name in ("input", "heat"):

@@ -87,16 +87,14 @@ function show(found, milliseconds) {
   if (found.is_unknown) answer.append(` most like ${found.top[0].class}, ${percent(found.probability)}`);
   else if (!found.labels) answer.append(` ${percent(found.probability)}`);
   $("bars").replaceChildren(...found.top.map((one) => {
-    const row = document.createElement("li"), [name, bar, share] = ["name", "bar", "n"].map((kind) => {
-      const part = document.createElement("span");
-      part.className = kind;
-      row.append(part);
-      return part;
-    });
+    const [row, name, bar, share] = ["li", "span", "meter", "span"].map((kind) => document.createElement(kind));
+    row.className = "bar";
     name.textContent = one.class;
+    bar.value = one.probability;
+    bar.ariaLabel = `probability of ${one.class}`;
+    share.className = "n";
     share.textContent = percent(one.probability);
-    bar.append(document.createElement("i"));
-    bar.firstChild.style.width = percent(one.probability).replace(" ", "");
+    row.append(name, bar, share);
     return row;
   }));
   if (found.heat_map) {
