@@ -1,4 +1,4 @@
-"""Pages of `ui` in a real browser: opened, checked, waited for."""
+"""Pages of `ui` and `serve` in a real browser: opened, checked, waited for."""
 
 from __future__ import annotations
 

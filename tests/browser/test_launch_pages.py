@@ -20,8 +20,8 @@ MINE = "# Does it learn?\ndata: digits\nmodel: {name: mlp, units: [32]}\ntrainin
 
 @pytest.fixture
 def server():
-    from kerasexp.browser.access import Access
     from kerasexp.browser.server import BrowserServer
+    from kerasexp.web.access import Access
 
     Path("runs").mkdir()
     Path("mine.yaml").write_text(MINE)
@@ -197,8 +197,8 @@ def test_another_site_can_start_nothing(client, path):
 def test_with_a_token_nothing_is_shown_without_it():
     from fastapi.testclient import TestClient
 
-    from kerasexp.browser.access import Access
     from kerasexp.browser.server import BrowserServer
+    from kerasexp.web.access import Access
 
     Path("runs").mkdir()
     app = BrowserServer(Path("runs"), Access.of("127.0.0.1", with_token=True)).app
@@ -227,7 +227,7 @@ def test_the_server_imports_no_tensorflow(tmp_path):
 
     code = (
         "import sys; from pathlib import Path; from fastapi.testclient import TestClient\n"
-        "from kerasexp.browser.access import Access; from kerasexp.browser.server import BrowserServer\n"
+        "from kerasexp.web.access import Access; from kerasexp.browser.server import BrowserServer\n"
         "client = TestClient(BrowserServer(Path('runs'), Access.of('127.0.0.1')).app, base_url='http://127.0.0.1')\n"
         "answer = client.post('/new/draft', data={'experiment': 'part1_digits', 'set': 'training.epochs=0'})\n"
         "assert answer.json()['problems'], answer.text\n"
