@@ -58,7 +58,7 @@ class PredictionServer:
         # One image per core: each may take some hundred megabytes while it is decoded.
         self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
         self.app = FastAPI(title="kerasexp serve", version=__version__, docs_url=None, redoc_url=None)
-        self.app.middleware("http")(Guard(access, "serve", open_paths=(HEALTH,)))
+        self.app.middleware("http")(Guard(access, "serve", open_paths=(HEALTH,), as_json=True))
         self.app.exception_handler(StarletteHTTPException)(_refusal)
         self.app.exception_handler(RequestValidationError)(_wrong_query)
         self.app.exception_handler(UnreadableImages)(_unreadable)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 
 from fastapi import Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 
 from kerasexp.web.access import POLICY, Access, is_same_site
 
@@ -21,11 +21,13 @@ class Guard:
         access: who may ask.
         command: whose output has the address with the token.
         open_paths: what anybody may ask for, such as a container's health check.
+        as_json: whether refusals are `{"detail": "why"}`, for programs, and not plain text.
     """
 
     access: Access
     command: str
     open_paths: Container[str] = ()
+    as_json: bool = False
 
     async def __call__(self, request: Request, follow: Callable[[Request], Awaitable[Response]]) -> Response:
         """Answer a request, or refuse it."""
@@ -42,20 +44,24 @@ class Guard:
             return None
         host, cookie = request.headers.get("host", ""), f"kerasexp_{self.command}_token"
         if not self.access.admits_host(host):
-            return Response(f"this server answers to localhost, not to {host!r}", 403)
+            return self._refusal(f"this server answers to localhost, not to {host!r}", 403)
         header = request.headers.get("authorization", "")
         if self.access.token is not None and header.lower().startswith(BEARER):
             # A browser adds this header to no request by itself, so that the request is not made by another site.
-            return None if self.access.admits_token(header[len(BEARER) :].strip()) else Response("a wrong token", 401)
+            admitted = self.access.admits_token(header[len(BEARER) :].strip())
+            return None if admitted else self._refusal("the token is wrong", 401)
         given = request.query_params.get("token")
         if given is not None and self.access.token is not None and self.access.admits_token(given):
             return self._with_cookie(request, cookie, given)
         if not self.access.admits_token(request.cookies.get(cookie)):
             shown = f"open the address that `{self.command}` has printed: it has the token"
-            return Response(f"{shown}; programs send it as the header `Authorization: Bearer TOKEN`", 401)
+            return self._refusal(f"{shown}; programs send it as the header `Authorization: Bearer TOKEN`", 401)
         if request.method != "GET" and not is_same_site(request.headers.get("origin"), host):
-            return Response("refused: the request is of a page of another site", 403)
+            return self._refusal("refused: the request is of a page of another site", 403)
         return None
+
+    def _refusal(self, words: str, status: int) -> Response:
+        return JSONResponse({"detail": words}, status) if self.as_json else PlainTextResponse(words, status)
 
     @staticmethod
     def _with_cookie(request: Request, cookie: str, token: str) -> Response:

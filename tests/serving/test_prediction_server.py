@@ -305,7 +305,8 @@ def test_the_schema_is_whole(client):
 def test_other_sites_and_other_names_are_refused(client):
     body = image_file()
     elsewhere = {"origin": "http://example.org", "content-type": "image/png"}
-    assert client.post("/predict", content=body, headers=elsewhere).status_code == 403
+    refused = client.post("/predict", content=body, headers=elsewhere)
+    assert refused.status_code == 403 and "of a page of another site" in refused.json()["detail"]
     own = elsewhere | {"origin": "http://127.0.0.1:8000"}
     assert client.post("/predict", content=body, headers=own).status_code == 200
     assert client.get("/", headers={"host": "example.org"}).status_code == 403
@@ -320,7 +321,8 @@ def test_an_address_for_others_needs_the_token(monkeypatch):
         assert client.get(address).status_code == 401
     body, kind = image_file(), {"content-type": "image/png"}
     for wrong in ({}, {"authorization": "Bearer wrong"}, {"authorization": token}):
-        assert client.post("/predict", content=body, headers=kind | wrong).status_code == 401
+        refused = client.post("/predict", content=body, headers=kind | wrong)
+        assert refused.status_code == 401 and "token" in refused.json()["detail"]
     right = {"authorization": f"Bearer {token}"}
     assert client.post("/predict", content=body, headers=kind | right).status_code == 200
     assert client.get("/metrics", headers=right).status_code == 200
