@@ -33,7 +33,7 @@ import_tensorflow()
 
 from kerasexp.config import load_experiment  # noqa: E402
 from kerasexp.config.shipped_files import shipped_folder  # noqa: E402
-from kerasexp.console import Console  # noqa: E402
+from kerasexp.console import QuietConsole  # noqa: E402
 from kerasexp.data.load_data import load_data  # noqa: E402
 from kerasexp.evaluation.ensemble import load_ensemble  # noqa: E402
 from kerasexp.evaluation.file_predictions import ImageFile, model_input, predict_files  # noqa: E402
@@ -93,7 +93,7 @@ def main() -> None:
 def png_files(count: int) -> list[bytes]:
     """Return images of MNIST's test split, or of its stand-in, as PNG files; they begin again where there are fewer."""
     experiment = load_experiment(shipped_folder("experiments") / "part2_random.yaml")
-    test = load_data(experiment, Console(quiet=True)).splits["test"]
+    test = load_data(experiment, QuietConsole()).splits["test"]
     files = []
     for k in range(count):
         out = io.BytesIO()
