@@ -57,7 +57,10 @@ def test_the_pages_are_sound(browser, site, dark, width):
     draw(browser, drawn_digits()[3][1])
     assert answer(browser) == "3" and len(bars(browser)) == 10
     first = browser.execute_script("return document.querySelector('#bars meter').value")
-    assert first > 0.5 and text(browser, "bars").startswith(f"3 {100 * first:.1f} %".replace(" ", "\n", 1))
+    shown = [part.text for part in browser.find_elements("css selector", "#bars li:first-child span")]
+    assert first > 0.5 and shown == ["3", f"{100 * first:.1f} %"]
+    wide = "return document.querySelector('#bars meter').offsetWidth / document.getElementById('bars').offsetWidth"
+    assert browser.execute_script(wide) > 0.4
     assert browser.execute_script(LOW_CONTRAST) == [] and browser.get_log("browser") == []
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     for name in ("input", "heat"):

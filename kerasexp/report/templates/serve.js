@@ -88,7 +88,6 @@ function show(found, milliseconds) {
   else if (!found.labels) answer.append(` ${percent(found.probability)}`);
   $("bars").replaceChildren(...found.top.map((one) => {
     const [row, name, bar, share] = ["li", "span", "meter", "span"].map((kind) => document.createElement(kind));
-    row.className = "bar";
     name.textContent = one.class;
     bar.value = one.probability;
     bar.ariaLabel = `probability of ${one.class}`;
