@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import struct
-import warnings
 
 from kerasexp.data.image_formats import supported_format
 
@@ -39,22 +37,3 @@ def uncompressed_size(start: bytes) -> int:
         row = 1 + (width * depth * PNG_CHANNELS.get(colour, 0) + 7) // 8
         return round(GROWTH * row * height) + MORE_BYTES
     return 0
-
-
-def pixel_count(data: bytes) -> int | None:
-    """Return the number of pixels that the header of an image file announces; None if it cannot be read.
-
-    Args:
-        data: content of the file, of which no pixel is decoded.
-    """
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "BMP", "WEBP"]) as image:
-                return image.width * image.height
-    except Image.DecompressionBombError:  # at least this many
-        return 2 * (Image.MAX_IMAGE_PIXELS or 0)
-    except (OSError, SyntaxError, ValueError, struct.error, EOFError):
-        return None

@@ -104,6 +104,21 @@ def count_images(data: bytes) -> int:
         return 1
 
 
+def pixel_count(data: bytes) -> int | None:
+    """Return the number of pixels that the header of a file announces; None if it cannot be read, or is refused for its size.
+
+    No pixel is decoded.
+    """
+    kind = supported_format(data)
+    if kind is None:
+        return None
+    try:
+        with _opened(data, kind) as image:
+            return image.width * image.height
+    except BrokenImage:
+        return None
+
+
 @contextmanager
 def _opened(data: bytes, kind: str) -> Iterator:
     """Open a file for the block; errors in the block, too, become BrokenImage."""

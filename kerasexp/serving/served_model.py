@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from fastapi import HTTPException
 
-from kerasexp.data.image_headers import pixel_count
+from kerasexp.data.pillow_decoding import pixel_count
 from kerasexp.data.source import BrokenImage
 from kerasexp.evaluation.ensemble import Ensemble, load_ensemble
 from kerasexp.evaluation.file_predictions import (
