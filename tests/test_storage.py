@@ -34,7 +34,7 @@ def test_a_copy_replaces_the_folder_and_leaves_nothing_else(tmp_path):
 def test_a_copy_that_fails_leaves_the_folder_as_it_was(monkeypatch):
     source, target = folder("source", "new"), folder("target", "old")
 
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copytree", fail)

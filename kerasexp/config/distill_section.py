@@ -10,6 +10,7 @@ from kerasexp.config.section_base import Section
 
 # The name of its loss among those that a training adds to the loss of the labels.
 DISTILLATION = "distillation"
+Name = Annotated[str, Field(min_length=1)]
 
 
 class Distill(Section):
@@ -18,7 +19,7 @@ class Distill(Section):
     They see the same images as the network that is trained, with the same augmentation (Beyer et al., CVPR 2022).
     """
 
-    checkpoint: str | Annotated[list[str], Field(min_length=1, max_length=100)] = Field(
+    checkpoint: Name | Annotated[list[Name], Field(min_length=1, max_length=100)] = Field(
         description="The teacher: a checkpoint, a run directory, or the name of a shipped checkpoint; or a list, the mean of whose "
         "probabilities teaches. It needs the same preprocessing; with model.resize it may enlarge its images itself."
     )

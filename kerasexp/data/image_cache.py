@@ -93,7 +93,9 @@ def _in_files(
 
 def _load_faults(file: Path, count: int) -> dict[int, str] | None:
     with suppress(OSError, ValueError, TypeError, AttributeError):
-        faults = {int(position): str(reason) for position, reason in json.loads(file.read_text()).items()}
+        faults = {
+            int(position): str(reason) for position, reason in json.loads(file.read_text(encoding="utf-8")).items()
+        }
         return faults if all(0 <= position < count for position in faults) else None
     return None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 
@@ -53,6 +54,7 @@ def source_from_files(
     paths = {split: [p for label in folders for p in members.get(label, [])] for split, members in listed.items()}
 
     every = [path for of_split in paths.values() for path in of_split]
+    files = replace(files, head=cache(files.head))  # range and pages are found in the same files
     value_range, note = find_range(files, every, given_range), several_images(every, files.head, files.read)
     to_uint8 = file_conversion(value_range)
 

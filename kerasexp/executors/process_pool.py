@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
-from kerasexp.data.prepared_data import DataCache
 from kerasexp.environment import available_cores
 from kerasexp.errors import Interrupted
 from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, run_task
@@ -126,6 +125,8 @@ def _serve(pipe: Connection, cores: list[int]) -> None:
         os.setpgid(0, 0)  # Ctrl-C reaches only the process of the terminal, which asks this one to stop
     with suppress(OSError, AttributeError):
         os.sched_setaffinity(0, cores)
+    from kerasexp.data.prepared_data import DataCache
+
     cache = DataCache()
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     with suppress(EOFError, OSError, Interrupted):

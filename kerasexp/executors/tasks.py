@@ -6,13 +6,16 @@ import traceback
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
 from kerasexp.custom.trust import grant, trusted_digests
-from kerasexp.data.prepared_data import DataCache
 from kerasexp.errors import DirectoryInUse, Interrupted, KerasexpError, NonFiniteLoss
 from kerasexp.runs.provenance import Provenance, provenance, remember_provenance
+
+if TYPE_CHECKING:
+    from kerasexp.data.prepared_data import DataCache
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ class ThisProcess:
     def __init__(self):
         self._task: Task | None = None
         # Files may change before this process loads the same data for another study.
+        from kerasexp.data.prepared_data import DataCache
+
         self._cache = DataCache()
 
     def __enter__(self) -> ThisProcess:

@@ -102,7 +102,7 @@ def words_for(kinds: list[tuple[Any, dict]], form: ShortForm) -> st.SearchStrate
     fields = [kind.model_fields[form.key].annotation for kind, _ in kinds if is_section(kind)]
     literals = [k for field in fields for k, _ in members(field) if get_origin(k) is Literal]
     words = [word for literal in literals for word in get_args(literal) if word not in FILE_SOURCES]
-    return st.sampled_from(words) if words else WORDS
+    return st.sampled_from(words) if words else WORDS.filter(bool)
 
 
 def _of_one_type(kind: Any, limits: dict[str, Any]) -> st.SearchStrategy:
