@@ -33,7 +33,7 @@ def export(
     output: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            help="Folder (tf_saved_model, hub_folder) or file to make; default: named after the checkpoint, here.",
+            help="Folder (tf_saved_model, hub_folder) or file to make; default: named after the checkpoint, in the working folder.",
             callback=with_homes,
         ),
     ] = None,
@@ -43,7 +43,10 @@ def export(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="KIND", help="int8, float16 or dynamic: fewer bits, for litert and onnx."),
     ] = None,
-    tolerance: Annotated[Optional[float], typer.Option(help="Most accuracy to lose; default: 0.01.")] = None,  # noqa: UP045
+    tolerance: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Most accuracy that --quantize may lose; default: 0.01."),
+    ] = None,
     data: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="SOURCE", help="Source of val for --quantize; default: that of the run."),
@@ -53,8 +56,9 @@ def export(
 ):
     """Export a checkpoint for programs without Keras.
 
-    The exported model preprocesses raw images itself. It is loaded again and compared with the checkpoint; it is kept only if
-    the probabilities agree. With --quantize, accuracy lost on val, size and latency are printed, and too large a loss is an error.
+    The exported model preprocesses raw images itself, unless --input is model. It is loaded again and compared with the
+    checkpoint; it is kept only if the probabilities agree. With --quantize, accuracy lost on val, size and latency are printed,
+    and a loss above --tolerance is an error.
     The last line printed is the path.
 
     hub_folder is a folder to push to the Hugging Face Hub: the checkpoint with its card, and the model as Keras loads it there.

@@ -15,7 +15,9 @@ def find_learning_rate(
     overrides: Overrides = None,
     lowest: Annotated[float, typer.Option(min=1e-12, max=100, help="Rate of the first batch.")] = 1e-6,
     highest: Annotated[float, typer.Option(min=1e-12, max=100, help="Rate of the last batch.")] = 1.0,
-    steps: Annotated[int, typer.Option(min=20, max=100_000, help="Number of batches.")] = 200,
+    steps: Annotated[
+        int, typer.Option(min=20, max=100_000, help="Number of batches; fewer if the loss diverges.")
+    ] = 200,
     output: Annotated[
         Path,
         typer.Option("--output", "--out", help="HTML file to write; the PNG lies beside it.", callback=with_homes),
@@ -24,7 +26,7 @@ def find_learning_rate(
 ):
     """Find a learning rate by a short training whose rate rises.
 
-    The curve of the loss is a page and a PNG; the last line printed is the suggestion for --set. Nothing is written into runs.
+    The curve of the loss is a page and a PNG; the last line printed is the suggestion for --set. No run is made.
 
     Example: python -m kerasexp find-learning-rate part1_digits
     """

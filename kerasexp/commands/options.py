@@ -164,8 +164,8 @@ RejectThreshold = Annotated[
         min=0,
         max=1,
         metavar="PROBABILITY",
-        help="Probability below which an image is unknown; 0: every image gets a class. Default: the one that the run fitted "
-        "for report.reject, if it did.",
+        help="Probability below which an image is unknown; 0: every image gets a class; default: the one that the run fitted "
+        "for report.reject, if any.",
     ),
 ]
 Tta = Annotated[
@@ -175,12 +175,12 @@ Tta = Annotated[
         help="Test-time augmentation: predict each image moved by a pixel or so, too, and mirrored if training did.",
     ),
 ]
-Host = Annotated[str, typer.Option(help="Address to listen at; one that others can reach comes with a token.")]
+Host = Annotated[str, typer.Option(help="Address to listen at; one that other machines can reach needs a token.")]
 Token = Annotated[
     bool,
     typer.Option(
         "--token",
-        help="Ask for a token on this machine too, which other users of it cannot know: $KERASEXP_TOKEN, or a random one.",
+        help="Ask for a token on this machine too, to keep out its other users: $KERASEXP_TOKEN, or a random one.",
     ),
 ]
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]

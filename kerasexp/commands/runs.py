@@ -110,7 +110,8 @@ def clean_runs(
     folder: Folder = Path("runs"),
     filter: RunFilter = "",
     caches: Annotated[
-        bool, typer.Option("--caches", help="Also the cache of decoded images, which the next run makes again.")
+        bool,
+        typer.Option("--caches", help="Also caches that the next run makes again: decoded images, features, archives."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only show what would be freed.")] = False,
 ):

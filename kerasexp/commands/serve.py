@@ -48,9 +48,9 @@ def serve(
     open_browser: OpenBrowser = False,
     trust_code: TrustCode = False,
 ):
-    """Serve checkpoints over HTTP: POST /predict answers as `predict` does, and / is a page to drop, take or draw an image.
+    """Serve checkpoints over HTTP: POST /predict answers as `predict` does, and / is a page to drop, photograph or draw an image.
 
-    It needs the extra `serve`. Ctrl-C or SIGTERM ends it, after what is in flight has been answered. /docs lists all addresses.
+    It needs the extra `serve`. Ctrl-C or SIGTERM ends it after the requests in flight are answered. /docs lists all addresses.
 
     Example: python -m kerasexp serve part2_pretrained --open
 

@@ -15,7 +15,7 @@ track = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     help="Send runs to MLflow and Weights & Biases, and show what they do not have yet.\n\n"
-    "While a run trains, this is done beside it, for the trackers of its key `track`.\n\n"
+    "A run with the key `track` is sent while it trains. `sync` sends what is missing.\n\n"
     "Example: python -m kerasexp track sync runs",
 )
 Place = Annotated[
@@ -57,7 +57,7 @@ def status(
     folder: Place = Path("runs"),
     format: Annotated[ListFormat, typer.Option(help="How to print the list.")] = ListFormat.table,
 ):
-    """Show what trackers have and what they do not have yet; no tracker is asked.
+    """Show what trackers have and what they do not have yet; it needs no network.
 
     Example: python -m kerasexp track status
     """

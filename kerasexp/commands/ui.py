@@ -24,7 +24,7 @@ def ui(
 ):
     """Show all runs, studies and searches in a browser: sort, filter, tag, archive, compare, follow; start new ones from a form.
 
-    It needs the extra `serve`. Ctrl-C ends it, and no training with it. Nothing is ever deleted.
+    It needs the extra `serve`. Ctrl-C ends it, and trainings go on. No run is ever deleted.
 
     Example: python -m kerasexp ui runs
     """
