@@ -36,6 +36,10 @@ def find_learning_rate(
 
     resolved = load_experiment(experiment, overrides or ())
     approve(resolved, experiment, trust_code)
+    if trust_code:
+        from kerasexp.saving.teacher_checkpoints import trust_teachers
+
+        trust_teachers(resolved)
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
