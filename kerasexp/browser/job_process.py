@@ -17,8 +17,11 @@ from kerasexp.storage import exclusive_lock, write_json
 def run_job(lock: Path, code: Path, command: Sequence[str]) -> None:
     """Run a command while a file is locked; write its exit code to another file. Ctrl-C and SIGTERM are passed on to it."""
     started: list[subprocess.Popen] = []
+    asked: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
+        if not started:  # a moment later there is a process
+            asked.append(number)
         for process in started:
             process.send_signal(number)
 
@@ -27,6 +30,8 @@ def run_job(lock: Path, code: Path, command: Sequence[str]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, pass_on)
         started.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+        for number in asked[:1]:
+            started[0].send_signal(number)
         write_json(code, {"code": started[0].wait()})
 
 

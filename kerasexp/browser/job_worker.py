@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 
+from kerasexp.browser import run_processes
 from kerasexp.browser.job_queue import RUNNING, WAITING, Job, JobQueue, QueueContent
 from kerasexp.browser.run_entries import read_entry
 from kerasexp.browser.run_folders import find_folders
@@ -90,12 +91,16 @@ class JobWorker:
             UserError: it does not run, or this system cannot interrupt it.
         """
         job = self._queue.read().job(number)
-        if job.status != RUNNING or job.process is None or not self._is_there(job):
+        if job.status != RUNNING or job.process is None or job.place is None:
             raise UserError(Problem("is not running now", f"job {number}"))
         if os.name == "nt":
             raise UserError(Problem("cannot be interrupted from here on Windows", f"job {number}"))
+        if not self._is_there(job):
+            # The command has outlived its guard; its directory says which process it is, and which signal it heeds.
+            run_processes.stop(self._queue.root / job.place)
+            return
         with suppress(ProcessLookupError):
-            # A study or a search asks its own processes.
+            # The guard heeds it also where this server ignores it. A study or a search asks its own processes.
             os.kill(job.process, signal.SIGINT)
 
     def _has_room(self, content: QueueContent) -> bool:
@@ -118,6 +123,7 @@ class JobWorker:
         root = self._queue.root.resolve()
         place = RunDirectory.create_place(job.name, None, root)
         lock, code = self._queue.lock(job), self._queue.code(job)
+        code.unlink(missing_ok=True)  # of a job of this number in a queue that was damaged since
         guard = [sys.executable, "-m", "kerasexp.browser.job_process", str(lock.resolve()), str(code.resolve())]
         with self._queue.log(job).open("wb") as log:
             process = subprocess.Popen(

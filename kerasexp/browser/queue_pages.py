@@ -46,7 +46,7 @@ class QueuePages:
             app.post(f"/queue/{action.__name__}")(action)
 
     def queue(self) -> str:
-        """Return the page of all jobs: those that run, those that wait, and the last ones that have ended."""
+        """Return the page of all jobs: those that run, those that wait, and those that have ended, the last one first."""
         content = self._queue.read()
         groups = [
             ("Running", content.with_status(RUNNING)),

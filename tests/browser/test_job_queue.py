@@ -2,17 +2,21 @@
 
 import json
 import os
+import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from many_runs import write_run
 
 from kerasexp.browser import job_worker
 from kerasexp.browser.job_queue import JobQueue
 from kerasexp.browser.job_worker import JobWorker
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.errors import UserError
+from kerasexp.runs.directory import RunDirectory
 from kerasexp.storage import is_locked
 
 
@@ -169,7 +173,9 @@ def test_a_job_outlives_its_server(queue, programs):
 
 
 def test_a_job_whose_process_was_killed_unseen_has_failed(queue, programs):
-    add(queue, "import time; time.sleep(2)")
+    job = add(queue, "import time; time.sleep(2)")
+    # Of a job of the same number, in a queue whose file was damaged since.
+    queue.code(job).write_text('{"code": 0}')
     first = JobWorker(queue)
     first.is_paused = False
     first.step()
@@ -196,6 +202,36 @@ def test_a_running_job_is_interrupted_and_no_other_process(queue, programs):
     assert statuses(queue) == ["interrupted"]
     with pytest.raises(UserError, match="is not running now"):
         worker.stop(job.id)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
+def test_a_job_is_interrupted_also_if_its_server_ignores_ctrl_c(queue, programs):
+    """A shell lets what it starts in the background ignore SIGINT, and a process passes that on to those that it starts."""
+    job = add(queue, "import time; print('on', flush=True); time.sleep(60)")
+    worker = JobWorker(queue)
+    worker.is_paused = False
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        worker.step()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_for(lambda: queue.log_text(job) == "on")
+    worker.stop(job.id)
+    run_all(queue, worker)
+    assert statuses(queue) == ["interrupted"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
+def test_a_job_whose_guard_was_killed_is_stopped_by_its_directory(queue, monkeypatch):
+    job, sent = add(queue), []
+    queue.change(lambda content: content.changed(replace(job, status="running", place="some/1", process=4321)))
+    run = RunDirectory(write_run(queue.root / "some/1", 1, "running"))
+    monkeypatch.setattr(os, "kill", lambda process, number: sent.append((process, number)))
+    with run.locked():
+        JobWorker(queue).stop(job.id)
+    assert sent == [(os.getpid(), signal.SIGINT)]
+    with pytest.raises(UserError, match="does not run now"):
+        JobWorker(queue).stop(job.id)
 
 
 def test_a_log_shows_the_last_state_of_a_line_and_its_end(queue):
