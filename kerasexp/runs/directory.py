@@ -131,6 +131,9 @@ class RunDirectory(RunFiles):
         ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
         number = int(signal.SIGTERM if ignored else signal.SIGINT)
         stop = number if threading.current_thread() is threading.main_thread() else None
+        with suppress(OSError):
+            # One that was killed may have left it, and its number be that of a stranger by now.
+            self.process.unlink()
         with suppress(RunError):
             write_json(self.process, {"process": os.getpid(), "host": platform.node(), "stop_signal": stop})
 

@@ -17,7 +17,7 @@ from kerasexp.browser.live_page import live_values
 from kerasexp.browser.live_run import live_run
 from kerasexp.browser.run_index import status_of
 from kerasexp.browser.run_processes import can_stop, is_resuming, resume, stop
-from kerasexp.errors import UserError
+from kerasexp.errors import RunError, UserError
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.storage import write_json
 
@@ -73,6 +73,16 @@ def test_what_was_killed_has_no_process_to_stop(signals, running):
     with pytest.raises(UserError, match="does not run now"):
         stop(running.path)
     assert signals == []
+
+
+def test_the_number_of_a_killed_process_is_not_kept_on_a_full_disk(signals, running, monkeypatch):
+    def fail(path: Path, content: object) -> None:
+        raise RunError("the disk is full")
+
+    holder(running)
+    monkeypatch.setattr("kerasexp.runs.directory.write_json", fail)
+    with running.locked():
+        assert not can_stop(running.path, "running")
 
 
 def test_only_what_is_unfinished_is_continued_and_once(monkeypatch):
