@@ -39,7 +39,7 @@ class BatchWorker:
         score: returns the probabilities, float32 [n, classes], of images and their names.
         explain: returns the heat maps of images and their classes, int [n].
         max_batch: images.
-        wait_seconds: from the arrival of the first job of a batch.
+        wait_seconds: from the arrival of the first job of a batch, or from the end of the batch before if that is later.
         on_batch: is called with the number of images and the seconds of each batch.
     """
 

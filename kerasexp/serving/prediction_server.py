@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import time
@@ -97,8 +96,6 @@ class PredictionServer:
         except ClientDisconnect:
             status = 400
             raise HTTPException(status, "the client went away") from None
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             # What failed is for who runs the server; the client gets no path and no code.
             print(f"error: {name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)

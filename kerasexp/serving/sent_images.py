@@ -98,7 +98,8 @@ async def _form_files(body: bytes, content_type: str, boundary: bytes, limits: R
         raise HTTPException(422, f"{FORM} needs a boundary in the content type")
     if body.count(b"--" + boundary) > limits.images + 1:
         raise _too_many(limits)
-    parser = InMemoryParser(Headers({"content-type": content_type}), _chunks(body))
+    headers, most = Headers({"content-type": content_type}), limits.images
+    parser = InMemoryParser(headers, _chunks(body), max_files=most, max_fields=most)
     try:
         form = await parser.parse()
     except MultiPartException as error:

@@ -370,3 +370,13 @@ def test_without_the_extra_the_command_says_how_to_get_it(cli, monkeypatch):
     monkeypatch.setattr("kerasexp.environment.missing_of", lambda extra: ["fastapi"])
     answer = cli("serve", NAME)
     assert answer.code == 2 and "`serve` needs fastapi: pip install 'kerasexp[serve]'" in answer.err
+
+
+def test_a_form_may_have_as_many_images_as_the_limits_allow():
+    """The parser of forms has a limit of its own, which is lower than that of --max-images."""
+    from kerasexp.serving.request_limits import RequestLimits
+    from kerasexp.serving.sent_images import sent_images
+
+    body, kind = form(*[("a.png", b"1")] * 1100)
+    files = asyncio.run(sent_images(body, kind, RequestLimits(images=1100)))
+    assert len(files) == 1100 and files[-1].name == "a.png"
