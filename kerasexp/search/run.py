@@ -62,7 +62,8 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
     if directory is None:
         check_corners(search, console)
         directory = SearchDirectory.create(search, run_dir)
-    with directory.locked(), interruption_as_error(), followed(directory.path, search.track, console):
+    # The lock is free again when the rest is sent: with it, whatever was interrupted would be sent as still running.
+    with interruption_as_error(), followed(directory.path, search.track, console), directory.locked():
         before = directory.read()
         kept = {key: before[key] for key in ("seconds", "trials") if key in before}
         directory.write(search, {"status": "unfinished", **kept})

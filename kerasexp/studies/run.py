@@ -80,7 +80,8 @@ def run_study(
     directory = StudyDirectory.find_or_create(study.name, _key(study), run_dir)
     progress = _StudyProgress(study, directory, only)
     track = Track() if is_part else study.track
-    with directory.locked(), interruption_as_error(), followed(directory.path, track, console):
+    # The lock is free again when the rest is sent: with it, whatever was interrupted would be sent as still running.
+    with interruption_as_error(), followed(directory.path, track, console), directory.locked():
         console.show(Started("study", study.name, directory.path, directory.table.exists(), jobs=count))
         directory.write_experiment(resolved_yaml(study))
         if jobs > 1 or study.execution.executor == "ray":

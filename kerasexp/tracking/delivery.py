@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kerasexp.browser.run_folders import FoundFolder, find_folders
 from kerasexp.config.track_section import Mlflow, Track, Wandb
-from kerasexp.errors import KerasexpError, without_credentials
+from kerasexp.errors import without_credentials
 from kerasexp.saving.saved_files import RunFiles
 from kerasexp.storage import exclusive_lock
 from kerasexp.tracking.delivery_state import Delivered, read_delivered, write_delivered
@@ -161,7 +161,7 @@ class Delivery:
                 write_delivered(place, entries)
         except BlockingIOError:
             return None
-        except (OSError, KerasexpError) as error:  # the disk is full, or the directory is gone
+        except Exception as error:  # the disk is full, the directory is gone, or its files are damaged
             entry.problem, entry.missing = reason_of(error), entry.missing or "not known"
             return Attempt(*parcel.key, entry)
         if error is not None or record.status != "running":

@@ -2,13 +2,19 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from kerasexp.errors import Interrupted
+from kerasexp.saving.saved_files import RunFiles
+from kerasexp.storage import is_locked
+from kerasexp.studies import run as study_run
 from kerasexp.training import fit as training
 
 pytestmark = pytest.mark.slow
@@ -239,3 +245,22 @@ def _wait_for_orphans(folder: Path) -> None:
     deadline = time.monotonic() + 60
     while list(folder.glob("*/*/.lock")) and time.monotonic() < deadline:
         time.sleep(0.1)
+
+
+def test_an_interrupted_study_is_not_sent_to_trackers_as_still_running(cli, study, monkeypatch):
+    held = []
+
+    @contextmanager
+    def followed(folder, track, console):
+        try:
+            yield
+        finally:
+            held.append(is_locked(RunFiles(folder).lock))
+
+    def interrupt(*_):
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(study_run, "followed", followed)
+    monkeypatch.setattr(study_run._StudyProgress, "run", interrupt)
+    assert cli("run", study).code == 128 + signal.SIGINT
+    assert held == [False]

@@ -174,6 +174,13 @@ def test_a_run_that_is_refused_does_not_keep_the_others_back(tmp_path, tracker):
     assert failed == ["a/1"] and tracker.named("b/1").status == "finished"
 
 
+def test_a_run_whose_manifest_is_damaged_does_not_keep_the_others_back(tmp_path, tracker):
+    study = make_study(tmp_path / "study")
+    (study / "a/0/manifest.json").write_text('{"status": "finished", "times": null}')
+    failed = [attempt.path for attempt in deliver(study, tracker) if attempt.delivered.problem]
+    assert failed == ["a/0"] and tracker.named("b/1").status == "finished"
+
+
 def test_no_password_lands_in_a_file_or_a_tracker(tmp_path, tracker):
     run = make_run(tmp_path / "one")
     tracker.refused = {"one"}
