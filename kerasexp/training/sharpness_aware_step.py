@@ -22,7 +22,10 @@ def sharpness_aware_step(rho: float) -> Callable[[keras.Model, Any], dict[str, A
 
     def train_step(model: keras.Model, data: Any) -> dict[str, Any]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        weights, others = model.trainable_weights, model.non_trainable_variables
+        weights = model.trainable_weights
+        # A model that adds losses counts each of them in a metric of its own, in every pass.
+        counted = [variable for metric in model.metrics for variable in metric.variables]
+        others = [*model.non_trainable_variables, *counted]
         here, before = _values(weights), _values(others)
         y_pred, loss, gradients = _gradients(model, x, y, sample_weight)
         after = _values(others)

@@ -16,8 +16,10 @@ from kerasexp.errors import UserError
 from kerasexp.losses import build_loss
 from kerasexp.losses.triplet_loss import TripletLoss
 from kerasexp.models import build_classifier
+from kerasexp.training import hooks
 from kerasexp.training import training_devices as devices
 from kerasexp.training.added_losses import training_model
+from kerasexp.training.sharpness_aware_step import sharpness_aware_step
 from kerasexp.training.training_state import states
 
 BOTH = "training.loss={name: cross_entropy, triplet: {weight: 0.5}, center: {weight: 0.2}}"
@@ -57,6 +59,14 @@ def test_validation_uses_the_loss_of_the_logits_and_moves_no_center(learner):
     base = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
     assert found["loss"] == pytest.approx(float(base), rel=1e-5)
     assert not np.any(model.metric_losses["center"].centers.numpy())
+
+
+def test_the_parts_are_those_of_the_first_pass_of_a_sharpness_aware_step(learner):
+    model, images, labels = learner
+    hooks.replace_train_step(model, sharpness_aware_step(5.0))
+    found = {name: values[0] for name, values in model.fit(images, labels, batch_size=12, verbose=0).history.items()}
+    parts = found["cross_entropy"] + 0.5 * found["triplet"] + 0.2 * found["center"]
+    assert found["loss"] == pytest.approx(parts, rel=1e-5)
 
 
 def test_the_embedding_is_trained_and_centers_have_no_gradient(learner):
