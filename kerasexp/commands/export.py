@@ -68,16 +68,17 @@ def export(
     from kerasexp.backend import import_tensorflow
     from kerasexp.console import standard_console
     from kerasexp.export.export_plan import HUB_FOLDER, ExportRequest, plan_export
+    from kerasexp.saving.checkpoint import find_checkpoint
+    from kerasexp.saving.checkpoint_code import approve_checkpoint
 
     request = ExportRequest(checkpoint, format, output, images, input, quantize, tolerance, data, data_path)
     if format == HUB_FOLDER:
+        approve_checkpoint(find_checkpoint(checkpoint), trust_code)
         from kerasexp.export.hub_folder import export_hub_folder
 
         print(export_hub_folder(request, standard_console()))
         return
     plan = plan_export(request)
-    from kerasexp.saving.checkpoint_code import approve_checkpoint
-
     approve_checkpoint(plan.checkpoint, trust_code)
     import_tensorflow()
     from kerasexp.export.exporter import export as exported

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import zipfile
 from pathlib import Path
 
 from kerasexp.config.yaml_paths import is_there
@@ -12,12 +11,14 @@ from kerasexp.console import Console
 from kerasexp.errors import Problem, UserError
 from kerasexp.export.export_plan import HUB_FOLDER, RAW, ExportRequest, default_output
 from kerasexp.saving.checkpoint import MODEL, find_checkpoint, load_checkpoint
+from kerasexp.saving.model_archive import CONFIG, METADATA, WEIGHTS, open_members
+from kerasexp.saving.model_file_refusal import Refused
 from kerasexp.saving.saved_files import RAW_MODEL
 from kerasexp.storage import temporary_folder, write_errors, write_text
 
 CARD = "README.md"
 # What a `.keras` file holds, and what Keras reads from a folder.
-UNPACKED = ("config.json", "metadata.json", "model.weights.h5")
+UNPACKED = (CONFIG, METADATA, WEIGHTS)
 SHORT_CARD = """---
 library_name: keras
 pipeline_tag: image-classification
@@ -36,7 +37,8 @@ def export_hub_folder(request: ExportRequest, console: Console) -> Path:
     The unpacked model is `model_raw.keras` where there is one, so that it takes stored images; else `model.keras`.
 
     Raises:
-        UserError: there is no checkpoint, an option is for other formats, or the output exists or cannot be created.
+        UserError: there is no checkpoint, it has a link that leads elsewhere, an option is for other formats, or the output
+            exists or cannot be created.
         RunError: the disk is full.
     """
     folder = find_checkpoint(request.checkpoint)
@@ -46,21 +48,37 @@ def export_hub_folder(request: ExportRequest, console: Console) -> Path:
         raise UserError(Problem("exists already; choose another name, or remove it", str(output), "--output"))
     if not output.parent.is_dir():
         raise UserError(Problem("no such folder", str(output.parent), "--output"))
+    _refuse_links(folder)
     load_checkpoint(folder)  # which raises unless it is sound
     archive = folder / (RAW_MODEL if (folder / RAW_MODEL).is_file() else MODEL)
     with write_errors(output), temporary_folder(output.parent, output.name) as temporary:
         unfinished = temporary / output.name
-        shutil.copytree(folder, unfinished)
+        shutil.copytree(folder, unfinished, ignore=shutil.ignore_patterns(".*"))
         if not (unfinished / CARD).is_file():
             write_text(unfinished / CARD, SHORT_CARD.format(name=default_output(folder), model=archive.name))
-        with zipfile.ZipFile(archive) as members:
-            for name in UNPACKED:
-                members.extract(name, unfinished)
+        _unpack(archive, unfinished)
         os.rename(unfinished, output)
     console.line(f"{archive.name} is also there unpacked, as Keras reads it from the Hub")
     console.line(f"push it with `pip install huggingface_hub` and `hf upload USER/NAME {output}`")
     console.line("anyone then loads it by keras.saving.load_model('hf://USER/NAME')")
     return output
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise UserError if a checkpoint has a link to another place of this machine: what is there would be pushed too."""
+    root = os.path.realpath(folder)
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+            raise UserError(Problem("is a link that leads out of the checkpoint; put the file itself there", str(path)))
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    try:
+        with open_members(archive) as members:
+            for name in UNPACKED:
+                members.extract(name, folder)
+    except Refused as refused:
+        raise UserError(Problem(str(refused), str(archive))) from None
 
 
 def _refuse_options(request: ExportRequest) -> None:

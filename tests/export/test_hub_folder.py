@@ -1,11 +1,14 @@
 """`export --format hub_folder`: the folder that Keras loads by an address of the Hub, and the card in it."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.export.hub_folder import UNPACKED
 
 
@@ -39,6 +42,33 @@ def test_a_checkpoint_without_a_card_gets_one_to_fill_in(cli):
     assert answer.code == 0 and folder == Path("part2_pretrained_hub")
     assert all((folder / name).is_file() for name in (*UNPACKED, "classes.json", "model.keras"))
     assert (folder / "README.md").is_file()
+
+
+@pytest.fixture
+def own() -> Path:
+    """A checkpoint of the user."""
+    return Path(shutil.copytree(shipped_checkpoints()["part2_pretrained"], "own"))
+
+
+def test_hidden_files_are_not_pushed(cli, own):
+    (own / ".env").write_text("TOKEN=secret")
+    folder = Path(cli("export", own, "--format", "hub_folder").last_line)
+    assert (folder / "model.keras").is_file() and not (folder / ".env").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+def test_a_link_that_leads_out_of_the_checkpoint_is_refused(cli, own):
+    Path("secret").write_text("key")
+    (own / "notes.txt").symlink_to(Path("secret").resolve())
+    answer = cli("export", own, "--format", "hub_folder", "--output", "to_push")
+    assert answer.code == 2 and "leads out of the checkpoint" in answer.err and not Path("to_push").exists()
+
+
+def test_a_damaged_raw_model_is_refused(cli, own):
+    (own / "model_raw.keras").write_bytes(b"no archive")
+    answer = cli("export", own, "--format", "hub_folder", "--output", "to_push")
+    assert answer.code == 2 and "model_raw.keras" in answer.err and "not a zip archive" in answer.err
+    assert not Path("to_push").exists()
 
 
 @pytest.mark.parametrize(
