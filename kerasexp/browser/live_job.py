@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.browser.live_run import Column, read_columns, read_progress
-from kerasexp.browser.run_entries import read_summary
 from kerasexp.browser.run_folders import fingerprint
 from kerasexp.browser.run_index import status_now
-from kerasexp.saving.saved_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles, read_mapping
 
 # Runs whose files are kept in memory until they change.
 MOST_KEPT = 2000
@@ -70,7 +69,7 @@ def run_facts(place: Path) -> RunFacts:
 def _run_facts(place: Path, written: str) -> RunFacts:
     run = RunFiles(place)
     manifest = run.read_manifest()
-    metrics = read_summary(run.metrics)
+    metrics = read_mapping(run.metrics)
     of_splits = {split: _accuracy(metrics.get(split)) for split in ("val", "test")}
     kept = {**of_splits, "epochs": metrics.get("epochs"), "train_seconds": metrics.get("train_seconds")}
     cause = str(manifest.get("cause") or "")

@@ -13,7 +13,6 @@ from typing import Any
 
 from kerasexp.browser.live_job import LiveJob, digest, live_job
 from kerasexp.browser.live_study import LiveStudy, live_study
-from kerasexp.browser.run_entries import read_summary
 from kerasexp.browser.run_folders import SUMMARIES, fingerprint
 from kerasexp.browser.run_index import status_now
 from kerasexp.config import Search
@@ -23,6 +22,7 @@ from kerasexp.config.setting_text import short_names, value_text
 from kerasexp.config.space_section import SEARCH, Domain, read_space
 from kerasexp.config.yaml_text import read_yaml
 from kerasexp.errors import KerasexpError
+from kerasexp.saving.saved_files import read_mapping
 from kerasexp.search.budget import UNLIMITED, max_trials
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.search.domain_encoding import decoded
@@ -198,7 +198,7 @@ def _files(place: Path) -> tuple[Path, Path]:
 def _ended(place: Path, written: str) -> tuple[str, SearchResults] | None:
     """Return state and results of a search; `written` is the fingerprint of its files."""
     summary, resolved = _files(place)
-    content = read_summary(summary)
+    content = read_mapping(summary)
     try:
         keys = read_yaml(resolved)
         settings = validated_settings(keys.pop(SEARCH, None), {}, resolved)
@@ -215,7 +215,7 @@ def _open_trial(folder: Path, path: str, results: SearchResults, is_running: boo
     """Return a trial that has not ended; None if its file cannot be read, such as while it is written first."""
     domains = results.search.space.domains
     try:
-        given = read_summary(folder / "trial.json")["hyperparameters"]["values"]
+        given = read_mapping(folder / "trial.json")["hyperparameters"]["values"]
         values = {name: decoded(domains[name], value) for name, value in given.items() if name in domains}
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.browser.live_job import LiveJob, RunFacts, digest, live_job, run_facts
-from kerasexp.browser.run_entries import read_summary
 from kerasexp.browser.run_folders import SUMMARIES
 from kerasexp.browser.run_index import status_now
+from kerasexp.saving.saved_files import read_mapping
 
 # Lines of a plot that can still be told apart.
 MOST_LINES = 12
@@ -116,7 +116,7 @@ def live_study(place: Path, path: str) -> LiveStudy:
         place: the directory.
         path: the same, relative to the folder of all runs.
     """
-    study = read_summary(place / SUMMARIES["study"])
+    study = read_mapping(place / SUMMARIES["study"])
     status = status_now(place, str(study.get("status", "unfinished")))
     variants = [
         _variant(variant, place, path, status == "running")

@@ -15,7 +15,7 @@ from kerasexp.browser.filter_expression import Value
 from kerasexp.browser.run_folders import FoundFolder
 from kerasexp.browser.run_tags import read_tags
 from kerasexp.config.section_base import KIND_KEYS
-from kerasexp.saving.saved_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles, read_mapping
 
 # An experiment was validated when it was written, and thousands of them are read: by the C loader where there is one.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -52,7 +52,7 @@ def read_entry(root: Path, found: FoundFolder) -> Entry | None:
     """Read what a directory holds; None if its summary cannot be read, such as while it is deleted."""
     place = root / found.path
     readers = {"study": _study, "search": _search}
-    summary = read_summary(place / f"{found.kind}.json") if found.kind in readers else RunFiles(place).read_manifest()
+    summary = read_mapping(place / f"{found.kind}.json") if found.kind in readers else RunFiles(place).read_manifest()
     if not summary:
         return None
     own = {
@@ -72,15 +72,6 @@ def read_entry(root: Path, found: FoundFolder) -> Entry | None:
 
 def _present(values: Mapping[str, Value]) -> dict[str, Value]:
     return {key: value for key, value in values.items() if value is not None}
-
-
-def read_summary(path: Path) -> dict[str, Any]:
-    """Return the mapping of a JSON file; an empty one if it cannot be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _experiment(path: Path) -> dict[str, Any]:
@@ -135,7 +126,7 @@ def _seconds_between(start: Value, end: Value) -> float | None:
 
 def _metrics(run: RunFiles) -> dict[str, Value]:
     """Return the metrics of val and test, epochs and seconds; of an unfinished run, those of its last epoch on val."""
-    metrics = read_summary(run.metrics)
+    metrics = read_mapping(run.metrics)
     if not metrics:
         return _last_epoch(run.history)
     found: dict[str, Value] = {

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.browser.filter_expression import Value
-from kerasexp.browser.run_entries import SECTION, Entry, as_value, read_entry, read_summary
+from kerasexp.browser.run_entries import SECTION, Entry, as_value, read_entry
 from kerasexp.browser.run_folders import SUMMARIES, FoundFolder, find_folders
 from kerasexp.config.section_base import KIND_KEYS
 from kerasexp.config.setting_text import short_names, value_text
 from kerasexp.environment import cache_folder
 from kerasexp.errors import Problem, UserError
-from kerasexp.saving.saved_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles, read_mapping
 from kerasexp.storage import is_locked
 
 # Part of the name of the file: raise it whenever the tables or the entries change.
@@ -130,7 +130,7 @@ def status_now(place: Path, state: str) -> str:
 def status_of(place: Path) -> str:
     """Return the status of a run, a study or a search; `unknown` if its directory says none."""
     kind = next((kind for kind, file in SUMMARIES.items() if (place / file).is_file()), None)
-    summary = RunFiles(place).read_manifest() if kind is None else read_summary(place / SUMMARIES[kind])
+    summary = RunFiles(place).read_manifest() if kind is None else read_mapping(place / SUMMARIES[kind])
     return status_now(place, str(summary.get("status", "unknown" if kind is None else "unfinished")))
 
 

@@ -61,7 +61,13 @@ class RunFiles:
 
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest; an empty dict if there is none or it cannot be read."""
-        try:
-            return json.loads(self.manifest.read_text(encoding="utf-8", errors="surrogateescape"))
-        except (OSError, ValueError):
-            return {}
+        return read_mapping(self.manifest)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping in a JSON file of a run, a study or a search; an empty one if there is none or it cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

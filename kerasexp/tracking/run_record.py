@@ -18,7 +18,7 @@ from kerasexp.browser.run_index import status_now
 from kerasexp.browser.run_tags import read_tags
 from kerasexp.config.track_section import TRACK, Track, read_track
 from kerasexp.errors import without_credentials
-from kerasexp.saving.saved_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles, read_mapping
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.tracking.tracker import Point, RecordFile, RunRecord
 
@@ -54,7 +54,7 @@ def read_record(root: Path, found: FoundFolder, with_checkpoint: bool) -> RunRec
     run = RunFiles(root / found.path)
     manifest, parent = run.read_manifest(), None if found.parent is None else root / found.parent
     status = status_now(run.path, str(manifest.get("status", "unknown")))
-    times, metrics = manifest.get("times", {}), read_json(run.metrics)
+    times, metrics = manifest.get("times", {}), read_mapping(run.metrics)
     started = seconds_of(times.get("started")) or run.manifest.stat().st_mtime
     is_over = status != "running"
     is_checkpoint_sent = with_checkpoint and found.kind == "run" and status == "finished"
@@ -90,15 +90,6 @@ def read_experiment(place: Path, kind: str) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_bytes(), LOADER)  # noqa: S506 (a safe loader)
     except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file; an empty dict if it cannot be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 

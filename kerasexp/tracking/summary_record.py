@@ -11,7 +11,7 @@ from kerasexp.browser.run_folders import SUMMARIES, FoundFolder
 from kerasexp.browser.run_index import status_now
 from kerasexp.browser.run_tags import read_tags
 from kerasexp.config.search_section import OBJECTIVES
-from kerasexp.saving.saved_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles, read_mapping
 from kerasexp.search.directory import SearchDirectory
 from kerasexp.studies.directory import StudyDirectory
 from kerasexp.tracking.run_record import (
@@ -20,7 +20,6 @@ from kerasexp.tracking.run_record import (
     is_number,
     parameters_of,
     read_experiment,
-    read_json,
     run_name,
     seconds_of,
 )
@@ -30,7 +29,7 @@ from kerasexp.tracking.tracker import Point, RecordFile, RunRecord
 def read_summary(root: Path, found: FoundFolder, with_checkpoint: bool) -> RunRecord:
     """Return what there is to send of a study or a search; arguments as of `read_record`."""
     place, parent = root / found.path, None if found.parent is None else root / found.parent
-    summary = read_json(place / SUMMARIES[found.kind])
+    summary = read_mapping(place / SUMMARIES[found.kind])
     status, entry = status_now(place, str(summary.get("status", "unfinished"))), read_entry(root, found)
     values = {} if entry is None else entry.values
     changed = (place / SUMMARIES[found.kind]).stat().st_mtime

@@ -94,6 +94,9 @@ def test_a_cache_that_cannot_be_written_is_named(folder, monkeypatch):
 def test_damaged_files_do_not_hide_the_other_runs(folder):
     (folder / "name_0/1/manifest.json").write_text("{")
     (folder / "name_1/1/metrics.json").write_text("[1]")
+    for number, text in ((90, "[1]"), (91, "[" * 100_000)):
+        (folder / f"name_{number}/1").mkdir(parents=True)
+        (folder / f"name_{number}/1/manifest.json").write_text(text)
     (folder / "name_2/1/experiment.yaml").write_text("a: [")
     (folder / "name_3/1/tags.json").write_text("[]")
     (folder / "name_4/1/history.csv").write_bytes(b"\xff")
