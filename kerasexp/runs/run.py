@@ -6,6 +6,7 @@ from kerasexp.config import Experiment
 from kerasexp.config.track_section import Track
 from kerasexp.console import Console
 from kerasexp.custom.code_import import import_all
+from kerasexp.data.images_in_files import reading_errors
 from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.runs.directory import RunDirectory
@@ -80,7 +81,11 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     run = found or RunDirectory.create(experiment.name, request.run_dir)
     manifest = describe(experiment, identity, data, upstream, model)
     track = Track() if request.is_part else experiment.track
-    with followed(run.path, track, console), recorded(run, manifest, experiment, console, found is not None):
+    with (
+        followed(run.path, track, console),
+        recorded(run, manifest, experiment, console, found is not None),
+        reading_errors(*(split.images for split in data.splits.values())),
+    ):
         data = relabelled(experiment, data, checkpoint)
 
         # 5. Training.

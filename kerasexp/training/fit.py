@@ -12,7 +12,6 @@ from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.training_section import Training, labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.images_in_files import reading_errors
 from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches, training_batches
 from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.errors import NonFiniteLoss, listing
@@ -119,18 +118,17 @@ def fit_by_gradients(
 
         # 4. The training itself.
         if not state.is_over:
-            with reading_errors(train.images, val.images):
-                model.fit(
-                    batches,
-                    epochs=training.epochs,
-                    initial_epoch=state.begin[0],
-                    steps_per_epoch=steps,
-                    validation_data=_validation(val),
-                    callbacks=[*callbacks.in_order, progress, live, state],
-                    class_weight=weights,
-                    shuffle=False,  # the batches are shuffled already
-                    verbose=0,
-                )
+            model.fit(
+                batches,
+                epochs=training.epochs,
+                initial_epoch=state.begin[0],
+                steps_per_epoch=steps,
+                validation_data=_validation(val),
+                callbacks=[*callbacks.in_order, progress, live, state],
+                class_weight=weights,
+                shuffle=False,  # the batches are shuffled already
+                verbose=0,
+            )
         seconds = clock.seconds()
 
         # 5. The end. A loss that is not finite leaves useless weights.

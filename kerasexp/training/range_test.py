@@ -13,6 +13,7 @@ from kerasexp.config.schedule_section import Constant
 from kerasexp.config.training_section import FineTune, Training
 from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
+from kerasexp.data.images_in_files import reading_errors
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.training.fit import compiled_model, shown_class_weights
@@ -90,10 +91,13 @@ def range_test(
         limits: the lowest and the highest rate.
         steps: the number of batches.
         console: shows the progress.
+
+    Raises:
+        RunError: with `data.cache: none`, an image could not be read.
     """
     training = _without_course(experiment.training)
     experiment = experiment.model_copy(update={"training": training})
-    with model.strategy.scope():
+    with model.strategy.scope(), reading_errors(*(split.images for split in data.training_splits.values())):
         part, splits = head_on_features(model.classifier, data.training_splits, experiment, console)
         sampling = Sampling.of(experiment)
         per_epoch = sampling.size(data.training_counts, len(splits["train"])).steps

@@ -20,6 +20,7 @@ from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError, UserError
 from kerasexp.runs.identity import identify
 from kerasexp.training.callbacks import History
+from kerasexp.training.training_state import TrainingState
 
 CACHES = ("packed", "memory", "none")
 SMALL = Preprocessing(size=[12, 16], channels=3, framing="fit")
@@ -241,15 +242,18 @@ def test_evaluation_batches_of_files_equal_those_of_memory(images):
         assert all(map(np.array_equal, one, other)) and len(one) == len(other)
 
 
-def test_a_file_that_vanishes_during_a_training_ends_it_with_its_name(cli, tiny_yaml, monkeypatch):
-    original = History.on_epoch_end
+@pytest.mark.parametrize(("owner", "method"), [(History, "on_epoch_end"), (TrainingState, "finish")])
+def test_a_file_that_vanishes_during_or_after_a_training_ends_the_run_with_its_name(
+    cli, tiny_yaml, monkeypatch, owner, method
+):
+    original = getattr(owner, method)
 
-    def vanish(self, epoch, logs=None):
+    def vanish(*arguments):
         for file in Path("images").rglob("*.png"):
             file.unlink(missing_ok=True)
-        original(self, epoch, logs)
+        original(*arguments)
 
-    monkeypatch.setattr(History, "on_epoch_end", vanish)
+    monkeypatch.setattr(owner, method, vanish)
     answer = cli("run", tiny_yaml, "--set", "data.cache=none", "--run-dir", "here")
     assert answer.code == 1 and ".png: the file was changed or removed" in answer.err
     assert "Traceback" not in answer.err and answer.err.startswith("error: ")
