@@ -76,13 +76,23 @@ class JobWorker:
         self._wake.clear()
 
     def step(self) -> None:
-        """Note which jobs have ended, and start as many as may run."""
+        """Note which jobs have ended, and start as many as may run.
+
+        Raises:
+            RunError: the queue cannot be written, as on a full disk. A job that has just begun is ended, and none begins
+                before the user says so: it would be started again and again.
+        """
         with self._stepping:
             content = self._queue.read()
             if any(self._has_ended(job) for job in content.with_status(RUNNING)):
                 content = self._queue.change(self._without_ended)
             while not self.is_paused and content.with_status(WAITING) and self._has_room(content):
-                content = self._queue.change(self._with_next)
+                try:
+                    content = self._queue.change(self._with_next)
+                except KerasexpError:
+                    self.is_paused = True
+                    self._end_unnoted()
+                    raise
 
     def stop(self, number: int) -> None:
         """Interrupt a running job, as Ctrl-C would: a training saves its state.
@@ -118,6 +128,11 @@ class JobWorker:
             write_text(self._queue.log(job), f"error: {error}\n")
             started = replace(job, status="failed", ended=now())
         return content.changed(started)
+
+    def _end_unnoted(self) -> None:
+        noted = {job.id for job in self._queue.read().with_status(RUNNING)}
+        for number in self._processes.keys() - noted:
+            self._processes.pop(number).terminate()
 
     def _started(self, job: Job) -> Job:
         root = self._queue.root.resolve()

@@ -15,7 +15,7 @@ from kerasexp.browser import job_worker
 from kerasexp.browser.job_queue import JobQueue
 from kerasexp.browser.job_worker import JobWorker
 from kerasexp.browser.run_index import RunIndex
-from kerasexp.errors import UserError
+from kerasexp.errors import RunError, UserError
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.storage import is_locked
 
@@ -139,6 +139,19 @@ def test_a_job_that_cannot_start_has_failed(queue, monkeypatch):
     worker.step()
     (job,) = queue.read().jobs
     assert job.status == "failed" and "no such program" in queue.error_of(job)
+
+
+def test_on_a_full_disk_a_job_is_not_started_again_and_again(queue, programs, monkeypatch):
+    def fail(path: Path, content: object) -> None:
+        raise RunError("the disk is full")
+
+    add(queue, "import time; time.sleep(60)")
+    worker = JobWorker(queue)
+    worker.is_paused = False
+    monkeypatch.setattr("kerasexp.browser.job_queue.write_json", fail)
+    with pytest.raises(RunError):
+        worker.step()
+    assert worker.is_paused and not worker._processes and statuses(queue) == ["waiting"]
 
 
 def test_after_a_restart_nothing_begins_before_the_user_says_so(queue, programs):
