@@ -41,7 +41,7 @@ def test_a_script_prints_its_row(name, small, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [name, *small])
     importlib.import_module(name).main()
     row = capsys.readouterr().out.splitlines()[-1]
-    assert row.startswith("| ") and f"`python benchmarks/{name}.py`" in row
+    assert row.startswith("| ") and f"`python benchmarks/{name}.py" in row
 
 
 def test_a_step_of_run_is_timed(monkeypatch):

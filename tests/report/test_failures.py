@@ -41,7 +41,7 @@ def test_a_failure_is_one_line_and_errors_of_the_disk_pass():
 @pytest.mark.plots
 def test_a_plot_that_fails_costs_itself_alone_and_report_draws_it_again(cli, tiny_yaml, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("kerasexp.runs.page_plots.plot_reliability", broken)
+        patch.setattr("kerasexp.runs.probability_plots.plot_reliability", broken)
         answer = cli("run", tiny_yaml)
     assert answer.code == 0 and "not drawn: reliability: ValueError: no such colour" in answer.out
     run = Path(answer.last_line)

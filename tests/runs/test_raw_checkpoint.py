@@ -109,6 +109,7 @@ def test_without_its_images_a_run_has_no_raw_model(cli, tiny_yaml, monkeypatch):
 def test_the_shipped_checkpoint_names_40_raw_scans_with_keras_alone(tmp_path):
     import zipfile
 
+    from kerasexp.saving.calibrated_model import calibrated_model
     from kerasexp.saving.raw_model import raw_model
 
     part1 = Path(__file__).resolve().parents[2] / "checkpoints" / "part1_scans"
@@ -116,7 +117,8 @@ def test_the_shipped_checkpoint_names_40_raw_scans_with_keras_alone(tmp_path):
         names = sorted(name for name in archive.namelist() if name.endswith("-040.png"))[:40]
         archive.extractall(tmp_path, names)
     checkpoint = load_checkpoint(part1)
-    model = raw_model(checkpoint.model, checkpoint.preprocessing, None, checkpoint.stored_size, stock=True)
+    classifier = calibrated_model(checkpoint.model, checkpoint.temperature)
+    model = raw_model(classifier, checkpoint.preprocessing, None, checkpoint.stored_size, stock=True)
     model.save(tmp_path / "model_raw.keras")
     files = [str(tmp_path / name) for name in names]
     got, wanted = predict_alone(tmp_path / "model_raw.keras", files), expected(part1, files)
