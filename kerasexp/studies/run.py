@@ -86,8 +86,7 @@ def run_study(
         directory.write_experiment(resolved_yaml(study))
         if jobs > 1 or study.execution.executor == "ray":
             _run_upstreams(study.name, [task.experiment for task in progress.wanted], console)
-        # What the study consists of, for whoever looks at it while it runs.
-        progress.save()
+        progress.save()  # what it consists of, for whoever looks at it while it runs
         try:
             with prepared_executor as executor:
                 progress.run(executor, console)

@@ -145,7 +145,7 @@ def test_the_death_of_the_server_stops_nothing_and_sync_delivers_the_rest(server
     errors.start()
     for line in process.stdout:
         lines.append(line)
-        if " 2/6 " in line:
+        if line.startswith("2/6 "):
             server.kill()
     errors.join()
     assert process.wait() == 0
