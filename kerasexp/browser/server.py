@@ -17,7 +17,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from kerasexp import __version__
 from kerasexp.browser.comparison_page import comparison_page
-from kerasexp.browser.form_body import Fields, Form
+from kerasexp.browser.form_body import Fields, Form, first
 from kerasexp.browser.job_queue import JobQueue
 from kerasexp.browser.job_worker import JobWorker
 from kerasexp.browser.launch_pages import LaunchPages
@@ -130,18 +130,18 @@ class BrowserServer:
     def change_tags(self, fields: Form) -> Response:
         """Write tags and note of a run."""
         (place,) = self._places(fields.get("run", [])[:1])
-        tags = [tag.strip() for tag in fields.get("tags", [""])[0].split(",") if tag.strip()]
-        note = fields.get("note", [""])[0].replace("\r\n", "\n").strip()
+        tags = [tag.strip() for tag in first(fields, "tags").split(",") if tag.strip()]
+        note = first(fields, "note").replace("\r\n", "\n").strip()
         write_tags(place, RunTags(tuple(tags), note, read_tags(place).archived))
         return self._back(f"/run/{quote(fields['run'][0])}")
 
     def tag_runs(self, fields: Form) -> Response:
         """Add a tag to the runs that were ticked."""
-        tag = fields.get("tag", [""])[0].strip()
+        tag = first(fields, "tag").strip()
         for place in self._places(fields.get("run", [])):
             old = read_tags(place)
             write_tags(place, RunTags((*old.tags, tag), old.note, old.archived))
-        return self._back(fields.get("back", ["/"])[0])
+        return self._back(first(fields, "back", "/"))
 
     def archive(self, fields: Form) -> Response:
         """Archive the runs that were ticked; their files stay."""
@@ -169,7 +169,7 @@ class BrowserServer:
         for place in self._places(fields.get("run", [])):
             old = read_tags(place)
             write_tags(place, RunTags(old.tags, old.note, archived))
-        return self._back(fields.get("back", ["/"])[0])
+        return self._back(first(fields, "back", "/"))
 
     def _places(self, paths: Sequence[str]) -> list[Path]:
         """Return the directories of runs, studies and searches; raise UserError if one is not in the index."""
