@@ -5,13 +5,13 @@ import base64
 import json
 import re
 import shutil
-from functools import cache
 from pathlib import Path
 
 import keras
 import pytest
 from hostile_bodies import REFUSED, as_json, form, hostile_bodies, image_file, png_bomb
 from keras import layers
+from prediction_client import NAME, open_client, send
 
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.shipped_files import shipped_checkpoints
@@ -22,42 +22,6 @@ from kerasexp.saving.fitted_values import write_calibration
 pytestmark = pytest.mark.skipif(
     bool(missing_of("serve")), reason="the extra is not installed: pip install 'kerasexp[serve]'"
 )
-NAME = "part2_pretrained"
-
-
-@cache
-def loaded(path: Path):
-    """Return a checkpoint as an ensemble of one, once for all tests; own folders have paths of their own."""
-    from kerasexp.evaluation.ensemble import load_ensemble
-
-    return load_ensemble([path])
-
-
-def open_client(checkpoints: dict[str, Path], host: str = "127.0.0.1", threshold=None, **limits):
-    """Return a client of a server of checkpoints by name, and its token."""
-    from fastapi.testclient import TestClient
-
-    from kerasexp.serving.named_checkpoints import NamedCheckpoint
-    from kerasexp.serving.prediction_server import PredictionServer
-    from kerasexp.serving.request_limits import RequestLimits
-    from kerasexp.serving.served_model import ServedModel
-    from kerasexp.serving.server_metrics import ServerMetrics
-    from kerasexp.web.access import Access
-
-    access, limits, metrics = Access.of(host), RequestLimits(**limits), ServerMetrics()
-    named = [NamedCheckpoint(name, path) for name, path in checkpoints.items()]
-    models = [ServedModel(one.name, loaded(one.path), threshold, limits, metrics) for one in named]
-    app = PredictionServer(models, access, limits, metrics).app
-    return TestClient(app, base_url=f"http://{host}:8000", follow_redirects=False), access.token
-
-
-def send(client, body: bytes, kind: str, address: str = "/predict"):
-    return client.post(address, content=body, headers={"content-type": kind.encode("latin-1")})
-
-
-@pytest.fixture(scope="module")
-def client():
-    return open_client({NAME: Path(NAME)})[0]
 
 
 @pytest.fixture(scope="module")
@@ -301,75 +265,6 @@ def test_the_schema_is_whole(client):
         "application/json",
         "image/*",
     }
-
-
-def test_other_sites_and_other_names_are_refused(client):
-    body = image_file()
-    elsewhere = {"origin": "http://example.org", "content-type": "image/png"}
-    refused = client.post("/predict", content=body, headers=elsewhere)
-    assert refused.status_code == 403 and "of a page of another site" in refused.json()["detail"]
-    own = elsewhere | {"origin": "http://127.0.0.1:8000"}
-    assert client.post("/predict", content=body, headers=own).status_code == 200
-    assert client.get("/", headers={"host": "example.org"}).status_code == 403
-    assert client.get("/health", headers={"host": "example.org"}).status_code == 200
-
-
-def test_an_address_for_others_needs_the_token(monkeypatch):
-    monkeypatch.setenv("KERASEXP_TOKEN", "a-token-of-my-own")
-    client, token = open_client({NAME: Path(NAME)}, "0.0.0.0")
-    assert token == "a-token-of-my-own" and client.get("/health").status_code == 200
-    for address in ("/", "/docs", "/metrics", "/models", "/static/page.css"):
-        assert client.get(address).status_code == 401
-    body, kind = image_file(), {"content-type": "image/png"}
-    for wrong in ({}, {"authorization": "Bearer wrong"}, {"authorization": token}):
-        refused = client.post("/predict", content=body, headers=kind | wrong)
-        assert refused.status_code == 401 and "token" in refused.json()["detail"]
-    right = {"authorization": f"Bearer {token}"}
-    assert client.post("/predict", content=body, headers=kind | right).status_code == 200
-    assert client.get("/metrics", headers=right).status_code == 200
-    assert client.get("/", params={"token": token}).status_code == 303 and client.get("/").status_code == 200
-
-
-@pytest.mark.parametrize("token", ["short", "with spaces in the token", "ümläute-in-the-token"])
-def test_a_token_that_will_not_do(cli, monkeypatch, token):
-    monkeypatch.setenv("KERASEXP_TOKEN", token)
-    answer = cli("serve", NAME)
-    assert answer.code == 2 and f"KERASEXP_TOKEN: has a token of {len(token)} characters" in answer.err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nowhere"], "nowhere: no such file or folder"),
-        ([NAME, NAME], "two checkpoints are called 'part2_pretrained'"),
-        (["a b=" + NAME], "'a b' is no name"),
-        ([NAME, "--threshold", 2], "--threshold"),
-        ([NAME, "--port", 0], "--port"),
-    ],
-)
-def test_mistakes_on_the_command_line(cli, arguments, words):
-    answer = cli("serve", *arguments)
-    assert answer.code == 2 and words in answer.err
-
-
-def test_names_of_checkpoints():
-    from kerasexp.serving.named_checkpoints import named_checkpoints
-
-    given = [
-        "part1_scans",
-        "runs/digits/2",
-        "b=runs/digits/2/checkpoint",
-        "a/my_net/checkpoint/model.keras",
-        "runs/x=1/net",
-    ]
-    assert [one.name for one in named_checkpoints(given)] == ["part1_scans", "digits-2", "b", "my_net", "net"]
-    assert named_checkpoints(["b=x/y"])[0].path == Path("x/y")
-
-
-def test_without_the_extra_the_command_says_how_to_get_it(cli, monkeypatch):
-    monkeypatch.setattr("kerasexp.environment.missing_of", lambda extra: ["fastapi"])
-    answer = cli("serve", NAME)
-    assert answer.code == 2 and "`serve` needs fastapi: pip install 'kerasexp[serve]'" in answer.err
 
 
 def test_a_form_may_have_as_many_images_as_the_limits_allow():
