@@ -59,7 +59,8 @@ function replace(part, now) {
   if (same) part.querySelector(same)?.focus();
 }
 function later(least) {
-  const wait = Math.max(document.querySelector("main .status.running") ? 2000 : 10000, least);
+  // A job that waits may begin at any moment.
+  const wait = Math.max(document.querySelector("main .status:is(.running, .waiting)") ? 2000 : 10000, least);
   setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", follow, { once: true }) : follow()), wait);
 }
 if (parts().length) later(0);
