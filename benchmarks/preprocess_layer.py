@@ -1,17 +1,22 @@
 """How far the layer `Preprocess` is from the preprocessing of NumPy and OpenCV, on real images and in every framing.
 
     python benchmarks/preprocess_layer.py [--sets scans dogs_vs_cats digits mnist]
+    python benchmarks/preprocess_layer.py --training
 
 For each set and framing: the share of differing pixels, the largest difference in steps of 1/255, the images with a
 difference above one step, and the time for one image, without decoding it. Scans and digits go through a graph of their size,
-dogs and cats through one of any size.
+dogs and cats through one of any size. `--training` trains `part1_scans` with seeds 0, 1 and 2 on the images of each of the two.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -39,10 +44,15 @@ SETS = {
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="which images")
+    arguments.add_argument("--training", action="store_true", help="train on the images of either")
+    given = arguments.parse_args()
     import_tensorflow()
+    if given.training:
+        train_on_either()
+        return
     print("| images | framing | pixels that differ | largest difference | images above 1/255 | NumPy, ms | layer, ms |")
     print("|---|---|---|---|---|---|---|")
-    for name in arguments.parse_args().sets:
+    for name in given.sets:
         for row in measure(name):
             print(row, flush=True)
 
@@ -60,6 +70,30 @@ def measure(name: str, most: int | None = None) -> Iterator[str]:
             differences.add(image)
     for framing, differences in counts.items():
         yield f"| {name}: {differences.images:,} | {framing} | {differences.text()} |"
+
+
+def train_on_either() -> None:
+    """Train `part1_scans` on the scans as NumPy and as the layer preprocess them; print the table of each study."""
+    from kerasexp.data.sources import load_source
+
+    where, keys, limit = SETS["scans"]
+    source, _ = load_source(where)
+    (images,) = source.splits.values()
+    sides = Differences(Preprocessing(**keys))
+    both = [sides.both(image) for image in spread([images], limit)]
+    labels = np.array(source.class_names)[images.labels]
+    with tempfile.TemporaryDirectory() as folder:
+        for side, name in enumerate(("numpy", "layer")):
+            file = Path(folder) / f"{name}.npz"
+            np.savez(file, x=np.stack([pair[side] for pair in both]), y=labels)
+            changes = ["data.source=npz", f"data.path={file}", "data.offline=null", "data.class_names=null"]
+            changes += ["data.preprocessing={size: [28, 28]}", "seeds=[0, 1, 2]", "report.plots=false"]
+            sets = [part for change in changes for part in ("--set", change)]
+            place = ["--run-dir", str(Path(folder) / name)]
+            print(f"preprocessed by {name}:", flush=True)
+            subprocess.run(
+                [sys.executable, "-m", "kerasexp", "run", "experiments/part1_scans.yaml", *sets, *place], check=True
+            )
 
 
 def spread(splits: list[Images], most: int) -> Iterator[np.ndarray]:
@@ -83,18 +117,23 @@ class Differences:
 
     def add(self, image: np.ndarray) -> None:
         """Compare one image, uint8 [height, width, 1 or 3]."""
-        graph = self._graph(image.shape)
-        start = time.perf_counter()
-        expected = preprocess(image, self.config)
-        middle = time.perf_counter()
-        got = graph(image).numpy()
-        self._seconds = [self._seconds[0] + middle - start, self._seconds[1] + time.perf_counter() - middle]
+        expected, got = self.both(image)
         difference = np.abs(got.astype(int) - expected)
         self.images += 1
         self._pixels += difference.size
         self._differing += int((difference > 0).sum())
         self._above += bool(difference.max() > 1)
         self._largest = max(self._largest, int(difference.max()))
+
+    def both(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return an image as NumPy and as the layer preprocess it."""
+        graph = self._graph(image.shape)
+        start = time.perf_counter()
+        expected = preprocess(image, self.config)
+        middle = time.perf_counter()
+        got = graph(image).numpy()
+        self._seconds = [self._seconds[0] + middle - start, self._seconds[1] + time.perf_counter() - middle]
+        return expected, got
 
     def text(self) -> str:
         """Return the cells of the table."""
