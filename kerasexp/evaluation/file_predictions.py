@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,10 +37,11 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One file to classify, and the function that reads its bytes."""
+    """One file to classify, the function that reads its bytes, and the one that reads the first of them."""
 
     name: str
     read: Callable[[], bytes]
+    head: Callable[[], bytes]
 
     def pixels(self, min_side: int | None, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Return the image as uint8 [height, width, 1 or 3]; raise BrokenImage or OSError if it cannot be read."""
@@ -71,18 +73,25 @@ def image_files(paths: Sequence[Path]) -> list[ImageFile]:
             opened = open_files(path)
             found = find_images(opened)
             names = sorted(found.paths, key=natural_key)
-            files += [ImageFile(f"{path}/{name}", lambda name=name, opened=opened: opened.read(name)) for name in names]
+            files += [
+                ImageFile(f"{path}/{name}", partial(opened.read, name), partial(opened.head, name)) for name in names
+            ]
             if found.others:
                 print(f"not used: {path}: {found.types_text}", file=sys.stderr)
             if not names:
                 problems.append(Problem(f"holds no image ({', '.join(EXTENSIONS)})", str(path)))
         elif path.is_file():
-            files.append(ImageFile(str(path), path.read_bytes))
+            files.append(ImageFile(str(path), path.read_bytes, partial(_head, path)))
         else:
             problems.append(Problem("is a device, a pipe or a socket, and images are files", str(path)))
     if problems:
         raise UserError(*problems)
     return files
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return file.read(START_BYTES)
 
 
 def predict_files(
@@ -107,8 +116,8 @@ def predict_files(
         RunError: none of the files can be read.
     """
     predictions, threshold = [], reject_threshold(ensemble, threshold)
-    by_name = {file.name: file.read for file in files}
-    if note := several_images(list(by_name), lambda name: by_name[name]()[:START_BYTES], lambda name: by_name[name]()):
+    by_name = {file.name: file for file in files}
+    if note := several_images(list(by_name), lambda name: by_name[name].head(), lambda name: by_name[name].read()):
         print(note, file=sys.stderr)
     for readable, scores in image_scores(ensemble, [files] * len(ensemble.members)):
         predictions += listed_predictions(ensemble, readable, scores, top, threshold)

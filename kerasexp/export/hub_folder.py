@@ -8,17 +8,17 @@ from pathlib import Path
 
 from kerasexp.config.yaml_paths import is_there
 from kerasexp.console import Console
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import Problem, UserError, listing
 from kerasexp.export.export_plan import HUB_FOLDER, RAW, ExportRequest, default_output
-from kerasexp.saving.checkpoint import MODEL, find_checkpoint, load_checkpoint
+from kerasexp.saving.checkpoint import CONTENTS, MODEL, find_checkpoint, load_checkpoint
 from kerasexp.saving.model_archive import CONFIG, METADATA, WEIGHTS, open_members
 from kerasexp.saving.model_file_refusal import Refused
-from kerasexp.saving.saved_files import RAW_MODEL
+from kerasexp.saving.saved_files import CARD, RAW_MODEL
 from kerasexp.storage import temporary_folder, write_errors, write_text
 
-CARD = "README.md"
 # What a `.keras` file holds, and what Keras reads from a folder.
 UNPACKED = (CONFIG, METADATA, WEIGHTS)
+LICENCES = ("LICENSE", "LICENCE", "COPYING", "NOTICE")
 SHORT_CARD = """---
 library_name: keras
 pipeline_tag: image-classification
@@ -53,15 +53,31 @@ def export_hub_folder(request: ExportRequest, console: Console) -> Path:
     archive = folder / (RAW_MODEL if (folder / RAW_MODEL).is_file() else MODEL)
     with write_errors(output), temporary_folder(output.parent, output.name) as temporary:
         unfinished = temporary / output.name
-        shutil.copytree(folder, unfinished, ignore=shutil.ignore_patterns(".*"))
+        left_out = _copy(folder, unfinished)
         if not (unfinished / CARD).is_file():
             write_text(unfinished / CARD, SHORT_CARD.format(name=default_output(folder), model=archive.name))
         _unpack(archive, unfinished)
         os.rename(unfinished, output)
+    if left_out:
+        console.line(f"left out, as they are no files of a checkpoint: {listing(left_out)}")
     console.line(f"{archive.name} is also there unpacked, as Keras reads it from the Hub")
     console.line(f"push it with `pip install huggingface_hub` and `hf upload USER/NAME {output}`")
     console.line("anyone then loads it by keras.saving.load_model('hf://USER/NAME')")
     return output
+
+
+def _copy(folder: Path, target: Path) -> list[str]:
+    """Copy the files of a checkpoint and its licence; return the names of what else is there and not hidden."""
+    target.mkdir()
+    left_out = []
+    for path in sorted(folder.iterdir()):
+        if path.name not in CONTENTS and path.stem.upper() not in LICENCES:
+            left_out += [path.name] if not path.name.startswith(".") else []
+        elif path.is_dir():
+            shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        else:
+            shutil.copyfile(path, target / path.name)
+    return left_out
 
 
 def _refuse_links(folder: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from kerasexp.config import Experiment
+from kerasexp.config.track_section import TRACK
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.reject_results import reject_sentence
@@ -164,7 +167,23 @@ def _training(experiment: Experiment, metrics: dict[str, Any], manifest: dict[st
         f"{', '.join(hardware['gpus']) or hardware['processor']}; kerasexp {versions['kerasexp']}, Keras {versions['keras']}. "
         "`python -m kerasexp run experiment.yaml` with this file trains it again:"
     )
-    yield f"```yaml\n{dump_yaml(experiment.changed()).strip()}\n```"
+    yield f"```yaml\n{dump_yaml(shared_keys(experiment)).strip()}\n```"
+
+
+def shared_keys(experiment: Experiment) -> dict[str, Any]:
+    """Return the keys that are not the default, without trackers and without the folders of this machine."""
+    return _without_folders({key: value for key, value in experiment.changed().items() if key != TRACK})
+
+
+def _without_folders(value: Any) -> Any:
+    """Return keys with the name of each absolute path alone: the folders of this machine are no one else's."""
+    if isinstance(value, dict):
+        # The name of a class may look like a path.
+        return {key: inner if key == "class_names" else _without_folders(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(inner) for inner in value]
+    is_path = isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute())
+    return re.split(r"[/\\]", value.rstrip("/\\"))[-1] or value if is_path else value
 
 
 def _licence(experiment: Experiment) -> str:

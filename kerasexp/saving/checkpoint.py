@@ -16,11 +16,13 @@ from pydantic import Field, ValidationError
 from kerasexp.config.augmentation_section import Flip
 from kerasexp.config.data_section import Preprocessing, ValuePair
 from kerasexp.config.shipped_files import shipped_checkpoints
+from kerasexp.custom.code_copies import FOLDER as CODE_FOLDER
 from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest
-from kerasexp.saving.checkpoint_code import build_by_code, needs_code
-from kerasexp.saving.fitted_values import read_calibration, read_thresholds
+from kerasexp.saving.checkpoint_code import CODE, build_by_code, needs_code
+from kerasexp.saving.fitted_values import CALIBRATION, THRESHOLDS, read_calibration, read_thresholds
 from kerasexp.saving.model_file import load_classifier
+from kerasexp.saving.saved_files import CARD, RAW_MODEL
 from kerasexp.saving.sidecar_json import read_sidecar
 from kerasexp.storage import write_json
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     import keras
 
 MODEL, CLASSES, PREPROCESSING, AUGMENTATION = "model.keras", "classes.json", "preprocessing.json", "augmentation.json"
+# All that a checkpoint folder may hold; what else lies in it is the user's own.
+CONTENTS = (MODEL, RAW_MODEL, CLASSES, PREPROCESSING, AUGMENTATION, CALIBRATION, THRESHOLDS, CODE, CODE_FOLDER, CARD)
 # Terminals interpret control characters: the name of a class could rewrite the screen.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 # Other formats of models. Most of them can contain code that runs when they are opened.

@@ -8,7 +8,7 @@ from typing import Any
 
 from kerasexp.storage import GrowingTable, write_rows
 
-RAW_MODEL = "model_raw.keras"
+RAW_MODEL, CARD = "model_raw.keras", "README.md"
 
 
 class RunFiles:
@@ -42,7 +42,7 @@ class RunFiles:
     checkpoint = property(lambda self: self.path / "checkpoint")
     model = property(lambda self: self.checkpoint / "model.keras")
     raw_model = property(lambda self: self.checkpoint / RAW_MODEL)
-    card = property(lambda self: self.checkpoint / "README.md")
+    card = property(lambda self: self.checkpoint / CARD)
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Write `history.csv`: one line per epoch."""

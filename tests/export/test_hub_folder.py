@@ -50,10 +50,15 @@ def own() -> Path:
     return Path(shutil.copytree(shipped_checkpoints()["part2_pretrained"], "own"))
 
 
-def test_hidden_files_are_not_pushed(cli, own):
+def test_only_files_of_a_checkpoint_and_its_licence_are_pushed(cli, own):
     (own / ".env").write_text("TOKEN=secret")
-    folder = Path(cli("export", own, "--format", "hub_folder").last_line)
-    assert (folder / "model.keras").is_file() and not (folder / ".env").exists()
+    (own / "patients.csv").write_text("name")
+    (own / "LICENSE.txt").write_text("MIT")
+    answer = cli("export", own, "--format", "hub_folder")
+    folder = Path(answer.last_line)
+    assert (folder / "model.keras").is_file() and (folder / "LICENSE.txt").is_file()
+    assert not (folder / ".env").exists() and not (folder / "patients.csv").exists()
+    assert "left out, as they are no files of a checkpoint: patients.csv" in answer.out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -74,5 +75,5 @@ class FakeTrials:
 def fake_trials(monkeypatch) -> FakeTrials:
     trials = FakeTrials()
     monkeypatch.setattr("kerasexp.executors.tasks.run_task", trials.run_task)
-    monkeypatch.setattr("kerasexp.search.check.MAX_MODELS", 1)
+    monkeypatch.setattr(import_module("kerasexp.search.check"), "MAX_MODELS", 1)
     return trials
