@@ -26,6 +26,7 @@ import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -137,12 +138,15 @@ def measure_loaders(images: ImageSet, folder: Path, command: str, given) -> None
         os.environ["KERASEXP_CACHE"] = str(folder / f"{images.name}{next(caches)}")
         return with_us(images)
 
-    for side, name in NAMES.items():
+    others = dict(NAMES)
+    if find_spec("torch") is None:
+        print(f"no rows of {others.pop('torch')}: PyTorch is not installed")
+    for side, name in others.items():
         ratio = take_turns(cold, lambda side=side: SIDES[side](images), given.pairs, name=name)
         report(f"{images.name}, cold, to {images.size}x{images.size} / {name}", ratio, images.aim, command, given)
     ratio = take_turns(lambda: with_us(images), lambda: with_keras(images), given.pairs, name="Keras")
     report(f"{images.name}, second start / image_dataset_from_directory", ratio, 0.02, command, given)
-    for side in ("keras", "torch"):
+    for side, name in others.items():
         ratio = take_turns(
             lambda: peak("ours", images.key, folder),
             lambda side=side: peak(side, images.key, folder),
@@ -150,7 +154,7 @@ def measure_loaders(images: ImageSet, folder: Path, command: str, given) -> None
             unit="MiB",
             name=side,
         )
-        report(f"{images.name}, cold: peak memory / {NAMES[side]}", ratio, 1.0, command, given, "MiB")
+        report(f"{images.name}, cold: peak memory / {name}", ratio, 1.0, command, given, "MiB")
 
 
 def report(what: str, ratio: Ratio, aim: float, command: str, given, unit: str = "s") -> None:

@@ -11,8 +11,6 @@ dogs and cats through one of any size. `--training` trains `part1_scans` with se
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+import kerasexp
 from kerasexp.backend import import_tensorflow
 from kerasexp.config.data_section import DataSource, Preprocessing
 from kerasexp.data.preprocessing import preprocess
@@ -76,24 +75,22 @@ def train_on_either() -> None:
     """Train `part1_scans` on the scans as NumPy and as the layer preprocess them; print the table of each study."""
     from kerasexp.data.sources import load_source
 
-    where, keys, limit = SETS["scans"]
+    where, keys, _ = SETS["scans"]
     source, _ = load_source(where)
     (images,) = source.splits.values()
     sides = Differences(Preprocessing(**keys))
-    both = [sides.both(image) for image in spread([images], limit)]
+    pairs = [sides.preprocessed(images.read(position)) for position in range(len(images))]
     labels = np.array(source.class_names)[images.labels]
     with tempfile.TemporaryDirectory() as folder:
         for side, name in enumerate(("numpy", "layer")):
             file = Path(folder) / f"{name}.npz"
-            np.savez(file, x=np.stack([pair[side] for pair in both]), y=labels)
-            changes = ["data.source=npz", f"data.path={file}", "data.offline=null", "data.class_names=null"]
-            changes += ["data.preprocessing={size: [28, 28]}", "seeds=[0, 1, 2]", "report.plots=false"]
-            sets = [part for change in changes for part in ("--set", change)]
-            place = ["--run-dir", str(Path(folder) / name)]
+            np.savez(file, x=np.stack([pair[side] for pair in pairs]), y=labels)
+            changes = {
+                "data.source": "npz", "data.path": str(file), "data.offline": None, "data.class_names": None,
+                "data.preprocessing": {"size": [28, 28]}, "seeds": [0, 1, 2], "report.plots": False,
+            }  # fmt: skip
             print(f"preprocessed by {name}:", flush=True)
-            subprocess.run(
-                [sys.executable, "-m", "kerasexp", "run", "experiments/part1_scans.yaml", *sets, *place], check=True
-            )
+            kerasexp.run("part1_scans", set=changes, run_dir=Path(folder) / name)
 
 
 def spread(splits: list[Images], most: int) -> Iterator[np.ndarray]:
@@ -117,7 +114,7 @@ class Differences:
 
     def add(self, image: np.ndarray) -> None:
         """Compare one image, uint8 [height, width, 1 or 3]."""
-        expected, got = self.both(image)
+        expected, got = self.preprocessed(image)
         difference = np.abs(got.astype(int) - expected)
         self.images += 1
         self._pixels += difference.size
@@ -125,7 +122,7 @@ class Differences:
         self._above += bool(difference.max() > 1)
         self._largest = max(self._largest, int(difference.max()))
 
-    def both(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def preprocessed(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return an image as NumPy and as the layer preprocess it."""
         graph = self._graph(image.shape)
         start = time.perf_counter()
