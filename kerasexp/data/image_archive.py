@@ -15,7 +15,7 @@ from pathlib import Path
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.digest_cache import MODE, DigestCache, FileState, file_state, state_from_stat
 from kerasexp.data.folder_listing import Listing, list_folder
-from kerasexp.data.image_headers import START_BYTES
+from kerasexp.data.image_headers import START_BYTES, start_of
 from kerasexp.data.image_zip_checks import MAX_MEMBER, EncryptedArchive, is_hidden, member_paths, open_zip
 from kerasexp.data.source import BrokenImage, ChangedImage
 from kerasexp.errors import Problem, UserError
@@ -91,10 +91,8 @@ def open_listed(folder: Path, listing: Listing) -> Files:
 
     def head(name: str) -> bytes:
         # Opening a pipe would wait for its other end.
-        if states[name] is not None and stat.S_ISREG(states[name][MODE]):
-            with suppress(OSError), open(f"{folder}/{name}", "rb", buffering=0) as file:
-                return file.read(START_BYTES)
-        return b""
+        is_file = states[name] is not None and stat.S_ISREG(states[name][MODE])
+        return start_of(f"{folder}/{name}") if is_file else b""
 
     def hashed(name: str) -> bytes:
         if name not in hashes:

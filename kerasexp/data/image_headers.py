@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
+from pathlib import Path
 
 from kerasexp.data.image_formats import supported_format
 
@@ -13,6 +15,13 @@ MORE_OF_START = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff", "GIF": (b
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Room for a palette, a colour profile and the like, and the growth of pixels that cannot be compressed.
 MORE_BYTES, GROWTH = 2**16, 1.01
+
+
+def start_of(path: str | Path) -> bytes:
+    """Return the first bytes of a file; none where it cannot be read, which whoever reads it whole reports."""
+    with suppress(OSError), open(path, "rb", buffering=0) as file:
+        return file.read(START_BYTES)
+    return b""
 
 
 def is_image_start(start: bytes) -> bool:

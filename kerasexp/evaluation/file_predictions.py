@@ -20,7 +20,7 @@ from kerasexp.data.image_archive import open_files
 from kerasexp.data.image_decoding import decode_image
 from kerasexp.data.image_files import file_conversion, several_images
 from kerasexp.data.image_formats import EXTENSIONS
-from kerasexp.data.image_headers import START_BYTES
+from kerasexp.data.image_headers import START_BYTES, start_of
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, natural_key
 from kerasexp.errors import Problem, RunError, UserError
@@ -42,6 +42,11 @@ class ImageFile:
     name: str
     read: Callable[[], bytes]
     head: Callable[[], bytes]
+
+    @classmethod
+    def in_memory(cls, name: str, content: bytes) -> ImageFile:
+        """Return the file of a content that has been read."""
+        return cls(name, lambda: content, lambda: content[:START_BYTES])
 
     def pixels(self, min_side: int | None, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Return the image as uint8 [height, width, 1 or 3]; raise BrokenImage or OSError if it cannot be read."""
@@ -81,17 +86,12 @@ def image_files(paths: Sequence[Path]) -> list[ImageFile]:
             if not names:
                 problems.append(Problem(f"holds no image ({', '.join(EXTENSIONS)})", str(path)))
         elif path.is_file():
-            files.append(ImageFile(str(path), path.read_bytes, partial(_head, path)))
+            files.append(ImageFile(str(path), path.read_bytes, partial(start_of, path)))
         else:
             problems.append(Problem("is a device, a pipe or a socket, and images are files", str(path)))
     if problems:
         raise UserError(*problems)
     return files
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        return file.read(START_BYTES)
 
 
 def predict_files(

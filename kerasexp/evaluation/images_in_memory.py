@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from kerasexp.config.yaml_paths import with_home
-from kerasexp.data.image_headers import START_BYTES
 from kerasexp.data.value_range import BYTES, StoredPixels, UnknownRange, ValueRange, arrays_to_uint8
 from kerasexp.errors import Problem, UserError
 from kerasexp.evaluation.file_predictions import ImageFile, StoredImage, image_files
@@ -64,7 +63,7 @@ def _images(item: Any, name: str, value_range: ValueRange | None) -> Iterator[St
         # As a file, it is read like all other files: colours, transparency and 16 bits.
         file = io.BytesIO()
         item.save(file, "png")
-        yield ImageFile(getattr(item, "filename", "") or name, file.getvalue, lambda: file.getvalue()[:START_BYTES])
+        yield ImageFile.in_memory(getattr(item, "filename", "") or name, file.getvalue())
     else:
         yield ArrayImage(name, _pixels(np.asarray(item), name, value_range))
 

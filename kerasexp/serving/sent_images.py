@@ -13,7 +13,6 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from kerasexp.data.image_headers import START_BYTES
 from kerasexp.evaluation.file_predictions import ImageFile
 from kerasexp.serving.request_limits import RequestLimits
 
@@ -91,7 +90,7 @@ async def sent_images(body: bytes, content_type: str, limits: RequestLimits) -> 
 
 
 def _file(name: str, content: bytes, position: int) -> ImageFile:
-    return ImageFile(name or f"image {position}", lambda: content, lambda: content[:START_BYTES])
+    return ImageFile.in_memory(name or f"image {position}", content)
 
 
 async def _form_files(body: bytes, content_type: str, boundary: bytes, limits: RequestLimits) -> list[ImageFile]:

@@ -14,7 +14,7 @@ from kerasexp.custom.code_import import CodeError, import_code
 from kerasexp.data.found_images import FoundImages, UnlistedFiles
 from kerasexp.data.image_archive import Files
 from kerasexp.data.image_files import source_from_files
-from kerasexp.data.image_headers import START_BYTES
+from kerasexp.data.image_headers import START_BYTES, start_of
 from kerasexp.data.source import BrokenImage, MissingData, Source, source_from_arrays
 from kerasexp.data.sources.npz import checked_arrays, source_of_flags
 from kerasexp.data.sources.stored_labels import as_labels
@@ -136,11 +136,7 @@ def _from_files(splits: dict[str, tuple[Any, Any, list[str] | None]], called: st
     def head(name: str) -> bytes:
         if not isinstance(contents[name], str | Path):
             return bytes(contents[name][:START_BYTES])
-        try:
-            with Path(contents[name]).open("rb") as file:
-                return file.read(START_BYTES)
-        except OSError:
-            return b""
+        return start_of(contents[name])
 
     def digest() -> str:
         total = hashlib.sha256()
