@@ -59,7 +59,7 @@ def export_hub_folder(request: ExportRequest, console: Console) -> Path:
         _unpack(archive, unfinished)
         os.rename(unfinished, output)
     if left_out:
-        console.line(f"left out, as they are no files of a checkpoint: {listing(left_out)}")
+        console.line(f"not copied, because they do not belong to a checkpoint: {listing(left_out)}")
     console.line(f"{archive.name} is also there unpacked, as Keras reads it from the Hub")
     console.line(f"push it with `pip install huggingface_hub` and `hf upload USER/NAME {output}`")
     console.line("anyone then loads it by keras.saving.load_model('hf://USER/NAME')")
@@ -67,17 +67,16 @@ def export_hub_folder(request: ExportRequest, console: Console) -> Path:
 
 
 def _copy(folder: Path, target: Path) -> list[str]:
-    """Copy the files of a checkpoint and its licence; return the names of what else is there and not hidden."""
+    """Copy the files of a checkpoint and its licence; return the names of what else is there, hidden files apart."""
     target.mkdir()
-    left_out = []
-    for path in sorted(folder.iterdir()):
-        if path.name not in CONTENTS and path.stem.upper() not in LICENCES:
-            left_out += [path.name] if not path.name.startswith(".") else []
-        elif path.is_dir():
+    found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    copied = [path for path in found if path.name in CONTENTS or path.stem.upper() in LICENCES]
+    for path in copied:
+        if path.is_dir():
             shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns(".*", "__pycache__"))
         else:
             shutil.copyfile(path, target / path.name)
-    return left_out
+    return [path.name for path in found if path not in copied]
 
 
 def _refuse_links(folder: Path) -> None:

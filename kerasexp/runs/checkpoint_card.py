@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -165,7 +164,7 @@ def _training(experiment: Experiment, metrics: dict[str, Any], manifest: dict[st
     yield (
         f"{manifest['parameters']:,} parameters, {metrics['epochs']:,} epochs in {metrics['train_seconds']:,.0f} s on "
         f"{', '.join(hardware['gpus']) or hardware['processor']}; kerasexp {versions['kerasexp']}, Keras {versions['keras']}. "
-        "`python -m kerasexp run experiment.yaml` with this file trains it again:"
+        "`python -m kerasexp run experiment.yaml` with this file, and the data beside it, trains it again:"
     )
     yield f"```yaml\n{dump_yaml(shared_keys(experiment)).strip()}\n```"
 
@@ -176,14 +175,14 @@ def shared_keys(experiment: Experiment) -> dict[str, Any]:
 
 
 def _without_folders(value: Any) -> Any:
-    """Return keys with the name of each absolute path alone: the folders of this machine are no one else's."""
+    """Return the keys with only the last name of each absolute path, because other machines do not have its folders."""
     if isinstance(value, dict):
         # The name of a class may look like a path.
         return {key: inner if key == "class_names" else _without_folders(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_without_folders(inner) for inner in value]
     is_path = isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute())
-    return re.split(r"[/\\]", value.rstrip("/\\"))[-1] or value if is_path else value
+    return PureWindowsPath(value).name or value if is_path else value
 
 
 def _licence(experiment: Experiment) -> str:

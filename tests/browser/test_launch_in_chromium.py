@@ -82,7 +82,7 @@ def test_an_error_is_seen_at_its_field_and_a_run_is_launched(opened, folder):
     assert browser.find_element("id", "command").text == command
     assert browser.get_log("browser") == []
     click(browser, "#add")
-    # The page follows the job by itself; that it runs may be over before the page looks.
+    wait_until(browser, lambda: browser.find_element("css selector", "#job-1 .status").text.endswith("running"))
     wait_until(browser, lambda: browser.find_element("css selector", "#job-1 .status").text.endswith("finished"), 120)
     (job,) = JobQueue(folder / "runs").read().jobs
     assert (job.status, job.place) == ("finished", "mine/1")

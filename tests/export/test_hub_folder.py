@@ -58,7 +58,7 @@ def test_only_files_of_a_checkpoint_and_its_licence_are_pushed(cli, own):
     folder = Path(answer.last_line)
     assert (folder / "model.keras").is_file() and (folder / "LICENSE.txt").is_file()
     assert not (folder / ".env").exists() and not (folder / "patients.csv").exists()
-    assert "left out, as they are no files of a checkpoint: patients.csv" in answer.out
+    assert "not copied, because they do not belong to a checkpoint: patients.csv" in answer.out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
