@@ -51,9 +51,10 @@ def main() -> None:
     given = arguments.parse_args()
     files = png_files(given.requests)
     ensemble = load_ensemble([CHECKPOINT])
-    expected = predict_files(ensemble, [ImageFile(str(k), lambda one=one: one) for k, one in enumerate(files)], 1)
+    images = [ImageFile.in_memory(str(k), one) for k, one in enumerate(files)]
+    expected = predict_files(ensemble, images, 1)
     member = ensemble.members[0]
-    inputs = [model_input(ImageFile("", lambda one=one: one), member)[np.newaxis] for one in files]
+    inputs = [model_input(image, member)[np.newaxis] for image in images]
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
     wrong = 0
 
