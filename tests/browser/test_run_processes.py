@@ -111,7 +111,8 @@ def test_a_training_is_stopped_and_continued(tiny_yaml):
     command = [sys.executable, "-m", "kerasexp", "run", str(tiny_yaml), "--run-dir", "cut", "--set", epochs]
     process, cut = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), Path("cut")
     deadline = time.monotonic() + 300
-    while not can_stop(cut, "running") and process.poll() is None and time.monotonic() < deadline:
+    # A run locks its directory before it writes that it runs.
+    while not can_stop(cut, status_of(cut)) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     stop(cut)
     assert process.wait(timeout=300) == 128 + signal.SIGINT
