@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 
 from timing import Ratio, parser, report_row
-from training_step import ROOT, step_of_fit
+from training_step import ROOT, random_data, step_of_fit
 
 BATCH, CLASSES = 64, 10
 # Side of the matrices, large enough for any GPU to reach its peak; and the number of products.
@@ -92,10 +92,7 @@ def measure(network: str, size: int, precision: str, steps: int) -> tuple[float,
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
-    import numpy as np
-
     from kerasexp.config import load_experiment
-    from kerasexp.data.prepared_data import PreparedData, Split
     from kerasexp.models import build_model
     from kerasexp.models.flops import flops
 
@@ -108,40 +105,32 @@ def measure(network: str, size: int, precision: str, steps: int) -> tuple[float,
             f"training: {{epochs: 1, batch_size: {BATCH}, validate_at: []}}\n"
         )
         experiment = load_experiment(path)
-    generator = np.random.default_rng(0)
-
-    def split(count: int) -> Split:
-        images = generator.integers(0, 256, (count, size, size, channels), dtype=np.uint8)
-        return Split(images, np.arange(count) % CLASSES, [str(i) for i in range(count)])
-
-    splits = {"train": split(BATCH * steps), "val": split(BATCH)}
-    names = [str(i) for i in range(CLASSES)]
-    data = PreparedData(splits, names, {}, "random images", None, [], [], "", {})
+    data = random_data((size, size, channels), CLASSES, BATCH * steps, BATCH)
     step = step_of_fit(experiment, data, precision) / 1e3
     operations = 3 * BATCH * flops(build_model(experiment.model, experiment.data.preprocessing, CLASSES, "counted"))
-    return step, operations / peak(precision), of_a_batch(splits["train"])
+    return step, operations / peak(precision, SIDE, PRODUCTS), of_a_batch(data.splits["train"])
 
 
-def peak(precision: str) -> float:
-    """Return the operations a second of a product of two large matrices in a policy's format."""
+def peak(precision: str, side: int, products: int) -> float:
+    """Return the operations a second of products of two square matrices in a policy's format."""
     import tensorflow as tf
 
     form = tf.as_dtype(precision.removeprefix("mixed_"))
     # So scaled that the numbers neither grow nor vanish.
-    drawn = (tf.random.stateless_normal((SIDE, SIDE), (seed, 0), 0, SIDE**-0.5) for seed in (0, 1))
+    drawn = (tf.random.stateless_normal((side, side), (seed, 0), 0, side**-0.5) for seed in (0, 1))
     one, other = (tf.cast(matrix, form) for matrix in drawn)
 
     @tf.function
-    def products() -> tf.Tensor:
+    def multiplied() -> tf.Tensor:
         found = one
-        for _ in range(PRODUCTS):
+        for _ in range(products):
             found = tf.matmul(found, other)
         return tf.reduce_sum(tf.cast(found, tf.float32))
 
-    products().numpy()
+    multiplied().numpy()
     begun = time.perf_counter()
-    products().numpy()
-    return PRODUCTS * 2 * SIDE**3 / (time.perf_counter() - begun)
+    multiplied().numpy()
+    return products * 2 * side**3 / (time.perf_counter() - begun)
 
 
 def of_a_batch(split) -> float:

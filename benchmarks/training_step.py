@@ -111,6 +111,23 @@ def step_of_fit(experiment, data, precision: str) -> float:
     return of_a_step(ends)
 
 
+def random_data(shape: tuple[int, int, int], classes: int, train: int, val: int):
+    """Return prepared data of random images of one shape, all classes alike."""
+    import numpy as np
+
+    from kerasexp.data.prepared_data import PreparedData, Split
+
+    generator = np.random.default_rng(0)
+
+    def split(count: int) -> Split:
+        images = generator.integers(0, 256, (count, *shape), dtype=np.uint8)
+        return Split(images, np.arange(count) % classes, [str(i) for i in range(count)])
+
+    splits = {"train": split(train), "val": split(val)}
+    names = [str(i) for i in range(classes)]
+    return PreparedData(splits, names, {}, "random images", None, [], [], "", {})
+
+
 def with_torch(steps: int, memory: str, form: str) -> float:
     """Return the milliseconds of a step of a loop as one would write it."""
     import torch

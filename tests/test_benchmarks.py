@@ -64,3 +64,32 @@ def test_without_a_gpu_it_says_so(monkeypatch):
     monkeypatch.setattr(script.subprocess, "run", lambda *given, **how: type("Done", (), {"stdout": "\n"}))
     with pytest.raises(SystemExit, match="no GPU"):
         script.main()
+
+
+def test_the_operations_of_a_step_are_told_apart(monkeypatch):
+    script, steps = importlib.import_module("step_profile"), importlib.import_module("training_step").WARM_UP + 2
+    monkeypatch.setattr(script, "SIDE", 64)
+    measured = script.measure("mobilenet", "float32", steps)
+    assert measured["step"] > 0 and measured["peak"] > 0
+    assert {"convolutions", "depthwise convolutions", "batch normalisation", "the optimizer"} <= measured["kinds"].keys()
+    assert sum(measured["kinds"].values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        ("gradient_tape/net_1/block_1/convolution/Conv2DBackpropInput:_MklNativeConv2DBackpropInput", "convolutions"),
+        ("gradient_tape/net_1/block_1/depthwise:DepthwiseConv2dNativeBackpropFilter", "depthwise convolutions"),
+        ("net_1/head/MatMul:_MklNativeFusedMatMul", "dense layers"),
+        ("adam_1/Sqrt_17:Sqrt", "the optimizer"),
+        ("Sum_3:Sum", "others"),
+    ],
+)
+def test_an_operation_is_of_the_kind_of_its_path_or_its_type(operation, kind):
+    assert importlib.import_module("step_profile").kind_of(f"StatefulPartitionedCall/{operation}") == kind
+
+
+def test_the_growth_of_searches_and_studies_is_measured_without_training(capsys):
+    script = importlib.import_module("scaling")
+    assert set(script.search_seconds("random", 6, at=(1, 6))) == {1, 6}
+    assert script.study_seconds(4, 2) > 0

@@ -120,7 +120,7 @@ def gather_results(
         finished: the runs that have finished, by variant and seed.
     """
     outcomes = list(outcomes)
-    metrics = {name: _metrics_by_seed(name, finished) for name in study.variants}
+    metrics = {name: metrics_by_seed(name, finished) for name in study.variants}
     compared = {
         metric: differences_from_first({name: found.get(metric, {}) for name, found in metrics.items()})
         for metric in COMPARED
@@ -144,12 +144,17 @@ def gather_results(
     return StudyResults(study, variants, list(_notes(study, outcomes, list(finished.values()))))
 
 
-def _metrics_by_seed(name: str, finished: dict[tuple[str, int], FinishedRun]) -> dict[str, dict[int, float]]:
+def metrics_by_seed(name: str, finished: dict[tuple[str, int], FinishedRun]) -> dict[str, dict[int, float]]:
+    """Return the metrics of a variant's finished runs, each with its values by seed.
+
+    Args:
+        name: of the variant.
+        finished: the runs that have finished, by variant and seed.
+    """
     found: dict[str, dict[int, float]] = {}
-    for (variant, seed), run in sorted(finished.items(), key=lambda item: item[0][1]):
-        if variant == name:
-            for metric, value in _metrics(run).items():
-                found.setdefault(metric, {})[seed] = value
+    for seed in sorted(seed for variant, seed in finished if variant == name):
+        for metric, value in _metrics(finished[name, seed]).items():
+            found.setdefault(metric, {})[seed] = value
     return found
 
 

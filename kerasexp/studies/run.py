@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,9 +22,13 @@ from kerasexp.executors.tasks import Task, TaskResult
 from kerasexp.runs.finished_run import FinishedRun, read_finished
 from kerasexp.runs.tracker_process import followed, require_trackers
 from kerasexp.studies.directory import StudyDirectory
-from kerasexp.studies.results import RunOutcome, StudyResults, gather_results
+from kerasexp.studies.results import RunOutcome, StudyResults, gather_results, metrics_by_seed
+from kerasexp.studies.seed_statistics import spread
 from kerasexp.studies.table import markdown
 from kerasexp.training.interruption import interruption_as_error
+
+# After each saving, the study goes on for at least so many times as long: that of thousands of runs takes a second.
+RUNNING_PER_SAVING = 20
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,8 @@ class _StudyProgress:
                 self._finished[task.name, task.seed] = read_finished(task.folder)
 
     def run(self, executor: Executor, console: Console) -> None:
-        """Make the wanted runs; save and report after each."""
+        """Make the wanted runs, and report each."""
+        next_saving = 0.0
         with console.jobs(self._study.name, len(self.wanted)) as table:
 
             def begin(task: Task) -> None:
@@ -151,7 +157,10 @@ class _StudyProgress:
                 if result.failure is None:
                     self._finished[place] = read_finished(result.task.folder)
                 table.end(_job_name(result.task))
-                console.show(self._job_ended(result, number, self.save()))
+                console.show(self._job_ended(result, number))
+                if (begun := time.monotonic()) >= next_saving:
+                    self.save()
+                    next_saving = time.monotonic() + RUNNING_PER_SAVING * (time.monotonic() - begun)
 
     def save(self) -> StudyResults:
         """Write the table and the results so far, and return them."""
@@ -159,19 +168,19 @@ class _StudyProgress:
         self._directory.write_results(results.to_json(), markdown(results))
         return results
 
-    def _job_ended(self, result: TaskResult, number: int, results: StudyResults) -> JobEnded:
+    def _job_ended(self, result: TaskResult, number: int) -> JobEnded:
         """Return the event of a run that has ended, with the mean of its variant so far."""
         task, total, metrics, so_far = result.task, len(self.wanted), {}, {}
         text = f"{number:>{len(str(total))}}/{total}  {_job_name(task)}: "
         if result.failure is not None:
             text += f"FAILED: {result.failure.cause}"
         else:
-            variant = next(variant for variant in results.variants if variant.name == task.name)
-            metrics = {name: values[task.seed] for name, values in variant.by_seed.items() if task.seed in values}
-            so_far = {name: found.mean for name, found in variant.metrics.items()}
+            by_seed = metrics_by_seed(task.name, self._finished)
+            metrics = {name: values[task.seed] for name, values in by_seed.items()}
+            so_far = {name: spread(list(values.values())).mean for name, values in by_seed.items()}
             text += f"test accuracy {metrics['test_accuracy']:.4f}, {duration_text(metrics['train_seconds'])}"
-            if (seeds := len(variant.by_seed["test_accuracy"])) > 1:
-                text += f"; mean of {seeds} seeds {variant.metrics['test_accuracy'].mean:.4f}"
+            if (seeds := len(by_seed["test_accuracy"])) > 1:
+                text += f"; mean of {seeds} seeds {so_far['test_accuracy']:.4f}"
         cause = None if result.failure is None else result.failure.cause
         status = "finished" if cause is None else "failed"
         return JobEnded(
