@@ -71,7 +71,9 @@ def test_the_operations_of_a_step_are_told_apart(monkeypatch):
     monkeypatch.setattr(script, "SIDE", 64)
     measured = script.measure("mobilenet", "float32", steps)
     assert measured["step"] > 0 and measured["peak"] > 0
-    assert {"convolutions", "depthwise convolutions", "batch normalisation", "the optimizer"} <= measured["kinds"].keys()
+    assert {"convolutions", "depthwise convolutions", "batch normalisation", "the optimizer"} <= measured[
+        "kinds"
+    ].keys()
     assert sum(measured["kinds"].values()) == pytest.approx(1)
 
 

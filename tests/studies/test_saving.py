@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasexp.config import load_mapping
+from kerasexp.config.study_section import load_mapping
 from kerasexp.console import QuietConsole
 from kerasexp.executors.tasks import Failure, FailureKind, TaskResult
 from kerasexp.studies import run as studies
