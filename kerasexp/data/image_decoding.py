@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import simplejpeg
 
-from kerasexp.data.image_formats import format_of
-from kerasexp.data.pillow_decoding import JPEG_RATIO, decode_by_pillow
-from kerasexp.data.png_decoding import decode_png, upper_bits
-from kerasexp.data.source import MAX_PIXELS
+from kerasexp.data.image_formats import format_of, supported_format
+from kerasexp.data.pillow_decoding import JPEG_RATIO, decode_by_pillow, pillow_pixel_count
+from kerasexp.data.png_decoding import decode_png, png_pixel_count, upper_bits
+from kerasexp.data.source import MAX_PIXELS, BrokenImage
 
 # Colour spaces of JPEG files that need no special treatment, and what they are decoded to.
 PLAIN_JPEG = {"YCbCr": "RGB", "Gray": "GRAY"}
@@ -48,6 +49,24 @@ def decode_image(
         return decode_png(data, to_uint8)
     plain = _decode_plain_jpeg(data, min_side) if kind == "JPEG" else None
     return decode_by_pillow(data, kind, min_side, to_uint8) if plain is None else to_uint8(plain)
+
+
+def pixel_count(data: bytes) -> int:
+    """Return how many pixels `decode_image` would decode, by the header that its decoder reads; 0 for what none of them decodes.
+
+    No pixel is decoded. Another reader of the header would not do: a file may have two that differ.
+    """
+    kind = supported_format(data)
+    if kind is None:
+        return 0
+    counts = [0]
+    with suppress(ValueError):
+        if kind == "JPEG":
+            height, width, *_ = simplejpeg.decode_jpeg_header(data)
+            counts.append(height * width)
+    with suppress(BrokenImage):
+        counts.append(png_pixel_count(data) if kind == "PNG" else pillow_pixel_count(data, kind))
+    return max(counts)
 
 
 def _decode_plain_jpeg(data: bytes, min_side: int | None) -> np.ndarray | None:

@@ -104,19 +104,10 @@ def count_images(data: bytes) -> int:
         return 1
 
 
-def pixel_count(data: bytes) -> int | None:
-    """Return the number of pixels that the header of a file announces; None if it cannot be read, or is refused for its size.
-
-    No pixel is decoded.
-    """
-    kind = supported_format(data)
-    if kind is None:
-        return None
-    try:
-        with _opened(data, kind) as image:
-            return image.width * image.height
-    except BrokenImage:
-        return None
+def pillow_pixel_count(data: bytes, kind: str) -> int:
+    """Return the number of pixels that the header of a file of a format announces; raise BrokenImage if it cannot be read."""
+    with _opened(data, kind) as image:
+        return image.width * image.height
 
 
 @contextmanager

@@ -77,6 +77,12 @@ def decode_png(data: bytes, to_uint8: Callable[[np.ndarray], np.ndarray] = upper
     return upright(pixels, _orientation(chunks[b"eXIf"])) if b"eXIf" in chunks else pixels
 
 
+def png_pixel_count(data: bytes) -> int:
+    """Return the number of pixels that `decode_png` would decode; raise BrokenImage if it would not."""
+    header = _header(_chunks(data))
+    return header.width * header.height
+
+
 def in_range(pixels: np.ndarray, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Convert the samples; alpha has all bits, and what is hidden by it does not count."""
     if pixels.shape[2] in (1, 3):

@@ -13,7 +13,7 @@ import numpy as np
 
 
 @dataclass
-class Job:
+class WaitingRequest:
     """The images of one request, and where their result goes.
 
     Attributes:
@@ -30,7 +30,7 @@ class Job:
 
 
 class BatchWorker:
-    """A queue of jobs and the thread that does them.
+    """A queue of requests and the thread that does them.
 
     A batch is as large as what is waiting, up to `max_batch` images; while fewer wait, the thread waits for more, but not
     longer than `wait_seconds`.
@@ -39,7 +39,7 @@ class BatchWorker:
         score: returns the probabilities, float32 [n, classes], of images and their names.
         explain: returns the heat maps of images and their classes, int [n].
         max_batch: images.
-        wait_seconds: from the arrival of the first job of a batch, or from the end of the batch before if that is later.
+        wait_seconds: from the arrival of the first request of a batch, or from the end of the batch before if that is later.
         on_batch: is called with the number of images and the seconds of each batch.
     """
 
@@ -53,7 +53,7 @@ class BatchWorker:
     ):
         self._score, self._explain, self._on_batch = score, explain, on_batch
         self._max_batch, self._wait_seconds = max_batch, wait_seconds
-        self._jobs: deque[Job] = deque()
+        self._requests: deque[WaitingRequest] = deque()
         self._changed, self._is_closing = Condition(), False
         self._thread = Thread(target=self._work, name="model", daemon=True)
         self._thread.start()
@@ -64,14 +64,14 @@ class BatchWorker:
         return self._thread.is_alive()
 
     def submit(self, images: np.ndarray, names: Sequence[str], explain: bool = False) -> Future:
-        """Queue the images of a request; see `Job`."""
-        job = Job(images, names, explain)
+        """Queue the images of a request; see `WaitingRequest`."""
+        request = WaitingRequest(images, names, explain)
         with self._changed:
             if self._is_closing:
                 raise RuntimeError("the worker is closed")
-            self._jobs.append(job)
+            self._requests.append(request)
             self._changed.notify()
-        return job.result
+        return request.result
 
     def close(self) -> None:
         """Do what is queued, and end the thread."""
@@ -86,50 +86,56 @@ class BatchWorker:
                 self._do(batch)
             except Exception as error:
                 if len(batch) > 1:  # the images of one request are no reason to refuse those of another
-                    for job in batch:
-                        self._do_alone(job)
+                    for request in batch:
+                        self._do_alone(request)
                 else:
                     batch[0].result.set_exception(error)
 
-    def _do_alone(self, job: Job) -> None:
-        if job.result.done():
+    def _do_alone(self, request: WaitingRequest) -> None:
+        if request.result.done():
             return
         try:
-            self._do([job])
+            self._do([request])
         except Exception as error:
-            job.result.set_exception(error)
+            request.result.set_exception(error)
 
-    def _next_batch(self) -> list[Job] | None:
-        """Wait for jobs and return those of the next batch that are still wanted; None if the worker is closed and all is done."""
+    def _next_batch(self) -> list[WaitingRequest] | None:
+        """Wait for requests; return those of the next batch that are still wanted, or None if all is done and no more will come."""
         with self._changed:
-            while not self._jobs:
+            while not self._requests:
                 if self._is_closing:
                     return None
                 self._changed.wait()
+            # Counted from now, also if the first request has waited for the batch before: the clients of that batch ask again
+            # within milliseconds. Without this wait, two halves of the clients would take turns, in batches of half the size.
             until = time.monotonic() + self._wait_seconds
             while not self._is_closing and self._waiting() < self._max_batch:
                 if (left := until - time.monotonic()) <= 0:
                     break
                 self._changed.wait(left)
             batch, count = [], 0
-            while self._jobs and (not batch or count + len(self._jobs[0].images) <= self._max_batch):
-                batch.append(self._jobs.popleft())
+            while self._requests and (not batch or count + len(self._requests[0].images) <= self._max_batch):
+                batch.append(self._requests.popleft())
                 count += len(batch[-1].images)
-        return [job for job in batch if job.result.set_running_or_notify_cancel()]
+        return [request for request in batch if request.result.set_running_or_notify_cancel()]
 
     def _waiting(self) -> int:
-        return sum(len(job.images) for job in self._jobs)
+        return sum(len(request.images) for request in self._requests)
 
-    def _do(self, batch: list[Job]) -> None:
+    def _do(self, batch: list[WaitingRequest]) -> None:
         if not batch:
             return
         started = time.perf_counter()
         scores = self._score(
-            np.concatenate([job.images for job in batch]), [name for job in batch for name in job.names]
+            np.concatenate([request.images for request in batch]), [name for request in batch for name in request.names]
         )
         self._on_batch(len(scores), time.perf_counter() - started)
-        ends = np.cumsum([len(job.images) for job in batch])
+        ends = np.cumsum([len(request.images) for request in batch])
         # A heat map takes many times as long as a prediction, so that the others need not wait for it.
-        for job, own in sorted(zip(batch, np.split(scores, ends[:-1]), strict=True), key=lambda pair: pair[0].explain):
-            if not job.result.done():
-                job.result.set_result((own, self._explain(job.images, own.argmax(axis=1)) if job.explain else None))
+        for request, own in sorted(
+            zip(batch, np.split(scores, ends[:-1]), strict=True), key=lambda pair: pair[0].explain
+        ):
+            if not request.result.done():
+                request.result.set_result(
+                    (own, self._explain(request.images, own.argmax(axis=1)) if request.explain else None)
+                )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
@@ -17,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from kerasexp import __version__
 from kerasexp.environment import cores
-from kerasexp.errors import KerasexpError, closest
+from kerasexp.errors import closest
 from kerasexp.report.template_environment import FOLDER, template_environment
 from kerasexp.serving.answer_schema import ANSWERS
 from kerasexp.serving.request_body import BodyReader
@@ -31,6 +32,8 @@ from kerasexp.web.guard import Guard
 STATIC = ("page.css", "browser.css", "serve.css", "serve.js", "drawing.js")
 # What a container or a load balancer asks for, without a token.
 HEALTH = "/health"
+# Of a request whose client went away before the answer; no standard has a status for it, nginx has this one.
+CANCELLED = 499
 PREDICT = {
     "summary": "Classify image files",
     "openapi_extra": {"requestBody": {"required": True, "content": BODY_CONTENT}},
@@ -94,13 +97,15 @@ class PredictionServer:
             status = error.status
             raise
         except ClientDisconnect:
-            status = 400
+            status = CANCELLED
             raise HTTPException(status, "the client went away") from None
+        except asyncio.CancelledError:
+            status = CANCELLED
+            raise
         except Exception as error:
-            # What failed is for who runs the server; the client gets no path and no code.
+            # Whoever runs the server reads here what failed. The client does not: the message of an error may name a path.
             print(f"error: {name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-            words = str(error) if isinstance(error, KerasexpError) else "the server failed; its output says why"
-            raise HTTPException(status, words) from None
+            raise HTTPException(status, "the server failed; its output says why") from None
         finally:
             self._metrics.request(name, status, time.perf_counter() - started)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from fastapi import HTTPException
 
-from kerasexp.data.pillow_decoding import pixel_count
+from kerasexp.data.image_decoding import pixel_count
 from kerasexp.data.source import BrokenImage
 from kerasexp.evaluation.ensemble import Ensemble, load_ensemble
 from kerasexp.evaluation.file_predictions import (
@@ -145,7 +145,7 @@ class ServedModel:
     def _inputs(self, files: Sequence[ImageFile]) -> np.ndarray:
         """Return files as model input, uint8 [n, height, width, channels]; decode none of too many pixels."""
         most = self._limits.pixels
-        counts = [(file.name, pixel_count(file.read()) or 0) for file in files]
+        counts = [(file.name, pixel_count(file.read())) for file in files]
         if large := [(name, f"{count:,} pixels; at most {most:,}") for name, count in counts if count > most]:
             raise UnreadableImages(413, large)
         inputs = [(file.name, model_input(file, self._checkpoint)) for file in files]

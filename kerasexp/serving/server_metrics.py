@@ -47,7 +47,7 @@ class ServerMetrics:
         )
 
     def request(self, model: str, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
+        """Count a request by the status of its answer; 499 if its client went away before."""
         self._requests.labels(model, str(status)).inc()
         self._seconds.labels(model).observe(seconds)
 

@@ -68,6 +68,27 @@ def test_a_few_milliseconds_are_waited_for_others(start):
     assert sizes == [4] and time.monotonic() - begin < 0.5
 
 
+def test_a_request_that_has_waited_for_a_batch_is_joined_by_those_that_follow_its_answers(start):
+    sizes, begun, go_on = [], Event(), Event()
+
+    def score(batch, names):
+        sizes.append(len(batch))
+        begun.set()
+        go_on.wait(10)
+        return np.zeros((len(batch), CLASSES), np.float32)
+
+    worker = start(score, max_batch=4, wait_seconds=1.0)
+    first = worker.submit(images(4), ["a"] * 4)
+    begun.wait(10)
+    second = worker.submit(images(1), ["a"])
+    time.sleep(1.1)
+    go_on.set()
+    first.result(10)
+    third = worker.submit(images(3), ["a"] * 3)
+    second.result(10), third.result(10)
+    assert sizes == [4, 4]
+
+
 def test_one_bad_request_does_not_fail_the_others(start):
     def score(batch, names):
         if "bad" in names:

@@ -16,12 +16,15 @@ from prediction_client import NAME, open_client, send
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.environment import missing_of
+from kerasexp.errors import Problem, UserError
 from kerasexp.saving.checkpoint import write_sidecars
 from kerasexp.saving.fitted_values import write_calibration
 
 pytestmark = pytest.mark.skipif(
     bool(missing_of("serve")), reason="the extra is not installed: pip install 'kerasexp[serve]'"
 )
+
+LARGE = png_bomb(3000, 3000, 1)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +139,9 @@ def test_several_models_by_name(tmp_path):
         (*as_json(*[image_file()] * 4), 413, "too many images; at most 3 a request"),
         (image_file(side=101), "image/png", 413, "image 0: 10,201 pixels; at most 10,000"),
         (image_file("tiff", side=101), "image/tiff", 413, "image 0: 10,201 pixels; at most 10,000"),
-        (png_bomb(3000, 3000, 1), "image/png", 413, "image 0: 9,000,000 pixels"),
+        (LARGE, "image/png", 413, "image 0: 9,000,000 pixels"),
+        # Two headers: decoders differ in which of them they take.
+        (LARGE[:33] + png_bomb(10, 10, 1)[8:33] + LARGE[33:], "image/png", 413, "image 0: 9,000,000 pixels"),
         (image_file(), "text/plain", 415, "got 'text/plain'; send multipart/form-data"),
         (image_file(), "", 415, "got no content type"),
         (image_file()[:-20], "image/png", 422, "image 0: the PNG file is cut off"),
@@ -225,6 +230,47 @@ def test_a_failure_of_the_server_has_no_traceback(monkeypatch, capsys):
     answer = send(client, image_file(), "image/png")
     assert answer.status_code == 500 and answer.json() == {"detail": "the server failed; its output says why"}
     assert "ZeroDivisionError: division by zero" in capsys.readouterr().err
+
+
+def test_a_client_is_told_nothing_of_the_files_of_the_server(monkeypatch, capsys):
+    client, _ = open_client({NAME: Path(NAME)})
+
+    def fail(*args):
+        raise UserError(Problem("cannot be read", "/home/someone/model.keras"))
+
+    monkeypatch.setattr("kerasexp.serving.served_model.model_input", fail)
+    answer = send(client, image_file(), "image/png")
+    assert answer.status_code == 500 and answer.json() == {"detail": "the server failed; its output says why"}
+    assert "/home/someone/model.keras: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("way", ["cancelled", "disconnected"])
+def test_a_request_whose_client_went_away_is_no_failure_of_the_server(way):
+    from fastapi import HTTPException
+    from starlette.requests import ClientDisconnect
+
+    from kerasexp.serving.prediction_server import PredictionServer
+    from kerasexp.serving.request_limits import RequestLimits
+    from kerasexp.serving.server_metrics import ServerMetrics
+    from kerasexp.web.access import Access
+
+    class Model:
+        name = "m"
+
+        def close(self):
+            pass
+
+    metrics = ServerMetrics()
+    server = PredictionServer([Model()], Access.of("127.0.0.1"), RequestLimits(), metrics)
+
+    async def leave(*args):
+        raise asyncio.CancelledError if way == "cancelled" else ClientDisconnect
+
+    server._answers = leave
+    with pytest.raises((asyncio.CancelledError, HTTPException)):
+        asyncio.run(server.predict_by(None, "m"))
+    server.close()
+    assert 'kerasexp_requests_total{model="m",status="499"} 1.0' in metrics.text().decode()
 
 
 def test_metrics(client):
