@@ -11,6 +11,7 @@ from typing import Any
 from kerasexp.browser.live_run import Column, read_columns, read_progress
 from kerasexp.browser.run_folders import fingerprint
 from kerasexp.browser.run_index import status_now
+from kerasexp.saving.json_values import mapping_of, number_of
 from kerasexp.saving.saved_files import RunFiles, read_mapping
 
 # Runs whose files are kept in memory until they change.
@@ -70,15 +71,10 @@ def _run_facts(place: Path, written: str) -> RunFacts:
     run = RunFiles(place)
     manifest = run.read_manifest()
     metrics = read_mapping(run.metrics)
-    of_splits = {split: _accuracy(metrics.get(split)) for split in ("val", "test")}
-    kept = {**of_splits, "epochs": metrics.get("epochs"), "train_seconds": metrics.get("train_seconds")}
+    of_splits = {split: number_of(mapping_of(metrics.get(split)).get("accuracy")) for split in ("val", "test")}
+    kept = {**of_splits, **{key: number_of(metrics.get(key)) for key in ("epochs", "train_seconds")}}
     cause = str(manifest.get("cause") or "")
     return RunFacts(str(manifest.get("status", "")), cause, kept if metrics else {}, read_columns(run.history), written)
-
-
-def _accuracy(split: Any) -> float | None:
-    accuracy = split.get("accuracy") if isinstance(split, dict) else None
-    return accuracy if isinstance(accuracy, int | float) else None
 
 
 def live_job(name: str, place: Path, path: str, absent: str) -> LiveJob:

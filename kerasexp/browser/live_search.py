@@ -6,10 +6,12 @@ the values of the others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from kerasexp.browser.live_job import LiveJob, digest, live_job
 from kerasexp.browser.live_study import LiveStudy, live_study
@@ -19,9 +21,10 @@ from kerasexp.config import Search
 from kerasexp.config.execution_section import ExecutionKeys
 from kerasexp.config.search_section import OBJECTIVES, validated_settings
 from kerasexp.config.setting_text import short_names, value_text
-from kerasexp.config.space_section import SEARCH, Domain, read_space
+from kerasexp.config.space_section import SEARCH, Domain, Space, read_space
 from kerasexp.config.yaml_text import read_yaml
 from kerasexp.errors import KerasexpError
+from kerasexp.saving.json_values import folder_below, number_of
 from kerasexp.saving.saved_files import read_mapping
 from kerasexp.search.budget import UNLIMITED, max_trials
 from kerasexp.search.directory import SearchDirectory
@@ -181,7 +184,7 @@ def live_search(place: Path, path: str) -> LiveSearch | None:
     folders = sorted(folder for folder in place.glob("trial_*") if folder.name.removeprefix("trial_") not in ended)
     opened = [trial for folder in folders if (trial := _open_trial(folder, path, results, status == "running"))]
     best = results.best
-    study = None if best is None else place / "confirmation" / best.id
+    study = None if best is None else folder_below(place / "confirmation", best.id)
     confirmation = None
     if study is not None and (study / SUMMARIES["study"]).is_file():
         below = _below(path, f"confirmation/{best.id}")
@@ -204,11 +207,26 @@ def _ended(place: Path, written: str) -> tuple[str, SearchResults] | None:
         settings = validated_settings(keys.pop(SEARCH, None), {}, resolved)
         space = read_space(keys, settings.variables, str(resolved), {})
         search = Search(str(keys.get("name")), settings, space, None, ExecutionKeys(), resolved, {})
-        trials = [Trial(**trial) for trial in content.get("trials", [])]
-    except (KerasexpError, TypeError):
+        trials = [_trial(found, space) for found in content.get("trials", [])]
+    except (KerasexpError, TypeError, ValueError, OverflowError):
         return None
     state = str(content.get("status", "unfinished"))
     return state, SearchResults(search, OBJECTIVES[settings.objective], trials)
+
+
+def _trial(found: dict[str, Any], space: Space) -> Trial:
+    """Return a trial that has ended; raise ValueError or TypeError if it is none of this space, or cannot be drawn."""
+    trial = _trials().validate_python(vars(Trial(**found)))
+    is_held = all(name in space.domains and space.domains[name].holds(value) for name, value in trial.values.items())
+    score = number_of(trial.score)
+    if not is_held or number_of(trial.ended) is None or (score is None and trial.status == "finished"):
+        raise ValueError(f"trial {trial.id} has a value of another search, or no number for its score or its time")
+    return replace(trial, score=score, curve=[value for value in trial.curve if number_of(value) is not None])
+
+
+@cache
+def _trials() -> TypeAdapter[Trial]:
+    return TypeAdapter(Trial)
 
 
 def _open_trial(folder: Path, path: str, results: SearchResults, is_running: bool) -> OpenTrial | None:

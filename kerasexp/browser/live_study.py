@@ -10,6 +10,7 @@ from typing import Any
 from kerasexp.browser.live_job import LiveJob, RunFacts, digest, live_job, run_facts
 from kerasexp.browser.run_folders import SUMMARIES
 from kerasexp.browser.run_index import status_now
+from kerasexp.saving.json_values import folder_below, mapping_of, mappings_of, number_of
 from kerasexp.saving.saved_files import read_mapping
 
 # Lines of a plot that can still be told apart.
@@ -118,23 +119,20 @@ def live_study(place: Path, path: str) -> LiveStudy:
     """
     study = read_mapping(place / SUMMARIES["study"])
     status = status_now(place, str(study.get("status", "unfinished")))
-    variants = [
-        _variant(variant, place, path, status == "running")
-        for variant in study.get("variants", [])
-        if isinstance(variant, dict)
-    ]
+    variants = [_variant(each, place, path, status == "running") for each in mappings_of(study.get("variants"))]
     return LiveStudy(status, variants)
 
 
 def _variant(variant: dict[str, Any], place: Path, path: str, is_running: bool) -> LiveVariant:
-    runs = [_run(outcome, place, path, is_running) for outcome in variant.get("runs", [])]
+    outcomes = mappings_of(variant.get("runs"))
+    runs = [run for outcome in outcomes if (run := _run(outcome, place, path, is_running)) is not None]
     means = {}
     for split in ("val", "test"):
         finished = [run.metric(split) for run in runs if run.job.status == "finished"]
         values = [value for value in finished if value is not None]
         means[split] = _spread(values) if values else None
-    reported = variant.get("reported", {}).get("test_accuracy")
-    return LiveVariant(str(variant["name"]), runs, means, reported if isinstance(reported, int | float) else None)
+    reported = number_of(mapping_of(variant.get("reported")).get("test_accuracy"))
+    return LiveVariant(str(variant.get("name", "?")), runs, means, reported)
 
 
 def _spread(values: Sequence[float]) -> Any:
@@ -143,9 +141,12 @@ def _spread(values: Sequence[float]) -> Any:
     return spread(values)
 
 
-def _run(outcome: dict[str, Any], place: Path, path: str, is_running: bool) -> StudyRun:
-    variant, seed, folder = str(outcome["variant"]), int(outcome["seed"]), str(outcome["folder"])
-    own = place / folder
+def _run(outcome: dict[str, Any], place: Path, path: str, is_running: bool) -> StudyRun | None:
+    """Return a run; None if the summary does not say which, or names a folder outside the study."""
+    variant, seed, folder = str(outcome.get("variant", "?")), outcome.get("seed"), outcome.get("folder")
+    own = folder_below(place, folder)
+    if own is None or own == place or not isinstance(seed, int):
+        return None
     # The file beside it takes what the run prints, from its start.
     absent = "starting" if is_running and own.with_suffix(".log").exists() else "waiting"
     job = live_job(f"{variant}, seed {seed}", own, folder if path == "." else f"{path}/{folder}", absent)

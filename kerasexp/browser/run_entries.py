@@ -15,6 +15,7 @@ from kerasexp.browser.filter_expression import Value
 from kerasexp.browser.run_folders import FoundFolder
 from kerasexp.browser.run_tags import read_tags
 from kerasexp.config.section_base import KIND_KEYS
+from kerasexp.saving.json_values import folder_below, mapping_of, mappings_of, number_of
 from kerasexp.saving.saved_files import RunFiles, read_mapping
 
 # An experiment was validated when it was written, and thousands of them are read: by the C loader where there is one.
@@ -102,7 +103,7 @@ def as_value(value: Any) -> Value:
     if value is None or isinstance(value, float):
         return value if value == value else None  # SQLite has no NaN
     if isinstance(value, int):
-        return value if abs(value) < 2**63 else float(value)
+        return value if abs(value) < 2**63 else number_of(value)
     return str(value).encode("utf-8", "replace").decode()[:LONGEST]
 
 
@@ -134,10 +135,7 @@ def _metrics(run: RunFiles) -> dict[str, Value]:
         "seconds": as_value(metrics.get("train_seconds")),
     }
     for split in ("val", "test"):
-        held = metrics.get(split)
-        for name, value in held.items() if isinstance(held, dict) else ():
-            if isinstance(value, int | float):
-                found[f"{split}.{name}"] = as_value(float(value))
+        found |= {f"{split}.{name}": number_of(value) for name, value in mapping_of(metrics.get(split)).items()}
     return found
 
 
@@ -153,34 +151,41 @@ def _last_epoch(history: Path) -> dict[str, Value]:
 
 def _study(place: Path, study: dict[str, Any]) -> dict[str, Value]:
     """Return how far a study is, and the means of the variant that is best on val."""
-    variants = [variant for variant in study.get("variants", []) if isinstance(variant, dict)]
-    runs = [run for variant in variants for run in variant.get("runs", [])]
-    scored = [variant for variant in variants if "val_accuracy" in variant.get("metrics", {})]
-    best = max(scored, key=lambda variant: variant["metrics"]["val_accuracy"]["mean"], default=None)
+    variants = mappings_of(study.get("variants"))
+    runs = [run for variant in variants for run in mappings_of(variant.get("runs"))]
+    folders = (folder_below(place, run.get("folder")) for run in runs)
+    means = [(number_of(_spread(variant, "val").get("mean")), variant) for variant in variants]
+    scored = [(mean, variant) for mean, variant in means if mean is not None]
+    _, best = max(scored, key=lambda pair: pair[0], default=(None, None))
     found: dict[str, Value] = {
         "name": as_value(study.get("name")),
         "runs": len(runs),
-        "finished": sum(run["status"] == "finished" for run in runs),
-        "seconds": sum(run.get("train_seconds") or 0.0 for run in runs),
-        "started": _started(place / run["folder"] for run in runs),
+        "finished": sum(run.get("status") == "finished" for run in runs),
+        "seconds": sum(number_of(run.get("train_seconds")) or 0.0 for run in runs),
+        "started": _started(folder for folder in folders if folder is not None),
     }
     if best is not None:
-        found["best"] = best["name"]
+        found["best"] = as_value(best.get("name"))
         for split in ("val", "test"):
-            mean = best["metrics"].get(f"{split}_accuracy", {})
             for ending, key in (("", "mean"), ("_low", "low"), ("_high", "high")):
-                found[f"{split}.accuracy{ending}"] = as_value(mean.get(key))
+                found[f"{split}.accuracy{ending}"] = number_of(_spread(best, split).get(key))
     return found
+
+
+def _spread(variant: dict[str, Any], split: str) -> dict[str, Any]:
+    """Return what a variant's summary has of its accuracy on a split."""
+    return mapping_of(mapping_of(variant.get("metrics")).get(f"{split}_accuracy"))
 
 
 def _search(place: Path, search: dict[str, Any]) -> dict[str, Value]:
     """Return how far a search is, and the score of its best trial, which is one on val."""
-    trials = [trial for trial in search.get("trials", []) if isinstance(trial, dict)]
-    settings = search.get("identity", {}).get("search", {})
-    objective = settings.get("objective", "val_accuracy")
-    scored = [trial for trial in trials if isinstance(trial.get("score"), int | float)]
+    trials = mappings_of(search.get("trials"))
+    settings = mapping_of(mapping_of(search.get("identity")).get("search"))
+    objective = str(settings.get("objective", "val_accuracy"))
+    scores = [(number_of(trial.get("score")), trial) for trial in trials]
+    scored = [(score, trial) for score, trial in scores if score is not None]
     sign = -1 if objective.endswith("loss") else 1
-    best = max(scored, key=lambda trial: sign * trial["score"], default=None)
+    score, best = max(scored, key=lambda pair: sign * pair[0], default=(None, None))
     found: dict[str, Value] = {
         "name": as_value(search.get("name")),
         "runs": len(trials),
@@ -191,14 +196,14 @@ def _search(place: Path, search: dict[str, Any]) -> dict[str, Value]:
         "started": _started([place / "trial_0000" / "run"]),
     }
     if best is not None:
-        found |= {"best": as_value(best["id"]), f"val.{objective.removeprefix('val_')}": best["score"]}
+        found |= {"best": as_value(best.get("id")), f"val.{objective.removeprefix('val_')}": score}
     return found
 
 
 def _started(runs: Iterator[Path] | list[Path]) -> Value:
     """Return when the first of these runs started; now, if none has."""
     for run in runs:
-        started = RunFiles(run).read_manifest().get("times", {}).get("started")
+        started = mapping_of(RunFiles(run).read_manifest().get("times")).get("started")
         if started is not None:
             return as_value(started)
     return datetime.now(UTC).isoformat(timespec="seconds")
