@@ -15,7 +15,7 @@ from kerasexp.storage import temporary_folder
 
 # Images are read again, which takes some seconds; of very many, minutes.
 LONGEST_SECONDS = 600
-# A comparison takes a core and memory: one at a time.
+# A comparison takes a core and memory: one at a time. Another one would hold a thread of the server while it waits.
 _one_at_a_time = Lock()
 
 
@@ -23,9 +23,18 @@ def comparison_page(runs: Sequence[Path]) -> str:
     """Return the HTML page of a comparison.
 
     Raises:
-        UserError: the runs cannot be compared; the message is that of `compare`.
+        UserError: the runs cannot be compared; the message is that of `compare`. Or another comparison is being made.
     """
-    with _one_at_a_time, temporary_folder(Path(tempfile.gettempdir()), "comparison") as folder:
+    if not _one_at_a_time.acquire(blocking=False):
+        raise UserError(Problem("another one is being made; try again when it is there", "the comparison"))
+    try:
+        return _written_page(runs)
+    finally:
+        _one_at_a_time.release()
+
+
+def _written_page(runs: Sequence[Path]) -> str:
+    with temporary_folder(Path(tempfile.gettempdir()), "comparison") as folder:
         page = folder / "comparison.html"
         command = [sys.executable, "-m", "kerasexp", "compare", *map(str, runs), "--output", str(page)]
         # A training on the GPU keeps all its memory.

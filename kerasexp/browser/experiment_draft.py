@@ -6,7 +6,6 @@ import copy
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ class Draft:
         if self.asked is None:
             return []
         now = resolved_yaml(self.asked).splitlines()
-        before = _file_lines(self.file.path, self.file.path.stat().st_mtime_ns, self.kind)
+        before = _file_lines(self.file.path, self.kind)
         return list(_marked(now if before is None else before, now))
 
     def arguments(self, options: LaunchOptions, *more: object) -> list[str]:
@@ -141,13 +140,11 @@ def _apply(values: dict[str, Any], changes: Sequence[str]) -> Iterator[Problem]:
     apply_overrides(values, readable, {})
 
 
-@lru_cache(maxsize=32)
-def _file_lines(path: Path, written: int, kind: str) -> list[str] | None:
+def _file_lines(path: Path, kind: str) -> list[str] | None:
     """Return the lines of the YAML that a changed file is compared with; None if the file alone is not valid.
 
     Args:
         path: of the file.
-        written: when, so that a changed file is read again.
         kind: of what the changed file asks for; a search writes no defaults.
     """
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +16,8 @@ from kerasexp.storage import exclusive_lock, write_errors, write_json
 FOLDER = ".queue"
 WAITING, RUNNING, ENDED = "waiting", "running", ("finished", "failed", "interrupted")
 MOST_AT_ONCE, MOST_WAITING = 16, 1000
+# Jobs that have ended, and their logs: so many of the last ones are kept.
+MOST_ENDED = 200
 # Of a log, at most so much is shown.
 LOG_BYTES, ERROR_LINES = 200_000, 12
 
@@ -118,7 +120,10 @@ class JobQueue:
         """
         with self._locked():
             content = change(self.read())
+            dropped = sorted(content.with_status(*ENDED), key=lambda job: job.ended or "")[:-MOST_ENDED]
+            content = replace(content, jobs=tuple(job for job in content.jobs if job not in dropped))
             write_json(self._file, asdict(content))
+            self._delete_files(dropped)
             return content
 
     @contextmanager
@@ -189,13 +194,16 @@ class JobQueue:
             running = [job.id for job in jobs if job.status == RUNNING]
             if running:
                 raise UserError(Problem("is running; stop it first", f"job {running[0]}"))
-            for job in jobs:
-                for file in (self.log(job), self.lock(job), self.code(job)):
-                    with suppress(OSError):
-                        file.unlink()
+            self._delete_files(jobs)
             return replace(content, jobs=tuple(job for job in content.jobs if job not in jobs))
 
         self.change(change)
+
+    def _delete_files(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            for file in (self.log(job), self.lock(job), self.code(job)):
+                with suppress(OSError):
+                    file.unlink()
 
     def move(self, number: int, up: bool) -> None:
         """Let a waiting job and the one before (or after) it change places; at an end of the queue nothing happens."""

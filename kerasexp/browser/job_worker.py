@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,7 @@ class JobWorker:
     Attributes:
         is_paused: whether no job begins until the user says so, as after a restart of the server with jobs that wait.
         is_elsewhere: whether another server runs the jobs.
+        failure: why the queue cannot go on now, such as a full disk; empty if it can.
     """
 
     def __init__(self, queue: JobQueue):
@@ -45,6 +47,7 @@ class JobWorker:
         self._stepping = Lock()
         self.is_paused = bool(queue.read().with_status(WAITING))
         self.is_elsewhere = False
+        self.failure = ""
 
     def start(self) -> None:
         """Work in a thread of this process until it ends."""
@@ -62,14 +65,31 @@ class JobWorker:
                 with exclusive_lock(self._queue.folder / "worker.lock"):
                     self.is_elsewhere = False
                     while True:
-                        with suppress(KerasexpError, OSError):  # a full disk now; perhaps not later
-                            self.step()
+                        self._try_step()
                         self._sleep(STEP_SECONDS)
             except BlockingIOError:
                 self.is_elsewhere = True
-            except OSError:
-                pass
+            except Exception as error:
+                self._note(error)
             self._sleep(TAKE_OVER_SECONDS)
+
+    def _try_step(self) -> None:
+        """Do a step. What hinders it now, such as a full disk, may not do so later; without this thread no job would begin."""
+        try:
+            self.step()
+            if not self.is_paused:  # a full disk pauses the queue
+                self.failure = ""
+        except Exception as error:
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        """Note for the page why the queue cannot go on; print it once, with its traceback if nobody has foreseen it."""
+        is_foreseen = isinstance(error, KerasexpError | OSError)
+        text = str(error) if is_foreseen else f"{type(error).__name__}: {error}"
+        if text != self.failure:
+            shown = f"error: {text}\n" if is_foreseen else "".join(traceback.format_exception(error))
+            print(f"the queue: {shown}", end="", file=sys.stderr, flush=True)
+        self.failure = text
 
     def _sleep(self, seconds: float) -> None:
         self._wake.wait(seconds)

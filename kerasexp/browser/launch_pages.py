@@ -24,7 +24,7 @@ from kerasexp.errors import Problem, UserError
 from kerasexp.report.template_environment import template_environment
 
 LONGEST_CHECK_SECONDS = 600
-# Reading data takes a core and memory: one check at a time.
+# Reading data takes a core and memory: one check at a time. Another one would hold a thread of the server while it waits.
 _one_at_a_time = Lock()
 
 
@@ -152,16 +152,19 @@ def _check(draft: Draft, options: LaunchOptions) -> tuple[bool, str]:
     arguments = [part for change in draft.changes for part in ("--set", change)]
     arguments += ["--trust-code"] if options.trust_code else []
     command = [sys.executable, "-m", "kerasexp", "check", draft.file.name, *arguments]
-    with _one_at_a_time:
-        try:
-            done = subprocess.run(
-                command,
-                env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=LONGEST_CHECK_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return False, f"took more than {LONGEST_CHECK_SECONDS} seconds; use the command `check`"
+    if not _one_at_a_time.acquire(blocking=False):
+        return False, "another check is running; try again when it has ended, or use the command `check`"
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=LONGEST_CHECK_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"took more than {LONGEST_CHECK_SECONDS} seconds; use the command `check`"
+    finally:
+        _one_at_a_time.release()
     return done.returncode == 0, (done.stdout + done.stderr).decode("utf-8", "replace").strip()

@@ -123,9 +123,10 @@ def _shipped(name: str, path: Path) -> LaunchableFile:
 
 
 def _argument(path: Path) -> str:
-    """Return a path as it is typed: below the working folder, relative to it."""
+    """Return a path as it is typed: below the working folder, relative to it; one that begins with `-` would be an option."""
     here = Path.cwd().resolve()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+    name = path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+    return f"./{name}" if name.startswith("-") else name
 
 
 def _is_experiment(path: Path) -> bool:

@@ -61,6 +61,7 @@ class QueuePages:
             most=MOST_AT_ONCE,
             is_paused=self._worker.is_paused,
             is_elsewhere=self._worker.is_elsewhere,
+            failure=self._worker.failure,
             waiting=len(content.with_status(WAITING)),
         )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from kerasexp.browser.run_index import status_of
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.resume_command import resume_arguments
+from kerasexp.saving.json_values import mapping_of
 from kerasexp.saving.saved_files import RunFiles
 
 # What a process that was started here prints; it lies in the directory that it continues.
@@ -59,22 +60,26 @@ def resume(place: Path, status: str) -> None:
     """Start a process that continues an unfinished run, study or search. It does not end with this one.
 
     Raises:
-        UserError: it is running or finished.
+        UserError: it is running or finished, or its directory cannot be written.
     """
     if status not in RESUMABLE:
         raise UserError(Problem(f"is {status}, so there is nothing to continue", str(place)))
     if is_resuming(place):
         raise UserError(Problem(f"is being continued already; {LOG} has what it prints", str(place)))
     command = [sys.executable, "-m", "kerasexp", *map(str, resume_arguments(place.resolve()))]
-    with (place / LOG).open("ab") as log:
-        _started[place] = subprocess.Popen(
-            command,
-            cwd=_working_folder(place),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    try:
+        with (place / LOG).open("ab") as log:
+            _started[place] = subprocess.Popen(
+                command,
+                cwd=_working_folder(place),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        message = f"nothing can be started there: {error.strerror or error}"
+        raise UserError(Problem(message, str(place / LOG))) from None
 
 
 def _stop_request(place: Path) -> tuple[int, int] | None:
@@ -91,5 +96,5 @@ def _stop_request(place: Path) -> tuple[int, int] | None:
 
 def _working_folder(place: Path) -> Path:
     """Return the folder in which a run began, where upstream runs are looked for; this one if it is gone."""
-    folder = (RunFiles(place).read_manifest().get("provenance") or {}).get("folder")
-    return Path(folder) if folder is not None and Path(folder).is_dir() else Path.cwd()
+    folder = mapping_of(RunFiles(place).read_manifest().get("provenance")).get("folder")
+    return Path(folder) if isinstance(folder, str) and Path(folder).is_dir() else Path.cwd()

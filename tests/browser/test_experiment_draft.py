@@ -59,6 +59,26 @@ def test_the_yaml_marks_what_differs_from_the_file(draft):
     assert draft("training.epochs=0").yaml_lines() == []
 
 
+def test_the_yaml_marks_what_differs_from_a_base_as_it_is_now(files):
+    Path("base.yaml").write_text(MINE)
+    Path("on_base.yaml").write_text("base: base.yaml\nseed: 1\n")
+
+    def dropped() -> list[str]:
+        found = draft_of(files.find("on_base.yaml"), ["training.epochs=9"])
+        return [line.strip() for mark, line in found.yaml_lines() if mark == "-"]
+
+    assert dropped() == ["epochs: 2"]
+    Path("base.yaml").write_text(MINE.replace("epochs: 2", "epochs: 3"))
+    assert dropped() == ["epochs: 3"]
+
+
+def test_a_file_whose_name_begins_with_a_hyphen_is_no_option(files):
+    Path("-x.yaml").write_text(MINE)
+    found = files.find("-x.yaml")
+    assert found.name == "./-x.yaml" and "./-x.yaml" in [file.name for file in files.all()]
+    assert files.find(found.name) == found and draft_of(found, []).arguments(LaunchOptions())[1] == "./-x.yaml"
+
+
 def test_the_command_is_the_one_to_type(draft):
     options = LaunchOptions(jobs=2, quick=True)
     assert draft("training.epochs=3").command(options) == "python -m kerasexp run mine.yaml --set training.epochs=3"

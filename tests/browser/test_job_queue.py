@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from many_runs import write_run
 
-from kerasexp.browser import job_worker
+from kerasexp.browser import job_queue, job_worker
 from kerasexp.browser.job_queue import JobQueue
 from kerasexp.browser.job_worker import JobWorker
 from kerasexp.browser.run_index import RunIndex
@@ -152,6 +152,40 @@ def test_on_a_full_disk_a_job_is_not_started_again_and_again(queue, programs, mo
     with pytest.raises(RunError):
         worker.step()
     assert worker.is_paused and not worker._processes and statuses(queue) == ["waiting"]
+
+
+def test_a_failure_of_the_worker_is_named_once_and_it_goes_on(queue, monkeypatch, capsys):
+    add(queue)
+    worker, seen = JobWorker(queue), []
+    worker.is_paused = False
+    steps = iter(
+        [ZeroDivisionError("unforeseen"), ZeroDivisionError("unforeseen"), OSError("disk full"), None, SystemExit]
+    )
+
+    def step() -> None:
+        if (error := next(steps)) is not None:
+            raise error
+
+    monkeypatch.setattr(worker, "step", step)
+    monkeypatch.setattr(worker, "_sleep", lambda seconds: seen.append(worker.failure))
+    with pytest.raises(SystemExit):
+        worker._work()
+    assert seen == ["ZeroDivisionError: unforeseen"] * 2 + ["disk full", ""]
+    printed = capsys.readouterr().err
+    assert printed.count("Traceback") == 1 and printed.count("unforeseen") == 1
+    assert printed.endswith("the queue: error: disk full\n")
+
+
+def test_the_last_jobs_that_have_ended_are_kept(queue, monkeypatch):
+    monkeypatch.setattr(job_queue, "MOST_ENDED", 3)
+    jobs = [add(queue, name=name) for name in "abcdef"]
+    for job in jobs:
+        queue.log(job).write_text("printed")
+    times = dict(zip("abcde", ("05", "01", "04", "02", "03"), strict=True))
+    for job in jobs[:5]:
+        queue.change(lambda content, job=job: content.changed(replace(job, status="failed", ended=times[job.name])))
+    assert [job.name for job in queue.read().jobs] == ["a", "c", "e", "f"]
+    assert [job.name for job in jobs if queue.log(job).exists()] == ["a", "c", "e", "f"]
 
 
 def test_after_a_restart_nothing_begins_before_the_user_says_so(queue, programs):

@@ -4,6 +4,7 @@ import html
 import os
 import re
 from pathlib import Path
+from threading import Lock
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from kerasexp.browser.job_queue import JobQueue
 from kerasexp.config import load
 from kerasexp.environment import missing_of
+from kerasexp.errors import UserError
 
 pytestmark = pytest.mark.skipif(
     bool(missing_of("serve")), reason="the extra is not installed: pip install 'kerasexp[serve]'"
@@ -236,6 +238,26 @@ def test_the_server_imports_no_tensorflow(tmp_path):
     Path("runs").mkdir()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=False)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("address", ["/new/check", "/compare"])
+def test_a_second_check_or_comparison_is_refused_and_waits_in_no_thread(client, monkeypatch, address):
+    from kerasexp.browser import comparison_page, launch_pages
+
+    module = launch_pages if address == "/new/check" else comparison_page
+    monkeypatch.setattr(module, "_one_at_a_time", lock := Lock())
+    with lock:
+        if address == "/new/check":
+            assert "another check is running" in client.post(address, data={"experiment": "mine.yaml"}).text
+        else:
+            with pytest.raises(UserError, match="another one is being made"):
+                comparison_page.comparison_page([])
+
+
+def test_the_page_of_the_queue_says_why_it_cannot_go_on(client, server):
+    assert "cannot go on" not in client.get("/queue").text
+    server.worker.failure = "the disk is <full>"
+    assert "cannot go on now, and tries again: the disk is &lt;full&gt;" in client.get("/queue").text
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Stop and resume: they reach the process of a training, and nothing else."""
 
+import json
 import os
 import platform
 import signal
@@ -103,6 +104,21 @@ def test_only_what_is_unfinished_is_continued_and_once(monkeypatch):
         process.kill()
         process.wait()
     assert not is_resuming(run)
+
+
+def test_a_log_that_cannot_be_written_is_named():
+    run = write_run(Path("runs/some"), 2, "interrupted")
+    (run / run_processes.LOG).mkdir()
+    with pytest.raises(UserError, match=f"{run_processes.LOG}: nothing can be started there: Is a directory"):
+        resume(run, "interrupted")
+    assert not is_resuming(run)
+
+
+@pytest.mark.parametrize("provenance", [3, {"folder": 3}])
+def test_a_run_without_its_folder_is_continued_in_this_one(provenance):
+    run = write_run(Path("runs/some"), 2, "interrupted")
+    (run / "manifest.json").write_text(json.dumps({"status": "interrupted", "provenance": provenance}))
+    assert run_processes._working_folder(run) == Path.cwd()
 
 
 @pytest.mark.slow
