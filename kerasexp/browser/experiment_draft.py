@@ -20,6 +20,7 @@ from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import command_line
 from kerasexp.custom.trust import code_questions
 from kerasexp.errors import Problem, UserError
+from kerasexp.saving.teacher_checkpoints import teacher_questions
 
 KEPT, ADDED, DROPPED = " ", "+", "-"
 MOST_JOBS = 64
@@ -113,7 +114,8 @@ def draft_of(file: LaunchableFile, changes: Sequence[str]) -> Draft:
         asked = load_file(file.path, changes)
     except UserError as error:
         return Draft(file, changes, problems=tuple(error.problems), values=values, in_file=in_file)
-    return Draft(file, changes, asked, (), tuple(code_questions(asked, file.path)), values, in_file)
+    questions = (*code_questions(asked, file.path), *teacher_questions(asked))
+    return Draft(file, changes, asked, (), questions, values, in_file)
 
 
 def changes_of(text: str) -> list[str]:

@@ -19,7 +19,7 @@ def check(experiment: ExperimentFile, overrides: Overrides = None, trust_code: T
     from kerasexp.custom.trust import approve
 
     approve(resolved, experiment, trust_code)
-    if trust_code and not isinstance(resolved, Search):
+    if trust_code:
         from kerasexp.saving.teacher_checkpoints import trust_teachers
 
         trust_teachers(resolved)

@@ -52,6 +52,10 @@ def search(
     from kerasexp.custom.trust import approve
 
     approve(asked, experiment, trust_code)
+    if trust_code:
+        from kerasexp.saving.teacher_checkpoints import trust_teachers
+
+        trust_teachers(asked)
     announce_name(experiment, asked.name, console)
     try:
         console.answer(launch_search(asked, str(experiment), run_dir, extend, jobs, console).path)

@@ -83,7 +83,7 @@ def approve(asked: Experiment | Study | Search, file: Path | None, trust_code: b
 
 def code_questions(asked: Experiment | Study | Search, file: Path) -> list[Problem]:
     """Return what `approve` would refuse without `trust_code`; nothing is remembered."""
-    return _questions(list(code_of(asked)), str(file), _own_folder(file))
+    return questions_about(list(code_of(asked)), str(file), _own_folder(file))
 
 
 def grant_own(asked: Experiment | Study | Search, file: Path) -> None:
@@ -101,14 +101,15 @@ def approve_parts(
 ) -> None:
     """As `approve`, for (dotted key, code) with messages that name a file or checkpoint; `folder` is the user's own."""
     parts = [(key, code) for key, code in parts if code.reference.registered is None]
-    problems = [] if trust_code else _questions(parts, named, folder)
+    problems = [] if trust_code else questions_about(parts, named, folder)
     if problems:
         raise UserError(*problems)
     remember(code for _, code in parts if trust_code or _is_within(code, folder))
 
 
-def _questions(parts: list[tuple[str, CustomCode]], named: str | None, folder: Path | None) -> list[Problem]:
+def questions_about(parts: Iterable[tuple[str, CustomCode]], named: str | None, folder: Path | None) -> list[Problem]:
     """Return a problem for each piece of code that is neither in the user's own folder nor known."""
+    parts = list(parts)
     known = trusted_digests() | {code.digest for _, code in parts if _is_within(code, folder)}
     strange = ((key, code) for key, code in parts if code.reference.registered is None and code.digest not in known)
     return list({code.digest: Problem(_question(code), named, key) for key, code in strange}.values())

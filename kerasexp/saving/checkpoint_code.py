@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from kerasexp.config.code_keys import locate_code
-from kerasexp.config.custom_code import CustomModel
+from kerasexp.config.custom_code import CustomCode, CustomModel
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.section_base import Section
 from kerasexp.config.section_validation import validated
 from kerasexp.custom.code_copies import copied_code
-from kerasexp.custom.trust import approve_parts
+from kerasexp.custom.trust import approve_parts, questions_about
 from kerasexp.errors import Problem, UserError
 from kerasexp.saving.model_archive import copied_weights, open_members
 from kerasexp.saving.model_file_graph import read_graph
@@ -103,7 +103,16 @@ def approve_checkpoint(folder: Path, trust_code: bool = False) -> None:
         UserError: its digest is not remembered, and the user has not said to trust it.
     """
     if needs_code(folder):
-        approve_parts([("model.name", read_code(folder).model)], str(folder / CODE), None, trust_code)
+        approve_parts(_parts(folder), str(folder / CODE), None, trust_code)
+
+
+def checkpoint_questions(folder: Path) -> list[Problem]:
+    """Return what `approve_checkpoint` would refuse without `trust_code`; raise UserError if the code cannot be read."""
+    return questions_about(_parts(folder), str(folder / CODE), None) if needs_code(folder) else []
+
+
+def _parts(folder: Path) -> list[tuple[str, CustomCode]]:
+    return [("model.name", read_code(folder).model)]
 
 
 def build_by_code(folder: Path, weights: Path, preprocessing: Preprocessing, class_names: Sequence[str]) -> keras.Model:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
-from kerasexp.config import Experiment, Study
+from kerasexp.config import Experiment, Search, Study
 from kerasexp.config.yaml_paths import find_file
+from kerasexp.custom.trust import MOST_CORNERS
 from kerasexp.errors import Problem, UserError
 from kerasexp.saving.checkpoint import CLASSES, MODEL, find_checkpoint
-from kerasexp.saving.checkpoint_code import approve_checkpoint
+from kerasexp.saving.checkpoint_code import approve_checkpoint, checkpoint_questions
+from kerasexp.saving.json_values import mapping_of
 from kerasexp.storage import digest_of_file
 
 KEY = "training.distill.checkpoint"
@@ -32,16 +37,42 @@ def teacher_digest(name: str) -> str:
     return f"{digest_of_file(folder / MODEL)} {digest_of_file(folder / CLASSES)}"
 
 
-def trust_teachers(asked: Experiment | Study) -> None:
-    """Let the code run that the teachers of an experiment, or of the variants of a study, need, now and later.
+def trust_teachers(asked: Experiment | Study | Search) -> None:
+    """Let the code run that the teachers of an experiment, of a study or of a search need, now and later.
 
     Raises:
         UserError: there is no such checkpoint.
     """
-    experiments = asked.variants.values() if isinstance(asked, Study) else [asked]
-    distilled = [experiment.training.distill for experiment in experiments if experiment.training.distill is not None]
-    for name in dict.fromkeys(name for distill in distilled for name in distill.checkpoints):
+    for name in _teachers(asked):
         approve_checkpoint(teacher_folder(name), trust_code=True)
+
+
+def teacher_questions(asked: Experiment | Study | Search) -> list[Problem]:
+    """Return a problem for each teacher whose code nobody has trusted yet; a teacher that cannot be read is left out."""
+    found: list[Problem] = []
+    for name in _teachers(asked):
+        with suppress(UserError):
+            found += checkpoint_questions(teacher_folder(name))
+    return found
+
+
+def _teachers(asked: Experiment | Study | Search) -> list[str]:
+    """Return the names of all checkpoints that are learned from, each once."""
+    sections = (experiment.training.distill for experiment in _experiments(asked))
+    return list(dict.fromkeys(name for distill in sections if distill is not None for name in distill.checkpoints))
+
+
+def _experiments(asked: Experiment | Study | Search) -> Iterator[Experiment]:
+    """Yield the experiments that may have teachers; of a search, those at the corners, among which every choice is."""
+    if isinstance(asked, Experiment):
+        yield asked
+    elif isinstance(asked, Study):
+        yield from asked.variants.values()
+    else:
+        if "distill" in mapping_of(asked.space.raw.get("training")):
+            yield from map(asked.experiment, islice(asked.space.corners(MOST_CORNERS), MOST_CORNERS))
+        if asked.against is not None:
+            yield asked.against
 
 
 def at_key(error: UserError) -> UserError:

@@ -163,6 +163,20 @@ def test_code_of_others_only_runs_if_it_is_trusted(client):
     assert job.arguments[-1] == "--trust-code"
 
 
+def test_code_of_a_teacher_only_runs_if_it_is_trusted(client):
+    folder = Path("teacher")
+    (folder / "code").mkdir(parents=True)
+    for file in ("model.keras", "classes.json", "preprocessing.json"):
+        folder.joinpath(file).write_bytes(b"")
+    folder.joinpath("code/net.py").write_text("def build(images):\n    return images\n")
+    folder.joinpath("code.json").write_text('{"model": {"name": "code/net.py:build"}, "precision": "float32"}')
+    data = {"experiment": "mine.yaml", "set": "training.distill=teacher"}
+    assert "net.py" in client.post("/new/draft", data=data).json()["questions"][0]
+    assert "tick the box that trusts it" in client.post("/new/add", data=data).text
+    client.post("/new/add", data={**data, "trust": "1"})
+    assert [job.arguments[-1] for job in JobQueue(Path("runs")).read().jobs] == ["--trust-code"]
+
+
 def test_changes_are_saved_and_a_file_only_replaced_after_a_question(client):
     data = {"experiment": "mine.yaml", "set": "training.epochs=3", "name": "longer"}
     answer = client.post("/new/save", data=data)
@@ -233,6 +247,7 @@ def test_the_server_imports_no_tensorflow(tmp_path):
         "client = TestClient(BrowserServer(Path('runs'), Access.of('127.0.0.1')).app, base_url='http://127.0.0.1')\n"
         "answer = client.post('/new/draft', data={'experiment': 'part1_digits', 'set': 'training.epochs=0'})\n"
         "assert answer.json()['problems'], answer.text\n"
+        "client.post('/new/draft', data={'experiment': 'part1_digits', 'set': 'training.distill=part1_digits'})\n"
         "print(sorted({'tensorflow', 'keras', 'cv2'} & sys.modules.keys()))"
     )
     Path("runs").mkdir()
