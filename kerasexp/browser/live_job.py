@@ -8,11 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kerasexp.browser.live_run import Column, read_columns, read_progress
+from kerasexp.browser.live_run import Column, read_columns
 from kerasexp.browser.run_folders import fingerprint
 from kerasexp.browser.run_index import status_now
+from kerasexp.console import Position
+from kerasexp.console.shown_words import duration_text
 from kerasexp.saving.json_values import mapping_of, number_of
 from kerasexp.saving.saved_files import RunFiles, read_mapping
+from kerasexp.saving.training_progress import read_progress
 
 # Runs whose files are kept in memory until they change.
 MOST_KEPT = 2000
@@ -95,7 +98,7 @@ def live_job(name: str, place: Path, path: str, absent: str) -> LiveJob:
     progress = read_progress(RunFiles(place).progress)
     if progress is None:
         return LiveJob(name, path, status, EVALUATING if facts.history else STARTING)
-    return LiveJob(name, path, status, _position(progress), progress["share"])
+    return LiveJob(name, path, status, _doing(progress.position), progress.position.share)
 
 
 def digest(*texts: str) -> str:
@@ -103,17 +106,9 @@ def digest(*texts: str) -> str:
     return hashlib.blake2s("\n".join(texts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
-def _position(at: dict[str, Any]) -> str:
+def _doing(at: Position) -> str:
     """Return epoch, step and the time that is left, for readers."""
-    if at.get("phase") == "validating":
-        return f"validating after epoch {at['epoch']} of {at['epochs']}"
-    left = at["seconds_left"]
-    text = f"epoch {at['epoch']} of {at['epochs']}, step {at['step']:,} of {at['steps']:,}"
-    return text if left is None else f"{text}, about {_duration(left)} left"
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    if at.phase == "validating":
+        return f"validating after epoch {at.epoch} of {at.epochs}"
+    text = f"epoch {at.epoch} of {at.epochs}, step {at.step:,} of {at.steps:,}"
+    return text if at.seconds_left is None else f"{text}, about {duration_text(at.seconds_left)} left"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from kerasexp.browser.run_index import status_now
+from kerasexp.console.shown_words import duration_text
 from kerasexp.saving.saved_files import RunFiles
+from kerasexp.saving.training_progress import TrainingProgress, read_progress
 
 Column = list[float | None]
 
@@ -24,20 +25,28 @@ def live_run(place: Path) -> dict[str, Any]:
         "history": read_columns(run.history),
         "curve": read_columns(run.curve),
         "gradients": _last_gradients(run.gradients),
-        "points": [] if progress is None else progress.pop("points", []),
-        "progress": progress,
+        "points": [] if progress is None else progress.points,
+        "progress": _shown(progress),
     }
 
 
-def read_progress(path: Path) -> dict[str, Any] | None:
-    """Return where a training is, with the seconds that it will still take at its present speed, without its validations."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        total, done = found["epochs"] * found["steps"], (found["epoch"] - 1) * found["steps"] + found["step"]
-    except (OSError, ValueError, KeyError, TypeError):
+def _shown(progress: TrainingProgress | None) -> dict[str, Any] | None:
+    """Return what the page shows of the progress of a training."""
+    if progress is None:
         return None
-    speed = found.get("steps_per_second")
-    return {**found, "share": done / max(total, 1), "seconds_left": (total - done) / speed if speed else None}
+    at = progress.position
+    return {
+        "phase": at.phase,
+        "epoch": at.epoch,
+        "epochs": at.epochs,
+        "step": at.step,
+        "steps": at.steps,
+        "share": at.share,
+        "left": None if at.seconds_left is None else duration_text(at.seconds_left),
+        "steps_per_second": progress.steps_per_second,
+        "images_per_second": at.images_per_second,
+        "memory_bytes": progress.memory_bytes,
+    }
 
 
 def read_columns(path: Path) -> dict[str, Column]:

@@ -7,6 +7,9 @@ import shlex
 import subprocess
 from pathlib import Path
 
+# Seconds of the units of time, the largest first.
+UNITS = (("days", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
 
 def command_line(*arguments: object) -> str:
     """Return what a user types to run a kerasexp command with these arguments."""
@@ -27,11 +30,6 @@ def clock_text(seconds: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return how long something took, such as `12.3 s`, `4.5 min` or `2.1 h`."""
-    return (
-        f"{seconds:.1f} s"
-        if seconds < 60
-        else f"{seconds / 60:.1f} min"
-        if seconds < 3600
-        else f"{seconds / 3600:.1f} h"
-    )
+    """Return how long something takes, in two digits or more, such as `2.5 s`, `45 s`, `4.5 min`, `2.1 h` or `12 days`."""
+    unit, size = next(((unit, size) for unit, size in UNITS if seconds >= size), UNITS[-1])
+    return f"{seconds / size:.{1 if seconds / size < 9.95 else 0}f} {unit}"

@@ -49,7 +49,7 @@ def test_a_study_has_what_each_run_does_and_the_means_so_far(study):
     assert [variant.status for variant in found.variants] == ["running", "starting"]
     assert found.status == "running" and found.finished == 2 and found.share == pytest.approx((2 + 0.15) / 6)
     running, starting = found.jobs
-    assert running.doing == "epoch 2 of 10, step 50 of 100, about 85 s left" and running.path == "study/small/2"
+    assert running.doing == "epoch 2 of 10, step 50 of 100, about 1.4 min left" and running.path == "study/small/2"
     assert starting.doing.startswith("preparing") and starting.path == ""
     assert found.runs[3].job.cause == "the disk is <full>"
     small, large = found.variants
@@ -92,7 +92,7 @@ def test_a_search_has_its_trials_the_best_first_and_what_runs_now(search):
     assert found.results.best.id == "0001" and found.best_so_far()["best"] == [0.5, 0.9, 0.9, 0.9, 0.9]
     assert list(found.names.values()) == ["depth", "blocks.0.filters", "units", "learning_rate", "blocks.1.filters"]
     ((job, values),) = found.jobs
-    assert job.doing == "epoch 4 of 10, step 20 of 100, about 68 s left" and job.path == "search/trial_0005/run"
+    assert job.doing == "epoch 4 of 10, step 20 of 100, about 1.1 min left" and job.path == "search/trial_0005/run"
     # Values in keras-tuner's terms are decoded, and those that are not active are left out.
     assert values == "depth 1, blocks.0.filters 8, units [16], learning_rate 0.001"
 

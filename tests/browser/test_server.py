@@ -238,7 +238,7 @@ def test_the_curves_of_a_run_and_where_it_is(client, folder):
     with RunDirectory(place).locked():
         found = client.get("/live/live").json()
     assert found["status"] == "running" and found["points"] == [[15, 1.0, 0.5]]
-    assert found["progress"]["share"] == 15 / 40 and found["progress"]["seconds_left"] == 50
+    assert found["progress"]["share"] == 15 / 40 and found["progress"]["left"] == "50 s"
     assert found["gradients"] == [{"layer": "a", "step": 2, "mean_gradient": 4.0, "update_ratio": None}]
     assert client.get("/live/live").json()["status"] == "killed"
     (place / "progress.json").write_text("{")

@@ -84,7 +84,7 @@ def test_a_training_shows_where_it_is_until_it_ends(cli, tiny_yaml, monkeypatch)
     run = Path(cli("run", tiny_yaml, "--set", "training.epochs=2").last_line)
     last = seen[-1]
     assert last["status"] == "running" and len(last["history"]["epoch"]) == 1
-    assert last["progress"]["share"] == 1 and last["progress"]["seconds_left"] == 0
+    assert last["progress"]["share"] == 1 and last["progress"]["left"] == "0.0 s"
     assert [point[0] for point in last["points"]] == list(range(1, len(seen) + 1))
     assert last["gradients"] and last["progress"]["memory_bytes"] > 2**20
     done = live_run(run)

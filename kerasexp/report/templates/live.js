@@ -17,12 +17,6 @@ function lines(data, metric) {
   return found;
 }
 
-const units = [["day", 86400], ["h", 3600], ["min", 60], ["s", 1]];
-function duration(seconds) {
-  const [name, size] = units.find(([, size]) => seconds >= size) ?? units[3];
-  return `${(seconds / size).toFixed(seconds / size < 10 && size > 1 ? 1 : 0)} ${name}`;
-}
-
 function describe(data) {
   const at = data.progress, line = document.getElementById("position"), bar = document.getElementById("share");
   line.hidden = bar.hidden = !at;
@@ -30,8 +24,9 @@ function describe(data) {
   bar.value = at.share;
   const parts = [`${at.phase === "validating" ? "validating after " : ""}epoch ${at.epoch} of ${at.epochs}, step ${at.step.toLocaleString("en")} of ${at.steps.toLocaleString("en")}`];
   if (data.status === "running") {
-    if (at.steps_per_second) parts.push(`${at.steps_per_second.toFixed(1)} steps a second`, `${Math.round(at.images_per_second).toLocaleString("en")} images a second`);
-    if (at.seconds_left !== null) parts.push(`about ${duration(at.seconds_left)} left`);
+    if (at.steps_per_second) parts.push(`${at.steps_per_second.toFixed(1)} steps a second`);
+    if (at.images_per_second) parts.push(`${Math.round(at.images_per_second).toLocaleString("en")} images a second`);
+    if (at.left) parts.push(`about ${at.left} left`);
     if (at.memory_bytes) parts.push(`${(at.memory_bytes / 2 ** 30).toFixed(2)} GiB of memory`);
   }
   line.textContent = parts.join(" · ");
