@@ -39,7 +39,7 @@ class JobWorker:
     Attributes:
         is_paused: whether no job begins until the user says so, as after a restart of the server with jobs that wait.
         is_elsewhere: whether another server runs the jobs.
-        failure: why the queue cannot go on now, such as a full disk; empty if it can.
+        failure: why the queue cannot go on, such as a full disk, which also pauses it; empty if it can.
     """
 
     def __init__(self, queue: JobQueue):
@@ -77,7 +77,7 @@ class JobWorker:
         """Do a step. What hinders it now, such as a full disk, may not do so later; without this thread no job would begin."""
         try:
             self.step()
-            if not self.is_paused:  # a full disk pauses the queue
+            if not self.is_paused:  # what has paused it may be a failure
                 self.failure = ""
         except Exception as error:
             self._note(error)

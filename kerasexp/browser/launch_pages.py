@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from kerasexp.browser.command_process import CommandProcess
 from kerasexp.browser.experiment_draft import MOST_JOBS, Draft, LaunchOptions, changes_of, draft_of
 from kerasexp.browser.experiment_fields import shape_of
 from kerasexp.browser.form_body import Fields, Form, first
@@ -23,9 +20,7 @@ from kerasexp.browser.saved_changes import FileIsThere, save_changes
 from kerasexp.errors import Problem, UserError
 from kerasexp.report.template_environment import template_environment
 
-LONGEST_CHECK_SECONDS = 600
-# Reading data takes a core and memory: one check at a time. Another one would hold a thread of the server while it waits.
-_one_at_a_time = Lock()
+_check_command = CommandProcess("check")
 
 
 class LaunchPages:
@@ -148,23 +143,11 @@ def _options(fields: Fields) -> LaunchOptions:
 
 
 def _check(draft: Draft, options: LaunchOptions) -> tuple[bool, str]:
-    """Run `check` in a process of its own; return whether nothing is wrong, and what it has printed."""
+    """Return whether `check` finds nothing wrong, and what it prints."""
     arguments = [part for change in draft.changes for part in ("--set", change)]
     arguments += ["--trust-code"] if options.trust_code else []
-    command = [sys.executable, "-m", "kerasexp", "check", draft.file.name, *arguments]
-    if not _one_at_a_time.acquire(blocking=False):
-        return False, "another check is running; try again when it has ended, or use the command `check`"
     try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=LONGEST_CHECK_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False, f"took more than {LONGEST_CHECK_SECONDS} seconds; use the command `check`"
-    finally:
-        _one_at_a_time.release()
-    return done.returncode == 0, (done.stdout + done.stderr).decode("utf-8", "replace").strip()
+        done = _check_command.run(draft.file.name, *arguments)
+    except UserError as error:
+        return False, str(error)
+    return done.returncode == 0, (done.stdout + done.stderr).strip()

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from kerasexp.config import Experiment, Search, Study
 from kerasexp.config.code_keys import code_names, custom_parts
 from kerasexp.config.custom_code import CustomCode
+from kerasexp.config.search_section import MOST_CORNERS
 from kerasexp.environment import now
 from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.storage import exclusive_lock, write_json
 
-# Corners of a search that are looked through for code.
-MOST_CORNERS = 200
 # Digests that may run in this process, beside those in the file.
 _granted: set[str] = set()
 
@@ -124,7 +123,7 @@ def _question(code: CustomCode) -> str:
     return (
         f"the code of {code.reference.file} (SHA-256 {code.digest}) would run with all your rights, and it is not yours: it is "
         "neither in the folder of the experiment nor known here. Read it; if you trust it, add --trust-code once, to `check`, "
-        "`run` or `predict`. That is remembered until the code changes"
+        "`run`, `search` or `predict`. That is remembered until the code changes"
     )
 
 
@@ -141,13 +140,26 @@ def is_run_directory(folder: Path) -> bool:
 
 def code_of(asked: Experiment | Study | Search) -> Iterator[tuple[str, CustomCode]]:
     """Yield the dotted key and the section of all code that is asked for; of a search, that of its corners."""
+    for experiment in experiments_of(asked, lambda raw: "init" in raw or any(code_names(raw))):
+        yield from custom_parts(experiment)
+
+
+def experiments_of(
+    asked: Experiment | Study | Search, is_relevant: Callable[[dict[str, Any]], bool]
+) -> Iterator[Experiment]:
+    """Yield the experiments that may run code of others.
+
+    Args:
+        asked: an experiment; a study, which has those of its variants; or a search, which has those at the corners of its space:
+            every choice is among them.
+        is_relevant: is given the keys of a search, and says whether its corners matter; to resolve them takes time.
+    """
     if isinstance(asked, Experiment):
-        yield from custom_parts(asked)
+        yield asked
     elif isinstance(asked, Study):
-        for experiment in asked.variants.values():
-            yield from custom_parts(experiment)
-    elif "init" in asked.space.raw or any(code_names(asked.space.raw)):
-        for values in islice(asked.space.corners(MOST_CORNERS), MOST_CORNERS):
-            yield from custom_parts(asked.experiment(values))
-    if isinstance(asked, Search) and asked.against is not None:
-        yield from custom_parts(asked.against)
+        yield from asked.variants.values()
+    else:
+        if is_relevant(asked.space.raw):
+            yield from map(asked.experiment, asked.space.corners(MOST_CORNERS))
+        if asked.against is not None:
+            yield asked.against

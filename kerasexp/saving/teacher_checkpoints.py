@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
 from kerasexp.config import Experiment, Search, Study
 from kerasexp.config.yaml_paths import find_file
-from kerasexp.custom.trust import MOST_CORNERS
+from kerasexp.custom.trust import experiments_of
 from kerasexp.errors import Problem, UserError
 from kerasexp.saving.checkpoint import CLASSES, MODEL, find_checkpoint
 from kerasexp.saving.checkpoint_code import approve_checkpoint, checkpoint_questions
@@ -58,21 +57,15 @@ def teacher_questions(asked: Experiment | Study | Search) -> list[Problem]:
 
 def _teachers(asked: Experiment | Study | Search) -> list[str]:
     """Return the names of all checkpoints that are learned from, each once."""
-    sections = (experiment.training.distill for experiment in _experiments(asked))
+    found = experiments_of(asked, lambda raw: "init" in raw or "distill" in mapping_of(raw.get("training")))
+    sections = (each.training.distill for experiment in found for each in _with_upstream(experiment))
     return list(dict.fromkeys(name for distill in sections if distill is not None for name in distill.checkpoints))
 
 
-def _experiments(asked: Experiment | Study | Search) -> Iterator[Experiment]:
-    """Yield the experiments that may have teachers; of a search, those at the corners, among which every choice is."""
-    if isinstance(asked, Experiment):
-        yield asked
-    elif isinstance(asked, Study):
-        yield from asked.variants.values()
-    else:
-        if "distill" in mapping_of(asked.space.raw.get("training")):
-            yield from map(asked.experiment, islice(asked.space.corners(MOST_CORNERS), MOST_CORNERS))
-        if asked.against is not None:
-            yield asked.against
+def _with_upstream(experiment: Experiment) -> Iterator[Experiment]:
+    yield experiment
+    if experiment.init is not None and isinstance(experiment.init.experiment, Experiment):
+        yield from _with_upstream(experiment.init.experiment)
 
 
 def at_key(error: UserError) -> UserError:

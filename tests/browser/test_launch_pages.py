@@ -4,7 +4,6 @@ import html
 import os
 import re
 from pathlib import Path
-from threading import Lock
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from kerasexp.browser.job_queue import JobQueue
 from kerasexp.config import load
 from kerasexp.environment import missing_of
-from kerasexp.errors import UserError
 
 pytestmark = pytest.mark.skipif(
     bool(missing_of("serve")), reason="the extra is not installed: pip install 'kerasexp[serve]'"
@@ -255,24 +253,21 @@ def test_the_server_imports_no_tensorflow(tmp_path):
     assert done.stdout.strip() == "[]", done.stderr
 
 
-@pytest.mark.parametrize("address", ["/new/check", "/compare"])
-def test_a_second_check_or_comparison_is_refused_and_waits_in_no_thread(client, monkeypatch, address):
-    from kerasexp.browser import comparison_page, launch_pages
+def test_a_second_check_is_refused_and_waits_in_no_thread(client):
+    from kerasexp.browser import launch_pages
 
-    module = launch_pages if address == "/new/check" else comparison_page
-    monkeypatch.setattr(module, "_one_at_a_time", lock := Lock())
-    with lock:
-        if address == "/new/check":
-            assert "another check is running" in client.post(address, data={"experiment": "mine.yaml"}).text
-        else:
-            with pytest.raises(UserError, match="another one is being made"):
-                comparison_page.comparison_page([])
+    with launch_pages._check_command._running:
+        answer = client.post("/new/check", data={"experiment": "mine.yaml"})
+    assert answer.status_code == 200 and "check: another one is running; try again when it has ended" in answer.text
 
 
 def test_the_page_of_the_queue_says_why_it_cannot_go_on(client, server):
     assert "cannot go on" not in client.get("/queue").text
     server.worker.failure = "the disk is <full>"
+    server.worker.is_paused = False
     assert "cannot go on now, and tries again: the disk is &lt;full&gt;" in client.get("/queue").text
+    server.worker.is_paused = True
+    assert "cannot go on: the disk is &lt;full&gt;" in client.get("/queue").text
 
 
 @pytest.mark.slow

@@ -15,6 +15,9 @@ ASKED = {
     "study": "seeds: [0]\nvariants: {alone: {}, taught: {training: {distill: teacher}}}\n" + SMALL,
     "search": SMALL + "training: {epochs: 1, distill: teacher, optimizer: {learning_rate: {float: [0.001, 0.1]}}}\n"
     "search: {max_trials: 2}\n",
+    "upstream": SMALL + "init: {experiment: taught.yaml}\n",
+    "search of an upstream": SMALL.replace("[8]", "{choice: [[8], [16]]}")
+    + "init: {experiment: taught.yaml, layers: none}\nsearch: {max_trials: 2}\n",
     "choice": SMALL
     + "training: {epochs: 1, distill: {checkpoint: {choice: [plain, teacher]}}}\nsearch: {max_trials: 2}\n",
 }
@@ -35,6 +38,7 @@ def teachers():
 
 @pytest.mark.parametrize("kind", ASKED)
 def test_the_code_of_a_teacher_is_a_question_until_it_is_trusted(kind):
+    Path("taught.yaml").write_text(ASKED["run"])
     Path("asked.yaml").write_text(ASKED[kind])
     asked = load(Path("asked.yaml"))
     (question,) = teacher_questions(asked)
