@@ -20,7 +20,7 @@ from kerasexp.browser.saved_changes import FileIsThere, save_changes
 from kerasexp.errors import Problem, UserError
 from kerasexp.report.template_environment import template_environment
 
-_check_command = CommandProcess("check")
+_check = CommandProcess("check")
 
 
 class LaunchPages:
@@ -77,10 +77,17 @@ class LaunchPages:
 
     def check(self, fields: Form) -> str:
         """Return the page with what `check` prints, which reads the data."""
-        draft = self._draft(fields)
+        draft, options = self._draft(fields), _options(fields)
         if draft.asked is None:
             return self._launch_page(draft, fields)
-        return self._launch_page(draft, fields, checked=_check(draft, _options(fields)))
+        arguments = [part for change in draft.changes for part in ("--set", change)]
+        arguments += ["--trust-code"] if options.trust_code else []
+        try:
+            done = _check.run(draft.file.name, *arguments)
+        except UserError as error:
+            return self._launch_page(draft, fields, message=str(error))
+        checked = done.returncode == 0, (done.stdout + done.stderr).strip()
+        return self._launch_page(draft, fields, checked=checked)
 
     def save(self, fields: Form) -> Response:
         """Save the changes as a YAML file, and show it; ask before a file is replaced."""
@@ -140,14 +147,3 @@ def _options(fields: Fields) -> LaunchOptions:
     if not (jobs.isascii() and jobs.isdecimal() and 1 <= int(jobs[:9]) <= MOST_JOBS):
         raise UserError(Problem(f"got {jobs[:20]!r}; a whole number from 1 to {MOST_JOBS} is needed here", key="jobs"))
     return LaunchOptions(int(jobs), bool(first(fields, "quick")), bool(first(fields, "trust")))
-
-
-def _check(draft: Draft, options: LaunchOptions) -> tuple[bool, str]:
-    """Return whether `check` finds nothing wrong, and what it prints."""
-    arguments = [part for change in draft.changes for part in ("--set", change)]
-    arguments += ["--trust-code"] if options.trust_code else []
-    try:
-        done = _check_command.run(draft.file.name, *arguments)
-    except UserError as error:
-        return False, str(error)
-    return done.returncode == 0, (done.stdout + done.stderr).strip()

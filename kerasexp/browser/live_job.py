@@ -13,7 +13,7 @@ from kerasexp.browser.run_folders import fingerprint
 from kerasexp.browser.run_index import status_now
 from kerasexp.console import Position
 from kerasexp.console.shown_words import duration_text
-from kerasexp.saving.json_values import mapping_of, number_of
+from kerasexp.saving.json_values import mapping_of, number_of, text_of
 from kerasexp.saving.saved_files import RunFiles, read_mapping
 from kerasexp.saving.training_progress import read_progress
 
@@ -76,8 +76,8 @@ def _run_facts(place: Path, written: str) -> RunFacts:
     metrics = read_mapping(run.metrics)
     of_splits = {split: number_of(mapping_of(metrics.get(split)).get("accuracy")) for split in ("val", "test")}
     kept = {**of_splits, **{key: number_of(metrics.get(key)) for key in ("epochs", "train_seconds")}}
-    cause = str(manifest.get("cause") or "")
-    return RunFacts(str(manifest.get("status", "")), cause, kept if metrics else {}, read_columns(run.history), written)
+    cause = text_of(manifest.get("cause"))
+    return RunFacts(text_of(manifest.get("status")), cause, kept if metrics else {}, read_columns(run.history), written)
 
 
 def live_job(name: str, place: Path, path: str, absent: str) -> LiveJob:

@@ -9,6 +9,7 @@ from typing import Any
 
 from kerasexp.browser.run_index import status_now
 from kerasexp.console.shown_words import duration_text
+from kerasexp.saving.json_values import text_of
 from kerasexp.saving.saved_files import RunFiles
 from kerasexp.saving.training_progress import TrainingProgress, read_progress
 
@@ -18,7 +19,7 @@ Column = list[float | None]
 def live_run(place: Path) -> dict[str, Any]:
     """Return the curves of a run directory, and of a running or killed run how far it has come, as plain JSON values."""
     run = RunFiles(place)
-    status = status_now(place, str(run.read_manifest().get("status", "unknown")))
+    status = status_now(place, text_of(run.read_manifest().get("status"), "unknown"))
     progress = read_progress(run.progress) if status in ("running", "killed") else None
     return {
         "status": status,

@@ -24,7 +24,7 @@ from kerasexp.config.setting_text import short_names, value_text
 from kerasexp.config.space_section import SEARCH, Domain, Space, read_space
 from kerasexp.config.yaml_text import read_yaml
 from kerasexp.errors import KerasexpError
-from kerasexp.saving.json_values import folder_below, number_of
+from kerasexp.saving.json_values import folder_below, number_of, text_of
 from kerasexp.saving.saved_files import read_mapping
 from kerasexp.search.budget import UNLIMITED, max_trials
 from kerasexp.search.directory import SearchDirectory
@@ -208,15 +208,16 @@ def _ended(place: Path, written: str) -> tuple[str, SearchResults] | None:
         space = read_space(keys, settings.variables, str(resolved), {})
         search = Search(str(keys.get("name")), settings, space, None, ExecutionKeys(), resolved, {})
         trials = [_trial(found, space) for found in content.get("trials", [])]
-    except (KerasexpError, TypeError, ValueError, OverflowError):
+    except (KerasexpError, AttributeError, TypeError, ValueError, OverflowError):
         return None
-    state = str(content.get("status", "unfinished"))
+    state = text_of(content.get("status"), "unfinished")
     return state, SearchResults(search, OBJECTIVES[settings.objective], trials)
 
 
 def _trial(found: dict[str, Any], space: Space) -> Trial:
     """Return a trial that has ended; raise ValueError or TypeError if it is none of this space, or cannot be drawn."""
-    trial = _trials().validate_python(vars(Trial(**found)))
+    shown = {key: text_of(value) if isinstance(value, str) else value for key, value in found.items()}
+    trial = _trials().validate_python(vars(Trial(**shown)))
     is_held = all(name in space.domains and space.domains[name].holds(value) for name, value in trial.values.items())
     score = number_of(trial.score)
     if not is_held or number_of(trial.ended) is None or (score is None and trial.status == "finished"):

@@ -10,7 +10,7 @@ from typing import Any
 from kerasexp.browser.live_job import LiveJob, RunFacts, digest, live_job, run_facts
 from kerasexp.browser.run_folders import SUMMARIES
 from kerasexp.browser.run_index import status_now
-from kerasexp.saving.json_values import folder_below, mapping_of, mappings_of, number_of
+from kerasexp.saving.json_values import folder_below, mapping_of, mappings_of, number_of, text_of
 from kerasexp.saving.saved_files import read_mapping
 
 # Lines of a plot that can still be told apart.
@@ -118,7 +118,7 @@ def live_study(place: Path, path: str) -> LiveStudy:
         path: the same, relative to the folder of all runs.
     """
     study = read_mapping(place / SUMMARIES["study"])
-    status = status_now(place, str(study.get("status", "unfinished")))
+    status = status_now(place, text_of(study.get("status"), "unfinished"))
     variants = [_variant(each, place, path, status == "running") for each in mappings_of(study.get("variants"))]
     return LiveStudy(status, variants)
 
@@ -132,7 +132,7 @@ def _variant(variant: dict[str, Any], place: Path, path: str, is_running: bool) 
         values = [value for value in finished if value is not None]
         means[split] = _spread(values) if values else None
     reported = number_of(mapping_of(variant.get("reported")).get("test_accuracy"))
-    return LiveVariant(str(variant.get("name", "?")), runs, means, reported)
+    return LiveVariant(text_of(variant.get("name"), "?"), runs, means, reported)
 
 
 def _spread(values: Sequence[float]) -> Any:
@@ -143,7 +143,7 @@ def _spread(values: Sequence[float]) -> Any:
 
 def _run(outcome: dict[str, Any], place: Path, path: str, is_running: bool) -> StudyRun | None:
     """Return a run; None if the summary does not say which, or names a folder outside the study."""
-    variant, seed, folder = str(outcome.get("variant", "?")), outcome.get("seed"), outcome.get("folder")
+    variant, seed, folder = text_of(outcome.get("variant"), "?"), outcome.get("seed"), outcome.get("folder")
     own = folder_below(place, folder)
     if own is None or own == place or not isinstance(seed, int):
         return None
@@ -152,7 +152,7 @@ def _run(outcome: dict[str, Any], place: Path, path: str, is_running: bool) -> S
     job = live_job(f"{variant}, seed {seed}", own, folder if path == "." else f"{path}/{folder}", absent)
     if job.status == "waiting" and outcome.get("status") == "failed":
         # It failed before it had a directory.
-        job = LiveJob(job.name, "", "failed", cause=str(outcome.get("cause") or ""))
+        job = LiveJob(job.name, "", "failed", cause=text_of(outcome.get("cause")))
     return StudyRun(variant, seed, job, run_facts(own))
 
 

@@ -15,7 +15,7 @@ from kerasexp.browser.filter_expression import Value
 from kerasexp.browser.run_folders import FoundFolder
 from kerasexp.browser.run_tags import read_tags
 from kerasexp.config.section_base import KIND_KEYS
-from kerasexp.saving.json_values import folder_below, mapping_of, mappings_of, number_of
+from kerasexp.saving.json_values import folder_below, mapping_of, mappings_of, number_of, text_of
 from kerasexp.saving.saved_files import RunFiles, read_mapping
 
 # An experiment was validated when it was written, and thousands of them are read: by the C loader where there is one.
@@ -65,10 +65,10 @@ def read_entry(root: Path, found: FoundFolder) -> Entry | None:
     }
     if found.kind in readers:
         read = readers[found.kind](place, summary)
-        return Entry(found, str(summary.get("status", "unfinished")), {}, _present({**own, **read}))
+        return Entry(found, text_of(summary.get("status"), "unfinished"), {}, _present({**own, **read}))
     settings = dict(_settings(_experiment(RunFiles(place).experiment)))
     values = {**own, **_facts(summary), **_metrics(RunFiles(place))}
-    return Entry(found, str(summary.get("status", "unknown")), settings, _present(values))
+    return Entry(found, text_of(summary.get("status"), "unknown"), settings, _present(values))
 
 
 def _present(values: Mapping[str, Value]) -> dict[str, Value]:
@@ -86,25 +86,25 @@ def _experiment(path: Path) -> dict[str, Any]:
 def _settings(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Value]]:
     """Yield dotted keys and values; a section has the word that names its kind; an upstream experiment is its name."""
     for key, value in section.items():
-        name = f"{above}{key}"
+        name = text_of(f"{above}{key}")
         if not isinstance(value, dict):
             yield name, as_value(value)
         elif name == "init.experiment":
             yield name, as_value(value.get("name"))
         else:
-            yield name, next((str(value[kind]) for kind in KIND_KEYS if kind in value), SECTION)
+            yield name, next((text_of(value[kind]) for kind in KIND_KEYS if kind in value), SECTION)
             yield from _settings(value, f"{name}.")
 
 
 def as_value(value: Any) -> Value:
     """Return a plain value as one of the list: a number, or a text as YAML writes it; None for `null`."""
     if isinstance(value, bool | list | dict):
-        return json.dumps(value, ensure_ascii=False)[:LONGEST]
+        return text_of(json.dumps(value, ensure_ascii=False))[:LONGEST]
     if value is None or isinstance(value, float):
         return value if value == value else None  # SQLite has no NaN
     if isinstance(value, int):
         return value if abs(value) < 2**63 else number_of(value)
-    return str(value).encode("utf-8", "replace").decode()[:LONGEST]
+    return text_of(value)[:LONGEST]
 
 
 def _facts(manifest: dict[str, Any]) -> dict[str, Value]:
@@ -135,7 +135,9 @@ def _metrics(run: RunFiles) -> dict[str, Value]:
         "seconds": as_value(metrics.get("train_seconds")),
     }
     for split in ("val", "test"):
-        found |= {f"{split}.{name}": number_of(value) for name, value in mapping_of(metrics.get(split)).items()}
+        found |= {
+            text_of(f"{split}.{name}"): number_of(value) for name, value in mapping_of(metrics.get(split)).items()
+        }
     return found
 
 
@@ -181,7 +183,7 @@ def _search(place: Path, search: dict[str, Any]) -> dict[str, Value]:
     """Return how far a search is, and the score of its best trial, which is one on val."""
     trials = mappings_of(search.get("trials"))
     settings = mapping_of(mapping_of(search.get("identity")).get("search"))
-    objective = str(settings.get("objective", "val_accuracy"))
+    objective = text_of(settings.get("objective"), "val_accuracy")
     scores = [(number_of(trial.get("score")), trial) for trial in trials]
     scored = [(score, trial) for score, trial in scores if score is not None]
     sign = -1 if objective.endswith("loss") else 1

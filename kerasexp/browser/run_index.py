@@ -20,6 +20,7 @@ from kerasexp.config.section_base import KIND_KEYS
 from kerasexp.config.setting_text import short_names, value_text
 from kerasexp.environment import cache_folder
 from kerasexp.errors import Problem, UserError
+from kerasexp.saving.json_values import text_of
 from kerasexp.saving.saved_files import RunFiles, read_mapping
 from kerasexp.storage import is_locked
 
@@ -131,7 +132,7 @@ def status_of(place: Path) -> str:
     """Return the status of a run, a study or a search; `unknown` if its directory says none."""
     kind = next((kind for kind, file in SUMMARIES.items() if (place / file).is_file()), None)
     summary = RunFiles(place).read_manifest() if kind is None else read_mapping(place / SUMMARIES[kind])
-    return status_now(place, str(summary.get("status", "unknown" if kind is None else "unfinished")))
+    return status_now(place, text_of(summary.get("status"), "unknown" if kind is None else "unfinished"))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kerasexp.errors import Problem, UserError
+from kerasexp.saving.json_values import text_of
 from kerasexp.saving.saved_files import RunFiles
 from kerasexp.storage import write_json
 
@@ -41,8 +42,8 @@ def read_tags(place: Path) -> RunTags:
     try:
         content = json.loads(RunFiles(place).tags.read_text(encoding="utf-8"))
         return RunTags(
-            tuple(str(tag) for tag in content.get("tags", [])),
-            str(content.get("note", "")),
+            tuple(text_of(tag) for tag in content.get("tags", [])),
+            text_of(content.get("note")),
             content.get("archived") is True,
         )
     except (OSError, ValueError, AttributeError, TypeError):

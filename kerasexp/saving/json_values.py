@@ -17,6 +17,11 @@ def mappings_of(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+def text_of(value: Any, absent: str = "") -> str:
+    """Return a value as a text that UTF-8 can hold, with `?` for what it cannot; `absent` for none."""
+    return (absent if value is None else str(value)).encode("utf-8", "replace").decode()
+
+
 def number_of(value: Any) -> float | None:
     """Return a finite number as a float; None for anything else, and for a whole number that no float can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):

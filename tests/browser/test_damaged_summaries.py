@@ -15,12 +15,21 @@ from kerasexp.browser.run_index import RunIndex
 from kerasexp.storage import write_json
 
 HUGE = 10**400
+# A byte that is no UTF-8, as Python reads it, and what is no character.
+NO_TEXT = "\udcff\ud800"
 VARIANTS = {
     "no list": 3,
     "no mappings": [1, "a", None],
     "no name": [{"runs": [{"folder": "small/0"}], "metrics": 1, "reported": [], "seed": "x"}],
     "no runs": [{"name": "a", "runs": {"a": 1}, "metrics": {"val_accuracy": 1}}],
     "runs of no kind": [{"name": ["a"], "runs": [1, {"seed": [], "folder": {}, "variant": 1, "status": 2}]}],
+    "no text": [
+        {
+            "name": NO_TEXT,
+            "runs": [{"variant": NO_TEXT, "seed": 1, "folder": "a/1", "status": "failed", "cause": NO_TEXT}],
+        },
+        {"name": "a", "runs": [{"variant": "a", "seed": 1, "folder": NO_TEXT}]},
+    ],
     "huge": [
         {"name": "a", "runs": [], "reported": {"test_accuracy": HUGE}, "metrics": {"val_accuracy": {"mean": HUGE}}}
     ],
@@ -38,17 +47,19 @@ TRIALS = {
     "values of another search": [{**vars(trial(0, 0.5)), "values": {"depth": "deep"}}],
     "no values": [{**vars(trial(0, 0.5)), "values": 4}],
     "no time": [{**vars(trial(0, 0.5)), "ended": "yesterday"}],
+    "no text": [{**vars(trial(0, 0.5)), "id": NO_TEXT}],
+    "no text for the cause": [{**vars(trial(0, 0.5, status="failed")), "cause": NO_TEXT}],
     "no number in the curve": [{**vars(trial(0, 0.5)), "curve": [0.1, "x"]}],
 }
 
 
 def change(file: Path, **keys: object) -> None:
-    write_json(file, {**json.loads(file.read_text()), **keys})
+    file.write_text(json.dumps({**json.loads(file.read_text()), **keys}))
 
 
 def assert_shown(place: Path) -> None:
     """Assert that page and list have a directory, in JSON that browsers read."""
-    json.dumps(live_values(place, place.name, ""), allow_nan=False)
+    json.dumps(live_values(place, place.name, ""), allow_nan=False, ensure_ascii=False).encode()
     index = RunIndex(place.parent)
     index.refresh()
     assert place.name in [row["path"] for row in index.rows(["path"])]
@@ -73,6 +84,18 @@ def test_a_search_of_no_objective_is_in_the_list(identity):
     place = write_search(Path("runs/search"), [trial(0, 0.5)])
     change(place / "search.json", identity=identity)
     assert_shown(place)
+
+
+def test_texts_that_are_no_utf_8_are_shown_with_question_marks():
+    run = write_run(Path("runs/run"), 1)
+    change(run / "manifest.json", status=NO_TEXT, cause=NO_TEXT, name=[NO_TEXT], hardware={"processor": NO_TEXT})
+    change(run / "metrics.json", val={NO_TEXT: 1.0})
+    (run / "tags.json").write_text(json.dumps({"tags": [NO_TEXT], "note": NO_TEXT}))
+    assert_shown(run)
+    assert live_values(run, "run", "")["status"] == "??"
+    for place in (write_study(Path("runs/study")), write_search(Path("runs/search"), [trial(0, 0.5)])):
+        change(next(place.glob("s*.json")), status=NO_TEXT, name=NO_TEXT)
+        assert_shown(place)
 
 
 def test_a_score_that_is_not_finite_is_none():

@@ -256,7 +256,7 @@ def test_the_server_imports_no_tensorflow(tmp_path):
 def test_a_second_check_is_refused_and_waits_in_no_thread(client):
     from kerasexp.browser import launch_pages
 
-    with launch_pages._check_command._running:
+    with launch_pages._check._running:
         answer = client.post("/new/check", data={"experiment": "mine.yaml"})
     assert answer.status_code == 200 and "check: another one is running; try again when it has ended" in answer.text
 
