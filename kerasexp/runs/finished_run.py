@@ -15,7 +15,7 @@ from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.evaluation.predictions_csv import Outcomes, read_outcomes
 from kerasexp.runs.directory import RunDirectory, numbered_runs
 from kerasexp.runs.resume_command import resume_command
-from kerasexp.training.gradient_flow import NO_GRADIENTS, Gradients
+from kerasexp.training.gradient_record import NO_GRADIENTS, Gradients
 
 Curve = dict[str, np.ndarray]
 

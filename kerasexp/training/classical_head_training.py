@@ -21,7 +21,7 @@ from kerasexp.models import with_logits
 from kerasexp.models.classical_layers import for_all_classes, linear_logits, neighbour_logits, rbf_logits
 from kerasexp.saving.saved_files import RunFiles
 from kerasexp.storage import replacing
-from kerasexp.training.gradient_flow import NO_GRADIENTS
+from kerasexp.training.gradient_record import NO_GRADIENTS
 from kerasexp.training.training_features import extract_features
 from kerasexp.training.training_result import TrainingResult
 

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kerasexp.training import hooks
+from kerasexp.training.gradient_record import Gradients
 from kerasexp.training.training_devices import ON_EACH_DEVICE, steps_done
 
 # The number of recorded steps: enough to show how a training proceeds; recording all of them would cost time.
 SAMPLES = 100
-
-
-@dataclass(frozen=True)
-class Gradients:
-    """Each layer's gradients and updates at some steps; infinite or NaN where a training diverged.
-
-    Attributes:
-        steps: int64 [s], from 1.
-        layers: the layers with a trainable kernel, from input to output.
-        mean, largest: of the absolute gradient, float32 [s, layers].
-        ratio: length of the update over length of the weights, ‖Δw‖/‖w‖, float32 [s, layers].
-    """
-
-    steps: np.ndarray
-    layers: list[str]
-    mean: np.ndarray
-    largest: np.ndarray
-    ratio: np.ndarray
-
-
-NO_GRADIENTS = Gradients(np.zeros(0, np.int64), [], *(np.zeros((0, 0), np.float32) for _ in range(3)))
 
 
 class GradientFlow(keras.callbacks.Callback):

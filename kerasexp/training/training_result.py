@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from kerasexp.training.gradient_flow import Gradients
+from kerasexp.training.gradient_record import Gradients
 
 
 @dataclass(frozen=True)
