@@ -171,13 +171,14 @@ def launch_run(
         message = "is for studies, which have `variants` or `seeds`; this is one experiment"
         raise UserError(Problem(message, place, given))
     remember_provenance(find_provenance(place))
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
     if isinstance(asked, Study):
         from kerasexp.studies.run import run_study
 
+        # Whoever trains imports TensorFlow: this process, or others, which would have to wait for its import here.
         return run_study(quickened(asked) if quick else asked, run_dir, console, jobs, variants)
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
     from kerasexp.runs.run import run_experiment
     from kerasexp.runs.run_request import RunRequest
 

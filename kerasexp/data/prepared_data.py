@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from kerasexp.data.value_range import ValueRange, range_sentences
 from kerasexp.errors import Problem, RunError, UserError
 
 DEFAULT_TEST = 0.1
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class PreparedData:
         notes: sentences on how the stored data were read, what is not used, and what is unusual.
         seconds: duration of the preparation.
         pseudo_labelled: `train` and `val` with the upstream model's predictions as labels, if training uses them.
+        found: what `once` has computed: name -> what it was computed for, and the value.
     """
 
     splits: dict[str, Split]
@@ -89,6 +91,20 @@ class PreparedData:
     accounting: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     pseudo_labelled: dict[str, Split] = field(default_factory=dict)
+    found: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, name: str, compute: Callable[[], T], of: Any = None) -> T:
+        """Return what `compute` returns, computed once for all runs of these data in this process.
+
+        Args:
+            name: of the result.
+            compute: uses nothing that may differ between runs of the same data, but for `of`.
+            of: what else it depends on, such as the seed; the result of the last one is kept.
+        """
+        kept = self.found.get(name)
+        if kept is None or kept[0] != of:
+            kept = self.found[name] = of, compute()
+        return kept[1]
 
     @property
     def training_splits(self) -> dict[str, Split]:

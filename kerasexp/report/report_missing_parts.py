@@ -48,11 +48,12 @@ def attempt(failures: list[Failure], section: str, name: str, compute: Callable[
         return default
 
 
-def draw_all(plots: Iterable[Plot], section: str, name: str) -> Iterator[DrawnPlot | Failure]:
+def draw_all(plots: Iterable[Plot | DrawnPlot], section: str, name: str) -> Iterator[DrawnPlot | Failure]:
     """Yield the drawn plots, and the failure of each that cannot be drawn.
 
     Args:
-        plots: drawn one by one; usually a generator that computes the next plot when asked; it ends if that fails.
+        plots: drawn one by one unless they are drawn already; usually a generator that computes the next plot when asked; it
+            ends if that fails.
         section, name: of a failure to compute the next.
 
     Raises:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots
+from kerasexp.diagnosis.page_plots import image_plots
 from kerasexp.plots.co_occurrence_plot import plot_co_occurrence
 from kerasexp.plots.feature_map_grid import plot_feature_maps
 from kerasexp.plots.label_set_grid import plot_label_doubts, plot_label_sets
 from kerasexp.report.html import DrawnPlot, Plot
 from kerasexp.report.report_missing_parts import Failure, Unavailable, draw_all
-from kerasexp.runs.page_plots import filters, one_vs_rest, training_plots
+from kerasexp.runs.page_plots import class_counts, filters, one_vs_rest, training_plots
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, Results
 
 MAX_DOUBTS = 18
@@ -113,11 +113,6 @@ def _label_doubts(results: Results) -> Iterator[Plot]:
         )
 
 
-def _class_counts(results: Results) -> Iterator[Plot]:
-    if results.diagnosis is not None:
-        yield class_counts_plot(results.diagnosis.overview, DATA)
-
-
 def _unusual_images(results: Results) -> Iterator[Plot]:
     if results.diagnosis is not None:
         yield from image_plots(results.diagnosis.overview, DATA)
@@ -131,7 +126,7 @@ MULTI_LABEL_PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
     (CLASSES, one_vs_rest),
     (NETWORK, filters),
     (NETWORK, _feature_maps),
-    (DATA, _class_counts),
+    (DATA, class_counts),
     (DATA, _label_doubts),
     (DATA, _unusual_images),
 ]

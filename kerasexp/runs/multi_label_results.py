@@ -12,12 +12,12 @@ from kerasexp.config import Experiment
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.diagnosis.advice import Advice, advise
 from kerasexp.diagnosis.label_doubts import label_doubts
-from kerasexp.diagnosis.results import NOT_ASSESSED, Diagnosis, dataset_overview
+from kerasexp.diagnosis.results import NOT_ASSESSED, Diagnosis
 from kerasexp.evaluation.interpretation import Interpretation, first_and_last_kernels, interpret
 from kerasexp.evaluation.mistakes import sample_predictions
 from kerasexp.evaluation.multi_label_predictions import MultiLabelPredictions
 from kerasexp.report.report_missing_parts import Unavailable, attempt
-from kerasexp.runs.results import CLASSES, DATA, NETWORK, LabelResults, Results
+from kerasexp.runs.results import CLASSES, DATA, NETWORK, LabelResults, Results, overview_of
 from kerasexp.training.training_result import TrainingResult
 
 
@@ -81,8 +81,7 @@ def _label_results(predictions: dict[str, MultiLabelPredictions]) -> LabelResult
 def _diagnosis(experiment: Experiment, data: PreparedData | None, missing: str) -> Diagnosis:
     if data is None:
         raise Unavailable(missing)
-    overview = dataset_overview(data.splits, data.class_names, experiment.seed)
-    return Diagnosis(overview, [], notes=[NOT_ASSESSED])
+    return Diagnosis(overview_of(data, experiment.seed), [], notes=[NOT_ASSESSED])
 
 
 def _advice(experiment: Experiment, data: PreparedData | None, diagnosis: Diagnosis | None) -> list[Advice]:

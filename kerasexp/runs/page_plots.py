@@ -26,7 +26,7 @@ from kerasexp.plots.gradient_curves import plot_gradient_flow
 from kerasexp.plots.learning_curves import plot_learning_curves
 from kerasexp.plots.roc_curves import plot_one_vs_rest
 from kerasexp.plots.sample_grid import plot_samples
-from kerasexp.report.html import DrawnPlot, Plot
+from kerasexp.report.html import DrawnPlot, Plot, draw
 from kerasexp.report.report_missing_parts import Failure, Unavailable, draw_all
 from kerasexp.runs.probability_plots import reliability, risk_coverage
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results, Trained
@@ -250,11 +250,14 @@ def _embedding(results: Results) -> Iterator[Plot]:
     )
 
 
-def _class_counts(results: Results) -> Iterator[Plot]:
-    if results.diagnosis is None:
-        return
-    overview = results.diagnosis.overview
-    yield class_counts_plot(overview, DATA)
+def class_counts(results: Results) -> Iterator[DrawnPlot]:
+    """Yield the plot of the images of each class, which the runs of a study share."""
+    if results.diagnosis is not None:
+        overview = results.diagnosis.overview
+        drawn = results.data.once(
+            "plot of class counts", lambda: draw(class_counts_plot(overview, DATA)), overview.class_names
+        )
+        yield drawn
 
 
 def _labels(results: Results) -> Iterator[Plot]:
@@ -300,7 +303,7 @@ PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
     (NETWORK, filters),
     (NETWORK, _feature_maps),
     (NETWORK, _embedding),
-    (DATA, _class_counts),
+    (DATA, class_counts),
     (DATA, _labels),
     (DATA, _unusual_images),
 ]

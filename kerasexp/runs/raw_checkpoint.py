@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
+from kerasexp.data.prepared_data import PreparedData
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.source import BrokenImage, Images
 from kerasexp.data.sources import load_source
@@ -34,7 +35,9 @@ class NoRawModel(Exception):
     """There is no model of stored images; the message says why."""
 
 
-def write_raw_checkpoint(run: RunDirectory, experiment: Experiment, manifest: dict[str, Any], console: Console) -> None:
+def write_raw_checkpoint(
+    run: RunDirectory, experiment: Experiment, data: PreparedData, manifest: dict[str, Any], console: Console
+) -> None:
     """Write `model_raw.keras`, and say on the console and in the manifest what the model takes.
 
     The model has layers of Keras alone where the stored images have one size and the preprocessing does not depend on their
@@ -47,7 +50,7 @@ def write_raw_checkpoint(run: RunDirectory, experiment: Experiment, manifest: di
     checkpoint = load_checkpoint(run.checkpoint)
     found: dict[str, Any] = {"written": False, "needs_kerasexp": False}
     try:
-        images = stored_images(experiment)
+        images = data.once("stored images", lambda: stored_images(experiment))
         size = _one_size(images)
         if size is not None:
             write_stored_size(run.checkpoint, size)  # `export` takes it

@@ -15,7 +15,7 @@ from kerasexp.data.prepared_data import PreparedData
 from kerasexp.diagnosis.advice import Advice, advise
 from kerasexp.diagnosis.label_assessment import assess_with_run
 from kerasexp.diagnosis.label_doubts import LabelDoubt
-from kerasexp.diagnosis.results import Diagnosis, dataset_overview
+from kerasexp.diagnosis.results import DatasetOverview, Diagnosis, dataset_overview
 from kerasexp.evaluation.calibration import Reliability, reliability
 from kerasexp.evaluation.confusion_counts import Table
 from kerasexp.evaluation.interpretation import Interpretation, first_and_last_kernels, interpret
@@ -194,10 +194,17 @@ def _diagnosis(
     if data is None or "val" not in predictions:
         raise Unavailable(missing)
     return Diagnosis(
-        dataset_overview(data.splits, data.class_names, experiment.seed),
+        overview_of(data, experiment.seed),
         assess_with_run(
             predictions["val"], predictions["test"], trained_on_labels=not is_complementary(experiment, data)
         ),
+    )
+
+
+def overview_of(data: PreparedData, seed: int) -> DatasetOverview:
+    """Return the overview of the splits. Runs of a study share it: it says nothing of their models."""
+    return data.once(
+        "overview", lambda: dataset_overview(data.splits, data.class_names, seed), of=(seed, data.class_names)
     )
 
 

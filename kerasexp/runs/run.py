@@ -97,7 +97,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
 
         # 6. Evaluation: every number, once, from what was saved. The test split is read here and nowhere before.
         results = evaluate(run, experiment, data, fitted, manifest, console)
-        write_raw_checkpoint(run, experiment, manifest, console)
+        write_raw_checkpoint(run, experiment, data, manifest, console)
         write_card(run, results, manifest)
 
         # 7. The report, which draws what is in the results and computes nothing.

@@ -205,16 +205,16 @@ def _task(directory: StudyDirectory, variant: str, seed: int, experiment: Experi
 
 def _run_upstreams(name: str, experiments: list[Experiment], console: Console) -> None:
     """Make the upstream runs one after the other; in parallel, each process would make its own."""
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
-    from kerasexp.runs.run import run_upstream
-
     seen = []
     for experiment in experiments:
         if experiment.init is None or experiment.init.experiment in seen:
             continue
         seen.append(experiment.init.experiment)
+        from kerasexp.backend import import_tensorflow
+
+        import_tensorflow()
+        from kerasexp.runs.run import run_upstream
+
         try:
             run_upstream(experiment, console, resume=True)
         except KerasexpError as error:

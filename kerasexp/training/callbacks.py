@@ -114,6 +114,9 @@ class TensorBoard(keras.callbacks.TensorBoard):
         super().__init__(folder, write_graph=False, profile_batch=0)
         self._history = history
 
+    def on_train_batch_end(self, batch, logs=None):
+        """Write nothing: Keras's method prepares values of each step and drops them, at a twentieth of a small step."""
+
     def _collect_learning_rate(self, logs):
         return {**logs, "learning_rate": self._history.rows[-1]["learning_rate"]}
 

@@ -1,5 +1,6 @@
 """From the data section to arrays: splits, classes, faults, fingerprint."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -220,3 +221,15 @@ def test_a_stand_in_is_described_in_one_sentence():
     data = prepare(Data(source="image_folder", path="nowhere", offline={"source": "digits"}))
     assert data.stand_in.startswith("'digits' stands in for 'image_folder nowhere': ") and "\n" not in data.stand_in
     assert sizes(data) == {"train": 1293, "val": 144, "test": 360}
+
+
+def test_what_follows_from_the_data_is_computed_once_for_what_it_depends_on(npz):
+    data, made = prepare(Data(**npz)), []
+
+    def found(of: int) -> int:
+        return data.once("double", lambda: made.append(of) or 2 * of, of)
+
+    # The next run of the same data has its own object, which differs in the seconds alone.
+    next_run = replace(data, seconds=1.0)
+    assert (found(1), next_run.once("double", lambda: 0, 1), found(2), found(2), found(1)) == (2, 2, 4, 4, 2)
+    assert made == [1, 2, 1]

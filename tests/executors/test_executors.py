@@ -1,6 +1,8 @@
 """How many tasks run at once, and how failures are returned."""
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -60,3 +62,9 @@ def test_a_node_waits_for_the_directory_of_a_lost_node(monkeypatch, tmp_path, ki
     task = Task("a", 0, None, tmp_path / "run", tmp_path / "run.log")
     assert ray_cluster._run_on_node(task, str(tmp_path), []) == (None if runs == 3 else failure)
     assert len(started) == runs
+
+
+def test_who_only_hands_out_tasks_imports_no_tensorflow():
+    code = "import kerasexp.studies.run, kerasexp.studies.page, kerasexp.executors.process_pool, sys"
+    command = [sys.executable, "-c", f"{code}; sys.exit('tensorflow' in sys.modules)"]
+    assert subprocess.run(command, check=False).returncode == 0

@@ -1,13 +1,16 @@
 """A plot or a part of a page that fails leaves the rest intact, and `report` draws it again."""
 
+import gc
 import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from kerasexp.errors import RunError
+from kerasexp.report.html import Plot, draw
 from kerasexp.report.report_missing_parts import Failure, Unavailable, attempt, error_line
 
 
@@ -35,6 +38,20 @@ def test_a_failure_is_one_line_and_errors_of_the_disk_pass():
 
     with pytest.raises(RunError):
         attempt(failures, "Classes", "table", full, None)
+
+
+def test_garbage_is_collected_again_after_a_plot_also_after_one_that_fails():
+    was_on = []
+
+    def figure() -> Figure:
+        was_on.append(gc.isenabled())
+        return Figure(figsize=(2, 1))
+
+    drawn = draw(Plot("Classes", "square", "", "", figure))
+    assert (drawn.width, drawn.height, drawn.wide) == (220, 110, False) and draw(drawn) is drawn
+    with pytest.raises(ValueError, match="no such"):
+        draw(Plot("Classes", "broken", "", "", broken))
+    assert was_on == [False] and gc.isenabled()
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from kerasexp.errors import Interrupted
+from kerasexp.report import html
+from kerasexp.runs import results as run_results
 from kerasexp.saving.saved_files import RunFiles
 from kerasexp.storage import is_locked
 from kerasexp.studies import run as study_run
@@ -82,6 +84,37 @@ def test_a_study_leaves_its_runs_its_table_and_its_page(cli, study, trained):
         assert (
             "is a study; name its runs, such as runs/study/1/VARIANT/0" in cli("compare", named, folder / "plain").err
         )
+
+
+def test_what_follows_from_the_data_is_found_once_for_all_variants(cli, study, monkeypatch):
+    looked_at, drawn = [], []
+    overview, draw = run_results.dataset_overview, html.draw
+    monkeypatch.setattr(
+        run_results, "dataset_overview", lambda s, n, seed: looked_at.append(seed) or overview(s, n, seed)
+    )
+    monkeypatch.setattr("kerasexp.runs.page_plots.draw", lambda plot: drawn.append(plot.name) or draw(plot))
+    answer = cli("run", study)
+    assert answer.code == 0, answer.err
+    folder = Path(answer.last_line)
+    assert looked_at == [0, 1] and drawn == ["class_counts"]
+    plots = [path.read_bytes() for path in folder.glob("*/*/plots/class_counts.png")]
+    assert len(plots) == 4 and len(set(plots)) == 1
+    # A run on its own draws and finds the same.
+    alone = Path(cli("run", folder / "plain" / "1" / "experiment.yaml", "--run-dir", "alone").last_line)
+    for name in (
+        "predictions.csv",
+        "confusion.csv",
+        "plots/class_counts.png",
+        "plots/label_table.png",
+        "plots/embedding.png",
+    ):
+        assert (alone / name).read_bytes() == (folder / "plain" / "1" / name).read_bytes()
+    pages = [data_section(run / "report.html") for run in (alone, folder / "plain" / "1")]
+    assert pages[0] == pages[1] != ""
+
+
+def data_section(page: Path) -> str:
+    return page.read_text().partition('<h2 id="data">')[2].partition("<h2")[0]
 
 
 def test_finished_runs_are_not_trained_again(cli, study, trained):
