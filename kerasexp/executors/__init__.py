@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from operator import itemgetter
 from typing import Protocol
 
 from kerasexp.config.execution_section import ExecutionKeys
@@ -54,13 +54,27 @@ def make_executor(
     return ProcessPool(at_once) if at_once > 1 else ThisProcess()
 
 
-def run_all(tasks: list[Task], executor: Executor, begin: Callable[[Task], None]) -> Iterator[TaskResult]:
-    """Run all tasks, and yield the result of each when it ends; `begin` is called with each that is about to start."""
-    waiting, running = deque(tasks), 0
+def run_all(
+    tasks: list[Task],
+    executor: Executor,
+    begin: Callable[[Task], None],
+    choose: Callable[[list[Task]], Task] = itemgetter(0),
+) -> Iterator[TaskResult]:
+    """Run all tasks, and yield the result of each when it ends.
+
+    Args:
+        tasks: in the order in which they start, unless `choose` has another.
+        executor: runs them.
+        begin: called with each task that is about to start.
+        choose: returns which one of those that wait, in their order, starts next.
+    """
+    waiting, running = list(tasks), 0
     while waiting or running:
         while waiting and executor.free_slots:
-            begin(waiting[0])
-            executor.start(waiting.popleft())
+            task = choose(waiting)
+            waiting.remove(task)
+            begin(task)
+            executor.start(task)
             running += 1
         yield executor.wait_for_one()
         running -= 1

@@ -150,7 +150,9 @@ class _StudyProgress:
             def begin(task: Task) -> None:
                 table.start(_job_name(task), JobPosition(task.folder))
 
-            for number, result in enumerate(run_all(self.wanted, executor, begin), start=1):
+            # Only where several run at once does another order save time.
+            order = {"choose": self._longest} if executor.free_slots > 1 else {}
+            for number, result in enumerate(run_all(self.wanted, executor, begin, **order), start=1):
                 place = result.task.name, result.task.seed
                 self._ended[place] = result
                 self._finished.pop(place, None)
@@ -161,6 +163,15 @@ class _StudyProgress:
                 if (begun := time.monotonic()) >= next_saving:
                     self.save()
                     next_saving = time.monotonic() + RUNNING_PER_SAVING * (time.monotonic() - begun)
+
+    def _longest(self, waiting: list[Task]) -> Task:
+        """Return, of the runs with the first seed that waits, the one whose variant has trained longest with other seeds.
+
+        A long run that starts last would keep one core busy at the end, and leave the others idle.
+        """
+        seconds = {name: run.metrics["train_seconds"] for (name, _), run in self._finished.items()}
+        of_seed = [task for task in waiting if task.seed == waiting[0].seed]
+        return max(of_seed, key=lambda task: seconds.get(task.name, 0))
 
     def save(self) -> StudyResults:
         """Write the table and the results so far, and return them."""

@@ -12,7 +12,7 @@ from kerasexp.config.execution_section import ExecutionKeys
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.errors import DirectoryInUse, NonFiniteLoss, RunError
-from kerasexp.executors import make_executor, ray_cluster
+from kerasexp.executors import make_executor, ray_cluster, run_all
 from kerasexp.executors.process_pool import ProcessPool
 from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, ThisProcess, run_task
 
@@ -68,3 +68,23 @@ def test_who_only_hands_out_tasks_imports_no_tensorflow():
     code = "import kerasexp.studies.run, kerasexp.studies.page, kerasexp.executors.process_pool, sys"
     command = [sys.executable, "-c", f"{code}; sys.exit('tensorflow' in sys.modules)"]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_tasks_start_in_their_order_or_in_the_one_that_is_chosen():
+    class Slots:
+        """Ends tasks in the order of their start, two at a time."""
+
+        def __init__(self):
+            self.running = []
+
+        free_slots = property(lambda self: 2 - len(self.running))
+
+        def start(self, task):
+            self.running.append(task)
+
+        def wait_for_one(self):
+            return self.running.pop(0)
+
+    for choose, order in (({}, [3, 1, 2]), ({"choose": max}, [3, 2, 1])):
+        begun = []
+        assert list(run_all([3, 1, 2], Slots(), begun.append, **choose)) == order == begun
