@@ -237,9 +237,10 @@ def _feature_maps(results: Results) -> Iterator[Plot]:
 
 
 def _embedding(results: Results) -> Iterator[Plot]:
-    if results.embedding is None:
+    found = results.embedding()
+    if found is None:
         return
-    (points, method), test, shown = results.embedding, results.test, results.embedded
+    (points, method), test, shown = found, results.test, results.embedded
     yield Plot(
         NETWORK,
         "embedding",
@@ -302,8 +303,8 @@ PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
     (PROBABILITIES, risk_coverage),
     (NETWORK, filters),
     (NETWORK, _feature_maps),
-    (NETWORK, _embedding),
     (DATA, class_counts),
     (DATA, _labels),
     (DATA, _unusual_images),
+    (NETWORK, _embedding),  # the last of its section too; computed while all others are drawn
 ]

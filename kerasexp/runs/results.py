@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -77,7 +78,8 @@ class Results:
         risk_coverage: of each split whose labels say what an image is: share answered against error among these.
         pairs: of classes with the most mistakes between them, the most first.
         interpretation: what the network has learned and looks at.
-        embedding: test features in the plane, float [n, 2], and the method's name; None where there are too few.
+        embedding: returns test features in the plane, float [n, 2], and the method's name, or None where there are too few;
+            raises what has failed. It is called last, as it may have to wait.
         embedded: int64 [n], positions of these images.
         diagnosis: what is odd about the data, and about the labels of val, which the model has not learned from.
         advice: what to change in the experiment.
@@ -99,7 +101,7 @@ class Results:
     risk_coverage: dict[str, RiskCoverage] = field(default_factory=dict)
     pairs: list[ConfusedPair] = field(default_factory=list)
     interpretation: Interpretation | None = None
-    embedding: tuple[np.ndarray, str] | None = None
+    embedding: Callable[[], tuple[np.ndarray, str] | None] = lambda: None  # noqa: E731
     embedded: np.ndarray = field(default_factory=NONE.copy)
     diagnosis: Diagnosis | None = None
     advice: list[Advice] = field(default_factory=list)
@@ -143,19 +145,15 @@ def compute_results(
     test, seed, failures = predictions["test"], experiment.seed, []
     embedded = test.sampling(embedding_positions(len(test), seed))
     mistakes = confident_mistakes(test, experiment.report.mistakes)
-    # The embedding takes as long as all the rest, and rarely holds Python's lock.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        embedding = thread.submit(embed, embedded.features, seed)
-        diagnosis = attempt(
-            failures, DATA, "diagnosis", lambda: _diagnosis(experiment, data, predictions, missing), None
-        )
-        interpretation = attempt(
-            failures,
-            NETWORK,
-            "explanations",
-            lambda: _interpretation(model, experiment, data, test, mistakes, missing),
-            None,
-        )
+    embedding = _embedding(experiment, embedded, missing)
+    diagnosis = attempt(failures, DATA, "diagnosis", lambda: _diagnosis(experiment, data, predictions, missing), None)
+    interpretation = attempt(
+        failures,
+        NETWORK,
+        "explanations",
+        lambda: _interpretation(model, experiment, data, test, mistakes, missing),
+        None,
+    )
     return Results(
         experiment=experiment,
         data=data,
@@ -174,7 +172,7 @@ def compute_results(
         ),
         pairs=attempt(failures, PREDICTIONS, "confused_pairs", lambda: confused_pairs(test, LISTED_PAIRS), []),
         interpretation=interpretation,
-        embedding=attempt(failures, NETWORK, "embedding", lambda: _embedding(embedding, missing), None),
+        embedding=embedding,
         embedded=embedded.sampled,
         diagnosis=diagnosis,
         advice=attempt(failures, DATA, "advice", lambda: _advice(experiment, data, diagnosis), []),
@@ -232,10 +230,22 @@ def _interpretation(
     return interpret(model, images[shown], test.y_pred[shown], test.y_true[shown], images[example], example)
 
 
-def _embedding(embedding: Future[tuple[np.ndarray, str] | None], missing: str) -> tuple[np.ndarray, str] | None:
-    if missing:
-        raise Unavailable(missing)
-    return embedding.result()
+def _embedding(experiment: Experiment, test: Predictions, missing: str) -> Callable[[], tuple[np.ndarray, str] | None]:
+    """Begin to embed the features of test in a thread, and return what waits for it, or raises what has failed.
+
+    It takes a second of one core and rarely holds Python's lock; meanwhile the rest is computed, and most plots are drawn.
+    """
+    if missing or not experiment.report.plots:
+
+        def none() -> None:
+            if missing:
+                raise Unavailable(missing)
+
+        return none
+    thread = ThreadPoolExecutor(max_workers=1)
+    found = thread.submit(embed, test.features, experiment.seed)
+    thread.shutdown(wait=False)
+    return found.result
 
 
 def _advice(experiment: Experiment, data: PreparedData | None, diagnosis: Diagnosis | None) -> list[Advice]:
