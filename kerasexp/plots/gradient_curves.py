@@ -14,6 +14,8 @@ from kerasexp.plots.tick_labels import add_legend, drawable
 MAX_LAYERS = 12
 # With more points than this, antialiasing makes the file several times larger and looks no better.
 MAX_ANTIALIASED = 1000
+# Values that span more than this factor have powers of ten enough to be read by; ticks between them took half of the drawing.
+MANY = 100
 # Rule of thumb for a good learning rate: updates of about a thousandth of the weights.
 GOOD_RATIO = 1e-3
 
@@ -41,6 +43,8 @@ def plot_gradient_flow(
         for line, colour in zip(lines, colours, strict=True):
             line.set_color(colour)
         axes.set_yscale("log")
+        if np.nanmax(positive, initial=0) > MANY * np.nanmin(positive, initial=np.inf):
+            axes.minorticks_off()
         plain_axes(axes)
         axes.set_title(title)
         axes.set_xlabel("step")
