@@ -28,9 +28,6 @@ def compare(
 
     Example: python -m kerasexp compare runs/part2_random runs/part2_pretrained
     """
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
     from kerasexp.comparison.compare import compare_runs, comparison_text
 
     print(comparison_text(compare_runs(runs, output), output, format.value))

@@ -73,10 +73,7 @@ def new(
 
         print(copy_example(example, output))
         return
-    from kerasexp.backend import import_tensorflow
     from kerasexp.console import standard_console
-
-    import_tensorflow()
     from kerasexp.data.new_experiment import write_new_experiment
     from kerasexp.training.imagenet_files import imagenet_origin
 

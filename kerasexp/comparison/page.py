@@ -17,7 +17,7 @@ from kerasexp.plots.learning_curves import plot_intervals, plot_learning_curves
 from kerasexp.plots.sample_grid import plot_disagreements
 from kerasexp.report.html import Plot, render
 from kerasexp.report.report_missing_parts import Failure, by_section, draw_all, rendered
-from kerasexp.runs.page import MOST_ROWS, metric_label
+from kerasexp.runs.metric_labels import MOST_ROWS, metric_label
 from kerasexp.storage import write_text
 
 # Images per gallery of disagreements.

@@ -13,6 +13,7 @@ from kerasexp.evaluation.retrieval import retrieval_labels
 from kerasexp.report.html import DrawnPlot, render
 from kerasexp.report.report_missing_parts import Failure, as_json, attempt, by_section, rendered
 from kerasexp.runs.directory import RunDirectory
+from kerasexp.runs.metric_labels import MOST_ROWS, metric_label
 from kerasexp.runs.multi_label_plots import multi_label_plots
 from kerasexp.runs.page_plots import run_plots
 from kerasexp.runs.reject_results import reject_sentence
@@ -35,10 +36,6 @@ COMPARABLE = {
 # The most important metrics of a paper, in order of preference; the page begins with one.
 FOREMOST = ("test_accuracy", "val_accuracy", "accuracy")
 MOST_PLOTS = 20
-# With several labels an image.
-LABEL_SET_METRICS = {"accuracy": "exact match", "majority_accuracy": "exact match of the most frequent labels"}
-# Most rows of a table of classes.
-MOST_ROWS = 1000
 MOST_DOUBTS = 200
 NO_DIAGNOSIS = {"labels": [], "notes": [], "split_sentences": [], "image_sentences": [], "advice": []}
 
@@ -181,17 +178,6 @@ def metric_rows(val: dict[str, Any], test: dict[str, Any], multi_label: bool = F
             }
         )
     return rows
-
-
-def metric_label(key: str, multi_label: bool = False) -> str:
-    """Return the name of a metric as it is written in tables."""
-    if multi_label and key in LABEL_SET_METRICS:
-        return LABEL_SET_METRICS[key]
-    name = key.removesuffix("_calibrated")
-    label = name.replace("_", " ") if name == key else f"calibrated {name}"
-    for short, written in (("nll", "negative log likelihood"), ("ece", "expected calibration error"), ("auc", "AUC")):
-        label = label.replace(short, written)
-    return label.replace("f1", "F1").replace("brier", "Brier score").replace("hamming", "Hamming")
 
 
 def _formatted(value: float | None) -> str:

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import keras
-
+from kerasexp.backend import import_tensorflow
+from kerasexp.config.application_files import WeightFile, weight_file, weight_sides
 from kerasexp.config.model_section import Application
 from kerasexp.config.yaml_paths import data_folder
 from kerasexp.environment import keras_home
 from kerasexp.errors import Problem, UserError
-from kerasexp.models.application_files import WeightFile, weight_file, weight_sides
 
 KEY = "model.weights"
 TIMEOUT_SECONDS, PROBE_SECONDS = 10, 3
@@ -118,6 +117,9 @@ def _is_complete(path: Path, checksum: str | None) -> bool:
 
 def _downloaded(file: WeightFile) -> Path:
     """Download a file to Keras's cache and return it; raises OSError."""
+    import_tensorflow()
+    import keras
+
     try:
         with _short_timeout():
             where = {"cache_subdir": "models", "cache_dir": str(keras_home())}

@@ -8,10 +8,10 @@ import pytest
 from keras_networks import QUIET, EfficientNetV2B0, MobileNet, MobileNetV2, ResNet50, built, refused
 
 from kerasexp.config.application_facts import APPLICATIONS, PLAIN
+from kerasexp.config.application_files import weight_file, weight_sides
 from kerasexp.config.model_section import MobileNetV3, PlainApplication
 from kerasexp.console import Console
 from kerasexp.errors import UserError
-from kerasexp.models.application_files import weight_file, weight_sides
 from kerasexp.training import imagenet_files
 from kerasexp.training.imagenet_files import imagenet_file
 from kerasexp.training.pretrained_weights import load_pretrained

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from kerasexp.config.application_files import weight_file
 from kerasexp.config.model_section import MobileNet
-from kerasexp.models.application_files import weight_file
 from kerasexp.training import imagenet_files
 from kerasexp.training.imagenet_files import imagenet_origin
 
