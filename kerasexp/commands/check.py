@@ -8,7 +8,8 @@ from kerasexp.commands.options import ExperimentFile, Overrides, TrustCode
 def check(experiment: ExperimentFile, overrides: Overrides = None, trust_code: TrustCode = False):
     """Find what is wrong without training.
 
-    Keys, ranges, files, classes, shapes and memory are checked, and every problem is listed.
+    Keys, ranges, files, classes, shapes and memory are checked, and every problem is listed. The data come first, in a moment;
+    where they are in order, the models are built with TensorFlow, which takes some seconds.
 
     Example: python -m kerasexp check experiments/part1_scans.yaml
     """
@@ -23,9 +24,6 @@ def check(experiment: ExperimentFile, overrides: Overrides = None, trust_code: T
         from kerasexp.saving.teacher_checkpoints import trust_teachers
 
         trust_teachers(resolved)
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
     if isinstance(resolved, Search):
         from kerasexp.search.check import check_corners
 

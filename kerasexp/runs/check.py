@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from kerasexp.backend import import_tensorflow
 from kerasexp.config import Experiment, Study
 from kerasexp.console import Console
 from kerasexp.custom.code_import import CodeError, import_all
 from kerasexp.data.data_requirements import misfits
 from kerasexp.data.load_data import prepare_data
+from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.tracker_process import require_trackers
 
@@ -20,25 +22,57 @@ BYTES = 4
 def check_all(asked: Experiment | Study, console: Console) -> None:
     """Prepare the data and build the model of an experiment and its upstream, or of each variant of a study.
 
+    Where something is wrong with the data, no model is built.
+
     Raises:
         UserError: with every problem.
     """
     variants = asked.variants if isinstance(asked, Study) else {None: asked}
     require_trackers(asked.track, asked.name)
-    problems: dict[Problem, None] = {}
+    problems, building = {}, False
     for name, experiment in variants.items():
         if name is not None:
             console.line(f"variant {name}:")
         found: list[Problem] = []
-        _check(experiment, console, found)
+        chain = _prepared(experiment, console, found)
+        if not found:
+            if not building:
+                console.line("building the model, with TensorFlow")
+            building = True
+            import_tensorflow()
+            model = None
+            for one, data in chain:
+                model = _built(one, data, model, console, found)
         problems |= dict.fromkeys(found)
     if problems:
         raise UserError(*problems)
     console.line(f"{asked.name}: no problem was found")
 
 
-def _check(experiment: Experiment, console: Console, problems: list[Problem]):
-    """Check one experiment, its upstream first; return its model, or None if it cannot be built."""
+def _prepared(
+    experiment: Experiment, console: Console, problems: list[Problem]
+) -> list[tuple[Experiment, PreparedData]]:
+    """Return an experiment and its data, after those of its upstream; what is wrong with the data is added to the problems.
+
+    This needs no TensorFlow, whose import takes seconds: the counts and the mistakes come at once.
+    """
+    chain = [] if experiment.init is None else _prepared(experiment.init.experiment, console, problems)
+    try:
+        # Here images that cannot be read are listed, and do not stop the check.
+        lenient = experiment.data.model_copy(update={"on_corrupt": "skip"})
+        data = prepare_data(experiment.model_copy(update={"data": lenient}), console)
+    except UserError as error:
+        problems += [Problem(p.message, p.file or experiment.name, p.key) for p in error.problems]
+        return chain
+    problems += misfits(experiment, data)
+    if data.faults and experiment.data.on_corrupt == "error":
+        message = f"is error, and {len(data.faults)} images cannot be read"
+        problems.append(Problem(message, experiment.name, "data.on_corrupt"))
+    return [*chain, (experiment, data)]
+
+
+def _built(experiment: Experiment, data: PreparedData, upstream, console: Console, problems: list[Problem]):
+    """Build the model of one experiment and load what it starts from; return the model, or None if it cannot be built."""
     from kerasexp.evaluation.custom_metrics import CustomMetrics
     from kerasexp.models import build_classifier, family_of
     from kerasexp.models.flops import flops
@@ -48,18 +82,6 @@ def _check(experiment: Experiment, console: Console, problems: list[Problem]):
     from kerasexp.training.pretrained_weights import load_pretrained
     from kerasexp.training.teacher import load_teacher
 
-    upstream = None if experiment.init is None else _check(experiment.init.experiment, console, problems)
-    try:
-        # Here images that cannot be read are listed, and do not stop the check.
-        lenient = experiment.data.model_copy(update={"on_corrupt": "skip"})
-        data = prepare_data(experiment.model_copy(update={"data": lenient}), console)
-    except UserError as error:
-        problems += [Problem(p.message, p.file or experiment.name, p.key) for p in error.problems]
-        return None
-    problems += misfits(experiment, data)
-    if data.faults and experiment.data.on_corrupt == "error":
-        message = f"is error, and {len(data.faults)} images cannot be read"
-        problems.append(Problem(message, experiment.name, "data.on_corrupt"))
     try:
         import_all(experiment)
         CustomMetrics(experiment.metrics)

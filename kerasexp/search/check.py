@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from kerasexp.backend import import_tensorflow
 from kerasexp.config import Experiment, Search
 from kerasexp.config.search_section import corner_problems
 from kerasexp.console import Console, QuietConsole
@@ -22,8 +23,6 @@ def check_corners(search: Search, console: Console) -> None:
     Raises:
         UserError: with every problem.
     """
-    from kerasexp.models import build_classifier
-
     require_trackers(search.track, search.name)
     prepared: dict[str, PreparedData] = {}
     models = 0
@@ -37,6 +36,11 @@ def check_corners(search: Search, console: Console) -> None:
             prepared[key] = load_data(experiment, console if not prepared else QuietConsole())
         if models < MAX_MODELS:
             models += 1
+            if models == 1:
+                console.line("building models, with TensorFlow")
+            import_tensorflow()
+            from kerasexp.models import build_classifier
+
             build_classifier(experiment, prepared[key].class_names, prepared[key].train_counts)
 
     if problems := corner_problems(search, check):
