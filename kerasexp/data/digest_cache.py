@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 
 from kerasexp.environment import cache_folder
@@ -20,6 +22,10 @@ FileState = tuple[int, ...]
 # written again without a change in its state.
 SETTLED = 2 * 10**9
 CTIME, MODE = 4, 5
+# Returns the state of a file from its `stat` result.
+state_from_stat: Callable[[os.stat_result], FileState] = attrgetter(
+    "st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_mode"
+)
 
 
 def file_state(file: Path | str) -> FileState | None:
@@ -28,11 +34,6 @@ def file_state(file: Path | str) -> FileState | None:
         return state_from_stat(os.stat(file))
     except OSError:
         return None
-
-
-def state_from_stat(result: os.stat_result) -> FileState:
-    """Return the state of a file from its `stat` result."""
-    return result.st_dev, result.st_ino, result.st_size, result.st_mtime_ns, result.st_ctime_ns, result.st_mode
 
 
 class DigestCache:
@@ -44,14 +45,17 @@ class DigestCache:
 
     Args:
         origin: the folder or archive.
-        states: name and state of each file, in a fixed order, taken before any file is read; None if it is not a file.
+        states: name -> state of each file, in a fixed order, taken before any file is read; None if it is not a file.
     """
 
-    def __init__(self, origin: str, states: Sequence[tuple[str, FileState | None]]):
+    def __init__(self, origin: str, states: Mapping[str, FileState | None]):
         name = hashlib.sha256(os.path.abspath(origin).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._file = cache_folder() / "digests" / f"{name}.json"
-        self._states = hashlib.sha256(repr(states).encode("utf-8", "surrogateescape")).hexdigest()
-        youngest = max((state[CTIME] for _, state in states if state is not None), default=0)
+        known = hashlib.sha256("\0".join(states).encode("utf-8", "surrogateescape"))
+        # In marshal's version 0, equal states are equal bytes. JSON takes three times as long.
+        known.update(marshal.dumps(list(states.values()), 0))
+        self._states = known.hexdigest()
+        youngest = max((state[CTIME] for state in states.values() if state is not None), default=0)
         self._settled = youngest < time.time_ns() - SETTLED
 
     def get_or_compute(self, digest: Callable[[], tuple[str, bool]]) -> str:

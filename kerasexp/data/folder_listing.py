@@ -40,14 +40,14 @@ def list_folder(folder: Path) -> Listing:
     Raises:
         UserError: a folder cannot be listed.
     """
-    files, hidden, circular, crowded = {}, [], [], []
+    root, files, hidden, circular, crowded = f"{folder}/", {}, [], [], []
     names_of: dict[tuple[int, int], list[str]] = defaultdict(list)
     waiting: list[tuple[str, frozenset]] = [("", frozenset())]
     while waiting:
         within, above = waiting.pop()
         try:
-            found = os.stat(folder / within)
-            entries = os.listdir(folder / within)
+            found = os.stat(root + within)
+            entries = sorted(os.listdir(root + within))
         except OSError as error:
             raise UserError(Problem(f"the folder cannot be listed: {error.strerror}", str(folder / within))) from None
         identity = found.st_dev, found.st_ino
@@ -60,14 +60,14 @@ def list_folder(folder: Path) -> Listing:
             if is_hidden_name(name):
                 hidden += _files_below(folder, path)
                 continue
-            state = file_state(f"{folder}/{path}")
+            state = file_state(root + path)
             if state is not None and stat.S_ISDIR(state[MODE]):
                 waiting.append((f"{path}/", above | {identity}))
             else:
                 files[path] = state
     folders = sorted(name for names in names_of.values() for name in names if name)
     notes = list(_notes(folder, names_of, circular, crowded))
-    return Listing(dict(sorted(files.items())), folders, sorted(hidden), notes)
+    return Listing(_sorted(files), folders, sorted(hidden), notes)
 
 
 def list_around(folder: Path, named: Collection[str]) -> Listing:
@@ -89,7 +89,11 @@ def list_around(folder: Path, named: Collection[str]) -> Listing:
                     hidden.append(path)
                 else:
                     files[path] = state
-    return Listing(dict(sorted(files.items())), [], sorted(hidden), [])
+    return Listing(_sorted(files), [], sorted(hidden), [])
+
+
+def _sorted(files: dict[str, FileState | None]) -> dict[str, FileState | None]:
+    return {path: files[path] for path in sorted(files)}
 
 
 def _files_below(folder: Path, path: str) -> Iterator[str]:

@@ -69,14 +69,18 @@ class UnlistedFiles:
 
 def find_images(files: Files) -> FoundImages:
     """Return the images of a folder or archive. Files without an extension, or with a number for one, are opened."""
-    unnamed = [path for path in files.paths if not extension(path).lstrip(".") or extension(path)[1:].isdecimal()]
+    others = [path for path in files.paths if not is_image_name(path)]
+    unnamed = [path for path in others if _tells_no_type(extension(path))]
     heads = map_threads(files.head, unnamed)
     by_content = [path for path, start in zip(unnamed, heads, strict=True) if is_image_start(start)]
     known = set(by_content)
-    paths = [path for path in files.paths if is_image_name(path) or path in known]
-    return FoundImages(
-        paths, by_content, [path for path in files.paths if path not in known and not is_image_name(path)]
-    )
+    others = [path for path in others if path not in known]
+    left_out = set(others)
+    return FoundImages([path for path in files.paths if path not in left_out], by_content, others)
+
+
+def _tells_no_type(extension: str) -> bool:
+    return not extension.lstrip(".") or extension[1:].isdecimal()
 
 
 def account_for(files: Files, listed: FileLists, folders: dict[str, str], unlisted: UnlistedFiles) -> Accounting:

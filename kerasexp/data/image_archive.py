@@ -77,7 +77,7 @@ def open_files(path: Path) -> Files:
 def open_listed(folder: Path, listing: Listing) -> Files:
     """Return the files of a folder that are listed."""
     states = listing.files
-    known, hashes, unread = DigestCache(str(folder), list(states.items())), {}, set()
+    known, hashes, unread = DigestCache(str(folder), states), {}, set()
 
     def read(name: str) -> bytes:
         try:
@@ -149,7 +149,7 @@ def _read_file(path: str, listed: FileState | None) -> bytes:
 
 def _open_zip(path: Path) -> Files:
     opened = file_state(path)
-    known = DigestCache(str(path), [("", opened)])
+    known = DigestCache(str(path), {"": opened})
     try:
         archive = open_zip(path)
     except EncryptedArchive as error:

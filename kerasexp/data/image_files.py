@@ -63,8 +63,8 @@ def source_from_files(
 
     splits, names = {}, []
     for split, of_split in paths.items():
-        stored = np.array([label for label in folders for _ in listed[split].get(label, [])])
-        _, labels, names = assign_labels(stored, folders)
+        _, classes, names = assign_labels(np.array(list(folders)), folders)
+        labels = np.repeat(classes, np.array([len(listed[split].get(label, [])) for label in folders], np.int64))
         reader = _by_position(read, of_split)
         splits[split] = Images(of_split, labels, reader, lambda: files.digest, value_range=value_range)
     accounting = account_for(files, listed, folders, unlisted)

@@ -38,6 +38,7 @@ OTHER_EXTENSIONS = (
     ".dcm",
     ".dng",
 )
+IMAGE_EXTENSIONS = frozenset(EXTENSIONS + OTHER_EXTENSIONS)
 # First bytes of supported formats, under Pillow's names; and of other formats of images, and of the files most often found under
 # the name of an image.
 FORMATS = {
@@ -81,7 +82,7 @@ SUPPORTED = "PNG, JPEG, BMP, WebP, TIFF, GIF, AVIF, JPEG 2000, HEIC"
 
 def is_image_name(path: str) -> bool:
     """Return whether the extension is that of an image."""
-    return path.lower().endswith(EXTENSIONS + OTHER_EXTENSIONS)
+    return path[path.rfind(".") :].lower() in IMAGE_EXTENSIONS
 
 
 def supported_format(data: bytes) -> str | None:

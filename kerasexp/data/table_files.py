@@ -51,7 +51,7 @@ def files_in_table(table: Path, names: list[str], contents: Callable[[int], byte
         contents: row -> content of its image.
     """
     opened = file_state(table)
-    known = DigestCache(str(table), [("", opened)])
+    known = DigestCache(str(table), {"": opened})
     positions = {name: position for position, name in enumerate(names)}
 
     def read(name: str) -> bytes:

@@ -130,6 +130,6 @@ def test_digests_of_archives_are_cached_too(folder, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(archive.hashlib, "file_digest", None)
         assert open_files(path).digest == first
-    assert DigestCache(str(path), [("", file_state(path))]).get() == first
+    assert DigestCache(str(path), {"": file_state(path)}).get() == first
     written_over(path)
-    assert DigestCache(str(path), [("", file_state(path))]).get() is None
+    assert DigestCache(str(path), {"": file_state(path)}).get() is None

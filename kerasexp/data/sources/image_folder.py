@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kerasexp.config.data_section import DataSource
@@ -28,6 +28,8 @@ SPLIT_FOLDERS = {
 # A single image outside class folders, or up to this share of all images, is left out; more mean another layout.
 MOST_STRAY = 0.1
 STRAY = "in no class folder"
+# The components of the path of a folder.
+Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,21 @@ class Layout:
         top: the folders above them, entered because nearly all images are below.
         has_splits: whether folders `train`, `val` and `test` are between.
         depth: number of folders above an image.
-        used: the images in class folders.
+        used: the class folders that hold images.
     """
 
-    top: tuple[str, ...]
+    top: Parts
     has_splits: bool
     depth: int
-    used: list[str]
+    used: list[Parts]
 
-    def split(self, parts: list[str]) -> str | None:
-        """Return the split of a path with these parts; None if it is in none."""
+    def split(self, parts: Parts) -> str | None:
+        """Return the split of a folder; None if it is in none."""
         return SPLIT_FOLDERS.get(parts[len(self.top)].lower()) if self.has_splits else "train"
+
+    def split_of_class(self, parts: Parts) -> str | None:
+        """Return the split of a class folder; None if the folder is none, or in no split."""
+        return self.split(parts) if len(parts) == self.depth and parts[: len(self.top)] == self.top else None
 
 
 def load_image_folder(data: DataSource) -> Source:
@@ -80,59 +86,69 @@ def find_layout(files: Files, found: FoundImages) -> Layout:
     if not paths:
         others = f"; it has {found.types_text}" if found.others else ""
         raise UserError(Problem(f"has no image ({', '.join(EXTENSIONS)}){others}", files.origin))
-    parts = {path: path_parts(path) for path in paths}
-    layout = max(_layouts(parts), key=lambda layout: len(layout.used))
-    used = set(layout.used)
-    stray = [path for path in paths if path not in used]
-    if not used or len(stray) > max(1, MOST_STRAY * len(paths)) or _loses_a_folder(layout, parts, stray):
-        raise UserError(Problem(_misplaced(parts, stray), files.origin))
+    folders = _by_folder(paths)
+    layout = max(_layouts(folders), key=lambda layout: sum(len(folders[parts]) for parts in layout.used))
+    stray = {parts: own for parts, own in folders.items() if parts not in layout.used}
+    most = max(1, MOST_STRAY * len(paths))
+    if not layout.used or sum(map(len, stray.values())) > most or _loses_a_folder(layout, stray):
+        raise UserError(Problem(_misplaced(folders, [path for own in stray.values() for path in own]), files.origin))
     return layout
 
 
-def _layouts(parts: dict[str, list[str]]) -> Iterator[Layout]:
+def _by_folder(paths: list[str]) -> dict[Parts, list[str]]:
+    """Return the paths of each folder. There are few folders: what is asked of a folder is not asked of each of its files."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        folders[path[: path.rfind("/") + 1]].append(path)
+    same: dict[Parts, list[str]] = defaultdict(list)
+    for folder, own in folders.items():
+        same[path_parts(folder)] += own
+    return same
+
+
+def _layouts(folders: dict[Parts, list[str]]) -> Iterator[Layout]:
     """Yield the possible layouts below the folder, and below those in it that hold the most images."""
-    top: tuple[str, ...] = ()
-    within = list(parts)
+    top: Parts = ()
+    within = list(folders)
     while True:
         level = len(top)
-        splits = [
-            path for path in within if len(parts[path]) == level + 3 and parts[path][level].lower() in SPLIT_FOLDERS
-        ]
-        if not any(SPLIT_FOLDERS[parts[path][level].lower()] == "train" for path in splits):
+        splits = [parts for parts in within if len(parts) == level + 2 and parts[level].lower() in SPLIT_FOLDERS]
+        if not any(SPLIT_FOLDERS[parts[level].lower()] == "train" for parts in splits):
             splits = []
-        yield Layout(top, False, level + 1, [path for path in within if len(parts[path]) == level + 2])
+        yield Layout(top, False, level + 1, [parts for parts in within if len(parts) == level + 1])
         yield Layout(top, True, level + 2, splits)
-        below = Counter(parts[path][level] for path in within if len(parts[path]) > level + 2)
-        if not below:
+        within = [parts for parts in within if len(parts) > level + 1]
+        if not within:
             return
+        below: Counter[str] = Counter()
+        for parts in within:
+            below[parts[level]] += len(folders[parts])
         largest = max(below, key=lambda name: (below[name], name))
         top = (*top, largest)
-        within = [path for path in within if parts[path][level] == largest and len(parts[path]) > level + 2]
+        within = [parts for parts in within if parts[level] == largest]
 
 
-def _loses_a_folder(layout: Layout, parts: dict[str, list[str]], stray: list[str]) -> bool:
+def _loses_a_folder(layout: Layout, stray: Iterable[Parts]) -> bool:
     """Return whether all images of a split, or of a folder beside class folders, are outside class folders."""
     level = len(layout.top) + layout.has_splits
     for depth in range(len(layout.top) + 1, level + 2):
-        holding = {tuple(parts[path][:depth]) for path in layout.used}
-        within = (
-            parts[path]
-            for path in stray
-            if len(parts[path]) > depth and tuple(parts[path][: len(layout.top)]) == layout.top
-        )
-        if any(layout.split(own) and tuple(own[:depth]) not in holding for own in within):
+        holding = {parts[:depth] for parts in layout.used}
+        within = (parts for parts in stray if len(parts) >= depth and parts[: len(layout.top)] == layout.top)
+        if any(layout.split(parts) and parts[:depth] not in holding for parts in within):
             return True
     return False
 
 
-def _misplaced(parts: dict[str, list[str]], stray: list[str]) -> str:
+def _misplaced(folders: dict[Parts, list[str]], stray: list[str]) -> str:
     """Return the message about images that are not in class folders, with an example of each depth."""
-    tops = sorted({own[-3] for own in parts.values() if len(own) > 2})
+    tops = sorted({parts[-2] for parts in folders if len(parts) > 1})
     splits = {SPLIT_FOLDERS.get(top.lower()) for top in tops}
     if len(tops) > 1 and splits <= {"val", "test"}:
         return f"has the folders {listing(tops)} but no train; rename one of them, or give the path of one"
-    depths = Counter(len(own) - 1 for own in parts.values())
-    example = {len(parts[path]) - 1: path for path in reversed(parts)}
+    depths: Counter[int] = Counter()
+    for parts, own in folders.items():
+        depths[len(parts)] += len(own)
+    example = {len(parts): own[0] for parts, own in reversed(folders.items())}
     kinds = "; ".join(
         f"{number:,} below {counted(depth, 'folder')} ({example[depth]})" for depth, number in depths.items()
     )
@@ -147,21 +163,19 @@ def class_folders(found: FoundImages, layout: Layout) -> tuple[FileLists, list[s
     """Return split -> class folder -> sorted paths of its images, and the images that are in no class folder."""
     result: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     stray = []
-    for path in found.paths:
-        parts = path_parts(path)
-        inside = len(parts) == layout.depth + 1 and tuple(parts[: len(layout.top)]) == layout.top
-        split = layout.split(parts) if inside else None
+    for parts, paths in _by_folder(found.paths).items():
+        split = layout.split_of_class(parts)
         if split is None:
-            stray.append(path)
+            stray += paths
         else:
-            result[split][parts[layout.depth - 1]].append(path)
-    return {split: dict(members) for split, members in result.items()}, stray
+            result[split][parts[-1]] += paths
+    return {split: dict(members) for split, members in result.items()}, sorted(stray)
 
 
 def _split_notes(layout: Layout) -> Iterator[str]:
     """Yield a sentence if the names of splits are not `train`, `val` and `test`."""
     if layout.has_splits:
-        names = {path_parts(path)[len(layout.top)] for path in layout.used}
+        names = {parts[len(layout.top)] for parts in layout.used}
         pairs = sorted((SPLIT_FOLDERS[name.lower()], name) for name in names)
         if any(split != name for split, name in pairs):
             yield f"splits: {', '.join(f'folder {name} is {split}' for split, name in pairs)}"
@@ -171,12 +185,11 @@ def _empty_folders(files: Files, layout: Layout, listed: FileLists) -> Iterator[
     """Yield the folders beside class folders that hold no image."""
     for folder in files.folders:
         parts = path_parts(folder)
-        if len(parts) == layout.depth and tuple(parts[: len(layout.top)]) == layout.top:
-            split = layout.split(parts)
-            if split is not None and parts[-1] not in listed.get(split, {}):
-                yield "/".join(parts[len(layout.top) :])
+        split = layout.split_of_class(parts)
+        if split is not None and parts[-1] not in listed.get(split, {}):
+            yield "/".join(parts[len(layout.top) :])
 
 
-def path_parts(path: str) -> list[str]:
+def path_parts(path: str) -> Parts:
     """Return the components of a path; PurePosixPath takes ten times as long."""
-    return [part for part in path.split("/") if part not in ("", ".")]
+    return tuple(part for part in path.split("/") if part not in ("", "."))
