@@ -33,6 +33,20 @@ def test_a_plain_png_is_read_exactly(image, mode, options, inflated_by, monkeypa
     assert np.array_equal(decoded, as_pillow_reads(encoded(image), mode))
 
 
+@pytest.mark.parametrize("colour", [0, 2, 6], ids=["grey", "rgb", "rgb with alpha"])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (7, 5), (640, 480), (70_000, 3), (3, 70_000), (1_000_000, 1), (1, 1_000_000)], ids=str
+)
+def test_opencv_and_tensorflow_decode_the_same(size, colour, monkeypatch):
+    width, height = size
+    stored = GENERATOR.integers(0, 256, (height, 1 + width * {0: 1, 2: 3, 6: 4}[colour]), np.uint8)
+    stored[:, 0] = GENERATOR.integers(0, 5, height)  # the filter of each row
+    file = png(size, 8, colour, zlib.compress(stored.tobytes()))
+    by_opencv = decode_image(file)
+    monkeypatch.setattr(png_decoding, "PLAIN", ())
+    assert np.array_equal(decode_image(file), by_opencv)
+
+
 @pytest.mark.parametrize("count", [1, 65535, 65536, 200_000])
 def test_the_uncompressed_stream_is_zlib(count):
     content = bytes(range(256)) * (count // 256) + b"x" * (count % 256)
