@@ -11,6 +11,7 @@ import numpy as np
 from kerasexp.config.data_section import Validation
 from kerasexp.data.iterative_stratification import stratified_subsets
 from kerasexp.data.label_sets import count_labels, is_multi_label
+from kerasexp.data.stratified_split import stratified_split
 from kerasexp.errors import Problem, UserError
 
 
@@ -31,6 +32,9 @@ def hold_out(
     """
     if is_multi_label(labels) and groups is None:
         return _hold_out_label_sets(labels, part, seed, key)
+    stratified = groups is None and not isinstance(part, Validation)
+    if stratified and (found := stratified_split(labels, part, seed)) is not None:
+        return found
     from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
     if isinstance(part, Validation):

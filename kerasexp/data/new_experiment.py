@@ -37,9 +37,6 @@ MIN_IMAGES = 3
 # What a network for photographs starts from. auto: ImageNet weights where they are to be had, else the shipped ones.
 AUTO, NONE = "auto", "none"
 WEIGHTS = (AUTO, IMAGENET, PHOTO_WEIGHTS, NONE)
-# Images of the smallest class in the smaller split from which a stratified split leaves out no class: it rounds down by less
-# than one, and the first split takes at most a quarter. What needs no split needs no import of scikit-learn, of a second.
-PLENTY = 3
 # The default of data.split_seed.
 SPLIT_SEED = 0
 DEFAULT_NAME = "my_images"
@@ -179,13 +176,8 @@ def _rare_classes(found: Survey) -> Iterator[str]:
     """Yield a sentence for each split that `run` will hold out without an image of some classes."""
     if found.has_groups:
         return  # what is held out depends on the groups, and `run` names the classes that a split lacks
-    labels, held, fractions = found.labels, {}, _split_fractions(found)
-    if (
-        not is_multi_label(labels)
-        and min(found.counts["train"].values()) * min(fractions.values(), default=1) >= PLENTY
-    ):
-        return
-    for name, part in fractions.items():
+    labels, held = found.labels, {}
+    for name, part in _split_fractions(found).items():
         kept, out = hold_out(labels, None, part, SPLIT_SEED, f"data.{name}")
         held["val" if name == "validation" else name] = count_labels(labels[out], len(found.counts["train"]))
         labels = labels[kept]

@@ -33,10 +33,9 @@ def paired_interval(only_first: int, only_second: int, count: int) -> tuple[floa
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the two-sided p-value of McNemar's exact test: null hypothesis: both err on equally many images."""
-    from scipy.stats import binomtest
+    from scipy.special import bdtr  # scipy.stats.binomtest gives the same, and its import takes most of a second
 
-    disagreeing = only_first + only_second
-    return 1.0 if disagreeing == 0 else float(binomtest(only_first, disagreeing, 0.5).pvalue)
+    return min(2 * float(bdtr(min(only_first, only_second), only_first + only_second, 0.5)), 1.0)
 
 
 def holm(p_values: list[float]) -> list[float]:

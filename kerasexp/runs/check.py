@@ -11,7 +11,7 @@ from kerasexp.console import Console
 from kerasexp.custom.code_import import CodeError, import_all
 from kerasexp.data.data_requirements import misfits
 from kerasexp.data.load_data import prepare_data
-from kerasexp.data.prepared_data import PreparedData
+from kerasexp.data.prepared_data import DataCache, PreparedData
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.tracker_process import require_trackers
 
@@ -29,17 +29,17 @@ def check_all(asked: Experiment | Study, console: Console) -> None:
     """
     variants = asked.variants if isinstance(asked, Study) else {None: asked}
     require_trackers(asked.track, asked.name)
-    problems, building = {}, False
+    problems, building, cache = {}, False, DataCache()
     for name, experiment in variants.items():
         if name is not None:
             console.line(f"variant {name}:")
         found: list[Problem] = []
-        chain = _prepared(experiment, console, found)
+        chain = _prepared(experiment, console, cache, found)
         if not found:
             if not building:
                 console.line("building the model, with TensorFlow")
+                import_tensorflow()
             building = True
-            import_tensorflow()
             model = None
             for one, data in chain:
                 model = _built(one, data, model, console, found)
@@ -50,17 +50,17 @@ def check_all(asked: Experiment | Study, console: Console) -> None:
 
 
 def _prepared(
-    experiment: Experiment, console: Console, problems: list[Problem]
+    experiment: Experiment, console: Console, cache: DataCache, problems: list[Problem]
 ) -> list[tuple[Experiment, PreparedData]]:
     """Return an experiment and its data, after those of its upstream; what is wrong with the data is added to the problems.
 
     This needs no TensorFlow, whose import takes seconds: the counts and the mistakes come at once.
     """
-    chain = [] if experiment.init is None else _prepared(experiment.init.experiment, console, problems)
+    chain = [] if experiment.init is None else _prepared(experiment.init.experiment, console, cache, problems)
     try:
         # Here images that cannot be read are listed, and do not stop the check.
         lenient = experiment.data.model_copy(update={"on_corrupt": "skip"})
-        data = prepare_data(experiment.model_copy(update={"data": lenient}), console)
+        data = prepare_data(experiment.model_copy(update={"data": lenient}), console, cache)
     except UserError as error:
         problems += [Problem(p.message, p.file or experiment.name, p.key) for p in error.problems]
         return chain

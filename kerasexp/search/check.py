@@ -35,10 +35,10 @@ def check_corners(search: Search, console: Console) -> None:
         if key not in prepared:
             prepared[key] = load_data(experiment, console if not prepared else QuietConsole())
         if models < MAX_MODELS:
-            models += 1
-            if models == 1:
+            if not models:
                 console.line("building models, with TensorFlow")
-            import_tensorflow()
+                import_tensorflow()
+            models += 1
             from kerasexp.models import build_classifier
 
             build_classifier(experiment, prepared[key].class_names, prepared[key].train_counts)
