@@ -9,6 +9,22 @@ import typer
 
 from kerasexp.commands.options import ClassNames, DataPath, Format, Overrides, TrustCode, with_homes
 
+Reference = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        metavar="CHECKPOINT",
+        help="Assess the labels by this checkpoint instead of by cross-validation.",
+        callback=with_homes,
+    ),
+]
+LookOnly = Annotated[
+    bool,
+    typer.Option(
+        "--look-only",
+        help="Train nothing and write no page: counts, sizes, duplicates, files that cannot be read, in a moment.",
+    ),
+]
+
 
 def diagnose(
     source: Annotated[
@@ -20,14 +36,7 @@ def diagnose(
         ),
     ],
     data_path: DataPath = None,
-    reference: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(
-            metavar="CHECKPOINT",
-            help="Assess the labels by this checkpoint instead of by cross-validation.",
-            callback=with_homes,
-        ),
-    ] = None,
+    reference: Reference = None,
     class_names: ClassNames = None,
     overrides: Overrides = None,
     output: Annotated[Path, typer.Option("--output", "--out", help="HTML file to write.", callback=with_homes)] = Path(
@@ -35,6 +44,7 @@ def diagnose(
     ),
     format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.table,
     seed: Annotated[int, typer.Option(min=0, help="Seed of samples and of cross-validated models.")] = 0,
+    look_only: LookOnly = False,
     trust_code: TrustCode = False,
 ):
     """Find what is wrong with a dataset.
@@ -44,20 +54,30 @@ def diagnose(
 
     Example: python -m kerasexp diagnose mnistTask3.zip
     """
-    from kerasexp.backend import import_tensorflow
     from kerasexp.console import QuietConsole, standard_console
     from kerasexp.custom.trust import approve
-    from kerasexp.saving.checkpoint import find_checkpoint
-    from kerasexp.saving.checkpoint_code import approve_checkpoint
+    from kerasexp.diagnosis.target import resolve_target
+    from kerasexp.errors import Problem, UserError
 
-    import_tensorflow()
-    from kerasexp.diagnosis.diagnose import diagnose as diagnosed
-    from kerasexp.diagnosis.diagnose import resolve_target
-
+    if look_only and (reference is not None or class_names):
+        key = "--class-names" if reference is None else "--reference"
+        raise UserError(Problem("assesses the labels, and --look-only leaves them out; remove one of the two", key=key))
     target = resolve_target(source, data_path, overrides or ())
     console = QuietConsole() if format is Format.json else standard_console()
     if target.from_file:
         approve(target.experiment, Path(source), trust_code)
+    if look_only:
+        from kerasexp.diagnosis.first_look import look
+
+        print(look(target, format.value, seed, console))
+        return
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
+    from kerasexp.diagnosis.diagnose import diagnose as diagnosed
+    from kerasexp.saving.checkpoint import find_checkpoint
+    from kerasexp.saving.checkpoint_code import approve_checkpoint
+
     if reference is not None:
         approve_checkpoint(find_checkpoint(reference), trust_code)
     print(diagnosed(target, reference, class_names or [], output, format.value, seed, console))

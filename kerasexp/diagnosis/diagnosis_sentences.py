@@ -128,7 +128,7 @@ def image_sentences(diagnosis: Diagnosis) -> Iterator[str]:
         yield (
             f"Duplicates, equal pixel by pixel after preprocessing: {len(duplicates.groups):,} "
             f"({duplicates.images:,} surplus images); {len(duplicates.across):,} in several splits, "
-            f"{len(duplicates.conflicting):,} with several labels."
+            f"{len(duplicates.conflicting):,} with several labels; the first: {_file_names(overview, duplicates.groups[0])}."
         )
     else:
         yield "No duplicates."

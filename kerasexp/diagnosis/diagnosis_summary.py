@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasexp.data.label_sets import label_text
+from kerasexp.data.prepared_data import PreparedData
 from kerasexp.diagnosis.advice import Advice
 from kerasexp.diagnosis.diagnosis_sentences import evidence_sentences, headline, image_sentences, split_sentences
 from kerasexp.diagnosis.image_diagnosis import Place
@@ -29,6 +30,23 @@ def as_text(diagnosis: Diagnosis, advice: Sequence[Advice]) -> Iterator[str]:
     for item in advice:
         yield f"  {item.reason}"
         yield from (f"    {line}" for line in item.yaml.splitlines())
+
+
+def data_facts(source: str, data: PreparedData) -> dict[str, Any]:
+    """Return what is known of the data without a diagnosis, as plain values.
+
+    Args:
+        source: as the user gave it.
+        data: its splits.
+    """
+    return {
+        "source": source,
+        "origin": data.origin,
+        "stand_in": data.stand_in,
+        "label_edits": data.edits,
+        "data_notes": data.notes,
+        "left_out": [{"file": name, "reason": reason} for name, reason in data.faults],
+    }
 
 
 def as_json(diagnosis: Diagnosis, advice: Sequence[Advice]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class DatasetOverview:
         class_names: in the order of the labels.
         classes: by split.
         shift: of the class shares from train to test; None where one of them is empty or absent.
-        two_sample: whether the images of train and test differ; None where one of them is absent or too small.
+        two_sample: whether the images of train and test differ; None where one of them is absent or too small, or not compared.
         duplicates, unusual: of all splits together.
     """
 
@@ -101,8 +101,10 @@ class Diagnosis:
         return next(iter(permuted + training_labels), None)
 
 
-def dataset_overview(splits: Mapping[str, Split], class_names: list[str], seed: int) -> DatasetOverview:
-    """Check the splits; the only model trained is a random forest that compares train with test."""
+def dataset_overview(
+    splits: Mapping[str, Split], class_names: list[str], seed: int, trains: bool = True
+) -> DatasetOverview:
+    """Check the splits. The only model trained, and only if `trains`, is a random forest that compares train with test."""
     classes = {name: count_classes(split, len(class_names)) for name, split in splits.items()}
     both = "train" in splits and "test" in splits
     # The counts of labels that share images are no draws that a chi-square test could compare.
@@ -112,7 +114,7 @@ def dataset_overview(splits: Mapping[str, Split], class_names: list[str], seed: 
         class_names,
         classes,
         compare_shares(classes["train"].counts, classes["test"].counts) if shares else None,
-        two_sample_test(splits["train"], splits["test"], seed) if both else None,
+        two_sample_test(splits["train"], splits["test"], seed) if both and trains else None,
         find_duplicates(splits),
         find_unusual_images(splits),
     )

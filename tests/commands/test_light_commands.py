@@ -54,6 +54,12 @@ def test_check_reports_the_data_before_it_builds_the_model(cli, tiny_yaml):
     assert data < building < model
 
 
+def test_a_first_look(images):
+    code, lines, errors, imported = answer_of("diagnose", images, "--look-only")
+    assert code == 0 and "splits:" in lines, errors
+    assert not imported
+
+
 def test_compare(finished_runs, tmp_path):
     shutil.copytree(finished_runs, tmp_path / "finished")
     runs = tmp_path / "finished" / "runs"

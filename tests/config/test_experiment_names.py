@@ -123,7 +123,7 @@ def test_a_copy_under_another_name_and_what_new_refuses(cli):
 
 
 def test_diagnose_takes_a_name(monkeypatch):
-    from kerasexp.diagnosis.diagnose import resolve_target
+    from kerasexp.diagnosis.target import resolve_target
 
     assert resolve_target("part1_digits", None, []).experiment.name == "part1_digits"
     assert resolve_target("mnist", None, []).experiment.data.source == "mnist"
