@@ -112,8 +112,7 @@ def search_html(search: FinishedSearch) -> str:
 
 def comparison_html(comparison: Comparison) -> str:
     """Return the table of compared runs, and which differences are significant."""
-    from kerasexp.comparison.compare import verdicts
-    from kerasexp.comparison.page import comparison_rows
+    from kerasexp.comparison.table import comparison_rows, verdicts
 
     rows = [[label, *cells] for label, cells in comparison_rows(comparison)]
     warnings = [note.text for note in comparison.notes if note.kind == "warning"]

@@ -34,7 +34,7 @@ class RunComparison:
     @property
     def verdicts(self) -> list[str]:
         """The conclusion on each other run, in words; empty if the test sets differ."""
-        from kerasexp.comparison.compare import verdicts
+        from kerasexp.comparison.table import verdicts
 
         return list(verdicts(self._comparison))
 
@@ -44,7 +44,7 @@ class RunComparison:
         return self._comparison.to_json()
 
     def __str__(self) -> str:
-        from kerasexp.comparison.compare import comparison_table
+        from kerasexp.comparison.table import comparison_table
 
         return "\n".join(comparison_table(self._comparison))
 

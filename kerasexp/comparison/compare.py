@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from kerasexp.comparison.page import comparison_rows, write_comparison_page
 from kerasexp.comparison.results import Comparison, compare
+from kerasexp.comparison.table import comparison_table
 from kerasexp.data.prepared_data import Split, prepare
 from kerasexp.errors import KerasexpError, Problem, UserError
 from kerasexp.report.page_output import check_page_output
 from kerasexp.runs.finished_run import FinishedRun, read_finished
 
 MAX_RUNS = 12
-# Least width of a column of the table.
-COLUMN = 24
 
 
 def compare_runs(paths: Sequence[Path], output: Path | None) -> Comparison:
@@ -39,6 +37,8 @@ def compare_runs(paths: Sequence[Path], output: Path | None) -> Comparison:
             raise UserError(Problem(f"is the same run as {same}: {run.directory.path}", str(path)))
     comparison = compare(runs)
     if output is not None:
+        from kerasexp.comparison.page import write_comparison_page  # it imports Matplotlib
+
         images, missing = _test_images(runs[0]) if comparison.same_test else (None, None)
         write_comparison_page(output, comparison, images, missing)
     return comparison
@@ -60,24 +60,3 @@ def _test_images(run: FinishedRun) -> tuple[Split | None, str | None]:
     if data.split_digests["test"] != run.manifest["data"]["identities"]["test"]:
         return None, "the data have changed since the run"
     return data.splits["test"], None
-
-
-def comparison_table(comparison: Comparison) -> Iterator[str]:
-    """Yield the lines of the table, with the notes above and the verdicts below."""
-    yield from (note.text for note in comparison.notes)
-    yield ""
-    rows = comparison_rows(comparison)
-    first = max(len(label) for label, _ in rows)
-    width = max([COLUMN, *(len(label) for label in comparison.labels)])
-    yield f"{'':<{first}}" + "".join(f"  {label:>{width}}" for label in comparison.labels)
-    for label, cells in rows:
-        yield f"{label:<{first}}" + "".join(f"  {cell:>{width}}" for cell in cells)
-    yield ""
-    yield from verdicts(comparison)
-
-
-def verdicts(comparison: Comparison) -> Iterator[str]:
-    """Yield the conclusion on each run against the first, where their test images are the same."""
-    for label, difference in zip(comparison.labels[1:], comparison.differences[1:], strict=True):
-        if difference is not None:
-            yield f"{label} against {comparison.labels[0]}: {difference.verdict} (McNemar p = {difference.p_value:.2g})"

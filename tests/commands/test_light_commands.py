@@ -66,6 +66,8 @@ def test_compare(finished_runs, tmp_path):
     code, lines, errors, imported = answer_of("compare", runs / "tiny" / "1", runs / "tiny" / "2")
     assert code == 0 and lines[-1] == "comparison.html" and Path("comparison.html").is_file(), errors
     assert imported <= {"matplotlib"}
+    code, _, errors, imported = answer_of("compare", runs / "tiny" / "1", runs / "tiny" / "3")
+    assert code == 2 and "3" in errors and not imported
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4], ids=["grey", "colour", "alpha"])
