@@ -63,9 +63,6 @@ class Predictor(ABC):
         """
         from dataclasses import replace
 
-        from kerasexp.backend import import_tensorflow
-
-        import_tensorflow()
         from kerasexp.evaluation.file_predictions import image_scores
         from kerasexp.evaluation.images_in_memory import images_of
 
@@ -87,12 +84,9 @@ class Predictor(ABC):
 
     @cached_property
     def _loaded(self) -> LoadedEnsemble:
-        from kerasexp.backend import import_tensorflow
-
-        import_tensorflow()
         from kerasexp.evaluation.ensemble import load_ensemble
 
-        return load_ensemble(self.checkpoints)
+        return load_ensemble(self.checkpoints, for_predictions=True)
 
 
 class Classifier(Predictor):

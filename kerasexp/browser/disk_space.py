@@ -16,7 +16,12 @@ from kerasexp.errors import DirectoryInUse, RunError
 from kerasexp.runs.directory import RunDirectory
 
 # Folders of the cache that are made again when they are needed, and what they hold.
-CACHES = {"images": "decoded images", "features": "features of classical heads", "unpacked": "unpacked archives"}
+CACHES = {
+    "images": "decoded images",
+    "features": "features of classical heads",
+    "graphs": "networks for LiteRT",
+    "unpacked": "unpacked archives",
+}
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,6 @@ def predict(
 
     Example: python -m kerasexp predict runs/a/1 new_images --with runs/a/2 --with runs/a/3 --tta
     """
-    from kerasexp.backend import import_tensorflow
     from kerasexp.evaluation.file_predictions import format_predictions, image_files, predict_files
     from kerasexp.report.page_output import check_page_output
 
@@ -79,8 +78,8 @@ def predict(
     checkpoints = [checkpoint, *(others or ())]
     for path in checkpoints:
         approve_checkpoint(find_checkpoint(path), trust_code)
-    import_tensorflow()
-    ensemble = load_ensemble(checkpoints, tta)
+    # The page shows what a network looks at, which takes its layers.
+    ensemble = load_ensemble(checkpoints, tta, for_predictions=page is None)
     predictions = predict_files(ensemble, found, top, threshold)
     print(format_predictions(predictions, format.value), end="")
     if page is not None:

@@ -6,7 +6,6 @@ epoch, and crops are cut between the second and the third.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -25,9 +24,6 @@ from kerasexp.environment import cores
 
 # Batches made in parallel, and batches prefetched. Few suffice, because a batch takes a fraction of a training step.
 PARALLEL, AHEAD = 2, 4
-# Largest batch in an evaluation, for images of up to this many pixels. It can exceed the training batch, because an evaluation
-# stores nothing for gradients.
-EVALUATION_IMAGES, EVALUATION_PIXELS = 500, 64 * 64
 
 
 def training_batches(
@@ -83,11 +79,6 @@ def training_batches(
     stream = tf.data.Dataset.range(start[0], epochs).flat_map(one_epoch)
     stream = stream.map(batch, num_parallel_calls=_parallel(split.images), deterministic=True)
     return _without_autotuning(stream.prefetch(AHEAD))
-
-
-def evaluation_batch_size(shape: tuple[int, ...]) -> int:
-    """Return the batch size of an evaluation for images of this shape, (height, width, channels), or features (f,)."""
-    return max(1, min(EVALUATION_IMAGES, EVALUATION_IMAGES * EVALUATION_PIXELS // math.prod(shape[:2])))
 
 
 def evaluation_batches(images: np.ndarray | LazyImages, labels: np.ndarray | None, batch_size: int) -> tf.data.Dataset:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasexp.config.section_base import composed
+from kerasexp.data.evaluation_batch import evaluation_batch_size
 from kerasexp.data.lazy_images import LazyImages
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.evaluation.image_views import ONE_VIEW, View, views_for
@@ -94,8 +95,6 @@ def view_scores(member: Checkpoint, view: View, images: np.ndarray | LazyImages,
     Raises:
         RunError: an output is not a probability; it has the name of the image.
     """
-    from kerasexp.data.pipeline import evaluation_batch_size
-
     scores, size = scratch_array((len(images), len(member.class_names))), evaluation_batch_size(images.shape[1:])
     for first in range(0, len(images), size):
         batch = slice(first, first + size)
@@ -138,12 +137,13 @@ def _probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
     return expit(logits) if multi_label else softmax(logits, axis=1)
 
 
-def load_ensemble(paths: Sequence[Path], tta: bool = False) -> Ensemble:
+def load_ensemble(paths: Sequence[Path], tta: bool = False, for_predictions: bool = False) -> Ensemble:
     """Load checkpoints that are to predict together.
 
     Args:
         paths: of the checkpoints, one or several.
         tta: whether each is to predict several views of an image.
+        for_predictions: as of `load_checkpoint`.
 
     Raises:
         UserError: one of them cannot be loaded, is given twice, has other classes than the first, or gives several labels an
@@ -151,7 +151,8 @@ def load_ensemble(paths: Sequence[Path], tta: bool = False) -> Ensemble:
     """
     folders = [find_checkpoint(path) for path in paths]
     require_same_classes(folders, list(map(str, paths)))
-    return Ensemble([load_checkpoint(folder) for folder in folders], list(map(str, paths)), tta)
+    members = [load_checkpoint(folder, for_predictions) for folder in folders]
+    return Ensemble(members, list(map(str, paths)), tta)
 
 
 def require_same_classes(folders: Sequence[Path], names: Sequence[str]) -> None:

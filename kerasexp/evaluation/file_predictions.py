@@ -15,6 +15,7 @@ import numpy as np
 
 from kerasexp.config.yaml_paths import is_there
 from kerasexp.data.decoding_threads import map_threads
+from kerasexp.data.evaluation_batch import evaluation_batch_size
 from kerasexp.data.found_images import find_images
 from kerasexp.data.image_archive import open_files
 from kerasexp.data.image_decoding import decode_image
@@ -213,8 +214,6 @@ def input_scores(ensemble: Ensemble, inputs: Sequence[np.ndarray], names: Sequen
 
 def _portion_size(member: Checkpoint) -> int:
     """Return how many images a member predicts at a time, so that memory does not depend on their number."""
-    from kerasexp.data.pipeline import evaluation_batch_size
-
     shape = (*member.preprocessing.size, member.preprocessing.channels)
     return max(PORTION // math.prod(shape), evaluation_batch_size(shape))
 

@@ -146,7 +146,7 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
     """
     import keras
 
-    from kerasexp.data.pipeline import evaluation_batch_size
+    from kerasexp.data.evaluation_batch import evaluation_batch_size
 
     start, size = time.perf_counter(), evaluation_batch_size(split.images.shape[1:])
     last = next((layer for layer in reversed(model.layers) if layer.weights), None)

@@ -17,11 +17,11 @@ from kerasexp.errors import KerasexpError, Problem, RunError, UserError
 from kerasexp.export.comparison_images import BATCHES, Comparison, comparison, largest_difference
 from kerasexp.export.export_metadata import export_metadata
 from kerasexp.export.export_plan import ExportPlan
-from kerasexp.export.float32_model import float32_copy, tolerance
 from kerasexp.export.quantization import quantization_cost
 from kerasexp.export.validation_images import ValidationImages, validation_images
 from kerasexp.saving.calibrated_model import calibrated_model
 from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
+from kerasexp.saving.float32_model import float32_copy, tolerance
 from kerasexp.saving.half_precision import computes_in_half
 from kerasexp.saving.raw_images import preprocessing_layer, raw_tolerance, why_not_raw
 from kerasexp.saving.raw_model import raw_model

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasexp.export.export_metadata import METADATA, as_json
-from kerasexp.export.float32_model import input_signature
+from kerasexp.saving.float32_model import input_signature
+from kerasexp.saving.litert_graph import write_graph
 from kerasexp.saving.raw_images import preprocessing_layer
 
 if TYPE_CHECKING:
@@ -22,15 +23,9 @@ if TYPE_CHECKING:
 def write_litert(model: keras.Model, metadata: dict[str, Any], path: Path) -> None:
     """Write the `.tflite` file.
 
-    Only LiteRT's own operations are allowed: a model that needs those of TensorFlow fails here instead of on a device. The
-    metadata are appended as a zip archive, as LiteRT's own tools append labels: readers of models ignore it.
+    The metadata are appended as a zip archive, as LiteRT's own tools append labels: readers of models ignore it.
     """
-    import tensorflow as tf
-
-    builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
-    model.export(
-        str(path), format="litert", verbose=False, input_signature=input_signature(model), target_spec=builtins
-    )
+    write_graph(model, path)
     _append(path, metadata)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasexp.export.export_metadata import as_json
-from kerasexp.export.float32_model import input_signature
+from kerasexp.saving.float32_model import input_signature
 from kerasexp.saving.raw_images import preprocessing_layer
 
 if TYPE_CHECKING:

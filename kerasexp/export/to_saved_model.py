@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasexp.export.export_metadata import METADATA, as_json
-from kerasexp.export.float32_model import input_signature
+from kerasexp.saving.float32_model import input_signature
 
 if TYPE_CHECKING:
     import keras

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
+from kerasexp.backend import import_tensorflow
 from kerasexp.config.augmentation_section import Flip
 from kerasexp.config.data_section import Preprocessing, ValuePair
 from kerasexp.config.shipped_files import shipped_checkpoints
@@ -21,6 +22,7 @@ from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest
 from kerasexp.saving.checkpoint_code import CODE, build_by_code, needs_code
 from kerasexp.saving.fitted_values import CALIBRATION, THRESHOLDS, read_calibration, read_thresholds
+from kerasexp.saving.litert_graph import LiteRtModel, graph_file, keep_graph, load_graph
 from kerasexp.saving.model_file import load_classifier
 from kerasexp.saving.saved_files import CARD, RAW_MODEL
 from kerasexp.saving.sidecar_json import read_sidecar
@@ -59,7 +61,8 @@ class Checkpoint:
     """A model and what comes with it.
 
     Attributes:
-        model: from uint8 images to probabilities.
+        model: from uint8 images to probabilities. One that was loaded for predictions alone may be run by LiteRT, and then has
+            no layers.
         class_names: in the order of the outputs.
         folders: class of each stored label.
         preprocessing: from stored images to those of the model.
@@ -71,7 +74,7 @@ class Checkpoint:
         reject_threshold: the calibrated probability below which an image is unknown; None if every image gets a class.
     """
 
-    model: keras.Model
+    model: keras.Model | LiteRtModel
     class_names: list[str]
     folders: dict[str, str]
     preprocessing: Preprocessing
@@ -172,12 +175,17 @@ def _why_not(path: Path) -> str:
     return f"is not a checkpoint; accepted: {accepted}"
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, for_predictions: bool = False) -> Checkpoint:
     """Load a checkpoint for inference. It may come from anyone: no code from it is run, and its memory use is limited.
 
     The exception is a checkpoint with `code.json`, whose code must have been trusted; see `approve_checkpoint`.
 
     Where its outputs are logits, a softmax is added and announced on standard error.
+
+    Args:
+        path: as of `find_checkpoint`.
+        for_predictions: whether only probabilities are wanted. LiteRT may then run the network, without TensorFlow, from a graph
+            that is made the first time; where it cannot, Keras runs it. The probabilities differ by at most 1e-4.
 
     Raises:
         UserError: it is not a checkpoint, its parts do not fit each other, or the model is not one of allowed layers whose
@@ -192,11 +200,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     calibration = read_calibration(folder)
     thresholds = read_thresholds(folder, names) if is_multi_label(folder) else None
     if needs_code(folder):
-        model, added = build_by_code(folder, folder / MODEL, preprocessing, names), None
+        import_tensorflow()
+        model = build_by_code(folder, folder / MODEL, preprocessing, names)
     else:
-        model, added = load_classifier(folder / MODEL, names, multi_label=thresholds is not None)
-    if added is not None:
-        print(f"{folder / MODEL}: {added}", file=sys.stderr)
+        model = _network(folder / MODEL, names, thresholds is not None, for_predictions)
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))
     if (model.input_shape, model.output_shape) != expected:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
@@ -214,6 +221,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
         size,
         calibration.reject_threshold,
     )
+
+
+def _network(path: Path, class_names: list[str], multi_label: bool, for_predictions: bool) -> keras.Model | LiteRtModel:
+    # Where TensorFlow has been imported, a graph saves nothing.
+    wanted = for_predictions and "tensorflow" not in sys.modules
+    file = graph_file(path, class_names, multi_label) if wanted else None
+    if file is not None and (graph := load_graph(file)) is not None:
+        return graph
+    import_tensorflow()
+    model, added = load_classifier(path, class_names, multi_label)
+    if added is not None:
+        print(f"{path}: {added}", file=sys.stderr)
+    elif file is not None:
+        keep_graph(model, file)
+    return model
 
 
 def read_preprocessing(folder: Path) -> StoredPreprocessing:

@@ -9,8 +9,9 @@ from keras import ops
 
 from kerasexp.config.distill_section import DISTILLATION, Distill
 from kerasexp.config.loss_section import Loss, metric_losses
+from kerasexp.data.evaluation_batch import evaluation_batch_size
 from kerasexp.data.lazy_images import LazyImages
-from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches
+from kerasexp.data.pipeline import evaluation_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.losses import build_metric_losses

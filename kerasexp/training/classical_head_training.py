@@ -14,7 +14,7 @@ import numpy as np
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import LogisticRegression, NearestNeighbours, Svm
 from kerasexp.console import Console
-from kerasexp.data.pipeline import EVALUATION_IMAGES
+from kerasexp.data.evaluation_batch import EVALUATION_IMAGES
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.environment import cores
 from kerasexp.models import with_logits

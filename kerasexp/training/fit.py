@@ -12,7 +12,8 @@ from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.training_section import Training, labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches, training_batches
+from kerasexp.data.evaluation_batch import evaluation_batch_size
+from kerasexp.data.pipeline import evaluation_batches, training_batches
 from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.errors import NonFiniteLoss, listing
 from kerasexp.losses import build_loss, build_multi_label_loss, class_weights

@@ -14,7 +14,8 @@ from kerasexp.config import Experiment
 from kerasexp.config.section_base import composed
 from kerasexp.config.training_section import Training
 from kerasexp.console import Console
-from kerasexp.data.pipeline import evaluation_batch_size, evaluation_batches
+from kerasexp.data.evaluation_batch import evaluation_batch_size
+from kerasexp.data.pipeline import evaluation_batches
 from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.losses.distillation import LEAST, at_temperature, log_odds

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from kerasexp.console import Console
+from kerasexp.data.evaluation_batch import evaluation_batch_size
 from kerasexp.data.lazy_images import LazyImages, chunks
-from kerasexp.data.pipeline import evaluation_batch_size
 from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
 from kerasexp.storage import write_with

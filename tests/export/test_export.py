@@ -19,10 +19,10 @@ from kerasexp.data.sources.digits import load_digits
 from kerasexp.environment import missing_of
 from kerasexp.export import FORMATS
 from kerasexp.export.comparison_images import largest_difference
-from kerasexp.export.float32_model import float32_copy
 from kerasexp.models import ARGMAX, Decoding, build_model
 from kerasexp.saving.checkpoint import write_sidecars
 from kerasexp.saving.fitted_values import write_calibration
+from kerasexp.saving.float32_model import float32_copy
 
 # Converters take seconds for each model.
 pytestmark = pytest.mark.slow
