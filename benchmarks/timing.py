@@ -1,15 +1,19 @@
-"""Shared by the benchmarks: alternating timings, their ratio with its spread, and the table in README.md."""
+"""Shared by the benchmarks: the time of a command, alternating timings, their ratio with its spread, and the table in README.md."""
 
 from __future__ import annotations
 
 import argparse
 import platform
 import statistics
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path(__file__).resolve().with_name("README.md")
 HEADER = "| what | measured | aim | command | where and when |"
 
@@ -70,6 +74,18 @@ def take_turns(
         mine, other = found[-1]
         print(f"  ours {mine:.4g} {unit}, {name} {other:.4g} {unit}: {mine / other:.3f}", flush=True)
     return Ratio.of(found)
+
+
+def ours(*words: str) -> float:
+    """Return the seconds that a command of ours takes."""
+    return seconds([sys.executable, "-m", "kerasexp", *words])
+
+
+def seconds(command: list[str]) -> float:
+    """Return the seconds of a process that runs a command in the repository."""
+    start = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
 
 
 def report_row(what: str, measured: str, reached: bool | None, aim: str, command: str, write: bool) -> None:

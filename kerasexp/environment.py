@@ -6,13 +6,14 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from kerasexp import __version__
 
+# What the drivers of NVIDIA's GPUs, of AMD's, and of those of Windows in WSL provide.
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "matplotlib")
 # Each extra of setup.cfg, and what is imported of it.
 EXTRAS = {
@@ -52,6 +53,11 @@ def cores() -> int:
     return len(available_cores())
 
 
+def may_have_gpu() -> bool:
+    """Return whether the driver of a GPU is there and none is hidden, without TensorFlow, whose import takes seconds."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and any(map(os.path.exists, GPU_DEVICES))
+
+
 def keras_home() -> Path:
     """Return the folder in which Keras keeps datasets and weights: $KERAS_HOME, or `~/.keras`."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
@@ -84,6 +90,8 @@ def versions() -> dict[str, str | None]:
 
 def installed_version(package: str) -> str | None:
     """Return a package's version, or None where it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -50,6 +50,8 @@ def own_world(request, tmp_path, monkeypatch):
     else:
         monkeypatch.setenv("KERASEXP_DATA", str(REAL_DATA))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    # A run makes a graph for `predict`, in a second; `with_graphs` is for the tests of these.
+    monkeypatch.setattr("kerasexp.saving.litert_graph.LARGEST", 0)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr("kerasexp.custom.trust._granted", set())
     monkeypatch.chdir(tmp_path)
@@ -107,6 +109,7 @@ def finished_runs(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("KERASEXP_CACHE", str(folder / "cache"))
+        patch.setattr("kerasexp.saving.litert_graph.LARGEST", 0)
         for overrides in (
             [],
             ["seed=1"],

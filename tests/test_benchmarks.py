@@ -17,8 +17,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def restored(monkeypatch):
-    """No download; the scripts can be imported; what they change in their process is restored."""
+    """No download; graphs of LiteRT; the scripts can be imported; what they change in their process is restored."""
     monkeypatch.setattr("kerasexp.data.sources.mnist.URL", "http://127.0.0.1:9/mnist.npz")
+    monkeypatch.setattr("kerasexp.saving.litert_graph.LARGEST", 2**28)
     monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.setattr(fit.EpochProgress, "on_train_batch_end", fit.EpochProgress.on_train_batch_end)
     monkeypatch.setattr(TrainingState, "_save", TrainingState._save)
@@ -32,6 +33,7 @@ def restored(monkeypatch):
     [
         ("epoch_overhead", ["--pairs", "1", "--images", "200"]),
         ("epoch_overhead", ["--pairs", "1", "--images", "200", "--live"]),
+        ("first_answer", ["--pairs", "1", "--images", "100"]),
         ("gradient_flow", ["--pairs", "1", "--steps", "2"]),
         ("resumable_state", ["--pairs", "1"]),
         ("serving", ["--pairs", "1", "--requests", "30"]),

@@ -85,8 +85,9 @@ class Predictor(ABC):
     @cached_property
     def _loaded(self) -> LoadedEnsemble:
         from kerasexp.evaluation.ensemble import load_ensemble
+        from kerasexp.saving.checkpoint import MANY
 
-        return load_ensemble(self.checkpoints, for_predictions=True)
+        return load_ensemble(self.checkpoints, to_predict=MANY)
 
 
 class Classifier(Predictor):

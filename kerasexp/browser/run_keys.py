@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from kerasexp.errors import Problem, UserError, closest, listing
 
 COLUMNS = ("path", "kind", "status", "val.accuracy", "test.accuracy", "epochs", "seconds", "tags", "changes")
+# What lists are sorted by.
+NEWEST_FIRST = "-started"
 # Keys that every folder has, also one without a run, so that a question about them is always allowed.
 ALWAYS = (
     "path", "kind", "of", "name", "status", "started", "ended", "epochs", "seconds", "minutes", "runs", "finished", "best",

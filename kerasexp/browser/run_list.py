@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from kerasexp.browser.run_index import RunIndex
-from kerasexp.browser.run_keys import COLUMNS, less_is_better
-from kerasexp.browser.run_query import NEWEST_FIRST, Answer, Question, Row, ask
+from kerasexp.browser.run_keys import COLUMNS, NEWEST_FIRST, less_is_better
+from kerasexp.browser.run_query import Answer, Question, Row, ask
 from kerasexp.browser.table import interval_text, is_number, shown
 from kerasexp.config.setting_text import short_names
 from kerasexp.errors import UserError

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from kerasexp.browser.filter_expression import ORDERS, Filter, Value, filter_problem, parse_filter
 from kerasexp.browser.run_index import RunIndex
-from kerasexp.browser.run_keys import COLUMNS, RunKeys
+from kerasexp.browser.run_keys import COLUMNS, NEWEST_FIRST, RunKeys
 from kerasexp.errors import closest, listing
 
-NEWEST_FIRST = "-started"
 # What identifies a row, whatever its columns are.
 IDENTIFYING = ("path", "kind", "status", "archived")
 Row = Mapping[str, Value]

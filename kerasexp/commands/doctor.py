@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from kerasexp.config.code_reference import GROUPS, registered
 from kerasexp.config.yaml_paths import data_folder
 from kerasexp.environment import EXTRAS, PACKAGES, hardware, install_command, installed_version, missing_of, versions
 
@@ -37,11 +36,12 @@ def doctor():
 def findings() -> Iterator[str]:
     """Yield one line per finding."""
     from kerasexp.backend import import_tensorflow
+    from kerasexp.config.code_reference import GROUPS, registered
 
     import_tensorflow()
     found = versions()
     yield f"python {found['python']}, kerasexp {found['kerasexp']}"
-    for package in (*PACKAGES, "keras-tuner", "pydantic", "typer"):
+    for package in (*PACKAGES, "keras-tuner", "ai-edge-litert", "pydantic", "typer"):
         yield f"{package} {installed_version(package) or f'is missing: pip install {package}'}"
     for extra in EXTRAS:
         missing = missing_of(extra)

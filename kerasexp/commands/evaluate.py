@@ -34,7 +34,6 @@ def evaluate(
 
     Example: python -m kerasexp evaluate runs/part2_random/1 runs/part2_random/2 --data mnist --tta
     """
-    from kerasexp.backend import import_tensorflow
     from kerasexp.config.code_keys import custom_parts
     from kerasexp.custom.trust import approve_parts
     from kerasexp.evaluation.custom_metrics import metrics_of_run
@@ -49,5 +48,4 @@ def evaluate(
         approve_checkpoint(folder, trust_code)
         if trust_code:
             approve_parts([("metrics", metric) for metric in metrics_of_run(folder)[0]], str(folder), None, trust_code)
-    import_tensorflow()
     print(evaluate_checkpoints(checkpoints, source, class_names or [], format.value, tta))

@@ -79,7 +79,7 @@ def predict(
     for path in checkpoints:
         approve_checkpoint(find_checkpoint(path), trust_code)
     # The page shows what a network looks at, which takes its layers.
-    ensemble = load_ensemble(checkpoints, tta, for_predictions=page is None)
+    ensemble = load_ensemble(checkpoints, tta, to_predict=len(found) if page is None else None)
     predictions = predict_files(ensemble, found, top, threshold)
     print(format_predictions(predictions, format.value), end="")
     if page is not None:

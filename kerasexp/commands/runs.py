@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kerasexp.browser.run_keys import COLUMNS
-from kerasexp.browser.run_query import NEWEST_FIRST, Answer, Question
+from kerasexp.browser.run_keys import COLUMNS, NEWEST_FIRST
 from kerasexp.commands.options import ListFormat, with_homes
+
+if TYPE_CHECKING:
+    from kerasexp.browser.run_query import Answer
 
 # Rows of a table on a terminal, unless --limit says otherwise.
 SHOWN = 40
@@ -68,7 +70,7 @@ def list_runs(
     from kerasexp.browser.table import runs_text
 
     names = [name.strip() for name in columns.split(",") if name.strip()]
-    answer = _answer(folder, Question(filter, sort, names, archived))
+    answer = _answer(folder, filter, sort=sort, columns=names, archived=archived)
     if format is ListFormat.table and not answer.rows:
         print(_none(folder, answer))
         return
@@ -97,7 +99,7 @@ def best_run(
     from kerasexp.browser.table import runs_text
 
     names = [by, *(name.strip() for name in columns.split(",") if name.strip() and name.strip() != by)]
-    ranked = ranking(_answer(folder, Question(filter, columns=names)))
+    ranked = ranking(_answer(folder, filter, columns=names))
     for line in remarks(ranked):
         print(line, file=sys.stderr)
     print(runs_text(replace(ranked, rows=ranked.rows[:1]), format.value))
@@ -124,7 +126,7 @@ def clean_runs(
     """
     from kerasexp.browser.disk_space import bytes_text, free, freeable_caches, freeable_states
 
-    answer = _answer(folder, Question(filter, columns=["path"], archived=True))
+    answer = _answer(folder, filter, columns=["path"], archived=True)
     found = list(freeable_states(folder, answer.rows))
     if caches:
         _refuse_running(folder)
@@ -143,13 +145,14 @@ def clean_runs(
         print(f"would free {bytes_text(total)}; --yes deletes. These runs could then not be continued for more epochs.")
 
 
-def _answer(folder: Path, question: Question) -> Answer:
+def _answer(folder: Path, filter: str, **more: Any) -> Answer:
+    """Return the runs of a folder that pass a filter; `more` is further attributes of `Question`."""
     from kerasexp.browser.run_index import RunIndex
-    from kerasexp.browser.run_query import ask
+    from kerasexp.browser.run_query import Question, ask
 
     index = RunIndex(folder)
     index.refresh()
-    return ask(index, question)
+    return ask(index, Question(filter, **more))
 
 
 def _none(folder: Path, answer: Answer) -> str:
@@ -159,7 +162,7 @@ def _none(folder: Path, answer: Answer) -> str:
 def _refuse_running(folder: Path) -> None:
     from kerasexp.errors import Problem, UserError
 
-    running = _answer(folder, Question("status = running", columns=["path"])).rows
+    running = _answer(folder, "status = running", columns=["path"]).rows
     if running:
         message = f"{running[0]['path']} is running, and may read from the cache; wait for its end"
         raise UserError(Problem(message, str(folder), "--caches"))

@@ -13,11 +13,14 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kerasexp.config.yaml_paths import with_home
 from kerasexp.errors import closest, listing
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 _FILE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 _MODULE = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)")
@@ -71,6 +74,8 @@ def registered(kind: str) -> dict[str, str]:
 
 @functools.cache
 def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points
+
     return entry_points()
 
 

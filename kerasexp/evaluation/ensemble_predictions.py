@@ -14,7 +14,7 @@ from kerasexp.evaluation.ensemble import Ensemble, mean_of_views, view_scores
 from kerasexp.evaluation.intervals import wilson_interval
 from kerasexp.evaluation.metrics import accuracy
 from kerasexp.evaluation.paired_difference import Difference, differences
-from kerasexp.evaluation.predictions import Predictions, predict_split
+from kerasexp.evaluation.predictions import Predictions, kind_of
 from kerasexp.saving.checkpoint import Checkpoint
 
 
@@ -154,9 +154,9 @@ def _predict_views(ensemble: Ensemble, member: Checkpoint, split: Split) -> tupl
 
     Both have its own order of classes.
     """
-    first = predict_split(member.model, split, ensemble.class_names)
-    others = (view_scores(member, view, split.images, split.names) for view in ensemble.views(member)[1:])
-    return first, mean_of_views(chain([first.y_score], others), member.multi_label)
+    scores = (view_scores(member, view, split.images, split.names) for view in ensemble.views(member))
+    first = kind_of(split.labels)(split.names, split.labels, next(scores), ensemble.class_names)
+    return first, mean_of_views(chain([first.y_score], scores), member.multi_label)
 
 
 def _with_fitted(

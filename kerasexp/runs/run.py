@@ -12,6 +12,7 @@ from kerasexp.data.prepared_data import DataCache
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.finished_event import finished_event
 from kerasexp.runs.identity import identify
+from kerasexp.runs.prediction_graph import make_prediction_graph
 from kerasexp.runs.resume import find_run, is_finished
 from kerasexp.runs.run_request import RunRequest, Upstream
 from kerasexp.runs.tracker_process import followed, require_trackers
@@ -80,9 +81,8 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
     # 4. The directory, new or unfinished. Its manifest says at any time how far the run has come.
     run = found or RunDirectory.create(experiment.name, request.run_dir)
     manifest = describe(experiment, identity, data, upstream, model)
-    track = Track() if request.is_part else experiment.track
     with (
-        followed(run.path, track, console),
+        followed(run.path, Track() if request.is_part else experiment.track, console),
         recorded(run, manifest, experiment, console, found is not None),
         reading_errors(*(split.images for split in data.splits.values())),
     ):
@@ -98,6 +98,7 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
         # 6. Evaluation: every number, once, from what was saved. The test split is read here and nowhere before.
         results = evaluate(run, experiment, data, fitted, manifest, console)
         write_raw_checkpoint(run, experiment, data, manifest, console)
+        make_prediction_graph(run, request)
         write_card(run, results, manifest)
 
         # 7. The report, which draws what is in the results and computes nothing.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from kerasexp.backend import import_tensorflow
+from kerasexp.backend import import_tensorflow, keep_freed_memory
 from kerasexp.config.augmentation_section import Flip
 from kerasexp.config.data_section import Preprocessing, ValuePair
 from kerasexp.config.shipped_files import shipped_checkpoints
@@ -22,8 +22,7 @@ from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest
 from kerasexp.saving.checkpoint_code import CODE, build_by_code, needs_code
 from kerasexp.saving.fitted_values import CALIBRATION, THRESHOLDS, read_calibration, read_thresholds
-from kerasexp.saving.litert_graph import LiteRtModel, graph_file, keep_graph, load_graph
-from kerasexp.saving.model_file import load_classifier
+from kerasexp.saving.litert_graph import LiteRtModel, graph_file, is_quicker, keep_graph, load_graph
 from kerasexp.saving.saved_files import CARD, RAW_MODEL
 from kerasexp.saving.sidecar_json import read_sidecar
 from kerasexp.storage import write_json
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 MODEL, CLASSES, PREPROCESSING, AUGMENTATION = "model.keras", "classes.json", "preprocessing.json", "augmentation.json"
 # All that a checkpoint folder may hold; what else lies in it is the user's own.
 CONTENTS = (MODEL, RAW_MODEL, CLASSES, PREPROCESSING, AUGMENTATION, CALIBRATION, THRESHOLDS, CODE, CODE_FOLDER, CARD)
+# Images to predict, where their number is not known.
+MANY = 1_000_000
 # Terminals interpret control characters: the name of a class could rewrite the screen.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 # Other formats of models. Most of them can contain code that runs when they are opened.
@@ -175,7 +176,7 @@ def _why_not(path: Path) -> str:
     return f"is not a checkpoint; accepted: {accepted}"
 
 
-def load_checkpoint(path: Path, for_predictions: bool = False) -> Checkpoint:
+def load_checkpoint(path: Path, to_predict: int | None = None) -> Checkpoint:
     """Load a checkpoint for inference. It may come from anyone: no code from it is run, and its memory use is limited.
 
     The exception is a checkpoint with `code.json`, whose code must have been trusted; see `approve_checkpoint`.
@@ -184,8 +185,9 @@ def load_checkpoint(path: Path, for_predictions: bool = False) -> Checkpoint:
 
     Args:
         path: as of `find_checkpoint`.
-        for_predictions: whether only probabilities are wanted. LiteRT may then run the network, without TensorFlow, from a graph
-            that is made the first time; where it cannot, Keras runs it. The probabilities differ by at most 1e-4.
+        to_predict: how many images, if only their probabilities are wanted; None: the model's layers are wanted. LiteRT may
+            then run the network, without TensorFlow, from a graph that is made the first time; where it cannot, Keras runs it.
+            The probabilities differ by at most 1e-4.
 
     Raises:
         UserError: it is not a checkpoint, its parts do not fit each other, or the model is not one of allowed layers whose
@@ -203,7 +205,7 @@ def load_checkpoint(path: Path, for_predictions: bool = False) -> Checkpoint:
         import_tensorflow()
         model = build_by_code(folder, folder / MODEL, preprocessing, names)
     else:
-        model = _network(folder / MODEL, names, thresholds is not None, for_predictions)
+        model = _network(folder / MODEL, names, thresholds is not None, to_predict)
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))
     if (model.input_shape, model.output_shape) != expected:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
@@ -223,12 +225,16 @@ def load_checkpoint(path: Path, for_predictions: bool = False) -> Checkpoint:
     )
 
 
-def _network(path: Path, class_names: list[str], multi_label: bool, for_predictions: bool) -> keras.Model | LiteRtModel:
-    # Where TensorFlow has been imported, a graph saves nothing.
-    wanted = for_predictions and "tensorflow" not in sys.modules
+def _network(
+    path: Path, class_names: list[str], multi_label: bool, to_predict: int | None
+) -> keras.Model | LiteRtModel:
+    wanted = to_predict is not None and is_quicker(to_predict)
     file = graph_file(path, class_names, multi_label) if wanted else None
     if file is not None and (graph := load_graph(file)) is not None:
+        keep_freed_memory()
         return graph
+    from kerasexp.saving.model_file import load_classifier
+
     import_tensorflow()
     model, added = load_classifier(path, class_names, multi_label)
     if added is not None:

@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from kerasexp.config.code_keys import locate_code
 from kerasexp.config.custom_code import CustomCode, CustomModel
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.section_base import Section
-from kerasexp.config.section_validation import validated
 from kerasexp.custom.code_copies import copied_code
-from kerasexp.custom.trust import approve_parts, questions_about
 from kerasexp.errors import Problem, UserError
 from kerasexp.saving.model_archive import copied_weights, open_members
 from kerasexp.saving.model_file_graph import read_graph
 from kerasexp.saving.model_file_refusal import Refused, refusing
-from kerasexp.saving.weights_file import count_weights
 from kerasexp.storage import write_json
 
 if TYPE_CHECKING:
@@ -82,6 +78,9 @@ def read_code(folder: Path) -> StoredCode:
     Raises:
         UserError: it cannot be read, or does not fit the code.
     """
+    from kerasexp.config.code_keys import locate_code
+    from kerasexp.config.section_validation import validated
+
     file = folder / CODE
     try:
         if file.stat().st_size > MAX_BYTES:
@@ -103,11 +102,15 @@ def approve_checkpoint(folder: Path, trust_code: bool = False) -> None:
         UserError: its digest is not remembered, and the user has not said to trust it.
     """
     if needs_code(folder):
+        from kerasexp.custom.trust import approve_parts
+
         approve_parts(_parts(folder), str(folder / CODE), None, trust_code)
 
 
 def checkpoint_questions(folder: Path) -> list[Problem]:
     """Return what `approve_checkpoint` would refuse without `trust_code`; raise UserError if the code cannot be read."""
+    from kerasexp.custom.trust import questions_about
+
     return questions_about(_parts(folder), str(folder / CODE), None) if needs_code(folder) else []
 
 
@@ -126,6 +129,7 @@ def build_by_code(folder: Path, weights: Path, preprocessing: Preprocessing, cla
 
     from kerasexp.models import build_model
     from kerasexp.models.decoding_layer import Decoding
+    from kerasexp.saving.weights_file import count_weights
 
     stored = read_code(folder)
     approve_checkpoint(folder)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,7 +21,7 @@ import numpy as np
 
 from kerasexp import __version__
 from kerasexp.backend import silenced
-from kerasexp.environment import cache_folder, cores
+from kerasexp.environment import cache_folder, cores, may_have_gpu
 from kerasexp.errors import RunError
 from kerasexp.storage import digest_of_file, temporary_folder, write_bytes
 
@@ -33,6 +35,9 @@ GRAPH_VERSION = 1
 # Largest difference of a probability from Keras's, images on which it is measured, and images that the runtime takes at a time.
 # Larger batches take as long an image, and more memory.
 TOLERANCE, COMPARED, BATCH = 1e-4, 16, 16
+# Bytes of the largest `model.keras` that gets a graph: to make one takes several times its size of memory. Bytes of all graphs
+# that are kept; beyond, those that were used least recently are removed.
+LARGEST, KEPT = 2**28, 2**30
 
 
 class LiteRtModel:
@@ -65,11 +70,21 @@ def _shape(details: dict[str, Any]) -> tuple[int | None, ...]:
     return tuple(None if side < 0 else int(side) for side in details["shape_signature"])
 
 
-def graph_file(model: Path, class_names: Sequence[str], multi_label: bool) -> Path:
-    """Return where the graph of a `model.keras` is kept, whether it is there or not.
+def is_quicker(images: int) -> bool:
+    """Return whether LiteRT has the probabilities of so many images sooner than Keras.
+
+    Where TensorFlow has been imported, Keras has lost nothing by it; and a GPU is worth its import for more than one batch.
+    """
+    return "tensorflow" not in sys.modules and (images <= BATCH or not may_have_gpu())
+
+
+def graph_file(model: Path, class_names: Sequence[str], multi_label: bool) -> Path | None:
+    """Return where the graph of a `model.keras` is kept, whether it is there or not; None if the model is too large for one.
 
     Its name is a digest of the model, and of what else decides which probabilities are its outputs.
     """
+    if model.stat().st_size > LARGEST:
+        return None
     decisive = [GRAPH_VERSION, __version__, digest_of_file(model), list(class_names), multi_label]
     digest = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
     return cache_folder() / FOLDER / f"{digest[:40]}.tflite"
@@ -80,12 +95,13 @@ def load_graph(file: Path) -> LiteRtModel | None:
     try:
         if not file.stat().st_size:
             return None
-        return LiteRtModel(file)
+        network = LiteRtModel(file)
+        os.utime(file)  # it is used
+        return network
     except (ImportError, OSError):
         return None
     except (ValueError, RuntimeError, KeyError):
-        with suppress(OSError):
-            file.unlink()
+        _remove(file)
         return None
 
 
@@ -106,9 +122,24 @@ def keep_graph(model: keras.Model, file: Path) -> bool:
         with temporary_folder(file.parent, file.name) as folder:
             made = folder / file.name
             write_bytes(file, made.read_bytes() if _make(model, made) else b"")
+        _remove_unused(file.parent)
         return file.stat().st_size > 0
-    except (ImportError, OSError, RunError):
+    except (ImportError, OSError, MemoryError, RunError):
         return False
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove the graphs that were used least recently, so that all together have at most `KEPT` bytes."""
+    total = 0
+    for file in sorted(folder.glob("*.tflite"), key=os.path.getmtime, reverse=True):
+        total += file.stat().st_size
+        if total > KEPT:
+            _remove(file)
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):  # Windows keeps a file that a process uses
+        file.unlink()
 
 
 def _make(model: keras.Model, path: Path) -> bool:
@@ -121,6 +152,8 @@ def _make(model: keras.Model, path: Path) -> bool:
         images = _images(model.input_shape[1:])
         expected = np.asarray(model.predict_on_batch(images), np.float32)
         found = LiteRtModel(path).predict_on_batch(images)
+    except (OSError, MemoryError):  # which another time need not have
+        raise
     except Exception:  # converters raise exceptions of many types
         return False
     return found.shape == expected.shape and bool(np.abs(found - expected).max() <= TOLERANCE)
