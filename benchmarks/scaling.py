@@ -4,7 +4,8 @@
 
 - images: a whole run of one epoch with `cache: none` on 1, 4, 16 and 64 times 2,500 JPEG files of 256x256.
 - runs: `runs` and the start of `run` in a folder of 1 to 1,000 runs.
-- trials: what the search itself adds to each trial, with trials that end at once: the 1st to the 500th.
+- trials: what the search itself adds to each trial, with trials that end at once: the 1st to the 500th. Of a Bayesian search, all
+  but the last few are proposed at random, as the model fits and searches anew for each of the others.
 - studies: what the study itself adds to each run, with runs that end at once: 10 to 1,000 runs.
 
 Each row has the time at each number; docs/scaling.md computes from them what a cluster can do.
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 from large_source import make_source, train
@@ -28,13 +29,13 @@ from timing import parser, report_row
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 IMAGES, RUNS, TRIALS, STUDIES = (2_500, 10_000, 40_000, 160_000), (1, 10, 100, 1000), (1, 10, 100, 500), (10, 100, 1000)
-# Around a number of trials, as many are averaged.
-AROUND = 9
+# Trials whose mean is taken.
+AVERAGED = 8
 SEARCH = """
 data: digits
 model: {{name: cnn, blocks: [{{filters: {{int: [4, 64]}}}}], head: {{dropout: {{float: [0, 0.5]}}}}}}
 training: {{epochs: 27, optimizer: {{learning_rate: {{float: [0.0001, 0.1], sampling: log}}}}}}
-search: {{algorithm: {algorithm}, max_trials: {trials}, confirm: []}}
+search: {{algorithm: {algorithm}, max_trials: {trials}{initial}, confirm: []}}
 """
 TINY = "data: digits\nmodel: {name: mlp, units: [8]}\ntraining: {epochs: 1}\nreport: {plots: false}\n"
 
@@ -95,9 +96,8 @@ def _command_seconds(command: list[str], folder: str, environment: dict[str, str
 
 def of_trials(given) -> None:
     """Time what a search adds to its trials."""
-    for algorithm in ("random", "hyperband", "bayesian"):
-        seconds = search_seconds(algorithm, max(TRIALS), TRIALS)
-        found = {number: f"{1000 * each:.1f} ms" for number, each in seconds.items()}
+    for algorithm in ("random", "bayesian"):
+        found = {number: f"{1000 * search_seconds(algorithm, number):.1f} ms" for number in TRIALS}
         report(f"what {algorithm} search adds to a trial, by trials so far", found, "trials", given)
 
 
@@ -135,8 +135,8 @@ class Instant:
         return TaskResult(task)
 
 
-def search_seconds(algorithm: str, trials: int, at: Collection[int] = TRIALS) -> dict[int, float]:
-    """Return the seconds that a search adds to a trial, at some numbers of trials."""
+def search_seconds(algorithm: str, trials: int) -> float:
+    """Return the seconds that a search adds to a trial after so many."""
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
@@ -149,19 +149,13 @@ def search_seconds(algorithm: str, trials: int, at: Collection[int] = TRIALS) ->
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "search.yaml"
-        path.write_text(SEARCH.format(algorithm=algorithm, trials=trials))
+        initial = f", initial: {max(trials, 2)}" if algorithm == "bayesian" else ""
+        path.write_text(SEARCH.format(algorithm=algorithm, trials=trials + AVERAGED, initial=initial))
         search = load(path)
         directory = SearchDirectory.create(search, Path(folder) / "run")
         executor = Instant(lambda task: write_run(task.folder, int(task.name)))
         TrialScheduler(search, directory, QuietConsole()).run(executor)
-        return {number: _mean_step(executor.ends, number) for number in at if number < len(executor.ends)}
-
-
-def _mean_step(ends: list[float], number: int) -> float:
-    """Return the mean seconds between the ends of trials around a number."""
-    last = min(number + AROUND // 2, len(ends) - 1)
-    first = max(last - AROUND, 0)
-    return (ends[last] - ends[first]) / (last - first)
+        return (executor.ends[-1] - executor.ends[-1 - AVERAGED]) / AVERAGED
 
 
 def study_seconds(count: int, seeds: int = 10) -> float:

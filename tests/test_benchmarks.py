@@ -93,7 +93,7 @@ def test_an_operation_is_of_the_kind_of_its_path_or_its_type(operation, kind):
     assert importlib.import_module("step_profile").kind_of(f"StatefulPartitionedCall/{operation}") == kind
 
 
-def test_the_growth_of_searches_and_studies_is_measured_without_training(capsys):
+def test_the_growth_of_searches_and_studies_is_measured_without_training():
     script = importlib.import_module("scaling")
-    assert set(script.search_seconds("random", 6, at=(1, 6))) == {1, 6}
+    assert min(script.search_seconds(algorithm, 2) for algorithm in ("random", "bayesian")) > 0
     assert script.study_seconds(4, 2) > 0
