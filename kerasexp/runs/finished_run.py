@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ class FinishedRun:
         manifest, metrics: as they were written.
         history: the columns of `history.csv`, float64 [epochs].
         early: the columns of `curve.csv`; None without `training.validate_at`.
-        predictions: of the test split.
     """
 
     directory: RunDirectory
@@ -39,11 +39,20 @@ class FinishedRun:
     metrics: dict[str, Any]
     history: Curve
     early: Curve | None
-    predictions: Outcomes
 
     @property
     def name(self) -> str:
         return self.manifest["name"]
+
+    @cached_property
+    def predictions(self) -> Outcomes:
+        """The predictions of the test split, read when they are first asked for: a study of thousands of runs needs none.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        names = class_names(self.metrics)
+        return read_outcomes(self.directory.predictions, names, self.experiment.data.multi_label)
 
 
 def read_finished(path: Path) -> FinishedRun:
@@ -68,7 +77,6 @@ def read_finished(path: Path) -> FinishedRun:
         metrics,
         _read_columns(directory.history),
         _read_columns(directory.curve) if directory.curve.is_file() else None,
-        read_outcomes(directory.predictions, class_names(metrics), experiment.data.multi_label),
     )
 
 
