@@ -61,7 +61,6 @@ def serve(
 
     if missing := missing_of("serve"):
         raise UserError(f"`serve` needs {', '.join(missing)}: {install_command('serve')}")
-    from kerasexp.backend import import_tensorflow
     from kerasexp.saving.checkpoint import find_checkpoint
     from kerasexp.saving.checkpoint_code import approve_checkpoint
     from kerasexp.serving.named_checkpoints import named_checkpoints
@@ -74,7 +73,6 @@ def serve(
         approve_checkpoint(find_checkpoint(checkpoint.path), trust_code)
     limits = RequestLimits.of(max_mib, max_images, max_megapixels)
     with listen(host, port) as listener:
-        import_tensorflow()
         from kerasexp.serving.serve_checkpoints import serve_checkpoints
 
         serve_checkpoints(named, access, listener, limits, threshold, open_browser)

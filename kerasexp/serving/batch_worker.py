@@ -19,14 +19,12 @@ class WaitingRequest:
     Attributes:
         images: uint8 [n, height, width, channels].
         names: of the images.
-        explain: whether a heat map is asked for.
-        result: (probabilities, float32 [n, classes], and heat maps, uint8 [n, height, width, 3], or None).
+        result: their probabilities, float32 [n, classes].
     """
 
     images: np.ndarray
     names: Sequence[str]
-    explain: bool
-    result: Future[tuple[np.ndarray, np.ndarray | None]] = field(default_factory=Future)
+    result: Future[np.ndarray] = field(default_factory=Future)
 
 
 class BatchWorker:
@@ -37,7 +35,6 @@ class BatchWorker:
 
     Args:
         score: returns the probabilities, float32 [n, classes], of images and their names.
-        explain: returns the heat maps of images and their classes, int [n].
         max_batch: images.
         wait_seconds: from the arrival of the first request of a batch, or from the end of the batch before if that is later.
         on_batch: is called with the number of images and the seconds of each batch.
@@ -46,12 +43,11 @@ class BatchWorker:
     def __init__(
         self,
         score: Callable[[np.ndarray, Sequence[str]], np.ndarray],
-        explain: Callable[[np.ndarray, np.ndarray], np.ndarray | None],
         max_batch: int = 64,
         wait_seconds: float = 0.002,
         on_batch: Callable[[int, float], None] = lambda images, seconds: None,
     ):
-        self._score, self._explain, self._on_batch = score, explain, on_batch
+        self._score, self._on_batch = score, on_batch
         self._max_batch, self._wait_seconds = max_batch, wait_seconds
         self._requests: deque[WaitingRequest] = deque()
         self._changed, self._is_closing = Condition(), False
@@ -63,9 +59,9 @@ class BatchWorker:
         """Whether the thread works."""
         return self._thread.is_alive()
 
-    def submit(self, images: np.ndarray, names: Sequence[str], explain: bool = False) -> Future:
+    def submit(self, images: np.ndarray, names: Sequence[str]) -> Future[np.ndarray]:
         """Queue the images of a request; see `WaitingRequest`."""
-        request = WaitingRequest(images, names, explain)
+        request = WaitingRequest(images, names)
         with self._changed:
             if self._is_closing:
                 raise RuntimeError("the worker is closed")
@@ -92,8 +88,6 @@ class BatchWorker:
                     batch[0].result.set_exception(error)
 
     def _do_alone(self, request: WaitingRequest) -> None:
-        if request.result.done():
-            return
         try:
             self._do([request])
         except Exception as error:
@@ -131,11 +125,5 @@ class BatchWorker:
         )
         self._on_batch(len(scores), time.perf_counter() - started)
         ends = np.cumsum([len(request.images) for request in batch])
-        # A heat map takes many times as long as a prediction, so that the others need not wait for it.
-        for request, own in sorted(
-            zip(batch, np.split(scores, ends[:-1]), strict=True), key=lambda pair: pair[0].explain
-        ):
-            if not request.result.done():
-                request.result.set_result(
-                    (own, self._explain(request.images, own.argmax(axis=1)) if request.explain else None)
-                )
+        for request, own in zip(batch, np.split(scores, ends[:-1]), strict=True):
+            request.result.set_result(own)

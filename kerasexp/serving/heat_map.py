@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from kerasexp.evaluation.interpretation import GradCam
-from kerasexp.plots.grad_cam_grid import heated
+if TYPE_CHECKING:
+    from kerasexp.evaluation.interpretation import GradCam
 
 
 def heat_maps(grad_cam: GradCam, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
@@ -22,6 +23,8 @@ def heat_maps(grad_cam: GradCam, images: np.ndarray, classes: np.ndarray) -> np.
     Returns:
         uint8 [n, height, width, 3]; None where the network has no convolution or the class no gradient.
     """
+    from kerasexp.plots.grad_cam_grid import heated
+
     heat = grad_cam.heat(images, classes)
     if heat is None:
         return None

@@ -133,6 +133,8 @@ class PredictionServer:
 
     async def page(self) -> HTMLResponse:
         """Return the page on which an image is dropped, taken or drawn."""
+        for model in self._models.values():
+            model.prepare_explanations()
         models = [model.description() for model in self._models.values()]
         return HTMLResponse(template_environment().get_template("serve.html").render(models=models))
 

@@ -6,14 +6,18 @@ import signal
 import socket
 import webbrowser
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import FrameType
 
 import uvicorn
 
+from kerasexp.evaluation.ensemble import load_ensemble
+from kerasexp.saving.checkpoint import MANY
+from kerasexp.serving.named_checkpoints import NamedCheckpoint
 from kerasexp.serving.prediction_server import PredictionServer
 from kerasexp.serving.request_limits import RequestLimits
-from kerasexp.serving.served_model import NamedCheckpoint, ServedModel
+from kerasexp.serving.served_model import ServedModel
 from kerasexp.serving.server_metrics import ServerMetrics
 from kerasexp.web.access import Access
 from kerasexp.web.listener import browser_address
@@ -41,12 +45,18 @@ def serve_checkpoints(
         open_browser: whether to open the page in the browser.
 
     Raises:
-        UserError: a checkpoint cannot be loaded.
+        UserError: a checkpoint cannot be loaded, or a threshold is given and its images have several labels.
     """
     # Uvicorn raises the signal again when it has stopped; the first process of a container has no handler of its own.
     signal.signal(signal.SIGTERM, _end)
     metrics = ServerMetrics()
-    models = [ServedModel.load(checkpoint, threshold, limits, metrics) for checkpoint in checkpoints]
+    # All of them first: LiteRT runs none that is loaded after TensorFlow, which explanations may need.
+    loaded = [load_ensemble([checkpoint.path], to_predict=MANY) for checkpoint in checkpoints]
+    explaining = ThreadPoolExecutor(1, thread_name_prefix="explain")
+    models = [
+        ServedModel(checkpoint.name, ensemble, threshold, limits, metrics, explaining)
+        for checkpoint, ensemble in zip(checkpoints, loaded, strict=True)
+    ]
     server = PredictionServer(models, access, limits, metrics)
     config = uvicorn.Config(
         server.app,
@@ -66,6 +76,7 @@ def serve_checkpoints(
             uvicorn.Server(config).run(sockets=[listener])
         finally:
             server.close()
+            explaining.shutdown(cancel_futures=True)
 
 
 def _end(signal: int, frame: FrameType | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from fastapi import HTTPException
 
 from kerasexp.data.image_decoding import pixel_count
 from kerasexp.data.source import BrokenImage
-from kerasexp.evaluation.ensemble import Ensemble, load_ensemble
+from kerasexp.evaluation.ensemble import Ensemble
 from kerasexp.evaluation.file_predictions import (
     ImageFile,
     input_scores,
@@ -20,10 +21,9 @@ from kerasexp.evaluation.file_predictions import (
     model_input,
     reject_threshold,
 )
-from kerasexp.evaluation.interpretation import GradCam
 from kerasexp.serving.batch_worker import BatchWorker
-from kerasexp.serving.heat_map import heat_maps, png_text
-from kerasexp.serving.named_checkpoints import NamedCheckpoint
+from kerasexp.serving.explainer import Explainer
+from kerasexp.serving.heat_map import png_text
 from kerasexp.serving.request_limits import Budget, RequestLimits
 from kerasexp.serving.server_metrics import ServerMetrics
 
@@ -53,42 +53,43 @@ class ServedModel:
         threshold: probability below which an image is unknown; None: that of the checkpoint, if it has one.
         limits: the most that is accepted.
         metrics: of the server.
+        explaining: the one thread in which all models of the server are explained.
+
+    Raises:
+        UserError: a threshold is given, and its images have several labels.
     """
 
     def __init__(
-        self, name: str, ensemble: Ensemble, threshold: float | None, limits: RequestLimits, metrics: ServerMetrics
+        self,
+        name: str,
+        ensemble: Ensemble,
+        threshold: float | None,
+        limits: RequestLimits,
+        metrics: ServerMetrics,
+        explaining: Executor,
     ):
         self.name, self._ensemble, self._limits, self._metrics = name, ensemble, limits, metrics
         self.threshold = reject_threshold(ensemble, threshold)
         self._checkpoint = ensemble.members[0]
         self._waiting = Budget(limits.waiting_images, f"too many images wait for {name}; try again")
-        grad_cam = GradCam(self._checkpoint.model)
+        self._explainer = Explainer(name, Path(ensemble.names[0]), self._checkpoint, explaining)
         self._worker = BatchWorker(
             lambda images, names: input_scores(ensemble, [images], names),
-            lambda images, classes: heat_maps(grad_cam, images, classes),
             on_batch=lambda images, seconds: metrics.batch(name, images, seconds),
         )
         metrics.watch_queue(name, lambda: self._waiting.taken)
-        # The first calls trace the network: for one image, and for any number of them.
+        # Keras traces the network in its first calls: for one image, and for any number of them.
         for count in (1, 2, 3):
             self._worker.submit(self._blank(count), ["blank"] * count).result()
-        self.explains = self._can_explain()
-
-    @classmethod
-    def load(
-        cls, checkpoint: NamedCheckpoint, threshold: float | None, limits: RequestLimits, metrics: ServerMetrics
-    ) -> ServedModel:
-        """Load a checkpoint and make it ready.
-
-        Raises:
-            UserError: it cannot be loaded, or a threshold is given and its images have several labels.
-        """
-        return cls(checkpoint.name, load_ensemble([checkpoint.path]), threshold, limits, metrics)
 
     @property
     def is_alive(self) -> bool:
         """Whether it can answer."""
         return self._worker.is_alive
+
+    def prepare_explanations(self) -> None:
+        """Begin to load what explanations need: whoever opens the page asks for one next."""
+        self._explainer.prepare()
 
     def close(self) -> None:
         """Answer what waits, and end its thread."""
@@ -108,7 +109,7 @@ class ServedModel:
             "window": preprocessing.window,
             "invert": preprocessing.invert,
             "stored_size": self._checkpoint.stored_size,
-            "explains": self.explains,
+            "explains": self._explainer.explains,
         }
 
     async def predict(self, files: Sequence[ImageFile], top: int, explain: bool, decoders: Executor) -> list[dict]:
@@ -127,14 +128,17 @@ class ServedModel:
             UnreadableImages: some cannot be read, or have too many pixels.
             HTTPException: 503 if too many images wait.
         """
-        if explain and not self.explains:
-            raise HTTPException(
-                422, f"{self.name} has no heat maps: it has no convolutions, or its logits have no gradient"
-            )
+        if explain and not self._explainer.explains:
+            raise self._no_heat_maps()
         with self._waiting.held(len(files)):
             inputs = await asyncio.get_running_loop().run_in_executor(decoders, self._inputs, files)
             names = [file.name for file in files]
-            scores, heat = await asyncio.wrap_future(self._worker.submit(inputs, names, explain))
+            scores = await asyncio.wrap_future(self._worker.submit(inputs, names))
+            heat = None
+            if explain:
+                heat = await asyncio.wrap_future(self._explainer.heat_maps(inputs, scores.argmax(axis=1)))
+                if heat is None:
+                    raise self._no_heat_maps()
         answers = list(listed_predictions(self._ensemble, names, scores, top, self.threshold))
         self._metrics.answers(self.name, answers)
         if heat is not None:
@@ -157,10 +161,7 @@ class ServedModel:
         preprocessing = self._checkpoint.preprocessing
         return np.zeros((count, *preprocessing.size, preprocessing.channels), np.uint8)
 
-    def _can_explain(self) -> bool:
-        """Return whether there are heat maps; not every network that Keras can build has them."""
-        try:
-            return self._worker.submit(self._blank(1), ["blank"], explain=True).result()[1] is not None
-        except Exception as error:
-            print(f"{self.name}: no heat maps: {type(error).__name__}: {error}")
-            return False
+    def _no_heat_maps(self) -> HTTPException:
+        return HTTPException(
+            422, f"{self.name} has no heat maps: it has no convolutions, or its logits have no gradient"
+        )

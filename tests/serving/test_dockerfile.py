@@ -1,7 +1,10 @@
 """The Dockerfile, as far as it can be checked without Docker."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,16 @@ def test_its_health_check_is_that_of_the_server(lines):
     words = json.loads(re.search(r"CMD (\[.*\])", check)[1])
     compile(words[2], "health check", "exec")
     assert f"http://127.0.0.1:8000{HEALTH}" in words[2]
+
+
+@pytest.mark.slow
+def test_the_image_has_the_graph_of_its_default_checkpoint(lines, tmp_path):
+    pytest.importorskip("ai_edge_litert.interpreter", reason="LiteRT's runtime, ai-edge-litert, is not installed")
+    (program,) = (re.search('python -c "(.*)"', line)[1] for line in lines if "to_predict" in line)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300, env=environment)
+    (graph,) = (tmp_path / "cache" / "graphs").iterdir()
+    assert graph.stat().st_size
 
 
 def test_what_the_installation_needs_is_sent_to_the_builder():
