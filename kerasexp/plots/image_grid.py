@@ -67,7 +67,9 @@ def write(sheet: Axes, x: float, y: float, text: str, room: float, **style: str)
     written.set_fontsize(10 * room / max(width, room))
 
 
-def draw_image_grid(images: np.ndarray, titles: list[str], wrong: np.ndarray, columns: int = 4) -> Figure:
+def draw_image_grid(
+    images: np.ndarray, titles: list[str], wrong: np.ndarray, columns: int = 4, below: bool = False
+) -> Figure:
     """Draw images row by row, or the word "none".
 
     Args:
@@ -75,6 +77,7 @@ def draw_image_grid(images: np.ndarray, titles: list[str], wrong: np.ndarray, co
         titles: one per image.
         wrong: bool [n], whether the title is red.
         columns: images per row.
+        below: whether titles are written below the images.
     """
     if not len(images):
         return empty_figure("none")
@@ -83,5 +86,9 @@ def draw_image_grid(images: np.ndarray, titles: list[str], wrong: np.ndarray, co
     figure, sheet = new_sheet(cell * columns, height * -(-len(images) // columns))
     for k, (image, title, red) in enumerate(zip(images, titles, wrong, strict=True)):
         row, column = divmod(k, columns)
-        draw_image(sheet, image, column * cell + PAD, row * height + above, cell - 2 * PAD, title, bool(red))
+        left, top, side = column * cell + PAD, row * height + (PAD if below else above), cell - 2 * PAD
+        draw_image(sheet, image, left, top, side, "" if below else title, bool(red))
+        if below:
+            end = top + side + LINE * (title.count("\n") + 1)
+            write(sheet, left + side / 2, end, title, cell - PAD, ha="center", color=RED if red else "black")
     return figure

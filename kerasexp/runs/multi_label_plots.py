@@ -12,7 +12,7 @@ from kerasexp.plots.feature_map_grid import plot_feature_maps
 from kerasexp.plots.label_set_grid import plot_label_doubts, plot_label_sets
 from kerasexp.report.html import DrawnPlot, Plot
 from kerasexp.report.report_missing_parts import Failure, Unavailable, draw_all
-from kerasexp.runs.page_plots import class_counts, filters, one_vs_rest, training_plots
+from kerasexp.runs.page_plots import augmented, class_counts, filters, one_vs_rest, training_plots
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, Results
 
 MAX_DOUBTS = 18
@@ -126,6 +126,7 @@ MULTI_LABEL_PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
     (CLASSES, one_vs_rest),
     (NETWORK, filters),
     (NETWORK, _feature_maps),
+    (DATA, augmented),
     (DATA, class_counts),
     (DATA, _label_doubts),
     (DATA, _unusual_images),

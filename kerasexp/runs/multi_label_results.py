@@ -17,6 +17,7 @@ from kerasexp.evaluation.interpretation import Interpretation, first_and_last_ke
 from kerasexp.evaluation.mistakes import sample_predictions
 from kerasexp.evaluation.multi_label_predictions import MultiLabelPredictions
 from kerasexp.report.report_missing_parts import Unavailable, attempt
+from kerasexp.runs.augmented_images import augmented_images
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, LabelResults, Results, overview_of
 from kerasexp.training.training_result import TrainingResult
 
@@ -53,6 +54,7 @@ def compute_label_results(
         failures=failures,
         missing=missing,
         labels=labels,
+        augmented=attempt(failures, DATA, "augmented", lambda: augmented_images(experiment, data, missing), None),
     )
 
 

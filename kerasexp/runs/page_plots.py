@@ -28,6 +28,7 @@ from kerasexp.plots.roc_curves import plot_one_vs_rest
 from kerasexp.plots.sample_grid import plot_samples
 from kerasexp.report.html import DrawnPlot, Plot, draw
 from kerasexp.report.report_missing_parts import Failure, Unavailable, draw_all
+from kerasexp.runs.augmented_images import augmented_plot
 from kerasexp.runs.probability_plots import reliability, risk_coverage
 from kerasexp.runs.results import CLASSES, DATA, NETWORK, PREDICTIONS, PROBABILITIES, TRAINING, Results, Trained
 from kerasexp.runs.stroke_width_results import stroke_widths
@@ -251,6 +252,11 @@ def _embedding(results: Results) -> Iterator[Plot]:
     )
 
 
+def augmented(results: Results) -> Iterator[Plot]:
+    if results.augmented is not None:
+        yield augmented_plot(results.augmented, DATA)
+
+
 def class_counts(results: Results) -> Iterator[DrawnPlot]:
     """Yield the plot of the images of each class, which the runs of a study share."""
     if results.diagnosis is not None:
@@ -303,6 +309,7 @@ PLOTS: list[tuple[str, Callable[[Results], Iterator[Plot]]]] = [
     (PROBABILITIES, risk_coverage),
     (NETWORK, filters),
     (NETWORK, _feature_maps),
+    (DATA, augmented),
     (DATA, class_counts),
     (DATA, _labels),
     (DATA, _unusual_images),

@@ -26,6 +26,7 @@ from kerasexp.evaluation.risk_coverage import RiskCoverage, curve_of
 from kerasexp.evaluation.roc import OneVsRestCurves
 from kerasexp.evaluation.tsne_coordinates import embed, embedding_positions
 from kerasexp.report.report_missing_parts import Failure, Unavailable, attempt
+from kerasexp.runs.augmented_images import AugmentedImages, augmented_images
 from kerasexp.training.training_result import TrainingResult
 
 # Sections of the page, in its order.
@@ -86,6 +87,7 @@ class Results:
         failures: what could not be computed, and why.
         missing: why the images are not available; "" where they are.
         labels: what a page shows of several labels an image; None with one label an image.
+        augmented: training images as the network saw them; None where they are not augmented.
     """
 
     experiment: Experiment
@@ -108,6 +110,7 @@ class Results:
     failures: list[Failure] = field(default_factory=list)
     missing: str = ""
     labels: LabelResults | None = None
+    augmented: AugmentedImages | None = None
 
     @property
     def test(self) -> Predictions:
@@ -178,6 +181,7 @@ def compute_results(
         advice=attempt(failures, DATA, "advice", lambda: _advice(experiment, data, diagnosis), []),
         failures=failures,
         missing=missing,
+        augmented=attempt(failures, DATA, "augmented", lambda: augmented_images(experiment, data, missing), None),
     )
 
 

@@ -5,6 +5,7 @@ from kerasexp.plots.confused_pairs_grid import plot_confused_pairs
 from kerasexp.plots.grad_cam_grid import plot_grad_cam
 from kerasexp.plots.sample_grid import plot_disagreements, plot_samples
 from kerasexp.plots.style import RED
+from kerasexp.plots.training_image_grid import plot_training_images
 
 
 def images(count: int, channels: int = 3, side: int = 16) -> np.ndarray:
@@ -154,3 +155,23 @@ def test_confused_pairs_of_strange_names_keep_apart(png, strange):
 def test_no_confused_pairs_say_so(png, texts):
     assert "no mistakes" in texts(plot_confused_pairs([], ["a", "b"]))
     assert png(plot_confused_pairs([], ["a", "b"]))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_training_images_have_their_labels_below_with_shares_where_they_are_mixed(png, channels):
+    labels = np.array([[1, 0, 0], [0.3, 0.7, 0], [0.5, 0.1, 0.4], [0, 0, 0]], np.float32)
+    figure = plot_training_images(images(4, channels), labels, ["cat", "dog", "horse"])
+    assert titles(figure) == ["cat", "dog 0.7, cat 0.3", "cat 0.5\nhorse 0.4\ndog 0.1", "–"]
+    assert_apart(figure)
+    (sheet,) = figure.axes
+    for shown, text in zip(sheet.get_images(), sheet.texts, strict=True):
+        assert text.get_window_extent().y1 <= shown.get_window_extent().y0
+    assert png(figure)
+
+
+def test_labels_of_what_an_image_is_not_say_so_and_many_are_counted(png):
+    figure = plot_training_images(images(1), np.eye(3)[:1], ["cat", "dog", "horse"], excluded=True)
+    assert titles(figure) == ["not cat"]
+    many = plot_training_images(images(1), np.ones((1, 9)), [f"label {k}" for k in range(9)])
+    assert titles(many) == ["label 0\nlabel 1\nlabel 2\n… 6 more"]
+    assert png(many)

@@ -16,7 +16,7 @@ from kerasexp.runs.run_request import RunRequest
 pytestmark = pytest.mark.slow
 
 ALL = [
-    "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps", "filters",
+    "augmented", "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps", "filters",
     "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking", "reliability",
     "risk_coverage", "samples",
 ]  # fmt: skip

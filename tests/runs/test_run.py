@@ -29,7 +29,7 @@ FILES = {
     *(
         f"plots/{name}.png"
         for name in (
-            "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps",
+            "augmented", "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps",
             "filters", "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking", "reliability",
             "risk_coverage", "samples",
         )
