@@ -68,9 +68,29 @@ class Augmentation(Section):
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."
     )
+    mixup: float = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Mix each image with another one of its batch, and their labels with them (Zhang et al., ICLR 2018): the share "
+        "of the image is drawn from Beta(mixup, mixup), such as 0.2. For losses that take mixed labels; 0: off.",
+    )
+    cutmix: float = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Paste a rectangle of another image of the batch, and mix the labels by area (Yun et al., ICCV 2019): the "
+        "share that the image keeps is drawn from Beta(cutmix, cutmix), such as 1. With mixup, each has one of the two; 0: off.",
+    )
+    mix_share: float = Field(1, gt=0, le=1, description="Share of images that mixup and cutmix mix.")
     layers: list[Annotated[CustomAugmentation, ShortForm()]] = Field(
         [], description="Augmentations of your own, after those above, in their order."
     )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images and labels are mixed."""
+        return bool(self.mixup or self.cutmix)
 
     @field_validator("flip")
     @classmethod

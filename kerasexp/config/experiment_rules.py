@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from kerasexp.config.application_facts import APPLICATIONS, FLATTENING, MINIMALISTIC_ALPHA
+from kerasexp.config.augmentation_rules import augmentation_rules
 from kerasexp.config.custom_code import CustomSource
 from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource, Preprocessing
 from kerasexp.config.decode_section import LogitAdjustment
@@ -34,6 +35,7 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     yield from _data_rules(experiment)
     yield from multi_label_rules(experiment)
     yield from _frequency_rules(experiment)
+    yield from augmentation_rules(experiment)
     if isinstance(experiment.model, Cnn):
         yield from _block_rules(experiment.model)
         yield from _size_rules(experiment)

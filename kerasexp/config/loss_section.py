@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from kerasexp.config.custom_code import CodeKind, CustomCode, OrCustom
-from kerasexp.config.section_base import ClassName, EachClassOnce, Section, ShortForm
+from kerasexp.config.section_base import ClassName, EachClassOnce, Section, ShortForm, members
 
 MULTI_LABEL_LOSS = "binary_cross_entropy"
 PositiveWeight = Annotated[float, Field(gt=0)]
@@ -44,12 +44,14 @@ class BaseLoss(Section):
         complementary: whether labels say what an image is NOT.
         by_counts: whether the loss depends on the number of training images of each class.
         multi_label: whether an image may have several labels.
+        takes_mixed: whether labels may be the shares of several classes, as those of mixed images.
     """
 
     name: str
     complementary: ClassVar[bool] = False
     by_counts: ClassVar[bool] = False
     multi_label: ClassVar[bool] = False
+    takes_mixed: ClassVar[bool] = False
 
 
 class TrueLabelLoss(BaseLoss):
@@ -96,6 +98,7 @@ class CrossEntropy(WeightedLoss):
     """Cross-entropy."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
+    takes_mixed: ClassVar[bool] = True
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread evenly over all classes.")
 
 
@@ -103,6 +106,7 @@ class LogitAdjusted(TrueLabelLoss):
     """For rare classes: cross-entropy of logits shifted by the classes' log frequencies (Menon et al., ICLR 2021)."""
 
     name: Literal["logit_adjusted"] = "logit_adjusted"
+    takes_mixed: ClassVar[bool] = True
     by_counts: ClassVar[bool] = True
     tau: float = Field(1.0, ge=0, description="Strength; 1 is the balanced softmax, 0 plain cross-entropy.")
 
@@ -135,6 +139,7 @@ class BinaryCrossEntropy(BaseLoss):
 
     name: Literal["binary_cross_entropy"] = "binary_cross_entropy"
     multi_label: ClassVar[bool] = True
+    takes_mixed: ClassVar[bool] = True
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="Targets become s / 2 and 1 - s / 2 in place of 0 and 1."
     )
@@ -207,6 +212,11 @@ Loss = Annotated[
     OrCustom(CustomLoss),
     ShortForm(default="cross_entropy"),
 ]  # fmt: skip
+
+
+def losses_of_mixed_labels() -> list[str]:
+    """Return the names of the losses that take mixed labels."""
+    return [loss.model_fields["name"].default for loss in members(Loss) if loss.takes_mixed]
 
 
 def metric_losses(loss: Loss) -> dict[str, Triplet | Center]:

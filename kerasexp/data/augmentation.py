@@ -197,10 +197,14 @@ def erase_boxes(images: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
     Returns:
         Images of the same shape.
     """
-    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    inside = inside_boxes(boxes, tf.shape(images)[1], tf.shape(images)[2])
+    return tf.where(inside, tf.reduce_mean(images, axis=(1, 2), keepdims=True), images)
+
+
+def inside_boxes(boxes: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Return whether the middle of each pixel lies in the box of its image: bool [n, height, width, 1]; `boxes` as above."""
     rows = (tf.cast(tf.range(height), tf.float32) + 0.5) / tf.cast(height, tf.float32)
     columns = (tf.cast(tf.range(width), tf.float32) + 0.5) / tf.cast(width, tf.float32)
     top, left, bottom, right = tf.split(boxes, 4, axis=1)
     inside_rows, inside_columns = (rows > top) & (rows < bottom), (columns > left) & (columns < right)
-    inside = (inside_rows[:, :, None] & inside_columns[:, None, :])[..., None]
-    return tf.where(inside, tf.reduce_mean(images, axis=(1, 2), keepdims=True), images)
+    return (inside_rows[:, :, None] & inside_columns[:, None, :])[..., None]

@@ -1,4 +1,4 @@
-"""The tf.data pipeline: files -> read -> decode -> preprocess -> cache -> shuffle -> augment -> batch -> prefetch.
+"""The tf.data pipeline: files -> read -> decode -> preprocess -> cache -> shuffle -> batch -> augment -> mix -> prefetch.
 
 The cache holds the images of all epochs: packed on disk, or in memory. Without one, the first three steps are part of every
 epoch, and crops are cut between the second and the third.
@@ -12,12 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.augmentation_section import Augmentation
-from kerasexp.data.augmentation import CROP, augment, draw_augmentations
-from kerasexp.data.custom_augmentation import apply_changes, custom_changes, draw_seeds
+from kerasexp.data.augmentation import CROP, augment
+from kerasexp.data.custom_augmentation import apply_changes, custom_changes
 from kerasexp.data.disk_arrays import MAX_IN_MEMORY
+from kerasexp.data.epoch_draws import CHANGES, MIXES, PARTNERS, EpochDraws
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.images_in_files import ImagesInFiles, crops_stored
-from kerasexp.data.label_sets import count_labels
+from kerasexp.data.image_mixing import mix_images, mix_labels
+from kerasexp.data.images_in_files import ImagesInFiles
 from kerasexp.data.lazy_images import LazyImages
 from kerasexp.data.prepared_data import Split
 from kerasexp.environment import cores
@@ -33,52 +34,59 @@ def training_batches(
     augmentation: Augmentation | None,
     epochs: int,
     start: tuple[int, int] = (0, 0),
+    classes: int | None = None,
 ) -> tf.data.Dataset:
     """Return the batches of all epochs up to `epochs - 1`, starting at the epoch and step in `start`.
 
     The order and augmentation of an epoch are drawn at its start from (seed, epoch), one row per image shown. They do not
     depend on earlier training, so a resumed run sees the same batches as an unbroken one.
 
+    Args:
+        split, sampling, seed, augmentation: as for `EpochDraws`.
+        epochs, start: see above.
+        classes: number of classes, needed where labels are mixed.
+
     Returns:
         A dataset of (uint8 [b, height, width, channels], labels [b] or [b, classes]). The last batch of an epoch may
-        be smaller. With `class_batches`, every batch has the same size: classes times images per class.
+        be smaller. With `class_batches`, every batch has the same size: classes times images per class. Mixed labels are
+        the shares of the classes, float32 [b, classes].
     """
     images_at, labels = _reader(split.images), tf.constant(split.labels)
-    of_stored = augmentation is not None and augmentation.crop is not None and crops_stored(split.images)
-    batch_size = sampling.size(count_labels(split.labels, 0).tolist(), len(split)).batch_size
+    draws = EpochDraws(split, sampling, seed, augmentation)
     changes = custom_changes(augmentation.layers, split.images.shape[1:]) if augmentation is not None else []
 
     def plan(epoch: np.int64) -> list[np.ndarray]:
-        generator = np.random.default_rng((seed, int(epoch)))
-        shown, order = sampling.draw(split.labels, generator)
-        rows = [shown[order]]
-        if augmentation is not None:
-            size = split.images.shape[1:3]
-            rows.append(draw_augmentations(augmentation, len(shown), size, generator, of_stored)[order])
-        if changes:
-            rows.append(draw_seeds(len(shown), generator)[order])
-        return [row[start[1] * batch_size :] for row in rows] if epoch == start[0] else rows
-
-    kinds = [(tf.int64, (None,)), (tf.float32, (None, None)), (tf.int32, (None, 2))]
-    kinds = kinds[: 1 if augmentation is None else 2 + bool(changes)]
+        rows = draws.of(int(epoch))
+        return [row[start[1] * draws.batch_size :] for row in rows] if epoch == start[0] else rows
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        rows = tf.numpy_function(plan, [epoch], [dtype for dtype, _ in kinds])
-        for row, (_, shape) in zip(rows, kinds, strict=True):
+        rows = tf.numpy_function(plan, [epoch], [dtype for dtype, _ in draws.kinds])
+        for row, (_, shape) in zip(rows, draws.kinds, strict=True):
             row.set_shape(shape)
-        return tf.data.Dataset.from_tensor_slices(tuple(rows)).batch(batch_size)
+        return tf.data.Dataset.from_tensor_slices(tuple(rows)).batch(draws.batch_size)
 
     def batch(order: tf.Tensor, *drawn: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = images_at(order, drawn[0][:, -CROP:]) if of_stored else images_at(order)
+        named = draws.named(drawn[0]) if drawn else {}
+        images = images_at(order, named[CHANGES][:, -CROP:]) if draws.crops_stored else images_at(order)
+        of_batch = tf.gather(labels, order)
         if drawn:
-            images = augment(images, drawn[0], augmentation)
+            images = augment(images, named[CHANGES], augmentation)
         if changes:
             images = apply_changes(images, drawn[1], changes, split.images.shape[1:])
-        return images, tf.gather(labels, order)
+        if MIXES in named:
+            partners = tf.cast(named[PARTNERS][:, 0], tf.int32)
+            images = mix_images(images, named[MIXES], partners)
+            of_batch = mix_labels(_shares(of_batch, classes), named[MIXES], partners)
+        return images, of_batch
 
     stream = tf.data.Dataset.range(start[0], epochs).flat_map(one_epoch)
     stream = stream.map(batch, num_parallel_calls=_parallel(split.images), deterministic=True)
     return _without_autotuning(stream.prefetch(AHEAD))
+
+
+def _shares(labels: tf.Tensor, classes: int | None) -> tf.Tensor:
+    """Return labels [b] or [b, classes] as the shares of the classes, float32 [b, classes]."""
+    return tf.cast(labels, tf.float32) if labels.shape.rank == 2 else tf.one_hot(labels, classes)
 
 
 def evaluation_batches(images: np.ndarray | LazyImages, labels: np.ndarray | None, batch_size: int) -> tf.data.Dataset:

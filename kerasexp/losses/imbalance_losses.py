@@ -33,8 +33,14 @@ class LogitAdjusted(LogitLoss):
         self.counts, self.tau = counts, tau
 
     def of_logits(self, labels, logits):
+        return _cross_entropy(labels, self._adjusted(logits))
+
+    def of_shares(self, shares, logits):
+        return keras.losses.categorical_crossentropy(shares, self._adjusted(logits), from_logits=True)
+
+    def _adjusted(self, logits):
         shares = np.maximum(self.counts, FEWEST) / np.sum(self.counts)
-        return _cross_entropy(labels, logits + ops.convert_to_tensor(self.tau * np.log(shares), "float32"))
+        return logits + ops.convert_to_tensor(self.tau * np.log(shares), "float32")
 
     def get_config(self):
         return {**super().get_config(), "counts": self.counts, "tau": self.tau}

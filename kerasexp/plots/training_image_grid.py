@@ -20,7 +20,7 @@ def plot_training_images(
 
     Args:
         images: uint8 [n, height, width, 1 or 3].
-        labels: float [n, classes], the share of each class; a share of 1 is not written.
+        labels: float [n, classes], the share of each class, written with two digits; a share of 1 is not written.
         class_names: in the order of the classes.
         excluded: whether labels say what an image is NOT.
     """
@@ -30,8 +30,9 @@ def plot_training_images(
 
 
 def _title(shares: np.ndarray, names: list[str], sign: str) -> str:
+    shares = np.round(shares.astype(np.float64), 2)
     order = [k for k in np.argsort(-shares, kind="stable") if shares[k] > 0]
-    written = [f"{sign}{names[k]}" if shares[k] == 1 else f"{sign}{names[k]} {shares[k]:.2g}" for k in order]
+    written = [f"{sign}{names[k]}" if shares[k] == 1 else f"{sign}{names[k]} {shares[k]:g}" for k in order]
     if len(written) <= 2:
         return ", ".join(written) or "–"
     more = [f"… {len(written) - MOST + 1} more"] if len(written) > MOST else []

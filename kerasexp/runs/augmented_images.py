@@ -48,7 +48,7 @@ def augmented_images(experiment: Experiment, data: PreparedData | None, missing:
     if data is None:
         raise Unavailable(missing)
     train, sampling = data.training_splits["train"], Sampling.of(experiment)
-    batches = training_batches(train, sampling, experiment.seed, augmentation, epochs=1)
+    batches = training_batches(train, sampling, experiment.seed, augmentation, epochs=1, classes=classes)
     images, labels = [], []
     for some, theirs in batches:
         images.extend(some.numpy()[: MOST - len(images)])

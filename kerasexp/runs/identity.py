@@ -33,6 +33,8 @@ LATER_KEYS = (
     ("training.schedule", "constant", {"warmup": 0.0}),
     ("training.schedule", "step", {"warmup": 0.0}),
 )
+# The same for `data.augmentation`.
+LATER_AUGMENTATIONS = {"mixup": 0, "cutmix": 0, "mix_share": 1}
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def _digest(experiment: Experiment, data: PreparedData, upstream_key: str | None
     if (distill := experiment.training.distill) is not None:
         content["training"]["distill"]["checkpoint"] = list(map(teacher_digest, distill.checkpoints))
     _leave_out_later_keys(content)
+    _leave_out_later_augmentations(augmentation["augmentation"])
     _crops_of(augmentation["augmentation"], data)
     custom = [part for _, part in custom_parts(experiment)]
     code = {part.name: f"{part.reference.function} {part.digest}" for part in custom}
@@ -84,6 +87,13 @@ def _leave_out_later_keys(content: dict[str, Any]) -> None:
         for key, default in keys.items() if name in ("", section.get("name")) else ():
             if section[key] == default:
                 del section[key]
+
+
+def _leave_out_later_augmentations(augmentation: dict[str, Any] | None) -> None:
+    """Leave out augmentations with their defaults that came later than the numerics version."""
+    for key, default in LATER_AUGMENTATIONS.items() if augmentation is not None else ():
+        if augmentation[key] == default:
+            del augmentation[key]
 
 
 def _crops_of(augmentation: dict[str, Any] | None, data: PreparedData) -> None:

@@ -113,8 +113,9 @@ def fit_by_gradients(
         # 3. The state of an earlier process, and the batches from there on, which follow from the seed.
         state = TrainingState(run.state, model, callbacks.in_order, callbacks.flow, clock, training, stop)
         state.restore(console)
+        augmentation, classes = experiment.data.augmentation, len(data.class_names)
         batches = training_batches(
-            train, sampling, experiment.seed, experiment.data.augmentation, training.epochs, state.begin
+            train, sampling, experiment.seed, augmentation, training.epochs, state.begin, classes
         )
 
         # 4. The training itself.

@@ -103,9 +103,8 @@ def range_test(
         per_epoch = sampling.size(data.training_counts, len(splits["train"])).steps
         trained, optimizer = compiled_model(part, experiment, data, per_epoch, model.teacher)
         weights = shown_class_weights(training, data, console)
-        batches = training_batches(
-            splits["train"], sampling, experiment.seed, experiment.data.augmentation, -(-steps // per_epoch)
-        )
+        augmentation, epochs, classes = experiment.data.augmentation, -(-steps // per_epoch), len(data.class_names)
+        batches = training_batches(splits["train"], sampling, experiment.seed, augmentation, epochs, classes=classes)
         rates = np.geomspace(*limits, steps)
         return _measured(trained, optimizer, batches.take(steps), rates, weights, console)
 

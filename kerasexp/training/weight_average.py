@@ -51,7 +51,8 @@ class WeightAverage(keras.callbacks.Callback):
         if self._norms:
             sample = train.take(stratified_sample(train.labels, IMAGES, SEED))
             sampling, augmentation = Sampling.of(experiment), experiment.data.augmentation
-            self._batches = training_batches(sample, sampling, experiment.seed, augmentation, epochs=1)
+            classes = model.outputs[0].shape[-1]
+            self._batches = training_batches(sample, sampling, experiment.seed, augmentation, 1, classes=classes)
         self._epoch, self._weights = 0, None
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from kerasexp.config.loss_section import Loss
+from kerasexp.config.loss_section import Loss, losses_of_mixed_labels
 from kerasexp.losses import LOSSES, build_loss
 
 CLASSES = 4
@@ -132,3 +132,37 @@ def test_a_class_without_images_breaks_none():
     for name in LOSSES:
         loss = build_loss(section(name), [2, 1, 1, 0])
         assert np.isfinite(float(loss(LABELS, logits()))), name
+
+
+SHARES = np.random.default_rng(5).dirichlet(np.ones(CLASSES), len(LABELS)).astype(np.float32)
+MIXABLE = {
+    "cross_entropy": (section(), lambda p, g, y: -np.sum(y * np.log(p))),
+    "smoothed": (section(label_smoothing=0.2), lambda p, g, y: -np.sum((0.8 * y + 0.05) * np.log(p))),
+    "logit_adjusted": (section("logit_adjusted"), lambda p, g, y: -np.sum(y * np.log(adjusted(g, 1.0)))),
+}
+
+
+@pytest.mark.parametrize("name", MIXABLE)
+def test_losses_of_mixed_labels(name):
+    how, rule = MIXABLE[name]
+    loss, rows = build_loss(how, COUNTS), logits().astype(np.float64)
+    expected = np.mean([rule(softmax(g), g, y) for g, y in zip(rows, SHARES, strict=True)])
+    assert float(loss(SHARES, logits())) == pytest.approx(expected, rel=1e-5)
+    whole = np.eye(CLASSES, dtype=np.float32)[LABELS]
+    assert float(loss(whole, logits())) == pytest.approx(float(loss(LABELS, logits())), rel=1e-6)
+    column = loss(LABELS[:, np.newaxis], logits())
+    assert float(column) == pytest.approx(float(loss(LABELS, logits())), rel=1e-6)
+
+
+def test_the_losses_that_take_mixed_labels_are_those_that_say_so():
+    assert losses_of_mixed_labels() == ["cross_entropy", "logit_adjusted", "binary_cross_entropy"]
+    for name in LOSSES:
+        loss = build_loss(section(name), COUNTS)
+        if name not in losses_of_mixed_labels():
+            with pytest.raises(NotImplementedError, match="takes no mixed labels"):
+                loss(SHARES, logits())
+
+
+def test_plain_cross_entropy_is_keras_s_own():
+    own = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert float(build_loss(section(), COUNTS)(LABELS, logits())) == float(own(LABELS, logits()))

@@ -159,9 +159,9 @@ def test_no_confused_pairs_say_so(png, texts):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_images_have_their_labels_below_with_shares_where_they_are_mixed(png, channels):
-    labels = np.array([[1, 0, 0], [0.3, 0.7, 0], [0.5, 0.1, 0.4], [0, 0, 0]], np.float32)
-    figure = plot_training_images(images(4, channels), labels, ["cat", "dog", "horse"])
-    assert titles(figure) == ["cat", "dog 0.7, cat 0.3", "cat 0.5\nhorse 0.4\ndog 0.1", "–"]
+    labels = np.array([[1, 0, 0], [0.3, 0.7, 0], [0.5, 0.1, 0.4], [0.003, 0.997, 0], [0, 0, 0]], np.float32)
+    figure = plot_training_images(images(5, channels), labels, ["cat", "dog", "horse"])
+    assert titles(figure) == ["cat", "dog 0.7, cat 0.3", "cat 0.5\nhorse 0.4\ndog 0.1", "dog", "–"]
     assert_apart(figure)
     (sheet,) = figure.axes
     for shown, text in zip(sheet.get_images(), sheet.texts, strict=True):

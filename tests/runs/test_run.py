@@ -29,9 +29,9 @@ FILES = {
     *(
         f"plots/{name}.png"
         for name in (
-            "augmented", "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps",
-            "filters", "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking", "reliability",
-            "risk_coverage", "samples",
+            "augmented", "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding",
+            "feature_maps", "filters", "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking",
+            "reliability", "risk_coverage", "samples",
         )
     ),
 }  # fmt: skip
