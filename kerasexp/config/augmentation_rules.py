@@ -11,6 +11,8 @@ from kerasexp.config.loss_section import losses_of_mixed_labels, metric_losses
 from kerasexp.errors import listing
 
 MIXES = ("mixup", "cutmix")
+# A field of displacements is drawn at so many nodes a side, for each image of an epoch.
+MOST_NODES = 16
 
 
 def augmentation_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
@@ -18,6 +20,12 @@ def augmentation_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     augmentation = experiment.data.augmentation
     if augmentation is None:
         return
+    longest = max(experiment.data.preprocessing.size)
+    if augmentation.elastic is not None and augmentation.elastic.sigma * MOST_NODES < longest:
+        message = (
+            f"got {augmentation.elastic.sigma:g}; an image of {longest} pixels takes {longest / MOST_NODES:g} and more"
+        )
+        yield "data.augmentation.elastic.sigma", message
     if augmentation.mixes:
         yield from _mixing_rules(experiment, augmentation)
     elif augmentation.mix_share != Augmentation.model_fields["mix_share"].default:

@@ -30,6 +30,24 @@ class Crop(Section):
     ] = Field([0.75, 1.33], description="Smallest and largest ratio of width to height, relative to that of the image.")
 
 
+class Elastic(Section):
+    """An elastic distortion: each pixel is read beside its place, by a smooth random field (Simard et al., ICDAR 2003).
+
+    In pixels of the model's input. A pixel moves by about 0.16 * alpha / sigma pixels in each direction (standard deviation).
+    """
+
+    alpha: float = Field(
+        34, gt=0, le=10_000, description="Factor of the smoothed field; 34 for digits of 28x28 pixels."
+    )
+    sigma: float = Field(
+        4,
+        ge=1,
+        le=1000,
+        description="Standard deviation of the Gaussian that smooths the field, at least 1/16 of the image's longer side; a small "
+        "one gives wrinkles, a large one shifts.",
+    )
+
+
 Flip = Literal["horizontal", "vertical", "both"] | bool
 
 
@@ -64,6 +82,10 @@ class Augmentation(Section):
     crop: Crop | None = Field(
         None,
         description="Random resized crops: a part of each image, enlarged to the model's input; {}: the defaults. For photographs.",
+    )
+    elastic: Elastic | None = Field(
+        None,
+        description="Bend the strokes or shapes of an image; {}: the defaults, which are for digits of 28x28 pixels.",
     )
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.augmentation_section import Augmentation, Crop
+from kerasexp.data.elastic_distortion import displacements, warp_elastic
 
 # Weights of red, green and blue in perceived brightness (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
@@ -47,12 +48,24 @@ def draw_augmentations(
     return np.hstack(parts).astype(np.float32)
 
 
-def augment(images: tf.Tensor, rows: tf.Tensor, config: Augmentation) -> tf.Tensor:
+def augment(images: tf.Tensor, rows: tf.Tensor, config: Augmentation, nodes: tf.Tensor | None = None) -> tf.Tensor:
     """Apply the drawn parameters to images, uint8 [n, height, width, channels]; return the same shape and dtype.
 
-    Order: affine map, strokes, colour, erasing. An erased rectangle gets the mean of the image after the others.
+    Order: affine map and elastic distortion, strokes, colour, erasing. An erased rectangle gets the mean of the image after the
+    others.
+
+    Args:
+        images: see above.
+        rows: of `draw_augmentations`.
+        config: what is on.
+        nodes: of `draw_nodes`, for an elastic distortion.
     """
-    images = warp_affine(tf.cast(images, tf.float32), rows[:, :AFFINE], config.fill)
+    images, affine = tf.cast(images, tf.float32), rows[:, :AFFINE]
+    if nodes is None:
+        images = warp_affine(images, affine, config.fill)
+    else:
+        field = displacements(nodes, config.elastic, tuple(images.shape[1:3]))
+        images = warp_elastic(images, affine, field, config.fill)
     if config.stroke:
         images = change_strokes(images, rows[:, AFFINE + COLOR + BOX])
     if config.color:

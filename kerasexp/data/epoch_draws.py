@@ -8,6 +8,7 @@ import tensorflow as tf
 from kerasexp.config.augmentation_section import Augmentation
 from kerasexp.data.augmentation import draw_augmentations
 from kerasexp.data.custom_augmentation import draw_seeds
+from kerasexp.data.elastic_distortion import draw_nodes
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.image_mixing import draw_mixes, draw_partners
 from kerasexp.data.images_in_files import crops_stored
@@ -15,9 +16,9 @@ from kerasexp.data.label_sets import count_labels
 from kerasexp.data.prepared_data import Split
 
 # Names of the columns of an image.
-CHANGES, MIXES, PARTNERS = "changes", "mixes", "partners"
+CHANGES, ELASTIC, MIXES, PARTNERS = "changes", "elastic", "mixes", "partners"
 # Kinds of draws with generators of their own, so that none changes the draws of another.
-MIXING, PARTNERING = 1, 2
+MIXING, PARTNERING, DISTORTING = 1, 2, 3
 
 
 class EpochDraws:
@@ -72,6 +73,8 @@ class EpochDraws:
         if how is None:
             return {}
         found = {CHANGES: draw_augmentations(how, count, self._size, generator, self.crops_stored)}
+        if how.elastic is not None:
+            found[ELASTIC] = draw_nodes(how.elastic, count, self._size, self._generator(epoch, DISTORTING))
         if how.mixes:
             found[MIXES] = draw_mixes(how, count, self._size, self._generator(epoch, MIXING))
             found[PARTNERS] = np.zeros((count, 1), np.float32)

@@ -34,7 +34,7 @@ LATER_KEYS = (
     ("training.schedule", "step", {"warmup": 0.0}),
 )
 # The same for `data.augmentation`.
-LATER_AUGMENTATIONS = {"mixup": 0, "cutmix": 0, "mix_share": 1}
+LATER_AUGMENTATIONS = {"elastic": None, "mixup": 0, "cutmix": 0, "mix_share": 1}
 
 
 @dataclass(frozen=True)

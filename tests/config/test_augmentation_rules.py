@@ -55,6 +55,13 @@ def test_the_key_is_the_one_that_is_set():
     assert list(broken("data: {augmentation: {mix_share: 0.5}}")) == ["data.augmentation.mix_share"]
 
 
+def test_a_field_of_displacements_has_a_bounded_number_of_nodes():
+    text = "data: {{preprocessing: {{size: [28, {}]}}, augmentation: {{elastic: {{}}}}}}"
+    assert broken(text.format(64)) == {}
+    found = broken(text.format(80))
+    assert found == {"data.augmentation.elastic.sigma": "got 4; an image of 80 pixels takes 5 and more"}
+
+
 def test_the_message_names_file_and_key(cli, tiny_yaml):
     tiny_yaml.write_text(tiny_yaml.read_text().replace("rotation: 5", "rotation: 5, mixup: 0.2"))
     answer = cli("run", tiny_yaml, "--set", "training.loss=focal")
