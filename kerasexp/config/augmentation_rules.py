@@ -11,6 +11,8 @@ from kerasexp.config.loss_section import losses_of_mixed_labels, metric_losses
 from kerasexp.errors import listing
 
 MIXES = ("mixup", "cutmix")
+# Keys that say how others are done.
+OWNERS = {"mix_share": MIXES, "erase_sides": ("erase",), "erase_fill": ("erase",)}
 # A field of displacements is drawn at so many nodes a side, for each image of an epoch.
 MOST_NODES = 16
 
@@ -28,11 +30,13 @@ def augmentation_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
         yield "data.augmentation.elastic.sigma", message
     if augmentation.mixes:
         yield from _mixing_rules(experiment, augmentation)
-    elif augmentation.mix_share != Augmentation.model_fields["mix_share"].default:
-        yield (
-            "data.augmentation.mix_share",
-            "is for mixup and cutmix, and both are off; set one of them, or leave it out",
-        )
+    if augmentation.hue and experiment.data.preprocessing.channels == 1:
+        yield "data.augmentation.hue", "is for images in colour, and data.preprocessing.channels is 1; leave it out"
+    for key, owners in OWNERS.items():
+        is_set = getattr(augmentation, key) != Augmentation.model_fields[key].default
+        if is_set and not any(getattr(augmentation, owner) for owner in owners):
+            off = f"{' and '.join(owners)}, which {'are' if len(owners) > 1 else 'is'} off"
+            yield f"data.augmentation.{key}", f"is for {off}; set {' or '.join(owners)}, or leave it out"
 
 
 def _mixing_rules(experiment: Experiment, augmentation: Augmentation) -> Iterator[tuple[str, str]]:

@@ -73,11 +73,33 @@ class Augmentation(Section):
     color: float = Field(
         0, ge=0, lt=1, description="Largest change of brightness, contrast and saturation, as a fraction, either way."
     )
+    hue: float = Field(
+        0,
+        ge=0,
+        le=0.5,
+        description="Largest turn of the hue, as a fraction of the colour circle, either way; 0.5: any. For images in colour.",
+    )
+    blur: float = Field(
+        0,
+        ge=0,
+        le=20,
+        description="Largest standard deviation of a Gaussian blur, in pixels of the model's input; each image gets one between 0 "
+        "and this.",
+    )
     erase: float = Field(
         0,
         ge=0,
         le=1,
-        description="Share of images in which a rectangle, 1/5 to 1/2 of each side, gets the mean colour.",
+        description="Share of images in which a rectangle gets the mean colour. With erase: 1 and erase_sides: [0.5, 0.5] it is "
+        "cut-out (DeVries and Taylor 2017).",
+    )
+    erase_sides: Annotated[
+        list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2), AfterValidator(_ordered)
+    ] = Field(
+        [0.2, 0.5], description="Shortest and longest side of the erased rectangle, as fractions of those of the image."
+    )
+    erase_fill: Literal["mean", "black"] = Field(
+        "mean", description="What an erased rectangle gets: mean colour, or black."
     )
     crop: Crop | None = Field(
         None,

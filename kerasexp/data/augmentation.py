@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.augmentation_section import Augmentation, Crop
 from kerasexp.data.elastic_distortion import displacements, warp_elastic
+from kerasexp.data.image_filters import blur_gaussian, turn_hue
 
 # Weights of red, green and blue in perceived brightness (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
-# Shortest and longest side of an erased rectangle, as fractions of the image side.
-ERASED_SIDES = 0.2, 0.5
+# Names of what is drawn for each image; that of `draw_augmentations` comes first.
+CHANGES, ELASTIC, HUE, BLUR = "changes", "elastic", "hue", "blur"
 # Parameters per image of the affine map, the colour change, the erased rectangle and the crop.
 AFFINE, COLOR, BOX, CROP = 8, 3, 4, 4
 
@@ -37,7 +40,7 @@ def draw_augmentations(
         parts[1] = 1 + config.color * generator.uniform(-1, 1, (count, COLOR))
     if config.erase:
         is_erased = generator.uniform(0, 1, (count, 1)) < config.erase
-        middle, side = generator.uniform(0, 1, (count, 2)), generator.uniform(*ERASED_SIDES, (count, 2))
+        middle, side = generator.uniform(0, 1, (count, 2)), generator.uniform(*config.erase_sides, (count, 2))
         parts[2] = np.where(is_erased, np.hstack([middle - side / 2, middle + side / 2]), 0)
     if config.stroke:
         parts[3] = config.stroke * generator.uniform(-1, 1, (count, 1))
@@ -48,30 +51,36 @@ def draw_augmentations(
     return np.hstack(parts).astype(np.float32)
 
 
-def augment(images: tf.Tensor, rows: tf.Tensor, config: Augmentation, nodes: tf.Tensor | None = None) -> tf.Tensor:
+def augment(
+    images: tf.Tensor, rows: tf.Tensor, config: Augmentation, others: Mapping[str, tf.Tensor] = {}
+) -> tf.Tensor:
     """Apply the drawn parameters to images, uint8 [n, height, width, channels]; return the same shape and dtype.
 
-    Order: affine map and elastic distortion, strokes, colour, erasing. An erased rectangle gets the mean of the image after the
-    others.
+    Order: affine map and elastic distortion, strokes, colour, hue, blur, erasing. An erased rectangle gets the mean of the image
+    after the others.
 
     Args:
         images: see above.
         rows: of `draw_augmentations`.
         config: what is on.
-        nodes: of `draw_nodes`, for an elastic distortion.
+        others: what is drawn for changes that came later, float32 [n, columns], by name.
     """
     images, affine = tf.cast(images, tf.float32), rows[:, :AFFINE]
-    if nodes is None:
-        images = warp_affine(images, affine, config.fill)
-    else:
-        field = displacements(nodes, config.elastic, tuple(images.shape[1:3]))
+    if ELASTIC in others:
+        field = displacements(others[ELASTIC], config.elastic, tuple(images.shape[1:3]))
         images = warp_elastic(images, affine, field, config.fill)
+    else:
+        images = warp_affine(images, affine, config.fill)
     if config.stroke:
         images = change_strokes(images, rows[:, AFFINE + COLOR + BOX])
     if config.color:
         images = change_colour(images, rows[:, AFFINE : AFFINE + COLOR])
+    if HUE in others:
+        images = turn_hue(images, others[HUE][:, 0])
+    if BLUR in others:
+        images = blur_gaussian(images, others[BLUR][:, 0])
     if config.erase:
-        images = erase_boxes(images, rows[:, AFFINE + COLOR : AFFINE + COLOR + BOX])
+        images = erase_boxes(images, rows[:, AFFINE + COLOR : AFFINE + COLOR + BOX], config.erase_fill == "black")
     return tf.cast(tf.round(images), tf.uint8)
 
 
@@ -152,7 +161,7 @@ def warp_affine(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
     Returns:
         float32 [n, height, width, channels].
     """
-    return tf.raw_ops.ImageProjectiveTransformV3(
+    warped = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=affine,
         output_shape=tf.shape(images)[1:3],
@@ -160,6 +169,7 @@ def warp_affine(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode=fill.upper(),
     )
+    return tf.ensure_shape(warped, images.shape)
 
 
 def change_strokes(images: tf.Tensor, amounts: tf.Tensor) -> tf.Tensor:
@@ -200,18 +210,19 @@ def change_colour(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(images, 0.0, 255.0)
 
 
-def erase_boxes(images: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
-    """Fill a rectangle of each image with the mean of each channel (random erasing, Zhong et al. 2020).
+def erase_boxes(images: tf.Tensor, boxes: tf.Tensor, to_black: bool = False) -> tf.Tensor:
+    """Fill a rectangle of each image with the mean of each channel, or with 0 (random erasing, Zhong et al. 2020).
 
     Args:
         images: float32 [n, height, width, channels].
         boxes: float32 [n, 4]: top, left, bottom and right as fractions of the sides; an empty box erases nothing.
+        to_black: whether it is filled with 0.
 
     Returns:
         Images of the same shape.
     """
     inside = inside_boxes(boxes, tf.shape(images)[1], tf.shape(images)[2])
-    return tf.where(inside, tf.reduce_mean(images, axis=(1, 2), keepdims=True), images)
+    return tf.where(inside, 0.0 if to_black else tf.reduce_mean(images, axis=(1, 2), keepdims=True), images)
 
 
 def inside_boxes(boxes: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:

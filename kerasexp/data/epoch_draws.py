@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.augmentation_section import Augmentation
-from kerasexp.data.augmentation import draw_augmentations
+from kerasexp.data.augmentation import BLUR, CHANGES, ELASTIC, HUE, draw_augmentations
 from kerasexp.data.custom_augmentation import draw_seeds
 from kerasexp.data.elastic_distortion import draw_nodes
 from kerasexp.data.epoch_sampling import Sampling
@@ -15,10 +15,10 @@ from kerasexp.data.images_in_files import crops_stored
 from kerasexp.data.label_sets import count_labels
 from kerasexp.data.prepared_data import Split
 
-# Names of the columns of an image.
-CHANGES, ELASTIC, MIXES, PARTNERS = "changes", "elastic", "mixes", "partners"
+# Names of what is drawn for an image beside those of `augmentation`.
+MIXES, PARTNERS = "mixes", "partners"
 # Kinds of draws with generators of their own, so that none changes the draws of another.
-MIXING, PARTNERING, DISTORTING = 1, 2, 3
+MIXING, PARTNERING, DISTORTING, TURNING, BLURRING = range(1, 6)
 
 
 class EpochDraws:
@@ -75,6 +75,10 @@ class EpochDraws:
         found = {CHANGES: draw_augmentations(how, count, self._size, generator, self.crops_stored)}
         if how.elastic is not None:
             found[ELASTIC] = draw_nodes(how.elastic, count, self._size, self._generator(epoch, DISTORTING))
+        if how.hue:
+            found[HUE] = how.hue * self._generator(epoch, TURNING).uniform(-1, 1, (count, 1)).astype(np.float32)
+        if how.blur:
+            found[BLUR] = how.blur * self._generator(epoch, BLURRING).uniform(0, 1, (count, 1)).astype(np.float32)
         if how.mixes:
             found[MIXES] = draw_mixes(how, count, self._size, self._generator(epoch, MIXING))
             found[PARTNERS] = np.zeros((count, 1), np.float32)

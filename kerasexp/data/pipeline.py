@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.augmentation_section import Augmentation
-from kerasexp.data.augmentation import CROP, augment
+from kerasexp.data.augmentation import CHANGES, CROP, augment
 from kerasexp.data.custom_augmentation import apply_changes, custom_changes
 from kerasexp.data.disk_arrays import MAX_IN_MEMORY
-from kerasexp.data.epoch_draws import CHANGES, ELASTIC, MIXES, PARTNERS, EpochDraws
+from kerasexp.data.epoch_draws import MIXES, PARTNERS, EpochDraws
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.image_mixing import mix_images, mix_labels
 from kerasexp.data.images_in_files import ImagesInFiles
@@ -70,7 +70,7 @@ def training_batches(
         images = images_at(order, named[CHANGES][:, -CROP:]) if draws.crops_stored else images_at(order)
         of_batch = tf.gather(labels, order)
         if drawn:
-            images = augment(images, named[CHANGES], augmentation, named.get(ELASTIC))
+            images = augment(images, named[CHANGES], augmentation, named)
         if changes:
             images = apply_changes(images, drawn[1], changes, split.images.shape[1:])
         if MIXES in named:

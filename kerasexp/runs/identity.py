@@ -34,7 +34,16 @@ LATER_KEYS = (
     ("training.schedule", "step", {"warmup": 0.0}),
 )
 # The same for `data.augmentation`.
-LATER_AUGMENTATIONS = {"elastic": None, "mixup": 0, "cutmix": 0, "mix_share": 1}
+LATER_AUGMENTATIONS = {
+    "hue": 0,
+    "blur": 0,
+    "erase_sides": [0.2, 0.5],
+    "erase_fill": "mean",
+    "elastic": None,
+    "mixup": 0,
+    "cutmix": 0,
+    "mix_share": 1,
+}
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,26 @@ def test_several_labels_an_image_take_weights_too():
 
 def test_the_key_is_the_one_that_is_set():
     assert list(broken("data: {augmentation: {cutmix: 1}}\ntraining: {loss: focal}")) == ["data.augmentation.cutmix"]
-    assert list(broken("data: {augmentation: {mix_share: 0.5}}")) == ["data.augmentation.mix_share"]
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("mix_share: 0.5", "is for mixup and cutmix, which are off; set mixup or cutmix, or leave it out"),
+        ("erase_sides: [0.5, 0.5]", "is for erase, which is off; set erase, or leave it out"),
+        ("erase_fill: black", "is for erase, which is off; set erase, or leave it out"),
+        ("hue: 0.1", "is for images in colour, and data.preprocessing.channels is 1; leave it out"),
+    ],
+)
+def test_keys_without_effect_are_refused(key, message):
+    assert broken(f"data: {{augmentation: {{{key}}}}}") == {f"data.augmentation.{key.split(':')[0]}": message}
+
+
+def test_an_erased_rectangle_has_its_sides_in_order():
+    assert (
+        "must not be above"
+        in broken("data: {augmentation: {erase: 1, erase_sides: [0.5, 0.2]}}")["data.augmentation.erase_sides"]
+    )
 
 
 def test_a_field_of_displacements_has_a_bounded_number_of_nodes():

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from kerasexp.config.augmentation_section import Augmentation, Crop
 from kerasexp.data.augmentation import (
-    ERASED_SIDES,
     augment,
     change_colour,
     change_strokes,
@@ -234,9 +233,17 @@ def test_share_and_size_of_erased_rectangles():
     sides = boxes[:, 2:] - boxes[:, :2]
     some = sides.any(axis=1)
     assert 0.23 < some.mean() < 0.27
-    assert ERASED_SIDES[0] <= sides[some].min() + 1e-6 and sides[some].max() - 1e-6 <= ERASED_SIDES[1]
+    assert sides[some].min() + 1e-6 >= 0.2 and sides[some].max() - 1e-6 <= 0.5
     middles = (boxes[some, 2:] + boxes[some, :2]) / 2
     assert middles.min() < 0.02 and middles.max() > 0.98
+
+
+def test_cut_out_is_a_square_of_one_size():
+    how = Augmentation(erase=1, erase_sides=[0.5, 0.5])
+    boxes = draw_augmentations(how, 500, (10, 12), np.random.default_rng(0))[:, 11:15]
+    assert boxes[:, 2:] - boxes[:, :2] == pytest.approx(0.5)
+    black = erase_boxes(tf.constant(COLOURED[:1]), tf.constant([[0.2, 0.5, 0.6, 1.2]]), to_black=True).numpy()[0]
+    assert not black[2:6, 6:].any() and np.array_equal(black[:, :6], COLOURED[0, :, :6])
 
 
 def test_colour_factors_stay_in_their_range():

@@ -36,7 +36,18 @@ def test_each_augmentation_is_in_the_identity_from_the_start_or_left_out_where_i
     assert found.keys() == FIRST - {"crop", "layers"} and found["shift"] == 0.1
 
 
-@pytest.mark.parametrize("change", [{"elastic": Elastic()}, {"mixup": 0.2}, {"cutmix": 1.0}, {"mixup": 0.2, "mix_share": 0.5}])
+CHANGES = [
+    {"hue": 0.1},
+    {"blur": 1},
+    {"erase": 1, "erase_fill": "black"},
+    {"elastic": Elastic()},
+    {"mixup": 0.2},
+    {"cutmix": 1.0},
+    {"mixup": 0.2, "mix_share": 0.5},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_each_that_is_on_makes_another_run(tiny, change):
     experiment, data = tiny
     augmentation = experiment.data.augmentation.model_copy(update=change)
