@@ -9,6 +9,9 @@ from pydantic import AfterValidator, Field, field_validator
 from kerasexp.config.custom_code import CustomAugmentation
 from kerasexp.config.section_base import Section, ShortForm
 
+# Of RandAugment.
+MOST_MAGNITUDE = 30
+
 
 def _ordered(values: list[float]) -> list[float]:
     if values[0] > values[1]:
@@ -45,6 +48,22 @@ class Elastic(Section):
         le=1000,
         description="Standard deviation of the Gaussian that smooths the field, at least 1/16 of the image's longer side; a small "
         "one gives wrinkles, a large one shifts.",
+    )
+
+
+class RandAugment(Section):
+    """A few operations on each image, drawn from fourteen (Cubuk et al., NeurIPS 2020), with the strengths of torchvision.
+
+    identity, shear_x, shear_y, translate_x, translate_y, rotate, brightness, contrast, color, sharpness, posterize, solarize,
+    auto_contrast and equalize. Those that move pixels are part of the affine map, and come first.
+    """
+
+    operations: int = Field(2, ge=1, le=10, description="Number of operations an image; the same may be drawn twice.")
+    magnitude: float = Field(
+        9,
+        ge=0,
+        le=MOST_MAGNITUDE,
+        description="Strength of all of them, of 30; shifts, turns and factors go either way.",
     )
 
 
@@ -111,6 +130,9 @@ class Augmentation(Section):
     )
     fill: Literal["constant", "nearest", "reflect", "wrap"] = Field(
         "constant", description="Pixels beyond the border; constant: black, the background where ink is bright on dark."
+    )
+    rand_augment: RandAugment | None = Field(
+        None, description="Random operations on each image; {}: the defaults. For photographs."
     )
     mixup: float = Field(
         0,

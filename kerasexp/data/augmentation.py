@@ -9,12 +9,11 @@ import tensorflow as tf
 
 from kerasexp.config.augmentation_section import Augmentation, Crop
 from kerasexp.data.elastic_distortion import displacements, warp_elastic
-from kerasexp.data.image_filters import blur_gaussian, turn_hue
+from kerasexp.data.image_filters import blur_gaussian, change_colour, turn_hue
+from kerasexp.data.random_operations import apply_operations
 
-# Weights of red, green and blue in perceived brightness (ITU-R BT.601).
-LUMA = (0.299, 0.587, 0.114)
 # Names of what is drawn for each image; that of `draw_augmentations` comes first.
-CHANGES, ELASTIC, HUE, BLUR = "changes", "elastic", "hue", "blur"
+CHANGES, ELASTIC, HUE, BLUR, RANDOM = "changes", "elastic", "hue", "blur", "random operations"
 # Parameters per image of the affine map, the colour change, the erased rectangle and the crop.
 AFFINE, COLOR, BOX, CROP = 8, 3, 4, 4
 
@@ -56,8 +55,8 @@ def augment(
 ) -> tf.Tensor:
     """Apply the drawn parameters to images, uint8 [n, height, width, channels]; return the same shape and dtype.
 
-    Order: affine map and elastic distortion, strokes, colour, hue, blur, erasing. An erased rectangle gets the mean of the image
-    after the others.
+    Order: affine map and elastic distortion, strokes, colour, hue, blur, random operations, erasing. An erased
+    rectangle gets the mean of the image after the others.
 
     Args:
         images: see above.
@@ -79,6 +78,8 @@ def augment(
         images = turn_hue(images, others[HUE][:, 0])
     if BLUR in others:
         images = blur_gaussian(images, others[BLUR][:, 0])
+    if RANDOM in others:
+        images = apply_operations(images, others[RANDOM])
     if config.erase:
         images = erase_boxes(images, rows[:, AFFINE + COLOR : AFFINE + COLOR + BOX], config.erase_fill == "black")
     return tf.cast(tf.round(images), tf.uint8)
@@ -188,26 +189,6 @@ def change_strokes(images: tf.Tensor, amounts: tf.Tensor) -> tf.Tensor:
     amounts = amounts[:, None, None, None]
     thicker, thinner = (sign * tf.nn.max_pool2d(sign * images, 3, 1, "SAME") for sign in (1, -1))
     return images + tf.nn.relu(amounts) * (thicker - images) + tf.nn.relu(-amounts) * (thinner - images)
-
-
-def change_colour(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-    """Change brightness, contrast and, if there are three channels, saturation.
-
-    Args:
-        images: float32 [n, height, width, channels], 0 to 255.
-        factors: float32 [n, 3], one for each of the three; 1 changes nothing.
-
-    Returns:
-        Images of the same shape, clipped to 0..255.
-    """
-    brightness, contrast, saturation = tf.split(factors[:, None, None, :], 3, axis=-1)
-    images = images * brightness
-    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
-    images = mean + contrast * (images - mean)
-    if images.shape[-1] == 3:
-        grey = tf.reduce_sum(images * tf.constant(LUMA), axis=-1, keepdims=True)
-        images = grey + saturation * (images - grey)
-    return tf.clip_by_value(images, 0.0, 255.0)
 
 
 def erase_boxes(images: tf.Tensor, boxes: tf.Tensor, to_black: bool = False) -> tf.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.augmentation_section import Augmentation
-from kerasexp.data.augmentation import BLUR, CHANGES, ELASTIC, HUE, draw_augmentations
+from kerasexp.data.augmentation import AFFINE, BLUR, CHANGES, ELASTIC, HUE, RANDOM, draw_augmentations
 from kerasexp.data.custom_augmentation import draw_seeds
 from kerasexp.data.elastic_distortion import draw_nodes
 from kerasexp.data.epoch_sampling import Sampling
@@ -14,11 +14,12 @@ from kerasexp.data.image_mixing import draw_mixes, draw_partners
 from kerasexp.data.images_in_files import crops_stored
 from kerasexp.data.label_sets import count_labels
 from kerasexp.data.prepared_data import Split
+from kerasexp.data.random_operations import draw_operations, moved
 
 # Names of what is drawn for an image beside those of `augmentation`.
 MIXES, PARTNERS = "mixes", "partners"
 # Kinds of draws with generators of their own, so that none changes the draws of another.
-MIXING, PARTNERING, DISTORTING, TURNING, BLURRING = range(1, 6)
+MIXING, PARTNERING, DISTORTING, TURNING, BLURRING, OPERATING = range(1, 7)
 
 
 class EpochDraws:
@@ -73,6 +74,10 @@ class EpochDraws:
         if how is None:
             return {}
         found = {CHANGES: draw_augmentations(how, count, self._size, generator, self.crops_stored)}
+        if how.rand_augment is not None:
+            operations = draw_operations(how.rand_augment, count, self._generator(epoch, OPERATING))
+            affine = found[CHANGES][:, :AFFINE]
+            affine[:], found[RANDOM] = moved(affine, operations, self._size), operations
         if how.elastic is not None:
             found[ELASTIC] = draw_nodes(how.elastic, count, self._size, self._generator(epoch, DISTORTING))
         if how.hue:

@@ -1,4 +1,4 @@
-"""Changes of training images with an amount for each image: turned hue, Gaussian blur."""
+"""Changes of training images with an amount for each image: colour, turned hue, Gaussian blur."""
 
 from __future__ import annotations
 
@@ -7,10 +7,32 @@ import math
 import numpy as np
 import tensorflow as tf
 
+# Weights of red, green and blue in perceived brightness (ITU-R BT.601).
+LUMA = (0.299, 0.587, 0.114)
 # From red, green and blue to brightness and the plane of the colours (YIQ, FCC 1953).
 YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)
 # A blur that is none: far below it, a pixel's neighbours have weights of 0 in float32.
 NO_BLUR = 0.05
+
+
+def change_colour(images: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Change brightness, contrast and, if there are three channels, saturation.
+
+    Args:
+        images: float32 [n, height, width, channels], 0 to 255.
+        factors: float32 [n, 3], one for each of the three; 1 changes nothing.
+
+    Returns:
+        Images of the same shape, clipped to 0..255.
+    """
+    brightness, contrast, saturation = tf.split(factors[:, None, None, :], 3, axis=-1)
+    images = images * brightness
+    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+    images = mean + contrast * (images - mean)
+    if images.shape[-1] == 3:
+        grey = tf.reduce_sum(images * tf.constant(LUMA), axis=-1, keepdims=True)
+        images = grey + saturation * (images - grey)
+    return tf.clip_by_value(images, 0.0, 255.0)
 
 
 def turn_hue(images: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:

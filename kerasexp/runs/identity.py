@@ -40,6 +40,7 @@ LATER_AUGMENTATIONS = {
     "erase_sides": [0.2, 0.5],
     "erase_fill": "mean",
     "elastic": None,
+    "rand_augment": None,
     "mixup": 0,
     "cutmix": 0,
     "mix_share": 1,

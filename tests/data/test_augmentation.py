@@ -7,7 +7,6 @@ import tensorflow as tf
 from kerasexp.config.augmentation_section import Augmentation, Crop
 from kerasexp.data.augmentation import (
     augment,
-    change_colour,
     change_strokes,
     draw_affine_maps,
     draw_augmentations,
@@ -16,6 +15,7 @@ from kerasexp.data.augmentation import (
     warp_affine,
     within_crops,
 )
+from kerasexp.data.image_filters import change_colour
 
 SQUARE = np.random.default_rng(0).integers(0, 256, (1, 6, 6, 1)).astype(np.float32)
 

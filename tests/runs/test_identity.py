@@ -6,7 +6,7 @@ import json
 import pytest
 
 from kerasexp.config import Experiment, load_experiment
-from kerasexp.config.augmentation_section import Augmentation, Elastic
+from kerasexp.config.augmentation_section import Augmentation, Elastic, RandAugment
 from kerasexp.data.prepared_data import PreparedData, prepare
 from kerasexp.runs.identity import LATER_AUGMENTATIONS, identify
 
@@ -41,6 +41,7 @@ CHANGES = [
     {"blur": 1},
     {"erase": 1, "erase_fill": "black"},
     {"elastic": Elastic()},
+    {"rand_augment": RandAugment()},
     {"mixup": 0.2},
     {"cutmix": 1.0},
     {"mixup": 0.2, "mix_share": 0.5},

@@ -96,7 +96,8 @@ RECIPES = {
     "average of the last epochs": ["--set", "training.average={name: swa, start: 0.2}"],
     "average of all steps": ["--set", "training.average={name: ema, momentum: 0.9}"],
     "mixed images": ["--set", "data.augmentation={rotation: 5, elastic: {}, blur: 1, erase: 0.5, mixup: 0.4, cutmix: 1}",
-                     "--set", "data.augmentation.mix_share=0.8", "--set", "training.average={name: swa, start: 0.2}"],
+                     "--set", "data.augmentation.mix_share=0.8", "--set", "data.augmentation.rand_augment={}",
+                     "--set", "training.average={name: swa, start: 0.2}"],
     "last kept": ["--set", "training.checkpoint=last", "--set", "training.loss={name: cross_entropy, label_smoothing: 0.1}"],
 }  # fmt: skip
 
