@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.augmentation_section import Augmentation, Crop
-from kerasexp.data.elastic_distortion import displacements, warp_elastic
+from kerasexp.data.elastic_distortion import warp_elastic
 from kerasexp.data.image_filters import blur_gaussian, change_colour, turn_hue
 from kerasexp.data.random_operations import apply_operations
 
@@ -66,8 +66,7 @@ def augment(
     """
     images, affine = tf.cast(images, tf.float32), rows[:, :AFFINE]
     if ELASTIC in others:
-        field = displacements(others[ELASTIC], config.elastic, tuple(images.shape[1:3]))
-        images = warp_elastic(images, affine, field, config.fill)
+        images = warp_elastic(images, affine, others[ELASTIC], config.elastic, config.fill)
     else:
         images = warp_affine(images, affine, config.fill)
     if config.stroke:

@@ -24,28 +24,60 @@ def draw_nodes(config: Elastic, count: int, size: tuple[int, int], generator: np
     return generator.standard_normal((count, 2 * rows * columns), np.float32)
 
 
-def displacements(nodes: tf.Tensor, config: Elastic, size: tuple[int, int]) -> tf.Tensor:
-    """Return the displacement of each pixel, in pixels down and to the right.
+def warp_elastic(images: tf.Tensor, affine: tf.Tensor, nodes: tf.Tensor, config: Elastic, fill: str) -> tf.Tensor:
+    """Change images by an affine map and then by an elastic distortion, in one bilinear reading.
+
+    Args:
+        images: float32 [n, height, width, channels].
+        affine: float32 [n, 8], see `draw_affine_maps`.
+        nodes: float32 [n, 2 * rows * columns], see `draw_nodes`.
+        config: alpha and sigma, in pixels.
+        fill: as for `warp_affine`.
+
+    Returns:
+        float32 [n, height, width, channels].
+    """
+    return read_bilinear(images, places(affine, nodes, config, tuple(images.shape[1:3])), fill)
+
+
+def places(affine: tf.Tensor, nodes: tf.Tensor, config: Elastic, size: tuple[int, int]) -> tf.Tensor:
+    """Return where each pixel is read: at the affine map of its place and its displacement.
 
     Simard et al. draw a number in -1..1 for each pixel, smooth them with a Gaussian of standard deviation sigma, and multiply by
     alpha. Here, one normal number stands for the sum of those of a node's pixels, which has the same variance. Smoothed, both
     have the same covariance, within 2 % of the variance, as nodes a sigma apart are denser than the details that a Gaussian leaves.
 
+    The smoothing of a grid of numbers is a matrix product for each axis. So is a sum over 1, y and x, the affine map, for which
+    the grid has two more rows and columns.
+
     Args:
-        nodes: float32 [n, 2 * rows * columns], see `draw_nodes`.
-        config: alpha and sigma, in pixels.
+        affine, nodes, config: as for `warp_elastic`.
         size: height and width.
 
     Returns:
-        float32 [n, height, width, 2].
+        float32 [n, 2, height, width], pixels down and to the right of the middle of the first pixel.
     """
     rows, columns = grid_of(config, size)
     down, right = (
-        tf.constant(_smoothing(side, count, config.sigma)) for side, count in zip(size, (rows, columns), strict=True)
+        tf.constant(np.hstack([_smoothing(side, count, config.sigma), _lines(side)]))
+        for side, count in zip(size, (rows, columns), strict=True)
     )
-    grid = tf.reshape(nodes, (-1, 2, rows, columns))
-    field = tf.einsum("yi,ncij->ncyj", down, grid)
-    return config.alpha * math.sqrt(VARIANCE) * tf.einsum("ncyj,xj->nyxc", field, right)
+    a0, a1, a2, b0, b1, b2 = tf.unstack(affine[:, :6], axis=1)
+    zero = tf.zeros_like(a0)
+    turn = tf.reshape(tf.stack([b1, b0, a1, a0], axis=1), (-1, 2, 2))
+    moves = (
+        config.alpha
+        * math.sqrt(VARIANCE)
+        * tf.einsum("nab,nbij->naij", turn, tf.reshape(nodes, (-1, 2, rows, columns)))
+    )
+    lines = tf.reshape(tf.stack([b2, b0, b1, zero, a2, a0, a1, zero], axis=1), (-1, 2, 2, 2))
+    grid = tf.pad(moves, ((0, 0), (0, 0), (0, 2), (0, 2))) + tf.pad(lines, ((0, 0), (0, 0), (rows, 0), (columns, 0)))
+    return tf.einsum("ncyj,xj->ncyx", tf.einsum("yi,ncij->ncyj", down, grid), right)
+
+
+def _lines(side: int) -> np.ndarray:
+    """Return 1 and its place for each pixel of an axis: float32 [side, 2]."""
+    return np.stack([np.ones(side), np.arange(side)], axis=1).astype(np.float32)
 
 
 def _smoothing(side: int, nodes: int, sigma: float) -> np.ndarray:
@@ -57,66 +89,51 @@ def _smoothing(side: int, nodes: int, sigma: float) -> np.ndarray:
     return (math.sqrt(spacing) * density).astype(np.float32)
 
 
-def warp_elastic(images: tf.Tensor, affine: tf.Tensor, field: tf.Tensor, fill: str) -> tf.Tensor:
-    """Displace the pixels of images that an affine map has changed, both in one bilinear reading.
-
-    Args:
-        images: float32 [n, height, width, channels].
-        affine: float32 [n, 8], see `draw_affine_maps`.
-        field: float32 [n, height, width, 2], see `displacements`.
-        fill: as for `warp_affine`.
-
-    Returns:
-        float32 [n, height, width, channels].
-    """
-    height, width = images.shape[1:3]
-    y = field[..., 0] + tf.range(height, dtype=tf.float32)[:, tf.newaxis]
-    x = field[..., 1] + tf.range(width, dtype=tf.float32)
-    a0, a1, a2, b0, b1, b2 = (affine[:, k, tf.newaxis, tf.newaxis] for k in range(6))
-    return read_bilinear(images, b0 * x + b1 * y + b2, a0 * x + a1 * y + a2, fill)
-
-
-def read_bilinear(images: tf.Tensor, y: tf.Tensor, x: tf.Tensor, fill: str) -> tf.Tensor:
+def read_bilinear(images: tf.Tensor, at: tf.Tensor, fill: str) -> tf.Tensor:
     """Read images at places between pixels.
 
     The four pixels around a place lie side by side, so that one gather reads them.
 
     Args:
         images: float32 [n, height, width, channels].
-        y, x: float32 [n, ...], pixels down and to the right of the middle of the first pixel.
+        at: float32 [n, 2, rows, columns], see `places`.
         fill: as for `warp_affine`.
 
     Returns:
-        float32 [n, ..., channels].
+        float32 [n, rows, columns, channels].
     """
     height, width, channels = images.shape[1:]
-    y, x = _within(y, height, fill), _within(x, width, fill)
-    # From -1, the pixel before the first one, to the last but one after which there is still a pixel of the border.
-    top, left = tf.minimum(tf.floor(y), height - 1), tf.minimum(tf.floor(x), width - 1)
-    down, right = y - top, x - left
+    last = tf.constant([height - 1, width - 1], tf.float32, (2, 1, 1))
+    at = _within(at, last, fill)
+    # From -1, the pixel before the first one, to the last one, after which there is still a pixel of the border.
+    first = tf.minimum(tf.floor(at), last)
+    down, right = tf.unstack((at - first)[..., tf.newaxis], axis=1)
+    top, left = tf.unstack(tf.cast(first, tf.int32), axis=1)
     padded = tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    corners = [padded[:, :-1, :-1], padded[:, :-1, 1:], padded[:, 1:, :-1], padded[:, 1:, 1:]]
-    around = tf.reshape(tf.concat(corners, -1), (-1, 4 * channels))
-    first = tf.range(tf.shape(images)[0]) * ((height + 1) * (width + 1))
-    place = (tf.cast(top, tf.int32) + 1) * (width + 1) + tf.cast(left, tf.int32) + 1
-    found = tf.gather(around, place + tf.reshape(first, (-1, *[1] * (len(y.shape) - 1))))
-    weights = ((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right)
-    parts = tf.split(found, 4, axis=-1)
-    return tf.add_n([weight[..., tf.newaxis] * part for weight, part in zip(weights, parts, strict=True)])
+    pairs = tf.concat([padded[:, :, :-1], padded[:, :, 1:]], -1)
+    around = tf.reshape(tf.concat([pairs[:, :-1], pairs[:, 1:]], -1), (-1, 4 * channels))
+    of_image = tf.range(tf.shape(images)[0])[:, tf.newaxis, tf.newaxis] * ((height + 1) * (width + 1)) + (width + 2)
+    above, below = tf.split(tf.gather(around, top * (width + 1) + left + of_image), 2, axis=-1)
+    before, after = tf.split(above + down * (below - above), 2, axis=-1)
+    return before + right * (after - before)
 
 
-def _within(place: tf.Tensor, side: int, fill: str) -> tf.Tensor:
-    """Return where in an image a place is read: within it or, with a constant border, at most a pixel beyond it."""
+def _within(at: tf.Tensor, last: tf.Tensor, fill: str) -> tf.Tensor:
+    """Return where in an image places are read: within it or, with a constant border, at most a pixel beyond it.
+
+    Args:
+        at: float32 [n, 2, rows, columns].
+        last: the last place of each axis, float32 [2, 1, 1].
+        fill: as for `warp_affine`.
+    """
+    side = last + 1
     if fill == "constant":
-        return tf.clip_by_value(place, -1.0, float(side))
+        return tf.clip_by_value(at, -1.0, side)
     if fill == "reflect":
-        turn = tf.math.floormod(place + 0.5, 2.0 * side)
-        place = tf.minimum(turn, 2.0 * side - turn) - 0.5
-    elif fill == "wrap" and side > 1:
+        turn = tf.math.floormod(at + 0.5, 2 * side)
+        at = tf.minimum(turn, 2 * side - turn) - 0.5
+    elif fill == "wrap":
         # As the affine map's operation counts the turns, whose seam lies on the last pixel.
-        seam = side - 1.0
-        turns = tf.where(
-            place < 0, tf.floor(-place / seam) + 1, -tf.floor(place / seam) * tf.cast(place > seam, tf.float32)
-        )
-        place += side * turns
-    return tf.clip_by_value(place, 0.0, side - 1.0)
+        seam = tf.maximum(last, 1.0)
+        at += side * tf.where(at < 0, tf.floor(-at / seam) + 1, -tf.floor(at / seam) * tf.cast(at > last, tf.float32))
+    return tf.clip_by_value(at, 0.0, last)

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from kerasexp.config.augmentation_section import Augmentation, Elastic
 from kerasexp.data.augmentation import draw_affine_maps, warp_affine
-from kerasexp.data.elastic_distortion import _smoothing, displacements, draw_nodes, grid_of, read_bilinear, warp_elastic
+from kerasexp.data.elastic_distortion import _smoothing, draw_nodes, grid_of, places, read_bilinear, warp_elastic
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
@@ -18,7 +18,18 @@ MANY = 2000
 
 def fields(config: Elastic, count: int = MANY, size=SIZE) -> np.ndarray:
     nodes = draw_nodes(config, count, size, np.random.default_rng(0))
-    return displacements(tf.constant(nodes), config, size).numpy()
+    found = places(whole(count), tf.constant(nodes), config, size) - pixels(size)
+    return tf.transpose(found, (0, 2, 3, 1)).numpy()
+
+
+def whole(count: int) -> tf.Tensor:
+    """The affine map that changes nothing."""
+    return tf.constant(np.tile(np.array([1, 0, 0, 0, 1, 0, 0, 0], np.float32), (count, 1)))
+
+
+def pixels(size: tuple[int, int]) -> np.ndarray:
+    """Row and column of each pixel, [2, height, width]."""
+    return np.stack(np.meshgrid(*map(np.arange, size), indexing="ij")).astype(np.float32)
 
 
 def simard(config: Elastic, count: int = MANY, size=SIZE) -> np.ndarray:
@@ -66,39 +77,39 @@ STRONG = Augmentation(rotation=60, shift=0.8, zoom=0.4, shear=20, flip=True)
 
 @pytest.mark.parametrize("fill", FILLS)
 def test_without_displacement_it_is_the_affine_map(fill):
-    affine = draw_affine_maps(STRONG, 6, (9, 12), np.random.default_rng(3))
-    still = warp_elastic(tf.constant(IMAGES), tf.constant(affine), tf.zeros((6, 9, 12, 2)), fill)
-    assert still.numpy() == pytest.approx(warp_affine(tf.constant(IMAGES), tf.constant(affine), fill).numpy(), abs=0.02)
+    affine = tf.constant(draw_affine_maps(STRONG, 6, (9, 12), np.random.default_rng(3)))
+    nodes = tf.zeros((6, 2 * 3 * 3))
+    still = warp_elastic(tf.constant(IMAGES), affine, nodes, Elastic(), fill)
+    assert still.numpy() == pytest.approx(warp_affine(tf.constant(IMAGES), affine, fill).numpy(), abs=0.02)
 
 
 @pytest.mark.parametrize("fill", FILLS)
-def test_a_field_of_one_displacement_is_a_shift(fill):
-    whole = np.tile(np.array([[1, 0, 0, 0, 1, 0, 0, 0]], np.float32), (6, 1))
-    shifted = whole.copy()
+def test_the_same_displacement_of_all_pixels_is_a_shift(fill):
+    shifted = whole(6).numpy()
     shifted[:, 2], shifted[:, 5] = -2.5, 1.25
-    field = np.broadcast_to(np.array([1.25, -2.5], np.float32), (6, 9, 12, 2))
-    found = warp_elastic(tf.constant(IMAGES), tf.constant(whole), tf.constant(field), fill).numpy()
+    at = np.tile(pixels((9, 12)) + np.array([1.25, -2.5], np.float32)[:, None, None], (6, 1, 1, 1))
+    found = read_bilinear(tf.constant(IMAGES), tf.constant(at), fill).numpy()
     assert found == pytest.approx(warp_affine(tf.constant(IMAGES), tf.constant(shifted), fill).numpy(), abs=0.02)
 
 
 def test_the_affine_map_comes_first():
-    """The field moves pixels of the image that the map has changed."""
-    images = np.zeros((1, 21, 21, 1), np.float32)
-    images[0, 10, 10] = 255
-    affine = np.array([[0.5, 0, 5, 0, 0.5, 5, 0, 0]], np.float32)  # twice as large, about the middle
-    field = np.zeros((1, 21, 21, 2), np.float32)
-    field[..., 1] = -3
-    found = warp_elastic(tf.constant(images), tf.constant(affine), tf.constant(field), "constant").numpy()[0, ..., 0]
-    assert np.unravel_index(found.argmax(), found.shape) == (10, 13)
+    """A pixel is read at the map of its place and its displacement, so that the field moves what the map has changed."""
+    affine = draw_affine_maps(STRONG, 4, SIZE, np.random.default_rng(3))
+    moved = np.moveaxis(fields(Elastic(), 4), -1, 1) + pixels(SIZE)
+    y, x = moved[:, 0], moved[:, 1]
+    a0, a1, a2, b0, b1, b2 = (affine[:, k, None, None] for k in range(6))
+    nodes = draw_nodes(Elastic(), 4, SIZE, np.random.default_rng(0))
+    found = places(tf.constant(affine), tf.constant(nodes), Elastic(), SIZE).numpy()
+    assert found[:, 0] == pytest.approx(b0 * x + b1 * y + b2, abs=1e-3)
+    assert found[:, 1] == pytest.approx(a0 * x + a1 * y + a2, abs=1e-3)
 
 
 def test_places_on_pixels_and_on_the_border_are_read_exactly():
-    y, x = np.meshgrid(np.arange(9, dtype=np.float32), np.arange(12, dtype=np.float32), indexing="ij")
-    y, x = (np.broadcast_to(place, (6, 9, 12)) for place in (y, x))
+    at = np.tile(pixels((9, 12)), (6, 1, 1, 1))
     for fill in FILLS:
-        assert np.array_equal(read_bilinear(tf.constant(IMAGES), tf.constant(y), tf.constant(x), fill), IMAGES), fill
-    far = read_bilinear(tf.constant(IMAGES), tf.constant(y + 9), tf.constant(x), "constant").numpy()
-    assert not far.any()
+        assert np.array_equal(read_bilinear(tf.constant(IMAGES), tf.constant(at), fill), IMAGES), fill
+    far = read_bilinear(tf.constant(IMAGES), tf.constant(at + np.float32(9)), "constant").numpy()
+    assert not far[:, :, 3:].any() and not far.any()
 
 
 SPLIT = Split(IMAGES.astype(np.uint8)[..., :1], np.arange(6), [str(k) for k in range(6)])
