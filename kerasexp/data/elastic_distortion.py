@@ -105,17 +105,26 @@ def read_bilinear(images: tf.Tensor, at: tf.Tensor, fill: str) -> tf.Tensor:
     height, width, channels = images.shape[1:]
     last = tf.constant([height - 1, width - 1], tf.float32, (2, 1, 1))
     at = _within(at, last, fill)
-    # From -1, the pixel before the first one, to the last one, after which there is still a pixel of the border.
-    first = tf.minimum(tf.floor(at), last)
+    first = tf.floor(at)
     down, right = tf.unstack((at - first)[..., tf.newaxis], axis=1)
     top, left = tf.unstack(tf.cast(first, tf.int32), axis=1)
-    padded = tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    pairs = tf.concat([padded[:, :, :-1], padded[:, :, 1:]], -1)
-    around = tf.reshape(tf.concat([pairs[:, :-1], pairs[:, 1:]], -1), (-1, 4 * channels))
-    of_image = tf.range(tf.shape(images)[0])[:, tf.newaxis, tf.newaxis] * ((height + 1) * (width + 1)) + (width + 2)
-    above, below = tf.split(tf.gather(around, top * (width + 1) + left + of_image), 2, axis=-1)
-    before, after = tf.split(above + down * (below - above), 2, axis=-1)
-    return before + right * (after - before)
+    # One pixel of the border before the first one, and two after the last one.
+    across, of_image = width + 2, tf.range(tf.shape(images)[0]) * ((height + 2) * (width + 2)) + (width + 3)
+    found = tf.gather(_around(images), top * across + left + of_image[:, tf.newaxis, tf.newaxis])
+    one, two, three, four = tf.split(found, 4, axis=-1)
+    above, below = one + right * (two - one), three + right * (four - three)
+    return above + down * (below - above)
+
+
+def _around(images: tf.Tensor) -> tf.Tensor:
+    """Return each pixel, the one on its right, and the two below, side by side: float32 [pixels, 4 * channels].
+
+    The convolution only copies, in half of the time of slices that are joined.
+    """
+    channels = images.shape[-1]
+    corners = np.eye(4 * channels, dtype=np.float32).reshape(2, 2, channels, 4 * channels)
+    copied = tf.nn.conv2d(images, tf.constant(corners), 1, [[0, 0], [1, 2], [1, 2], [0, 0]])
+    return tf.reshape(copied, (-1, 4 * channels))
 
 
 def _within(at: tf.Tensor, last: tf.Tensor, fill: str) -> tf.Tensor:
