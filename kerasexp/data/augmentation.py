@@ -64,7 +64,7 @@ def augment(
         config: what is on.
         others: what is drawn for changes that came later, float32 [n, columns], by name.
     """
-    images, affine = tf.cast(images, tf.float32), rows[:, :AFFINE]
+    shape, images, affine = images.shape, tf.cast(images, tf.float32), rows[:, :AFFINE]
     if ELASTIC in others:
         images = warp_elastic(images, affine, others[ELASTIC], config.elastic, config.fill)
     else:
@@ -73,6 +73,8 @@ def augment(
         images = change_strokes(images, rows[:, AFFINE + COLOR + BOX])
     if config.color:
         images = change_colour(images, rows[:, AFFINE : AFFINE + COLOR])
+    if {HUE, BLUR, RANDOM} & others.keys():
+        images = tf.ensure_shape(images, shape)  # which the operation of the affine map forgets
     if HUE in others:
         images = turn_hue(images, others[HUE][:, 0])
     if BLUR in others:
@@ -161,7 +163,7 @@ def warp_affine(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
     Returns:
         float32 [n, height, width, channels].
     """
-    warped = tf.raw_ops.ImageProjectiveTransformV3(
+    return tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=affine,
         output_shape=tf.shape(images)[1:3],
@@ -169,7 +171,6 @@ def warp_affine(images: tf.Tensor, affine: tf.Tensor, fill: str) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode=fill.upper(),
     )
-    return tf.ensure_shape(warped, images.shape)
 
 
 def change_strokes(images: tf.Tensor, amounts: tf.Tensor) -> tf.Tensor:

@@ -62,7 +62,7 @@ def places(affine: tf.Tensor, nodes: tf.Tensor, config: Elastic, size: tuple[int
         tf.constant(np.hstack([_smoothing(side, count, config.sigma), _lines(side)]))
         for side, count in zip(size, (rows, columns), strict=True)
     )
-    a0, a1, a2, b0, b1, b2 = tf.unstack(affine[:, :6], axis=1)
+    a0, a1, a2, b0, b1, b2 = tf.unstack(affine[:, :6], num=6, axis=1)
     zero = tf.zeros_like(a0)
     turn = tf.reshape(tf.stack([b1, b0, a1, a0], axis=1), (-1, 2, 2))
     moves = (

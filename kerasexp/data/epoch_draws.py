@@ -45,7 +45,8 @@ class EpochDraws:
         self._widths = {name: part.shape[1] for name, part in self._drawn(1, 0, np.random.default_rng(0)).items()}
         self.kinds: list[tuple[tf.DType, tuple[int | None, ...]]] = [(tf.int64, (None,))]
         if augmentation is not None:
-            self.kinds.append((tf.float32, (None, sum(self._widths.values()))))
+            # The graph does not know the width: a batch whose shape it knows is computed with other roundings, in another run.
+            self.kinds.append((tf.float32, (None, None)))
             self.kinds += [(tf.int32, (None, 2))] if augmentation.layers else []
 
     def of(self, epoch: int) -> list[np.ndarray]:
@@ -66,7 +67,12 @@ class EpochDraws:
 
     def named(self, columns: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the columns of each kind of draw by name, from those of all, float32 [n, width]."""
-        return dict(zip(self._widths, tf.split(columns, list(self._widths.values()), axis=1), strict=True))
+        named, end = {}, 0
+        for name, width in self._widths.items():
+            end += width
+            part = columns[:, end - width : end]
+            named[name] = part if name == CHANGES else tf.ensure_shape(part, (None, width))
+        return named
 
     def _drawn(self, count: int, epoch: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the columns of each kind, float32 [count, width], a row for each image in no order."""

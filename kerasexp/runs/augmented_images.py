@@ -66,7 +66,8 @@ def augmented_plot(found: AugmentedImages, section: str) -> Plot:
     return Plot(
         section,
         "augmented",
-        "Augmented training images, as the network sees them: the first ones of the first epoch, with their labels.",
+        "Augmented training images, as the network sees them: the first ones of the first epoch, with their labels and, where "
+        "these are mixed, their shares.",
         f"{len(found.images)} training images after their augmentation.",
         lambda: plot_training_images(found.images, found.labels, found.class_names, found.excluded),
         chart=False,

@@ -116,3 +116,20 @@ def test_evaluation_batches_are_complete_and_in_order(split):
     assert [len(labels) for _, labels in stream] == [10, 10, 3]
     assert np.array_equal(np.concatenate([images for images, _ in stream]), split.images)
     assert labels_of(stream) == list(range(COUNT))
+
+
+@pytest.mark.parametrize(
+    ("keys", "shape"),
+    [
+        (None, (None, 8, 10, 1)),
+        ({}, (None, None, None, 1)),
+        ({"rotation": 20.0}, (None, None, None, 1)),
+        ({"color": 0.2}, (None, None, None, None)),
+        ({"erase": 0.5}, (None, None, None, 1)),
+    ],
+)
+def test_what_a_graph_knows_of_a_batch_stays_for_the_numerics_version(split, keys, shape):
+    """A network is computed with other roundings where the shape of its images is known: see NUMERICS_VERSION."""
+    augmentation = None if keys is None else Augmentation(**keys)
+    images, labels = training_batches(split, Sampling(5), 0, augmentation, 1).element_spec
+    assert tuple(images.shape) == shape and tuple(labels.shape) == (None,)
