@@ -260,7 +260,7 @@ def test_a_stopped_run_of_several_labels_an_image_goes_on_to_the_same_weights(cl
         "--set",
         "training.loss={class_weights: balanced, label_smoothing: 0.1}",
         "--set",
-        "data.augmentation={shift: 0.1}",
+        "data.augmentation={shift: 0.1, mixup: 0.3, elastic: {}}",
     ]
     unbroken = Path(cli("run", *arguments, "--run-dir", "unbroken").last_line)
     stop_at(step)

@@ -46,6 +46,12 @@ def test_the_command_writes_a_curve_and_no_run(cli, tiny_yaml):
     assert Path("new/again.png").read_bytes() == first != Path("new/seeded.png").read_bytes()
 
 
+def test_mixed_images_are_trained_on_too(cli, tiny_yaml):
+    mixed = "data.augmentation={mixup: 0.4, cutmix: 1, shift: 0.1}"
+    answer = cli("find-learning-rate", tiny_yaml, "--steps", "20", "--set", mixed)
+    assert answer.code == 0, answer.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
