@@ -9,7 +9,6 @@ import numpy as np
 from kerasexp.config import Experiment
 from kerasexp.config.training_section import labels_are_complementary
 from kerasexp.data.epoch_sampling import Sampling
-from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.plots.training_image_grid import plot_training_images
 from kerasexp.report.html import Plot
@@ -47,6 +46,8 @@ def augmented_images(experiment: Experiment, data: PreparedData | None, missing:
         return None
     if data is None:
         raise Unavailable(missing)
+    from kerasexp.data.pipeline import training_batches
+
     train, sampling = data.training_splits["train"], Sampling.of(experiment)
     batches = training_batches(train, sampling, experiment.seed, augmentation, epochs=1, classes=classes)
     images, labels = [], []
