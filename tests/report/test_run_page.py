@@ -16,8 +16,8 @@ from kerasexp.runs.run_request import RunRequest
 pytestmark = pytest.mark.slow
 
 ALL = [
-    "augmented", "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps",
-    "filters", "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking", "reliability",
+    "class_counts", "confused_pairs", "confusion", "confusion_normalised", "curves", "embedding", "feature_maps", "filters",
+    "grad_cam", "gradient_flow", "information", "label_table", "mistakes", "ranking", "reliability",
     "risk_coverage", "samples",
 ]  # fmt: skip
 
