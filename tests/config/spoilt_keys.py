@@ -153,7 +153,7 @@ def misspelt_word(draw):
         for kind, _ in members(section.model_fields[key].annotation)
         if get_origin(kind) is Literal
         for word in get_args(kind)
-        if len(str(word)) > 3
+        if isinstance(word, str) and len(word) > 3
     ]
     assume(choices)
     at, section, here, key, right = draw(st.sampled_from(choices))
