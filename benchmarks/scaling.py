@@ -3,7 +3,7 @@
     python benchmarks/scaling.py [--parts images runs trials studies] [--write]
 
 - images: a whole run of one epoch with `cache: none` on 1, 4, 16 and 64 times 2,500 JPEG files of 256x256.
-- runs: `runs` and the start of `run` in a folder of 1 to 1,000 runs.
+- runs: `runs list` and a whole small `run` in a folder of 1 to 1,000 runs.
 - trials: what the search itself adds to each trial, with trials that end at once: the 1st to the 500th. Of a Bayesian search, all
   but the last few are proposed at random, as the model fits and searches anew for each of the others.
 - studies: what the study itself adds to each run, with runs that end at once: 10 to 1,000 runs.
@@ -73,7 +73,7 @@ def of_runs(given) -> None:
     """Time commands in a folder of more and more runs."""
     from many_runs import write_runs
 
-    for command in (["runs", "--sort", "-test.accuracy"], ["run", "tiny.yaml"]):
+    for command in (["runs", "list", "--sort", "-test.accuracy"], ["run", "tiny.yaml"]):
         found = {}
         for count in RUNS:
             with tempfile.TemporaryDirectory() as folder:
@@ -81,10 +81,10 @@ def of_runs(given) -> None:
                 Path(folder, "tiny.yaml").write_text(TINY)
                 environment = {**os.environ, "KERASEXP_CACHE": f"{folder}/cache"}
                 times = [_command_seconds(command, folder, environment) for _ in range(given.pairs + 1)]
-            # The first makes the index, or downloads nothing more.
+            # The first makes the index.
             found[count] = f"{statistics.median(times[1:]):.2f} s (first {times[0]:.2f} s)"
             print(f"  {' '.join(command)}, {count:,} runs: {found[count]}", flush=True)
-        report(f"`{command[0]}`, by runs in the folder", found, "runs", given)
+        report(f"the command `{command[0]}`, by runs in the folder", found, "runs", given)
 
 
 def _command_seconds(command: list[str], folder: str, environment: dict[str, str]) -> float:

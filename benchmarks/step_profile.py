@@ -6,7 +6,7 @@ Each measurement is a separate process, which trains on random images with the p
 under TensorFlow's profiler. The peak is measured in the same process, in the same number format: the operations per second of
 a product of two square matrices, which are large and stay in the cache. A step counts as three forward passes, as the gradients
 of feature maps and of weights take one each. The kinds are shares of the time of all operations that the profiler saw; two
-operations that ran at the same time both count.
+operations that ran at the same time both count. So few steps all record their gradients; of a whole run, a hundred do.
 """
 
 from __future__ import annotations
