@@ -47,7 +47,7 @@ def main() -> None:
         )
         measured = f"{ratio}: {ratio.ours:.1f} s, PyTorch {ratio.theirs:.1f} s"
         what = f"seconds to {accuracy:.1%} on MNIST / PyTorch"
-        report_row(what, measured, ratio.median <= 1, "at most 1.0", command, given.write)
+        report_row(what, measured, ratio.median <= 0.9, "at most 0.9", command, given.write)
         seconds.append(ratio.ours)
     fewest = min(seconds)
     report_row(
