@@ -253,6 +253,7 @@ def _embedding(results: Results) -> Iterator[Plot]:
 
 
 def augmented(results: Results) -> Iterator[Plot]:
+    """Yield the plot of augmented training images, where a training changes them."""
     if results.augmented is not None:
         yield augmented_plot(results.augmented, DATA)
 
@@ -261,10 +262,9 @@ def class_counts(results: Results) -> Iterator[DrawnPlot]:
     """Yield the plot of the images of each class, which the runs of a study share."""
     if results.diagnosis is not None:
         overview = results.diagnosis.overview
-        drawn = results.data.once(
+        yield results.data.once(
             "plot of class counts", lambda: draw(class_counts_plot(overview, DATA)), overview.class_names
         )
-        yield drawn
 
 
 def _labels(results: Results) -> Iterator[Plot]:

@@ -15,6 +15,19 @@ def images(count: int, value: int = 0) -> np.ndarray:
     return np.full((count, 2, 2, 1), value, np.uint8)
 
 
+class HeldScore:
+    """Scores that are zero, and come when `go_on` is set; the sizes of the batches are kept."""
+
+    def __init__(self):
+        self.sizes, self.begun, self.go_on = [], Event(), Event()
+
+    def __call__(self, batch: np.ndarray, names) -> np.ndarray:
+        self.sizes.append(len(batch))
+        self.begun.set()
+        self.go_on.wait(10)
+        return np.zeros((len(batch), CLASSES), np.float32)
+
+
 @pytest.fixture
 def start():
     """Return a function that starts a worker whose scores are the images' values; all are closed after the test."""
@@ -40,22 +53,15 @@ def test_each_request_gets_its_own_answer(start):
 
 
 def test_what_waits_becomes_one_batch_up_to_its_limit(start):
-    sizes, begun, go_on = [], Event(), Event()
-
-    def score(batch, names):
-        sizes.append(len(batch))
-        begun.set()
-        go_on.wait(10)
-        return np.zeros((len(batch), CLASSES), np.float32)
-
+    score = HeldScore()
     worker = start(score, max_batch=8, wait_seconds=0)
     first = worker.submit(images(1), ["a"])
-    begun.wait(10)
+    score.begun.wait(10)
     others = [worker.submit(images(3), ["a"] * 3) for _ in range(5)] + [worker.submit(images(20), ["a"] * 20)]
-    go_on.set()
+    score.go_on.set()
     for future in [first, *others]:
         future.result(10)
-    assert sizes == [1, 6, 6, 3, 20]
+    assert score.sizes == [1, 6, 6, 3, 20]
 
 
 def test_a_few_milliseconds_are_waited_for_others(start):
@@ -68,24 +74,17 @@ def test_a_few_milliseconds_are_waited_for_others(start):
 
 
 def test_a_request_that_has_waited_for_a_batch_is_joined_by_those_that_follow_its_answers(start):
-    sizes, begun, go_on = [], Event(), Event()
-
-    def score(batch, names):
-        sizes.append(len(batch))
-        begun.set()
-        go_on.wait(10)
-        return np.zeros((len(batch), CLASSES), np.float32)
-
+    score = HeldScore()
     worker = start(score, max_batch=4, wait_seconds=1.0)
     first = worker.submit(images(4), ["a"] * 4)
-    begun.wait(10)
+    score.begun.wait(10)
     second = worker.submit(images(1), ["a"])
     time.sleep(1.1)
-    go_on.set()
+    score.go_on.set()
     first.result(10)
     third = worker.submit(images(3), ["a"] * 3)
     second.result(10), third.result(10)
-    assert sizes == [4, 4]
+    assert score.sizes == [4, 4]
 
 
 def test_one_bad_request_does_not_fail_the_others(start):
