@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kerasexp.config.data_section import Preprocessing
-from kerasexp.data.decoding_threads import map_threads
+from kerasexp.data.decoding_threads import keep_freed_memory, map_threads
 from kerasexp.data.lazy_images import CHUNK_IMAGES, LazyImages
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
@@ -59,6 +59,7 @@ class ImagesInFiles(LazyImages):
         faults: dict[int, str] | None = None,
     ):
         super().__init__(len(stored), (*config.size, config.channels))
+        keep_freed_memory()
         self._stored, self._config, self._progress = stored, config, progress
         self._first = FirstReading(np.full(len(stored), faults is None), 0, faults or {}, faults is not None)
 
