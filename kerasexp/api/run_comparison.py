@@ -71,11 +71,14 @@ def compare(runs: Sequence[Run | str | PathLike[str]], *, output: str | PathLike
         >>> comparison = kerasexp.compare([first, "runs/part2_pretrained"], output="comparison.html")
         >>> comparison.verdicts
     """
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
-    from kerasexp.comparison.compare import compare_runs
+    from kerasexp.comparison.compare import compare_runs, write_page
+    from kerasexp.report.page_output import check_page_output
 
     paths = [Path(shown_path(run.path)) if isinstance(run, Run) else with_home(Path(run)) for run in runs]
     page = None if output is None else with_home(Path(output))
-    return RunComparison(compare_runs(paths, page), page)
+    if page is not None:
+        check_page_output(page, "--output")
+    comparison = compare_runs(paths)
+    if page is not None:
+        write_page(comparison, page)
+    return RunComparison(comparison, page)

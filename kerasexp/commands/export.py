@@ -1,4 +1,4 @@
-"""`export`: a checkpoint for programs without Keras."""
+"""`export`: a checkpoint, or an ensemble of several, for programs without Keras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kerasexp.commands.options import CheckpointPath, DataPath, TrustCode, with_homes
+from kerasexp.commands.options import CheckpointPaths, DataPath, TrustCode, with_homes
 
 Input = Annotated[
     str,
@@ -28,7 +28,7 @@ Images = Annotated[
 
 
 def export(
-    checkpoint: CheckpointPath,
+    checkpoints: CheckpointPaths,
     format: Annotated[str, typer.Option(metavar="FORMAT", help="tf_saved_model, litert, onnx or hub_folder.")],
     output: Annotated[
         Optional[Path],  # noqa: UP045
@@ -54,7 +54,7 @@ def export(
     data_path: DataPath = None,
     trust_code: TrustCode = False,
 ):
-    """Export a checkpoint for programs without Keras.
+    """Export a checkpoint for programs without Keras. Several become one model, the mean of their calibrated probabilities.
 
     The exported model preprocesses raw images itself, unless --input is model. It is loaded again and compared with the
     checkpoint; it is kept only if the probabilities agree. With --quantize, accuracy lost on val, size and latency are printed,
@@ -71,15 +71,17 @@ def export(
     from kerasexp.saving.checkpoint import find_checkpoint
     from kerasexp.saving.checkpoint_code import approve_checkpoint
 
-    request = ExportRequest(checkpoint, format, output, images, input, quantize, tolerance, data, data_path)
+    request = ExportRequest(checkpoints, format, output, images, input, quantize, tolerance, data, data_path)
     if format == HUB_FOLDER:
-        approve_checkpoint(find_checkpoint(checkpoint), trust_code)
+        for path in checkpoints:
+            approve_checkpoint(find_checkpoint(path), trust_code)
         from kerasexp.export.hub_folder import export_hub_folder
 
         print(export_hub_folder(request, standard_console()))
         return
     plan = plan_export(request)
-    approve_checkpoint(plan.checkpoint, trust_code)
+    for folder in plan.checkpoints:
+        approve_checkpoint(folder, trust_code)
     import_tensorflow()
     from kerasexp.export.exporter import export as exported
 

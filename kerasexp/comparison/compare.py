@@ -7,48 +7,43 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kerasexp.comparison.results import Comparison, compare
-from kerasexp.comparison.table import comparison_table
 from kerasexp.data.prepared_data import Split, prepare
 from kerasexp.errors import KerasexpError, Problem, UserError
-from kerasexp.report.page_output import check_page_output
 from kerasexp.runs.finished_run import FinishedRun, read_finished
 
 MAX_RUNS = 12
 
 
-def compare_runs(paths: Sequence[Path], output: Path | None) -> Comparison:
-    """Compare runs with the first one, and write the page.
+def compare_runs(paths: Sequence[Path]) -> Comparison:
+    """Compare runs with the first one.
 
     Args:
         paths: two to twelve run directories, or folders of numbered runs; of a folder, the newest finished run counts.
-        output: the HTML file to write; None for no page.
 
     Raises:
-        UserError: too few or too many runs, a run given twice or not finished, or an output that is not HTML.
+        UserError: too few or too many runs, or a run given twice or not finished.
     """
     if not 2 <= len(paths) <= MAX_RUNS:
         raise UserError(Problem(f"got {len(paths)}; give 2 to {MAX_RUNS} runs", "RUN..."))
-    if output is not None:
-        check_page_output(output, "--output")
     runs = [read_finished(path) for path in paths]
     seen: dict[Path, Path] = {}
     for path, run in zip(paths, runs, strict=True):
         if (same := seen.setdefault(run.directory.path.resolve(), path)) is not path:
             raise UserError(Problem(f"is the same run as {same}: {run.directory.path}", str(path)))
-    comparison = compare(runs)
-    if output is not None:
-        from kerasexp.comparison.page import write_comparison_page  # it imports Matplotlib
-
-        images, missing = _test_images(runs[0]) if comparison.same_test else (None, None)
-        write_comparison_page(output, comparison, images, missing)
-    return comparison
+    return compare(runs)
 
 
-def comparison_text(comparison: Comparison, output: Path, format: str) -> str:
-    """Return a comparison as text, with the place of its page; `format` is `table` or `json`."""
-    if format == "json":
-        return json.dumps({**comparison.to_json(), "page": str(output)}, indent=2, ensure_ascii=False, allow_nan=False)
-    return "\n".join([*comparison_table(comparison), str(output)])
+def write_page(comparison: Comparison, output: Path) -> None:
+    """Write a comparison as an HTML file, with the images on which the runs disagree where their data can be loaded."""
+    from kerasexp.comparison.page import write_comparison_page  # it imports Matplotlib
+
+    images, missing = _test_images(comparison.runs[0]) if comparison.same_test else (None, None)
+    write_comparison_page(output, comparison, images, missing)
+
+
+def comparison_json(comparison: Comparison, page: Path) -> str:
+    """Return a comparison as JSON, with the place of its page."""
+    return json.dumps({**comparison.to_json(), "page": str(page)}, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _test_images(run: FinishedRun) -> tuple[Split | None, str | None]:

@@ -15,8 +15,8 @@ from kerasexp.data.image_files import file_conversion
 from kerasexp.data.preprocessing import preprocess, resize
 from kerasexp.data.source import BrokenImage
 from kerasexp.errors import RunError
+from kerasexp.evaluation.ensemble import Ensemble
 from kerasexp.evaluation.file_predictions import ImageFile, preprocessed
-from kerasexp.evaluation.predictions import calibrated
 from kerasexp.export.export_plan import ExportPlan
 from kerasexp.saving.checkpoint import Checkpoint
 from kerasexp.saving.raw_images import CHANNELS, as_stored
@@ -43,12 +43,13 @@ class Comparison:
     origin: str
 
 
-def comparison(plan: ExportPlan, checkpoint: Checkpoint) -> Comparison:
-    """Return the images of a plan, or else scikit-learn's digits, with the probabilities of the checkpoint.
+def comparison(plan: ExportPlan, ensemble: Ensemble) -> Comparison:
+    """Return the images of a plan, or else scikit-learn's digits, with the probabilities of the checkpoint or checkpoints.
 
     Raises:
         RunError: none of the images can be read.
     """
+    checkpoint = ensemble.members[0]  # all have its preprocessing
     if plan.raw:
         images, files, origin = _raw_images(plan, checkpoint)
         convert = file_conversion(checkpoint.value_range)
@@ -56,9 +57,15 @@ def comparison(plan: ExportPlan, checkpoint: Checkpoint) -> Comparison:
     else:
         images, origin = _model_images(plan, checkpoint)
         files, small = [], images
-    found = np.concatenate([checkpoint.model.predict_on_batch(batch) for batch in batches(small, max(BATCHES))])
-    expected = calibrated(found, checkpoint) if plan.raw else found
+    found = [_scores(member, small) for member in ensemble.members]
+    is_single = len(found) == 1
+    # The network alone is exported as it is; a mean is one of calibrated probabilities.
+    expected = found[0] if is_single and not plan.raw else ensemble.mean(found)
     return Comparison(images, files, expected.astype(np.float32), origin)
+
+
+def _scores(member: Checkpoint, images: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([member.model.predict_on_batch(batch) for batch in batches(images, max(BATCHES))])
 
 
 def batches(images: Sequence[np.ndarray], size: int) -> Iterator[np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from kerasexp.config.data_section import Data
 from kerasexp.config.yaml_paths import is_there
 from kerasexp.environment import install_command, missing_of
 from kerasexp.errors import Problem, UserError, closest, listing
+from kerasexp.evaluation.ensemble import require_same_classes
 from kerasexp.evaluation.evaluate_checkpoint import parse_source
 from kerasexp.evaluation.file_predictions import ImageFile, image_files
 from kerasexp.export import FORMATS, ExportFormat
@@ -28,7 +30,7 @@ TOLERANCE = 0.01
 class ExportRequest:
     """What was asked for, as it is typed; None where an option is not given."""
 
-    checkpoint: Path
+    checkpoints: list[Path]
     format: str
     output: Path | None = None
     images: Path | None = None
@@ -44,7 +46,7 @@ class ExportPlan:
     """The validated request.
 
     Attributes:
-        checkpoint: its folder.
+        checkpoints: their folders. Several are exported as one model; the first one gives the order of the classes, and val.
         format: one of `FORMATS`.
         output: the folder or file to create.
         images: for the comparison; None if none were given.
@@ -56,7 +58,7 @@ class ExportPlan:
         data: the source of val; None for that of the checkpoint's run.
     """
 
-    checkpoint: Path
+    checkpoints: list[Path]
     format: ExportFormat
     output: Path
     images: list[ImageFile] | None
@@ -67,20 +69,27 @@ class ExportPlan:
     tolerance: float = TOLERANCE
     data: Data | None = None
 
+    @property
+    def name(self) -> str:
+        """What is exported, for messages."""
+        return listing(map(str, self.checkpoints))
+
 
 def plan_export(request: ExportRequest) -> ExportPlan:
     """Validate a request.
 
     Raises:
-        UserError: there is no such format, input, checkpoint or image, the format's extra is not installed, the output exists
-            already or cannot be created, or a size is missing.
+        UserError: there is no such format, input, checkpoint or image, the checkpoints do not fit together, the format's extra
+            is not installed, the output exists already or cannot be created, or a size is missing.
     """
     form = _format(request.format)
     named = _named_size(request, form)
-    folder = find_checkpoint(request.checkpoint)
+    folders = [find_checkpoint(path) for path in request.checkpoints]
+    require_same_classes(folders, list(map(str, request.checkpoints)))
+    folder = folders[0]
     data = _check_quantization(request, form, folder)
     kind = "" if request.quantize is None else f"_{request.quantize}"
-    output = request.output or Path(default_output(folder) + kind + form.ending)
+    output = request.output or Path(default_output(folders) + kind + form.ending)
     if not form.folder and output.suffix != form.ending:
         raise UserError(
             Problem(f"the name of a {request.format} file must end in {form.ending}", str(output), "--output")
@@ -93,7 +102,7 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     raw = request.input != MODEL
     size = None if not raw or form.any_size else named or _stored_size(request, folder)
     tolerance = TOLERANCE if request.tolerance is None else request.tolerance
-    return ExportPlan(folder, form, output, images, request.images, raw, size, request.quantize, tolerance, data)
+    return ExportPlan(folders, form, output, images, request.images, raw, size, request.quantize, tolerance, data)
 
 
 def _format(name: str) -> ExportFormat:
@@ -167,9 +176,13 @@ def _stored_size(request: ExportRequest, folder: Path) -> tuple[int, int]:
     return tuple(stored)
 
 
-def default_output(folder: Path) -> str:
-    """Return the default name: that of the checkpoint's or run's folder, after the experiment's name if it is a number."""
-    folder = folder.resolve()
+def default_output(folders: Sequence[Path]) -> str:
+    """Return the default name: that of the checkpoint's or run's folder, after the experiment's name if it is a number.
+
+    Of several checkpoints, the first names the model, followed by their number.
+    """
+    folder = folders[0].resolve()
     if folder.name == "checkpoint":
         folder = folder.parent
-    return f"{folder.parent.name}_{folder.name}" if folder.name.isdecimal() else folder.name
+    name = f"{folder.parent.name}_{folder.name}" if folder.name.isdecimal() else folder.name
+    return name if len(folders) == 1 else f"{name}_ensemble_of_{len(folders)}"

@@ -14,13 +14,15 @@ import numpy as np
 from kerasexp.backend import silenced
 from kerasexp.console import Console
 from kerasexp.errors import KerasexpError, Problem, RunError, UserError
+from kerasexp.evaluation.ensemble import load_ensemble
 from kerasexp.export.comparison_images import BATCHES, Comparison, comparison, largest_difference
+from kerasexp.export.ensemble_model import as_one_checkpoint
 from kerasexp.export.export_metadata import export_metadata
 from kerasexp.export.export_plan import ExportPlan
 from kerasexp.export.quantization import quantization_cost
 from kerasexp.export.validation_images import ValidationImages, validation_images
 from kerasexp.saving.calibrated_model import calibrated_model
-from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint
+from kerasexp.saving.checkpoint import Checkpoint
 from kerasexp.saving.float32_model import float32_copy, tolerance
 from kerasexp.saving.half_precision import computes_in_half
 from kerasexp.saving.raw_images import preprocessing_layer, raw_tolerance, why_not_raw
@@ -35,14 +37,16 @@ def export(plan: ExportPlan, console: Console) -> Path:
     """Write the model to a temporary folder, load it from there, compare it with the checkpoint, and move it into place.
 
     Raises:
-        UserError: the checkpoint is invalid, or cannot take raw images, or the images of val are not there.
+        UserError: a checkpoint is invalid or cannot take raw images, several of them preprocess differently, or the images of
+            val are not there.
         RunError: the format does not support the model, its probabilities differ from the checkpoint's, none of the images
             can be read, quantization loses too much, or the disk is full. No file is left then.
     """
-    checkpoint = load_checkpoint(plan.checkpoint)
+    ensemble = load_ensemble(plan.checkpoints)
+    checkpoint = as_one_checkpoint(ensemble)
     if plan.raw and (reason := why_not_raw(checkpoint.value_range)) is not None:
-        raise UserError(Problem(f"{reason}; use --input model", str(plan.checkpoint), "--input"))
-    compared = comparison(plan, checkpoint)
+        raise UserError(Problem(f"{reason}; use --input model", plan.name, "--input"))
+    compared = comparison(plan, ensemble)
     images = None if plan.quantize is None else validation_images(plan, checkpoint)
     with write_errors(plan.output), temporary_folder(plan.output.parent, plan.output.name) as temporary:
         unfinished = temporary / plan.output.name
@@ -86,9 +90,7 @@ def _quantized(
     first, second = cost.sentences()
     # The margin is that of a sum of shares in float64.
     if cost.lost > plan.tolerance + 1e-9:
-        raise RunError(
-            f"{plan.checkpoint}: {plan.quantize}: {first}; --tolerance is {plan.tolerance:g}; nothing was written"
-        )
+        raise RunError(f"{plan.name}: {plan.quantize}: {first}; --tolerance is {plan.tolerance:g}; nothing was written")
     console.line(f"{plan.quantize}: {first}")
     console.line(second)
     return path
@@ -104,7 +106,7 @@ def _converting(plan: ExportPlan) -> Iterator[None]:
         raise
     except Exception as error:  # converters raise exceptions of many types
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise RunError(f"{plan.checkpoint}: the format does not support this model: {reason:.400}") from None
+        raise RunError(f"{plan.name}: the format does not support this model: {reason:.400}") from None
 
 
 def model_to_export(plan: ExportPlan, checkpoint: Checkpoint) -> keras.Model:
@@ -131,7 +133,7 @@ def _check(difference: float, plan: ExportPlan, checkpoint: Checkpoint, compared
         f"differ by at most {difference:.2g} (tolerance {allowed:g}{half})"
     )
     if not difference <= allowed:
-        raise RunError(f"{plan.checkpoint}: {message}; nothing was written")
+        raise RunError(f"{plan.name}: {message}; nothing was written")
     console.line(message)
 
 

@@ -41,9 +41,11 @@ def export_hub_folder(request: ExportRequest, console: Console) -> Path:
             exists or cannot be created.
         RunError: the disk is full.
     """
-    folder = find_checkpoint(request.checkpoint)
+    if len(request.checkpoints) > 1:
+        raise UserError(Problem(f"takes one checkpoint, got {len(request.checkpoints)}", "--format", HUB_FOLDER))
+    folder = find_checkpoint(request.checkpoints[0])
     _refuse_options(request)
-    output = request.output or Path(f"{default_output(folder)}_hub")
+    output = request.output or Path(f"{default_output([folder])}_hub")
     if is_there(output):
         raise UserError(Problem("exists already; choose another name, or remove it", str(output), "--output"))
     if not output.parent.is_dir():
@@ -55,7 +57,7 @@ def export_hub_folder(request: ExportRequest, console: Console) -> Path:
         unfinished = temporary / output.name
         left_out = _copy(folder, unfinished)
         if not (unfinished / CARD).is_file():
-            write_text(unfinished / CARD, SHORT_CARD.format(name=default_output(folder), model=archive.name))
+            write_text(unfinished / CARD, SHORT_CARD.format(name=default_output([folder]), model=archive.name))
         _unpack(archive, unfinished)
         os.rename(unfinished, output)
     if left_out:

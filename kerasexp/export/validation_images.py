@@ -60,13 +60,13 @@ class ValidationImages:
 
 
 def validation_images(plan: ExportPlan, checkpoint: Checkpoint) -> ValidationImages:
-    """Return val of the checkpoint's run, or of the source of `--data`: its split val, or train where it has none.
+    """Return val of the first checkpoint's run, or of the source of `--data`: its split val, or train where it has none.
 
     Raises:
         UserError: the data are not available, or do not fit the checkpoint.
     """
     if plan.data is None:
-        data = load_experiment(experiment_file(plan.checkpoint)).data
+        data = load_experiment(experiment_file(plan.checkpoints[0])).data
         split, source, name = prepare(data).splits["val"], None, "val"
     else:
         data, source = load_for_checkpoint(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kerasexp.comparison.results import compare
+from kerasexp.errors import RunError
 from kerasexp.evaluation.intervals import mcnemar
 from kerasexp.runs.finished_run import read_finished
 
@@ -60,6 +61,16 @@ def test_operations_stand_beside_the_parameters_and_older_runs_have_a_dash(cli):
     (TWO[1] / "manifest.json").write_text(json.dumps(older))
     table = cli("compare", *TWO).out
     assert re.search(rf"FLOPs\W+{manifests[0]['flops']:,}\W+–", table)
+
+
+def test_the_table_does_not_wait_for_the_page(cli, monkeypatch):
+    def full(*arguments):
+        raise RunError("the disk is full")
+
+    monkeypatch.setattr("kerasexp.comparison.compare.write_page", full)
+    answer = cli("compare", *TWO)
+    assert answer.code == 1 and "the disk is full" in answer.err
+    assert "tiny is better on these images" in answer.out
 
 
 def test_the_table_and_the_page_say_the_same(cli):
