@@ -9,9 +9,10 @@ listing the files and asking the system for these takes alone.
     pip install -r benchmarks/requirements.txt
     python benchmarks/decoding.py [--pairs 5] [--sets scans jpeg tiny] [--write]
 
-The 25,000 small files of Tiny ImageNet (JPEG, 64x64) keep their size. Then each loader reads the images once in a process of its
-own, and the peak memory is compared. TensorFlow is imported in each; the workers of a DataLoader are not counted. The row names
-the peak after two images: what the libraries of each side take.
+The 25,000 small files of Tiny ImageNet (JPEG, 64x64) keep their size.
+
+`--parts memory` compares the peak memory of processes of which each reads the images once. TensorFlow is imported in each; the
+workers of a DataLoader are not counted. The row names the peak after two images, which is what the libraries of a side take.
 
 `--parts epoch` compares an epoch of `data.cache: none`, which decodes again, with a pass of Keras's loader. `--parts decoders`
 compares our PNG decoder with those of TensorFlow, OpenCV and Pillow on the scans, one file at a time, in CPU time of the process.
@@ -141,10 +142,7 @@ def measure_loaders(images: ImageSet, folder: Path, command: str, given) -> None
         os.environ["KERASEXP_CACHE"] = str(folder / f"{images.name}{next(caches)}")
         return with_us(images)
 
-    others = dict(NAMES)
-    if find_spec("torch") is None:
-        print(f"no rows of {others.pop('torch')}: PyTorch is not installed")
-    for side, name in others.items():
+    for side, name in peers().items():
         ratio = take_turns(cold, lambda side=side: SIDES[side](images), given.pairs, name=name)
         aim = images.torch_aim if side == "torch" else images.aim
         report(f"{images.name}, cold, to {images.size}x{images.size} / {name}", ratio, aim, command, given)
@@ -152,7 +150,11 @@ def measure_loaders(images: ImageSet, folder: Path, command: str, given) -> None
     floor = min(listing_seconds(images.folder) for _ in range(given.pairs))
     least = f"; to list and stat the files alone {floor:.3g} s"
     report(f"{images.name}, second start / image_dataset_from_directory", ratio, 0.02, command, given, more=least)
-    for side, name in others.items():
+
+
+def measure_memory(images: ImageSet, folder: Path, command: str, given) -> None:
+    """Compare the peak memory of processes that read a set once."""
+    for side, name in peers().items():
         ratio = take_turns(
             lambda: peaks("ours", images.key, folder)[1],
             lambda side=side: peaks(side, images.key, folder)[1],
@@ -163,6 +165,14 @@ def measure_loaders(images: ImageSet, folder: Path, command: str, given) -> None
         least = [peaks(this, images.key, folder)[0] for this in ("ours", side)]
         more = f"; with two images {least[0]:.0f} MiB, there {least[1]:.0f} MiB"
         report(f"{images.name}, cold: peak memory / {name}", ratio, 1.0, command, given, "MiB", more)
+
+
+def peers() -> dict[str, str]:
+    """Return the loaders that are installed, with their names."""
+    if find_spec("torch") is not None:
+        return NAMES
+    print(f"no rows of {NAMES['torch']}: PyTorch is not installed")
+    return {side: name for side, name in NAMES.items() if side != "torch"}
 
 
 def listing_seconds(folder: Path) -> float:
@@ -350,7 +360,7 @@ def preprocessing_of(images: ImageSet) -> Preprocessing:
 SIDES = {"ours": with_us, "keras": with_keras, "torch": with_torch}
 NAMES = {"keras": "image_dataset_from_directory", "torch": "a PyTorch DataLoader"}
 
-PARTS = {"loaders": measure_loaders, "epoch": measure_epoch, "decoders": measure_decoders}
+PARTS = {"loaders": measure_loaders, "memory": measure_memory, "epoch": measure_epoch, "decoders": measure_decoders}
 
 if __name__ == "__main__":
     main()
