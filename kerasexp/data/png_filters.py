@@ -12,7 +12,8 @@ from kerasexp.data.png_parts import GREY, RGB, RGB_ALPHA, SAMPLES, Header, minim
 # Depth, colour type, compression, filter method and interlacing of images that need nothing but unfiltering.
 PLAIN = (8, GREY, 0, 0, 0), (8, RGB, 0, 0, 0), (8, RGB_ALPHA, 0, 0, 0)
 NONE, SUB, UP, PAETH = 0, 1, 2, 4
-FROM_OPENCV = {RGB: cv2.COLOR_BGR2RGB, RGB_ALPHA: cv2.COLOR_BGRA2RGBA}
+# How OpenCV reads each colour type. It has no flag for red first with alpha.
+FLAGS = {GREY: cv2.IMREAD_GRAYSCALE, RGB: cv2.IMREAD_COLOR_RGB, RGB_ALPHA: cv2.IMREAD_UNCHANGED}
 # Longest side that libpng decodes; of more, OpenCV would raise an error of its own.
 MAX_SIDE = 1_000_000
 # Images of fewer bytes are decoded by OpenCV: that takes 5 us for 28x28 pixels, and no more than 0.3 ms.
@@ -77,5 +78,7 @@ def _by_numpy(header: Header, rows: bytes, starts: list[int]) -> np.ndarray:
 
 def _by_opencv(header: Header, rows: bytes) -> np.ndarray:
     file = minimal_png(header, stored_zlib(rows))
-    pixels = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
-    return pixels[..., np.newaxis] if header.colour == GREY else cv2.cvtColor(pixels, FROM_OPENCV[header.colour])
+    pixels = cv2.imdecode(np.frombuffer(file, np.uint8), FLAGS[header.colour])
+    if header.colour == RGB_ALPHA:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
+    return pixels.reshape(header.height, header.width, SAMPLES[header.colour])
