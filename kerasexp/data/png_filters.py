@@ -16,8 +16,9 @@ NONE, SUB, UP, PAETH = 0, 1, 2, 4
 FLAGS = {GREY: cv2.IMREAD_GRAYSCALE, RGB: cv2.IMREAD_COLOR_RGB, RGB_ALPHA: cv2.IMREAD_UNCHANGED}
 # Longest side that libpng decodes; of more, OpenCV would raise an error of its own.
 MAX_SIDE = 1_000_000
-# Images of fewer bytes are decoded by OpenCV: that takes 5 us for 28x28 pixels, and no more than 0.3 ms.
-SMALL = 2**18
+# Images of fewer bytes are decoded by OpenCV: that takes 5 us for 28x28 pixels, and no more than 0.3 ms. So are narrower rows:
+# NumPy needs 0.8 us for each, OpenCV 1 ns for a byte.
+SMALL, NARROW = 2**18, 1000
 # Largest share of groups of rows that OpenCV decodes: a group takes it as long as NumPy needs for 10 rows.
 OPENCV_SHARE = 0.1
 NUMPY_IN_USE = threading.Lock()
@@ -40,7 +41,8 @@ def unfiltered(header: Header, rows: bytes) -> np.ndarray:
     """
     filters = np.frombuffer(rows, np.uint8)[:: len(rows) // header.height]
     starts = np.flatnonzero(np.diff(filters, prepend=255))
-    if len(rows) < SMALL or (filters[starts] > UP).sum() > OPENCV_SHARE * header.height:
+    is_small = len(rows) < max(SMALL, NARROW * header.height)
+    if is_small or (filters[starts] > UP).sum() > OPENCV_SHARE * header.height:
         return _by_opencv(header, rows)
     if not NUMPY_IN_USE.acquire(blocking=False):
         return _by_opencv(header, rows)

@@ -42,16 +42,21 @@ def test_numpy_undoes_every_filter(filters, colour, monkeypatch):
     file = filtered_png((17, len(filters)), colour, filters)
     by_opencv = decode_image(file)
     monkeypatch.setattr(png_filters, "SMALL", 0)
+    monkeypatch.setattr(png_filters, "NARROW", 0)
     monkeypatch.setattr(png_filters, "OPENCV_SHARE", 1)
     assert np.array_equal(decode_image(file), by_opencv)
     monkeypatch.setattr(png_filters, "PLAIN", ())
     assert np.array_equal(decode_image(file), by_opencv)
 
 
-@pytest.mark.parametrize(("every", "by_numpy"), [(30, True), (4, False)])
-def test_opencv_decodes_large_images_of_which_numpy_would_pass_on_much(every, by_numpy, monkeypatch):
-    filters = np.where(np.arange(600) % every, 2, 4)
-    file, used = filtered_png((300, 600), 2, filters), []
+@pytest.mark.parametrize(
+    ("size", "every", "by_numpy"),
+    [((340, 600), 30, True), ((340, 600), 4, False), ((300, 600), 30, False), ((100, 60), 30, False)],
+    ids=["large", "many rows with Paeth", "narrow", "small"],
+)
+def test_opencv_decodes_where_numpy_would_take_longer(size, every, by_numpy, monkeypatch):
+    filters = np.where(np.arange(size[1]) % every, 2, 4)
+    file, used = filtered_png(size, 2, filters), []
     expected = np.asarray(Image.open(io.BytesIO(file)))
     numpy_decoder = png_filters._by_numpy
     monkeypatch.setattr(png_filters, "_by_numpy", lambda *arguments: used.append(1) or numpy_decoder(*arguments))
