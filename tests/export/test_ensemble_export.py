@@ -3,37 +3,20 @@
 import json
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
+from checkpoints_to_export import EACH, NAMES, random_checkpoint
 
-from kerasexp.config.data_section import Preprocessing
-from kerasexp.config.model_section import Cnn, ConvBlock
 from kerasexp.data.preprocessing import preprocess
-from kerasexp.environment import missing_of
 from kerasexp.evaluation.ensemble import load_ensemble
 from kerasexp.export import FORMATS
-from kerasexp.models import build_model
-from kerasexp.saving.checkpoint import write_sidecars, write_stored_size
 from kerasexp.saving.fitted_values import write_calibration
 
-WITHOUT = pytest.mark.skipif(
-    bool(missing_of("onnx")), reason="the extra is not installed: pip install 'kerasexp[onnx]'"
-)
-EACH = ["tf_saved_model", "litert", pytest.param("onnx", marks=WITHOUT)]
-NAMES, SIZE = ["a", "b", "c"], (30, 26)
+SIZE = (30, 26)
 
 
 def make_member(name: str, seed: int, names=NAMES, temperature=1.0, framing="fit") -> Path:
-    keras.utils.set_random_seed(seed)
-    how, folder = Preprocessing(size=[12, 10], framing=framing), Path(name)
-    model = build_model(Cnn(blocks=[ConvBlock(filters=4, pool=2)]), how, len(names), "mine")
-    generator = np.random.default_rng(seed)
-    model.set_weights([w + generator.uniform(-0.4, 0.4, w.shape).astype(w.dtype) for w in model.get_weights()])
-    folder.mkdir()
-    model.save(folder / "model.keras")
-    write_sidecars(folder, names, {name: name for name in names}, how)
-    write_stored_size(folder, SIZE)
+    folder = random_checkpoint(name, names, SIZE, seed=seed, framing=framing)
     write_calibration(folder, temperature)
     return folder
 

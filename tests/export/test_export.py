@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from checkpoints_to_export import EACH
 from keras import layers
 
 from kerasexp.commands.doctor import findings
@@ -29,10 +30,6 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "checkpoints" / "part2_pretrained"
-WITHOUT = pytest.mark.skipif(
-    bool(missing_of("onnx")), reason="the extra is not installed: pip install 'kerasexp[onnx]'"
-)
-EACH = ["tf_saved_model", "litert", pytest.param("onnx", marks=WITHOUT)]
 
 # The last name is invalid UTF-8, as that of a folder may be.
 NAMES = ["a", "ß ' \"", "b\udcff"]

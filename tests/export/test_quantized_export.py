@@ -8,15 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkpoints_to_export import WITHOUT
 
-from kerasexp.environment import missing_of
 from kerasexp.export import FORMATS
 from kerasexp.export.quantization import QuantizationCost, quantization_cost
 from kerasexp.export.validation_images import ValidationImages
 
-WITHOUT = pytest.mark.skipif(
-    bool(missing_of("onnx")), reason="the extra is not installed: pip install 'kerasexp[onnx]'"
-)
 EACH = ["litert", pytest.param("onnx", marks=WITHOUT)]
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "part2_pretrained"
 COST = re.compile(

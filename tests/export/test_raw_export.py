@@ -8,26 +8,18 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from checkpoints_to_export import EACH, NAMES, WITHOUT, random_checkpoint
 from PIL import Image
 
-from kerasexp.config.data_section import Preprocessing
-from kerasexp.config.model_section import Cnn, ConvBlock
 from kerasexp.data.image_decoding import decode_image
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.value_range import ValueRange
-from kerasexp.environment import missing_of
 from kerasexp.export import FORMATS
-from kerasexp.models import build_model
 from kerasexp.models.label_mapping_layer import LabelMapping
-from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars, write_stored_size
+from kerasexp.saving.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow  # converters take seconds for each model
 
-WITHOUT = pytest.mark.skipif(
-    bool(missing_of("onnx")), reason="the extra is not installed: pip install 'kerasexp[onnx]'"
-)
-EACH = ["tf_saved_model", "litert", pytest.param("onnx", marks=WITHOUT)]
-NAMES = ["a", "b", "c"]
 # Together: every framing, both numbers of channels, every inversion and contrast.
 PREPROCESSINGS = [
     {"framing": "stretch", "channels": 3, "invert": True},
@@ -39,17 +31,7 @@ PREPROCESSINGS = [
 
 def make_checkpoint(size: tuple[int, int] | None = (50, 40), value_range=None, **keys) -> Path:
     """Make a checkpoint `mine` with random weights, whose training images had this size."""
-    keras.utils.set_random_seed(0)
-    how, folder = Preprocessing(size=[12, 10], **keys), Path("mine")
-    model = build_model(Cnn(blocks=[ConvBlock(filters=4, pool=2)]), how, len(NAMES), "mine")
-    generator = np.random.default_rng(0)
-    model.set_weights([w + generator.uniform(-0.2, 0.2, w.shape).astype(w.dtype) for w in model.get_weights()])
-    folder.mkdir()
-    model.save(folder / "model.keras")
-    write_sidecars(folder, NAMES, {name: name for name in NAMES}, how, value_range)
-    if size is not None:
-        write_stored_size(folder, size)
-    return folder
+    return random_checkpoint("mine", NAMES, size, value_range, **keys)
 
 
 def strokes(height: int, width: int, seed: int) -> np.ndarray:
