@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasexp.errors import Problem, UserError
 from kerasexp.evaluation.ensemble import Ensemble
 from kerasexp.saving.calibrated_model import calibrated_model
 from kerasexp.saving.checkpoint import Checkpoint
@@ -21,15 +20,14 @@ def as_one_checkpoint(ensemble: Ensemble) -> Checkpoint:
 
     It has the classes, their order and the preprocessing of the first member, and the mean thresholds of all.
 
-    Raises:
-        UserError: a member preprocesses images differently than the first.
+    Args:
+        ensemble: of members that preprocess images in the same way, as a plan makes sure.
     """
     import keras
 
     first = ensemble.members[0]
     if len(ensemble.members) == 1:
         return first
-    require_same_input(ensemble)
     images = keras.Input(first.model.input_shape[1:], dtype="uint8", name="ensemble_images")
     outputs = [_probabilities(ensemble, member, f"member_{k}")(images) for k, member in enumerate(ensemble.members, 1)]
     return replace(
@@ -39,18 +37,6 @@ def as_one_checkpoint(ensemble: Ensemble) -> Checkpoint:
         thresholds=ensemble.thresholds,
         reject_threshold=ensemble.reject_threshold,
     )
-
-
-def require_same_input(ensemble: Ensemble) -> None:
-    """Raise UserError unless all members make their input from images in the same way."""
-    first, *others = zip(ensemble.members, ensemble.names, strict=True)
-    problems = [
-        Problem(f"preprocesses images differently than {first[1]}, so that they cannot be one model", name)
-        for member, name in others
-        if member.input_key != first[0].input_key
-    ]
-    if problems:
-        raise UserError(*problems)
 
 
 def _probabilities(ensemble: Ensemble, member: Checkpoint, name: str) -> keras.Model:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kerasexp.config.data_section import Data
 from kerasexp.config.yaml_paths import is_there
@@ -84,8 +85,9 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     """
     form = _format(request.format)
     named = _named_size(request, form)
-    folders = [find_checkpoint(path) for path in request.checkpoints]
-    require_same_classes(folders, list(map(str, request.checkpoints)))
+    folders, names = [find_checkpoint(path) for path in request.checkpoints], list(map(str, request.checkpoints))
+    require_same_classes(folders, names)
+    _require_same_input(folders, names)
     folder = folders[0]
     data = _check_quantization(request, form, folder)
     kind = "" if request.quantize is None else f"_{request.quantize}"
@@ -103,6 +105,22 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     size = None if not raw or form.any_size else named or _stored_size(request, folder)
     tolerance = TOLERANCE if request.tolerance is None else request.tolerance
     return ExportPlan(folders, form, output, images, request.images, raw, size, request.quantize, tolerance, data)
+
+
+def _require_same_input(folders: Sequence[Path], names: Sequence[str]) -> None:
+    """Raise UserError unless checkpoint folders, which have names, preprocess images in the same way."""
+    problems = [
+        Problem(f"preprocesses images differently than {names[0]}, so that they cannot be one model", name)
+        for folder, name in zip(folders[1:], names[1:], strict=True)
+        if _input_of(folder) != _input_of(folders[0])
+    ]
+    if problems:
+        raise UserError(*problems)
+
+
+def _input_of(folder: Path) -> dict[str, Any]:
+    """Return how a checkpoint folder makes its input from an image."""
+    return read_preprocessing(folder).model_dump(exclude={"stored_size"})
 
 
 def _format(name: str) -> ExportFormat:

@@ -37,8 +37,7 @@ def export(plan: ExportPlan, console: Console) -> Path:
     """Write the model to a temporary folder, load it from there, compare it with the checkpoint, and move it into place.
 
     Raises:
-        UserError: a checkpoint is invalid or cannot take raw images, several of them preprocess differently, or the images of
-            val are not there.
+        UserError: a checkpoint is invalid or cannot take raw images, or the images of val are not there.
         RunError: the format does not support the model, its probabilities differ from the checkpoint's, none of the images
             can be read, quantization loses too much, or the disk is full. No file is left then.
     """
