@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from kerasexp.environment import vector_instructions
+
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path(__file__).resolve().with_name("README.md")
 HEADER = "| what | measured | aim | command | where and when |"
@@ -118,4 +120,5 @@ def _machine() -> str:
         ]
     except OSError:
         names = [platform.processor() or platform.machine()]
-    return f"{len(names)} x {names[0]}"
+    instructions = vector_instructions()
+    return f"{len(names)} x {names[0]}" + (f" ({instructions})" if instructions else "")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 
 from kerasexp import __version__
 
+# As Linux names them, the newest first.
+VECTOR_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "avx", "sve", "asimd")
 # What the drivers of NVIDIA's GPUs, of AMD's, and of those of Windows in WSL provide.
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "matplotlib")
@@ -98,12 +102,24 @@ def installed_version(package: str) -> str | None:
         return None
 
 
+def vector_instructions() -> str | None:
+    """Return the newest of the processor's instructions that matter here, such as `avx2`; None where Linux does not state them.
+
+    They decide how sums are rounded, and processors of one name may differ in them.
+    """
+    with suppress(OSError):
+        flags = set(re.findall(r"\w+", Path("/proc/cpuinfo").read_text(encoding="utf-8")))
+        return next((name for name in VECTOR_INSTRUCTIONS if name in flags), None)
+    return None
+
+
 def hardware() -> dict[str, Any]:
-    """Return processor, cores that this process may use, memory in GiB, and GPUs."""
+    """Return processor, its instructions, cores that this process may use, memory in GiB, and GPUs."""
     import tensorflow as tf
 
     return {
         "processor": _processor(),
+        "instructions": vector_instructions(),
         "cores": cores(),
         "memory_gib": _memory_gib(),
         "gpus": [

@@ -53,7 +53,8 @@ def findings() -> Iterator[str]:
             yield f"{group}: {', '.join(f'{name} ({function})' for name, function in names.items())}"
     machine = hardware()
     memory = f"{machine['memory_gib']} GiB" if machine["memory_gib"] is not None else "memory unknown"
-    yield f"{machine['processor']}, {machine['cores']} cores, {memory}"
+    instructions = f" ({machine['instructions']})" if machine["instructions"] else ""
+    yield f"{machine['processor']}{instructions}, {machine['cores']} cores, {memory}"
     yield "GPUs: " + (", ".join(machine["gpus"]) or "none; training runs on the CPU")
     yield _data_line()
     yield _cache_line()

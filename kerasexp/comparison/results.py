@@ -202,12 +202,18 @@ def _notes(runs: list[FinishedRun], labels: list[str]) -> Iterator[Note]:
         yield Note("remark", "The val splits differ, so curves and convergence are of different images.")
     if not _same(runs, "train"):
         yield Note("remark", "The runs were trained on different images.")
-    machines = {(run.manifest["hardware"]["processor"], str(run.manifest["hardware"]["gpus"])) for run in runs}
+    machines = {_machine(run.manifest["hardware"]) for run in runs}
     if len(machines) > 1:
-        yield Note("remark", f"Times are of different machines: {listing([m[0] for m in sorted(machines)])}.")
+        yield Note("remark", f"Times are of different machines: {listing(sorted(machines))}.")
     yield Note(
         "remark", "Each run is one training: the intervals cover the choice of test images, not the choice of the seed."
     )
+
+
+def _machine(hardware: dict[str, Any]) -> str:
+    """Return what decides the speed of a machine, in words."""
+    processor, instructions = hardware["processor"], hardware.get("instructions")
+    return ", ".join([f"{processor} ({instructions})" if instructions else processor, *hardware["gpus"]])
 
 
 def _totals(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -67,11 +67,14 @@ def rank_of(metrics: Mapping[str, float], monitor: str) -> list[float]:
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Stop at the first loss that is NaN or infinite; `position` is its (epoch, step), from 1, or None."""
+    """Stop at the first loss that is NaN or infinite.
+
+    `position` is the epoch, and the first and the last step of the call in which it was found, all from 1; or None.
+    """
 
     def __init__(self):
         super().__init__()
-        self.position: tuple[int, int] | None = None
+        self.position: tuple[int, int, int] | None = None
         self._epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -79,7 +82,7 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if self.position is None and not math.isfinite(logs["loss"]):
-            self.position = self._epoch + 1, batch + 1
+            self.position = self._epoch + 1, batch + 2 - self.model.steps_per_execution, batch + 1
             self.model.stop_training = True
 
 

@@ -38,6 +38,7 @@ from kerasexp.training.live_progress import LiveProgress
 from kerasexp.training.optimizers import build_optimizer
 from kerasexp.training.precision import precision_message
 from kerasexp.training.sharpness_aware_step import sharpness_aware_step
+from kerasexp.training.steps_at_once import put_steps_together, steps_at_once
 from kerasexp.training.teacher import Teacher, teaching_record
 from kerasexp.training.training_accuracy import build_accuracy
 from kerasexp.training.training_batch_norm import fuse_norms
@@ -89,8 +90,7 @@ def fit_by_gradients(
 ) -> TrainingResult:
     """Train `classifier`; save the checkpoint, the history, the gradients and TensorBoard's files to `run`.
 
-    A teacher is learned from beside the labels. If the directory holds the state of an earlier process, the training continues
-    from it. Raises as `fit`.
+    A teacher is learned from beside the labels. An unfinished training in the directory is continued. Raises as `fit`.
     """
     training = experiment.training
     part, splits = head_on_features(classifier, data.training_splits, experiment, console)
@@ -113,6 +113,7 @@ def fit_by_gradients(
         # 3. The state of an earlier process, and the batches from there on, which follow from the seed.
         state = TrainingState(run.state, model, callbacks.in_order, callbacks.flow, clock, training, stop)
         state.restore(console)
+        put_steps_together(model, steps_at_once(part, training, steps, state.begin[1]), console)
         augmentation, classes = experiment.data.augmentation, len(data.class_names)
         batches = training_batches(
             train, sampling, experiment.seed, augmentation, training.epochs, state.begin, classes
@@ -248,7 +249,8 @@ def _result(callbacks: _Callbacks, training: Training, seconds: float, time_limi
 
 def _non_finite_message(callbacks: _Callbacks, steps: int, training: Training, run: RunFiles) -> str:
     """Return the message of a loss that is not finite: its step, the layer where it began, and what to try."""
-    epoch, step = callbacks.non_finite.position
+    epoch, first, last = callbacks.non_finite.position
+    step = f"step {last}" if first == last else f"one of the steps {first} to {last}"
     kept = "the best checkpoint before that is kept" if run.model.exists() else "there is no checkpoint"
     where = ""
     if (gradient := callbacks.flow.first_non_finite()) is not None:
@@ -257,6 +259,6 @@ def _non_finite_message(callbacks: _Callbacks, steps: int, training: Training, r
         step_of_epoch = f"in epoch {in_epoch + 1}, step {in_step + 1}"
         where = f"The first gradient that is not finite is that of '{layer}', {step_of_epoch}. "
     return (
-        f"the loss is not finite (NaN or infinite) in epoch {epoch}, step {step}; {kept}. {where}"
+        f"the loss is not finite (NaN or infinite) in epoch {epoch}, {step}; {kept}. {where}"
         f"Try a lower training.optimizer.learning_rate (now {training.optimizer.learning_rate:g}) or a clip_norm of 1"
     )

@@ -90,14 +90,17 @@ def sum_gradients(optimizer: keras.optimizers.Optimizer) -> None:
 
 
 def skip_steps(model: keras.Model, steps: int) -> None:
-    """Let `fit` count its first steps without computing them: it can only begin with a whole epoch."""
+    """Let `fit` count its first steps without computing them: it can only begin with a whole epoch.
+
+    `steps` is a multiple of the steps that the model takes in one call.
+    """
     train, left = model.train_function, steps
 
     def train_or_skip(iterator):
         nonlocal left
         if left == 0:
             return train(iterator)
-        left -= 1
+        left -= model.steps_per_execution
         return model.get_metrics_result()
 
     model.train_function = train_or_skip

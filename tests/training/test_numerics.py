@@ -37,12 +37,14 @@ EXPERIMENT = {
 
 
 def machine() -> str:
-    """What decides the rounding of sums: processor, cores and the versions of what computes."""
+    """What decides the rounding of sums: processor, its instructions, cores and the versions of what computes."""
     found = hardware()
     packages = (
         f"{name} {installed_version(name)}" for name in ("tensorflow", "keras", "numpy", "opencv-python-headless")
     )
-    return ", ".join([platform.machine(), found["processor"], f"{found['cores']} cores", *packages])
+    return ", ".join(
+        [platform.machine(), found["processor"], str(found["instructions"]), f"{found['cores']} cores", *packages]
+    )
 
 
 def test_the_same_numerics_version_gives_the_same_weights(tmp_path):
