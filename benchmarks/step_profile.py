@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
@@ -92,20 +93,40 @@ def measure(network: str, precision: str, steps: int) -> dict[str, object]:
     from kerasexp.backend import import_tensorflow
 
     import_tensorflow()
-    from kerasexp.config import Study, load
     from kerasexp.models import build_model
     from kerasexp.models.flops import flops
 
     name, classes = NETWORKS[network]
-    asked = load(ROOT / "experiments" / f"{name}.yaml", ["training.epochs=1", "training.validate_at=[]"])
-    experiment = next(iter(asked.variants.values())) if isinstance(asked, Study) else asked
+    experiment = first_experiment(name)
     size = experiment.training.batch_size
     data = random_data(SHAPE, classes, size * steps, size)
     step = step_of_fit(experiment, data, precision)
-    kinds = profiled(lambda: step_of_fit(experiment, data, precision))
+    with each_step_alone():  # in a loop of several, the profiler names operations otherwise
+        kinds = profiled(lambda: step_of_fit(experiment, data, precision))
     operations = 3 * size * flops(build_model(experiment.model, experiment.data.preprocessing, classes, "counted"))
     machine = peak(precision, SIDE, PRODUCTS)
     return {"step": step, "at_peak": 1e3 * operations / machine, "peak": machine / 1e9, "kinds": kinds}
+
+
+def first_experiment(name: str, *changes: str):
+    """Return a shipped experiment, or of a study the first variant's, for one epoch and with these changes."""
+    from kerasexp.config import Study, load
+
+    always = ["training.epochs=1", "training.validate_at=[]"]
+    asked = load(ROOT / "experiments" / f"{name}.yaml", [*always, *changes])
+    return next(iter(asked.variants.values())) if isinstance(asked, Study) else asked
+
+
+@contextmanager
+def each_step_alone():
+    """Let a training take each step in a call of its own."""
+    from kerasexp.training import steps_at_once
+
+    most, steps_at_once.MOST = steps_at_once.MOST, 1
+    try:
+        yield
+    finally:
+        steps_at_once.MOST = most
 
 
 def profiled(train) -> dict[str, float]:

@@ -65,9 +65,10 @@ def measure(steps: int, side: str, form: str) -> float:
     return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1])
 
 
-def of_a_step(ends: list[float]) -> float:
-    """Return the mean milliseconds between the ends of steps, without the first ones."""
-    return 1e3 * (ends[-1] - ends[WARM_UP]) / (len(ends) - 1 - WARM_UP)
+def of_a_step(ends: list[tuple[int, float]]) -> float:
+    """Return the mean milliseconds of a step, without the first ones; `ends` are steps so far, and the seconds at their end."""
+    (before, start), (after, end) = next(done for done in ends if done[0] > WARM_UP), ends[-1]
+    return 1e3 * (end - start) / (after - before)
 
 
 def with_run(steps: int, precision: str) -> float:
@@ -101,7 +102,7 @@ def step_of_fit(experiment, data, precision: str) -> float:
     def timed(self, batch, logs=None):
         # Showing the loss waits for the end of the step.
         shown(self, batch, logs)
-        ends.append(time.perf_counter())
+        ends.append((batch + 1, time.perf_counter()))
 
     fit.EpochProgress.on_train_batch_end = timed
     classifier = build_classifier(experiment, data.class_names, data.train_counts)
@@ -161,7 +162,7 @@ def with_torch(steps: int, memory: str, form: str) -> float:
         # What every loop shows, and `run` does: the loss and the accuracy so far.
         loss.item()
         right += (logits.argmax(1) == answers).sum().item()
-        ends.append(time.perf_counter())
+        ends.append((len(ends) + 1, time.perf_counter()))
     return of_a_step(ends)
 
 

@@ -32,6 +32,7 @@ def restored(monkeypatch):
     ("name", "small"),
     [
         ("epoch_overhead", ["--pairs", "1", "--images", "200"]),
+        ("execution", ["--pairs", "1", "--steps", "18", "--networks", "mobilenet"]),
         ("epoch_overhead", ["--pairs", "1", "--images", "200", "--live"]),
         ("first_answer", ["--pairs", "1", "--images", "100"]),
         ("gradient_flow", ["--pairs", "1", "--steps", "2"]),
@@ -69,7 +70,7 @@ def test_without_a_gpu_it_says_so(monkeypatch):
 
 
 def test_the_operations_of_a_step_are_told_apart(monkeypatch):
-    script, steps = importlib.import_module("step_profile"), importlib.import_module("training_step").WARM_UP + 2
+    script, steps = importlib.import_module("step_profile"), importlib.import_module("training_step").WARM_UP + 8
     monkeypatch.setattr(script, "SIDE", 64)
     measured = script.measure("mobilenet", "float32", steps)
     assert measured["step"] > 0 and measured["peak"] > 0
