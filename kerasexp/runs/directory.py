@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from kerasexp.errors import DirectoryInUse, Problem, RunError, UserError
-from kerasexp.saving.saved_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles, numbered_folders
 from kerasexp.storage import copy_folder, exclusive_lock, write_errors, write_json
 
 
@@ -145,18 +144,12 @@ def earlier_runs(name: str, runs: Path = Path("runs")) -> Iterator[RunDirectory]
 
 def numbered_runs(folder: Path) -> Iterator[RunDirectory]:
     """Yield the runs 1, 2, ... of a folder, the newest first."""
-    for number in sorted(_numbers(folder), reverse=True) if folder.is_dir() else ():
-        yield RunDirectory(folder / str(number))
-
-
-def _numbers(folder: Path) -> Iterator[int]:
-    """Yield the numbers that are names in a folder; `007` and `5²` are none."""
-    yield from (int(path.name) for path in folder.iterdir() if re.fullmatch("[1-9][0-9]*", path.name))
+    yield from map(RunDirectory, numbered_folders(folder))
 
 
 def _next_number(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    number = max(_numbers(folder), default=0) + 1
+    number = max((int(path.name) for path in numbered_folders(folder)), default=0) + 1
     while True:
         try:
             (folder / str(number)).mkdir()

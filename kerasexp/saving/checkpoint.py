@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,7 +24,7 @@ from kerasexp.errors import Problem, UserError, closest
 from kerasexp.saving.checkpoint_code import CODE, build_by_code, needs_code
 from kerasexp.saving.fitted_values import CALIBRATION, THRESHOLDS, read_calibration, read_thresholds
 from kerasexp.saving.litert_graph import LiteRtModel, graph_file, is_quicker, keep_graph, load_graph
-from kerasexp.saving.saved_files import CARD, RAW_MODEL
+from kerasexp.saving.saved_files import CARD, RAW_MODEL, RunFiles, numbered_folders
 from kerasexp.saving.sidecar_json import read_sidecar
 from kerasexp.storage import write_json
 
@@ -137,7 +138,8 @@ def write_stored_size(folder: Path, size: tuple[int, int]) -> None:
 def find_checkpoint(path: Path) -> Path:
     """Return the checkpoint folder for a path: the folder itself, a run directory, or a `model.keras` file.
 
-    The name of a shipped checkpoint stands for it where there is no checkpoint of that name here.
+    A folder of numbered runs, such as `runs/part2_random`, stands for the newest that has finished, and the name of a shipped
+    checkpoint for it where there is no checkpoint of that name here.
 
     Raises:
         UserError: there is no checkpoint.
@@ -155,21 +157,23 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Return whether a path is a checkpoint folder, a run directory, a `model.keras`, or the name of a shipped checkpoint."""
+    """Return whether `find_checkpoint` finds a checkpoint at a path."""
     if not os.path.exists(path):  # Path.exists raises for a name that is too long
         return str(path) in shipped_checkpoints()
     return any((folder / MODEL).is_file() and (folder / CLASSES).is_file() for folder in _places(path))
 
 
-def _places(path: Path) -> list[Path]:
-    return [path, path / "checkpoint", *([path.parent] if path.name == MODEL else [])]
+def _places(path: Path) -> Iterator[Path]:
+    yield from (path, RunFiles(path).checkpoint, *([path.parent] if path.name == MODEL else []))
+    runs = map(RunFiles, numbered_folders(path))
+    yield from (run.checkpoint for run in runs if run.read_manifest().get("status") == "finished")
 
 
 def _why_not(path: Path) -> str:
     if not path.exists():
         shipped = shipped_checkpoints()
         return f"no such file or folder{closest(path.name, shipped)}; shipped checkpoints: {', '.join(shipped)}"
-    accepted = f"a folder with {MODEL}, {CLASSES} and {PREPROCESSING}, or a run's directory"
+    accepted = f"a folder with {MODEL}, {CLASSES} and {PREPROCESSING}, a run's directory, or a folder of numbered runs"
     other = "a SavedModel" if (path / "saved_model.pb").exists() else OTHERS.get(path.suffix.lower())
     if other is not None:
         return f"is {other}, which is not accepted: such files can run code or lack information. Accepted: {accepted}"

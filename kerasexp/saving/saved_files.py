@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from kerasexp.storage import GrowingTable, write_rows
 
 RAW_MODEL, CARD = "model_raw.keras", "README.md"
+
+
+def numbered_folders(folder: Path) -> list[Path]:
+    """Return what is named 1, 2, ... in a folder, the newest first; `007` and `5²` are no numbers."""
+    found = [path for path in folder.iterdir() if re.fullmatch("[1-9][0-9]*", path.name)] if folder.is_dir() else []
+    return sorted(found, key=lambda path: int(path.name), reverse=True)
 
 
 class RunFiles:

@@ -18,7 +18,7 @@ from kerasexp.config.model_section import Activation, Cnn, ConvBlock, Head, Inve
 from kerasexp.errors import UserError
 from kerasexp.models import build_model
 from kerasexp.saving.allowed_layers import ACTIVATIONS, INITIALIZERS, LAYERS
-from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
+from kerasexp.saving.checkpoint import find_checkpoint, is_checkpoint, load_checkpoint, write_sidecars
 from kerasexp.saving.model_file import load_model
 from kerasexp.saving.model_file_graph import read_graph
 
@@ -29,6 +29,20 @@ SHIPPED = sorted(p.parent for p in (ROOT / "checkpoints").glob("*/model.keras"))
 def test_the_shipped_checkpoints_exist_and_are_small():
     assert {p.name for p in SHIPPED} >= {"part1_scans", "part2_pretrained"}
     assert sum(f.stat().st_size for f in (ROOT / "checkpoints").rglob("*") if f.is_file()) < 10_000_000
+
+
+def test_a_folder_of_runs_stands_for_the_newest_that_has_finished(tmp_path):
+    for number, status in {"2": "finished", "10": "finished", "11": "failed", "12": None, "013": "finished"}.items():
+        (tmp_path / "runs/mine" / number / "checkpoint").mkdir(parents=True)
+        for name in ("model.keras", "classes.json", "preprocessing.json"):
+            (tmp_path / "runs/mine" / number / "checkpoint" / name).touch()
+        if status is not None:
+            (tmp_path / "runs/mine" / number / "manifest.json").write_text(json.dumps({"status": status}))
+    assert find_checkpoint(Path("runs/mine")) == Path("runs/mine/10/checkpoint") and is_checkpoint(Path("runs/mine"))
+    assert find_checkpoint(Path("runs/mine/12")) == Path("runs/mine/12/checkpoint")
+    assert not is_checkpoint(Path("runs"))
+    with pytest.raises(UserError, match="runs: is not a checkpoint; accepted: .*, or a folder of numbered runs"):
+        find_checkpoint(Path("runs"))
 
 
 def test_resizing_does_not_turn_a_prediction_into_a_training():
