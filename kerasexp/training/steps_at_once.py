@@ -23,7 +23,7 @@ def put_steps_together(trained: keras.Model, number: int, console: Console) -> N
     """Let `fit` take so many steps of a compiled model in one call, and say so."""
     trained.steps_per_execution = number
     if number > 1:
-        console.line(f"{number} short steps in each call of TensorFlow")
+        console.line(f"TensorFlow takes {number} short steps in each call")
 
 
 def steps_at_once(model: keras.Model, training: Training, steps: int, begin: int) -> int:
@@ -31,12 +31,18 @@ def steps_at_once(model: keras.Model, training: Training, steps: int, begin: int
 
     Args:
         model: the trained part of the network.
-        training: one step at a time is taken if it has callbacks of the user's own, which may look at every step.
+        training: one step at a time is taken if it has callbacks of the user's own, which may look at every step, or teachers,
+            whose operations are not those of the model.
         steps: of an epoch. The calls of an epoch have equal numbers of steps, and one ends at each step of `validate_at`.
         begin: the step of its first epoch at which the training begins, 0 but for one that is resumed.
     """
     operations = flops(model)
-    if training.callbacks or not operations or tf.distribute.get_strategy().num_replicas_in_sync > 1:
+    if (
+        training.callbacks
+        or training.distill
+        or not operations
+        or tf.distribute.get_strategy().num_replicas_in_sync > 1
+    ):
         return 1
     device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     fitting = OPERATIONS[device] / (PASSES * operations * training.batch_size)

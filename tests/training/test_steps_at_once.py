@@ -53,6 +53,10 @@ def test_a_callback_of_a_user_sees_every_step(tmp_path):
     assert number(callbacks=[{"name": "mine.py:Watch"}]) == 1
 
 
+def test_a_step_with_a_teacher_is_taken_alone():
+    assert number(distill="part2_pretrained") == 1
+
+
 def test_a_layer_of_unknown_cost_is_trained_step_by_step():
     class Mine(keras.layers.Layer):
         def call(self, inputs):
@@ -92,6 +96,11 @@ def steps(monkeypatch):
         ("training.accumulate=2", "training.optimizer={name: adamw, ema: 0.9}"),
         ("training.average={name: ema, momentum: 0.9}", "data.augmentation.mixup=0.2", "training.schedule=one_cycle"),
         ("training.precision=mixed_float16",),
+        (
+            "training.sharpness_aware={rho: 0.1}",
+            "training.loss.triplet={}",
+            "training.class_batches={classes: 2, images: 2}",
+        ),
     ],
 )
 def test_the_weights_are_the_same_bit_for_bit(train, monkeypatch, table, steps, changes):
