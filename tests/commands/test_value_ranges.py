@@ -140,7 +140,7 @@ def test_arrays_are_evaluated_with_the_range_of_the_training_where_they_do_not_s
         found = cli("evaluate", done.last_line, "--data", source, "--data-path", path, "--format", "json")
         assert found.code == 0, found.err
         losses.append(json.loads(found.out)["loss"])
-    assert losses[0] == losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)  # the order of the images is another one
 
 
 def test_evaluate_takes_keys_of_the_source_and_no_others(cli, deep):
