@@ -42,6 +42,7 @@ def images(tmp_path):
 
 @pytest.mark.slow
 def test_two_devices_train_like_one_and_can_be_resumed(cli, tmp_path, images):
+    images = [*images, "--set", "data.augmentation.mixup=0.4"]  # whose labels are shared out with the images
     assert cli("run", "tiny.yaml", *images, "--run-dir", "one").code == 0
     on_two = run_on_two("run", "tiny.yaml", *images, "--set", "runtime=all", "--run-dir", "two")
     assert on_two.returncode == 0, on_two.stderr

@@ -146,16 +146,17 @@ def stop_at(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "distill",
+    ("distill", "mixing"),
     [
-        "{checkpoint: teacher}",
-        "{checkpoint: [teacher, second], temperature: 2}",
-        "{checkpoint: teacher, features: true, weight: 0.9}",
+        ("{checkpoint: teacher}", "{cutmix: 1, mixup: 0.4}"),
+        ("{checkpoint: [teacher, second], temperature: 2}", "{mixup: 0.4}"),
+        ("{checkpoint: teacher, features: true, weight: 0.9}", "{shift: 0.1}"),
     ],
 )
-def test_a_stopped_run_with_a_teacher_ends_as_an_unbroken_one(cli, tiny_yaml, teacher, stop_at, distill):
+def test_a_stopped_run_with_a_teacher_ends_as_an_unbroken_one(cli, tiny_yaml, teacher, stop_at, distill, mixing):
     cli("run", tiny_yaml, "--set", "training.epochs=1", "--set", "seed=1", "--run-dir", "second")
-    arguments = ["run", tiny_yaml, "--set", f"training.distill={distill}", "--set", "model.blocks.0.filters=4"]
+    changes = [f"training.distill={distill}", "model.blocks.0.filters=4", f"data.augmentation={mixing}"]
+    arguments = ["run", tiny_yaml, *(word for change in changes for word in ("--set", change))]
     assert cli(*arguments, "--run-dir", "unbroken").code == 0
     stop_at(8)
     assert cli(*arguments, "--run-dir", "broken").code == 143
