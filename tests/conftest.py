@@ -62,12 +62,6 @@ def own_world(request, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def single_steps(monkeypatch):
-    """Take each step in a call of its own, for tests that look at every step."""
-    monkeypatch.setattr("kerasexp.training.steps_at_once.MOST", 1)
-
-
-@pytest.fixture
 def cli(capsys, monkeypatch):
     """Return a function that runs a command line in this process."""
     from kerasexp.cli import main

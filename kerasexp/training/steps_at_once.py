@@ -15,6 +15,8 @@ from kerasexp.models.flops import flops
 # of two cores some 10 ms; of larger networks, each step is a call, after which progress is shown and a stop is noticed.
 OPERATIONS = {"CPU": 1e9, "GPU": 100e9}
 MOST = 20
+# The graph of a loop takes a quarter of a second to build, which shorter trainings do not save again.
+LEAST_STEPS = 300
 # A backward pass has about twice the operations of a forward pass.
 PASSES = 3
 
@@ -33,16 +35,13 @@ def steps_at_once(model: keras.Model, training: Training, steps: int, begin: int
         model: the trained part of the network.
         training: one step at a time is taken if it has callbacks of the user's own, which may look at every step, or teachers,
             whose operations are not those of the model.
-        steps: of an epoch. The calls of an epoch have equal numbers of steps, and one ends at each step of `validate_at`.
+        steps: of an epoch; a training of few steps takes them one at a time. The calls of an epoch have equal numbers of steps,
+            and one ends at each step of `validate_at`.
         begin: the step of its first epoch at which the training begins, 0 but for one that is resumed.
     """
-    operations = flops(model)
-    if (
-        training.callbacks
-        or training.distill
-        or not operations
-        or tf.distribute.get_strategy().num_replicas_in_sync > 1
-    ):
+    operations, is_brief = flops(model), training.epochs * steps < LEAST_STEPS
+    is_special = training.callbacks or training.distill or tf.distribute.get_strategy().num_replicas_in_sync > 1
+    if is_brief or is_special or not operations:
         return 1
     device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     fitting = OPERATIONS[device] / (PASSES * operations * training.batch_size)

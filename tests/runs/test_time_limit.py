@@ -48,7 +48,7 @@ LAST, EMA = ["--set", "training.checkpoint=last"], ["--set", "training.optimizer
 
 @pytest.mark.parametrize(("recipe", "steps"), [([], 2), ([], 5), ([], 8), (LAST, 8), (EMA, 8)])
 def test_a_run_that_its_limit_stopped_is_evaluated_and_continues_bit_for_bit(
-    cli, tiny_yaml, time_of_steps, single_steps, steps, recipe
+    cli, tiny_yaml, time_of_steps, steps, recipe
 ):
     """An epoch has five steps: step 2 is in the first one, 5 its last, 8 in the middle of the second."""
     first = cli("run", tiny_yaml, *recipe, *minutes(steps), "--run-dir", "limited")

@@ -14,7 +14,7 @@ from kerasexp.training import fit, hooks
 from kerasexp.training.training_state import TrainingState
 
 
-def test_a_training_installs_its_hooks_in_the_stated_order(train, monkeypatch, single_steps):
+def test_a_training_installs_its_hooks_in_the_stated_order(train, monkeypatch):
     """The training is stopped within an epoch and resumed, so that it skips steps; it claims to have several devices."""
     events: list[str] = []
 

@@ -71,7 +71,7 @@ def test_what_is_not_finite_and_a_full_disk_do_not_stop_the_training(clock, monk
 
 
 @pytest.mark.slow
-def test_a_training_shows_where_it_is_until_it_ends(cli, tiny_yaml, monkeypatch, single_steps):
+def test_a_training_shows_where_it_is_until_it_ends(cli, tiny_yaml, monkeypatch):
     monkeypatch.setattr(live_progress, "SECONDS", 0.0)
     seen = []
     original = live_progress.LiveProgress.on_train_batch_end

@@ -72,7 +72,7 @@ def test_swa_is_the_mean_of_the_last_epochs_and_leaves_the_training_alone(tmp_pa
     assert not np.allclose(mean[0], watch.ends[3][0], rtol=1e-3)
 
 
-def test_ema_follows_each_step(tmp_path, monkeypatch, single_steps):
+def test_ema_follows_each_step(tmp_path, monkeypatch):
     watch, saved, *_ = train(tmp_path, monkeypatch, "ema", average={"name": "ema", "momentum": 0.9})
     average = watch.steps[0]
     for weights in watch.steps[1:]:
