@@ -30,7 +30,7 @@ def import_tensorflow() -> None:
     # TensorFlow logs absent GPUs and its own version skew as errors; what stops a run comes as an exception.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    # TensorFlow's own choice leaves oneDNN off on CPUs without VNNI, which train with it in 0.4 to 0.8 of the time.
+    # TensorFlow's own choice leaves oneDNN off on CPUs without VNNI, which train with it in 0.5 to 0.7 of the time.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     keep_freed_memory()
     with silenced():

@@ -34,7 +34,7 @@ def precision_message(precision: str, wanted: str, devices: list[str]) -> str:
     """Return a line that states precision, devices and oneDNN, with a hint if `auto` leaves a faster precision unused."""
     line = f"computing in {precision} on {', '.join(devices)}"
     if devices[0].startswith("CPU") and (has_onednn := _has_onednn()) is not None:
-        line += " with oneDNN" if has_onednn else " without oneDNN, with which training takes 0.4 to 0.8 of the time"
+        line += " with oneDNN" if has_onednn else " without oneDNN, with which training takes 0.5 to 0.7 of the time"
     if wanted == "auto" and precision == "float32" and devices[0].startswith("CPU") and _has_bfloat16():
         line += "; this CPU has bfloat16: --set training.precision=mixed_bfloat16 is faster, with slightly different metrics"
     return line
