@@ -1,5 +1,9 @@
 """Several training steps in one call of TensorFlow: how many, and that the result is the same."""
 
+import json
+import os
+import signal
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +13,9 @@ from kerasexp.config import experiment_from
 from kerasexp.errors import Interrupted
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.training.callbacks import StopAtNonFiniteLoss
+from kerasexp.training.epoch_progress import EpochProgress
 from kerasexp.training.steps_at_once import MOST, steps_at_once
+from kerasexp.training.training_state import TrainingState, states
 
 
 def perceptron(width: int) -> keras.Model:
@@ -80,8 +86,6 @@ def trained(train, monkeypatch, most, *changes, run=None):
 def steps(monkeypatch):
     """A list of the steps, from 1, after which callbacks are called."""
     found = []
-    from kerasexp.training.epoch_progress import EpochProgress
-
     original = EpochProgress.on_train_batch_end
 
     def seen(self, batch, logs=None):
@@ -120,27 +124,30 @@ def test_the_weights_are_the_same_bit_for_bit(train, monkeypatch, table, steps, 
         assert rows[0] == rows[1]
 
 
-@pytest.mark.parametrize("then", [5, 2])
-def test_a_training_continues_with_as_many_steps_or_others(train, monkeypatch, steps, then):
-    """It is stopped at step 5 of ten; those that continue it begin there, whatever their calls hold."""
+@pytest.mark.parametrize(("then", "seen"), [(5, [5, 10, 5, 10]), (2, [*range(1, 11)] * 2)])
+def test_a_training_continues_with_as_many_steps_or_others(train, monkeypatch, steps, then, seen):
+    """It is stopped at step 5 of ten, and continues there: steps before it are skipped in calls that end at step 5 too."""
     whole = trained(train, monkeypatch, 5)
     run = RunDirectory.create("broken", None)
+    on_batch_end = TrainingState.on_train_batch_end
+
+    def stopping(state, batch, logs=None):
+        os.kill(os.getpid(), signal.SIGTERM)
+        on_batch_end(state, batch, logs)
+
     with monkeypatch.context() as patches:
-        patches.setattr(
-            "kerasexp.training.training_state.TrainingState._is_time_up", lambda state, step: stop_after(5, step)
-        )
+        patches.setattr(TrainingState, "on_train_batch_end", stopping)
         steps.clear()
         with pytest.raises(Interrupted):
             trained(train, monkeypatch, 5, run=run)
     assert steps == [5]
+    with np.load(states(run.state)[0]) as saved:
+        assert json.loads(saved["about"].tobytes())["step"] == 5
+    steps.clear()
     again = trained(train, monkeypatch, then, run=run)
+    assert steps == seen
     for one, other in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def stop_after(last, step):
-    if step == last:
-        raise Interrupted(15)
 
 
 @pytest.mark.parametrize(("together", "position"), [(1, (2, 10, 10)), (5, (2, 6, 10))])
