@@ -30,7 +30,7 @@ def completed(*words: str) -> list[str]:
 
 def test_the_shell_completes_commands_names_and_paths(write_files):
     assert {"predict", "pack"} == set(completed("p"))
-    assert completed("run", "mlp/") == ["mlp/mlp", "mlp/mlp_search"]
+    assert completed("run", "mlp/") == ["mlp/best", "mlp/mlp", "mlp/mlp_search"]
     assert completed("predict", "part") == ["part1_scans", "part2_pretrained", "partial/"]
     assert completed("new", "--example", "rare") == [
         "rare_classes_1_percent",

@@ -45,7 +45,8 @@ def test_one_pass_gives_what_the_model_predicts_and_the_features_asked_for():
     split = Split(images, np.zeros(1203, np.int64), [str(i) for i in range(1203)])
     sampled = np.array([0, 499, 500, 1202])
     made = predict_split(model, split, ["a", "b", "c"], sampled)
-    np.testing.assert_allclose(made.y_score, model.predict(images, verbose=0), rtol=1e-5, atol=1e-7)
+    # Batches of another size are summed in another order; softmax of logits of some 100 makes more of the difference.
+    np.testing.assert_allclose(made.y_score, model.predict(images, verbose=0), rtol=1e-4, atol=1e-6)
     expected = keras.Model(inputs, features).predict(images[sampled], verbose=0)
     np.testing.assert_allclose(made.features, expected, rtol=1e-5)
     assert made.seconds > 0 and predict_split(model, split, ["a", "b", "c"]).features.shape == (0, 5)
