@@ -52,9 +52,9 @@ def first_convolution(run: Path, name: str = "conv1_conv") -> np.ndarray:
 @pytest.mark.parametrize("own", [False, True])
 def test_features_go_into_a_support_vector_machine(cli, weights_of_a_user, own):
     weights, first = weights_of_a_user(with_top=False) if own else ("null", None)
-    answer = cli(
-        "run", FOLDER / "svm.yaml", *changed(f"model.weights={weights}"), "--variant", "SVM", "--run-dir", "svm"
-    )
+    # Plots take half of the time, and those of one variant show that they can be drawn.
+    changes = changed(f"model.weights={weights}", f"report.plots={own}")
+    answer = cli("run", FOLDER / "svm.yaml", *changes, "--variant", "SVM", "--run-dir", "svm")
     assert answer.code == 0, answer.err
     run = next(Path("svm").glob("*/0"))
     metrics = json.loads((run / "metrics.json").read_text())
@@ -77,7 +77,8 @@ def image_files() -> list[str]:
 @pytest.mark.parametrize(("variant", "other"), [("top-1", True), ("among the mapped", False), ("summed", False)])
 def test_imagenets_outputs_are_read_as_the_ten_classes(cli, weights_of_a_user, variant, other):
     weights, _ = weights_of_a_user(with_top=True)
-    answer = cli("run", FOLDER / "zero_shot.yaml", *changed(f"model.weights={weights}"), "--variant", variant)
+    changes = changed(f"model.weights={weights}", f"report.plots={other}")
+    answer = cli("run", FOLDER / "zero_shot.yaml", *changes, "--variant", variant)
     assert answer.code == 0, answer.err
     run = next(Path(answer.last_line).glob("*/0"))
     loaded = load_checkpoint(run)
@@ -111,7 +112,7 @@ def test_the_upper_blocks_are_trained_after_the_head(cli, weights_of_a_user, own
     # A smaller network than the experiment's, for the test's time.
     mobilenet = False, keras.applications.MobileNetV2, "Conv1"
     weights, first_kernel = weights_of_a_user(*mobilenet) if own else ("null", None)
-    small = "data: {path: stl10_binary, validation: 0.25, preprocessing: {size: [32, 32]}}\n"
+    small = "data: {path: stl10_binary, validation: 0.25, preprocessing: {size: [32, 32]}}\nreport: {plots: false}\n"
     model = f"model: {{name: mobilenet_v2, weights: {weights}, resize: null}}\ntraining: {{batch_size: 8, epochs: 1}}\n"
     Path("head.yaml").write_text(f"base: {FOLDER}/fine_tuned_head.yaml\n{small}{model}")
     Path("tuned.yaml").write_text(

@@ -12,6 +12,7 @@ model:
   blocks: [{filters: 16, batch_norm: true, pool: 2}, {filters: 32, batch_norm: true, pool: 2}]
   head: {units: [64]}
 training: {epochs: 6, batch_size: 32, optimizer: {name: adam, learning_rate: 0.003}, checkpoint: last}
+report: {plots: false}
 """
 
 

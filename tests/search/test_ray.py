@@ -25,6 +25,7 @@ executor: EXECUTOR
 STUDY = """
 data: {source: digits}
 training: {epochs: 2, batch_size: 50}
+report: {plots: false}
 seeds: [0, 1]
 variants:
   small: {model: {name: mlp, units: [8]}}

@@ -31,12 +31,14 @@ variants:
   plain: {reported: {accuracy: 0.9, test_accuracy: 0.7, note: "made up"}}
   high rate: {training.optimizer.learning_rate: 0.01}
 """
+WITHOUT_PLOTS = "report: {plots: false}\n"
 
 
 @pytest.fixture
-def study(tmp_path) -> Path:
+def study(request, tmp_path) -> Path:
+    """Two variants with two seeds; their runs draw plots in tests with the marker `plots`."""
     path = tmp_path / "study.yaml"
-    path.write_text(STUDY)
+    path.write_text(STUDY if request.node.get_closest_marker("plots") else WITHOUT_PLOTS + STUDY)
     return path
 
 
@@ -86,6 +88,7 @@ def test_a_study_leaves_its_runs_its_table_and_its_page(cli, study, trained):
         )
 
 
+@pytest.mark.plots
 def test_what_follows_from_the_data_is_found_once_for_all_variants(cli, study, monkeypatch):
     looked_at, drawn = [], []
     overview, draw = run_results.dataset_overview, html.draw
@@ -122,7 +125,7 @@ def test_finished_runs_are_not_trained_again(cli, study, trained):
     assert cli("run", study).last_line == "runs/study/1"
     assert len(trained) == 4
     # With another variant it is another study, which copies the runs of the first.
-    study.write_text(STUDY + "  wide: {model.units: [24]}\n")
+    study.write_text(study.read_text() + "  wide: {model.units: [24]}\n")
     answer = cli("run", study)
     assert answer.code == 0 and answer.last_line == "runs/study/2"
     assert trained[4:] == ["runs/study/2/wide/0", "runs/study/2/wide/1"]
@@ -134,7 +137,7 @@ def test_finished_runs_are_not_trained_again(cli, study, trained):
 
 
 def test_a_failed_variant_does_not_stop_the_others(cli, study):
-    study.write_text(STUDY + "  broken: {training.batch_size: 5000}\n")
+    study.write_text(study.read_text() + "  broken: {training.batch_size: 5000}\n")
     answer = cli("run", study)
     assert answer.code == 1
     assert (
