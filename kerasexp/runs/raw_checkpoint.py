@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from kerasexp.data.sources import load_source
 from kerasexp.errors import UserError
 from kerasexp.evaluation.predictions import calibrated
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.saving.calibrated_model import calibrated_model
-from kerasexp.saving.checkpoint import Checkpoint, load_checkpoint, write_stored_size
+from kerasexp.saving.calibrated_model import calibrated_model, called
+from kerasexp.saving.checkpoint import Checkpoint, write_stored_size
 from kerasexp.saving.checkpoint_code import needs_code
+from kerasexp.saving.fitted_values import read_calibration
 from kerasexp.saving.half_precision import flat_layers
 from kerasexp.saving.raw_images import CHANNELS, as_stored, raw_tolerance, why_not_raw
 from kerasexp.saving.raw_model import placed_aside, raw_model
@@ -36,7 +38,12 @@ class NoRawModel(Exception):
 
 
 def write_raw_checkpoint(
-    run: RunDirectory, experiment: Experiment, data: PreparedData, manifest: dict[str, Any], console: Console
+    run: RunDirectory,
+    saved: Checkpoint,
+    experiment: Experiment,
+    data: PreparedData,
+    manifest: dict[str, Any],
+    console: Console,
 ) -> None:
     """Write `model_raw.keras`, and say on the console and in the manifest what the model takes.
 
@@ -44,10 +51,12 @@ def write_raw_checkpoint(
     content. Else it has the layer `Preprocess`, for which kerasexp must be installed. It is kept only if its probabilities are
     those of the checkpoint.
 
+    `saved` is the checkpoint as it was loaded, before its temperature was fitted.
+
     Raises:
         RunError: the disk is full.
     """
-    checkpoint = load_checkpoint(run.checkpoint)
+    checkpoint = replace(saved, temperature=read_calibration(run.checkpoint).temperature)
     found: dict[str, Any] = {"written": False, "needs_kerasexp": False}
     try:
         images = data.once("stored images", lambda: stored_images(experiment))
@@ -131,13 +140,25 @@ def _write(
 
 
 def _difference(model: keras.Model, checkpoint: Checkpoint, images: list[np.ndarray]) -> float:
-    """Return the largest difference of probabilities from the checkpoint's; NaN if any is NaN."""
+    """Return the largest difference of probabilities from the checkpoint's; NaN if any is NaN.
+
+    The models are called: `predict` would build graphs, which takes longer.
+    """
+    import keras
+
     small = np.stack([preprocess(image, checkpoint.preprocessing) for image in images])
-    expected = calibrated(np.asarray(checkpoint.model.predict_on_batch(small), np.float32), checkpoint)
-    # One by one: a batch of scans would take a gigabyte.
+    expected = calibrated(_array(checkpoint.model(small, training=False)), checkpoint)
+    classifier, between = called(model.outputs[0])
+    first_part = keras.Model(model.inputs[0], between)
+    # Stored images one by one: they may have several sizes, and a batch of scans would take a gigabyte.
     stored = (as_stored(image, checkpoint.value_range)[np.newaxis] for image in images)
-    got = np.concatenate([np.asarray(model.predict_on_batch(image), np.float32) for image in stored])
+    small = np.concatenate([np.asarray(first_part(image, training=False)) for image in stored])
+    got = _array(classifier(small, training=False))
     return float(np.abs(got - expected).max())
+
+
+def _array(outputs: Any) -> np.ndarray:
+    return np.asarray(outputs).astype(np.float32)
 
 
 def _sentence(found: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from kerasexp.runs.prediction_graph import make_prediction_graph
 from kerasexp.runs.resume import find_run, is_finished
 from kerasexp.runs.run_request import RunRequest, Upstream
 from kerasexp.runs.tracker_process import followed, require_trackers
+from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.training.interruption import interruption_as_error
 
 
@@ -86,19 +87,19 @@ def _run(request: RunRequest, console: Console, cache: DataCache | None = None) 
         recorded(run, manifest, experiment, console, found is not None),
         reading_errors(*(split.images for split in data.splits.values())),
     ):
+        # 5. Training, on labels from the upstream run where they are asked for.
         data = relabelled(experiment, data, checkpoint)
-
-        # 5. Training.
         fitted = fit(model, data, experiment, run, console)
         record_training(manifest, experiment, fitted, console)
+        saved = load_checkpoint(run.checkpoint)
         if request.is_trial:
-            validate(run, experiment, data, fitted, console)
+            validate(run, saved.model, experiment, data, fitted, console)
             return run
 
         # 6. Evaluation: every number, once, from what was saved. The test split is read here and nowhere before.
-        results = evaluate(run, experiment, data, fitted, manifest, console)
-        write_raw_checkpoint(run, experiment, data, manifest, console)
-        make_prediction_graph(run, request)
+        results = evaluate(run, saved.model, experiment, data, fitted, manifest, console)
+        write_raw_checkpoint(run, saved, experiment, data, manifest, console)
+        make_prediction_graph(run, saved, request)
         write_card(run, results, manifest)
 
         # 7. The report, which draws what is in the results and computes nothing.

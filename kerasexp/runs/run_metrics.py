@@ -35,7 +35,6 @@ from kerasexp.runs.multi_label_results import compute_label_results
 from kerasexp.runs.reject_results import reject_metrics, reject_sentence
 from kerasexp.runs.results import PREDICTIONS, Results, compute_results, is_complementary
 from kerasexp.runs.stroke_width_results import accuracy_by_width
-from kerasexp.saving.checkpoint import load_checkpoint
 from kerasexp.saving.fitted_values import write_calibration, write_thresholds
 from kerasexp.storage import write_json, write_table
 from kerasexp.training.training_result import TrainingResult
@@ -43,13 +42,14 @@ from kerasexp.training.training_result import TrainingResult
 
 def validate(
     run: RunDirectory,
+    model: keras.Model,
     experiment: Experiment,
     data: PreparedData,
     fitted: TrainingResult,
     console: Console,
 ) -> None:
-    """Evaluate on val alone, and write `metrics.json`; a search must not choose by the test split."""
-    val = predict_split(load_checkpoint(run.checkpoint).model, data.splits["val"], data.class_names)
+    """Evaluate the saved model on val alone, and write `metrics.json`; a search must not choose by the test split."""
+    val = predict_split(model, data.splits["val"], data.class_names)
     if experiment.data.multi_label:
         val = replace(val, thresholds=fit_thresholds(val.y_true, val.y_score))
     custom = CustomMetrics(experiment.metrics)
@@ -60,19 +60,19 @@ def validate(
 
 def evaluate(
     run: RunDirectory,
+    model: keras.Model,
     experiment: Experiment,
     data: PreparedData,
     fitted: TrainingResult,
     manifest: dict[str, Any],
     console: Console,
 ) -> Results:
-    """Evaluate the saved checkpoint on val and test, write metrics and predictions, and return all that the page shows.
+    """Evaluate the saved model on val and test, write metrics and predictions, and return all that the page shows.
 
     Raises:
         RunError: an output is not a probability, or the disk is full.
     """
     start = time.perf_counter()
-    model = load_checkpoint(run.checkpoint).model
     complementary, retrieves = is_complementary(experiment, data), _is_for_retrieval(experiment, data)
     val, test = predict_splits(model, experiment, data, retrieves)
     fitted_on_val = _fit_on_val(run, experiment, val, complementary)

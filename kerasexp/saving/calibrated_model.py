@@ -25,11 +25,11 @@ def calibrated_model(model: keras.Model, temperature: float | None) -> keras.Mod
     if temperature is None or temperature == 1:
         return model
     probabilities = model.outputs[0]
-    last, below = _called(probabilities)
+    last, below = called(probabilities)
     dense, softmax = last, None
     if not isinstance(last, keras.layers.Dense) and _is_softmax(last):
         softmax = type(last).from_config(last.get_config())
-        dense, below = _called(below)
+        dense, below = called(below)
     activation = keras.activations.softmax if softmax is None else keras.activations.linear
     if isinstance(dense, keras.layers.Dense) and dense.activation is activation:
         logits = _divided(dense, below, temperature)
@@ -41,8 +41,8 @@ def calibrated_model(model: keras.Model, temperature: float | None) -> keras.Mod
     return keras.Model(model.inputs[0], outputs, name=model.name)
 
 
-def _called(outputs: keras.KerasTensor) -> tuple[Any, keras.KerasTensor | None]:
-    """Return the layer or operation that a tensor comes from, and its first input; None if it has none."""
+def called(outputs: keras.KerasTensor) -> tuple[Any, keras.KerasTensor | None]:
+    """Return the layer or operation that a tensor of a functional model comes from, and its first input; None if it has none."""
     layer, call, _ = outputs._keras_history
     return layer, next(iter(layer._inbound_nodes[call].input_tensors), None)
 
