@@ -31,6 +31,7 @@ def restored(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "small"),
     [
+        ("augmentation", ["--pairs", "1", "--images", "200", "--parts", "all"]),
         ("epoch_overhead", ["--pairs", "1", "--images", "200"]),
         ("execution", ["--pairs", "1", "--steps", "18", "--networks", "mobilenet"]),
         ("epoch_overhead", ["--pairs", "1", "--images", "200", "--live"]),
