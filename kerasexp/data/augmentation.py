@@ -196,13 +196,15 @@ def _of_neighbours(images: tf.Tensor, extreme: Callable[[tf.Tensor, tf.Tensor], 
 
     Along each axis, a pixel has that of the pair before it and of the pair after it: a quarter of the time of `max_pool2d`.
     """
+    # What the graph knows of the shape stays as it is: see NUMERICS_VERSION.
+    known = images.shape
     for axis in (1, 2):
-        rest = images.shape[axis] - 1
+        rest = tf.shape(images)[axis] - 1
         (before, _), (_, after) = tf.split(images, [rest, 1], axis), tf.split(images, [1, rest], axis)
         pairs = extreme(before, after)
         (first, _), (_, last) = tf.split(pairs, [1, rest - 1], axis), tf.split(pairs, [rest - 1, 1], axis)
         images = extreme(tf.concat([first, pairs], axis), tf.concat([pairs, last], axis))
-    return images
+    return tf.ensure_shape(images, known)
 
 
 def erase_boxes(images: tf.Tensor, boxes: tf.Tensor, to_black: bool = False) -> tf.Tensor:

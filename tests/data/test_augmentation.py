@@ -263,6 +263,14 @@ def test_strokes_become_thicker_and_thinner_by_a_pixel_on_each_side_at_most():
     assert np.array_equal(found[2], (bar[2, ..., 0] + thicker) / 2)
 
 
+def test_the_thickest_strokes_are_those_of_a_maximum_of_nine_pixels():
+    images = tf.random.stateless_uniform((3, 5, 7, 2), (0, 1), 0, 255)
+    found = change_strokes(images, tf.constant([1.0, 1.0, -1.0]))
+    expected = tf.nn.max_pool2d(images, 3, 1, "SAME"), -tf.nn.max_pool2d(-images, 3, 1, "SAME")
+    np.testing.assert_allclose(found[:2], expected[0][:2], rtol=1e-5)
+    np.testing.assert_allclose(found[2], expected[1][2], rtol=1e-5)
+
+
 def test_amounts_of_stroke_stay_in_their_range():
     amounts = draw_augmentations(Augmentation(stroke=0.6), 2000, (10, 12), np.random.default_rng(0))[:, 15]
     assert -0.6 <= amounts.min() < -0.59 and 0.59 < amounts.max() <= 0.6

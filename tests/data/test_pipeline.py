@@ -126,6 +126,8 @@ def test_evaluation_batches_are_complete_and_in_order(split):
         ({"rotation": 20.0}, (None, None, None, 1)),
         ({"color": 0.2}, (None, None, None, None)),
         ({"erase": 0.5}, (None, None, None, 1)),
+        ({"stroke": 0.5}, (None, None, None, 1)),
+        ({"stroke": 0.5, "elastic": {"sigma": 2}}, (None, 8, 10, 1)),
     ],
 )
 def test_what_a_graph_knows_of_a_batch_stays_for_the_numerics_version(split, keys, shape):
