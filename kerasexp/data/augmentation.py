@@ -194,7 +194,8 @@ def change_strokes(images: tf.Tensor, amounts: tf.Tensor) -> tf.Tensor:
 def _of_neighbours(images: tf.Tensor, extreme: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
     """Return the largest or the smallest of each pixel and its eight neighbours, by `tf.maximum` or `tf.minimum`.
 
-    Along each axis, a pixel has that of the pair before it and of the pair after it: a quarter of the time of `max_pool2d`.
+    Along each axis, the three pixels are two pairs: a pixel with the one before it, and with the one after it. Pairs take a quarter
+    of the time of `max_pool2d`.
     """
     # What the graph knows of the shape stays as it is: see NUMERICS_VERSION.
     known = images.shape
