@@ -20,6 +20,7 @@ from kerasexp.models.label_mapping_layer import LabelMapping
 from kerasexp.models.layers import enlarge
 from kerasexp.models.mlp import MLP
 from kerasexp.models.resnet import RESNET18
+from kerasexp.models.tensor_origin import origin
 
 MODELS: dict[str, Family] = {"mlp": MLP, "cnn": CNN, "resnet18": RESNET18, **APPLICATIONS}
 
@@ -109,8 +110,7 @@ def logits_tensors(model: keras.Model) -> tuple[keras.KerasTensor, keras.KerasTe
     """
     outputs = model.output
     while True:
-        layer, call, _ = outputs._keras_history
-        inputs = layer._inbound_nodes[call].input_tensors[0]
+        layer, inputs = origin(outputs)
         if layer.name == "logits":
             return inputs, outputs
         outputs = inputs

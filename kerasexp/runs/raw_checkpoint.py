@@ -15,8 +15,9 @@ from kerasexp.data.source import BrokenImage, Images
 from kerasexp.data.sources import load_source
 from kerasexp.errors import UserError
 from kerasexp.evaluation.predictions import calibrated
+from kerasexp.models.tensor_origin import origin
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.saving.calibrated_model import calibrated_model, called
+from kerasexp.saving.calibrated_model import calibrated_model
 from kerasexp.saving.checkpoint import Checkpoint, write_stored_size
 from kerasexp.saving.checkpoint_code import needs_code
 from kerasexp.saving.fitted_values import read_calibration
@@ -148,7 +149,7 @@ def _difference(model: keras.Model, checkpoint: Checkpoint, images: list[np.ndar
 
     small = np.stack([preprocess(image, checkpoint.preprocessing) for image in images])
     expected = calibrated(_array(checkpoint.model(small, training=False)), checkpoint)
-    classifier, between = called(model.outputs[0])
+    classifier, between = origin(model.outputs[0])
     first_part = keras.Model(model.inputs[0], between)
     # Stored images one by one: they may have several sizes, and a batch of scans would take a gigabyte.
     stored = (as_stored(image, checkpoint.value_range)[np.newaxis] for image in images)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasexp.models.tensor_origin import origin
+
 if TYPE_CHECKING:
     import keras
 
@@ -25,11 +27,11 @@ def calibrated_model(model: keras.Model, temperature: float | None) -> keras.Mod
     if temperature is None or temperature == 1:
         return model
     probabilities = model.outputs[0]
-    last, below = called(probabilities)
+    last, below = origin(probabilities)
     dense, softmax = last, None
     if not isinstance(last, keras.layers.Dense) and _is_softmax(last):
         softmax = type(last).from_config(last.get_config())
-        dense, below = called(below)
+        dense, below = origin(below)
     activation = keras.activations.softmax if softmax is None else keras.activations.linear
     if isinstance(dense, keras.layers.Dense) and dense.activation is activation:
         logits = _divided(dense, below, temperature)
@@ -39,12 +41,6 @@ def calibrated_model(model: keras.Model, temperature: float | None) -> keras.Mod
         scaled = keras.ops.log(keras.ops.maximum(keras.ops.cast(probabilities, "float32"), least)) / temperature
         outputs = keras.ops.softmax(scaled)
     return keras.Model(model.inputs[0], outputs, name=model.name)
-
-
-def called(outputs: keras.KerasTensor) -> tuple[Any, keras.KerasTensor | None]:
-    """Return the layer or operation that a tensor of a functional model comes from, and its first input; None if it has none."""
-    layer, call, _ = outputs._keras_history
-    return layer, next(iter(layer._inbound_nodes[call].input_tensors), None)
 
 
 def _is_softmax(layer: Any) -> bool:
