@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
+import cv2
 import numpy as np
 
 from kerasexp.environment import cores
@@ -38,10 +39,16 @@ def map_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> It
     if fastest < MIN_SECONDS:
         yield from map(function, items[TASK_ITEMS:])
         return
+    # OpenCV's own threads would wait for these in a loop, and take their time.
+    opencv_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     parts = (items[start : start + TASK_ITEMS] for start in range(TASK_ITEMS, len(items), TASK_ITEMS))
-    with ThreadPoolExecutor(max_workers=cores()) as pool:
-        for results in pool.map(lambda part: [function(item) for item in part], parts):
-            yield from results
+    try:
+        with ThreadPoolExecutor(max_workers=cores()) as pool:
+            for results in pool.map(lambda part: [function(item) for item in part], parts):
+                yield from results
+    finally:
+        cv2.setNumThreads(opencv_threads)
 
 
 @cache
