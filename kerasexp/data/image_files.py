@@ -113,7 +113,7 @@ def find_range(files: Files, paths: list[str], given: list[float] | None) -> Val
 
 def _sample(paths: list[str]) -> list[str]:
     """Return some paths, evenly spaced."""
-    return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).astype(int))]
+    return [paths[i] for i in np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).astype(int)]
 
 
 def several_images(names: list[str], head: Callable[[str], bytes], read: Callable[[str], bytes]) -> str | None:
