@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -119,6 +120,16 @@ def main() -> None:
     except KerasexpError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    finally:
+        _flush_output()
+
+
+def _flush_output() -> None:
+    """Write what stdout still holds. That its reader has gone, as `head` does, is no error (Python's `signal`, note on SIGPIPE)."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run_for_a_program() -> int:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -284,3 +285,14 @@ def test_images_are_read_as_uint8_from_16_bit_and_alpha(cli, finished, images, t
         cli("predict", finished, "images/disc/01.png", "deep.png", "alpha.png", "--format", "json").out
     )
     assert plain["probability"] == deep["probability"] == pytest.approx(alpha["probability"], abs=0.02)
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    """As in `kerasexp list | head -3`: the last lines are written when the command has ended."""
+    script = "from kerasexp import cli; cli.app = lambda **_: print('a line'); cli.main()"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with subprocess.Popen([sys.executable, "-c", script], **pipes, env=buffered) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
