@@ -39,7 +39,7 @@ def map_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> It
     if fastest < MIN_SECONDS:
         yield from map(function, items[TASK_ITEMS:])
         return
-    # OpenCV's own threads would wait for these in a loop, and take their time.
+    # OpenCV's own threads wait in a loop, which takes CPU time from these.
     opencv_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     parts = (items[start : start + TASK_ITEMS] for start in range(TASK_ITEMS, len(items), TASK_ITEMS))
