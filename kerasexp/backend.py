@@ -6,14 +6,18 @@ import ctypes
 import gc
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from types import ModuleType
 
 from kerasexp.errors import UserError
 
 # Of glibc's malloc.h; the largest threshold that it takes is 32 MiB.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+# Whose thread waits for the end of an import; modules are in `sys.modules` from its beginning.
+_IMPORT = threading.RLock()
 
 
 def import_tensorflow() -> None:
@@ -24,6 +28,11 @@ def import_tensorflow() -> None:
     Raises:
         UserError: Keras is imported already, with another backend.
     """
+    with _IMPORT:
+        _import_tensorflow()
+
+
+def _import_tensorflow() -> None:
     if "tensorflow" in sys.modules and "keras" in sys.modules:
         _use_defaults(sys.modules["keras"])
         return
@@ -70,6 +79,7 @@ def silenced() -> Iterator[None]:
         os.close(nothing)
 
 
+@cache
 def keep_freed_memory() -> None:
     """Let glibc keep up to 1 GiB of freed memory for the next allocations, instead of returning it to the kernel.
 

@@ -11,9 +11,9 @@ NAME = "part2_pretrained"
 def loaded(path: Path):
     """Return a checkpoint as an ensemble of one, once for all tests; own folders have paths of their own."""
     from kerasexp.evaluation.ensemble import load_ensemble
-    from kerasexp.saving.checkpoint import MANY
+    from kerasexp.saving.litert_graph import is_quicker
 
-    return load_ensemble([path], to_predict=MANY)
+    return load_ensemble([path], by_litert=is_quicker())
 
 
 def open_client(checkpoints: dict[str, Path], host: str = "127.0.0.1", threshold=None, explaining=None, **limits):

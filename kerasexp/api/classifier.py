@@ -85,9 +85,9 @@ class Predictor(ABC):
     @cached_property
     def _loaded(self) -> LoadedEnsemble:
         from kerasexp.evaluation.ensemble import load_ensemble
-        from kerasexp.saving.checkpoint import MANY
+        from kerasexp.saving.litert_graph import is_quicker
 
-        return load_ensemble(self.checkpoints, to_predict=MANY)
+        return load_ensemble(self.checkpoints, by_litert=is_quicker())
 
 
 class Classifier(Predictor):

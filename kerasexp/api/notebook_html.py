@@ -15,7 +15,7 @@ from kerasexp.evaluation.predictions_csv import Outcomes
 from kerasexp.plots.epoch_curves import plot_curves
 from kerasexp.report.html import Plot, draw, render
 from kerasexp.runs.finished_run import FinishedRun
-from kerasexp.runs.page import metric_rows
+from kerasexp.runs.metric_labels import metric_rows
 
 if TYPE_CHECKING:
     from kerasexp.comparison.results import Comparison

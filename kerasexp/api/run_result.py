@@ -125,9 +125,6 @@ def open_run(path: str | PathLike[str]) -> Run:
         >>> run = kerasexp.open_run("runs/part1_digits")
         >>> run.predict("new_images").classes
     """
-    from kerasexp.backend import import_tensorflow
-
-    import_tensorflow()
     from kerasexp.runs.finished_run import read_finished
 
     return Run(read_finished(with_home(Path(path))))

@@ -74,12 +74,13 @@ def predict(
     from kerasexp.evaluation.ensemble import load_ensemble
     from kerasexp.saving.checkpoint import find_checkpoint
     from kerasexp.saving.checkpoint_code import approve_checkpoint
+    from kerasexp.saving.litert_graph import is_quicker
 
     checkpoints = [checkpoint, *(others or ())]
     for path in checkpoints:
         approve_checkpoint(find_checkpoint(path), trust_code)
     # The page shows what a network looks at, which takes its layers.
-    ensemble = load_ensemble(checkpoints, tta, to_predict=len(found) if page is None else None)
+    ensemble = load_ensemble(checkpoints, tta, by_litert=page is None and is_quicker(len(found)))
     predictions = predict_files(ensemble, found, top, threshold)
     print(format_predictions(predictions, format.value), end="")
     if page is not None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kerasexp.config.custom_code import CustomAugmentation
 from kerasexp.custom.code_import import CodeError, import_code
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import KerasexpError, Problem, UserError
 
 KEY = "data.augmentation.layers"
 # (float32 images [n, height, width, channels] in 0..255, int32 seeds [n, 2]) -> images of the same shape.
@@ -117,7 +117,7 @@ def _try_out(change: Change, code: CustomAugmentation, shape: tuple[int, int, in
     try:
         traced = tf.function(change, input_signature=signature, autograph=False)
         got: Any = traced(tf.zeros((IMAGES, *shape)), tf.zeros((IMAGES, 2), tf.int32))
-    except (CodeError, UserError):
+    except KerasexpError:
         raise
     except Exception as error:
         raise CodeError(f"{_called(code)}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error

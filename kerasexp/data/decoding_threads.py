@@ -7,15 +7,15 @@ its place, it took 1.6 to 5 times as long, and would miss damage that ours finds
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TypeVar
 
 import cv2
-import numpy as np
 
+from kerasexp.backend import keep_freed_memory
 from kerasexp.environment import cores
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
@@ -23,8 +23,6 @@ Item, Result = TypeVar("Item"), TypeVar("Result")
 TASK_ITEMS = 8
 # Seconds. A faster function is mostly Python, and threads waiting for the lock take twice as long as a single one.
 MIN_SECONDS = 1e-4
-# Bytes; see `keep_freed_memory`.
-LARGEST_RAISE = 2**25 - 2**16
 
 
 def map_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -36,27 +34,33 @@ def map_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> It
         result = function(item)
         fastest = min(fastest, time.perf_counter() - start)
         yield result
-    if fastest < MIN_SECONDS:
+    if fastest < MIN_SECONDS or len(items) <= TASK_ITEMS:
         yield from map(function, items[TASK_ITEMS:])
         return
-    # OpenCV's own threads wait in a loop, which takes CPU time from these.
-    opencv_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
     parts = (items[start : start + TASK_ITEMS] for start in range(TASK_ITEMS, len(items), TASK_ITEMS))
-    try:
-        with ThreadPoolExecutor(max_workers=cores()) as pool:
-            for results in pool.map(lambda part: [function(item) for item in part], parts):
-                yield from results
-    finally:
-        cv2.setNumThreads(opencv_threads)
+    with _opencv_in_one_thread, ThreadPoolExecutor(max_workers=cores()) as pool:
+        for results in pool.map(lambda part: [function(item) for item in part], parts):
+            yield from results
 
 
-@cache
-def keep_freed_memory() -> None:
-    """Let this process keep up to 64 MB of freed memory for its next images, where the C library is glibc.
+class _OpenCvInOneThread:
+    """Keeps OpenCV to one thread in its blocks, which may overlap: its threads wait in a loop, which takes CPU time from ours."""
 
-    It returns a freed block of a scan's size to the system at once, and the system takes longer to provide the next one, page
-    by page, than decoding takes: 2.8 of 4.7 ms. It keeps more once a block of at most 32 MB was freed (mallopt(3),
-    M_MMAP_THRESHOLD). This one is never written to, so it takes up no memory.
-    """
-    np.empty(LARGEST_RAISE, np.uint8)
+    def __init__(self):
+        self._lock, self._users, self._threads = threading.Lock(), 0, 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._threads = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._users += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                cv2.setNumThreads(self._threads)
+
+
+_opencv_in_one_thread = _OpenCvInOneThread()

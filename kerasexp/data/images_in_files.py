@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kerasexp.backend import keep_freed_memory
 from kerasexp.config.data_section import Preprocessing
-from kerasexp.data.decoding_threads import keep_freed_memory, map_threads
+from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.lazy_images import CHUNK_IMAGES, LazyImages
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images

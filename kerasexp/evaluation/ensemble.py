@@ -137,13 +137,13 @@ def _probabilities(logits: np.ndarray, multi_label: bool) -> np.ndarray:
     return expit(logits) if multi_label else softmax(logits, axis=1)
 
 
-def load_ensemble(paths: Sequence[Path], tta: bool = False, to_predict: int | None = None) -> Ensemble:
+def load_ensemble(paths: Sequence[Path], tta: bool = False, by_litert: bool = False) -> Ensemble:
     """Load checkpoints that are to predict together.
 
     Args:
         paths: of the checkpoints, one or several.
         tta: whether each is to predict several views of an image.
-        to_predict: as of `load_checkpoint`.
+        by_litert: as of `load_checkpoint`.
 
     Raises:
         UserError: one of them cannot be loaded, is given twice, has other classes than the first, or gives several labels an
@@ -151,7 +151,7 @@ def load_ensemble(paths: Sequence[Path], tta: bool = False, to_predict: int | No
     """
     folders = [find_checkpoint(path) for path in paths]
     require_same_classes(folders, list(map(str, paths)))
-    members = [load_checkpoint(folder, to_predict) for folder in folders]
+    members = [load_checkpoint(folder, by_litert) for folder in folders]
     return Ensemble(members, list(map(str, paths)), tta)
 
 

@@ -31,7 +31,8 @@ from kerasexp.evaluation.ensemble import Ensemble, load_ensemble
 from kerasexp.evaluation.ensemble_predictions import predict_together
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.risk_coverage import answered_text, rejection_metrics
-from kerasexp.saving.checkpoint import MANY, Checkpoint, find_checkpoint
+from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint
+from kerasexp.saving.litert_graph import is_quicker
 
 
 def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> Data:
@@ -72,7 +73,7 @@ def evaluate_checkpoints(
     Raises:
         UserError: the checkpoints or the data cannot be used, or the data have classes that the checkpoints do not have.
     """
-    ensemble = load_ensemble(paths, tta, to_predict=MANY)
+    ensemble = load_ensemble(paths, tta, by_litert=is_quicker())
     data = _with_labels_of(ensemble.members[0], data)
     source = load_for_checkpoint(data, ensemble.members[0])[1]
     reference, named = with_class_names(_with_all_folders(ensemble), same_classes, source.class_names)

@@ -98,6 +98,8 @@ class ProcessPool:
         return len(self._unused_cores) + sum(worker.task is None for worker in self._workers)
 
     def start(self, task: Task) -> None:
+        for worker in [worker for worker in self._workers if worker.task is None]:
+            self._remove_if_dead(worker)
         idle = next((worker for worker in self._workers if worker.task is None), None)
         if idle is None:
             idle = _Worker(self._unused_cores.pop(0))
@@ -108,10 +110,13 @@ class ProcessPool:
         busy = {worker.pipe: worker for worker in self._workers if worker.task}
         worker = busy[wait(list(busy))[0]]
         result = worker.result()
+        self._remove_if_dead(worker)
+        return result
+
+    def _remove_if_dead(self, worker: _Worker) -> None:
         if not worker.process.is_alive():
             self._workers.remove(worker)
             self._unused_cores.append(worker.cores)
-        return result
 
 
 def _shares(jobs: int) -> list[list[int]]:

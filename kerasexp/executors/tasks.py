@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
@@ -86,22 +87,30 @@ def run_task(task: Task, cache: DataCache) -> TaskResult:
     request = RunRequest(
         task.experiment, task.folder, True, task.earlier, is_trial=task.trial, parent=task.parent, is_part=True
     )
-    with task.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
-        try:
-            run_experiment(request, Console(log), cache)
-            return TaskResult(task)
-        except Interrupted:
-            raise
-        except KerasexpError as error:
-            print(f"error: {error}", file=log)
-            return TaskResult(task, Failure(_kind_of(error), str(error)))
-        except Exception as error:  # a bug in kerasexp or in a library must not end the other runs
-            traceback.print_exc(file=log)
-            cause = f"{type(error).__name__}: {error}; the traceback is in {task.log}"
-            return TaskResult(task, Failure(FailureKind.OTHER, cause))
-        finally:
-            # Keras keeps the graphs of finished runs in memory until this.
-            keras.backend.clear_session()
+    try:
+        with task.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
+            failure = _failure(lambda: run_experiment(request, Console(log), cache), log)
+    except OSError as error:
+        failure = Failure(FailureKind.OTHER, f"{task.log}: {error.strerror or error}")
+    finally:
+        # Keras keeps the graphs of finished runs in memory until this.
+        keras.backend.clear_session()
+    return TaskResult(task, failure)
+
+
+def _failure(run: Callable[[], object], log: TextIO) -> Failure | None:
+    """Run; return the failure, which is also written to the log, or None. Raises Interrupted."""
+    try:
+        run()
+    except Interrupted:
+        raise
+    except KerasexpError as error:
+        print(f"error: {error}", file=log)
+        return Failure(_kind_of(error), str(error))
+    except Exception as error:  # a bug in kerasexp or in a library must not end the other runs
+        traceback.print_exc(file=log)
+        return Failure(FailureKind.OTHER, f"{type(error).__name__}: {error}; the traceback is in {log.name}")
+    return None
 
 
 def _kind_of(error: KerasexpError) -> FailureKind:

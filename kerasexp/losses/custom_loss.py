@@ -10,7 +10,7 @@ from keras import ops
 
 from kerasexp.config.loss_section import CustomLoss
 from kerasexp.custom.code_import import CodeError, import_code
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import KerasexpError, Problem, UserError
 from kerasexp.losses.logit_loss import LogitLoss
 
 IMAGES = 2
@@ -51,7 +51,7 @@ def custom_loss(loss: CustomLoss, classes: int) -> keras.losses.Loss:
         raise UserError(Problem(message, key="training.loss.name"))
     try:
         made(labels, logits)
-    except CodeError:
+    except KerasexpError:
         raise
     except Exception as error:
         text = " ".join(str(error).split())[:300]

@@ -13,7 +13,7 @@ from kerasexp.evaluation.retrieval import retrieval_labels
 from kerasexp.report.html import DrawnPlot, render
 from kerasexp.report.report_missing_parts import Failure, as_json, attempt, by_section, rendered
 from kerasexp.runs.directory import RunDirectory
-from kerasexp.runs.metric_labels import MOST_ROWS, metric_label
+from kerasexp.runs.metric_labels import MOST_ROWS, metric_label, metric_rows
 from kerasexp.runs.multi_label_plots import multi_label_plots
 from kerasexp.runs.page_plots import run_plots
 from kerasexp.runs.reject_results import reject_sentence
@@ -160,30 +160,6 @@ def _foremost(reported: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the most important metric that both the paper and the run have: an accuracy, of test before val and train."""
     measured = {row["name"]: row for row in reported if row["ours"] is not None}
     return next((measured[name] for name in (*FOREMOST, *measured) if name in measured), None)
-
-
-def metric_rows(val: dict[str, Any], test: dict[str, Any], multi_label: bool = False) -> list[dict[str, str]]:
-    """Return a row of texts for each metric: its label, val, test, and the interval of test."""
-    rows = []
-    for key in test:
-        if key == "per_class" or key.endswith(("_low", "_high")):
-            continue
-        low, high = test.get(f"{key}_low"), test.get(f"{key}_high")
-        rows.append(
-            {
-                "label": metric_label(key, multi_label),
-                "val": _formatted(val.get(key)),
-                "test": _formatted(test[key]),
-                "interval": "" if low is None else f"{low:.4f} to {high:.4f}",
-            }
-        )
-    return rows
-
-
-def _formatted(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
 def class_rows(test: dict[str, Any]) -> list[dict[str, Any]]:

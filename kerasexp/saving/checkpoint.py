@@ -23,7 +23,7 @@ from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest
 from kerasexp.saving.checkpoint_code import CODE, build_by_code, needs_code
 from kerasexp.saving.fitted_values import CALIBRATION, THRESHOLDS, read_calibration, read_thresholds
-from kerasexp.saving.litert_graph import LiteRtModel, graph_file, is_quicker, keep_graph, load_graph
+from kerasexp.saving.litert_graph import LiteRtModel, graph_file, keep_graph, load_graph
 from kerasexp.saving.saved_files import CARD, RAW_MODEL, RunFiles, numbered_folders
 from kerasexp.saving.sidecar_json import read_sidecar
 from kerasexp.storage import write_json
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 MODEL, CLASSES, PREPROCESSING, AUGMENTATION = "model.keras", "classes.json", "preprocessing.json", "augmentation.json"
 # All that a checkpoint folder may hold; what else lies in it is the user's own.
 CONTENTS = (MODEL, RAW_MODEL, CLASSES, PREPROCESSING, AUGMENTATION, CALIBRATION, THRESHOLDS, CODE, CODE_FOLDER, CARD)
-# Images to predict, where their number is not known.
-MANY = 1_000_000
 # Terminals interpret control characters: the name of a class could rewrite the screen.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 # Other formats of models. Most of them can contain code that runs when they are opened.
@@ -180,7 +178,7 @@ def _why_not(path: Path) -> str:
     return f"is not a checkpoint; accepted: {accepted}"
 
 
-def load_checkpoint(path: Path, to_predict: int | None = None) -> Checkpoint:
+def load_checkpoint(path: Path, by_litert: bool = False) -> Checkpoint:
     """Load a checkpoint for inference. It may come from anyone: no code from it is run, and its memory use is limited.
 
     The exception is a checkpoint with `code.json`, whose code must have been trusted; see `approve_checkpoint`.
@@ -189,9 +187,9 @@ def load_checkpoint(path: Path, to_predict: int | None = None) -> Checkpoint:
 
     Args:
         path: as of `find_checkpoint`.
-        to_predict: how many images, if only their probabilities are wanted; None: the model's layers are wanted. LiteRT may
-            then run the network, without TensorFlow, from a graph that is made the first time; where it cannot, Keras runs it.
-            The probabilities differ by at most 1e-4.
+        by_litert: whether LiteRT may run the network, without TensorFlow, because its probabilities are wanted and not its
+            layers; see `is_quicker`. Its graph is made the first time; where it cannot, Keras runs the network. The
+            probabilities differ by at most 1e-4.
 
     Raises:
         UserError: it is not a checkpoint, its parts do not fit each other, or the model is not one of allowed layers whose
@@ -209,7 +207,7 @@ def load_checkpoint(path: Path, to_predict: int | None = None) -> Checkpoint:
         import_tensorflow()
         model = build_by_code(folder, folder / MODEL, preprocessing, names)
     else:
-        model = _network(folder / MODEL, names, thresholds is not None, to_predict)
+        model = _network(folder / MODEL, names, thresholds is not None, by_litert)
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))
     if (model.input_shape, model.output_shape) != expected:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
@@ -229,11 +227,8 @@ def load_checkpoint(path: Path, to_predict: int | None = None) -> Checkpoint:
     )
 
 
-def _network(
-    path: Path, class_names: list[str], multi_label: bool, to_predict: int | None
-) -> keras.Model | LiteRtModel:
-    wanted = to_predict is not None and is_quicker(to_predict)
-    file = graph_file(path, class_names, multi_label) if wanted else None
+def _network(path: Path, class_names: list[str], multi_label: bool, by_litert: bool) -> keras.Model | LiteRtModel:
+    file = graph_file(path, class_names, multi_label) if by_litert else None
     if file is not None and (graph := load_graph(file)) is not None:
         keep_freed_memory()
         return graph
@@ -243,7 +238,7 @@ def _network(
     model, added = load_classifier(path, class_names, multi_label)
     if added is not None:
         print(f"{path}: {added}", file=sys.stderr)
-    elif file is not None:
+    elif file is not None and file == graph_file(path, class_names, multi_label):  # it was not replaced meanwhile
         keep_graph(model, file)
     return model
 

@@ -22,7 +22,7 @@ import numpy as np
 from kerasexp import __version__
 from kerasexp.backend import silenced
 from kerasexp.environment import cache_folder, cores, may_have_gpu
-from kerasexp.errors import RunError
+from kerasexp.errors import Interrupted, RunError
 from kerasexp.storage import digest_of_file, temporary_folder, write_bytes
 
 if TYPE_CHECKING:
@@ -70,12 +70,13 @@ def _shape(details: dict[str, Any]) -> tuple[int | None, ...]:
     return tuple(None if side < 0 else int(side) for side in details["shape_signature"])
 
 
-def is_quicker(images: int) -> bool:
-    """Return whether LiteRT has the probabilities of so many images sooner than Keras.
+def is_quicker(images: int | None = None) -> bool:
+    """Return whether LiteRT has the probabilities of so many images, or of any number, sooner than Keras.
 
     Where TensorFlow has been imported, Keras has lost nothing by it; and a GPU is worth its import for more than one batch.
     """
-    return "tensorflow" not in sys.modules and (images <= BATCH or not may_have_gpu())
+    is_one_batch = images is not None and images <= BATCH
+    return "tensorflow" not in sys.modules and (is_one_batch or not may_have_gpu())
 
 
 def graph_file(model: Path, class_names: Sequence[str], multi_label: bool) -> Path | None:
@@ -96,13 +97,14 @@ def load_graph(file: Path) -> LiteRtModel | None:
         if not file.stat().st_size:
             return None
         network = LiteRtModel(file)
-        os.utime(file)  # it is used
-        return network
     except (ImportError, OSError):
         return None
     except (ValueError, RuntimeError, KeyError):
         _remove(file)
         return None
+    with suppress(OSError):  # a cache that cannot be written can be used
+        os.utime(file)  # it is used
+    return network
 
 
 def keep_graph(model: keras.Model, file: Path) -> bool:
@@ -152,7 +154,7 @@ def _make(model: keras.Model, path: Path) -> bool:
         images = _images(model.input_shape[1:])
         expected = np.asarray(model.predict_on_batch(images), np.float32)
         found = LiteRtModel(path).predict_on_batch(images)
-    except (OSError, MemoryError):  # which another time need not have
+    except (OSError, MemoryError, Interrupted):  # which another time need not have
         raise
     except Exception:  # converters raise exceptions of many types
         return False

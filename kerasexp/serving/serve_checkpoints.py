@@ -13,7 +13,7 @@ from types import FrameType
 import uvicorn
 
 from kerasexp.evaluation.ensemble import load_ensemble
-from kerasexp.saving.checkpoint import MANY
+from kerasexp.saving.litert_graph import is_quicker
 from kerasexp.serving.named_checkpoints import NamedCheckpoint
 from kerasexp.serving.prediction_server import PredictionServer
 from kerasexp.serving.request_limits import RequestLimits
@@ -50,8 +50,9 @@ def serve_checkpoints(
     # Uvicorn raises the signal again when it has stopped; the first process of a container has no handler of its own.
     signal.signal(signal.SIGTERM, _end)
     metrics = ServerMetrics()
-    # All of them first: LiteRT runs none that is loaded after TensorFlow, which explanations may need.
-    loaded = [load_ensemble([checkpoint.path], to_predict=MANY) for checkpoint in checkpoints]
+    # For all alike: one that has no graph yet imports TensorFlow.
+    by_litert = is_quicker()
+    loaded = [load_ensemble([checkpoint.path], by_litert=by_litert) for checkpoint in checkpoints]
     explaining = ThreadPoolExecutor(1, thread_name_prefix="explain")
     models = [
         ServedModel(checkpoint.name, ensemble, threshold, limits, metrics, explaining)

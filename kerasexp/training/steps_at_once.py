@@ -33,15 +33,17 @@ def steps_at_once(model: keras.Model, training: Training, steps: int, begin: int
 
     Args:
         model: the trained part of the network.
-        training: one step at a time is taken if it has callbacks of the user's own, which may look at every step, or teachers,
-            whose operations are not those of the model.
+        training: one step at a time is taken if it has callbacks of the user's own, which may look at every step; teachers,
+            whose operations are not those of the model; or `validate_at` in float16, where steps whose gradients overflow do
+            not count.
         steps: of an epoch; a training of few steps takes them one at a time. The calls of an epoch have equal numbers of steps,
             and one ends at each step of `validate_at`.
         begin: the step of its first epoch at which the training begins, 0 but for one that is resumed.
     """
     operations, is_brief = flops(model), training.epochs * steps < LEAST_STEPS
     is_special = training.callbacks or training.distill or tf.distribute.get_strategy().num_replicas_in_sync > 1
-    if is_brief or is_special or not operations:
+    skips_steps = training.validate_at and keras.config.dtype_policy().compute_dtype == "float16"
+    if is_brief or is_special or skips_steps or not operations:
         return 1
     device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     fitting = OPERATIONS[device] / (PASSES * operations * training.batch_size)

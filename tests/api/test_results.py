@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -32,6 +34,12 @@ def test_a_run_gives_what_its_files_hold(runs):
     assert repr(run).startswith(f"<Run tiny: test accuracy {accuracy:.4f} (95 % interval") and "runs/tiny/2>" in repr(
         run
     )
+
+
+def test_a_run_is_opened_and_shown_without_tensorflow(runs):
+    code = "import kerasexp, sys; run = kerasexp.open_run('runs/tiny'); html = run._repr_html_(); run.predictions"
+    code += "; sys.exit('tensorflow' in sys.modules or 'accuracy' not in html)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_predictions_are_arrays(runs):

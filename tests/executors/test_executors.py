@@ -49,6 +49,22 @@ def test_the_kind_of_a_failure_is_that_of_its_error(monkeypatch, tmp_path, tiny_
     assert result.failure.kind is kind and str(error) in result.failure.cause and str(error) in task.log.read_text()
 
 
+def test_a_log_that_cannot_be_written_is_a_failure_of_its_task(monkeypatch, tmp_path, tiny_yaml):
+    monkeypatch.setattr("kerasexp.runs.run.run_experiment", lambda *_: None)
+    task = Task("a", 0, load_experiment(tiny_yaml), tmp_path / "run", tmp_path)
+    assert run_task(task, DataCache()).failure == Failure(FailureKind.OTHER, f"{tmp_path}: Is a directory")
+
+
+def test_a_process_that_died_without_a_task_is_replaced(tmp_path):
+    missing = Task("a", 0, None, tmp_path / "run", tmp_path)
+    with ProcessPool(1) as pool:
+        for _ in range(2):
+            pool.start(missing)
+            assert "Is a directory" in pool.wait_for_one().failure.cause
+            pool._workers[0].process.kill()
+            pool._workers[0].process.join()
+
+
 @pytest.mark.parametrize(("kind", "runs"), [(FailureKind.DIRECTORY_IN_USE, 3), (FailureKind.OTHER, 1)])
 def test_a_node_waits_for_the_directory_of_a_lost_node(monkeypatch, tmp_path, kind, runs):
     failure, started = Failure(kind, "its cause"), []

@@ -1,7 +1,9 @@
 """A checkpoint run by LiteRT gives Keras's probabilities, and Keras answers wherever LiteRT cannot."""
 
+import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +18,10 @@ from keras_networks import HOW, EfficientNetV2B0, MobileNetV2, ResNet50, built
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import Cnn, Mlp, ResNet18
 from kerasexp.data.value_range import ValueRange
+from kerasexp.errors import Interrupted
 from kerasexp.evaluation.ensemble import load_ensemble
 from kerasexp.evaluation.file_predictions import image_files, image_scores
-from kerasexp.saving import checkpoint, litert_graph
+from kerasexp.saving import litert_graph, model_file
 from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 from kerasexp.saving.fitted_values import write_calibration, write_thresholds
 from kerasexp.saving.litert_graph import LiteRtModel, graph_file, is_quicker, keep_graph, load_graph
@@ -42,12 +45,6 @@ finally:
 def runtime(monkeypatch):
     pytest.importorskip(litert_graph.RUNTIME, reason="LiteRT's runtime, ai-edge-litert, is not installed")
     monkeypatch.setattr(litert_graph, "LARGEST", 2**28)
-
-
-@pytest.fixture
-def without_tensorflow(runtime, monkeypatch):
-    """Let this process load checkpoints as one does that has not imported TensorFlow."""
-    monkeypatch.setattr(checkpoint, "is_quicker", lambda images: True)
 
 
 def small(activation: str, dtype: str = "float32") -> keras.Model:
@@ -112,13 +109,13 @@ CHECKPOINTS = {
 @pytest.mark.parametrize(
     "kind", [*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in CHECKPOINTS if kind not in QUICK)]
 )
-def test_answers_for_files_are_those_of_keras(without_tensorflow, tmp_path, kind):
+def test_answers_for_files_are_those_of_keras(runtime, tmp_path, kind):
     random, folder = np.random.default_rng(2), CHECKPOINTS[kind](tmp_path / "saved")
     for number, (shape, dtype) in enumerate([((40, 52), "uint8"), ((28, 28, 3), "uint8"), ((90, 60), "uint16")]):
         image = random.integers(0, np.iinfo(dtype).max, shape, dtype)
         cv2.imwrite(str(tmp_path / f"{number}.png"), image)
     files = image_files(sorted(tmp_path.glob("*.png")))
-    by_keras, by_litert = (load_ensemble([folder], tta=kind in QUICK, to_predict=3) for _ in range(2))
+    by_keras, by_litert = (load_ensemble([folder], tta=kind in QUICK, by_litert=True) for _ in range(2))
     assert isinstance(by_keras.members[0].model, keras.Model)
     assert isinstance(by_litert.members[0].model, LiteRtModel)
     (names, expected), (also, found) = (next(image_scores(one, [files])) for one in (by_keras, by_litert))
@@ -127,9 +124,9 @@ def test_answers_for_files_are_those_of_keras(without_tensorflow, tmp_path, kind
 
 
 @pytest.mark.slow
-def test_a_run_makes_the_graph_of_its_checkpoint(without_tensorflow, cli, tiny_yaml):
+def test_a_run_makes_the_graph_of_its_checkpoint(runtime, cli, tiny_yaml):
     run = Path(cli("run", tiny_yaml).last_line)
-    assert isinstance(load_checkpoint(run, to_predict=1).model, LiteRtModel)
+    assert isinstance(load_checkpoint(run, by_litert=True).model, LiteRtModel)
 
 
 @pytest.mark.slow
@@ -159,9 +156,9 @@ def test_the_graphs_that_were_used_last_stay(runtime, tmp_path, monkeypatch):
 def test_a_gpu_is_worth_the_import_for_many_images(monkeypatch):
     monkeypatch.delitem(sys.modules, "tensorflow")
     monkeypatch.setattr(litert_graph, "may_have_gpu", lambda: True)
-    assert is_quicker(1) and not is_quicker(1000)
+    assert is_quicker(1) and not is_quicker(1000) and not is_quicker()
     monkeypatch.setattr(litert_graph, "may_have_gpu", lambda: False)
-    assert is_quicker(1000)
+    assert is_quicker(1000) and is_quicker()
 
 
 def test_no_graph_is_kept_that_differs(runtime, tmp_path, monkeypatch):
@@ -188,8 +185,43 @@ def test_a_graph_belongs_to_one_model_and_one_reading_of_it(runtime, tmp_path):
     assert graph_file(model, ["a", "b"], False) != first
 
 
+def test_a_cache_that_cannot_be_written_can_be_used(runtime, tmp_path, monkeypatch):
+    file = tmp_path / "graphs" / "a.tflite"
+    keep_graph(small("softmax"), file)
+
+    def refuse(path):
+        raise PermissionError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert isinstance(load_graph(file), LiteRtModel)
+
+
+def test_no_graph_is_kept_of_a_model_that_was_replaced_meanwhile(runtime, tmp_path, monkeypatch):
+    folder, other, load = saved(tmp_path / "saved"), saved(tmp_path / "other"), model_file.load_classifier
+    file = graph_file(folder / "model.keras", ["a", "b", "c"], False)
+
+    def replace_and_load(path, *names):
+        (other / "model.keras").replace(path)
+        return load(path, *names)
+
+    monkeypatch.setattr(model_file, "load_classifier", replace_and_load)
+    load_checkpoint(folder, by_litert=True)
+    assert not file.exists()
+
+
+def test_a_stop_is_no_fault_of_a_model(runtime, tmp_path, monkeypatch):
+    def stop(*_):
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(litert_graph, "write_graph", stop)
+    file = tmp_path / "graphs" / "a.tflite"
+    with pytest.raises(Interrupted):
+        keep_graph(small("softmax"), file)
+    assert not file.exists()
+
+
 def test_keras_answers_where_tensorflow_is_there_already():
-    assert isinstance(load_checkpoint(PART2, to_predict=1).model, keras.Model)
+    assert not is_quicker(1) and not is_quicker()
 
 
 def answered(*words: object, hidden: bool = False) -> tuple[list | dict, bool]:
@@ -211,6 +243,16 @@ def test_predict_starts_without_tensorflow_from_the_second_time(runtime, tmp_pat
     for (one,), (other,) in ((first[0], second[0]), (first[0], hidden[0])):
         assert one["class"] == other["class"] == "7"
         assert one["probability"] == pytest.approx(other["probability"], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_the_first_answer_of_several_makes_the_graphs_of_all(runtime, tmp_path):
+    folders = [saved(tmp_path / name) for name in ("one", "two", "three")]
+    image = tmp_path / "image.png"
+    cv2.imwrite(str(image), np.zeros((40, 40, 3), np.uint8))
+    others = [word for folder in folders[1:] for word in ("--with", folder)]
+    first, second = (answered("predict", folders[0], image, *others) for _ in range(2))
+    assert [first[1], second[1]] == [True, False]
 
 
 @pytest.mark.slow

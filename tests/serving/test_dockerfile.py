@@ -40,7 +40,7 @@ def test_its_health_check_is_that_of_the_server(lines):
 @pytest.mark.slow
 def test_the_image_has_the_graph_of_its_default_checkpoint(lines, tmp_path):
     pytest.importorskip("ai_edge_litert.interpreter", reason="LiteRT's runtime, ai-edge-litert, is not installed")
-    (program,) = (re.search('python -c "(.*)"', line)[1] for line in lines if "to_predict" in line)
+    (program,) = (re.search('python -c "(.*)"', line)[1] for line in lines if "by_litert" in line)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")])}
     subprocess.run([sys.executable, "-c", program], check=True, timeout=300, env=environment)
     (graph,) = (tmp_path / "cache" / "graphs").iterdir()

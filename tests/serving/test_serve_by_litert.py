@@ -19,8 +19,8 @@ from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.environment import missing_of
 from kerasexp.evaluation.ensemble import load_ensemble
 from kerasexp.evaluation.file_predictions import ImageFile, predict_files
-from kerasexp.saving import checkpoint, litert_graph
-from kerasexp.saving.checkpoint import MANY, load_checkpoint, write_sidecars
+from kerasexp.saving import litert_graph
+from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 from kerasexp.saving.litert_graph import LiteRtModel
 
 pytestmark = pytest.mark.skipif(
@@ -44,7 +44,7 @@ def without_tensorflow(monkeypatch):
     """Let this process load checkpoints as one does that has not imported TensorFlow."""
     pytest.importorskip(litert_graph.RUNTIME, reason="LiteRT's runtime, ai-edge-litert, is not installed")
     monkeypatch.setattr(litert_graph, "LARGEST", 2**28)
-    monkeypatch.setattr(checkpoint, "is_quicker", lambda images: True)
+    monkeypatch.setattr(litert_graph, "is_quicker", lambda: True)
     loaded.cache_clear()
     yield
     loaded.cache_clear()
@@ -59,8 +59,8 @@ def quick() -> Path:
     folder.mkdir()
     keras.Model(images, layers.Dense(3, activation="softmax")(layers.Flatten()(maps))).save(folder / "model.keras")
     write_sidecars(folder, names, {}, Preprocessing(size=[12, 12]))
-    load_checkpoint(folder, to_predict=MANY)
-    assert isinstance(load_checkpoint(folder, to_predict=MANY).model, LiteRtModel)
+    load_checkpoint(folder, by_litert=True)
+    assert isinstance(load_checkpoint(folder, by_litert=True).model, LiteRtModel)
     return folder
 
 
@@ -68,7 +68,7 @@ def test_it_answers_as_predict_does(quick):
     client, _ = open_client({"quick": quick})
     assert isinstance(loaded(quick).members[0].model, LiteRtModel)
     assert client.get("/models").json()[0]["explains"] is True
-    ensemble = load_ensemble([quick], to_predict=MANY)
+    ensemble = load_ensemble([quick], by_litert=True)
     for side in (20, 64, 100):
         files = [ImageFile.in_memory("image 0", image_file(side=side))]
         assert send(client, image_file(side=side), "image/png").json() == predict_files(ensemble, files, 3)
@@ -79,7 +79,7 @@ def test_more_images_than_the_runtime_takes_at_a_time(quick):
     count = 2 * litert_graph.BATCH + 3
     answer = client.post("/predict", files=[("files", (f"{k}.png", image_file(side=20 + k))) for k in range(count)])
     files = [ImageFile.in_memory(f"{k}.png", image_file(side=20 + k)) for k in range(count)]
-    found, expected = answer.json(), predict_files(load_ensemble([quick], to_predict=MANY), files, 3)
+    found, expected = answer.json(), predict_files(load_ensemble([quick], by_litert=True), files, 3)
     assert [one["file"] for one in found] == [one["file"] for one in expected]
     for one, other in zip(found, expected, strict=True):
         assert one["class"] == other["class"] and one["probability"] == pytest.approx(other["probability"], abs=2e-6)
@@ -89,7 +89,7 @@ def test_it_explains_as_keras_does(quick, monkeypatch):
     client, _ = open_client({"quick": quick})
     (by_litert,) = send(client, image_file(), "image/png", EXPLAIN).json()
     loaded.cache_clear()
-    monkeypatch.setattr(checkpoint, "is_quicker", lambda images: False)
+    monkeypatch.setattr(litert_graph, "is_quicker", lambda: False)
     (by_keras,) = send(open_client({"quick": quick})[0], image_file(), "image/png", EXPLAIN).json()
     assert by_litert["input"] == by_keras["input"] and by_litert["heat_map"] == by_keras["heat_map"]
 

@@ -51,6 +51,14 @@ def test_steps_of_small_networks_are_put_together(given, expected):
     assert number(**given) == expected
 
 
+def test_validation_at_steps_looks_at_each_where_some_do_not_count():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        assert [number(validate_at=[10]), number()] == [1, 10]
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_a_gpu_takes_more_operations_in_a_call(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: ["GPU:0"] if kind == "GPU" else [])
     assert number(width=2048) == MOST == 20
