@@ -40,8 +40,8 @@ from kerasexp.evaluation.file_predictions import ImageFile, model_input, predict
 
 CHECKPOINT = Path(__file__).resolve().parent.parent / "checkpoints" / "part2_pretrained"
 COMMAND = "python benchmarks/serving.py"
-# Probabilities are rounded to six places, and the sum of a batch may be added in another order.
-SAME = 2e-5
+# `serve` answers by LiteRT, whose probabilities may differ from Keras's by so much.
+SAME = 1e-4
 
 
 def main() -> None:

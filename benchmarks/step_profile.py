@@ -1,6 +1,6 @@
 """Where the time of a training step goes: the share of the machine's peak that it reaches, and its operations by kind.
 
-    python benchmarks/step_profile.py [--pairs 5] [--steps 60] [--networks part2 scans mobilenet] [--precisions ...] [--write]
+    python benchmarks/step_profile.py [--pairs 5] [--steps 60] [--networks part2 ...] [--precisions ...] [--write]
 
 Each measurement is a separate process, which trains on random images with the project's `fit`: first timed, then once more
 under TensorFlow's profiler. The peak is measured in the same process, in the same number format: the operations per second of
@@ -26,9 +26,15 @@ from gpu import peak
 from timing import Ratio, parser, report_row
 from training_step import ROOT, random_data, step_of_fit
 
+STEPS = 60
 SIDE, PRODUCTS = 2048, 12
 # Name -> the experiment, or the study of which the first variant is taken, and its classes. All images are 28x28.
-NETWORKS = {"part2": ("part2_random", 10), "scans": ("part1_scans_best", 62), "mobilenet": ("mobilenet/mobilenet", 10)}
+NETWORKS = {
+    "part2": ("part2_random", 10),
+    "scans": ("part1_scans_best", 62),
+    "mobilenet": ("mobilenet/mobilenet", 10),
+    "perceptron": ("mlp/mlp", 10),
+}
 SHAPE = (28, 28, 1)
 # The kind of an operation, `the path in the graph:Type`, is that of the first pattern that is found in it.
 KINDS = {
@@ -39,7 +45,7 @@ KINDS = {
     "dense layers": r":.*MatMul",
     "batch normalisation": r":.*BatchNorm",
     "pooling": r":.*(MaxPool|AvgPool)",
-    "activations": r":.*Relu",
+    "activations": r":.*(Relu|Sigmoid)",
     "random numbers": r":.*Random",
 }
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -47,7 +53,7 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--steps", type=int, default=60, help="of each measurement")
+    arguments.add_argument("--steps", type=int, default=STEPS, help="of each measurement")
     arguments.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     arguments.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=["float32"])
     arguments.add_argument("--measure", action="store_true", help="measure the first of each once, in this process")
@@ -78,12 +84,13 @@ def row(network: str, precision: str, given) -> None:
         f"{name} {kinds[name]:.0%}" for name in sorted(kinds, key=kinds.get, reverse=True) if kinds[name] >= 0.01
     )
     machine = statistics.median(each["peak"] for each in found)
+    steps = "" if given.steps == STEPS else f" --steps {given.steps}"
     report_row(
         f"{network}, {precision}: a training step's share of the peak of a matrix product",
         f"{share}: {share.theirs:.1f} ms, at {machine:.0f} GFLOP/s {share.ours:.1f} ms; {named}",
         None,
         "stated",
-        f"python benchmarks/step_profile.py --networks {network} --precisions {precision}",
+        f"python benchmarks/step_profile.py --networks {network} --precisions {precision}{steps}",
         given.write,
     )
 
