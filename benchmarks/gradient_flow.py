@@ -64,7 +64,7 @@ def make_training(steps: int, run) -> Callable[[], float]:
     experiment = load_experiment(ROOT / "experiments" / "part2_random.yaml")
     training, preprocessing = experiment.training, experiment.data.preprocessing
     model = logits_model(build_model(experiment.model, preprocessing, 10, experiment.name))
-    optimizer = build_optimizer(training.model_copy(update={"epochs": 1}), PLANNED)
+    optimizer = build_optimizer(training.model_copy(update={"epochs": 1}), PLANNED, model.trainable_variables)
     callbacks = [] if run is None else [GradientFlow(model, optimizer, PLANNED, run.write_gradients)]
     model.compile(optimizer, build_loss(training.loss, [BATCH] * 10))
 

@@ -12,13 +12,14 @@ from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource, Preprocess
 from kerasexp.config.decode_section import LogitAdjustment
 from kerasexp.config.experiment import Experiment, classical_head
 from kerasexp.config.head_section import Svm, ZeroShot
+from kerasexp.config.loss_section import CustomLoss
 from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, ResNet18
 from kerasexp.config.multi_label_rules import multi_label_rules
 from kerasexp.config.report_rules import report_rules
 from kerasexp.config.section_validation import no_such_key, quoted
 from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.config.training_rules import described, training_rules
-from kerasexp.config.training_section import Training
+from kerasexp.config.training_section import Training, labels_are_complementary
 from kerasexp.errors import closest, listing
 
 # Endings of files of weights. Whole models in .h5 are read for keras.applications only.
@@ -35,6 +36,7 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     yield from _data_rules(experiment)
     yield from multi_label_rules(experiment)
     yield from _frequency_rules(experiment)
+    yield from _pseudo_label_rules(experiment)
     yield from augmentation_rules(experiment)
     if isinstance(experiment.model, Cnn):
         yield from _block_rules(experiment.model)
@@ -67,6 +69,24 @@ def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
                 yield "data.labels.select", f"'{name}' is not among the class names of data.class_names"
     if data.labels.select is not None and len(set(data.labels.select)) < len(data.labels.select):
         yield "data.labels.select", "names a class twice"
+
+
+def _pseudo_label_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Refuse pseudo-labels in place of ordinary labels, and a correction that would count labels which exclude a class."""
+    init = experiment.init
+    if init is None or not init.pseudo_labels:
+        return
+    if isinstance(experiment.training.decode, LogitAdjustment):
+        message = "logit_adjusted counts labels, which with init.pseudo_labels say what an image is NOT; use argmax"
+        yield "training.decode", message
+    upstream = init.experiment
+    if isinstance(upstream, Experiment) and not (
+        experiment.data.labels.complement
+        or labels_are_complementary(upstream.training)
+        or isinstance(upstream.training.loss, CustomLoss)
+    ):
+        message = "is for labels that say what an image is NOT, and the upstream experiment learns from ordinary ones"
+        yield "init.pseudo_labels", message
 
 
 def _frequency_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:

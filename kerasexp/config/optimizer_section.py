@@ -82,15 +82,14 @@ class Lion(BaseOptimizer):
 
 
 class Adafactor(BaseOptimizer):
-    """Adam with second moments of rows and columns in place of those of weights (Shazeer and Stern, ICML 2018)."""
+    """Adam with second moments of rows and columns in place of those of weights (Shazeer and Stern, ICML 2018).
+
+    The learning rate is at most 1 / sqrt(step), and in proportion to a layer's weights.
+    """
 
     name: Literal["adafactor"] = "adafactor"
     beta_2_decay: float = Field(-0.8, lt=0, description="Exponent of the decay of the second moments over the steps.")
     clip_threshold: float = Field(1.0, gt=0, description="Root mean square above which a layer's step is shortened.")
-    relative_step: bool = Field(
-        True,
-        description="At most 1 / sqrt(step) as the learning rate, which is then in proportion to a layer's weights.",
-    )
 
 
 class Muon(BaseOptimizer):

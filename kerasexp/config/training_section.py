@@ -80,7 +80,8 @@ class FineTune(Section):
         0,
         ge=0,
         description="Epochs at the beginning, counted among `epochs`, in which the dense layers on top alone are trained, so that "
-        "the first steps of a random head do not spoil pretrained layers.",
+        "the first steps of a random head do not spoil pretrained layers. `clip_norm` counts all gradients, and batch "
+        "normalisation goes on measuring unless it is frozen.",
     )
     batch_norm: Literal["trained", "frozen"] = Field(
         "trained",

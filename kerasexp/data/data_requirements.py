@@ -9,6 +9,7 @@ import numpy as np
 from kerasexp.config import Experiment
 from kerasexp.config.experiment import classical_head
 from kerasexp.config.head_section import OTHER, ZeroShot
+from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import Problem, closest, listing
 
@@ -31,6 +32,7 @@ def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
         if name not in data.class_names:
             message = f"'{name}' is no class of the data{closest(name, data.class_names)}; classes: {listing(data.class_names, 30)}"
             problems.append(Problem(message, experiment.name, "training.loss.class_weights"))
+    problems += [Problem(text, experiment.name, key) for key, text in _training_misfits(experiment, data)]
     problems += [Problem(text, experiment.name, f"model.head.{key}") for key, text in _head_misfits(experiment, data)]
     absent = [data.class_names[label] for label in absent_labels(data)]
     # A class that the experiment removes on purpose is no problem; `absence` explains the effect.
@@ -38,6 +40,23 @@ def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
     if unasked:
         problems.append(Problem(f"train has no image of {listing(unasked)}", experiment.name, "data"))
     return problems
+
+
+def _training_misfits(experiment: Experiment, data: PreparedData) -> Iterator[tuple[str, str]]:
+    """Yield (key, message) for each setting of the training that does not fit the number of classes or of batches."""
+    training, classes = experiment.training, len(data.class_names)
+    transition = getattr(training.loss, "transition", None)
+    # A stand-in may have other classes, and fewer images.
+    if data.stand_in is not None or classical_head(experiment) is not None:
+        return
+    if isinstance(transition, list) and len(transition) != classes:
+        yield "training.loss.transition", f"has {len(transition)} rows, and the data have {classes} classes"
+    if training.accumulate == 1:
+        return
+    batches = training.epochs * Sampling.of(experiment).size(data.training_counts, len(data.splits["train"])).steps
+    if training.accumulate > batches:
+        message = f"got {training.accumulate}, and the training has {batches} batches, so that no step would be taken"
+        yield "training.accumulate", message
 
 
 def _head_misfits(experiment: Experiment, data: PreparedData) -> Iterator[tuple[str, str]]:

@@ -38,9 +38,9 @@ def freeze_below(model: keras.Model, family: Family, fine_tune: FineTune) -> Non
     for layers in list(blocks.values())[: _frozen(fine_tune.unfreeze, blocks)]:
         for layer in layers:
             layer.trainable = False
-    for layer in (layer for layers in blocks.values() for layer in layers):
-        if fine_tune.batch_norm == "frozen" and isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+    for part in (part for layers in blocks.values() for layer in layers for part in layer._flatten_layers()):
+        if fine_tune.batch_norm == "frozen" and isinstance(part, keras.layers.BatchNormalization):
+            part.trainable = False
 
 
 def _frozen(unfreeze: int | str, blocks: dict[str, list[keras.layers.Layer]]) -> int:

@@ -19,7 +19,7 @@ from kerasexp.errors import NonFiniteLoss, listing
 from kerasexp.losses import build_loss, build_multi_label_loss, class_weights
 from kerasexp.models import family_of
 from kerasexp.models.decoding_layer import decoding_of
-from kerasexp.saving.checkpoint import write_sidecars
+from kerasexp.saving.checkpoint import forget_results, write_sidecars
 from kerasexp.saving.checkpoint_code import write_code
 from kerasexp.saving.saved_files import RunFiles
 from kerasexp.training import hooks
@@ -59,6 +59,7 @@ def fit(
         NonFiniteLoss: the loss became NaN or infinite; the best checkpoint before that is kept.
     """
     section = experiment.data
+    forget_results(run.checkpoint)
     write_sidecars(
         run.checkpoint,
         data.class_names,
@@ -162,7 +163,6 @@ def compiled_model(
 ) -> tuple[keras.Model, keras.optimizers.Optimizer]:
     """Return the trained part of a classifier, compiled, and its optimizer, built."""
     training, counts = experiment.training, data.training_counts
-    optimizer = build_optimizer(training, steps)
     train = data.training_splits["train"]
     teaching = None if teacher is None else Distillation(training.distill, teacher, train, experiment.seed)
     model = training_model(classifier, training.loss, len(counts), teaching)
@@ -172,6 +172,7 @@ def compiled_model(
     else:
         loss = build_loss(training.loss, counts)
     accuracy = build_accuracy(training, decoding_of(training.decode, counts))
+    optimizer = build_optimizer(training, steps, model.trainable_variables)
     model.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
     if training.sharpness_aware is not None:
         hooks.replace_train_step(model, sharpness_aware_step(training.sharpness_aware.rho))
@@ -209,6 +210,7 @@ def _callbacks(
     clock: Clock,
 ) -> _Callbacks:
     training, val = experiment.training, splits["val"]
+    is_averaged = training.average is not None or training.optimizer.ema is not None
     history, non_finite = History(clock, run.write_history), StopAtNonFiniteLoss()
     checkpoint = AtomicCheckpoint(run.model, classifiers.whole, training.checkpoint, history)
     flow = GradientFlow(model, optimizer, -(-training.epochs * steps // training.accumulate), run.write_gradients)
@@ -216,8 +218,7 @@ def _callbacks(
     early = EarlyCurve(classifiers.part, val, batch_size, training.validate_at, complementary, clock, run.write_curve)
     in_order = [
         # An average of the weights comes first, so that all others see it.
-        *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.optimizer.ema is not None else []),
-        *([WeightAverage(model, optimizer, experiment, splits["train"])] if training.average is not None else []),
+        *([WeightAverage(model, optimizer, experiment, splits["train"])] if is_averaged else []),
         checkpoint,
         history,
         flow,

@@ -113,7 +113,9 @@ class GradientFlow(keras.callbacks.Callback):
         def recording(grads, trainable_variables):
             done = tf.identity(keras.ops.convert_to_tensor(self._optimizer.iterations))
             is_sample = tf.equal(done % self._every, 0)
-            gradients = {id(v): gradient for v, gradient in zip(trainable_variables, grads, strict=True)}
+            # A variable that a layer of a user's creates and does not use has no gradient.
+            pairs = zip(trainable_variables, grads, strict=True)
+            gradients = {id(v): tf.zeros(v.shape, v.dtype) if gradient is None else gradient for v, gradient in pairs}
             self._check_finite(done, gradients)
             tf.cond(is_sample, self._copy_weights, lambda: None)
             apply(grads, trainable_variables)

@@ -14,7 +14,7 @@ others in this order, which `tests/training/test_hooks.py` checks:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from types import MethodType
 from typing import Any
 
@@ -32,12 +32,12 @@ def replace_call(layer: keras.layers.Layer, call: Callable[..., Any]) -> None:
 def scale_learning_rates(
     optimizer: keras.optimizers.Optimizer, factors: Iterable[tuple[keras.Variable, float]], begin: int = 0
 ) -> None:
-    """Multiply the learning rate of these variables by their factors, in each step.
+    """Multiply the learning rate of these variables by their factors, in each step. Decay of the weights is not scaled.
 
     Args:
         optimizer: built on these variables.
         factors: of the variables that do not keep the full rate.
-        begin: the step before which it is 0 for them.
+        begin: the step before which they stay as they are.
     """
     index = optimizer._get_variable_index  # by which Keras's optimizers look up their moments
     by_index = {index(variable): factor for variable, factor in factors}
@@ -52,6 +52,22 @@ def scale_learning_rates(
         update_step(gradient, variable, learning_rate * factor * begun)
 
     optimizer.update_step = scaled_step
+    if begin and optimizer.weight_decay:
+        _decay_later(optimizer, by_index.keys(), begin)
+
+
+def _decay_later(optimizer: keras.optimizers.Optimizer, later: Collection[int], begin: int) -> None:
+    """Let the weights of variables with these indices decay from the step `begin` on."""
+    index, decay = optimizer._get_variable_index, optimizer._apply_weight_decay
+
+    def decay_some(variables):
+        decay([variable for variable in variables if index(variable) not in later])
+        full = optimizer.weight_decay
+        optimizer.weight_decay = full * keras.ops.cast(optimizer.iterations >= begin, "float32")
+        decay([variable for variable in variables if index(variable) in later])
+        optimizer.weight_decay = full
+
+    optimizer._apply_weight_decay = decay_some
 
 
 def replace_train_step(model: keras.Model, train_step: Callable[..., Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from kerasexp.config.average_section import Ema
@@ -24,10 +26,17 @@ OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
 }
 
 
-def build_optimizer(training: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """Return the optimizer of a training with its learning-rate schedule, whose steps are batches.
+# Weights that do not decay have one dimension, or these names: an attention's biases have more.
+SPARED = ("bias", "gamma", "beta")
 
-    With `accumulate`, it takes a step of the mean gradient of so many batches.
+
+def build_optimizer(
+    training: Training, steps_per_epoch: int, variables: Sequence[keras.Variable]
+) -> keras.optimizers.Optimizer:
+    """Return the optimizer of a training, built on its variables, with its learning-rate schedule, whose steps are batches.
+
+    With `accumulate`, it takes a step of the mean gradient of so many batches. Weight decay spares biases and the weights of
+    normalisation, which it has no use for, as in timm.
     """
     optimizer, schedule = training.optimizer, training.schedule
     own = optimizer.model_dump(exclude={"name", "learning_rate", "clip_norm", "ema"})
@@ -44,8 +53,13 @@ def build_optimizer(training: Training, steps_per_epoch: int) -> keras.optimizer
     if built.use_ema and training.accumulate > 1:
         hooks.average_after_steps(built)
     if built.weight_decay:
-        # Decay keeps weights small, which has no use for biases and the scales of batch normalisation.
-        built.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        built.exclude_from_weight_decay([v for v in variables if len(v.shape) < 2 or v.name in SPARED])
+    # Here, and not by an optimizer around it that scales the loss: that one would not track Nadam's product of momenta.
+    built.build(variables)
+    for average, variable in zip(
+        getattr(built, "_model_variables_moving_average", ()), variables, strict=built.use_ema
+    ):
+        average.assign(variable)  # until the first step, which may take more than an epoch of `accumulate`
     return built
 
 

@@ -65,19 +65,24 @@ def _load(path: Path, backbone: keras.Model, model: Backbone, with_top: bool) ->
             source = load_model(path)
             _refuse_topless(source.count_params(), backbone, model, with_top)
             _copy(source, backbone, model, path)
-            return
-        _refuse_topless(count_weights(path), backbone, model, with_top)
-        if path.name.lower().endswith(".weights.h5"):
-            with refusing(f"its weights do not fit {model.name}"), warnings.catch_warnings():
-                # Keras raises at the first layer that is missing, and then warns of the other paths to the same layers.
-                warnings.simplefilter("ignore")
-                backbone.load_weights(path)
         else:
-            _load_from_h5(path, backbone)
+            _load_from_hdf5(path, backbone, model, with_top)
     except Refused as refused:
         raise UserError(Problem(str(refused), str(path), KEY)) from None
     if isinstance(model, Application):
         set_imagenet_statistics(backbone)
+
+
+def _load_from_hdf5(path: Path, backbone: keras.Model, model: Backbone, with_top: bool) -> None:
+    """Load a file of weights, in Keras's format or in that of keras.applications; raises Refused."""
+    _refuse_topless(count_weights(path), backbone, model, with_top)
+    if path.name.lower().endswith(".weights.h5"):
+        with refusing(f"its weights do not fit {model.name}"), warnings.catch_warnings():
+            # Keras raises at the first layer that is missing, and then warns of the other paths to the same layers.
+            warnings.simplefilter("ignore")
+            backbone.load_weights(path)
+    else:
+        _load_by_order(path, backbone)
 
 
 def _copy(source: keras.Model, backbone: keras.Model, model: Backbone, path: Path) -> None:
@@ -109,7 +114,7 @@ def user_file(name: str) -> Path:
     return found
 
 
-def _load_from_h5(path: Path, backbone: keras.Model) -> None:
+def _load_by_order(path: Path, backbone: keras.Model) -> None:
     """Load weights in the format of keras.applications; raises Refused if they are those of another network.
 
     The layers of a top come last in a file, and are left out of a network without one.
@@ -120,14 +125,17 @@ def _load_from_h5(path: Path, backbone: keras.Model) -> None:
         names = [name for name in _names(group, "layer_names") if _names(group[name], "weight_names")]
         if (top := names[len(layers) :]) and not _is_top([group[name] for name in top]):
             raise Refused(f"has {len(names)} layers with weights, and the network has {len(layers)} below its top")
+        # Datasets, which are read when they are assigned: a file may name one of them many times.
         stored = [
-            (name, [group[name][weight][()] for weight in _names(group[name], "weight_names")])
+            (name, [group[name][weight] for weight in _names(group[name], "weight_names")])
             for name in names[: len(layers)]
         ]
-    _assign_in_order(stored, layers)
+        _assign_in_order(stored, layers)
 
 
-def _assign_in_order(stored: list[tuple[str, list[np.ndarray]]], layers: list[keras.layers.Layer]) -> None:
+def _assign_in_order(
+    stored: list[tuple[str, list[np.ndarray | h5py.Dataset]]], layers: list[keras.layers.Layer]
+) -> None:
     """Assign the weights of the n-th stored layer to the n-th layer; raises Refused if the shapes differ."""
     if len(stored) < len(layers):
         raise Refused(f"has {len(stored)} layers with weights, and the network has {len(layers)} below its top")
@@ -138,7 +146,7 @@ def _assign_in_order(stored: list[tuple[str, list[np.ndarray]]], layers: list[ke
             raise Refused(f"{there}, and {layer.name!r} has {shapes[0]}")
     for (_, values), layer in zip(stored, layers, strict=False):
         for weight, value in zip(layer.weights, values, strict=True):
-            weight.assign(value)
+            weight.assign(np.asarray(value))
 
 
 def _is_top(layers: list[h5py.Group]) -> bool:

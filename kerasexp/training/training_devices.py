@@ -103,10 +103,15 @@ def train_as_one_device(model: keras.Model, optimizer: keras.optimizers.Optimize
     """
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
+    for norm in norms_of(model):
+        norm.synchronized = True
     hooks.sum_gradients(optimizer)
+
+
+def norms_of(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Return the batch normalisations of a model, those of models and layers within it included, each once."""
+    layers = {id(layer): layer for layer in model._flatten_layers(include_self=False)}
+    return [layer for layer in layers.values() if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def steps_done(optimizer: keras.optimizers.Optimizer) -> int:

@@ -39,7 +39,6 @@ SAVED_ATTRIBUTES = {
     AtomicCheckpoint: ("kept",),
     EarlyCurve: (ROWS,),
     History: (ROWS,),
-    WeightAverage: ("count",),
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
 }

@@ -15,7 +15,7 @@ from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_sample
-from kerasexp.training.training_devices import value_of
+from kerasexp.training.training_devices import norms_of, value_of
 
 # Training images from which the statistics of batch normalisation are estimated anew, and the seed of their choice. They cost a
 # forward pass each, and leave an error of 1 % of a deviation.
@@ -29,23 +29,21 @@ class WeightAverage(keras.callbacks.Callback):
     anew: on a sample of train, augmented as in training, in batches as large (Izmailov et al. 2018, section 3.2). The average is
     in the model from the beginning of each validation to the next epoch, so that it must come before the callbacks that save.
 
-    `count` is the number of epochs in the mean of `swa`, whose `variables` hold the mean itself. A moving average, of `ema`, is
-    that of the optimizer.
+    `variables` hold the mean of `swa`. A moving average, of `average: ema` or `optimizer.ema`, is that of the optimizer; with
+    `optimizer.ema` the statistics stay those of the weights.
 
     Args:
-        model: compiled, its optimizer built; trained on one device.
+        model: compiled, its optimizer built; with `training.average`, trained on one device.
         optimizer: the one with the update rule.
-        experiment: its `training.average`, and how its batches are made.
+        experiment: its `training`, and how its batches are made.
         train: the images that are learned from.
     """
 
     def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, experiment: Experiment, train: Split):
         super().__init__()
-        self.count, self.variables = 0, []
+        self.variables: list[tf.Variable] = []
         self._trained, self._optimizer, self._training = model, optimizer, experiment.training
-        self._norms = [
-            layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-        ]
+        self._norms = [norm for norm in norms_of(model) if norm.trainable] if self._training.average is not None else []
         if isinstance(self._training.average, Swa):
             self.variables = [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in model.trainable_variables]
         if self._norms:
@@ -80,11 +78,13 @@ class WeightAverage(keras.callbacks.Callback):
         average = self._training.average
         if not isinstance(average, Swa):
             return [value_of(variable) for variable in self._optimizer._model_variables_moving_average]
-        if self._epoch + 1 > average.start * self._training.epochs:
-            self.count += 1
-            for mean, variable in zip(self.variables, self._trained.trainable_variables, strict=True):
-                mean.assign_add((variable.value - mean) / self.count)
-        return self.variables if self.count else None
+        # By the epoch: a training of fewer epochs that goes on has averaged some that are now too early.
+        count = self._epoch + 1 - int(average.start * self._training.epochs)
+        if count < 1:
+            return None
+        for mean, variable in zip(self.variables, self._trained.trainable_variables, strict=True):
+            mean.assign(variable.value if count == 1 else mean + (variable.value - mean) / count)
+        return self.variables
 
     def _state(self) -> Iterator[keras.Variable]:
         """Yield what an average or a forward pass changes: all variables but those of metrics, which belong to an epoch."""

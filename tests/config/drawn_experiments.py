@@ -155,6 +155,8 @@ def _consistent(section: type[BaseModel], raw: dict[str, Any]) -> dict[str, Any]
             raw["path"] = "images.zip"
     if "framing" in section.model_fields and raw.pop("window", None) is not None:
         raw |= {"framing": "window", "window": [0.14, 0, 0.95, 1]}
+    if section is Init and raw["experiment"] == "up.yaml":
+        raw.pop("pseudo_labels", None)  # it learns from ordinary labels
     model = raw.get("model")
     if section is Experiment and (model["name"] if isinstance(model, dict) else model) in APPLICATIONS:
         data = raw.get("data", "mnist")

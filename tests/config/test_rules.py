@@ -280,3 +280,23 @@ def test_stroke_widths_are_for_grey_images_whose_labels_say_what_they_are():
     assert found.keys() == {"report.stroke_widths"} and "this experiment has 3" in found["report.stroke_widths"]
     assert "report.stroke_widths" in broken(f"{widths}\ntraining: {{decode: argmin}}")
     assert broken("report: {stroke_widths: [0, 5]}").keys() == {"report.stroke_widths.0", "report.stroke_widths.1"}
+
+
+WRONG = "data: {labels: {complement: true}}\n"
+UPSTREAM = "{name: first, data: {labels: {complement: true}}, training: {loss: scl_nl}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        (f"{WRONG}init: {{experiment: {UPSTREAM}, layers: none, pseudo_labels: true}}", set()),
+        ("init: {experiment: {name: first, training: {epochs: 1}}, pseudo_labels: true}", {"init.pseudo_labels"}),
+        ("init: {experiment: {name: first, training: {decode: argmin}}, pseudo_labels: true}", set()),
+        (
+            f"{WRONG}init: {{experiment: {UPSTREAM}, layers: none, pseudo_labels: true}}\ntraining: {{decode: logit_adjusted}}",
+            {"training.decode"},
+        ),
+    ],
+)
+def test_pseudo_labels_are_for_labels_that_exclude_a_class(text, keys):
+    assert broken(text).keys() == keys

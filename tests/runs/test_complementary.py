@@ -134,3 +134,9 @@ def test_no_true_label_of_the_training_images_is_read(cli, tmp_path, monkeypatch
         [line.split(",")[5:] for line in (run / "predictions.csv").read_text().splitlines()] for run in (first, second)
     ]
     assert probabilities[0] == probabilities[1]
+
+
+def test_a_transition_of_another_number_of_classes_is_refused(cli, tiny_yaml):
+    ways = "[[0, 1], [1, 0]]"
+    answer = cli("check", tiny_yaml, "--set", f"training.loss={{name: forward, transition: {ways}}}")
+    assert answer.code == 2 and "training.loss.transition: has 2 rows, and the data have 3 classes" in answer.err

@@ -24,7 +24,8 @@ def trained(accumulate: int, batch_norm: bool, **optimizer) -> keras.Model:
     keras.utils.set_random_seed(0)
     training = Training(optimizer=optimizer, accumulate=accumulate)
     trained = training_model(build_classifier(experiment, ["a", "b", "c"], [1, 1, 1]), training.loss, 3)
-    trained.compile(build_optimizer(training, accumulate * STEPS), build_loss(training.loss, [1, 1, 1]))
+    optimizer = build_optimizer(training, accumulate * STEPS, trained.trainable_variables)
+    trained.compile(optimizer, build_loss(training.loss, [1, 1, 1]))
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (STEPS * LARGE, 8, 8, 1)).astype(np.uint8)
     labels = images.mean((1, 2, 3)).astype(int) % 3
@@ -57,8 +58,7 @@ def test_batch_normalisation_sees_the_small_batches():
 def test_the_update_is_recorded_once_for_all_its_batches():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     training = Training(optimizer={"name": "sgd", "learning_rate": 0.5}, accumulate=2)
-    optimizer = build_optimizer(training, 6)
-    optimizer.build(model.trainable_variables)
+    optimizer = build_optimizer(training, 6, model.trainable_variables)
     flow = GradientFlow(model, optimizer, 3, lambda rows: None)
     before = model.get_weights()[0].copy()
     for size in (1.0, 3.0):
@@ -72,9 +72,8 @@ def test_the_update_is_recorded_once_for_all_its_batches():
 
 def test_the_learning_rate_is_that_of_the_batch():
     training = Training(schedule={"name": "cosine"}, epochs=1, accumulate=4)
-    optimizer = build_optimizer(training, 8)
     weight = keras.Variable(np.ones(2, np.float32))
-    optimizer.build([weight])
+    optimizer = build_optimizer(training, 8, [weight])
     rates = []
     for _ in range(8):
         optimizer.apply([keras.ops.ones(2)], [weight])
@@ -103,3 +102,8 @@ def test_the_history_counts_the_steps_of_the_optimizer(train):
     # An epoch has five batches; the fifth waits for the first of the next epoch.
     assert [row["step"] for row in found.history] == [2, 5]
     assert found.gradients.steps.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_more_batches_than_a_training_has_are_refused(cli, tiny_yaml):
+    answer = cli("check", tiny_yaml, "--set", "training.accumulate=1000")
+    assert answer.code == 2 and "training.accumulate: got 1000, and the training has" in answer.err, answer.err

@@ -151,9 +151,10 @@ def test_each_block_has_a_fraction_of_the_learning_rate_of_the_one_above(name):
     for decay in (1.0, 0.5):
         model = logits_model(built())
         optimizer = build_optimizer(
-            Training(optimizer={"name": name, **({"weight_decay": 0.0} if name == "adamw" else {})}, epochs=1), 1
+            Training(optimizer={"name": name, **({"weight_decay": 0.0} if name == "adamw" else {})}, epochs=1),
+            1,
+            model.trainable_variables,
         )
-        optimizer.build(model.trainable_variables)
         scale_rates(optimizer, model, MODELS["cnn"], FineTune(depth_decay=decay), 1)
         generator = np.random.default_rng(0)
         before = model.get_weights()
@@ -181,10 +182,10 @@ def test_all_batch_normalisation_below_the_head_can_be_frozen():
     assert trained(model) == {FIRST, SECOND, THIRD, "head_dense_1", "logits"}
 
 
-def test_in_its_first_epochs_the_head_alone_is_trained():
+@pytest.mark.parametrize("optimizer", ["adam", {"name": "sgd", "learning_rate": 0.1, "weight_decay": 0.1}])
+def test_in_its_first_epochs_the_head_alone_is_trained(optimizer):
     model = logits_model(built())
-    optimizer = build_optimizer(Training(optimizer="adam", epochs=3), 2)
-    optimizer.build(model.trainable_variables)
+    optimizer = build_optimizer(Training(optimizer=optimizer, epochs=3), 2, model.trainable_variables)
     scale_rates(optimizer, model, MODELS["cnn"], FineTune(head_epochs=1, depth_decay=0.5), 2)
     gradients = [keras.ops.ones(variable.shape) for variable in model.trainable_variables]
     moved = []

@@ -129,6 +129,24 @@ def test_the_update_is_everything_that_the_step_changed(optimizer):
         assert recorded[step] == pytest.approx(ratios, rel=1e-4)
 
 
+class Unused(keras.layers.Layer):
+    """Creates a weight that its call does not use."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(3, 3), name="kernel")
+
+    def call(self, x):
+        return x
+
+
+def test_a_weight_without_a_gradient_has_one_of_zeros():
+    inputs = keras.Input((6, 6, 1), dtype="uint8")
+    features = Unused(name="unused")(keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs)))
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax", name="logits")(features))
+    rows = [row for row in observe(model, keras.optimizers.SGD(0.1), 1) if row["layer"] == "unused"]
+    assert rows and all(row["max_gradient"] == row["update_ratio"] == 0 for row in rows)
+
+
 def test_gradients_are_recorded_before_clipping():
     plain, clipped = (observe(network(), keras.optimizers.SGD(0.1, global_clipnorm=c), 1) for c in (None, 1e-3))
     assert by_step(plain, "max_gradient") == by_step(clipped, "max_gradient")

@@ -46,7 +46,7 @@ def test_a_training_installs_its_hooks_in_the_stated_order(train, monkeypatch):
     record(keras.optimizers.Optimizer, "build")
     train(*changes, run=run)
     assert list(dict.fromkeys(events)) == [
-        "replace_call", "compile", "build", "scale_learning_rates", "wrap_apply", "sum_gradients", "make_train_function",
+        "replace_call", "build", "compile", "scale_learning_rates", "wrap_apply", "sum_gradients", "make_train_function",
         "skip_steps",
     ]  # fmt: skip
 

@@ -11,6 +11,7 @@ from kerasexp.models import build_model
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.training.fit import fit_by_gradients
 from kerasexp.training.precision import make_deterministic
+from kerasexp.training.training_devices import norms_of
 
 BASE = {
     "name": "average",
@@ -80,6 +81,33 @@ def test_ema_follows_each_step(tmp_path, monkeypatch):
     assert_close([v.numpy() for v in saved.trainable_variables], average)
 
 
+def test_before_the_first_step_the_average_is_the_weights(tmp_path, monkeypatch):
+    for name, changes in {"all": {"average": "ema"}, "own": {"optimizer": {"name": "adam", "ema": 0.9}}}.items():
+        watch, *_ = train(tmp_path, monkeypatch, name, accumulate=8, epochs=2, **changes)
+        assert_close(watch.validated[0], watch.steps[0])
+        assert np.abs(watch.validated[0][0]).max() > 0
+
+
+def test_the_moving_average_of_an_optimizer_has_the_statistics_of_the_weights(tmp_path, monkeypatch):
+    plain, kept, *_ = train(tmp_path, monkeypatch, "plain")
+    watch, saved, *_ = train(tmp_path, monkeypatch, "ema", optimizer={"name": "adam", "ema": 0.9})
+    for ours, theirs in zip(watch.steps, plain.steps, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+    average = watch.steps[0]
+    for weights in watch.steps[1:]:
+        average = [0.9 * old + 0.1 * new for old, new in zip(average, weights, strict=True)]
+    assert_close([v.numpy() for v in saved.trainable_variables], average)
+    np.testing.assert_array_equal(saved.get_layer(NORM).moving_mean, kept.get_layer(NORM).moving_mean)
+
+
+def test_normalisation_within_a_model_within_a_model_is_found():
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.BatchNormalization(name="inner")])
+    inputs = keras.Input((4,))
+    outputs = keras.layers.BatchNormalization(name="outer")(inner(inputs))
+    assert sorted(norm.name for norm in norms_of(keras.Model(inputs, outputs))) == ["inner", "outer"]
+
+
 @pytest.mark.parametrize("average", [{"name": "swa", "start": 0.0}, {"name": "ema", "momentum": 0.95}])
 def test_the_statistics_are_those_of_the_average_on_train(tmp_path, monkeypatch, average):
     _, saved, data, _ = train(tmp_path, monkeypatch, "one", average=average, batch_size=1000)
@@ -112,8 +140,9 @@ def test_what_does_not_go_together_is_refused(cli, tiny_yaml, change, told):
 
 
 @pytest.mark.slow
-def test_more_epochs_continue_from_the_weights_and_not_from_their_average(cli, tiny_yaml):
-    ema = ["--set", "training.average={name: ema, momentum: 0.9}", "--set", "training.checkpoint=last"]
+@pytest.mark.parametrize("average", ["average={name: ema, momentum: 0.9}", "average=swa", "optimizer.ema=0.9"])
+def test_more_epochs_continue_from_the_weights_and_not_from_their_average(cli, tiny_yaml, average):
+    ema = ["--set", f"training.{average}", "--set", "training.checkpoint=last"]
     cli("run", tiny_yaml, *ema, "--run-dir", "grown", "--set", "training.epochs=2")
     more = cli("run", tiny_yaml, *ema, "--run-dir", "grown", "--set", "training.epochs=4", "--resume")
     assert more.code == 0, more.err
