@@ -180,8 +180,8 @@ class DataSource(Section):
     )
     label_column: str | None = Field(
         None,
-        description="csv: the column of labels: first, last, or its name in the header; null: found in the data, or an error asks "
-        "for it.",
+        description="csv: the column of labels: first, last, its name in the header, or its number from 1; null: found in "
+        "the data, or an error asks for it.",
     )
     first_classes: int | None = Field(
         None, ge=2, le=200, description="tiny_imagenet: number of classes, the first in wnids.txt; null: all."

@@ -80,6 +80,8 @@ def open_listed(folder: Path, listing: Listing) -> Files:
     known, hashes, unread = DigestCache(str(folder), states), {}, set()
 
     def read(name: str) -> bytes:
+        if name not in states:
+            raise BrokenImage("no such file")
         try:
             content = _read_file(f"{folder}/{name}", states[name])
         except BrokenImage as broken:
@@ -91,7 +93,8 @@ def open_listed(folder: Path, listing: Listing) -> Files:
 
     def head(name: str) -> bytes:
         # Opening a pipe would wait for its other end.
-        is_file = states[name] is not None and stat.S_ISREG(states[name][MODE])
+        state = states.get(name)
+        is_file = state is not None and stat.S_ISREG(state[MODE])
         return start_of(f"{folder}/{name}") if is_file else b""
 
     def hashed(name: str) -> bytes:

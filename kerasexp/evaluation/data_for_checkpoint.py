@@ -94,6 +94,8 @@ def suggested_pairs(unknown: Sequence[str], outputs: Sequence[str]) -> str:
 def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint) -> Split:
     """Return the images with the checkpoint's labels: the class of the stored label there, or the class of the same name.
 
+    A stored label such as `1` may also be the name of a class. Names count where all are of classes, and not all stored labels.
+
     Images of a stored label that the checkpoint's training left out by `select` are left out here as well.
 
     Raises:
@@ -103,9 +105,10 @@ def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint)
     # The names of data are in composed form; those of an earlier checkpoint may not be.
     outputs = {composed(name): index for name, index in outputs.items()} | outputs
     folders = {composed(folder): name for folder, name in checkpoint.folders.items()} | checkpoint.folders
+    are_names = outputs.keys() >= set(source.class_names) and not folders.keys() >= set(source.class_names)
     target, unknown = [], []
     for stored in source.class_names:
-        name = folders.get(stored, stored)
+        name = stored if are_names else folders.get(stored, stored)
         if name not in outputs and stored not in folders:
             unknown.append(stored)
         target.append(outputs.get(name, -1))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from kerasexp.config.yaml_paths import with_home
 from kerasexp.data.value_range import BYTES, StoredPixels, UnknownRange, ValueRange, arrays_to_uint8
@@ -19,6 +19,8 @@ from kerasexp.evaluation.file_predictions import ImageFile, StoredImage, image_f
 
 # Of an array with three axes, a last axis of this many values is that of the channels.
 CHANNELS = (1, 3)
+# Modes of Pillow's images that a PNG file can have.
+PNG_MODES = ("1", "L", "LA", "I;16", "I;16B", "P", "RGB", "RGBA")
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,21 @@ def _images(item: Any, name: str, value_range: ValueRange | None) -> Iterator[St
         yield from image_files([with_home(Path(item))])
     elif isinstance(item, Image.Image):
         # As a file, it is read like all other files: colours, transparency and 16 bits.
-        file = io.BytesIO()
-        item.save(file, "png")
-        yield ImageFile.in_memory(getattr(item, "filename", "") or name, file.getvalue())
+        file, named = io.BytesIO(), getattr(item, "filename", "") or name
+        _storable(item, named).save(file, "png")
+        yield ImageFile.in_memory(named, file.getvalue())
     else:
         yield ArrayImage(name, _pixels(np.asarray(item), name, value_range))
+
+
+def _storable(image: Image.Image, name: str) -> Image.Image:
+    """Return an image of Pillow's upright, in a mode that a PNG file can have."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in ("I", "F"):
+        raise UserError(Problem("has 32 bits a pixel; convert it to 8 or 16 bits", name))
+    if upright.mode in PNG_MODES:
+        return upright
+    return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
 
 
 def _pixels(values: np.ndarray, name: str, value_range: ValueRange | None) -> np.ndarray:

@@ -22,7 +22,7 @@ from kerasexp.custom.code_copies import FOLDER as CODE_FOLDER
 from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest
 from kerasexp.saving.checkpoint_code import CODE, build_by_code, needs_code
-from kerasexp.saving.fitted_values import CALIBRATION, THRESHOLDS, read_calibration, read_thresholds
+from kerasexp.saving.fitted_values import CALIBRATION, THRESHOLDS, Calibration, read_calibration, read_thresholds
 from kerasexp.saving.litert_graph import LiteRtModel, graph_file, keep_graph, load_graph
 from kerasexp.saving.saved_files import CARD, RAW_MODEL, RunFiles, numbered_folders
 from kerasexp.saving.sidecar_json import read_sidecar
@@ -104,6 +104,12 @@ def preprocessing_as_json(
     if value_range is not None:
         stored |= {"range": list(value_range.bounds), "range_of": value_range.of}
     return stored if stored_size is None else stored | {"stored_size": list(stored_size)}
+
+
+def forget_results(folder: Path) -> None:
+    """Delete what was fitted, made or written for an earlier model in a checkpoint folder."""
+    for name in (RAW_MODEL, CALIBRATION, THRESHOLDS, CARD):
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_sidecars(
@@ -201,11 +207,11 @@ def load_checkpoint(path: Path, by_litert: bool = False) -> Checkpoint:
     preprocessing = Preprocessing.model_validate(stored.model_dump(include=set(Preprocessing.model_fields)))
     value_range = None if stored.range is None else ValueRange(*stored.range, "detected", stored.range_of)
     size = None if stored.stored_size is None else tuple(stored.stored_size)
-    calibration = read_calibration(folder)
     thresholds = read_thresholds(folder, names) if is_multi_label(folder) else None
+    calibration = read_calibration(folder) if thresholds is None else Calibration()
     if needs_code(folder):
         import_tensorflow()
-        model = build_by_code(folder, folder / MODEL, preprocessing, names)
+        model = build_by_code(folder, folder / MODEL, preprocessing, names, thresholds is not None)
     else:
         model = _network(folder / MODEL, names, thresholds is not None, by_litert)
     expected = (None, *preprocessing.size, preprocessing.channels), (None, len(names))

@@ -118,7 +118,9 @@ def _parts(folder: Path) -> list[tuple[str, CustomCode]]:
     return [("model.name", read_code(folder).model)]
 
 
-def build_by_code(folder: Path, weights: Path, preprocessing: Preprocessing, class_names: Sequence[str]) -> keras.Model:
+def build_by_code(
+    folder: Path, weights: Path, preprocessing: Preprocessing, class_names: Sequence[str], multi_label: bool = False
+) -> keras.Model:
     """Build the network of a checkpoint by its code, which must be trusted, and load its weights.
 
     Raises:
@@ -136,8 +138,8 @@ def build_by_code(folder: Path, weights: Path, preprocessing: Preprocessing, cla
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(stored.precision)
     try:
-        decoding = Decoding(stored.scale, stored.offset)
-        model = build_model(stored.model, preprocessing, len(class_names), "custom", decoding)
+        decoding, activation = Decoding(stored.scale, stored.offset), "sigmoid" if multi_label else "softmax"
+        model = build_model(stored.model, preprocessing, len(class_names), "custom", decoding, activation)
     finally:
         keras.config.set_dtype_policy(before)
     try:

@@ -64,6 +64,8 @@ def dry_run(graph: Graph, numbers: int) -> None:
         if None in sides or math.prod(sides) > MAX_OUTPUT:
             of_node = f"the output of {node.name!r} for one image is {tuple(sides)}"
             raise Refused(f"{of_node}; at most {MAX_OUTPUT:,} numbers are accepted")
+        if layer is not None and _numbers_inside(layer) > MAX_OUTPUT:
+            raise Refused(f"{node.name!r} computes more than {MAX_OUTPUT:,} numbers for one image on its way")
         if node.model is None and layer is not None:  # a model that is used as a layer: its layers were counted
             declared = sum(math.prod(weight.shape) for weight in layer.weights)
             if declared > left:
@@ -83,6 +85,30 @@ def dry_run(graph: Graph, numbers: int) -> None:
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         thread.submit(build_and_call).result()
+
+
+def _numbers_inside(layer: Any) -> int:
+    """Return how many numbers a layer computes for one image on the way to its output, where these may be more than that has.
+
+    `Resizing` pads an image to the ratio of its target before it resizes. Depthwise convolutions with a dilation pad it by the
+    kernel's reach, and have `depth_multiplier` maps for each of its own.
+    """
+    kind = type(layer).__name__
+    if kind not in ("Resizing", "DepthwiseConv2D", "SeparableConv2D"):
+        return 0
+    rows, columns, maps = layer.input.shape[1:]
+    if kind == "Resizing":
+        if not layer.pad_to_aspect_ratio:
+            return 0
+        if None in (rows, columns):
+            return MAX_OUTPUT + 1
+        padded = max(rows, columns * layer.height // layer.width), max(columns, rows * layer.width // layer.height)
+        return math.prod(padded) * maps
+    sides = (
+        side + size * rate if rate > 1 else side
+        for side, size, rate in zip((rows, columns), layer.kernel_size, layer.dilation_rate, strict=True)
+    )
+    return math.prod(sides) * maps * layer.depth_multiplier
 
 
 def _called(node: Node, tensors: dict[str, Any], check: Check | None) -> tuple[Any, Any]:

@@ -80,10 +80,12 @@ def true_classes(names: Sequence[str], checkpoint: Checkpoint) -> dict[str, str]
         return None
     outputs = {composed(name): name for name in checkpoint.class_names}
     folders = {composed(folder): name for folder, name in checkpoint.folders.items()}
-    found = {}
-    for name in names:
-        folder = composed(PurePosixPath(Path(name).as_posix()).parent.name)
-        found[name] = outputs.get(composed(folders.get(folder, folder)))
+    parents = {name: composed(PurePosixPath(Path(name).as_posix()).parent.name) for name in names}
+    are_names = outputs.keys() >= set(parents.values()) and not folders.keys() >= set(parents.values())
+    found = {
+        name: outputs.get(parent if are_names else composed(folders.get(parent, parent)))
+        for name, parent in parents.items()
+    }
     return found if found and None not in found.values() else None
 
 

@@ -238,6 +238,14 @@ def test_the_given_label_column_is_taken(where):
     assert found.labels.tolist() == [str(row[0 if where == "first" else -1]) for row in rows] and not found.notes
 
 
+def test_a_label_column_that_is_given_by_number_is_the_same_in_all_files():
+    rows = [[*row[:2], row[-1] % 3, *row[2:-1]] for row in digits()]
+    written(rows)
+    first = read_csv(Path("p.csv"), "3")
+    assert first.labels.tolist() == [str(row[2]) for row in rows] and first.column == "3"
+    assert read_csv(Path("p.csv"), first.column).labels.tolist() == first.labels.tolist()
+
+
 def test_a_label_column_is_given_by_name():
     Path("p.csv").write_text("a,b,c,d,Kind\n0,1,2,3,7\n4,5,6,7,8\n")
     assert read("kind")[1].tolist() == read("Kind")[1].tolist() == ["7", "8"]

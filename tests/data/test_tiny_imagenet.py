@@ -133,8 +133,12 @@ def test_a_copy_with_fewer_classes_than_listed_is_reported():
         load(written(changed=lacking), first_classes=2)
 
 
-def test_annotated_but_missing_images_are_reported():
-    test = load(written(changed={"val/images/val_3.JPEG": None})).splits["test"]
+@pytest.mark.parametrize("is_unpacked", [False, True])
+def test_annotated_but_missing_images_are_reported(is_unpacked):
+    place = written(changed={"val/images/val_3.JPEG": None})
+    if is_unpacked:
+        zipfile.ZipFile(place).extractall("unpacked")
+    test = load("unpacked" if is_unpacked else place).splits["test"]
     _, faults = decode_split(test, PRE)
     assert [name for name, _ in faults] == ["tiny-imagenet-200/val/images/val_3.JPEG"]
 

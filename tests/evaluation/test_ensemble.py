@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,10 +13,12 @@ from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.prepared_data import Split
 from kerasexp.errors import UserError
 from kerasexp.evaluation import metric_limits
+from kerasexp.evaluation.data_for_checkpoint import with_checkpoint_labels
 from kerasexp.evaluation.ensemble import Ensemble, load_ensemble, mean_of_views
 from kerasexp.evaluation.ensemble_predictions import predict_together
 from kerasexp.saving.checkpoint import Checkpoint, write_sidecars
 from kerasexp.saving.fitted_values import write_calibration, write_thresholds
+from kerasexp.serving.predictions_page import true_classes
 
 NAMES = ["a", "b", "c"]
 
@@ -144,3 +147,16 @@ def test_checkpoints_that_cannot_predict_together_are_named(tmp_path):
     )
     assert f"{several}: gives several labels an image, and {x} gives one label" in text
     assert f"{z / 'model.keras'}: is given twice, also as {z}" in text and text.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("stored", "labels"), [("0123456789", range(10)), (["1", "2", "10"], [0, 1, 9]), ("19", [0, 8])]
+)
+def test_classes_are_matched_by_name_unless_all_are_folders_of_the_training(stored, labels):
+    folders = {str(folder): str(folder - 1) for folder in range(1, 11)}
+    checkpoint = Checkpoint(None, list("0123456789"), folders, Preprocessing(size=[8, 8]), None)
+    split = Split(np.zeros((len(stored), 8, 8, 1), np.uint8), np.arange(len(stored)), [str(name) for name in stored])
+    found = with_checkpoint_labels(split, SimpleNamespace(class_names=list(stored)), checkpoint)
+    assert found.labels.tolist() == list(labels)
+    files = [f"images/{name}/a.png" for name in stored]
+    assert true_classes(files, checkpoint) == dict(zip(files, map(str, labels), strict=True))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kerasexp.data.image_files import file_conversion
 from kerasexp.data.source import BrokenImage
@@ -49,3 +50,23 @@ def test_sixteen_bits_have_the_range_of_files():
     assert pixels((PAGE * 255).astype(np.uint16), twelve)[0].max() == 254
     with pytest.raises(BrokenImage, match="its range is not known"):
         pixels(PAGE.astype(np.uint16))
+
+
+def test_an_image_of_pillow_is_turned_upright_as_its_file_is(tmp_path):
+    image, exif = Image.fromarray(PAGE.astype(np.uint8) * 10).convert("RGB"), Image.Exif()
+    exif[274] = 6  # the orientation of a phone that was held upright
+    image.save(tmp_path / "phone.png", exif=exif)
+    by_file, by_image = pixels(tmp_path / "phone.png"), pixels(Image.open(tmp_path / "phone.png"))
+    assert np.array_equal(by_file[0], by_image[0]) and not np.array_equal(by_file[0], np.asarray(image))
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "1", "L", "LA", "P", "RGBA", "RGBX"])
+def test_images_of_pillow_in_all_modes_are_predicted(mode):
+    (found,) = pixels(Image.new("RGB", (4, 3), (200, 30, 30)).convert(mode))
+    assert found.shape[:2] == (3, 4)
+
+
+def test_images_of_pillow_with_32_bits_are_refused():
+    for mode in ("I", "F"):
+        with pytest.raises(UserError, match="has 32 bits a pixel; convert it to 8 or 16 bits"):
+            pixels(Image.new(mode, (4, 3)))

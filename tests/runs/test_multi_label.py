@@ -5,10 +5,14 @@ import json
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from digit_pairs import digit_pairs, write_pairs
 from sklearn import metrics as sk
+from user_code import FILES
+
+from kerasexp.saving.checkpoint import load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -267,3 +271,12 @@ def test_a_source_of_ones_own_returns_labels_of_0_and_1(cli, run):
     Path("own.yaml").write_text(text.replace(":load", ":files"))
     refused = cli("run", "own.yaml")
     assert refused.code == 2 and "returned files; several labels an image are read from arrays" in refused.err
+
+
+@pytest.mark.slow
+def test_a_network_that_needs_its_code_gives_each_label_its_own_probability(cli, run):
+    Path("scaled.py").write_text(FILES["scaled.py"])
+    answer = cli("run", "pairs.yaml", "--set", "model=scaled.py:build", "--set", "training.epochs=1")
+    assert answer.code == 0, answer.err
+    checkpoint = load_checkpoint(Path(answer.last_line))
+    assert checkpoint.model.layers[-1].activation is keras.activations.sigmoid

@@ -45,6 +45,20 @@ def a_huge_resizing(file):
     file.change_weights(lambda weights: resize(weights, (4, 3), data=np.ones((4, 3))))
 
 
+@attack("'relu' computes more than 268,435,456 numbers for one image on its way")
+def a_resizing_that_pads_first(file):
+    """Keras pads 6x6 to 6 x 402,653,184 before it makes 1 x 67,108,864 of it."""
+    file.replace("relu", "Resizing", height=1, width=2**24, pad_to_aspect_ratio=True)
+    file.replace("flatten", "GlobalMaxPooling2D")
+    file.change_weights(lambda weights: resize(weights, (4, 3), data=np.ones((4, 3))))
+
+
+@attack("'norm' computes more than 268,435,456 numbers for one image on its way")
+def a_dilation_of_a_depthwise_convolution(file):
+    """TensorFlow pads the sides to multiples of the dilation."""
+    file.replace("norm", "DepthwiseConv2D", kernel_size=1, dilation_rate=100_000)
+
+
 @attack("the output of 'images' for one image is")
 def a_huge_input(file):
     file.change("images", batch_shape=[None, 10**6, 10**6, 1])

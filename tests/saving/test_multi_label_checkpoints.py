@@ -9,7 +9,7 @@ from keras import layers
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.errors import UserError
 from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
-from kerasexp.saving.fitted_values import write_thresholds
+from kerasexp.saving.fitted_values import write_calibration, write_thresholds
 
 NAMES = ["cat", "dog", "horse"]
 
@@ -30,6 +30,13 @@ def test_thresholds_come_with_the_checkpoint_and_are_a_half_without_a_file(tmp_p
     write_thresholds(folder, {"horse": 0.1, "cat": 0.2, "dog": 0.3})
     loaded = load_checkpoint(folder)
     assert loaded.thresholds.tolist() == [0.2, 0.3, 0.1] and loaded.multi_label
+
+
+def test_a_calibration_is_that_of_one_label_an_image(tmp_path):
+    folder = saved(tmp_path / "c")
+    write_calibration(folder, 2.0, 0.5)
+    loaded = load_checkpoint(folder)
+    assert loaded.temperature is None and loaded.reject_threshold is None
 
 
 def test_one_label_an_image_has_no_thresholds(tmp_path):

@@ -27,7 +27,7 @@ class CsvImages(NamedTuple):
     Attributes:
         pixels: [n, height, width, channels], as stored.
         labels: text [n].
-        column: the column of labels as `data.label_column` takes it: a name, first or last.
+        column: the column of labels as `data.label_column` takes it: a name, first, last, or a number from 1.
         notes: sentences about how the file was read.
     """
 
@@ -85,7 +85,7 @@ def read_csv(path: Path, label_column: str | None = None) -> CsvImages:
         )
     table = read_table(path)
     position, note = label_position(table, label_column)
-    column = table.header[position] if table.header else "first" if position == 0 else "last"
+    column = table.header[position] if table.header else _place(position, len(table.rows[0]))
     labels = as_labels(np.array([row.pop(position) for row in table.rows]), table.file, table.place)
     try:
         pixels = np.array(table.rows, dtype=np.float64)
@@ -95,6 +95,10 @@ def read_csv(path: Path, label_column: str | None = None) -> CsvImages:
     shape = _shape(header, pixels.shape[1], table.file)
     stored = StoredPixels(pixels.reshape(len(pixels), *shape), table.file, table.place)
     return CsvImages(stored, labels, column, [*table.notes, *([note] if note else [])])
+
+
+def _place(position: int, columns: int) -> str:
+    return {0: "first", columns - 1: "last"}.get(position, str(position + 1))
 
 
 def _not_a_number(table: Table) -> Problem:
