@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.browser.filter_expression import Value
+from kerasexp.browser.run_index import status_of
 from kerasexp.browser.run_query import Row
 from kerasexp.environment import cache_folder
 from kerasexp.errors import DirectoryInUse, RunError
@@ -42,9 +43,14 @@ class FreeableFolder:
 
 
 def freeable_states(root: Path, rows: list[Row]) -> Iterator[FreeableFolder]:
-    """Yield the training states of the finished runs among these rows."""
+    """Yield the training states of the finished runs among these rows, but of searches only once they have finished.
+
+    A search with Hyperband continues its trials from their states.
+    """
     for row in rows:
-        if row.get("kind") in ("run", "trial") and row.get("status") == "finished":
+        above = row.get("of")
+        is_over = row.get("status") == "finished" and (above is None or status_of(root / str(above)) == "finished")
+        if row.get("kind") in ("run", "trial") and is_over:
             run = RunDirectory(root / str(row["path"]))
             if run.state.is_dir() and (size := size_of(run.state)):
                 yield FreeableFolder(run.state, "training state", size, run.path)

@@ -154,7 +154,7 @@ def _field(key: str, name: str, node: dict[str, Any], values: Any, in_file: Any)
 def _held(mapping: Any, name: str, default: Any, section: str | None) -> Any:
     """Return what a mapping or a list has, or the default; a word that stands for a `section` becomes the section."""
     if isinstance(mapping, list):
-        found = mapping[int(name)] if int(name) < len(mapping) else default
+        found = mapping[int(name)] if name.isdecimal() and int(name) < len(mapping) else default
     else:
         found = mapping.get(name, default) if isinstance(mapping, Mapping) else default
     if section is None or name == "source":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Job:
         status: waiting, running, finished, failed or interrupted.
         place: the directory of the run relative to the folder of all runs; None before it has begun.
         process: number of the process that runs the command; None if it does not run.
+        host: the name of the machine where it runs.
         added, started, ended: times in UTC; None for not yet.
         code: exit code; None for none, as of a process that was killed.
     """
@@ -51,6 +52,7 @@ class Job:
     status: str = WAITING
     place: str | None = None
     process: int | None = None
+    host: str | None = None
     added: str | None = None
     started: str | None = None
     ended: str | None = None
@@ -128,10 +130,10 @@ class JobQueue:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with write_errors(self.folder):
-            self.folder.mkdir(exist_ok=True)
-            lock = exclusive_lock(self.folder / "queue.lock", lambda: None)
-        with lock:
+        with ExitStack() as held:
+            with write_errors(self.folder):
+                self.folder.mkdir(exist_ok=True)
+                held.enter_context(exclusive_lock(self.folder / "queue.lock", lambda: None))
             yield
 
     def log(self, job: Job) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -129,6 +130,8 @@ class JobWorker:
             # The command has outlived its guard; its directory says which process it is, and which signal it heeds.
             run_processes.stop(self._queue.root / job.place)
             return
+        if job.host != platform.node():  # a lock is seen on every machine that shares the folder
+            raise UserError(Problem(f"runs on {job.host or 'another machine'}; stop it there", f"job {number}"))
         with suppress(ProcessLookupError):
             # The guard heeds it also where this server ignores it. A study or a search asks its own processes.
             os.kill(job.process, signal.SIGINT)
@@ -172,7 +175,8 @@ class JobWorker:
                 start_new_session=True,
             )
         self._processes[job.id] = process
-        return replace(job, status=RUNNING, place=place.relative_to(root).as_posix(), process=process.pid)
+        where = place.relative_to(root).as_posix()
+        return replace(job, status=RUNNING, place=where, process=process.pid, host=platform.node())
 
     def _is_there(self, job: Job) -> bool:
         """Return whether the process of a job is; the number of one that has ended may be that of another."""

@@ -5,19 +5,22 @@ It holds one value per key and entry, so a question reads only the keys that it 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from kerasexp.browser.filter_expression import Value
 from kerasexp.browser.run_entries import SECTION, Entry, as_value, read_entry
 from kerasexp.browser.run_folders import SUMMARIES, FoundFolder, find_folders
 from kerasexp.config.section_base import KIND_KEYS
 from kerasexp.config.setting_text import short_names, value_text
+from kerasexp.config.yaml_text import is_text
 from kerasexp.environment import cache_folder
 from kerasexp.errors import Problem, UserError
 from kerasexp.saving.json_values import text_of
@@ -40,8 +43,29 @@ CREATE INDEX IF NOT EXISTS of_entry ON held (entry);
 """
 # States that a process writes first and replaces at its end: without a process they are over.
 UNENDED = {"running": "killed", "unfinished": "unfinished"}
+Answer = TypeVar("Answer")
 # Keys that do not distinguish the runs of a study, a search or a name.
 INDISTINCT = ("name", "report", "reported", "track")
+
+
+def _healed(ask: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Let a question to the index make a damaged file again, and ask once more."""
+
+    @functools.wraps(ask)
+    def asked(index: RunIndex, *arguments: Any) -> Answer:
+        try:
+            try:
+                return ask(index, *arguments)
+            except sqlite3.OperationalError:  # the disk is full, or another process writes: the file is sound
+                raise
+            except sqlite3.DatabaseError:
+                index.make_again()
+                return ask(index, *arguments)
+        except sqlite3.Error as error:
+            message = f"the index of runs cannot be written ({error}); set KERASEXP_CACHE to a folder that can"
+            raise UserError(Problem(message, str(index.file))) from None
+
+    return asked
 
 
 class RunIndex:
@@ -60,20 +84,26 @@ class RunIndex:
             raise UserError(Problem(message, str(root)))
         self.root = root.resolve()
         name = hashlib.sha256(str(self.root).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        self._file = cache_folder() / "runs" / f"{name}_{VERSION}.sqlite"
+        self.file = cache_folder() / "runs" / f"{name}_{VERSION}.sqlite"
 
+    @_healed
     def refresh(self) -> None:
         """Read what has been written below the folder since the last time, and forget what has been deleted."""
+        self._update()
+
+    def _update(self) -> None:
         with self._opened() as base:
             base.execute("BEGIN IMMEDIATE")
             _Update(base, self.root).all()
             base.execute("COMMIT")
 
+    @_healed
     def keys(self) -> list[str]:
         """Return the keys that any entry has, sorted."""
         with self._opened() as base:
             return [name for (name,) in base.execute("SELECT name FROM keys ORDER BY name")]
 
+    @_healed
     def rows(self, keys: Iterable[str]) -> list[dict[str, Value]]:
         """Return the values of all entries under these keys; a row lacks those that its entry has not."""
         with self._opened() as base:
@@ -87,23 +117,17 @@ class RunIndex:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """Open the database; a damaged one is deleted and made again."""
-        with closing(self._connection()) as base:
+        with suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        with closing(_connect(self.file)) as base:
             yield base
 
-    def _connection(self) -> sqlite3.Connection:
-        with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return _connect(self._file)
-        except sqlite3.DatabaseError:
+    def make_again(self) -> None:
+        """Delete the file, which is damaged, and read everything again."""
+        for ending in ("", "-wal", "-shm"):
             with suppress(OSError):
-                self._file.unlink()
-        try:
-            return _connect(self._file)
-        except sqlite3.Error as error:
-            message = f"the index of runs cannot be written ({error}); set KERASEXP_CACHE to a folder that can"
-            raise UserError(Problem(message, str(self._file))) from None
+                Path(f"{self.file}{ending}").unlink()
+        self._update()
 
 
 def _connect(file: Path) -> sqlite3.Connection:
@@ -158,6 +182,8 @@ class _Update:
         """Read new and changed entries, forget deleted ones, and see which processes are still there."""
         changed, here = set(), set()
         for found in find_folders(self._root):
+            if not is_text(found.path):  # no address leads there
+                continue
             here.add(found.path)
             known = self._known.get(found.path)
             if known is None or known.fingerprint != found.fingerprint:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kerasexp.config.yaml_text import is_text
+
 TYPES = {
     ".html": "text/html; charset=utf-8", ".png": "image/png", ".csv": "text/csv; charset=utf-8",
     ".json": "application/json", ".yaml": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8",
@@ -33,6 +35,6 @@ def files_of(place: Path) -> list[str]:
     names = sorted(
         path.name
         for path in place.iterdir()
-        if path.is_file() and path.suffix in TYPES and not path.name.startswith(".")
+        if path.is_file() and path.suffix in TYPES and not path.name.startswith(".") and is_text(path.name)
     )
     return sorted(names, key=lambda name: not name.endswith(".html"))

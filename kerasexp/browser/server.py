@@ -32,10 +32,13 @@ from kerasexp.browser.run_tags import RunTags, read_tags, write_tags
 from kerasexp.browser.served_files import TYPES, served_file
 from kerasexp.errors import KerasexpError, Problem, UserError
 from kerasexp.report.template_environment import FOLDER, template_environment
+from kerasexp.saving.json_values import text_of
 from kerasexp.web.access import FILE_POLICY, Access
 from kerasexp.web.guard import Guard
 from kerasexp.web.listener import browser_address, listen
 
+# The path of the folder itself, a run perhaps, which browsers leave out of an address.
+HERE = "."
 # Pages that follow each other within this time see the same index.
 FRESH_SECONDS = 1.0
 STATIC = (
@@ -88,21 +91,21 @@ class BrowserServer:
     def one_run(self, path: str) -> str:
         """Return the page of a run, a study or a search, which may have begun a moment ago."""
         self._refresh(fresh_seconds=0)
-        return self._page("one_run.html", **run_page(self._index, path))
+        return self._page("one_run.html", **run_page(self._index, path or HERE))
 
     def live(self, path: str, seen: str = "") -> dict[str, Any]:
         """Return the curves of a run, or how far a study or a search has come; see `live_values`."""
-        return live_values(self._directory(path), path, seen)
+        return live_values(self._directory(path or HERE), path or HERE, seen)
 
     def importance(self, path: str) -> dict[str, Any]:
         """Return how important the values of a search are so far."""
-        return live_importance(self._directory(path), path)
+        return live_importance(self._directory(path or HERE), path or HERE)
 
     def _directory(self, path: str) -> Path:
         """Return the directory of a run, a study or a search."""
         # The index is not asked: these are asked for every second, and cost a training beside them next to nothing.
         for name in (MANIFEST, *SUMMARIES.values()):
-            found = served_file(self._index.root, name if path == "." else f"{path}/{name}")
+            found = served_file(self._index.root, name if path == HERE else f"{path}/{name}")
             if found is not None:
                 return found.parent
         raise HTTPException(404, "no such run")
@@ -195,7 +198,7 @@ class BrowserServer:
                 self._refreshed_at = time.monotonic()
 
     def _page(self, template: str, **content: Any) -> str:
-        return template_environment().get_template(template).render(root=str(self._index.root), **content)
+        return template_environment().get_template(template).render(root=text_of(str(self._index.root)), **content)
 
     def _mistake(self, request: Request, error: Exception) -> Response:
         return HTMLResponse(self._page("browser_error.html", message=str(error)), 400)

@@ -126,7 +126,7 @@ def clean_runs(
     """
     from kerasexp.browser.disk_space import bytes_text, free, freeable_caches, freeable_states
 
-    answer = _answer(folder, filter, columns=["path"], archived=True)
+    answer = _answer(folder, filter, columns=["path", "of"], archived=True)
     found = list(freeable_states(folder, answer.rows))
     if caches:
         _refuse_running(folder)

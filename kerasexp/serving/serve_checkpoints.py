@@ -19,6 +19,7 @@ from kerasexp.serving.prediction_server import PredictionServer
 from kerasexp.serving.request_limits import RequestLimits
 from kerasexp.serving.served_model import ServedModel
 from kerasexp.serving.server_metrics import ServerMetrics
+from kerasexp.serving.silent_connections import ImpatientProtocol
 from kerasexp.web.access import Access
 from kerasexp.web.listener import browser_address
 
@@ -61,6 +62,7 @@ def serve_checkpoints(
     server = PredictionServer(models, access, limits, metrics)
     config = uvicorn.Config(
         server.app,
+        http=ImpatientProtocol,
         log_level="warning",
         access_log=False,
         lifespan="off",

@@ -179,13 +179,17 @@ class Delivery:
         tracker = self._make(name, parcel.settings, entries[name].where or None, place)
         entry = entries[name] = _continued(entries[name], tracker.where, self._parent_id(parcel))
         for step in delivery_steps(record, entry):
-            step.send(self._opened(parcel, tracker, record, entry))
+            step.send(self._opened(parcel, tracker, record, entries))
             write_delivered(place, entries)
 
-    def _opened(self, parcel: Parcel, tracker: Tracker, record: RunRecord, entry: Delivered) -> TrackerRun:
+    def _opened(self, parcel: Parcel, tracker: Tracker, record: RunRecord, entries: dict[str, Delivered]) -> TrackerRun:
+        entry = entries[parcel.tracker]
         if parcel.key not in self._open:
             run = self._open[parcel.key] = tracker.open(record, entry.id, entry.parent)
             entry.id, entry.link = run.id, run.link
+            write_delivered(
+                record.place, entries
+            )  # before anything else is sent: a second process would open another run
         return self._open[parcel.key]
 
     def _parent_id(self, parcel: Parcel) -> str | None:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from kerasexp.web.access import POLICY, Access, is_same_site
 
 BEARER = "bearer "
+OF_ANOTHER_SITE = "refused: the request is of a page of another site"
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,13 @@ class Guard:
         answer.headers["X-Content-Type-Options"] = "nosniff"
         # Not `no-referrer`, with which browsers hide where a form comes from, also from this server.
         answer.headers["Referrer-Policy"] = "same-origin"
+        answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return answer
 
     def _instead(self, request: Request) -> Response | None:
         """Return what a request gets in place of its answer; None if it may have the answer."""
-        if request.url.path in self.open_paths:
+        # Not of `request.url`, which earlier versions of Starlette make from the Host header.
+        if request.scope["path"] in self.open_paths:
             return None
         host, cookie = request.headers.get("host", ""), f"kerasexp_{self.command}_token"
         if not self.access.admits_host(host):
@@ -57,7 +60,11 @@ class Guard:
             shown = f"open the address that `{self.command}` has printed: it has the token"
             return self._refusal(f"{shown}; programs send it as the header `Authorization: Bearer TOKEN`", 401)
         if request.method != "GET" and not is_same_site(request.headers.get("origin"), host):
-            return self._refusal("refused: the request is of a page of another site", 403)
+            return self._refusal(OF_ANOTHER_SITE, 403)
+        # A page of another site may link here, but not embed a plot or let the server work. Only browsers send these headers.
+        is_own = request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+        if not is_own and request.headers.get("sec-fetch-dest") != "document":
+            return self._refusal(OF_ANOTHER_SITE, 403)
         return None
 
     def _refusal(self, words: str, status: int) -> Response:
@@ -65,6 +72,6 @@ class Guard:
 
     @staticmethod
     def _with_cookie(request: Request, cookie: str, token: str) -> Response:
-        answer = RedirectResponse(request.url.path, status_code=303)
+        answer = RedirectResponse(request.scope["path"], status_code=303)
         answer.set_cookie(cookie, token, httponly=True, samesite="strict")
         return answer

@@ -93,6 +93,11 @@ def test_the_domains_that_are_offered_are_valid(key):
     assert key in load("mine.yaml", [f"{key}={domain}"]).space.domains
 
 
+def test_a_section_may_be_a_list_by_mistake_in_the_file():
+    fields = fields_of({**RAW, "training": {"epochs": 3}}, {**RAW, "training": [1]})
+    assert fields["training.epochs"].value == "3"
+
+
 def test_a_list_has_one_item_more_or_less():
     blocks = [{"filters": 8}, {"kind": "mobile", "filters": 16}]
     field = fields_of({"name": "mine", "model": {"name": "cnn", "blocks": blocks}})["model.blocks"]

@@ -243,6 +243,12 @@ def test_a_running_job_is_interrupted_and_no_other_process(queue, programs):
     worker.is_paused = False
     worker.step()
     wait_for(lambda: queue.log_text(job) == "on")
+    # The same number may be that of another process on another machine, which sees the lock too.
+    here = queue.read().job(job.id)
+    queue.change(lambda content: content.changed(replace(here, host="elsewhere")))
+    with pytest.raises(UserError, match="runs on elsewhere; stop it there"):
+        JobWorker(queue).stop(job.id)
+    queue.change(lambda content: content.changed(here))
     # A server that has not started it stops it too.
     JobWorker(queue).stop(job.id)
     run_all(queue, worker)

@@ -1,6 +1,7 @@
 """The index of runs: it follows the folder, and can be thrown away."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,26 @@ def test_a_deleted_or_damaged_index_is_made_again(folder):
             other.unlink()
         file.write_bytes(content)
         assert rows(RunIndex(folder), "val.accuracy") == before
+
+
+def test_an_index_with_a_damaged_page_is_made_again(folder):
+    before = rows(RunIndex(folder), "val.accuracy", "path")
+    (file,) = (cache_folder() / "runs").glob("*.sqlite")
+    content = file.read_bytes()
+    assert len(content) > 3 * 4096
+    for question in (lambda index: rows(index, "val.accuracy", "path"), lambda index: index.rows(["val.accuracy"])):
+        for other in file.parent.iterdir():
+            other.unlink()
+        file.write_bytes(content[:4096] + b"x" * (len(content) - 4096))
+        assert len(question(RunIndex(folder))) == len(before)
+    assert rows(RunIndex(folder), "val.accuracy", "path") == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux alone")
+def test_a_name_that_is_no_text_hides_no_other_run(folder):
+    before = rows(RunIndex(folder), "path")
+    os.rename(folder / "name_0", os.fsencode(folder) + b"/caf\xe9")
+    assert rows(RunIndex(folder), "path") == {path: row for path, row in before.items() if path != "name_0/1"}
 
 
 def test_a_cache_that_cannot_be_written_is_named(folder, monkeypatch):

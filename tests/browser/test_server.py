@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import socket
 import subprocess
@@ -159,6 +160,30 @@ def test_other_sites_can_neither_read_nor_change(client, folder):
     policy = client.get("/").headers["content-security-policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
     assert client.post("/archive", content=b"a" * 300_000).status_code == 413
+
+
+def test_other_sites_may_link_here_and_embed_nothing(client):
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
+    refused = client.get("/", headers=headers)
+    assert refused.status_code == 403 and "of another site" in refused.text
+    assert client.get("/", headers={**headers, "Sec-Fetch-Dest": "document"}).status_code == 200
+    own = client.get("/", headers={**headers, "Sec-Fetch-Site": "same-origin"})
+    assert own.status_code == 200 and own.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_the_pages_of_a_folder_that_is_a_run_itself(folder):
+    client, _ = open_client(folder / "name_0/1")
+    assert 'href="/run/."' in client.get("/").text
+    # A browser makes /run/ of it.
+    page = client.get("/run/")
+    assert page.status_code == 200 and "no such run" not in page.text
+    assert client.get("/live/").status_code == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux alone")
+def test_a_file_whose_name_is_no_text_is_not_linked(folder):
+    Path(os.fsdecode(os.fsencode(folder / "name_0/1") + b"/caf\xe9.png")).write_bytes(b"")
+    assert open_client(folder)[0].get("/run/name_0/1").status_code == 200
 
 
 def test_an_address_for_others_needs_the_token(folder):

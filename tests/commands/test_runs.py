@@ -93,6 +93,14 @@ def test_clean_shows_first_and_deletes_states_of_finished_runs_only(cli, folder)
     assert cli("runs", "clean").out.startswith("nothing to free")
 
 
+@pytest.mark.parametrize(("status", "frees"), [("unfinished", False), ("finished", True)])
+def test_clean_leaves_the_trials_of_a_search_that_may_continue_them(cli, status, frees):
+    trial = with_state(write_run(Path("runs/space/1/trial_0000/run"), 1))
+    (trial.parents[1] / "search.json").write_text(json.dumps({"name": "space", "status": status, "trials": []}))
+    assert cli("runs", "clean", "--yes").code == 0
+    assert (trial / "state").exists() != frees
+
+
 def test_clean_frees_the_cache_unless_a_run_may_read_it(cli, folder, tmp_path):
     cached = tmp_path / "cache/images/some"
     cached.mkdir(parents=True)

@@ -111,7 +111,7 @@ def test_a_process_that_is_killed_between_two_parts_sends_none_of_them_again(tmp
 
         return call
 
-    for what in ("tags", "summary", "report.html"):
+    for what in ("parameters", "tags", "summary", "report.html"):
         tracker.called = called_until(what)
         with pytest.raises(Killed):
             deliver(run, tracker)

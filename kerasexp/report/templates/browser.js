@@ -40,6 +40,8 @@ async function follow() {
       for (const part of parts()) {
         const now = page.querySelector(`[data-live="${part.dataset.live}"]`);
         if (now && now.innerHTML !== part.innerHTML) replace(part, now);
+        // A list that was empty has no table yet that could follow.
+        if (!now && part.dataset.live === "empty" && !document.activeElement.matches("input")) location.reload();
       }
       for (const update of updates) update();
     }

@@ -10,7 +10,7 @@ function makeSortable(table) {
     const numeric = head.classList.contains("n");
     const key = (row) => {
       const text = row.cells[column].textContent.trim();
-      return numeric ? parseFloat(text.replaceAll(",", "").replace("\u2212", "-")) : text;
+      return { text, number: numeric ? parseFloat(text.replaceAll(",", "").replace("\u2212", "-")) : NaN };
     };
     button.addEventListener("click", () => {
       const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
@@ -18,9 +18,11 @@ function makeSortable(table) {
       head.setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
       const rows = [...body.rows].map((row) => [key(row), row]);
       rows.sort(([a], [b]) => {
-        if (!numeric) return sign * a.localeCompare(b, undefined, { numeric: true });
-        if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
-        return sign * (a - b);
+        // A column of numbers may be one of words, as the values of a search are.
+        if (numeric && (a.text === "–" || b.text === "–")) return (a.text === "–") - (b.text === "–");
+        if (Number.isNaN(a.number) !== Number.isNaN(b.number)) return Number.isNaN(a.number) - Number.isNaN(b.number);
+        if (Number.isNaN(a.number)) return sign * a.text.localeCompare(b.text, undefined, { numeric: true });
+        return sign * (a.number - b.number);
       });
       body.append(...rows.map(([, row]) => row));
     });
