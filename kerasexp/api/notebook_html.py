@@ -14,7 +14,7 @@ from kerasexp.evaluation.mistakes import confident_mistakes
 from kerasexp.evaluation.predictions_csv import Outcomes
 from kerasexp.plots.epoch_curves import plot_curves
 from kerasexp.report.html import Plot, draw, render
-from kerasexp.runs.finished_run import FinishedRun
+from kerasexp.runs.finished_run import FinishedRun, measured_split
 from kerasexp.runs.metric_labels import metric_rows
 
 if TYPE_CHECKING:
@@ -55,18 +55,18 @@ class EmbeddedPlot:
 def run_html(run: FinishedRun) -> str:
     """Return the headline metrics of a run with their intervals, its curves and its most confident mistakes."""
     metrics, manifest = run.metrics, run.manifest
-    test = metrics["test"]
+    split = measured_split(metrics)
     tables, plots = [_headline(run)], list(_curves(run))
     mistakes = run.directory.plots / "mistakes.png"
     if mistakes.is_file():
         plots.append(EmbeddedPlot("The most confident mistakes", mistakes.read_bytes(), MISTAKES_WIDTH))
-    elif rows := _mistake_rows(run.predictions):
+    elif split == "test" and (rows := _mistake_rows(run.predictions)):
         headings = ("image", "true", "predicted", "probability")
         tables.append(Table(headings, rows, "The most confident mistakes", texts=3))
     trained = (
         f"{counted(metrics['epochs'], 'epoch')} in {metrics['train_seconds']:,.1f} s; " if metrics["epochs"] else ""
     )
-    images = f"{test['images']:,} test images of {len(manifest['data']['class_names'])} classes"
+    images = f"{metrics[split]['images']:,} {split} images of {len(manifest['data']['class_names'])} classes"
     return _html(
         run.name,
         shown_path(run.directory.path),
@@ -134,12 +134,14 @@ def _html(
 
 
 def _headline(run: FinishedRun) -> Table:
+    split = measured_split(run.metrics)
+    splits = dict.fromkeys(("val", split))
     rows = [
-        [row["label"], row["val"], row["test"], row["interval"]]
-        for row in metric_rows(run.metrics["val"], run.metrics["test"], run.experiment.data.multi_label)
+        [row["label"], *(row[name] for name in splits), row["interval"]]
+        for row in metric_rows(run.metrics["val"], run.metrics[split], run.experiment.data.multi_label)
         if row["interval"] or row["label"] == LOSS
     ]
-    return Table(["metric", "val", "test", "95 % interval of test"], rows)
+    return Table(["metric", *splits, f"95 % interval of {split}"], rows)
 
 
 def _curves(run: FinishedRun) -> Iterator[EmbeddedPlot]:

@@ -95,9 +95,12 @@ class Run(Classifier):
         return self._finished.directory.checkpoint
 
     def __repr__(self) -> str:
-        test = self.metrics["test"]
-        interval = f"95 % interval {test['accuracy_low']:.4f} to {test['accuracy_high']:.4f}"
-        return f"<Run {self.name}: test accuracy {test['accuracy']:.4f} ({interval}), {shown_path(self.path)}>"
+        from kerasexp.runs.finished_run import measured_split
+
+        split = measured_split(self.metrics)
+        found = self.metrics[split]
+        interval = f"95 % interval {found['accuracy_low']:.4f} to {found['accuracy_high']:.4f}"
+        return f"<Run {self.name}: {split} accuracy {found['accuracy']:.4f} ({interval}), {shown_path(self.path)}>"
 
     def _repr_html_(self) -> str:
         from kerasexp.api.notebook_html import run_html

@@ -9,7 +9,7 @@ from pathlib import Path
 from kerasexp.comparison.results import Comparison, compare
 from kerasexp.data.prepared_data import Split, prepare
 from kerasexp.errors import KerasexpError, Problem, UserError
-from kerasexp.runs.finished_run import FinishedRun, read_finished
+from kerasexp.runs.finished_run import FinishedRun, measured_split, read_finished
 
 MAX_RUNS = 12
 
@@ -28,6 +28,8 @@ def compare_runs(paths: Sequence[Path]) -> Comparison:
     runs = [read_finished(path) for path in paths]
     seen: dict[Path, Path] = {}
     for path, run in zip(paths, runs, strict=True):
+        if measured_split(run.metrics) != "test":
+            raise UserError(Problem("is a trial of a search, which is measured on val alone", str(path)))
         if (same := seen.setdefault(run.directory.path.resolve(), path)) is not path:
             raise UserError(Problem(f"is the same run as {same}: {run.directory.path}", str(path)))
     return compare(runs)

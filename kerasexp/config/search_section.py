@@ -16,6 +16,7 @@ from kerasexp.config.section_base import Section, Seed
 from kerasexp.config.section_validation import validated
 from kerasexp.config.space_section import SEARCH, Space, Values, read_space
 from kerasexp.config.track_section import TRACK, Track, read_track
+from kerasexp.config.training_section import labels_are_complementary
 from kerasexp.config.yaml_loading import load_experiment, locate_files, named_file, resolved
 from kerasexp.config.yaml_merging import SHORT_FORMS
 from kerasexp.config.yaml_text import dump_yaml
@@ -196,7 +197,19 @@ def _problems(search: Search) -> list[Problem]:
             problems.append(Problem("cannot be searched: no value of it is better than another", place, name))
     if problems:
         return problems
-    return corner_problems(search, lambda experiment: None)
+    return corner_problems(search, lambda experiment: _refuse_objective(experiment, settings.objective))
+
+
+def _refuse_objective(experiment: Experiment, objective: str) -> None:
+    """Raise UserError if labels do not tell the objective of an experiment."""
+    init = experiment.init
+    if objective == "val_macro_f1" and (
+        labels_are_complementary(experiment.training) or (init is not None and init.pseudo_labels)
+    ):
+        message = (
+            "val_macro_f1 cannot be measured on labels that say what an image is NOT; use val_accuracy or val_loss"
+        )
+        raise UserError(Problem(message, key="search.objective"))
 
 
 def _with_values(problem: Problem, values: dict[str, Any]) -> Problem:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from kerasexp.custom.code_copies import FOLDER as CODE_FOLDER
 from kerasexp.errors import DirectoryInUse, Problem, RunError, UserError
 from kerasexp.saving.saved_files import RunFiles, numbered_folders
 from kerasexp.storage import copy_folder, exclusive_lock, write_errors, write_json
@@ -73,9 +74,11 @@ class RunDirectory(RunFiles):
         return self.plots, self.checkpoint, self.tensorboard
 
     def is_barely_begun(self) -> bool:
-        """Whether a run was killed here before its manifest was written: there is no file but the experiment."""
-        held = [path.name for path in self.path.rglob("*") if not path.is_dir() and not path.name.startswith(".")]
-        return self.path.is_dir() and set(held) <= {self.experiment.name}
+        """Whether a run was killed here before its manifest was written: there are no files but the experiment and its code."""
+        files = (path for path in self.path.rglob("*") if not path.is_dir() and not path.name.startswith("."))
+        return self.path.is_dir() and all(
+            path == self.experiment or self.path / CODE_FOLDER in path.parents for path in files
+        )
 
     def sweep(self) -> None:
         """Remove temporary files that a killed process, or a full disk, has left."""

@@ -85,6 +85,11 @@ def class_names(metrics: dict[str, Any]) -> list[str]:
     return list(metrics.get("test", {}).get("per_class", {}))
 
 
+def measured_split(metrics: dict[str, Any]) -> str:
+    """Return the split that judges a run: test, or val for a trial of a search, which never reads test."""
+    return "test" if "test" in metrics else "val"
+
+
 def is_unfinished(run: RunDirectory) -> bool:
     """Whether a run is there and has not come to its end; one of kerasexp 0.1 is not read."""
     manifest = run.read_manifest()

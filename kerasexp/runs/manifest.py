@@ -11,6 +11,7 @@ from typing import Any
 from kerasexp.config import Experiment, load_experiment, resolved_yaml
 from kerasexp.config.code_keys import custom_parts
 from kerasexp.config.experiment import classical_head
+from kerasexp.config.training_section import Training
 from kerasexp.console import Console, Started
 from kerasexp.custom.code_copies import copied_code
 from kerasexp.custom.code_import import code_error
@@ -145,6 +146,9 @@ def _continue(run: RunDirectory, manifest: dict[str, Any], experiment: Experimen
     manifest["provenance"], manifest["resumed_by"] = before.get("provenance"), manifest["provenance"]
     epochs, planned = experiment.training.epochs, load_experiment(run.experiment).training.epochs
     schedule = experiment.training.schedule
+    stretched_from = planned if epochs != planned and _follows_length(experiment.training) else None
+    if (stretched_from := stretched_from or before.get("stretched_from")) is not None:
+        manifest["stretched_from"] = stretched_from
     if epochs != planned:
         console.line(f"training.epochs changes from {planned} to {epochs}")
         if schedule.name in ("cosine", "one_cycle"):
@@ -152,6 +156,13 @@ def _continue(run: RunDirectory, manifest: dict[str, Any], experiment: Experimen
                 f"the {schedule.name} schedule now spans {epochs} epochs; from here on the learning rate is that of a training "
                 "of this length"
             )
+
+
+def _follows_length(training: Training) -> bool:
+    """Return whether the learning rate of a step, or what is averaged, depends on the number of epochs."""
+    schedule, average = training.schedule, training.average
+    is_shaped = schedule.name in ("cosine", "one_cycle") or getattr(schedule, "warmup", 0) > 0
+    return is_shaped or (average is not None and average.name == "swa")
 
 
 def _as_run_error(error: BaseException, experiment: Experiment) -> BaseException:

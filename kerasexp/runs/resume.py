@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDi
     """
     name, run_dir = request.experiment.name, request.run_dir
     if request.is_upstream:
-        done = next((run for run in earlier_runs(name) if is_finished(run, identity)), None)
+        done = next((run for run in earlier_runs(name) if _is_the_same(run, identity)), None)
         if done is not None:
             console.line(f"starting from {done.path}, which has run before")
             return done
     if run_dir is not None and not run_dir.exists():
-        same = next((path for path in request.earlier if is_finished(RunDirectory(path), identity)), None)
+        same = next((path for path in request.earlier if _is_the_same(RunDirectory(path), identity)), None)
         if same is not None:
             RunDirectory(same).copy_to(run_dir)
     if run_dir is not None and not request.resume:
@@ -48,6 +49,21 @@ def is_finished(run: RunDirectory, identity: Identity) -> bool:
     """Return whether a directory holds this very run, finished and with its model."""
     manifest = run.read_manifest()
     return manifest.get("status") == "finished" and manifest.get("key") == identity.run and run.model.is_file()
+
+
+def _is_the_same(run: RunDirectory, identity: Identity) -> bool:
+    """Return whether a directory holds a run that can stand for this one: the same, and never continued to another length.
+
+    A schedule that follows the number of epochs began in such a run as that of another training.
+    """
+    return is_finished(run, identity) and "stretched_from" not in run.read_manifest()
+
+
+def _trained_epochs(run: RunDirectory) -> int:
+    """Return how many epochs a run has ended, whatever its status."""
+    with suppress(OSError, ValueError), run.history.open(encoding="utf-8") as file:
+        return max(sum(1 for _ in file) - 1, 0)
+    return 0
 
 
 def _unfinished_run(experiment: Experiment, identity: Identity, run_dir: Path | None) -> RunDirectory | None:
@@ -80,8 +96,10 @@ def _unfinished_run(experiment: Experiment, identity: Identity, run_dir: Path | 
             given, used = experiment.training.max_minutes, limit["minutes"]
             message = f"got {given:g}, and the run there has used {used:g}; give more, or null"
             raise UserError(Problem(message, str(run_dir), "training.max_minutes"))
-        epochs = load_experiment(run.experiment).training.epochs
-        message = f"got {experiment.training.epochs}, and the run there has finished {epochs}; give more"
+        is_finished_run = manifest.get("status") == "finished"
+        epochs = load_experiment(run.experiment).training.epochs if is_finished_run else _trained_epochs(run)
+        has = "finished" if is_finished_run else "trained"
+        message = f"got {experiment.training.epochs}, and the run there has {has} {epochs}; give more"
         raise UserError(Problem(message, str(run_dir), "training.epochs"))
     return run
 
@@ -94,9 +112,16 @@ def _changed_code(manifest: dict[str, Any], experiment: Experiment) -> list[str]
 
 
 def _can_continue(run: RunDirectory, experiment: Experiment, identity: Identity) -> bool:
-    """Whether a run is unfinished, or has finished with as many epochs or fewer, or within a smaller limit of time."""
+    """Whether a run is unfinished, or has finished with as many epochs or fewer, or within a smaller limit of time.
+
+    One that has trained more epochs than are asked for is not continued: it is none of so few.
+    """
     manifest = run.read_manifest()
-    if manifest.get("status") != "finished" or is_finished(run, identity):
+    if is_finished(run, identity):
+        return True
+    if _trained_epochs(run) > experiment.training.epochs:
+        return False
+    if manifest.get("status") != "finished":
         return True
     if (limit := manifest.get("time_limit")) is not None:
         return (experiment.training.max_minutes or math.inf) > limit["minutes"]

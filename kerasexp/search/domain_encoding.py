@@ -20,6 +20,12 @@ def encoded(domain: Domain, value: Any) -> Any:
     return options(domain)[domain.values.index(value)] if domain.kind == "choice" else value
 
 
+def again_encoded(domain: Domain, value: Any) -> Any:
+    """Return keras-tuner's value for one of before a choice was widened, which may have been as it is and is JSON now."""
+    known = domain.kind != "choice" or value in options(domain) or value not in domain.values
+    return value if known else encoded(domain, value)
+
+
 def decoded(domain: Domain, value: Any) -> Any:
     """Return the value of a domain for a value of keras-tuner's."""
     return domain.values[options(domain).index(value)] if domain.kind == "choice" else value

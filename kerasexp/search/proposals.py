@@ -17,7 +17,7 @@ from kerasexp.config.search_section import Search
 from kerasexp.config.space_section import Domain
 from kerasexp.errors import RunError
 from kerasexp.executors.tasks import Failure, FailureKind
-from kerasexp.search.domain_encoding import decoded
+from kerasexp.search.domain_encoding import again_encoded, decoded
 from kerasexp.search.oracles import make_hyperparameters, make_oracle
 from kerasexp.storage import write_json
 
@@ -82,7 +82,9 @@ class Proposals:
         for trial in self._oracle.ongoing_trials.values():
             trial.status, trial.score = TrialStatus.RUNNING, None
             self._failures.pop(trial.trial_id, None)
-        self._requests = len(self._oracle.trials)
+        # keras-tuner answers a request under a name that it has given already with that trial, if it still runs.
+        given = (int(name.rpartition(" ")[2]) for name in self._oracle.ongoing_trials)
+        self._requests = max([len(self._oracle.trials), *given])
         return [Proposal(trial, self._domains) for trial in self._oracle.ongoing_trials.values()]
 
     def next(self) -> Proposal | None:
@@ -115,6 +117,10 @@ class Proposals:
     def _load_trial(self, name: str) -> None:
         state = json.loads(self._trial_file(name).read_text())
         trial = self._oracle.trials[name] = Trial.from_state(state)
+        values = trial.hyperparameters.values
+        values |= {
+            key: again_encoded(self._domains[key], value) for key, value in values.items() if key in self._domains
+        }
         if "failure" in state:
             self._failures[name] = Failure(FailureKind(state["failure"]["kind"]), state["failure"]["cause"])
         elif trial.status == TrialStatus.FAILED:  # written by keras-tuner itself, or by kerasexp 0.1

@@ -14,7 +14,7 @@ from kerasexp.runs.tracker_process import followed, require_trackers
 from kerasexp.search.budget import max_trials
 from kerasexp.search.check import check_corners
 from kerasexp.search.directory import SearchDirectory
-from kerasexp.search.results import SearchResults
+from kerasexp.search.results import SearchResults, Trial
 from kerasexp.search.table import best_lines
 from kerasexp.search.trial_scheduler import TrialScheduler, monitor_message
 from kerasexp.storage import write_text
@@ -66,9 +66,9 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
     with interruption_as_error(), followed(directory.path, search.track, console), directory.locked():
         before = directory.read()
         kept = {key: before[key] for key in ("seconds", "trials") if key in before}
+        scheduler = TrialScheduler(search, directory, console)  # before the directory is of wider domains
         directory.write(search, {"status": "unfinished", **kept})
         write_text(directory.yaml, resolved_yaml(search))
-        scheduler = TrialScheduler(search, directory, console)
         console.show(Started("search", search.name, directory.path, bool(kept), jobs=scheduler.total))
         if (message := monitor_message(search)) is not None:
             console.line(message)
@@ -77,24 +77,37 @@ def run_search(search: Search, run_dir: Path | None, extend: bool, jobs: int, co
                 scheduler.run(executor)
         finally:
             scheduler.save()
-        best = scheduler.results.best
-        if best is None:
-            trials = scheduler.results.trials
-            raise RunError(
-                f"no trial could be trained; the first failed: {trials[0].cause}"
-                if trials
-                else "no trial was run: the budget is spent"
-            )
+        best = _best(scheduler.results)
+        if _differs_in_data(search, scheduler, directory):
+            console.warning("the data have changed between the trials: their scores are of different images")
         scheduler.drop_weights()
         directory.keep_best(best.id, resolved_yaml(scheduler.experiments[best.id]))
         for line in best_lines(scheduler.results):
             console.line(line)
-        confirmation = _confirm(search, scheduler, directory, jobs, console)
+        with scheduler.paused():  # the minutes of a search are those of its trials
+            confirmation = _confirm(search, scheduler, directory, jobs, console)
         scheduler.save("finished")
         write_search_page(directory, scheduler.results, confirmation)
     done = FinishedSearch(directory, scheduler.results, confirmation)
     console.show(_finished_event(done))
     return done
+
+
+def _best(results: SearchResults) -> Trial:
+    """Return the best trial; raise RunError if none could be trained."""
+    if results.best is None:
+        if not results.trials:
+            raise RunError("no trial was run: the budget is spent")
+        raise RunError(f"no trial could be trained; the first failed: {results.trials[0].cause}")
+    return results.best
+
+
+def _differs_in_data(search: Search, scheduler: TrialScheduler, directory: SearchDirectory) -> bool:
+    """Return whether trials were measured on different images of val although no domain is about the data."""
+    if any(name.startswith("data.") for name in search.space.domains):
+        return False
+    manifests = (directory.run(trial.id).read_manifest() for trial in scheduler.results.ranked)
+    return len({manifest["data"]["identities"]["val"] for manifest in manifests if "data" in manifest}) > 1
 
 
 def _confirm(

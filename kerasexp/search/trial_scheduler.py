@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from kerasexp.config import Experiment, Search
 from kerasexp.config.search_section import OBJECTIVES
@@ -25,8 +27,12 @@ MAX_FAILED = 10
 
 def exhaustion(search: Search) -> str:
     """Return why an algorithm proposes no more trials although the budget allows them."""
-    if search.settings.algorithm != "hyperband":
+    if search.settings.algorithm == "grid":
         return "every combination of values has been tried"
+    if search.settings.algorithm != "hyperband":
+        return (
+            "no new combination was found in 21 draws, so nearly all have been tried; algorithm: grid tries every one"
+        )
     epochs = corner(search).training.epochs
     of_settings = f"training.epochs {epochs}, search.factor {search.settings.factor}"
     return (
@@ -104,9 +110,21 @@ class TrialScheduler:
         write_text(self._directory.trials, trials_csv(self.results))
 
     def drop_weights(self) -> None:
-        """Delete the weights of all trials except the best `search.keep`."""
+        """Delete the weights of all trials except the best `search.keep`.
+
+        Those of hyperband stay if the budget has ended it: with a larger one it continues any of them.
+        """
+        if self._search.settings.algorithm == "hyperband" and self._is_spent():
+            return
         for trial in self.results.ranked[self._search.settings.keep :]:
             self._directory.drop_weights(trial.id)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the time of the block out of that of the search."""
+        begun = time.monotonic()
+        yield
+        self._start_time += time.monotonic() - begun
 
     def _next_proposal(self) -> Proposal | None:
         if self._interrupted:
@@ -132,7 +150,10 @@ class TrialScheduler:
             self._end(repeated)
             return
         run = self._directory.run(proposal.id)
-        parent = None if proposal.parent is None else self._directory.run(proposal.parent).path
+        # A trial that repeats another one has no directory of its own.
+        of_repeated = {trial.id: trial.parent for trial in self.results.trials if trial.status == "repeated"}
+        above = of_repeated.get(proposal.parent, proposal.parent)
+        parent = None if above is None else self._directory.run(above).path
         self._running[proposal.id] = proposal
         log = run.path.with_suffix(".log")
         table.start(f"trial {proposal.id}", JobPosition(run.path))

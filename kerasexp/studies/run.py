@@ -20,6 +20,7 @@ from kerasexp.executors import Executor, make_executor, run_all
 from kerasexp.executors.job_position import JobPosition
 from kerasexp.executors.tasks import Task, TaskResult
 from kerasexp.runs.finished_run import FinishedRun, read_finished
+from kerasexp.runs.identity import NUMERICS_VERSION
 from kerasexp.runs.tracker_process import followed, require_trackers
 from kerasexp.studies.directory import StudyDirectory
 from kerasexp.studies.results import RunOutcome, StudyResults, gather_results, metrics_by_seed
@@ -120,7 +121,7 @@ def _refuse_unknown(names: Collection[str], study: Study) -> None:
 def _key(study: Study) -> str:
     """Return the digest of what decides the results of a study."""
     code = sorted({part.digest for _, part in code_of(study)})
-    return hashlib.sha256(f"{study.quick} {result_yaml(study)}{''.join(code)}".encode()).hexdigest()
+    return hashlib.sha256(f"{NUMERICS_VERSION} {study.quick} {result_yaml(study)}{''.join(code)}".encode()).hexdigest()
 
 
 class _StudyProgress:
@@ -154,6 +155,7 @@ class _StudyProgress:
             order = {"choose": self._longest} if executor.free_slots > 1 else {}
             for number, result in enumerate(run_all(self.wanted, executor, begin, **order), start=1):
                 place = result.task.name, result.task.seed
+                self._refuse_to_lose(result)
                 self._ended[place] = result
                 self._finished.pop(place, None)
                 if result.failure is None:
@@ -163,6 +165,12 @@ class _StudyProgress:
                 if (begun := time.monotonic()) >= next_saving:
                     self.save()
                     next_saving = time.monotonic() + RUNNING_PER_SAVING * (time.monotonic() - begun)
+
+    def _refuse_to_lose(self, result: TaskResult) -> None:
+        """Raise RunError if a run has finished before and cannot be made again, as when the data have changed since."""
+        if result.failure is not None and (result.task.name, result.task.seed) in self._finished:
+            what = f"{_job_name(result.task)} had finished, and now fails: {result.failure.cause}"
+            raise RunError(f"{what}. The results of before are kept; name another --run-dir for new ones")
 
     def _longest(self, waiting: list[Task]) -> Task:
         """Return, of the runs with the first seed that waits, the one whose variant has trained longest with other seeds.

@@ -42,6 +42,17 @@ def test_a_run_is_opened_and_shown_without_tensorflow(runs):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_trial_of_a_search_is_measured_on_val(runs):
+    metrics = runs / "tiny" / "1" / "metrics.json"
+    metrics.write_text(
+        json.dumps({key: value for key, value in json.loads(metrics.read_text()).items() if key != "test"})
+    )
+    trial = kerasexp.open_run("runs/tiny/1")
+    assert repr(trial).startswith("<Run tiny: val accuracy ") and "95 % interval of val" in trial._repr_html_()
+    with pytest.raises(kerasexp.UserError, match="is a trial of a search, which is measured on val alone"):
+        kerasexp.compare(["runs/tiny/1", "runs/worse"])
+
+
 def test_predictions_are_arrays(runs):
     run = kerasexp.open_run("runs/worse")
     found = run.predictions

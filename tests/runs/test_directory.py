@@ -39,3 +39,14 @@ def test_a_place_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file"):
         RunDirectory.create("a", tmp_path / "file" / "below")
+
+
+def test_a_run_that_was_killed_before_its_manifest_has_barely_begun(tmp_path):
+    run = RunDirectory.create("a", tmp_path / "run")
+    (run.path / "code").mkdir()
+    write_text(run.path / "code" / "net.py", "")
+    assert run.is_barely_begun()
+    write_text(run.experiment, "{}")
+    assert run.is_barely_begun()
+    write_text(run.path / "experiment.yaml.txt", "")
+    assert not run.is_barely_begun()

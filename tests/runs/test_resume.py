@@ -83,6 +83,7 @@ RECIPES = {
     "metric losses, running mean": [*METRIC, "--set", "training.optimizer.ema=0.9"],
     "metric losses, half precision": [*METRIC, "--set", "training.precision=mixed_float16"],
     "half precision": ["--set", "training.precision=mixed_float16"],
+    "half precision, nadam": ["--set", "training.precision=mixed_float16", "--set", "training.optimizer=nadam"],
     "fine tuning": ["--set", "training.fine_tune={unfreeze: 1, depth_decay: 0.5}"],
     "head first": ["--set", "training.fine_tune={head_epochs: 1, depth_decay: 0.5}"],
     "crops, packed": CROPS,
@@ -187,6 +188,34 @@ def test_more_epochs_stretch_the_schedule_and_say_so(cli, tiny_yaml):
     cli("run", tiny_yaml, *cosine, "--set", "training.epochs=2")
     answer = cli("run", tiny_yaml, *cosine, "--set", "training.epochs=4", "--resume")
     assert answer.code == 0 and "the cosine schedule now spans 4 epochs" in answer.out
+    assert json.loads(Path("here/manifest.json").read_text())["stretched_from"] == 2
+
+
+def test_a_run_that_was_stretched_stands_for_no_other(cli, tiny_yaml, tmp_path):
+    tiny_yaml.write_text(tiny_yaml.read_text() + "training.schedule: cosine\ntraining.epochs: 4\n")
+    cli("run", tiny_yaml, "--set", "training.epochs=2")
+    cli("run", tiny_yaml, "--resume")
+    below = tmp_path / "below.yaml"
+    below.write_text(f"base: {tiny_yaml.name}\ninit: {{experiment: {tiny_yaml.name}}}\n")
+    answer = cli("run", below)
+    assert answer.code == 0 and "which has run before" not in answer.out, answer.err
+
+
+def test_a_stopped_run_of_more_epochs_is_none_of_fewer(cli, tiny_yaml, stop_at):
+    stop_at(12)
+    assert cli("run", tiny_yaml, *LONG, "--run-dir", "here").code == 143
+    fewer = cli("run", tiny_yaml, "--run-dir", "here", "--set", "training.epochs=1", "--resume")
+    assert fewer.code == 2 and "training.epochs: got 1, and the run there has trained 2; give more" in fewer.err
+
+
+def test_a_run_that_goes_on_has_no_calibration_of_before(cli, tiny_yaml, stop_at):
+    cli("run", tiny_yaml, "--run-dir", "here", "--set", "training.epochs=1")
+    checkpoint = Path("here/checkpoint")
+    assert (checkpoint / "calibration.json").is_file() and (checkpoint / "README.md").is_file()
+    stop_at(8)
+    assert cli("run", tiny_yaml, "--run-dir", "here", "--set", "training.epochs=3", "--resume").code == 143
+    left = {path.name for path in checkpoint.iterdir()}
+    assert "model.keras" in left and not left & {"calibration.json", "README.md", "model_raw.keras"}
 
 
 def test_other_settings_or_data_are_no_resumption(cli, tiny_yaml, images, stop_at):

@@ -114,6 +114,18 @@ def test_a_kill_between_two_files_leaves_the_oracle_as_it_was(search_yaml):
     assert again.next().id == "0001"
 
 
+def test_a_new_process_asks_under_names_that_were_not_given(search_yaml):
+    search, folder = search_of(search_yaml, "random"), Path("here")
+    folder.mkdir()
+    proposals = Proposals(search, folder)
+    proposals.restore()
+    proposals._requests = 1  # a request that got no trial
+    running = proposals.next()
+    again = Proposals(search, folder)
+    (restored,) = again.restore()
+    assert restored.id == running.id != again.next().id
+
+
 def test_failed_trials_do_not_end_a_search(search_yaml):
     search, folder = load(search_yaml), Path("s")
     folder.mkdir()

@@ -154,6 +154,34 @@ def test_a_changed_space_is_refused_with_what_differs(cli, search_yaml, fake_tri
     assert answer.code == 2 and "--extend accepts only wider domains" in answer.err
 
 
+def test_a_wider_choice_may_mix_kinds_of_values(cli, search_yaml, fake_trials):
+    rate = "training.optimizer.learning_rate={choice: %s}"
+    assert cli("search", search_yaml, "--run-dir", "here", "--set", rate % [0.001, 0.01]).code == 0
+    more = ("--extend", "--set", "search.max_trials=8", "--set", rate % [0.001, 0.01, 1])
+    answer = cli("search", search_yaml, "--run-dir", "here", *more)
+    assert answer.code == 0, answer.err
+    assert fake_trials.started == [f"{k:04d}" for k in range(8)]
+
+
+def test_trials_on_other_data_are_announced(cli, search_yaml, fake_trials):
+    assert cli("search", search_yaml, "--run-dir", "here").code == 0
+    for number, run in enumerate(sorted(Path("here").glob("trial_*/run"))):
+        (run / "manifest.json").write_text(json.dumps({"data": {"identities": {"val": str(number // 3)}}}))
+    answer = cli("search", search_yaml, "--run-dir", "here", "--set", "search.max_trials=7")
+    assert answer.code == 0 and "the data have changed between the trials" in answer.out + answer.err
+
+
+def test_a_budget_that_ends_hyperband_leaves_all_weights_to_continue_from(cli, search_yaml, fake_trials):
+    assert cli("search", search_yaml, "--set", "search.algorithm=hyperband", "--set", "search.max_trials=5").code == 0
+    assert len(list(FOLDER.glob("trial_*/run/checkpoint/model.keras"))) == 5
+
+
+def test_an_objective_that_labels_do_not_tell_is_refused(cli, search_yaml, fake_trials):
+    answer = cli("search", search_yaml, "--set", "search.objective=val_macro_f1", "--set", "training.decode=argmin")
+    assert answer.code == 2 and "cannot be measured on labels that say what an image is NOT" in answer.err
+    assert fake_trials.started == []
+
+
 def test_a_changed_space_without_a_named_directory_is_another_search(cli, search_yaml, fake_trials):
     assert cli("search", search_yaml).last_line == "runs/space/1"
     assert cli("search", search_yaml, "--set", "search.seed=1").last_line == "runs/space/2"

@@ -149,6 +149,18 @@ def test_a_failed_variant_does_not_stop_the_others(cli, study):
     assert "failed: study: training.batch_size: 5000 is more than" in Path("runs/study/1/study.html").read_text()
 
 
+def test_a_study_whose_data_have_changed_keeps_its_results(cli, study, images):
+    assert cli("run", study).code == 0
+    before = results("runs/study/1")
+    (images / "disc" / "00.png").unlink()
+    answer = cli("run", study)
+    assert answer.code == 1 and "plain, seed 0 had finished, and now fails" in answer.err, answer.err
+    assert "other data" in answer.err and "name another --run-dir" in answer.err
+    after = results("runs/study/1")
+    assert after["variants"] == before["variants"]
+    assert cli("run", study, "--run-dir", "anew").code == 0
+
+
 def test_an_interrupted_study_is_resumed(cli, study, trained, monkeypatch):
     whole = cli("run", study, "--run-dir", "whole")
     assert whole.code == 0
