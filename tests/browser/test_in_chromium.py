@@ -235,3 +235,25 @@ def test_a_study_is_followed(browser, folder):
         assert "1 of 3" in text("#variants tbody tr:nth-child(2)")
         wait_until(browser, lambda: len(browser.find_elements("css selector", "#plot-variants canvas")) == 1)
     assert browser.get_log("browser") == []
+
+
+def test_a_column_of_words_is_sorted(browser):
+    column = """
+        const heads = [...document.querySelectorAll("#trials th")], at = heads.findIndex((head) => head.innerText.includes("units"));
+        if (arguments[0]) heads[at].querySelector("button").click();
+        return [...document.querySelectorAll("#trials tbody tr")].map((row) => row.cells[at].innerText.trim());
+    """
+    visit(browser, "/run/found")
+    wait_until(browser, lambda: len(browser.execute_script(column, False)) > 3)
+    before = browser.execute_script(column, False)
+    rising = sorted(before, key=lambda text: text.strip("[]"))
+    assert browser.execute_script(column, True) == rising and browser.execute_script(column, True) == rising[::-1]
+    assert len({*before}) == 2
+
+
+def test_a_list_that_was_empty_shows_its_first_run(browser, folder):
+    visit(browser, "/?filter=name+~+brand_new")
+    assert "No run passes the filter" in browser.find_element("css selector", "main").text
+    write_run(folder / "brand_new/1", 40, name="brand_new")
+    wait_until(browser, lambda: browser.find_elements("css selector", "a[href='/run/brand_new/1']"))
+    assert browser.get_log("browser") == []
