@@ -81,6 +81,7 @@ class TrainingState(keras.callbacks.Callback):
             for number, callback in enumerate(callbacks)
             if _saved(callback)
         }
+        self._averages = [callback for callback in callbacks if isinstance(callback, WeightAverage)]
         self._training, self._stop = training, stop
         self._restored: dict[str, Any] | None = None
         self._metrics: list[np.ndarray] = []
@@ -161,8 +162,8 @@ class TrainingState(keras.callbacks.Callback):
     def _variables(self) -> list[Any]:
         """Return the variables of model, random generators, optimizer and average, each once and in a fixed order."""
         optimizer = self._trained.optimizer
-        averages = [c.variables for c in self._callbacks.values() if isinstance(c, WeightAverage)]
-        found = [*self._trained.variables, *optimizer.variables, *(v for average in averages for v in average)]
+        averages = [variable for average in self._averages for variable in average.variables]
+        found = [*self._trained.variables, *optimizer.variables, *averages]
         metrics = {id(variable) for variable in self._metric_variables()}
         return [v for v in {id(v): v for v in found}.values() if id(v) not in metrics]
 

@@ -192,13 +192,15 @@ def test_more_epochs_stretch_the_schedule_and_say_so(cli, tiny_yaml):
 
 
 def test_a_run_that_was_stretched_stands_for_no_other(cli, tiny_yaml, tmp_path):
-    tiny_yaml.write_text(tiny_yaml.read_text() + "training.schedule: cosine\ntraining.epochs: 4\n")
-    cli("run", tiny_yaml, "--set", "training.epochs=2")
-    cli("run", tiny_yaml, "--resume")
-    below = tmp_path / "below.yaml"
-    below.write_text(f"base: {tiny_yaml.name}\ninit: {{experiment: {tiny_yaml.name}}}\n")
+    above, below = tmp_path / "above.yaml", tmp_path / "below.yaml"
+    above.write_text(f"base: {tiny_yaml.name}\ntraining: {{schedule: cosine, epochs: 4}}\n")
+    below.write_text(f"base: {tiny_yaml.name}\ninit: {{experiment: above.yaml}}\n")
+    assert cli("run", above, "--set", "training.epochs=2").code == 0
+    stretched = cli("run", above, "--resume", "--run-dir", "runs/above/1")
+    assert stretched.code == 0 and Path("runs/above/1/manifest.json").is_file(), stretched.err
     answer = cli("run", below)
     assert answer.code == 0 and "which has run before" not in answer.out, answer.err
+    assert "which has run before" in cli("run", below, "--run-dir", "again").out
 
 
 def test_a_stopped_run_of_more_epochs_is_none_of_fewer(cli, tiny_yaml, stop_at):
