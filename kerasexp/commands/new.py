@@ -69,6 +69,9 @@ def new(
         given = "both are given" if example is not None else "neither is given"
         raise UserError(Problem(f"write either a folder of images, or --example NAME; {given}", "new"))
     if example is not None:
+        if label is not None or weights is not Weights.auto:
+            key = "--weights" if label is None else "--label"
+            raise UserError(Problem("is for a folder of images; --example copies an experiment as it is", key=key))
         from kerasexp.config.experiment_copy import copy_example
 
         print(copy_example(example, output))

@@ -42,9 +42,11 @@ def with_homes(value: Any) -> Any:
 def experiment_option(context: typer.Context, value: Path) -> Path:
     """Return the file or the name of an experiment, and say if the name is also that of a shipped one, which is not used."""
     from kerasexp.config.experiment_catalog import named_experiment
+    from kerasexp.config.yaml_paths import is_there
 
     value = with_homes(value)
-    if not (context.resilient_parsing or value.is_file()) and (named := named_experiment(value)) and named.hidden:
+    is_file = is_there(value) and value.is_file()
+    if not (context.resilient_parsing or is_file) and (named := named_experiment(value)) and named.hidden:
         print(f"{value} is {named.path} here; the shipped experiment of this name is not used", file=sys.stderr)
     return value
 
@@ -55,12 +57,13 @@ def checkpoint_option(context: typer.Context, value: Any) -> Any:
     Of several checkpoints, return each.
     """
     from kerasexp.config.shipped_files import shipped_checkpoints
+    from kerasexp.config.yaml_paths import is_there
 
     if value is None or isinstance(value, list | tuple):
         return value and [checkpoint_option(context, item) for item in value]
     value = with_homes(value)
     shipped = shipped_checkpoints().get(str(value))
-    has_model = any((value / place / "model.keras").is_file() for place in ("", "checkpoint"))
+    has_model = any(is_there(value / place / "model.keras") for place in ("", "checkpoint"))
     if not context.resilient_parsing and has_model and shipped is not None and not value.samefile(shipped):
         print(f"{value} is the folder {value} here; the shipped checkpoint of this name is not used", file=sys.stderr)
     return value

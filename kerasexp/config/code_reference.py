@@ -12,11 +12,12 @@ import importlib.machinery
 import importlib.util
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kerasexp.config.yaml_paths import with_home
+from kerasexp.config.yaml_paths import is_there, with_home
 from kerasexp.errors import closest, listing
 
 if TYPE_CHECKING:
@@ -85,11 +86,11 @@ def located(name: str, *folders: Path) -> str:
     Any other name is returned as it is.
     """
     found = _FILE.fullmatch(name)
-    if found is None:
+    if found is None or "\0" in name:
         return name
     path = with_home(Path(found["file"]))
     places = [folder / path for folder in folders]
-    place = next((place for place in places if place.is_file()), places[0])
+    place = next((place for place in places if is_there(place) and place.is_file()), places[0])
     return f"{place.resolve()}:{found['function']}"
 
 
@@ -103,8 +104,10 @@ def find_code(name: str, kind: str) -> CodeReference:
         return _in_module(registered(kind)[name].replace(" ", ""), name)
     if found := _FILE.fullmatch(name):
         file = Path(found["file"])
-        if not file.is_file():
-            near = sorted(path.name for path in file.parent.glob("*.py")) if file.parent.is_dir() else []
+        if not (is_there(file) and file.is_file()):
+            near: list[str] = []
+            with suppress(OSError, ValueError):
+                near = sorted(path.name for path in file.parent.glob("*.py")) if is_there(file.parent) else []
             there = f"; Python files there: {listing(near)}" if near else ""
             raise ValueError(f"no such file: {file}{closest(file.name, near)}{there}")
         return CodeReference(file, found["function"])

@@ -210,13 +210,19 @@ def dotted(path: tuple) -> str:
     return ".".join(map(str, path))
 
 
+def _has_condition(node: dict[str, Any], path: tuple) -> bool:
+    """Return whether this is a part of a list that counts only `when` other values are met; not an argument of a user's code."""
+    is_of_user = any(key in ("callbacks", "metrics", "layers") for key in path[-2:-1])
+    return "when" in node and bool(path) and isinstance(path[-1], int) and not is_of_user
+
+
 def _places(node: Any, path: tuple) -> Iterator[tuple[tuple, dict[str, Any]]]:
     """Yield the path and content of each domain, and of each item of a list with a condition."""
     if is_domain(node):
         yield path, node
         return
     if isinstance(node, dict):
-        if "when" in node and path and isinstance(path[-1], int):
+        if _has_condition(node, path):
             yield path, node
         for key, value in node.items():
             yield from _places(value, (*path, key))
@@ -289,7 +295,7 @@ def _filled(node: Any, path: tuple, values: Values) -> Any:
     if is_domain(node):
         return copy.deepcopy(values[dotted(path)]) if dotted(path) in values else _ABSENT
     if isinstance(node, dict):
-        if "when" in node and path and isinstance(path[-1], int):
+        if _has_condition(node, path):
             if not _met(tuple((name, _several(v)) for name, v in node["when"].items()), values):
                 return _ABSENT
             node = {key: value for key, value in node.items() if key != "when"}

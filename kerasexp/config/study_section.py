@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
@@ -22,8 +21,9 @@ from kerasexp.config.section_base import Section, Seed
 from kerasexp.config.section_validation import quoted, validated
 from kerasexp.config.space_section import SEARCH, has_domains
 from kerasexp.config.track_section import TRACK, Track
+from kerasexp.config.variant_grid import variants_of_grid
 from kerasexp.config.yaml_loading import EXECUTION_KEYS, MAPPING, STUDY_KEYS, existing, resolved, with_base
-from kerasexp.config.yaml_merging import apply_overrides, merge, set_key
+from kerasexp.config.yaml_merging import apply_overrides, merge, outer_first, set_key
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.errors import Problem, UserError, listing
 
@@ -136,7 +136,7 @@ def _asked(
     for_all = [override for override in overrides if _first_key(override) in (*STUDY_KEYS, *EXECUTION_KEYS, SEARCH)]
     overrides = [override for override in overrides if override not in for_all]
     apply_overrides(raw, for_all, files)
-    study = {key: raw.pop(key) for key in STUDY_KEYS if raw.get(key) is not None}
+    study = {key: value for key in STUDY_KEYS if (value := raw.pop(key, None)) is not None}
     execution = {key: raw.pop(key) for key in EXECUTION_KEYS if key in raw}
     settings = raw.pop(SEARCH, None)
     if has_domains(raw) or has_domains(_overridden(raw, overrides, files)):
@@ -247,7 +247,7 @@ def _changes(variants: dict[str, dict[str, Any]], file: str) -> dict[str, dict[s
     if GRID in variants:
         if len(variants) > 1:
             raise UserError(Problem("is beside named variants; a study has one or the other", file, "variants.grid"))
-        variants = _grid(variants[GRID], file)
+        variants = variants_of_grid(variants[GRID], file)
     folders = Counter(folder_of(name) for name in variants)
     for name in variants:
         if not name.strip() or len(name) > 80 or not name.isprintable():
@@ -266,26 +266,6 @@ def _changes(variants: dict[str, dict[str, Any]], file: str) -> dict[str, dict[s
     return variants
 
 
-def _grid(grid: dict[str, Any], file: str) -> dict[str, dict[str, Any]]:
-    for key, values in grid.items():
-        if not isinstance(values, list) or not values:
-            raise UserError(Problem(f"got {quoted(values)}; a list of values is needed", file, f"variants.grid.{key}"))
-    # The last part of a key is enough if no other key ends in it.
-    ends = Counter(key.rpartition(".")[2] for key in grid)
-    names = {key: end if ends[end := key.rpartition(".")[2]] == 1 else key for key in grid}
-    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-    return {
-        ", ".join(f"{names[key]}={_short(value)}" for key, value in combination.items()): combination
-        for combination in combinations
-    }
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(_short(v) for v in value.values())
-    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
-
-
 def _variant(
     raw: dict[str, Any],
     name: str,
@@ -297,7 +277,7 @@ def _variant(
     """Resolve one variant; it does not inherit the `reported` metrics."""
     raw, files = copy.deepcopy(raw), dict(files)
     raw["reported"] = {}
-    for key, value in changes.items():
+    for key, value in sorted(changes.items(), key=lambda item: outer_first(item[0])):
         if key in ("name", "base", "seed", *STUDY_KEYS) or key.partition(".")[0] == TRACK:
             raise UserError(Problem("is the same for all variants; write it beside `variants`", str(path), key))
         if "." in key:

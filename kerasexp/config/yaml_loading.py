@@ -47,6 +47,9 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
 def refuse_study(raw: dict[str, Any], path: Path) -> None:
     """Raise UserError if a file that must hold one experiment holds a study or a search; drop what only `search` reads."""
     raw.pop(SEARCH, None)
+    for key in STUDY_KEYS:
+        if raw.get(key) is None:
+            raw.pop(key, None)
     _refuse_domains(raw, path)
     key = next((key for key in (*STUDY_KEYS, *EXECUTION_KEYS) if key in raw), None)
     if key is not None:

@@ -54,7 +54,8 @@ def _source_in_full(value: Any, at: tuple) -> Any:
 
     In all other sections a word replaces everything.
     """
-    return {"source": value} if at[-1:] == ("data",) and isinstance(value, str) else value
+    is_data = at == ("data",) or at[-3:] == ("init", "experiment", "data")  # and no argument of a user's function
+    return {"source": value} if is_data and isinstance(value, str) else value
 
 
 def _note_file(value: Any, file: str | None, files: dict[tuple, str], at: tuple) -> None:
@@ -84,13 +85,20 @@ def _word(kind: Any) -> Any:
 def apply_overrides(raw: dict[str, Any], overrides: Sequence[str], files: dict[tuple, str]) -> None:
     """Set keys in `raw` as `--set` asks.
 
-    Kinds come first: keys that are set together with a kind are meant for it, whatever their order.
+    Sections come before keys within them, and of a section its kind: keys that are set together with a kind are meant for it,
+    whatever their order.
 
     Raises:
         UserError: an override cannot be read, or its key has no place.
     """
-    for override in sorted(overrides, key=lambda text: text.partition("=")[0].rpartition(".")[2] not in KIND_KEYS):
+    for override in sorted(overrides, key=lambda text: outer_first(text.partition("=")[0])):
         _apply_override(raw, override, files)
+
+
+def outer_first(dotted: str) -> tuple[int, bool]:
+    """Return by what keys are sorted that are set together: how deep they are, and whether they are no kind."""
+    dotted = dotted.strip()
+    return dotted.count("."), dotted.rpartition(".")[2] not in KIND_KEYS
 
 
 def _apply_override(raw: dict[str, Any], override: str, files: dict[tuple, str]) -> None:

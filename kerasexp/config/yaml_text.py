@@ -77,7 +77,17 @@ def _refusal(problem: str, at: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
     return yaml.constructor.ConstructorError(None, None, problem, at.start_mark)
 
 
-# PyYAML follows YAML 1.1, for which 1e-3 (no dot) is a string.
+# PyYAML follows YAML 1.1, for which 010 is 8, 1:30 is 90, and 1e-3 (no dot) is a string.
+_NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(r"^[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0b[01_]+)$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"^(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, _NUMBERS.get(tag, pattern)) for tag, pattern in found]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _FLOAT = (
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?([0-9][0-9_]*)(\.[0-9_]*)?[eE][-+]?[0-9]+$"),

@@ -11,8 +11,11 @@ from typing import Any
 
 from kerasexp.config import Experiment, Search, Study
 from kerasexp.config.code_keys import code_names, custom_parts
+from kerasexp.config.code_reference import code_files
 from kerasexp.config.custom_code import CustomCode
+from kerasexp.config.experiment_catalog import named_experiment, shipped_experiments
 from kerasexp.config.search_section import MOST_CORNERS
+from kerasexp.config.yaml_paths import is_there
 from kerasexp.environment import now
 from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.storage import exclusive_lock, write_json
@@ -92,7 +95,17 @@ def grant_own(asked: Experiment | Study | Search, file: Path) -> None:
 
 
 def _own_folder(file: Path | None) -> Path | None:
-    return None if file is None or is_run_directory(file.resolve().parent) else file.resolve().parent
+    """Return the folder of an experiment's file, or of what is named; None if it is that of a run, which may be a stranger's.
+
+    Code beside the name of a shipped experiment is that of the working folder.
+    """
+    if file is None:
+        return None
+    named = None if is_there(file) and file.is_file() else named_experiment(file)
+    if named is not None and named.path not in shipped_experiments().values():
+        file = named.path
+    folder = file.resolve().parent
+    return None if is_run_directory(folder) else folder
 
 
 def approve_parts(
@@ -116,7 +129,11 @@ def questions_about(parts: Iterable[tuple[str, CustomCode]], named: str | None, 
 
 def _is_within(code: CustomCode, folder: Path | None) -> bool:
     reference = code.reference
-    return folder is not None and reference.module is None and reference.file.resolve().is_relative_to(folder)
+    if folder is None or reference.module is not None:
+        return False
+    # A module beside it may be a link to one of somebody else's.
+    beside = reference.file.parent
+    return all((beside / path).resolve().is_relative_to(folder) for path in code_files(reference))
 
 
 def _question(code: CustomCode) -> str:

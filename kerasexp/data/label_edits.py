@@ -6,6 +6,7 @@ import numpy as np
 
 from kerasexp.config.data_section import Labels
 from kerasexp.data.file_accounting import counted
+from kerasexp.data.label_sets import is_multi_label
 from kerasexp.errors import Problem, UserError, closest, listing
 
 
@@ -13,7 +14,7 @@ def subsample(labels: np.ndarray, class_names: list[str], edits: Labels, seed: i
     """Return the ascending positions of the images that `keep`, `few_shot` and `at_most` leave.
 
     Args:
-        labels: int64 [n].
+        labels: int64 [n], or uint8 [n, classes].
         class_names: class names in the order of the labels.
         edits: the section `data.labels`.
         seed: seed of the random choice.
@@ -21,6 +22,9 @@ def subsample(labels: np.ndarray, class_names: list[str], edits: Labels, seed: i
     Raises:
         UserError: a class is unknown, or has fewer images than it should keep.
     """
+    if is_multi_label(labels):  # with `--quick` alone, as the rules refuse edits of several labels an image
+        count = len(labels) if edits.at_most is None else edits.at_most
+        return np.sort(np.random.default_rng((seed, 1)).permutation(len(labels))[:count])
     wanted = _images_to_keep(np.bincount(labels, minlength=len(class_names)), class_names, edits)
     shuffled = np.random.default_rng((seed, 1)).permutation(len(labels))
     kept = [shuffled[labels[shuffled] == label][:count] for label, count in enumerate(wanted)]
@@ -48,7 +52,7 @@ def describe_edits(edits: Labels) -> list[str]:
     if edits.few_shot is not None:
         sentences.append(f"train and val keep {edits.few_shot} images of every class")
     if edits.at_most is not None:
-        sentences.append(f"train and val keep at most {edits.at_most:,} images, the same share of each class")
+        sentences.append(f"train and val keep about {edits.at_most:,} images at most, the same share of each class")
     if edits.noise:
         sentences.append(f"{100 * edits.noise:g} % of the labels of train and val are replaced by a random wrong one")
     if edits.complement:

@@ -67,6 +67,26 @@ def test_set_to_another_kind_drops_the_keys_of_the_former(write):
     assert experiment.model.name == "mlp"
 
 
+def test_keys_are_set_after_the_kind_of_their_section(write):
+    found = load_experiment(write("{}"), ["training.optimizer.momentum=0.9", "training.optimizer=sgd"])
+    assert (found.training.optimizer.name, found.training.optimizer.momentum) == ("sgd", 0.9)
+    found = load_experiment(write("{}"), ["model.units=[3]", "model.name =mlp"])
+    assert (found.model.name, found.model.units) == ("mlp", [3])
+
+
+@pytest.mark.parametrize("text", ["training: {epochs: 010}", "training: {save_minutes: 1:30}", "seed: 0o10"])
+def test_numbers_of_former_yaml_are_refused(write, text):
+    with pytest.raises(UserError, match=r"epochs|save_minutes|seed"):
+        load_experiment(write(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0x1F", 31), ("-.5e3", -500.0), ("1_000", 1000), (".inf", float("inf")), ("0", 0)]
+)
+def test_numbers_are_numbers(text, value):
+    assert parse_yaml(text, "x") == value
+
+
 def test_later_overrides_win(write):
     assert load_experiment(write("{}"), ["seed=1", "seed=2"]).seed == 2
 

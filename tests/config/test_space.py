@@ -216,3 +216,16 @@ def test_executor_is_for_studies_and_searches(tmp_path):
     assert "is for studies and searches" in problems(path)
     path.write_text("data: {source: digits}\nseeds: [0, 1]\nexecutor: rya\n")
     assert "did you mean 'ray'?" in problems(path)
+
+
+def test_an_argument_of_ones_own_code_may_be_called_when_or_data(tmp_path):
+    (tmp_path / "my.py").write_text(
+        "import keras\n\n\nclass Watch(keras.callbacks.Callback):\n    def __init__(self, when):\n        super().__init__()\n"
+        "\n\ndef build(images, *, data: str = 'x'):\n    return images\n"
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "data: digits\nmodel: {name: my.py:build}\ntraining: {callbacks: [{name: my.py:Watch, when: epoch}]}\n"
+    )
+    found = load(path, ["model.data=abc"])
+    assert found.training.callbacks[0].arguments == {"when": "epoch"} and found.model.arguments == {"data": "abc"}

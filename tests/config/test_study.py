@@ -143,3 +143,36 @@ def test_one_experiment_is_not_taken_from_a_study(tmp_path):
 def test_a_variants_folder(name, folder):
     assert folder_of(name) == folder
     assert Path(folder).name == folder
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        "{training.optimizer.learning_rate: [0.1, 0.01], training.optimizer.name: [sgd, rmsprop]}",
+        "{training.optimizer.learning_rate: [0.1, 0.01], training.optimizer: [sgd, rmsprop]}",
+    ],
+)
+def test_keys_before_the_kind_that_they_belong_to_count(study, grid):
+    found = [variant.training.optimizer for variant in study(f"variants: {{grid: {grid}}}\n").variants.values()]
+    assert [(each.learning_rate, each.name) for each in found] == [
+        (0.1, "sgd"), (0.1, "rmsprop"), (0.01, "sgd"), (0.01, "rmsprop")
+    ]  # fmt: skip
+
+
+def test_mappings_of_other_keys_with_one_value_are_variants_of_their_own(study):
+    found = study("variants: {grid: {data.augmentation: [{rotation: 10}, {shear: 10}]}}\n").variants
+    assert list(found) == ["augmentation=rotation 10", "augmentation=shear 10"]
+    assert [variant.data.augmentation.shear for variant in found.values()] == [0, 10]
+    with pytest.raises(UserError, match="variants.grid: has the combination 'epochs=3' twice"):
+        study("variants: {grid: {training.epochs: [3, 3]}}\n")
+
+
+def test_an_inherited_study_can_be_switched_off(study):
+    assert isinstance(study("seeds: [0, 1]\nvariants: {a: {}}\n", "seeds=null", "variants=null"), Experiment)
+    assert isinstance(study("seeds: null\nvariants: null\n"), Experiment)
+
+
+def test_one_experiment_may_have_no_seeds(tmp_path):
+    path = tmp_path / "one.yaml"
+    path.write_text(BASE + "seeds: null\n")
+    assert load_experiment(path).training.epochs == 4

@@ -94,6 +94,29 @@ def test_a_link_does_not_bring_code_into_the_folder(cli, theirs):
     assert cli("check", theirs).code == 2 and not has_run()
 
 
+def test_a_link_to_a_module_beside_ones_own_code_is_asked_about(cli, theirs):
+    mine = theirs.parent
+    (mine / "net.py").write_text(
+        "import helper\n\n\ndef build(images, *, width: int):\n    return helper.build(images, width=width)\n"
+    )
+    (mine / "helper.py").symlink_to(theirs.parent.parent / "theirs" / "my_net.py")
+    theirs.write_text(MODEL.replace("NET", "net.py:build"))
+    answer = cli("run", theirs)
+    assert answer.code == 2 and "--trust-code" in answer.err and not has_run()
+
+
+def test_the_folder_of_an_experiment_that_is_named_is_that_of_its_file(cli, theirs, monkeypatch, tmp_path):
+    own = tmp_path / "experiments"
+    theirs.parent.rename(own)
+    answer = cli("run", "exp")
+    assert answer.code == 2 and "--trust-code" in answer.err and not has_run()
+    # Below the folder of the experiment, and not below the working folder's file of that name.
+    (own / "nets").mkdir()
+    write_code(own / "nets", my_net__py=TRACED)
+    (own / "nets" / "exp.yaml").write_text(MODEL.replace("NET", "my_net.py:build"))
+    assert cli("check", "nets/exp").code == 0
+
+
 def test_a_base_in_another_folder_names_files_there_and_is_asked_about(cli, theirs):
     base = theirs.parent.parent / "theirs" / "base.yaml"
     base.write_text(MODEL.replace("NET", "my_net.py:build"))
