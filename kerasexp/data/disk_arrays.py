@@ -48,7 +48,11 @@ class ImagesOnDisk(LazyImages):
         with self._lock:
             for start, end in pairwise([*starts, len(stored)]):
                 self._file.seek(self._begin + int(stored[start]) * size)
-                if self._file.readinto(rows[start:end]) != (end - start) * size:
+                rest = memoryview(rows[start:end]).cast("B")
+                # A system reads at most 2 GiB in a call.
+                while rest and (count := self._file.readinto(rest)):
+                    rest = rest[count:]
+                if rest:
                     raise OSError(f"{self._file.name} was cut off while it was in use")
         return found
 

@@ -16,7 +16,7 @@ from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.disk_arrays import MAX_IN_MEMORY, ImagesOnDisk, ImagesWriter
 from kerasexp.data.images_in_files import ImagesInFiles
-from kerasexp.data.lazy_images import CHUNK_IMAGES, LazyImages
+from kerasexp.data.lazy_images import LazyImages, images_at_once
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
 from kerasexp.environment import cache_folder
@@ -24,7 +24,7 @@ from kerasexp.errors import Interrupted, RunError
 from kerasexp.storage import replace_folder, temporary_folder, write_json, write_text
 
 # Part of every key: raise it whenever decoding or preprocessing gives different pixels.
-VERSION = 6
+VERSION = 7
 IMAGES, META = "images.npy", "meta.json"
 Cache = Literal["packed", "memory", "none"]
 
@@ -158,11 +158,11 @@ def _decode_to_disk(
     group: Path, images: Images, config: Preprocessing, progress: Callable[[int, int], None] | None
 ) -> DecodedImages | None:
     """Decode into a file, some images at a time; return None if it cannot be written."""
-    kept, faults, all_unchanged = [], [], True
+    kept, faults, all_unchanged, size = [], [], True, images_at_once((*config.size, config.channels))
     with suppress(OSError), temporary_folder(group) as temporary:
         with ImagesWriter(temporary / IMAGES, len(images), (*config.size, config.channels)) as file:
-            for first in range(0, len(images), CHUNK_IMAGES):
-                positions = range(first, min(first + CHUNK_IMAGES, len(images)))
+            for first in range(0, len(images), size):
+                positions = range(first, min(first + size, len(images)))
                 part, unchanged = _decode(images, config, positions, progress)
                 file.write(part.images)
                 kept.append(part.kept)

@@ -12,7 +12,7 @@ import numpy as np
 from kerasexp.backend import keep_freed_memory
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.decoding_threads import map_threads
-from kerasexp.data.lazy_images import CHUNK_IMAGES, LazyImages
+from kerasexp.data.lazy_images import LazyImages, images_at_once
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
 from kerasexp.errors import RunError
@@ -82,8 +82,9 @@ class ImagesInFiles(LazyImages):
     def readable(self) -> tuple[np.ndarray, dict[int, tuple[str, str]]]:
         """Read what was not read yet; return the positions of the images that can be read, and of the others name and reason."""
         rest = np.flatnonzero(self._first.unread)
-        for start in range(0, len(rest), CHUNK_IMAGES):
-            self._read(rest[start : start + CHUNK_IMAGES])
+        size = images_at_once(self._each)
+        for start in range(0, len(rest), size):
+            self._read(rest[start : start + size])
         broken = {position: (self._stored.names[position], reason) for position, reason in self._first.faults.items()}
         return np.setdiff1d(np.arange(len(self._stored)), list(broken)), dict(sorted(broken.items()))
 

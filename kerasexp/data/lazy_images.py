@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 
 # Images read or written at a time.
-CHUNK_IMAGES = 1000
+CHUNK_IMAGES, CHUNK_BYTES = 1000, 2**27
 
 
 class LazyImages(ABC):
@@ -56,7 +57,13 @@ class LazyImages(ABC):
         """Read the images at these positions among the stored ones, int64 [m]."""
 
 
+def images_at_once(each: Sequence[int]) -> int:
+    """Return how many images of a shape are held in memory at a time: up to `CHUNK_IMAGES`, and 128 MiB of them."""
+    return max(min(CHUNK_IMAGES, CHUNK_BYTES // max(math.prod(each), 1)), 1)
+
+
 def chunks(images: np.ndarray | LazyImages) -> Iterator[np.ndarray]:
-    """Yield the images in order, up to `CHUNK_IMAGES` at a time."""
-    for first in range(0, len(images), CHUNK_IMAGES):
-        yield images[first : first + CHUNK_IMAGES]
+    """Yield the images in order, some at a time."""
+    size = images_at_once(images.shape[1:])
+    for first in range(0, len(images), size):
+        yield images[first : first + size]

@@ -45,7 +45,7 @@ def near_duplicates(splits: Mapping[str, Split]) -> str | None:
         return None
     return (
         f"{' and '.join(parts)} are nearly the same as one of train ({example}), as frames of one video are: their metrics say "
-        "little about new images; data.groups keeps images that belong together in one split"
+        "little about new images; data.groups keeps images that belong together in one split, where splits are held out of train"
     )
 
 

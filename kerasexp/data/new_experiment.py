@@ -32,8 +32,6 @@ from kerasexp.data.new_source import find_source
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.storage import safe_name, write_text
 
-# Images per class: one each for train, val and test.
-MIN_IMAGES = 3
 # What a network for photographs starts from. auto: ImageNet weights where they are to be had, else the shipped ones.
 AUTO, NONE = "auto", "none"
 WEIGHTS = (AUTO, IMAGENET, PHOTO_WEIGHTS, NONE)
@@ -132,13 +130,15 @@ def _write(output: Path, text: str) -> None:
 def _refuse_unusable(found: Survey, folder: Path) -> None:
     counts = {name: count - found.unreadable[name] for name, count in found.counts["train"].items()}
     several = is_multi_label(found.labels)
-    few = [f"{name} ({count})" for name, count in counts.items() if count < (1 if several else MIN_IMAGES)]
+    # One for train, and one for each split that is held out of it.
+    least = 1 if several else 1 + sum(split not in found.counts for split in ("val", "test"))
+    few = [f"{name} ({count})" for name, count in counts.items() if count < least]
     if few and several:
         raise UserError(Problem(f"labels without an image that can be read: {listing(few)}", str(folder)))
+    if few and least == 1:
+        raise UserError(Problem(f"classes without a training image that can be read: {listing(few)}", str(folder)))
     if few:
-        message = (
-            f"classes with fewer than {MIN_IMAGES} images cannot be split into train, val and test: {listing(few)}"
-        )
+        message = f"classes with fewer than {least} images cannot be split into train, val and test: {listing(few)}"
         raise UserError(Problem(message, str(folder)))
 
 

@@ -22,7 +22,9 @@ from kerasexp.environment import install_command
 # Pixels per byte: a JPEG file has at least one bit per 8x8 pixels. If it has fewer, libjpeg silently invents the rest.
 JPEG_RATIO = 8 * 64
 # Tags of TIFF files: bits per sample, whether white or black is zero, and samples per pixel.
-BITS, PHOTOMETRIC = 258, 262
+BITS, PHOTOMETRIC, EXTRA_SAMPLES = 258, 262, 338
+# Colours that are multiplied by their alpha; and the largest value of 16 bits.
+PREMULTIPLIED, DEEPEST = 1, 2**16 - 1
 WHITE_IS_ZERO = 0
 # The end of the pixels of a JPEG 2000 file. Within them, no byte after 0xFF exceeds 0x8F (ISO/IEC 15444-1, annex A).
 END_OF_JPEG_2000 = b"\xff\xd9"
@@ -70,7 +72,8 @@ def decode_by_pillow(
             message = f"the {NAMES.get(kind, kind)} file has 32 bits per value; convert it to 16 or 8 bits"
             raise BrokenImage(message)
         if _has_deep_colours(image):
-            return _deep_colours(data, to_uint8)
+            is_premultiplied = tuple(image.tag_v2.get(EXTRA_SAMPLES, ()))[:1] == (PREMULTIPLIED,)
+            return _deep_colours(data, to_uint8, image.mode == "RGBA", is_premultiplied)
         image.load()
         orientation = image.getexif().get(ORIENTATION, 1)
         if image.mode.startswith("I;16"):
@@ -151,13 +154,15 @@ def _bits(image) -> tuple[int, ...]:
 
 
 def _has_deep_colours(image) -> bool:
-    """Return whether a TIFF file has several samples of 16 bits, of which Pillow keeps the upper 8."""
+    """Return whether a TIFF file has grey or colours of several samples of 16 bits, of which Pillow keeps the upper 8."""
     bits = _bits(image)
-    return len(bits) > 1 and max(bits) == 16
+    return len(bits) > 1 and max(bits) == 16 and image.mode != "CMYK"
 
 
-def _deep_colours(data: bytes, to_uint8: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Decode a TIFF file of several samples of 16 bits by OpenCV."""
+def _deep_colours(
+    data: bytes, to_uint8: Callable[[np.ndarray], np.ndarray], has_alpha: bool, is_premultiplied: bool
+) -> np.ndarray:
+    """Decode a TIFF file of several samples of 16 bits by OpenCV, which does not say what a fourth one is."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -166,6 +171,12 @@ def _deep_colours(data: bytes, to_uint8: Callable[[np.ndarray], np.ndarray]) -> 
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
         raise OSError
     colours = np.ascontiguousarray(pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]])
+    if colours.shape[2] == 4 and not has_alpha:
+        colours = np.ascontiguousarray(colours[..., :3])
+    elif colours.shape[2] == 4 and is_premultiplied:
+        alpha = np.maximum(colours[..., 3:], 1).astype(np.uint32)
+        straight = np.minimum(colours[..., :3].astype(np.uint32) * DEEPEST // alpha, DEEPEST)
+        colours = np.dstack([straight.astype(np.uint16), colours[..., 3:]])
     converted = in_range(colours, to_uint8)
     return on_white(converted) if converted.shape[2] == 4 else converted
 

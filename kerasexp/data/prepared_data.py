@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -174,6 +175,10 @@ def prepare(
         # A test split from another source would not match the stand-in; if the stand-in has one, none is held out.
         if isinstance(data.test, DataSource) or "test" in source.splits:
             data = data.model_copy(update={"test": None})
+        # Nor may the names of its images be of the pattern of groups.
+        names = [name for images in source.splits.values() for name in images.names]
+        if data.groups is not None and not all(re.search(data.groups, name) for name in names):
+            data = data.model_copy(update={"groups": None})
     require_two_classes(source)
     source = select_classes(source, edits.select)
     accounts = {"data": source.accounting}
@@ -203,11 +208,7 @@ def prepare(
         facts.fingerprint,
         _split_digests(splits, source),
         ranges,
-        [
-            *_notes(source, accounts, ranges),
-            *facts.notes,
-            *absent_classes(splits, source.class_names),
-        ],
+        [*_notes(source, accounts, ranges), *facts.notes, *absent_classes(splits, source.class_names)],
         {key: account.record() for key, account in accounts.items()},
     )
 

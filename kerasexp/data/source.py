@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -171,6 +171,7 @@ def source_from_arrays(
     splits: dict[str, tuple[np.ndarray, np.ndarray]],
     class_names: dict[str, str] | None,
     value_range: ValueRange | None = None,
+    names: Mapping[str, list[str] | None] | None = None,
 ) -> Source:
     """Make a source of arrays in memory.
 
@@ -179,6 +180,7 @@ def source_from_arrays(
         splits: split -> (uint8 [n, height, width, channels], labels [n] of any type that can be converted to text).
         class_names: the key `data.class_names`.
         value_range: the stored values that became 0..255.
+        names: of the images of a split, where they are given; otherwise numbers.
     """
     stored = {split: np.asarray(labels).astype(str) for split, (_, labels) in splits.items()}
     folders = resolve_classes(np.unique(np.concatenate(list(stored.values()))).tolist(), class_names)
@@ -188,8 +190,8 @@ def source_from_arrays(
         digest = hashlib.sha256(f"{images.shape}".encode())
         for start in range(0, len(images), 1000):  # in chunks, because an array that is not contiguous is copied
             digest.update(np.ascontiguousarray(images[start : start + 1000]))
-        names = [f"{split}/{i:05d}" for i in range(len(images))]
+        own = (names or {}).get(split) or [f"{split}/{i:05d}" for i in range(len(images))]
         unlabelled = np.zeros(len(images), np.int64)
-        everything = Images(names, unlabelled, _array_reader(images), digest.hexdigest, images, value_range)
+        everything = Images(own, unlabelled, _array_reader(images), digest.hexdigest, images, value_range)
         result[split] = replace(everything.take(kept), labels=labels)
     return Source(origin, class_list, folders, result)

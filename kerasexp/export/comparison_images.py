@@ -12,6 +12,7 @@ import numpy as np
 from kerasexp.config.data_section import DataSource
 from kerasexp.data.image_decoding import decode_image
 from kerasexp.data.image_files import file_conversion
+from kerasexp.data.image_formats import supported_format
 from kerasexp.data.preprocessing import preprocess, resize
 from kerasexp.data.source import BrokenImage
 from kerasexp.errors import RunError
@@ -24,6 +25,8 @@ from kerasexp.saving.raw_model import placed_aside
 
 # Number of images, and batch sizes; the last batch of five is smaller.
 COMPARED, BATCHES = 32, (1, 5)
+# Formats of files that the signature `encoded` decodes as we do, whatever is in them.
+ENCODED = ("PNG", "JPEG", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,13 @@ class Comparison:
 
     Attributes:
         images: uint8 [height, width, channels], as the exported model takes them.
-        files: the same as files, where the exported model takes raw images.
+        files: the same as files, where the exported model takes raw images; None for one that it need not decode.
         expected: float32 [n, classes].
         origin: where they come from.
     """
 
     images: Sequence[np.ndarray]
-    files: list[bytes]
+    files: list[bytes | None]
     expected: np.ndarray
     origin: str
 
@@ -137,7 +140,7 @@ def _raw_images(plan: ExportPlan, checkpoint: Checkpoint) -> tuple[list[np.ndarr
                 )
                 continue
             images.append(image)
-            files.append(content)
+            files.append(content if supported_format(content) in ENCODED else None)
         except (BrokenImage, OSError) as broken:
             print(f"left out: {file.name}: {broken}", file=sys.stderr)
     return _some(images, chosen, plan), files, _files_origin(images, plan)

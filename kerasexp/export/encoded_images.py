@@ -12,9 +12,9 @@ LITTLE, BIG = b"\x12\x01\x03\0\x01\0\0\0", b"\x01\x12\0\x03\0\0\0\x01"
 
 
 def decode(data: tf.Tensor) -> tf.Tensor:
-    """Decode a PNG, JPEG, BMP, WebP or GIF file, its first frame, to uint8 [height, width, 3].
+    """Decode a PNG, JPEG or WebP file, a BMP of 24 bits, or the first frame of a GIF, to uint8 [height, width, 3].
 
-    Transparency is blended on white, and the EXIF orientation of a JPEG file is applied.
+    Transparency is blended on white, but for that of a GIF, which is black; and the EXIF orientation of a JPEG file is applied.
     """
 
     def begins(start: bytes) -> tf.Tensor:

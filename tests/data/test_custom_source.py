@@ -51,6 +51,20 @@ def test_arrays_in_every_form(loaded, body):
     train = source.splits["train"]
     assert source.class_names == ["a", "b"] and train.labels.tolist() == [0, 1] * 4
     assert train.array.shape == (8, 4, 4, 1) and train.array[1, 0, 0, 0] == 16
+    assert train.names[:2] == (["name 0", "name 1"] if "name" in body else ["train/00000", "train/00001"])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return X, [['a'], ['a', 'b'], ['a'], ['b'], ['a'], ['b'], ['a'], ['b']]", "labels of different lengths"),
+        ("return [f'{i}.png' for i in range(8)], [['a'], ['b']] * 4", "files have one label each, and no lists"),
+        ("return [(x, 'ab'[i % 2], 'same') for i, x in enumerate(X)]", "two images have the name 'same'"),
+    ],
+)
+def test_labels_and_names_that_cannot_be_used_are_named(loaded, files, body, message):
+    with pytest.raises(UserError, match=message):
+        loaded(body)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def little_memory(monkeypatch, tmp_path):
     """More than ten images of 6x5 stay on disk, and four are decoded at a time."""
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(image_cache, "MAX_IN_MEMORY", 10 * 6 * 5 * 3)
-    monkeypatch.setattr(image_cache, "CHUNK_IMAGES", 4)
+    monkeypatch.setattr(lazy_images, "CHUNK_IMAGES", 4)
 
 
 @pytest.mark.parametrize(
@@ -147,3 +147,23 @@ def test_batches_from_disk_equal_those_from_memory(images):
         assert ours.element_spec == theirs.element_spec
         for mine, other in zip(ours, theirs, strict=True):
             assert np.array_equal(mine[0], other[0]) and np.array_equal(mine[1], other[1])
+
+
+def test_what_a_system_reads_in_parts_is_read_to_its_end(images):
+    class Short:
+        """Reads at most 100 bytes in a call, as Linux does at most 2 GiB."""
+
+        def __init__(self, file):
+            self.file, self.name, self.seek = file, file.name, file.seek
+
+        def readinto(self, target):
+            return self.file.readinto(target[:100])
+
+    images._file = Short(images._file)
+    assert np.array_equal(np.asarray(images), STORED)
+
+
+def test_large_images_are_held_in_smaller_parts():
+    assert lazy_images.images_at_once((28, 28, 1)) == 1000
+    assert lazy_images.images_at_once((1024, 1024, 3)) == 42
+    assert lazy_images.images_at_once((100_000, 100_000, 3)) == 1

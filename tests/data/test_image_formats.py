@@ -1,5 +1,6 @@
 """Formats that Pillow reads: depth, pages, orientation, and what each name and each first byte stands for."""
 
+import struct
 import sys
 from pathlib import Path
 
@@ -58,6 +59,33 @@ def test_16_bit_colours_of_a_tiff_file_have_all_of_their_bits():
     data = deep_tiff(colours)
     decode_image(data, None, lambda values: seen.append(values) or (values >> 8).astype(np.uint8))
     assert np.array_equal(seen[0], colours) and has_16_bits(data[:32], lambda: data)
+
+
+def tiff_of_four(samples: np.ndarray, extra: int) -> bytes:
+    """Return a TIFF file of red, green, blue and a fourth sample, uint16 [h, w, 4]; `extra` says what the fourth is."""
+    height, width, _ = samples.shape
+    short, long, bits_at, pixels_at = 3, 4, 200, 256
+    entries = [
+        (256, long, 1, width), (257, long, 1, height), (258, short, 4, bits_at), (259, short, 1, 1), (262, short, 1, 2),
+        (273, long, 1, pixels_at), (277, short, 1, 4), (278, long, 1, height), (279, long, 1, 8 * height * width),
+        (338, short, 1, extra),
+    ]  # fmt: skip
+    table = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    head = (b"II*\0" + struct.pack("<I", 8) + table).ljust(bits_at, b"\0") + struct.pack("<4H", 16, 16, 16, 16)
+    return head.ljust(pixels_at, b"\0") + samples.astype("<u2").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [(0, lambda c, a: c), (1, lambda c, a: c + 255 * (1 - a)), (2, lambda c, a: c * a + 255 * (1 - a))],
+    ids=["something else", "alpha of premultiplied colours", "alpha"],
+)
+def test_the_fourth_sample_of_16_bits_is_what_the_file_says(extra, expected):
+    alpha = GENERATOR.uniform(0.3, 1, (20, 31, 1))
+    colours = GENERATOR.uniform(0, 255, (20, 31, 3)) * (alpha if extra == 1 else 1)
+    data = tiff_of_four(np.rint(np.dstack([colours * 257, alpha * 65535])), extra)
+    found = decode_image(data, None, lambda values: (values >> 8).astype(np.uint8))
+    assert np.abs(found - expected(colours, alpha)).max() <= 2.5
 
 
 def test_white_may_be_zero():

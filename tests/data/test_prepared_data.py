@@ -217,6 +217,11 @@ def test_the_place_of_the_data_does_not_change_the_fingerprint(npz):
     assert prepare(Data(**{**npz, "path": "elsewhere/q.npz"})).fingerprint == before
 
 
+def test_groups_of_names_are_not_those_of_a_stand_in():
+    missing = {"source": "image_folder", "path": "nowhere", "groups": r"writer(\d+)"}
+    assert len(prepare(Data(**missing, offline={"source": "digits"})).splits) == 3
+
+
 def test_a_stand_in_is_described_in_one_sentence():
     data = prepare(Data(source="image_folder", path="nowhere", offline={"source": "digits"}))
     assert data.stand_in.startswith("'digits' stands in for 'image_folder nowhere': ") and "\n" not in data.stand_in

@@ -150,3 +150,12 @@ def test_real_images_are_nearly_equal_in_every_framing(source, keys, framing):
     for position in np.linspace(0, len(images) - 1, 24).astype(int):
         image = images.read(int(position))
         assert_nearly_equal(layer(image).numpy(), preprocess(image, config))
+
+
+def test_an_ink_box_whose_width_is_a_half_gets_the_same_columns():
+    """20/28 of 28 is 20, and 117 of 312 rows then are 7.5 columns."""
+    image = np.zeros((320, 200, 1), np.uint8)
+    image[4:316, 40:157] = 255
+    how = Preprocessing(size=[28, 28], framing="center")
+    found = np.asarray(Preprocess(size=[28, 28], framing="center")(image[np.newaxis]))[0]
+    assert_nearly_equal(found, preprocess(image, how))

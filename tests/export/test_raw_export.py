@@ -128,6 +128,16 @@ def test_given_images_are_compared_as_they_are_stored(cli, images):
     assert metadata["preprocessing"]["stored_size"] == [60, 80]
 
 
+def test_files_that_the_second_signature_cannot_decode_are_compared_as_pixels(cli, images):
+    for path in sorted((images / "disc").iterdir()):
+        Image.open(path).save(path.with_suffix(".tiff"))
+        path.unlink()
+    answer = cli(
+        "export", make_checkpoint((60, 80), framing="fit"), "--format", "tf_saved_model", "--images", "images/disc"
+    )
+    assert answer.code == 0 and "on 20 images of images/disc" in answer.out, answer.err
+
+
 def test_files_of_8_bits_with_a_range_of_their_own_are_scaled(cli):
     folder = make_checkpoint(value_range=ValueRange(0, 15, "given", "files"), channels=3)
     answer = cli("export", folder, "--format", "litert")

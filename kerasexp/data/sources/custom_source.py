@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,31 @@ def load_custom(data: DataSource) -> Source:
         return _from_files(splits, called, data)
     arrays = {split: (_as_array(images, f"{called}: {split}"), labels) for split, (images, labels, _) in splits.items()}
     stored = [
-        checked_arrays(images, np.asarray(labels), f"{called}: {split}", data.multi_label)
+        checked_arrays(images, _label_array(labels, f"{called}: {split}"), f"{called}: {split}", data.multi_label)
         for split, (images, labels) in arrays.items()
     ]
     converted, value_range = arrays_to_uint8([pixels for pixels, _ in stored], data.range)
     labelled = zip(converted, (labels for _, labels in stored), strict=True)
     made = source_of_flags if data.multi_label else source_from_arrays
-    return made(called, dict(zip(splits, labelled, strict=True)), data.class_names, value_range)
+    names = {split: _distinct(own, f"{called}: {split}") for split, (_, _, own) in splits.items()}
+    return made(called, dict(zip(splits, labelled, strict=True)), data.class_names, value_range, names)
+
+
+def _distinct(names: list[str] | None, called: str) -> list[str] | None:
+    """Return the names of a split; raise UserError if two images have the same."""
+    twice = [name for name, count in Counter(names or ()).items() if count > 1]
+    if twice:
+        raise UserError(Problem(f"{called}: two images have the name {twice[0]!r:.100}", key="data.source"))
+    return names
+
+
+def _label_array(labels: Any, called: str) -> np.ndarray:
+    """Return labels as an array; raise UserError for lists of different lengths."""
+    try:
+        return np.asarray(labels)
+    except ValueError:
+        message = f"{called}: labels of different lengths; give one label an image, or [n, classes] of 0 and 1"
+        raise UserError(Problem(message, key="data.source")) from None
 
 
 def _by_split(parts: Any, called: str) -> dict[str, Any]:
@@ -111,7 +130,10 @@ def _from_files(splits: dict[str, tuple[Any, Any, list[str] | None]], called: st
     contents: dict[str, Any] = {}
     listed: dict[str, dict[str, list[str]]] = {}
     for split, (images, labels, names) in splits.items():
-        texts = as_labels(np.asarray(labels), f"{called}: {split}", lambda position: f"image {position}")
+        given = _label_array(labels, f"{called}: {split}")
+        if given.ndim != 1:
+            raise UserError(Problem(f"{called}: {split}: files have one label each, and no lists", key="data.source"))
+        texts = as_labels(given, f"{called}: {split}", lambda position: f"image {position}")
         members: dict[str, list[str]] = {}
         for position, (image, label) in enumerate(zip(images, texts.tolist(), strict=True)):
             if not isinstance(image, FILES_OR_BYTES):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ def source_of_flags(
     splits: dict[str, tuple[np.ndarray, np.ndarray]],
     class_names: dict[str, str] | None,
     value_range: ValueRange | None,
+    names: Mapping[str, list[str] | None] | None = None,
 ) -> Source:
     """Make a source of arrays in memory with several labels an image.
 
@@ -45,6 +47,7 @@ def source_of_flags(
         splits: split -> (uint8 [n, height, width, channels], bool [n, classes]).
         class_names: the key `data.class_names`; the stored labels are the numbers of the columns, from 0.
         value_range: the stored values that became 0..255.
+        names: as of `source_from_arrays`.
 
     Raises:
         UserError: the splits have labels of different numbers of classes.
@@ -57,7 +60,7 @@ def source_of_flags(
         split: (images, np.array([label_set(map(str, np.flatnonzero(row))) for row in labels]))
         for split, (images, labels) in splits.items()
     }
-    source = source_from_arrays(origin, sets, None, value_range)
+    source = source_from_arrays(origin, sets, None, value_range, names)
     return with_label_sets(source, class_names, list(map(str, range(widths["train"]))))
 
 

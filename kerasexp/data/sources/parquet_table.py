@@ -48,7 +48,7 @@ def read_parquet(path: Path) -> ParquetTable:
         if data is not None:
             contents[position] = lambda row, data=data: data[row].as_py()
             columns.append(names)
-        elif pyarrow.types.is_list(column.type) and _are_labels(column.type.value_type):
+        elif _is_list(column.type) and _are_labels(column.type.value_type):
             # Several labels an image.
             columns.append([";".join(map(str, value or ())) for value in column.to_pylist()])
         elif pyarrow.types.is_nested(column.type):
@@ -56,6 +56,13 @@ def read_parquet(path: Path) -> ParquetTable:
         else:
             columns.append(["" if value is None else str(value).strip() for value in column.to_pylist()])
     return ParquetTable(table.column_names, [list(row) for row in zip(*columns, strict=True)], contents)
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow
+
+    kinds = (pyarrow.types.is_list, pyarrow.types.is_large_list, pyarrow.types.is_fixed_size_list)
+    return any(is_kind(kind) for is_kind in kinds)
 
 
 def _are_labels(kind: Any) -> bool:
