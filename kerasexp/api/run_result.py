@@ -72,6 +72,8 @@ class Run(Classifier):
     def predictions(self) -> ImagePredictions:
         """The predictions of the test split, with its labels.
 
+        Probabilities are those of `predictions.csv`, as trained; those of `predict` are calibrated.
+
         Raises:
             UserError: `predictions.csv` is missing or damaged.
         """

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasexp.config.data_section import Data
+from kerasexp.config.head_section import Head
 from kerasexp.config.loss_section import MULTI_LABEL_LOSS
+from kerasexp.config.model_section import IMAGENET, Application, Model, ResNet18
 from kerasexp.config.training_section import Training, labels_are_complementary
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.diagnosis.results import Diagnosis, LabelAssessment
@@ -30,28 +32,42 @@ class Advice:
         return dump_yaml(self.change).rstrip() if self.change else ""
 
 
-def advise(diagnosis: Diagnosis, data: Data, folders: dict[str, str], training: Training | None) -> list[Advice]:
+def advise(
+    diagnosis: Diagnosis, data: Data, folders: dict[str, str], training: Training | None, model: Model | None = None
+) -> list[Advice]:
     """Return the advice, most important first.
 
     Args:
         diagnosis: the results.
         data: the diagnosed section.
         folders: the class of each stored label.
-        training: the training, if known; advice that it already follows is left out.
+        training, model: those of the experiment, if known; advice that they already follow, or cannot follow, is left out.
     """
-    found = [*_for_labels(diagnosis, data, folders, training), *_for_classes(diagnosis, data, training)]
-    return [*found, *_for_images(diagnosis, data)]
+    head = _classical_head(model)
+    found = [*_for_labels(diagnosis, data, folders, training, head), *_for_classes(diagnosis, data, training, head)]
+    return [*found, *_for_images(diagnosis, data, _takes_colour(model))]
+
+
+def _classical_head(model: Model | None) -> str | None:
+    """Return the key of a head that gradient descent does not train: it takes no loss and no augmentation."""
+    head = getattr(model, "head", None)
+    return next(iter(head.classical()), None) if isinstance(head, Head) else None
+
+
+def _takes_colour(model: Model | None) -> bool:
+    """Return whether a network takes three channels, of grey images too."""
+    return isinstance(model, Application) or (isinstance(model, ResNet18) and model.weights == IMAGENET)
 
 
 def _for_labels(
-    diagnosis: Diagnosis, data: Data, folders: dict[str, str], training: Training | None
+    diagnosis: Diagnosis, data: Data, folders: dict[str, str], training: Training | None, head: str | None
 ) -> Iterator[Advice]:
     against_train = any(
-        labels.split == "test" and labels.verdict.kind == "permuted" and not labels.knows_class_names
+        labels.split != "train" and labels.verdict.kind == "permuted" and not labels.knows_class_names
         for labels in diagnosis.labels
     )
     if against_train:
-        yield Advice("Train and test use class names for different classes; correct the files of one of them.")
+        yield Advice("The splits use class names for different classes; correct the files of one of them.")
     foremost = diagnosis.foremost
     if foremost is None:
         return
@@ -64,7 +80,9 @@ def _for_labels(
             {"data": {"class_names": {stored: permutation.get(name, name) for stored, name in folders.items()}}},
         )
     elif kind == "complementary":
-        if not (known and labels_are_complementary(training)):
+        if head is not None:
+            yield Advice(f"head.{head} takes labels as they are; complementary ones need a network that is trained.")
+        elif not (known and labels_are_complementary(training)):
             yield Advice(
                 "Complementary labels need a loss for them, or cross_entropy with decode: argmin.",
                 {"training": {"loss": "scl_nl"}},
@@ -72,28 +90,31 @@ def _for_labels(
         if "test" not in diagnosis.overview.splits and data.test is None:
             yield Advice("Evaluation needs true labels: name a source that has them in data.test.")
     elif kind == "noisy":
-        yield from _for_noise(foremost, training)
+        yield from _for_noise(foremost, training, head)
     elif kind == "random":
         yield Advice("Nothing can be learned from random labels: check how images and labels were matched.")
 
 
-def _for_noise(foremost: LabelAssessment, training: Training | None) -> Iterator[Advice]:
+def _for_noise(foremost: LabelAssessment, training: Training | None, head: str | None) -> Iterator[Advice]:
     count = len(foremost.verdict.errors.positions)
     yield Advice(f"Check the {count:,} labels that are likely wrong; they are listed with the likeliest first.")
-    if training is None or (training.loss.name == "cross_entropy" and not training.loss.label_smoothing):
+    is_plain = training is None or (training.loss.name == "cross_entropy" and not training.loss.label_smoothing)
+    if is_plain and head is None:
         yield Advice(
             "Label smoothing reduces the effect of wrong labels (Lukasik et al., ICML 2020).",
             {"training": {"loss": {"name": "cross_entropy", "label_smoothing": SMOOTHING}}},
         )
 
 
-def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) -> Iterator[Advice]:
+def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None, head: str | None) -> Iterator[Advice]:
     names, train = diagnosis.overview.class_names, diagnosis.overview.classes.get("train")
     if train is None or not train.counts.any():
         yield Advice("The train split is empty.")
         return
     present = [name for name, count in zip(names, train.counts, strict=True) if count]
-    if train.missing and len(present) > 1:
+    if head == "zero_shot":
+        pass  # nothing is learned from train
+    elif train.missing and len(present) > 1:
         yield Advice(
             "Classes without training images cannot be learned: add images, or leave the classes out.",
             {"data": {"labels": {"select": present}}} if len(present) <= LISTED else {},
@@ -101,7 +122,7 @@ def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) ->
     elif len(present) < 2:
         yield Advice("Classification needs two classes: add images of another one.")
     foremost = diagnosis.foremost
-    plain = training is None or training.loss.name == "cross_entropy"
+    plain = head is None and (training is None or training.loss.name == "cross_entropy")
     balanced = data.oversample or (
         training is not None
         and (training.loss.by_counts or training.decode.name == "logit_adjusted" or training.class_batches)
@@ -120,20 +141,24 @@ def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None) ->
     two_sample = diagnosis.overview.two_sample
     if two_sample is not None and two_sample.matters:
         yield Advice(
-            "The images of train and test differ, so that the accuracy on val, which is part of train, overestimates that on "
-            "test; augmentation can reduce the difference.",
-            {} if data.augmentation else {"data": {"augmentation": {"rotation": 8, "shift": 0.05, "zoom": 0.1}}},
+            "The images of train and test differ, so that the accuracy on images held out of train overestimates that on test"
+            + ("." if head else "; augmentation can reduce the difference."),
+            {}
+            if data.augmentation or head
+            else {"data": {"augmentation": {"rotation": 8, "shift": 0.05, "zoom": 0.1}}},
         )
 
 
-def _for_images(diagnosis: Diagnosis, data: Data) -> Iterator[Advice]:
+def _for_images(diagnosis: Diagnosis, data: Data, takes_colour: bool) -> Iterator[Advice]:
     duplicates, unusual, stored = diagnosis.overview.duplicates, diagnosis.overview.unusual, diagnosis.stored
     if duplicates.across:
         yield Advice(
             f"Images that lie in several splits ({len(duplicates.across):,}) leak from training into evaluation: remove them, "
             "or keep related images in one split by data.groups."
         )
-    if duplicates.conflicting:
+    # Labels that exclude a class may all be right.
+    is_complementary = diagnosis.foremost is not None and diagnosis.foremost.verdict.kind == "complementary"
+    if duplicates.conflicting and not is_complementary:
         count = f"({len(duplicates.conflicting):,})"
         yield Advice(
             f"Equal images have different labels {count}: give them the same ones."
@@ -152,7 +177,7 @@ def _for_images(diagnosis: Diagnosis, data: Data) -> Iterator[Advice]:
         return
     if stored.colour and preprocessing.channels == 1 and not stored.odd_colours:
         yield Advice("The images are in colour, but are read as grey.", {"data": {"preprocessing": {"channels": 3}}})
-    if not stored.colour and preprocessing.channels == 3 and not stored.odd_colours:
+    if not stored.colour and preprocessing.channels == 3 and not stored.odd_colours and not takes_colour:
         yield Advice("The images are grey: one channel is enough.", {"data": {"preprocessing": {"channels": 1}}})
     if stored.size is None and preprocessing.framing == "stretch":
         yield Advice(

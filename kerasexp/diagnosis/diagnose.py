@@ -89,9 +89,9 @@ def diagnose(
     else:
         labels, notes = _cross_validate(target, data, splits, seed, console)
     diagnosis = Diagnosis(overview, labels, stored, notes)
-    training = target.experiment.training if target.from_file else None
+    training, model = (target.experiment.training, target.experiment.model) if target.from_file else (None, None)
     section = target.experiment.data.model_copy(update={"preprocessing": preprocessing})
-    advice = advise(diagnosis, section, data.folders, training)
+    advice = advise(diagnosis, section, data.folders, training, model)
     console.line(f"diagnosed in {time.perf_counter() - start:.1f} s")
     about = data_facts(target.source, data)
     write_diagnosis_page(output, target.experiment.name, about, data.faults, diagnosis, advice)

@@ -35,7 +35,8 @@ def look(target: Target, format: str, seed: int, console: Console) -> str:
     overview = dataset_overview(data.splits, data.class_names, seed, trains=False)
     diagnosis = Diagnosis(overview, [], stored, [NOT_LOOKED_AT])
     section = target.experiment.data.model_copy(update={"preprocessing": preprocessing})
-    advice = advise(diagnosis, section, data.folders, target.experiment.training if target.from_file else None)
+    training, model = (target.experiment.training, target.experiment.model) if target.from_file else (None, None)
+    advice = advise(diagnosis, section, data.folders, training, model)
     if format == "json":
         values = {**data_facts(target.source, data), **as_json(diagnosis, advice), "page": None}
         return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)

@@ -14,6 +14,7 @@ from kerasexp.custom.code_import import CodeError, import_code
 from kerasexp.custom.trust import is_run_directory, is_trusted
 from kerasexp.errors import KerasexpError, Problem, UserError, listing
 from kerasexp.evaluation.metrics import METRICS, Metric
+from kerasexp.evaluation.multi_label_metrics import MULTI_LABEL_METRICS
 from kerasexp.evaluation.predictions import Predictions
 from kerasexp.saving.checkpoint import experiment_file
 
@@ -32,7 +33,7 @@ class CustomMetrics(dict[str, Metric]):
         self.notes: list[str] = []
         for position, metric in enumerate(metrics):
             name = metric.reference.function
-            if name in METRICS or name in self or name == "per_class":
+            if name in {*METRICS, *MULTI_LABEL_METRICS, *self, "per_class"}:
                 message = f"there is a metric {name!r} already; give the function another name"
                 raise UserError(Problem(message, metric.name, f"metrics.{position}"))
             self[name] = self._guarded(name, import_code(metric))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from kerasexp.models.tensor_origin import origin
+
 # Most layers whose feature maps are shown.
 MAX_LAYERS = 6
 # Layers that follow a convolution and belong to its output, as the next one sees it.
@@ -106,18 +108,20 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
 class GradCam:
     """Heat maps of classes by Grad-CAM (Selvaraju et al., ICCV 2017).
 
-    The maps of the last convolution are weighted by the mean gradient of the class's logit; negative sums become 0.
+    The maps of the last convolution are weighted by the mean gradient of the class's logit; negative sums become 0. The logit is
+    that of the answer: after the map of `training.decode`, or of `head.zero_shot`.
 
     Args:
-        model: a classifier whose last layer with weights gives the logits.
+        model: a classifier whose last layer, or last layer with weights, gives the logits.
     """
 
     def __init__(self, model: keras.Model):
         layers = convolutions(model)
+        # The top of a MobileNet is a convolution of a single pixel, which shows no place.
+        layers = [layer for layer in layers if tuple(layer.output.shape[1:3]) != (1, 1)] or layers
         self._inside = None
         if layers:
-            logits = next(layer for layer in reversed(model.layers) if layer.weights)
-            self._inside = keras.Model(model.input, [_activated(model, layers[-1]).output, logits.output])
+            self._inside = keras.Model(model.input, [_activated(model, layers[-1]).output, _logits(model)])
 
     def heat(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
         """Return the heat map of a class in each image.
@@ -146,6 +150,14 @@ class GradCam:
         heat = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
         heat = tf.image.resize(heat, images.shape[1:3]).numpy()[..., 0]
         return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-12)
+
+
+def _logits(model: keras.Model) -> keras.KerasTensor:
+    """Return what the probabilities are made of; for a classifier without an activation of its own, the last layer's output."""
+    layer, before = origin(model.output)
+    if isinstance(layer, keras.layers.Activation | keras.layers.Softmax) and len(before.shape) == 2:
+        return before
+    return next(layer for layer in reversed(model.layers) if layer.weights).output
 
 
 def _activated(model: keras.Model, layer: keras.Layer) -> keras.Layer:

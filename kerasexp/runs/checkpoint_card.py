@@ -48,11 +48,11 @@ def write_card(run: RunDirectory, results: Results, manifest: dict[str, Any]) ->
         f"# {manifest['name']}",
         _purpose(results, manifest),
         "## Use",
-        *_use(results.experiment, results.metrics, manifest),
+        *_use(results, manifest),
         "## Data",
         *_data(manifest),
         "## Metrics",
-        *_metrics(results.metrics),
+        *_metrics(results.metrics, manifest.get("continues_finished", False)),
         "## Limits",
         "\n".join(f"- {sentence}" for sentence in _limits(results, manifest)),
         "## Training",
@@ -95,9 +95,10 @@ def _purpose(results: Results, manifest: dict[str, Any]) -> str:
     )
 
 
-def _use(experiment: Experiment, metrics: dict[str, Any], manifest: dict[str, Any]) -> Iterator[str]:
-    raw, size, classes = manifest["raw_model"], experiment.data.preprocessing, len(manifest["data"]["class_names"])
-    calibrated = ", calibrated by the temperature in `calibration.json`" if "temperature" in metrics else ""
+def _use(results: Results, manifest: dict[str, Any]) -> Iterator[str]:
+    experiment, metrics = results.experiment, results.metrics
+    raw, size, classes = manifest["raw_model"], experiment.data.preprocessing, len(results.test.class_names)
+    calibrated = ", calibrated by the temperature in `calibration.json`" if metrics.get("temperature", 1) != 1 else ""
     yield f"Image files in, answers out{calibrated}:\n\n    python -m kerasexp predict THIS_FOLDER image.png"
     yield raw["sentence"]
     if raw["written"]:
@@ -125,7 +126,7 @@ def _data(manifest: dict[str, Any]) -> Iterator[str]:
         yield "\n".join(f"- {note}" for note in notes)
 
 
-def _metrics(metrics: dict[str, Any]) -> Iterator[str]:
+def _metrics(metrics: dict[str, Any], continued: bool) -> Iterator[str]:
     rows = ["| metric | val | test | 95 % interval of test |", "|---|---|---|---|"]
     test = metrics["test"]
     for key, label in METRICS.items():
@@ -135,7 +136,11 @@ def _metrics(metrics: dict[str, Any]) -> Iterator[str]:
             val = metrics["val"].get(key)
             rows.append(f"| {label} | {'' if val is None else f'{val:.4f}'} | {test[key]:.4f} | {interval} |")
     yield "\n".join(rows)
-    yield "The test split was read once, after training; what was chosen was chosen by val."
+    chosen_by = "cross-validation on train" if metrics.get("cross_validation") else "val"
+    when = "after each training, which more epochs have continued" if continued else "once, after training"
+    yield f"The test split was read {when}; what was chosen was chosen by {chosen_by}."
+    if metrics["val"].get("macro_f1") is None and "thresholds" not in metrics:
+        yield "The labels of val say what an image is NOT: the accuracy on val is estimated."
 
 
 def _limits(results: Results, manifest: dict[str, Any]) -> Iterator[str]:
@@ -151,7 +156,7 @@ def _limits(results: Results, manifest: dict[str, Any]) -> Iterator[str]:
         (row["recall"], name, row["support"]) for name, row in metrics["test"]["per_class"].items() if row["support"]
     ]
     if weak := [row for row in sorted(rows)[:WEAKEST] if row[0] < 1]:
-        yield "Lowest recall on test: " + ", ".join(f"`{name}` {recall:.2f} of {n:,}" for recall, name, n in weak) + "."
+        yield "Lowest recall on test: " + ", ".join(f"`{name}` {recall:.4f} of {n:,}" for recall, name, n in weak) + "."
     if results.pairs:
         names = results.test.class_names
         pairs = (f"`{names[pair.first]}` and `{names[pair.second]}`" for pair in results.pairs[:WEAKEST])

@@ -142,6 +142,7 @@ def _continue(run: RunDirectory, manifest: dict[str, Any], experiment: Experimen
         return
     manifest["times"]["started"] = before["times"]["started"]
     manifest["resumed"] = [*before.get("resumed", []), now()]
+    manifest["continues_finished"] = before.get("continues_finished", False) or before.get("status") == "finished"
     # The diff in the directory is that of the beginning.
     manifest["provenance"], manifest["resumed_by"] = before.get("provenance"), manifest["provenance"]
     epochs, planned = experiment.training.epochs, load_experiment(run.experiment).training.epochs

@@ -87,7 +87,9 @@ def _diagnosis(experiment: Experiment, data: PreparedData | None, missing: str) 
 
 
 def _advice(experiment: Experiment, data: PreparedData | None, diagnosis: Diagnosis | None) -> list[Advice]:
-    return [] if diagnosis is None else advise(diagnosis, experiment.data, data.folders, experiment.training)
+    if diagnosis is None:
+        return []
+    return advise(diagnosis, experiment.data, data.folders, experiment.training, experiment.model)
 
 
 def _interpretation(

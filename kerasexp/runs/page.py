@@ -23,7 +23,7 @@ from kerasexp.storage import write_bytes, write_text
 from kerasexp.training.training_result import TimeLimit
 
 # Metrics that a paper may report and a run measures: split and key. As in Keras, a bare name is of train, averaged over the
-# last epoch.
+# epoch that is kept.
 COMPARABLE = {
     "accuracy": ("train", "accuracy"),
     "loss": ("train", "loss"),
@@ -91,7 +91,8 @@ def _content(results: Results, manifest: dict[str, Any], failures: list[Failure]
     def part(section: str, name: str, compute: Callable[[], Any], default: Any) -> Any:
         return attempt(failures, section, name, compute, default)
 
-    measured = {**metrics, "train": results.fitted.history[-1]}
+    rows, kept = results.fitted.history, results.fitted.kept
+    measured = {**metrics, "train": next((row for row in rows if row["epoch"] == kept), rows[-1])}
     reported = part(TRAINING, "metrics of the paper", lambda: reported_rows(experiment, measured), [])
     classes = part(CLASSES, "table of the classes", lambda: class_rows(metrics["test"]), [])
     retrieval = {} if "retrieval" not in metrics else retrieval_labels(metrics["retrieval"])

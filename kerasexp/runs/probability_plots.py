@@ -20,11 +20,17 @@ def reliability(results: Results) -> Iterator[Plot]:
     yield Plot(
         PROBABILITIES,
         "reliability",
-        "Reliability diagram: accuracy over confidence; calibrated probabilities lie on the diagonal. "
-        f"The temperature {temperature:.2f}, fitted on val, {'softens' if temperature > 1 else 'sharpens'} the probabilities.",
+        f"Reliability diagram: accuracy over confidence; calibrated probabilities lie on the diagonal. {_effect(temperature)}",
         f"Expected calibration error {before.error:.4f}, and {after.error:.4f} after temperature scaling.",
         lambda: plot_reliability(*((r.confidence, r.accuracy, r.low, r.high, r.counts) for r in (before, after))),
     )
+
+
+def _effect(temperature: float) -> str:
+    """Return a sentence on what a temperature does; it is 1 where val cannot tell it."""
+    if temperature == 1:
+        return "No temperature could be fitted on val, so that both are the same."
+    return f"The temperature {temperature:.3f}, fitted on val, {'softens' if temperature > 1 else 'sharpens'} the probabilities."
 
 
 def risk_coverage(results: Results) -> Iterator[Plot]:

@@ -73,14 +73,15 @@ def find_provenance(place: str | None) -> Provenance:
     # A shipped experiment lies in the repository of kerasexp, which is not the user's.
     own = file is not None and Path(place).is_file()
     folder = file.parent if own else Path.cwd()
+    program = "kerasexp" if Path(sys.argv[0]).stem in ("kerasexp", "__main__") else sys.argv[0]
     return Provenance(
-        ["kerasexp", *sys.argv[1:]] if Path(sys.argv[0]).stem in ("kerasexp", "__main__") else list(sys.argv),
+        [without_credentials(word) for word in (program, *sys.argv[1:])],
         str(Path.cwd()),
         None if file is None else str(file),
         git_state(folder),
         installed_packages(),
         {
-            name: value
+            name: without_credentials(value)
             for name, value in sorted(os.environ.items())
             if name.startswith(VARIABLES) and not any(word in name for word in SECRETS)
         },

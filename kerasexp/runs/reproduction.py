@@ -193,6 +193,12 @@ def _surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[C
     for key in ("numerics_version", "precision", "devices"):
         if key in now and then.get(key) != now[key]:
             yield Change(key, then.get(key), now[key])
+    for key, name in {
+        "stretched_from": "epochs that were planned at first",
+        "time_limit": "training.max_minutes",
+    }.items():
+        if then.get(key) != now.get(key):
+            yield Change(name, then.get(key), now.get(key))
     for section in ("versions", "hardware"):
         old = then.get(section, {})
         yield from (Change(key, old.get(key), new) for key, new in now[section].items() if old.get(key) != new)

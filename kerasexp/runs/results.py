@@ -255,4 +255,4 @@ def _embedding(experiment: Experiment, test: Predictions, missing: str) -> Calla
 def _advice(experiment: Experiment, data: PreparedData | None, diagnosis: Diagnosis | None) -> list[Advice]:
     if diagnosis is None:
         return []
-    return advise(diagnosis, experiment.data, data.folders, experiment.training)
+    return advise(diagnosis, experiment.data, data.folders, experiment.training, experiment.model)

@@ -239,7 +239,8 @@ def test_a_study_is_followed(browser, folder):
 
 def test_a_column_of_words_is_sorted(browser):
     column = """
-        const heads = [...document.querySelectorAll("#trials th")], at = heads.findIndex((head) => head.innerText.includes("units"));
+        const heads = [...document.querySelectorAll("#trials th")];
+        const at = heads.findIndex((head) => head.innerText.includes("units"));
         if (arguments[0]) heads[at].querySelector("button").click();
         return [...document.querySelectorAll("#trials tbody tr")].map((row) => row.cells[at].innerText.trim());
     """

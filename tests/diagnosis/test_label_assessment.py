@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from keras_networks import MobileNetV2
 
 from kerasexp.config.data_section import Data
 from kerasexp.config.training_section import Training
@@ -90,12 +91,14 @@ def test_what_can_be_cross_validated():
     assert not can_cross_validate(split(TRUE[:29])) and not can_cross_validate(split(np.zeros(50, int)))
 
 
-def advised(labels: np.ndarray, training: Training | None, of_train: np.ndarray | None = None) -> list[dict]:
+def advised(
+    labels: np.ndarray, training: Training | None, of_train: np.ndarray | None = None, model=None
+) -> list[dict]:
     score = sure_of(TRUE, 0.95)
     assessments = assess_with_run(predicted(labels, score), predicted(TRUE, score), trained_on_labels=False)
     of_train = labels if of_train is None else of_train
     diagnosis = Diagnosis(dataset_overview({"train": split(of_train), "test": split(TRUE, 1)}, NAMES, 0), assessments)
-    return [item.change for item in advise(diagnosis, Data(), {name: name for name in NAMES}, training)]
+    return [item.change for item in advise(diagnosis, Data(), {name: name for name in NAMES}, training, model)]
 
 
 def test_what_a_training_does_already_is_not_advised():
@@ -105,3 +108,10 @@ def test_what_a_training_does_already_is_not_advised():
     rare = TRUE[(TRUE != 3) | (np.arange(2000) < 80)]
     assert {"training": {"loss": "logit_adjusted"}} in advised(TRUE, Training(), rare)
     assert {"training": {"loss": "logit_adjusted"}} not in advised(TRUE, Training(loss="ldam"), rare)
+
+
+def test_a_head_that_takes_no_loss_is_not_advised_one():
+    rare = TRUE[(TRUE != 3) | (np.arange(2000) < 80)]
+    head = MobileNetV2(head={"knn": {"k": [3]}})
+    for labels, of_train in ((COMPLEMENT, None), (TRUE, rare)):
+        assert not any("training" in change for change in advised(labels, Training(), of_train, head))

@@ -7,6 +7,8 @@ from kerasexp.config.model_section import Cnn, Mlp
 from kerasexp.evaluation.interpretation import convolutions, feature_maps, first_and_last_kernels, grad_cam
 from kerasexp.evaluation.tsne_coordinates import embed, embedding_positions
 from kerasexp.models import build_model
+from kerasexp.models.decoding_layer import Decoding
+from kerasexp.models.label_mapping_layer import LabelMapping
 
 BLOCKS = [{"filters": 4, "batch_norm": True, "pool": 2}, {"filters": 6}]
 
@@ -56,6 +58,25 @@ def test_grad_cam_equals_the_formula(images, trainable):
     np.testing.assert_allclose(
         found, heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-12), rtol=1e-4, atol=1e-5
     )
+
+
+def test_grad_cam_explains_the_answer_and_not_the_raw_logits(images):
+    """With `decode: argmin` the least likely class is the answer."""
+    keras.utils.set_random_seed(0)
+    model = build_model(Cnn(blocks=BLOCKS), Preprocessing(size=[12, 10]), 3, "cnn", Decoding(scale=-1.0))
+    plain = keras.Model(model.input, keras.layers.Softmax()(model.get_layer("logits").output))
+    classes = np.array([0, 1, 2, 1, 0])
+    found, opposite = grad_cam(model, images, classes), grad_cam(plain, images, classes)
+    assert (found > 0).any() and not np.allclose(found, opposite)
+
+
+def test_grad_cam_of_a_network_whose_top_is_a_convolution(images):
+    inputs = keras.Input((12, 10, 1), dtype="uint8")
+    maps = keras.layers.Conv2D(4, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(inputs))
+    top = keras.layers.Conv2D(5, 1)(keras.layers.GlobalAveragePooling2D(keepdims=True)(maps))
+    mapped = LabelMapping([[0, 1], [4]], "max", name="logits")(keras.layers.Reshape((5,))(top))
+    model = keras.Model(inputs, keras.layers.Activation("softmax")(mapped))
+    assert grad_cam(model, images, np.array([0, 1, 1, 0, 1])).shape == (5, 12, 10)
 
 
 def test_an_mlp_convolves_nothing(images):

@@ -92,6 +92,13 @@ def test_the_record(repository, monkeypatch):
     assert "+data: mnist" in Path("uncommitted.diff").read_text()
 
 
+def test_the_command_and_the_environment_are_without_passwords(repository, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG_SERVER", "http://me:secret@host/x")
+    monkeypatch.setattr(sys, "argv", ["train.py", "--db", "postgresql://me:secret@host/x"])
+    entry = find_provenance(None).manifest_entry()
+    assert entry["command"] == ["train.py", "--db", "postgresql://host/x"] and "secret" not in str(entry)
+
+
 def test_a_shipped_experiment_is_not_in_a_repository_of_the_user(repository):
     found = find_provenance("part1_digits")
     assert found.file.endswith("part1_digits.yaml") and Path(found.git.root).samefile(repository)
