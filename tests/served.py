@@ -59,5 +59,5 @@ def answer(browser: Any) -> str:
     settled = (
         "return !document.body.classList.contains('busy') && !isStale && document.getElementById('time').textContent"
     )
-    wait_until(browser, lambda: browser.execute_script(settled))
+    wait_until(browser, lambda: browser.execute_script(settled), 90)  # the first one waits for the import of TensorFlow
     return browser.execute_script("return document.querySelector('#answer strong').textContent")

@@ -149,7 +149,8 @@ def test_a_failed_variant_does_not_stop_the_others(cli, study):
     assert "failed: study: training.batch_size: 5000 is more than" in Path("runs/study/1/study.html").read_text()
 
 
-def test_a_study_whose_data_have_changed_keeps_its_results(cli, study, images):
+def test_a_study_whose_data_have_changed_keeps_its_results(cli, study, tiny_yaml, images):
+    study.write_text(f"base: {tiny_yaml.name}\nseeds: [0, 1]\nvariants: {{plain: {{}}, other: {{training.batch_size: 4}}}}\n")
     assert cli("run", study).code == 0
     before = results("runs/study/1")
     (images / "disc" / "00.png").unlink()
