@@ -150,7 +150,9 @@ def test_a_failed_variant_does_not_stop_the_others(cli, study):
 
 
 def test_a_study_whose_data_have_changed_keeps_its_results(cli, study, tiny_yaml, images):
-    study.write_text(f"base: {tiny_yaml.name}\nseeds: [0, 1]\nvariants: {{plain: {{}}, other: {{training.batch_size: 4}}}}\n")
+    study.write_text(
+        f"base: {tiny_yaml.name}\nseeds: [0, 1]\nvariants: {{plain: {{}}, other: {{training.batch_size: 4}}}}\n"
+    )
     assert cli("run", study).code == 0
     before = results("runs/study/1")
     (images / "disc" / "00.png").unlink()
