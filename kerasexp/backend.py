@@ -16,7 +16,7 @@ from kerasexp.errors import UserError
 
 # Of glibc's malloc.h; the largest threshold that it takes is 32 MiB.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-# Whose thread waits for the end of an import; modules are in `sys.modules` from its beginning.
+# Other threads wait for the end of the import: its modules are in `sys.modules` from the beginning.
 _IMPORT = threading.RLock()
 
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from kerasexp.browser.filter_expression import Value
@@ -47,9 +48,10 @@ def freeable_states(root: Path, rows: list[Row]) -> Iterator[FreeableFolder]:
 
     A search with Hyperband continues its trials from their states.
     """
+    status_above = cache(status_of)
     for row in rows:
         above = row.get("of")
-        is_over = row.get("status") == "finished" and (above is None or status_of(root / str(above)) == "finished")
+        is_over = row.get("status") == "finished" and (above is None or status_above(root / str(above)) == "finished")
         if row.get("kind") in ("run", "trial") and is_over:
             run = RunDirectory(root / str(row["path"]))
             if run.state.is_dir() and (size := size_of(run.state)):

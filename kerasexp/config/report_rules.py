@@ -23,10 +23,11 @@ def report_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     for key in (key for key, is_asked in measured.items() if is_asked):
         if experiment.data.multi_label:
             yield key, "measures one label an image, and is not for data.multi_label"
-        elif _has_labels_of_what_it_is_not(experiment):
+        elif labels_exclude_a_class(experiment):
             yield key, "needs labels of val that say what an image is, and these say what it is NOT; leave it out"
 
 
-def _has_labels_of_what_it_is_not(experiment: Experiment) -> bool:
+def labels_exclude_a_class(experiment: Experiment) -> bool:
+    """Return whether the labels of val say what an image is NOT."""
     pseudo_labels = experiment.init is not None and experiment.init.pseudo_labels
     return labels_are_complementary(experiment.training) or pseudo_labels

@@ -12,11 +12,11 @@ from pydantic import Field
 from kerasexp.config.code_keys import code_digests, custom_parts
 from kerasexp.config.execution_section import ExecutionKeys
 from kerasexp.config.experiment import Experiment
+from kerasexp.config.report_rules import labels_exclude_a_class
 from kerasexp.config.section_base import Section, Seed
 from kerasexp.config.section_validation import validated
 from kerasexp.config.space_section import SEARCH, Space, Values, read_space
 from kerasexp.config.track_section import TRACK, Track, read_track
-from kerasexp.config.training_section import labels_are_complementary
 from kerasexp.config.yaml_loading import load_experiment, locate_files, named_file, resolved
 from kerasexp.config.yaml_merging import SHORT_FORMS
 from kerasexp.config.yaml_text import dump_yaml
@@ -202,10 +202,7 @@ def _problems(search: Search) -> list[Problem]:
 
 def _refuse_objective(experiment: Experiment, objective: str) -> None:
     """Raise UserError if labels do not tell the objective of an experiment."""
-    init = experiment.init
-    if objective == "val_macro_f1" and (
-        labels_are_complementary(experiment.training) or (init is not None and init.pseudo_labels)
-    ):
+    if objective == "val_macro_f1" and labels_exclude_a_class(experiment):
         message = (
             "val_macro_f1 cannot be measured on labels that say what an image is NOT; use val_accuracy or val_loss"
         )

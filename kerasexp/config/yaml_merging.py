@@ -96,7 +96,7 @@ def apply_overrides(raw: dict[str, Any], overrides: Sequence[str], files: dict[t
 
 
 def outer_first(dotted: str) -> tuple[int, bool]:
-    """Return by what keys are sorted that are set together: how deep they are, and whether they are no kind."""
+    """Return the sort key of a dotted key: how deep it is, and whether it is something else than a kind."""
     dotted = dotted.strip()
     return dotted.count("."), dotted.rpartition(".")[2] not in KIND_KEYS
 

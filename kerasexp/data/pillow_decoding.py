@@ -21,7 +21,7 @@ from kerasexp.environment import install_command
 
 # Pixels per byte: a JPEG file has at least one bit per 8x8 pixels. If it has fewer, libjpeg silently invents the rest.
 JPEG_RATIO = 8 * 64
-# Tags of TIFF files: bits per sample, whether white or black is zero, and samples per pixel.
+# Tags of TIFF files: bits per sample, whether white or black is zero, and what samples beyond the colours are.
 BITS, PHOTOMETRIC, EXTRA_SAMPLES = 258, 262, 338
 # Colours that are multiplied by their alpha; and the largest value of 16 bits.
 PREMULTIPLIED, DEEPEST = 1, 2**16 - 1

@@ -176,7 +176,7 @@ def prepare(
         if isinstance(data.test, DataSource) or "test" in source.splits:
             data = data.model_copy(update={"test": None})
         # Nor may the names of its images be of the pattern of groups.
-        names = [name for images in source.splits.values() for name in images.names]
+        names = (name for images in source.splits.values() for name in images.names)
         if data.groups is not None and not all(re.search(data.groups, name) for name in names):
             data = data.model_copy(update={"groups": None})
     require_two_classes(source)

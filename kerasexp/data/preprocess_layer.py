@@ -12,12 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerasexp.config.data_section import Preprocessing
-from kerasexp.data.preprocessing import GREY
+from kerasexp.data.preprocessing import CENTER_BOX, GREY
 from kerasexp.data.resize_weights import resize_weights, resized
 from kerasexp.data.value_range import ValueRange
 
-# The share of the size that `framing: center` gives to the ink, 20/28, as numerator and denominator.
-BOX = 5, 7
 # The products of positions stay below 2**31 for the largest size, 2048, and so does the memory of the weights.
 MAX_SIDE = 2**16
 
@@ -194,8 +192,8 @@ class Preprocess(keras.layers.Layer):
         height, width = self.config.size
         is_tall = height * columns <= width * rows
         size, side = tf.where(is_tall, height, width), tf.where(is_tall, rows, columns)
-        inner_rows = tf.maximum(_rounded(BOX[0] * size * rows, BOX[1] * side), 1)
-        inner_columns = tf.maximum(_rounded(BOX[0] * size * columns, BOX[1] * side), 1)
+        inner_rows = tf.maximum(_rounded(CENTER_BOX[0] * size * rows, CENTER_BOX[1] * side), 1)
+        inner_columns = tf.maximum(_rounded(CENTER_BOX[0] * size * columns, CENTER_BOX[1] * side), 1)
         return tf.where(is_page, height, inner_rows), tf.where(is_page, width, inner_columns)
 
     def _with_channels(self, values: tf.Tensor) -> tf.Tensor:

@@ -12,7 +12,8 @@ from kerasexp.config.data_section import Preprocessing
 
 # Weights of red, green and blue in grey (ITU-R BT.601), as in OpenCV, Pillow and TensorFlow.
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-# MNIST's digits fill a box of 20x20 within 28x28, five sevenths (LeCun et al. 1998, section III.A).
+# The share of the size that `framing: center` gives to the ink, as numerator and denominator: MNIST's digits fill a box of 20x20
+# within 28x28 (LeCun et al. 1998, section III.A).
 CENTER_BOX = 5, 7
 # Above this many input values per output row, average in row bands: 6 us per band, against 2 ns per value with OpenCV's
 # INTER_AREA.

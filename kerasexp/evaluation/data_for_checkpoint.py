@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -91,6 +91,12 @@ def suggested_pairs(unknown: Sequence[str], outputs: Sequence[str]) -> str:
     return " ".join(shlex.join(["--class-names", f"{a}={b}"]) for a, b in zip(unknown[:MOST_PAIRS], near, strict=False))
 
 
+def are_class_names(stored: Iterable[str], outputs: Collection[str], folders: Collection[str]) -> bool:
+    """Return whether stored labels are names of classes, of which `outputs` are some: all are, and not all are stored labels."""
+    stored = set(stored)
+    return stored <= set(outputs) and not stored <= set(folders)
+
+
 def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint) -> Split:
     """Return the images with the checkpoint's labels: the class of the stored label there, or the class of the same name.
 
@@ -105,7 +111,7 @@ def with_checkpoint_labels(split: Split, source: Source, checkpoint: Checkpoint)
     # The names of data are in composed form; those of an earlier checkpoint may not be.
     outputs = {composed(name): index for name, index in outputs.items()} | outputs
     folders = {composed(folder): name for folder, name in checkpoint.folders.items()} | checkpoint.folders
-    are_names = outputs.keys() >= set(source.class_names) and not folders.keys() >= set(source.class_names)
+    are_names = are_class_names(source.class_names, outputs, folders)
     target, unknown = [], []
     for stored in source.class_names:
         name = stored if are_names else folders.get(stored, stored)

@@ -14,6 +14,7 @@ from kerasexp.config.section_base import composed
 from kerasexp.data.image_files import file_conversion
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.source import BrokenImage
+from kerasexp.evaluation.data_for_checkpoint import are_class_names
 from kerasexp.evaluation.ensemble import Ensemble
 from kerasexp.evaluation.file_predictions import ImageFile
 from kerasexp.evaluation.interpretation import GradCam
@@ -81,7 +82,7 @@ def true_classes(names: Sequence[str], checkpoint: Checkpoint) -> dict[str, str]
     outputs = {composed(name): name for name in checkpoint.class_names}
     folders = {composed(folder): name for folder, name in checkpoint.folders.items()}
     parents = {name: composed(PurePosixPath(Path(name).as_posix()).parent.name) for name in names}
-    are_names = outputs.keys() >= set(parents.values()) and not folders.keys() >= set(parents.values())
+    are_names = are_class_names(parents.values(), outputs, folders)
     found = {
         name: outputs.get(parent if are_names else composed(folders.get(parent, parent)))
         for name, parent in parents.items()
