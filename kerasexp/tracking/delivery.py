@@ -187,9 +187,8 @@ class Delivery:
         if parcel.key not in self._open:
             run = self._open[parcel.key] = tracker.open(record, entry.id, entry.parent)
             entry.id, entry.link = run.id, run.link
-            write_delivered(
-                record.place, entries
-            )  # before anything else is sent: a second process would open another run
+            # Before anything else is sent: after a kill, the next process would open another run.
+            write_delivered(record.place, entries)
         return self._open[parcel.key]
 
     def _parent_id(self, parcel: Parcel) -> str | None:

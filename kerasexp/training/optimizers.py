@@ -56,10 +56,9 @@ def build_optimizer(
         built.exclude_from_weight_decay([v for v in variables if len(v.shape) < 2 or v.name in SPARED])
     # Here, and not by an optimizer around it that scales the loss: that one would not track Nadam's product of momenta.
     built.build(variables)
-    for average, variable in zip(
-        getattr(built, "_model_variables_moving_average", ()), variables, strict=built.use_ema
-    ):
-        average.assign(variable)  # until the first step, which may take more than an epoch of `accumulate`
+    if built.use_ema:  # what the average is until the first step, which with `accumulate` may be after the first epoch
+        for average, variable in zip(built._model_variables_moving_average, variables, strict=True):
+            average.assign(variable)
     return built
 
 
