@@ -135,7 +135,7 @@ def test_files_that_the_second_signature_cannot_decode_are_compared_as_pixels(cl
     answer = cli(
         "export", make_checkpoint((60, 80), framing="fit"), "--format", "tf_saved_model", "--images", "images/disc"
     )
-    assert answer.code == 0 and "on 20 images of images/disc" in answer.out, answer.err
+    assert answer.code == 0 and "on 20 of the 20 images of images/disc" in answer.out, answer.err
 
 
 def test_files_of_8_bits_with_a_range_of_their_own_are_scaled(cli):
