@@ -18,7 +18,7 @@ from kerasexp.data.folder_listing import Listing, list_folder
 from kerasexp.data.image_headers import START_BYTES, start_of
 from kerasexp.data.image_zip_checks import MAX_MEMBER, EncryptedArchive, is_hidden, member_paths, open_zip
 from kerasexp.data.source import BrokenImage, ChangedImage
-from kerasexp.errors import Interrupted, Problem, UserError
+from kerasexp.errors import Problem, UserError
 
 # O_NONBLOCK: opening a pipe must not wait for a writer. O_BINARY: Windows would translate line ends.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -168,8 +168,6 @@ def _open_zip(path: Path) -> Files:
             with archive.open(members[name]) as member:
                 # Without a size, zipfile would unpack everything, whatever size the directory declares.
                 return member.read(members[name].file_size)
-        except Interrupted:
-            raise
         except Exception as error:  # errors of zipfile, zlib and the system have no common base class
             raise BrokenImage(f"cannot be unpacked: {error}") from None
         finally:
@@ -184,8 +182,6 @@ def _open_zip(path: Path) -> Files:
         try:
             with archive.open(members[name]) as member:
                 return member.read(START_BYTES)
-        except Interrupted:
-            raise
         except Exception:  # `read` reports why it cannot be unpacked
             return b""
 

@@ -20,7 +20,7 @@ from kerasexp.data.lazy_images import LazyImages, images_at_once
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, ChangedImage, Images
 from kerasexp.environment import cache_folder
-from kerasexp.errors import Interrupted, RunError
+from kerasexp.errors import RunError
 from kerasexp.storage import replace_folder, temporary_folder, write_json, write_text
 
 # Part of every key: raise it whenever decoding or preprocessing gives different pixels.
@@ -184,8 +184,6 @@ def _load(folder: Path, count: int, shape: tuple[int, ...]) -> DecodedImages | N
         right = images.dtype == np.uint8 and images.shape == (len(kept), *shape)
         if right and (len(kept) == 0 or (kept.min() >= 0 and kept.max() < count)):
             return DecodedImages(images, kept, [tuple(fault) for fault in meta["faults"]])
-    except Interrupted:
-        raise
     except Exception:
         pass  # missing or damaged, for which NumPy and json raise many types: decode again
     return None

@@ -13,7 +13,7 @@ from rich.console import Console
 from kerasexp.data.digest_cache import file_state
 from kerasexp.data.image_archive import MAX_MEMBER
 from kerasexp.environment import cache_folder
-from kerasexp.errors import Interrupted, Problem, RunError, UserError, listing
+from kerasexp.errors import Problem, RunError, UserError, listing
 from kerasexp.storage import new_folder
 
 # STL-10 unpacks to 3.1 GB.
@@ -65,7 +65,7 @@ def _unpack(archive: Path, wanted: set[str], folder: Path) -> None:
                 with (folder / name).open("wb") as file:
                     for chunk in content.chunks(member):
                         file.write(chunk)
-    except (OSError, Interrupted):
+    except OSError:
         raise
     except Exception as error:  # errors of tarfile, gzip and zlib have no common base class
         raise UserError(Problem(f"is not a readable tar.gz archive: {error}", str(archive))) from None

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from kerasexp.data.folder_listing import is_hidden_name
 from kerasexp.data.image_headers import START_BYTES, uncompressed_size
-from kerasexp.errors import Interrupted, Problem, UserError, listing
+from kerasexp.errors import Problem, UserError, listing
 
 MAX_MEMBER = 256 * 2**20
 # A member that unpacks to more times its size is a zip bomb, unless its header announces an uncompressed image of that size: a
@@ -134,8 +134,6 @@ def _is_uncompressed_image(archive: zipfile.ZipFile, member: zipfile.ZipInfo) ->
     try:
         with archive.open(member) as file:
             return member.file_size <= uncompressed_size(file.read(START_BYTES))
-    except Interrupted:
-        raise
     except Exception:  # what is wrong with it is reported when it is read
         return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from typing import Any
 
 from kerasexp.config import Experiment, load_experiment, resolved_yaml
 from kerasexp.config.code_keys import custom_parts
-from kerasexp.config.experiment import classical_head
+from kerasexp.config.model_section import classical_head
 from kerasexp.config.training_section import Training
 from kerasexp.console import Console, Started
 from kerasexp.custom.code_copies import copied_code
@@ -26,6 +25,7 @@ from kerasexp.runs.provenance import provenance
 from kerasexp.runs.run_request import Upstream
 from kerasexp.storage import write_json, write_text
 from kerasexp.training.initial_model import InitialModel
+from kerasexp.training.interruption import interrupted_by
 from kerasexp.training.training_result import TrainingResult
 
 
@@ -109,7 +109,7 @@ def recorded(
         RunError, Interrupted: an expected failure of the block, in a user's words; a bug is raised unchanged.
     """
     with run.locked():
-        epochs = None if classical_head(experiment) is not None else experiment.training.epochs
+        epochs = None if classical_head(experiment.model) is not None else experiment.training.epochs
         console.show(Started("run", experiment.name, run.path, is_resumed, epochs))
         if is_resumed:
             _continue(run, manifest, experiment, console)
@@ -171,7 +171,7 @@ def _as_run_error(error: BaseException, experiment: Experiment) -> BaseException
     import tensorflow as tf
 
     if isinstance(error, KeyboardInterrupt):
-        return Interrupted(signal.SIGINT)
+        return interrupted_by(error)
     if isinstance(error, tf.errors.OpError) and "Summary" in error.message:
         reason = error.message.partition("}} ")[2].partition("\n")[0]
         return RunError(f"TensorBoard's files cannot be written: {reason}")

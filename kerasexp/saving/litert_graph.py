@@ -22,7 +22,7 @@ import numpy as np
 from kerasexp import __version__
 from kerasexp.backend import silenced
 from kerasexp.environment import cache_folder, cores, may_have_gpu
-from kerasexp.errors import Interrupted, RunError
+from kerasexp.errors import RunError
 from kerasexp.storage import digest_of_file, temporary_folder, write_bytes
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _make(model: keras.Model, path: Path) -> bool:
         images = _images(model.input_shape[1:])
         expected = np.asarray(model.predict_on_batch(images), np.float32)
         found = LiteRtModel(path).predict_on_batch(images)
-    except (OSError, MemoryError, Interrupted):  # which another time need not have
+    except (OSError, MemoryError):  # which another time need not have
         raise
     except Exception:  # converters raise exceptions of many types
         return False

@@ -7,7 +7,7 @@ import re
 import keras
 
 from kerasexp.environment import install_command, missing_of
-from kerasexp.errors import Interrupted, Problem, UserError
+from kerasexp.errors import Problem, UserError
 
 KEY, PRESET = "model.weights", "resnet_18_imagenet"
 # Its layers: conv1_conv, conv1_bn, stack2_block0_1_conv, stack2_block0_1_bn, ...; number 0 is the shortcut's convolution.
@@ -35,8 +35,6 @@ def hub_backbone() -> keras.Model:
 
     try:
         return keras_hub.models.ResNetBackbone.from_preset(PRESET)
-    except Interrupted:
-        raise
     except Exception as error:  # its downloader raises many kinds
         failure = f"the ImageNet weights {PRESET} could not be downloaded by KerasHub: {str(error):.300}"
         place = "into the folder KAGGLEHUB_CACHE (default ~/.cache/kagglehub)"

@@ -15,7 +15,7 @@ from kerasexp.config.application_files import WeightFile, weight_file, weight_si
 from kerasexp.config.model_section import Application
 from kerasexp.config.yaml_paths import data_folder
 from kerasexp.environment import keras_home
-from kerasexp.errors import Interrupted, Problem, UserError
+from kerasexp.errors import Problem, UserError
 
 KEY = "model.weights"
 TIMEOUT_SECONDS, PROBE_SECONDS = 10, 3
@@ -124,8 +124,6 @@ def _downloaded(file: WeightFile) -> Path:
         with _short_timeout():
             where = {"cache_subdir": "models", "cache_dir": str(keras_home())}
             return Path(keras.utils.get_file(file.name, file.url, file_hash=file.checksum, **where))
-    except Interrupted:
-        raise
     except Exception as error:  # Keras raises plain Exception if there is no connection
         raise OSError(str(error)) from None
 

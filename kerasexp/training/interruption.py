@@ -10,6 +10,19 @@ from contextlib import contextmanager
 from kerasexp.errors import Interrupted
 
 
+class StopSignal(KeyboardInterrupt):
+    """A signal asks the process to stop, at whatever line it is; like Ctrl-C, no `except Exception` takes it for a fault."""
+
+    def __init__(self, number: int):
+        super().__init__(number)
+        self.signal = number
+
+
+def interrupted_by(stop: KeyboardInterrupt) -> Interrupted:
+    """Return the error of a command that Ctrl-C or a signal ends."""
+    return Interrupted(stop.signal if isinstance(stop, StopSignal) else signal.SIGINT)
+
+
 class StopRequest:
     """Whether the process was asked to stop, and by which signal."""
 
@@ -24,12 +37,12 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Record SIGINT and SIGTERM in place of ending the process; a second one raises Interrupted at once."""
+    """Record SIGINT and SIGTERM in place of ending the process; a second one raises StopSignal at once."""
     request = StopRequest()
 
     def record(number: int, frame: object) -> None:
         if request.signal is not None:
-            raise Interrupted(number)
+            raise StopSignal(number)
         request.signal = number
 
     with _handled((signal.SIGINT, signal.SIGTERM), record):
@@ -38,16 +51,16 @@ def stop_requests() -> Iterator[StopRequest]:
 
 @contextmanager
 def interruption_as_error() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C raise Interrupted at any point, so that the manifest can record it."""
+    """End the block at any line when SIGTERM or Ctrl-C comes, and raise Interrupted from it, so that it can be recorded."""
 
     def end(number: int, frame: object) -> None:
-        raise Interrupted(number)
+        raise StopSignal(number)
 
     with _handled((signal.SIGTERM,), end):
         try:
             yield
-        except KeyboardInterrupt:
-            raise Interrupted(signal.SIGINT) from None
+        except KeyboardInterrupt as stop:
+            raise interrupted_by(stop) from None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from kerasexp.console import Console
 from kerasexp.data.evaluation_batch import evaluation_batch_size
 from kerasexp.data.lazy_images import LazyImages, chunks
 from kerasexp.environment import cache_folder
-from kerasexp.errors import Interrupted, RunError
+from kerasexp.errors import RunError
 from kerasexp.storage import write_with
 
 # Part of every key; to be raised when the same network gives different features than before.
@@ -59,8 +59,6 @@ def _key(extractor: keras.Model, images: np.ndarray | LazyImages) -> str:
 def _read(file: Path, shape: tuple[int, int]) -> np.ndarray | None:
     try:
         found = np.load(file, allow_pickle=False)
-    except Interrupted:
-        raise
     except Exception:
         return None  # it does not exist, or it is damaged, for which NumPy has many exceptions
     return found if found.shape == shape and found.dtype == np.float32 else None

@@ -1,7 +1,6 @@
 """Files of a folder and of a zip archive: the same content; unsafe archives are refused."""
 
 import os
-import signal
 import warnings
 import zipfile
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from kerasexp.data.image_archive import MAX_MEMBER, open_files
 from kerasexp.data.source import BrokenImage
-from kerasexp.errors import Interrupted, UserError
+from kerasexp.errors import UserError
 
 CONTENT = {"a/1.png": b"one", "a/10.png": b"ten", "b/2.png": b"", "b/deep/3.txt": b"three", "top.png": b"top"}
 HIDDEN = {
@@ -195,15 +194,3 @@ def test_a_truncated_archive_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match="zip archive"):
         open_files(path)
-
-
-def test_a_stop_while_a_member_is_read_is_no_fault_of_the_image(tmp_path, monkeypatch):
-    files = open_files(make_zip(tmp_path / "a.zip", CONTENT))
-
-    def stop(*_):
-        raise Interrupted(signal.SIGTERM)
-
-    monkeypatch.setattr(zipfile.ZipExtFile, "read", stop)
-    for read in (files.read, files.head):
-        with pytest.raises(Interrupted):
-            read("top.png")

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ from keras_networks import HOW, EfficientNetV2B0, MobileNetV2, ResNet50, built
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import Cnn, Mlp, ResNet18
 from kerasexp.data.value_range import ValueRange
-from kerasexp.errors import Interrupted
 from kerasexp.evaluation.ensemble import load_ensemble
 from kerasexp.evaluation.file_predictions import image_files, image_scores
 from kerasexp.saving import litert_graph, model_file
@@ -206,17 +204,6 @@ def test_no_graph_is_kept_of_a_model_that_was_replaced_meanwhile(runtime, tmp_pa
 
     monkeypatch.setattr(model_file, "load_classifier", replace_and_load)
     load_checkpoint(folder, by_litert=True)
-    assert not file.exists()
-
-
-def test_a_stop_is_no_fault_of_a_model(runtime, tmp_path, monkeypatch):
-    def stop(*_):
-        raise Interrupted(signal.SIGTERM)
-
-    monkeypatch.setattr(litert_graph, "write_graph", stop)
-    file = tmp_path / "graphs" / "a.tflite"
-    with pytest.raises(Interrupted):
-        keep_graph(small("softmax"), file)
     assert not file.exists()
 
 
