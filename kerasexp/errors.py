@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# User name and password in an address.
-CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
+# User name and password in an address. A password may hold `/`, as addresses of databases are read; a port is none.
+CREDENTIALS = re.compile(r"(?<=://)(?:[^/\s]*|[^:/\s]*:(?!\d{1,5}[/?#])[^@\s]*)@")
 
 
 @dataclass(frozen=True)

@@ -134,10 +134,13 @@ class Delivery:
         for key in list(self._open):
             self._close(key)
 
-    def _close(self, key: tuple[str, str]) -> None:
-        if (run := self._open.pop(key, None)) is not None:
-            with suppress(Exception):  # what was sent is noted, and nothing else is lost
-                run.close()
+    def _close(self, key: tuple[str, str]) -> bool:
+        """End a connection, if there is one; return whether all that was sent over it has arrived for certain."""
+        if (run := self._open.pop(key, None)) is None:
+            return True
+        with suppress(Exception):  # what has not arrived is sent again
+            run.close()
+        return run.is_confirmed
 
     def _is_wanted(self, place: Path) -> bool:
         return self._only is None or place.is_relative_to(self._only) or self._only.is_relative_to(place)
@@ -148,14 +151,16 @@ class Delivery:
         entry = Delivered()
         try:
             with exclusive_lock(RunFiles(place).tracking_lock, _wait if self._waits else None):
-                entries = read_delivered(place)
+                entries = self._noted(parcel)
                 record = read_record(self.root, parcel.found, parcel.settings.with_checkpoint)
-                before, error = entries.setdefault(name, entry).count, None
+                before, error = entries[name].count, None
                 try:
                     self._send(parcel, record, entries)
                 except Exception as raised:  # whatever the package of a tracker raises concerns this directory alone
                     error = raised
                 entry = entries[name]
+                if error is not None or record.status != "running":
+                    entry.is_confirmed = self._close(parcel.key)
                 entry.problem = None if error is None else reason_of(error)
                 entry.missing = missing_parts(record, entry)
                 write_delivered(place, entries)
@@ -164,9 +169,15 @@ class Delivery:
         except Exception as error:  # the disk is full, the directory is gone, or its files are damaged
             entry.problem, entry.missing = reason_of(error), entry.missing or "not known"
             return Attempt(*parcel.key, entry)
-        if error is not None or record.status != "running":
-            self._close(parcel.key)
         return Attempt(*parcel.key, entry, isinstance(error, TrackerDown), max(entry.count - before, 0))
+
+    def _noted(self, parcel: Parcel) -> dict[str, Delivered]:
+        """Return how far a directory has been sent, by tracker, without what may be lost with the process that sent it."""
+        entries = read_delivered(self.root / parcel.found.path)
+        entry = entries.setdefault(parcel.tracker, Delivered())
+        if not entry.is_confirmed and parcel.key not in self._open:
+            entries[parcel.tracker] = entry.begun()
+        return entries
 
     def _send(self, parcel: Parcel, record: RunRecord, entries: dict[str, Delivered]) -> None:
         """Take the steps; note each in `entries`, also on the disk.
@@ -176,10 +187,13 @@ class Delivery:
             Exception: it refuses.
         """
         name, place = parcel.tracker, record.place
-        tracker = self._make(name, parcel.settings, entries[name].where or None, place)
-        entry = entries[name] = _continued(entries[name], tracker.where, self._parent_id(parcel))
+        above = self._above(parcel)
+        tracker = self._make(name, parcel.settings, entries[name].where or above.where or None, place)
+        entry = entries[name] = _continued(entries[name], tracker.where, above.id)
         for step in delivery_steps(record, entry):
-            step.send(self._opened(parcel, tracker, record, entries))
+            run = self._opened(parcel, tracker, record, entries)
+            step.send(run)
+            entry.is_confirmed = run.is_confirmed
             write_delivered(place, entries)
 
     def _opened(self, parcel: Parcel, tracker: Tracker, record: RunRecord, entries: dict[str, Delivered]) -> TrackerRun:
@@ -191,13 +205,14 @@ class Delivery:
             write_delivered(record.place, entries)
         return self._open[parcel.key]
 
-    def _parent_id(self, parcel: Parcel) -> str | None:
+    def _above(self, parcel: Parcel) -> Delivered:
+        """Return how far that has been sent which a directory is nested in; nothing of it if that is nothing."""
         if not parcel.is_nested:
-            return None
+            return Delivered()
         above = read_delivered(self.root / parcel.found.parent).get(parcel.tracker, Delivered())
         if above.id is None:
             raise ValueError(f"{parcel.found.parent}, which it belongs to, is not there yet")
-        return above.id
+        return above
 
 
 def _wait() -> None:

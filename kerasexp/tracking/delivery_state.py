@@ -23,10 +23,12 @@ class Delivered:
         parent: id of the study or the search there.
         parameters, tags, summary: digests of what was sent; empty for nothing.
         points: how many points of the curves.
+        last_point: digest of the last one of them; empty for none.
         files: by name, the stamp of what was sent.
         status: that was sent last.
         problem: why something is missing, if the last attempt failed.
         missing: in words, what was missing after the last attempt; empty for nothing.
+        is_confirmed: whether all that was sent has arrived for certain.
     """
 
     where: str = ""
@@ -37,15 +39,21 @@ class Delivered:
     tags: str = ""
     summary: str = ""
     points: int = 0
+    last_point: str = ""
     files: dict[str, str] = field(default_factory=dict)
     status: str = ""
     problem: str | None = None
     missing: str = ""
+    is_confirmed: bool = True
 
     @property
     def count(self) -> int:
         """The number of parts that were sent: points, files and the rest."""
         return self.points + len(self.files) + sum(map(bool, (self.parameters, self.tags, self.summary, self.status)))
+
+    def begun(self) -> Delivered:
+        """Return the run alone, with nothing sent of it."""
+        return Delivered(self.where, self.id, self.link, self.parent)
 
 
 def read_delivered(place: Path) -> dict[str, Delivered]:

@@ -32,6 +32,8 @@ LONGEST_KEY, LONGEST_VALUE = 250, 500
 FORBIDDEN = re.compile(r"[^\w\-. /]|[^\x00-\x7f]")
 STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED"}
 STOPPED = "KILLED"
+# How the address of a store in a file of SQLite begins; its path follows.
+SQLITE = "sqlite:///"
 # Of the texts of libraries, what they come down to.
 REASONS = {
     "refused": "connection refused",
@@ -55,7 +57,8 @@ class MlflowTracker:
 
     Args:
         settings: the section `track.mlflow`.
-        where: where the run was sent before, or None. The key `uri` and the environment go before it.
+        where: where the run was sent before, or None. The key `uri` and the environment go before it, but a relative path
+            stays in the folder from which the run was sent first.
     """
 
     def __init__(self, settings: Mlflow, where: str | None):
@@ -64,7 +67,7 @@ class MlflowTracker:
         import mlflow
 
         named = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
-        self._uri = _absolute(named or where or mlflow.get_tracking_uri())
+        self._uri = _store(named, where) if named else _absolute(where or mlflow.get_tracking_uri())
         self._experiment = settings.experiment
         self.where = without_credentials(self._uri)
         self._client = mlflow.MlflowClient(self._uri)
@@ -114,6 +117,8 @@ class MlflowTracker:
 
 class MlflowRun:
     """A run in MLflow; see `TrackerRun`."""
+
+    is_confirmed = True  # it answers each request
 
     def __init__(self, client: MlflowClient, where: str, run):
         self._client, self._known = client, dict(run.data.params)
@@ -186,9 +191,17 @@ class MlflowRun:
         """Nothing is open between requests."""
 
 
+def _store(named: str, where: str | None) -> str:
+    """Return the address of a store; one on this machine is the one of before, if that has this name in another folder."""
+    found, tail = _absolute(named), os.sep + os.path.normpath(named.removeprefix(SQLITE))
+    is_same = where is not None and found != named and where.startswith(SQLITE) == named.startswith(SQLITE)
+    # A folder that was moved took its store along.
+    return where if is_same and where.endswith(tail) and os.path.exists(where.removeprefix(SQLITE)) else found
+
+
 def _absolute(uri: str) -> str:
     """Return the address of a store on this machine so that it is the same in any working folder."""
-    for scheme in ("sqlite:///", ""):
+    for scheme in (SQLITE, ""):
         path = uri.removeprefix(scheme)
         if uri.startswith(scheme) and "://" not in path and not path.startswith("databricks") and ":" not in path:
             return scheme + os.path.abspath(path)

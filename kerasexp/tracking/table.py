@@ -35,13 +35,15 @@ def _rows(folder: Path) -> Iterator[Row]:
     for parcel in delivery.parcels():
         entry = read_delivered(delivery.root / parcel.found.path).get(parcel.tracker, Delivered())
         record = read_record(delivery.root, parcel.found, parcel.settings.with_checkpoint)
+        # What has not been confirmed may be lost, once the process that sent it has ended.
+        sure = entry if entry.is_confirmed or record.status == "running" else entry.begun()
         yield {
             "path": parcel.found.path,
             "tracker": parcel.tracker,
             "where": entry.where or None,
-            "epochs": entry.points,
-            "files": len(entry.files),
-            "missing": "everything" if entry.id is None else missing_parts(record, entry) or None,
+            "epochs": sure.points,
+            "files": len(sure.files),
+            "missing": "everything" if entry.id is None else missing_parts(record, sure) or None,
             "problem": entry.problem,
             "link": entry.link or None,
             "id": entry.id,

@@ -87,6 +87,8 @@ class TrackerRun(Protocol):
     id: str
     # Where to look at it: an address, or a folder.
     link: str
+    # Whether all that was sent has arrived for certain; of a tracker that takes it into a queue, only after `close`.
+    is_confirmed: bool
 
     def send_parameters(self, parameters: Mapping[str, Any]) -> None: ...
 
@@ -127,7 +129,7 @@ class MakeTracker(Protocol):
         Args:
             name: mlflow or wandb.
             settings: its section.
-            where: where the run was sent before; None if it was not.
+            where: where the run was sent before, or what it is nested in; None if neither was sent.
             place: the directory of the run.
         """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -79,6 +80,8 @@ class WandbRun:
 
     def __init__(self, run: wandb.Run, status: str, folder: Path | None):
         self._run, self._status, self._is_closed = run, status, False
+        # Another process uploads what W&B is given, and only the end of the run waits for it.
+        self.is_confirmed = folder is not None
         self.id = run.id
         self.link = f"{folder}, for `wandb sync`" if folder is not None else run.url
         run.define_metric("epoch")
@@ -103,11 +106,14 @@ class WandbRun:
         if file.path is None:
             copy = Path(self._run.dir) / file.name
             copy.write_text(file.text, encoding="utf-8")
-            self._run.save(str(copy), base_path=self._run.dir, policy="now")
+            self._save(copy, Path(self._run.dir))
         else:
             path = file.path.resolve()
-            base = path.parents[file.name.count("/")]
-            self._run.save(str(path), base_path=str(base), policy="now")
+            self._save(path, path.parents[file.name.count("/")])
+
+    def _save(self, path: Path, base: Path) -> None:
+        # W&B takes patterns, and a folder may be called `[2024] thesis`.
+        self._run.save(glob.escape(str(path)), base_path=glob.escape(str(base)), policy="now")
 
     def set_status(self, status: str, ended: float | None) -> None:
         self._status = status
@@ -119,3 +125,4 @@ class WandbRun:
         if not self._is_closed:
             self._is_closed = True
             self._run.finish(exit_code=EXIT_CODES.get(self._status, 1))
+            self.is_confirmed = True

@@ -15,6 +15,23 @@ from kerasexp.storage import exclusive_lock
 from kerasexp.tracking import delivery as delivery_module
 from kerasexp.tracking.delivery import Delivery
 from kerasexp.tracking.delivery_state import read_delivered
+from kerasexp.tracking.table import status_text
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+def kill_at(monkeypatch, tracker, what):
+    """Let the process end when it is about to send a part."""
+    called = tracker.called
+
+    def call(name, part):
+        if part == what:
+            raise Killed
+        called(name, part)
+
+    monkeypatch.setattr(tracker, "called", call)
 
 
 def deliver(root, tracker, **options):
@@ -95,30 +112,38 @@ def test_wherever_a_tracker_goes_down_the_rest_arrives_later_and_nothing_twice(t
         assert found == undisturbed
 
 
-def test_a_process_that_is_killed_between_two_parts_sends_none_of_them_again(tmp_path, tracker):
+def test_a_process_that_is_killed_between_two_parts_sends_none_of_them_again(tmp_path, tracker, monkeypatch):
     run = make_run(tmp_path / "one")
-
-    class Killed(BaseException):
-        pass
-
-    called = tracker.called
-
-    def called_until(what):
-        def call(name, part):
-            if part == what:
-                raise Killed
-            called(name, part)
-
-        return call
-
     for what in ("parameters", "tags", "summary", "report.html"):
-        tracker.called = called_until(what)
-        with pytest.raises(Killed):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            kill_at(patch, tracker, what)
             deliver(run, tracker)
-    tracker.called = called
     deliver(run, tracker)
     parts = [what for _, what in tracker.calls if what not in ("open", "close")]
     assert sorted(parts) == sorted({*parts}) and tracker.named("one").status == "finished"
+
+
+def test_what_a_process_had_not_seen_arrive_when_it_was_killed_is_sent_again(tmp_path, tracker, monkeypatch):
+    """As W&B, which says so only when a run is closed."""
+    run = make_run(tmp_path / "one")
+    tracker.confirms = False
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, tracker, "status")
+        deliver(run, tracker)
+    sent = tracker.named("one")
+    sent.points.clear()
+    sent.files.clear()
+    (row,) = json.loads(status_text(run, "json"))
+    assert row["missing"].startswith("parameters, tags, 2 epochs") and row["epochs"] == row["files"] == 0
+    (attempt,) = deliver(run, tracker)
+    assert attempt.sent == attempt.delivered.count and tracker.named("one") is sent
+    assert len(sent.points) == 2 and "report.html" in sent.files and sent.status == "finished"
+    # Then the run was closed, and so it is after a part that comes later.
+    (run / "tags.json").write_text('{"tags": ["good"]}')
+    deliver(run, tracker)
+    before = list(tracker.calls)
+    deliver(run, tracker)
+    assert sent.tags["kerasexp.tags"] == "good" and tracker.calls == before
 
 
 def test_runs_of_a_study_are_nested_in_it_also_those_that_name_no_tracker(tmp_path, tracker):
@@ -148,6 +173,35 @@ def test_a_resumed_run_continues_in_the_same_run_of_the_tracker(tmp_path, tracke
     deliver(run, tracker)
     sent = tracker.named("one")
     assert [point.step for point in sent.points] == [1, 2, 3] and sent.status == "finished"
+
+
+def test_an_epoch_that_was_trained_anew_is_sent_anew(tmp_path, tracker):
+    """`training.max_minutes` stops within an epoch, which has its row; the run that is resumed returns to before it."""
+    run = make_run(tmp_path / "one")
+    history = run / "history.csv"
+    history.write_text(history.read_text().replace("\n2,20,1.0,0.001,0.5,", "\n2,13,0.6,0.001,0.75,"))
+    deliver(run, tracker)
+    make_run(run, 1, "running")
+    with running(run):
+        deliver(run, tracker)
+    make_run(run, 3)
+    deliver(run, tracker)
+    losses = [(point.step, point.values["loss"]) for point in tracker.named("one").points]
+    assert losses == [(1, 1.0), (2, 0.75), (2, 0.5), (3, 1 / 3)]
+    before = list(tracker.calls)
+    deliver(run, tracker)
+    assert tracker.calls == before
+
+
+def test_runs_that_come_later_go_to_where_their_study_is(tmp_path, tracker):
+    asked = []
+
+    def make(name, settings, where, place):
+        asked.append(where)
+        return tracker
+
+    deliver(make_study(tmp_path / "study"), make)
+    assert asked == [None, *["http://tracker"] * 4]
 
 
 def test_another_place_gets_the_whole_run_anew(tmp_path, tracker):

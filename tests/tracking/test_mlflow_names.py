@@ -39,3 +39,22 @@ def test_a_store_on_this_machine_is_the_same_in_any_folder(uri, scheme):
     path = uri.removeprefix(scheme)
     assert mlflow_tracker._absolute(uri) == scheme + os.path.abspath(path)
     assert mlflow_tracker._absolute(scheme + os.path.abspath(path)) == scheme + os.path.abspath(path)
+
+
+@pytest.mark.parametrize(("uri", "file"), [("sqlite:///mlflow.db", "mlflow.db"), ("./mlruns", "mlruns")])
+def test_a_relative_store_stays_in_the_folder_from_which_a_run_was_sent_first(tmp_path, monkeypatch, uri, file):
+    first = mlflow_tracker._store(uri, None)
+    assert first == mlflow_tracker._absolute(uri)
+    (tmp_path / file).touch()
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert mlflow_tracker._store(uri, first) == first
+    # Another name is another store, and a folder that was moved took its store along.
+    assert mlflow_tracker._store(f"{uri}2", first) == mlflow_tracker._absolute(f"{uri}2")
+    (tmp_path / file).unlink()
+    assert mlflow_tracker._store(uri, first) == mlflow_tracker._absolute(uri) != first
+
+
+def test_addresses_of_other_stores_go_before_the_one_of_before():
+    assert mlflow_tracker._store("http://127.0.0.1:5000", "http://127.0.0.1:4000") == "http://127.0.0.1:5000"
+    assert mlflow_tracker._store("mlflow.db", "sqlite:////work/mlflow.db") == os.path.abspath("mlflow.db")

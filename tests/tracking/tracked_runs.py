@@ -69,6 +69,7 @@ class FakeTracker:
         down: whether it does not answer.
         refused: names of runs that it refuses.
         left: after how many calls it goes down; None for never.
+        confirms: whether what is sent has arrived at once; else when the run is closed.
     """
 
     def __init__(self, where: str = "http://tracker"):
@@ -76,6 +77,7 @@ class FakeTracker:
         self.runs: dict[str, FakeRun] = {}
         self.calls: list[tuple[str, str]] = []
         self.down, self.refused, self.left = False, set(), None
+        self.confirms = True
 
     def __call__(self, name, settings, where, place):
         return self
@@ -111,6 +113,10 @@ class FakeRun:
         self.tracker, self.id, self.name, self.parent, self.link = tracker, id, name, parent, f"http://tracker/{id}"
         self.parameters, self.tags, self.note, self.points, self.summary = {}, {}, "", [], {}
         self.files, self.status = {}, "running"
+
+    @property
+    def is_confirmed(self):
+        return self.tracker.confirms or self.tracker.calls[-1] == (self.name, "close")
 
     def content(self):
         values = dict(vars(self))
