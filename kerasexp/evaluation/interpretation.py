@@ -13,6 +13,8 @@ from kerasexp.models.tensor_origin import origin
 MAX_LAYERS = 6
 # Layers that follow a convolution and belong to its output, as the next one sees it.
 FOLLOWING = (keras.layers.BatchNormalization, keras.layers.Activation, keras.layers.ReLU, keras.layers.Add)
+# Activations by which a dense layer turns logits into probabilities.
+TO_PROBABILITIES = (keras.activations.softmax, keras.activations.sigmoid, keras.activations.hard_sigmoid)
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,26 @@ def interpret(
 
 
 def convolutions(model: keras.Model) -> list[keras.Layer]:
-    """Return the layers with a kernel over height and width, from input to output."""
-    return [layer for layer in model.layers if layer.weights and len(layer.weights[0].shape) == 4]
+    """Return the layers with a kernel over height and width, from input to output; a network within it is one layer."""
+    return [
+        layer
+        for layer in model.layers
+        if layer.weights and len(layer.weights[0].shape) == 4 and len(getattr(_output(layer), "shape", ())) == 4
+    ]
+
+
+def _output(layer: keras.Layer) -> keras.KerasTensor:
+    """Return the output of a layer in its model; `output` of a network within it is another tensor, that inside."""
+    return keras.Operation.output.fget(layer)
 
 
 def first_and_last_kernels(model: keras.Model) -> dict[str, np.ndarray]:
     """Return the kernels of the first and of the last convolution by layer name: float32 [height, width, in, out].
 
     A 1x1 kernel shows no pattern, so that 1x1 convolutions count only where there are no others. A depthwise kernel sees one
-    map: its `in` is 1, its `out` the number of maps.
+    map: its `in` is 1, its `out` the number of maps. A network within the model has no kernel of its own.
     """
-    layers = convolutions(model)
+    layers = [layer for layer in convolutions(model) if not isinstance(layer, keras.Model)]
     wide = [layer for layer in layers if max(layer.weights[0].shape[:2]) > 1] or layers
     return {layer.name: _kernels(layer) for layer in (*wide[:1], *wide[-1:])}
 
@@ -93,9 +104,9 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> dict[str, np.ndarray]
     layers = convolutions(model)
     if not layers:
         return {}
-    layers = [layer for layer in layers if max(layer.output.shape[1:3]) > 1] or layers
+    layers = [layer for layer in layers if max(_output(layer).shape[1:3]) > 1] or layers
     chosen = np.unique(np.linspace(0, len(layers) - 1, min(MAX_LAYERS, len(layers))).round().astype(int))
-    outputs = {layers[i].name: _activated(model, layers[i]).output for i in chosen}
+    outputs = {layers[i].name: _output(_activated(model, layers[i])) for i in chosen}
     maps = keras.Model(model.input, outputs)(image[np.newaxis], training=False)
     return {name: keras.ops.convert_to_numpy(maps[name][0]).astype(np.float32) for name in outputs}
 
@@ -118,10 +129,10 @@ class GradCam:
     def __init__(self, model: keras.Model):
         layers = convolutions(model)
         # The top of a MobileNet is a convolution of a single pixel, which shows no place.
-        layers = [layer for layer in layers if tuple(layer.output.shape[1:3]) != (1, 1)] or layers
+        layers = [layer for layer in layers if tuple(_output(layer).shape[1:3]) != (1, 1)] or layers
         self._inside = None
         if layers:
-            self._inside = keras.Model(model.input, [_activated(model, layers[-1]).output, _logits(model)])
+            self._inside = keras.Model(model.input, [_output(_activated(model, layers[-1])), _logits(model)])
 
     def heat(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
         """Return the heat map of a class in each image.
@@ -153,11 +164,29 @@ class GradCam:
 
 
 def _logits(model: keras.Model) -> keras.KerasTensor:
-    """Return what the probabilities are made of; for a classifier without an activation of its own, the last layer's output."""
+    """Return what the probabilities are made of, one value for each class.
+
+    An activation at the end is left out, one within the last dense layer too. One output for two classes is the evidence for
+    the second, and against the first.
+    """
     layer, before = origin(model.output)
     if isinstance(layer, keras.layers.Activation | keras.layers.Softmax) and len(before.shape) == 2:
         return before
-    return next(layer for layer in reversed(model.layers) if layer.weights).output
+    last = next(layer for layer in reversed(model.layers) if layer.weights)
+    logits = _without_activation(last) if getattr(last, "activation", None) in TO_PROBABILITIES else _output(last)
+    if logits.shape[-1] == 1 and model.output.shape[-1] == 2:
+        against = keras.layers.Rescaling(-1.0, dtype="float32")(logits)
+        return keras.layers.Concatenate(dtype="float32")([against, logits])
+    return logits
+
+
+def _without_activation(layer: keras.Layer) -> keras.KerasTensor:
+    """Return what a dense layer computes before its activation, by a layer with the same weights."""
+    _, before = origin(_output(layer))
+    linear = type(layer).from_config(layer.get_config() | {"activation": None, "name": f"{layer.name}_logits"})
+    logits = linear(before)
+    linear.set_weights(layer.get_weights())
+    return logits
 
 
 def _activated(model: keras.Model, layer: keras.Layer) -> keras.Layer:
@@ -166,7 +195,7 @@ def _activated(model: keras.Model, layer: keras.Layer) -> keras.Layer:
     for following in model.layers[position + 1 :]:
         if not isinstance(following, FOLLOWING):
             break
-        if following.output.shape != layer.output.shape:
+        if _output(following).shape != _output(layer).shape:
             break
         layer = following
     return layer

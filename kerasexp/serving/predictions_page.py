@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -26,8 +27,8 @@ from kerasexp.storage import write_text
 
 # A page of more images is slow to open.
 MOST = 300
-# Longest side of a shown image, and images whose heat maps are computed at a time.
-SIDE, BATCH = 176, 50
+# Longest side of a shown image; most images whose heat maps are computed at a time, and pixels that the network takes of them.
+SIDE, BATCH, BATCH_PIXELS = 176, 50, 400_000
 WRONG, UNKNOWN, RIGHT, ALL = "Wrong", "Unknown", "Right", "Answered"
 
 
@@ -123,22 +124,25 @@ def _cards(
 ) -> Iterator[Shown]:
     place = {name: position for position, name in enumerate(checkpoint.class_names)}
     convert, grad_cam = file_conversion(checkpoint.value_range), GradCam(checkpoint.model)
-    for start in range(0, len(predictions), BATCH):
-        portion, pixels = [], []
-        for found in predictions[start : start + BATCH]:
+    size = max(min(BATCH, BATCH_PIXELS // math.prod(checkpoint.preprocessing.size)), 1)
+    for start in range(0, len(predictions), size):
+        portion, thumbnails, inputs = [], [], []
+        for found in predictions[start : start + size]:
             try:
-                pixels.append(read[found["file"]].pixels(None, convert))
-                portion.append(found)
+                image = read[found["file"]].pixels(None, convert)
             except (BrokenImage, OSError):  # removed since it was predicted
                 continue
+            portion.append(found)
+            thumbnails.append(_as_png(image))
+            inputs.append(preprocess(image, checkpoint.preprocessing))
         if not portion:
             continue
-        inputs = np.stack([preprocess(image, checkpoint.preprocessing) for image in pixels])
-        heat = heat_maps(grad_cam, inputs, np.array([place[found["top"][0]["class"]] for found in portion]))
+        classes = np.array([place[found["top"][0]["class"]] for found in portion])
+        heat = heat_maps(grad_cam, np.stack(inputs), classes)
         for k, found in enumerate(portion):
             yield Shown(
                 file=found["file"],
-                image=_as_png(pixels[k]),
+                image=thumbnails[k],
                 heat=None if heat is None else _as_png(heat[k]),
                 answer=_answer(found),
                 true=None if true is None else true[found["file"]],

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from kerasexp.evaluation.tsne_coordinates import embed, embedding_positions
 from kerasexp.models import build_model
 from kerasexp.models.decoding_layer import Decoding
 from kerasexp.models.label_mapping_layer import LabelMapping
+from kerasexp.saving.model_file import load_classifier
 
 BLOCKS = [{"filters": 4, "batch_norm": True, "pool": 2}, {"filters": 6}]
 
@@ -61,13 +64,65 @@ def test_grad_cam_equals_the_formula(images, trainable):
 
 
 def test_grad_cam_explains_the_answer_and_not_the_raw_logits(images):
-    """With `decode: argmin` the least likely class is the answer."""
+    """With `decode: argmin` the least likely class is the answer, so that what speaks for it is what speaks against its logit."""
     keras.utils.set_random_seed(0)
     model = build_model(Cnn(blocks=BLOCKS), Preprocessing(size=[12, 10]), 3, "cnn", Decoding(scale=-1.0))
-    plain = keras.Model(model.input, keras.layers.Softmax()(model.get_layer("logits").output))
+    logits = model.get_layer("logits")
+    opposite = keras.layers.Dense(3)
+    against = keras.Model(model.input, keras.layers.Softmax()(opposite(logits.input)))
+    opposite.set_weights([-weights for weights in logits.get_weights()])
     classes = np.array([0, 1, 2, 1, 0])
-    found, opposite = grad_cam(model, images, classes), grad_cam(plain, images, classes)
-    assert (found > 0).any() and not np.allclose(found, opposite)
+    found = grad_cam(model, images, classes)
+    assert (found > 0).any()
+    np.testing.assert_allclose(found, grad_cam(against, images, classes), rtol=1e-4, atol=1e-5)
+
+
+def ending_in(*layers: keras.Layer, inner: bool = False) -> keras.Model:
+    """Return a network of one convolution with the same random weights each time; `inner`: in a network of its own."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((12, 10, 1))
+    features = [keras.layers.Conv2D(4, 3, padding="same", activation="relu"), keras.layers.MaxPooling2D()]
+    network = keras.Sequential([keras.Input((12, 10, 1)), *features]) if inner else None
+    outputs = keras.layers.Rescaling(1 / 255)(inputs)
+    for layer in (*([network] if inner else features), keras.layers.GlobalAveragePooling2D(), *layers):
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def test_grad_cam_explains_the_logits_of_a_layer_that_ends_in_a_softmax(images):
+    """Where a network is sure, its probabilities have no gradient."""
+    fused, apart = (
+        ending_in(keras.layers.Dense(3, activation="softmax")),
+        ending_in(keras.layers.Dense(3), keras.layers.Softmax()),
+    )
+    apart.set_weights([*fused.get_weights()[:2], 1e4 * fused.get_weights()[2], fused.get_weights()[3]])
+    fused.set_weights(apart.get_weights())
+    assert fused.predict(images, verbose=0).max() == 1
+    classes = np.array([0, 1, 2, 1, 0])
+    np.testing.assert_allclose(grad_cam(fused, images, classes), grad_cam(apart, images, classes), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "linear"])
+def test_grad_cam_of_one_output_for_two_classes_explains_either(images, activation):
+    single = ending_in(keras.layers.Dense(1, activation=activation))
+    kernel, bias = single.get_weights()[2:]
+    double = ending_in(keras.layers.Dense(2), keras.layers.Softmax())
+    double.set_weights([*single.get_weights()[:2], np.concatenate([-kernel, kernel], axis=1), np.zeros(2)])
+    single.save("model.keras")
+    loaded = load_classifier(Path("model.keras"), ["cat", "dog"])[0]
+    classes = np.array([0, 1, 0, 1, 0])
+    np.testing.assert_allclose(
+        grad_cam(loaded, images, classes), grad_cam(double, images, classes), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_network_within_a_network_is_explained_by_its_maps(images):
+    classes = np.array([0, 1, 2, 1, 0])
+    nested = ending_in(keras.layers.Dense(3), keras.layers.Softmax(), inner=True)
+    found = grad_cam(nested, images, classes)
+    assert found.shape == (5, 12, 10) and (found > 0).any()
+    assert first_and_last_kernels(nested) == {}
+    assert [maps.shape for maps in feature_maps(nested, images[0]).values()] == [(6, 5, 4)]
 
 
 def test_grad_cam_of_a_network_whose_top_is_a_convolution(images):

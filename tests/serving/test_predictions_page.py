@@ -2,11 +2,15 @@
 
 import re
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
 
+from kerasexp.evaluation.ensemble import load_ensemble
+from kerasexp.evaluation.file_predictions import ImageFile, image_files, predict_files
 from kerasexp.saving.fitted_values import read_calibration, write_calibration
+from kerasexp.serving.predictions_page import write_predictions_page
 
 
 @pytest.fixture
@@ -48,6 +52,22 @@ def test_without_names_of_classes_no_truth_is_claimed(cli, run):
     assert cli("predict", run, "mixed", "--page", "answers.html").code == 0
     page = Path("answers.html").read_text()
     assert headings(page) == ["Answered"] and "right" not in page.split("</h1>")[1].split("<h2")[0]
+
+
+def test_large_images_are_not_kept(run, monkeypatch):
+    ensemble, files = load_ensemble([run]), image_files([Path("images")])
+    predictions = predict_files(ensemble, files, 3)
+    pixels, read = ImageFile.pixels, []
+
+    def watched(file, *arguments):
+        image = pixels(file, *arguments)
+        read.append(weakref.ref(image))
+        assert sum(reference() is not None for reference in read) <= 2  # this one, and the one before it
+        return image
+
+    monkeypatch.setattr(ImageFile, "pixels", watched)
+    write_predictions_page(Path("answers.html"), ensemble, files, predictions)
+    assert len(read) == len(files) > 20
 
 
 def test_a_long_page_is_cut_and_says_so(cli, run, monkeypatch):
