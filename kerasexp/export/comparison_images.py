@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,8 +27,10 @@ from kerasexp.saving.raw_model import placed_aside
 
 # Number of images, and batch sizes; the last batch of five is smaller.
 COMPARED, BATCHES = 32, (1, 5)
-# Formats of files that the signature `encoded` decodes as we do, whatever is in them.
-ENCODED = ("PNG", "JPEG", "WEBP")
+# Bytes of the raw images together, where all have one size: fewer are compared where they are large.
+MOST_BYTES = 2**28
+# Formats of files that the signature `encoded` decodes as we do, and metadata that it does not read: an orientation may be there.
+ENCODED = {"JPEG": None, "PNG": b"eXIf", "WEBP": b"EXIF"}
 
 
 @dataclass(frozen=True)
@@ -116,18 +120,19 @@ def _model_images(plan: ExportPlan, checkpoint: Checkpoint) -> tuple[np.ndarray,
     return np.stack(_some(images, files, plan)), _files_origin(images, plan)
 
 
-def _raw_images(plan: ExportPlan, checkpoint: Checkpoint) -> tuple[list[np.ndarray], list[bytes], str]:
+def _raw_images(plan: ExportPlan, checkpoint: Checkpoint) -> tuple[list[np.ndarray], list[bytes | None], str]:
     """Return raw images, uint8 [height, width, 3], the same as files, and their origin.
 
-    Where the exported model takes one size, images of another are resized to it.
+    Where the exported model takes one size, images of another are resized to it. Files are None where the export takes none.
     """
     if plan.images is None:
         size = plan.size or checkpoint.stored_size or tuple(2 * side + 3 for side in checkpoint.preprocessing.size)
-        images = [as_raw(image, size) for image in _with_noise(_digits())]
+        images = [as_raw(image, size) for image in spread(_with_noise(_digits()), _count(size))]
         images = [image for image in images if not placed_aside(checkpoint.preprocessing, image)]
         images = [as_stored(image, checkpoint.value_range) for image in images]
-        return images, [_as_png(image) for image in images], _digits_origin()
-    chosen, images, files = spread(plan.images, COMPARED), [], []
+        takes_files = plan.format.load_encoded is not None
+        return images, [_as_png(image) if takes_files else None for image in images], _digits_origin()
+    chosen, images, files = spread(plan.images, _count(plan.size)), [], []
     convert = file_conversion(checkpoint.value_range)
     for file in chosen:
         try:
@@ -140,7 +145,7 @@ def _raw_images(plan: ExportPlan, checkpoint: Checkpoint) -> tuple[list[np.ndarr
                 )
                 continue
             images.append(image)
-            files.append(content if supported_format(content) in ENCODED else None)
+            files.append(content if _is_decoded_alike(content) else None)
         except (BrokenImage, OSError) as broken:
             print(f"left out: {file.name}: {broken}", file=sys.stderr)
     return _some(images, chosen, plan), files, _files_origin(images, plan)
@@ -153,6 +158,16 @@ def as_raw(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     if size is None or image.shape[:2] == tuple(size):
         return image
     return np.rint(resize(image, *size)).clip(0, 255).astype(np.uint8)
+
+
+def _count(size: tuple[int, int] | None) -> int:
+    """Return how many raw images are compared; `size` is that of all of them."""
+    return COMPARED if size is None else min(max(MOST_BYTES // (math.prod(size) * CHANNELS), 2), COMPARED)
+
+
+def _is_decoded_alike(content: bytes) -> bool:
+    kind = supported_format(content)
+    return kind in ENCODED and (ENCODED[kind] is None or ENCODED[kind] not in content)
 
 
 def _as_png(image: np.ndarray) -> bytes:
@@ -176,7 +191,7 @@ def _digits_origin() -> str:
 def _digits() -> np.ndarray:
     from kerasexp.data.sources.digits import load_digits
 
-    return spread(load_digits(DataSource(source="digits")).splits["test"].array, COMPARED // 2)
+    return np.stack(spread(load_digits(DataSource(source="digits")).splits["test"].array, COMPARED // 2))
 
 
 def _with_noise(images: np.ndarray) -> np.ndarray:
@@ -189,6 +204,6 @@ def _with_noise(images: np.ndarray) -> np.ndarray:
     return np.concatenate([images, np.rint((1 - share) * images + share * noise).astype(np.uint8)])
 
 
-def spread(items, count: int):
-    """Return at most `count` items of a sequence, evenly spaced."""
-    return items[:: max(len(items) // count, 1)][:count]
+def spread(items: Sequence[Any], count: int) -> list[Any]:
+    """Return at most `count` items of a sequence, evenly spaced from the first to the last."""
+    return [items[place] for place in np.linspace(0, len(items) - 1, min(count, len(items))).astype(int)]

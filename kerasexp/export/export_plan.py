@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kerasexp.config import load_experiment
 from kerasexp.config.data_section import Data
+from kerasexp.config.training_section import labels_are_complementary
 from kerasexp.config.yaml_paths import is_there
+from kerasexp.custom.trust import is_run_directory
 from kerasexp.environment import install_command, missing_of
 from kerasexp.errors import Problem, UserError, closest, listing
 from kerasexp.evaluation.ensemble import require_same_classes
@@ -161,9 +164,14 @@ def _check_quantization(request: ExportRequest, form: ExportFormat, folder: Path
         return parse_source(request.data, request.data_path)
     if request.data_path is not None:
         raise UserError(Problem("needs --data, the kind of source", "--data-path"))
-    if not experiment_file(folder).is_file():
+    file = experiment_file(folder)
+    if not (file.is_file() and is_run_directory(file.parent)):
         why = "quantizing needs the images of val, and the checkpoint is not in a run directory"
         raise UserError(Problem(f"{why}; name their source, such as --data mnist", str(folder), "--data"))
+    experiment = load_experiment(file)
+    if labels_are_complementary(experiment.training) or (experiment.init is not None and experiment.init.pseudo_labels):
+        why = "quantizing needs right labels, and those of its val say what an image is NOT"
+        raise UserError(Problem(f"{why}; name a source that has them, such as --data mnist", str(folder), "--data"))
     return None
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kerasexp.config.yaml_paths import is_there
@@ -11,7 +14,8 @@ from kerasexp.console import Console
 from kerasexp.errors import Problem, UserError, listing
 from kerasexp.export.export_plan import HUB_FOLDER, RAW, ExportRequest, default_output
 from kerasexp.saving.checkpoint import CONTENTS, MODEL, find_checkpoint, load_checkpoint
-from kerasexp.saving.model_archive import CONFIG, METADATA, WEIGHTS, open_members
+from kerasexp.saving.checkpoint_code import needs_code
+from kerasexp.saving.model_archive import CONFIG, METADATA, WEIGHTS, open_members, read_json
 from kerasexp.saving.model_file_refusal import Refused
 from kerasexp.saving.saved_files import CARD, RAW_MODEL
 from kerasexp.storage import temporary_folder, write_errors, write_text
@@ -34,7 +38,8 @@ A checkpoint of kerasexp: `{model}` with its classes and preprocessing. Say here
 def export_hub_folder(request: ExportRequest, console: Console) -> Path:
     """Write a folder with the checkpoint, its card, and the model unpacked as Keras reads it from the Hub.
 
-    The unpacked model is `model_raw.keras` where there is one, so that it takes stored images; else `model.keras`.
+    The unpacked model is `model_raw.keras` where there is one of Keras layers alone, so that it takes stored images; else
+    `model.keras`.
 
     Raises:
         UserError: there is no checkpoint, it has a link that leads elsewhere, an option is for other formats, or the output
@@ -52,7 +57,8 @@ def export_hub_folder(request: ExportRequest, console: Console) -> Path:
         raise UserError(Problem("no such folder", str(output.parent), "--output"))
     _refuse_links(folder)
     load_checkpoint(folder)  # which raises unless it is sound
-    archive = folder / (RAW_MODEL if (folder / RAW_MODEL).is_file() else MODEL)
+    raw, model = folder / RAW_MODEL, folder / MODEL
+    archive = raw if raw.is_file() and not _has_own_layers(raw) else model
     with write_errors(output), temporary_folder(output.parent, output.name) as temporary:
         unfinished = temporary / output.name
         left_out = _copy(folder, unfinished)
@@ -64,8 +70,19 @@ def export_hub_folder(request: ExportRequest, console: Console) -> Path:
         console.line(f"not copied, because they do not belong to a checkpoint: {listing(left_out)}")
     console.line(f"{archive.name} is also there unpacked, as Keras reads it from the Hub")
     console.line(f"push it with `pip install huggingface_hub` and `hf upload USER/NAME {output}`")
-    console.line("anyone then loads it by keras.saving.load_model('hf://USER/NAME')")
+    if needs_code(folder) or _has_own_layers(archive):
+        console.line(
+            f"{archive.name} has layers that Keras lacks: a download is for kerasexp, such as `predict FOLDER image.png`"
+        )
+    else:
+        console.line("anyone then loads it by keras.saving.load_model('hf://USER/NAME')")
     return output
+
+
+def _has_own_layers(archive: Path) -> bool:
+    """Return whether a model has layers of kerasexp, under which name they are registered."""
+    with _refused_by_name(archive), open_members(archive) as members:
+        return '"kerasexp>' in json.dumps(read_json(members, CONFIG))
 
 
 def _copy(folder: Path, target: Path) -> list[str]:
@@ -90,10 +107,15 @@ def _refuse_links(folder: Path) -> None:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
+    with _refused_by_name(archive), open_members(archive) as members:
+        for name in UNPACKED:
+            members.extract(name, folder)
+
+
+@contextmanager
+def _refused_by_name(archive: Path) -> Iterator[None]:
     try:
-        with open_members(archive) as members:
-            for name in UNPACKED:
-                members.extract(name, folder)
+        yield
     except Refused as refused:
         raise UserError(Problem(str(refused), str(archive))) from None
 

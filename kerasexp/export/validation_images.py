@@ -18,6 +18,7 @@ from kerasexp.export.comparison_images import as_raw
 from kerasexp.export.export_plan import ExportPlan
 from kerasexp.saving.checkpoint import Checkpoint, experiment_file
 from kerasexp.saving.raw_images import as_stored
+from kerasexp.saving.saved_files import RunFiles
 
 # Most images measured, and calibrated on; bytes of a batch.
 MEASURED, CALIBRATED, BATCH_BYTES = 5000, 200, 2**24
@@ -63,11 +64,17 @@ def validation_images(plan: ExportPlan, checkpoint: Checkpoint) -> ValidationIma
     """Return val of the first checkpoint's run, or of the source of `--data`: its split val, or train where it has none.
 
     Raises:
-        UserError: the data are not available, or do not fit the checkpoint.
+        UserError: the data are not available, have changed since the run, or do not fit the checkpoint.
     """
     if plan.data is None:
-        data = load_experiment(experiment_file(plan.checkpoints[0])).data
-        split, source, name = prepare(data).splits["val"], None, "val"
+        file = experiment_file(plan.checkpoints[0])
+        data = load_experiment(file).data
+        prepared = prepare(data)
+        recorded = RunFiles(file.parent).read_manifest().get("data", {}).get("identities", {})
+        if prepared.split_digests["val"] != recorded.get("val"):
+            why = "the data have changed since the run"
+            raise UserError(Problem(f"{why}; name the source of val's images", str(file.parent), "--data"))
+        split, source, name = prepared.splits["val"], load_source(data)[0], "val"
     else:
         data, source = load_for_checkpoint(
             plan.data.model_copy(update={"multi_label": checkpoint.multi_label}), checkpoint
@@ -77,19 +84,19 @@ def validation_images(plan: ExportPlan, checkpoint: Checkpoint) -> ValidationIma
             decode_split(source.splits[name], checkpoint.preprocessing, data.cache)[0], source, checkpoint
         )
     split = split.take(np.unique(np.linspace(0, len(split) - 1, min(len(split), MEASURED)).astype(int)))
-    source = source or load_source(data)[0]
     read = _raw_reader(split, source, plan, checkpoint) if plan.raw else lambda position: split.images[position]
     return ValidationImages(f"{name} of {source.origin}", split.labels, read, checkpoint.thresholds)
 
 
 def _raw_reader(split: Split, source: Source, plan: ExportPlan, checkpoint: Checkpoint) -> Callable[[int], np.ndarray]:
     """Return the function that reads the stored image of a position, resized to the plan's size if it has another."""
-    places = {name: (images, i) for images in source.splits.values() for i, name in enumerate(images.names)}
+    # Names are unique within a split. Where the source has no val, it was held out of train.
+    images = source.splits["val" if "val" in source.splits else "train"]
+    places = {name: place for place, name in enumerate(images.names)}
     if missing := [name for name in split.names if name not in places]:
         raise UserError(Problem(f"the images of val are no longer there, such as {missing[0]}", key="--data"))
 
     def read(position: int) -> np.ndarray:
-        images, place = places[split.names[position]]
-        return as_stored(as_raw(images.read(place), plan.size), checkpoint.value_range)
+        return as_stored(as_raw(images.read(places[split.names[position]]), plan.size), checkpoint.value_range)
 
     return read

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from checkpoints_to_export import random_checkpoint
 
 from kerasexp.config.shipped_files import shipped_checkpoints
 from kerasexp.export.hub_folder import UNPACKED
@@ -34,6 +35,32 @@ def test_keras_loads_the_folder_of_a_run(cli, tiny_yaml):
     assert result["task"]["type"] == "image-classification" and result["dataset"]["type"] == "image_folder"
     assert {metric["type"] for metric in result["metrics"]} == {"accuracy", "f1"}
     assert cli("predict", folder, "images").out == cli("predict", run, "images").out
+
+
+@pytest.mark.slow
+def test_what_keras_cannot_load_is_not_unpacked_where_it_can_load_another(cli, tiny_yaml):
+    """Keras has no layer that looks for the ink, so that `model_raw.keras` has one of kerasexp; `model.keras` has none."""
+    import keras
+
+    run = Path(cli("run", tiny_yaml, "--set", "data.preprocessing.framing=center").last_line)
+    answer = cli("export", run, "--format", "hub_folder", "--output", "to_push")
+    assert answer.code == 0 and "model.keras is also there unpacked" in answer.out
+    assert "anyone then loads it by keras.saving.load_model" in answer.out
+    assert keras.saving.load_model("to_push").input_shape[1:] == (12, 10, 1)
+
+
+def test_layers_that_keras_lacks_are_named(cli):
+    import keras
+
+    from kerasexp.models.label_mapping_layer import LabelMapping
+
+    folder = random_checkpoint("mine", ["a", "b"])
+    images = keras.Input((12, 10, 1))
+    logits = LabelMapping([[0, 1], [2]], "max")(keras.layers.Dense(3)(keras.layers.Flatten()(images)))
+    keras.Model(images, keras.layers.Softmax()(logits)).save(folder / "model.keras")
+    answer = cli("export", folder, "--format", "hub_folder")
+    assert answer.code == 0 and "model.keras has layers that Keras lacks: a download is for kerasexp" in answer.out
+    assert "anyone" not in answer.out
 
 
 def test_a_checkpoint_without_a_card_gets_one_to_fill_in(cli):

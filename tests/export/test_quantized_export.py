@@ -3,16 +3,22 @@
 import json
 import os
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoints_to_export import WITHOUT
+from checkpoints_to_export import WITHOUT, random_checkpoint
 
+from kerasexp.config.code_keys import custom_parts
+from kerasexp.custom.trust import approve_parts
+from kerasexp.evaluation.evaluate_checkpoint import parse_source
 from kerasexp.export import FORMATS
+from kerasexp.export.export_plan import ExportRequest, plan_export
 from kerasexp.export.quantization import QuantizationCost, quantization_cost
-from kerasexp.export.validation_images import ValidationImages
+from kerasexp.export.validation_images import ValidationImages, validation_images
+from kerasexp.saving.checkpoint import load_checkpoint
 
 EACH = ["litert", pytest.param("onnx", marks=WITHOUT)]
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "part2_pretrained"
@@ -91,6 +97,61 @@ def test_a_mistake_is_reported_before_anything_is_loaded(cli, arguments, message
         (Path("mine") / name).write_bytes(b"not looked into")
     answer = cli(*arguments)
     assert answer.code == 2 and message in answer.err and answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["training: {loss: scl_nl}", "init: {experiment: ../excluded.yaml, pseudo_labels: true}"]
+)
+def test_labels_that_say_what_an_image_is_not_measure_nothing(cli, tiny_yaml, change):
+    Path("excluded.yaml").write_text(f"base: {tiny_yaml.name}\ntraining: {{loss: scl_nl}}\n")
+    Path("done").mkdir()
+    Path("done/manifest.json").write_text("{}")
+    Path("done/experiment.yaml").write_text(f"base: ../{tiny_yaml.name}\n{change}\n")
+    checkpoint = random_checkpoint("done/checkpoint")
+    answer = cli("export", checkpoint, "--format", "litert", "--quantize", "int8")
+    assert answer.code == 2 and "those of its val say what an image is NOT; name a source that has them" in answer.err
+
+
+@pytest.mark.slow
+def test_val_of_other_data_than_those_of_the_run_is_refused(cli, run):
+    other = Path(shutil.copytree(run, "other"))
+    manifest = json.loads((other / "manifest.json").read_text())
+    manifest["data"]["identities"]["val"] = "0"
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    before = files()
+    answer = cli("export", other, "--format", "litert", "--quantize", "dynamic")
+    assert answer.code == 2 and "the data have changed since the run" in answer.err and files() == before
+
+
+OWN_SOURCE = """
+import numpy as np
+
+
+def load():
+    dark, bright = np.zeros((10, 12, 10, 1), np.uint8), np.full((10, 12, 10, 1), 255, np.uint8)
+    labels = ["a", "b"] * 5
+    return {split: [(str(i), image, label) for i, (image, label) in enumerate(zip(images, labels))]
+            for split, images in (("train", dark), ("test", bright))}
+"""
+
+
+@pytest.mark.slow
+def test_a_source_of_ones_own_measures_what_is_lost(cli):
+    """Its names are those of train and of test: val is the images of train alone."""
+    Path("own.py").write_text(OWN_SOURCE)
+    folder = random_checkpoint("mine", ["a", "b"])
+    answer = cli("export", folder, "--format", "litert", "--quantize", "dynamic", "--data", "own.py:load")
+    assert answer.code == 0 and "accuracy on 10 images of train of " in answer.out, answer.err
+
+
+def test_raw_images_of_val_are_not_those_of_test_with_the_same_names(cli):
+    Path("own.py").write_text(OWN_SOURCE)
+    source = parse_source("own.py:load", None)
+    approve_parts(custom_parts(source, "data"), "--data", Path.cwd(), False)
+    folder = random_checkpoint("mine", ["a", "b"], (12, 10))
+    request = ExportRequest([folder], "litert", quantize="int8", data="own.py:load")
+    images = validation_images(plan_export(request), load_checkpoint(folder))
+    assert all(images.read(position).max() == 0 for position in range(10))
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,13 @@ from checkpoints_to_export import EACH, NAMES, WITHOUT, random_checkpoint
 from PIL import Image
 
 from kerasexp.data.image_decoding import decode_image
+from kerasexp.data.image_formats import supported_format
 from kerasexp.data.preprocessing import preprocess
 from kerasexp.data.value_range import ValueRange
+from kerasexp.evaluation.ensemble import load_ensemble
 from kerasexp.export import FORMATS
+from kerasexp.export.comparison_images import MOST_BYTES, comparison, spread
+from kerasexp.export.export_plan import ExportRequest, plan_export
 from kerasexp.models.label_mapping_layer import LabelMapping
 from kerasexp.saving.checkpoint import load_checkpoint
 
@@ -136,6 +140,30 @@ def test_files_that_the_second_signature_cannot_decode_are_compared_as_pixels(cl
         "export", make_checkpoint((60, 80), framing="fit"), "--format", "tf_saved_model", "--images", "images/disc"
     )
     assert answer.code == 0 and "on 20 of the 20 images of images/disc" in answer.out, answer.err
+
+
+def test_an_orientation_that_the_second_signature_does_not_know_is_compared_as_pixels(cli, images):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for path in sorted((images / "disc").iterdir())[:2]:
+        turned = as_file(strokes(70, 50, 8), path.suffix[1:], exif=exif.tobytes())
+        path.write_bytes(turned)
+    assert "PNG" in {supported_format(path.read_bytes()) for path in (images / "disc").iterdir()}
+    (images / "disc" / "turned.webp").write_bytes(
+        as_file(strokes(70, 50, 9), "webp", lossless=True, exif=exif.tobytes())
+    )
+    answer = cli(
+        "export", make_checkpoint((60, 80), framing="fit"), "--format", "tf_saved_model", "--images", "images/disc"
+    )
+    assert answer.code == 0 and "on 21 of the 21 images of images/disc" in answer.out, answer.err
+
+
+def test_few_large_raw_images_are_compared_and_evenly_spaced_ones(cli):
+    assert spread(list(range(63)), 32)[-1] == 62 and spread([1, 2], 32) == [1, 2]
+    folder = make_checkpoint()
+    plan = plan_export(ExportRequest([folder], "litert", input="2400x3000"))
+    compared = comparison(plan, load_ensemble([folder]))
+    assert 2 <= len(compared.images) <= MOST_BYTES / compared.images[0].nbytes and set(compared.files) == {None}
 
 
 def test_files_of_8_bits_with_a_range_of_their_own_are_scaled(cli):
