@@ -27,7 +27,7 @@ def evaluate(
 ):
     """Evaluate a saved checkpoint, or several that predict together, on other data.
 
-    The source's test split is used, or all of it where it has none. Files of 16 bits are read with the range of the training.
+    The source's test split is used, or all of it where it has no splits. Files of 16 bits are read with the range of the training.
     Of several checkpoints, and with --tta, the accuracy of each part is shown, and what is gained over the best single one.
 
     Example: python -m kerasexp evaluate checkpoints/part2_pretrained --data digits

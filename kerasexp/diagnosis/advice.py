@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kerasexp.config.data_section import Data
-from kerasexp.config.head_section import Head
 from kerasexp.config.loss_section import MULTI_LABEL_LOSS
-from kerasexp.config.model_section import IMAGENET, Application, Model, ResNet18
+from kerasexp.config.model_section import Backbone, Model, classical_head
 from kerasexp.config.training_section import Training, labels_are_complementary
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.diagnosis.results import Diagnosis, LabelAssessment
@@ -43,20 +42,11 @@ def advise(
         folders: the class of each stored label.
         training, model: those of the experiment, if known; advice that they already follow, or cannot follow, is left out.
     """
-    head = _classical_head(model)
-    found = [*_for_labels(diagnosis, data, folders, training, head), *_for_classes(diagnosis, data, training, head)]
-    return [*found, *_for_images(diagnosis, data, _takes_colour(model))]
-
-
-def _classical_head(model: Model | None) -> str | None:
-    """Return the key of a head that gradient descent does not train: it takes no loss and no augmentation."""
-    head = getattr(model, "head", None)
-    return next(iter(head.classical()), None) if isinstance(head, Head) else None
-
-
-def _takes_colour(model: Model | None) -> bool:
-    """Return whether a network takes three channels, of grey images too."""
-    return isinstance(model, Application) or (isinstance(model, ResNet18) and model.weights == IMAGENET)
+    classical = classical_head(model)
+    head = None if classical is None else classical[0]
+    found = [*_for_labels(diagnosis, data, folders, training, head)]
+    found += _for_classes(diagnosis, data, folders, training, head)
+    return [*found, *_for_images(diagnosis, data, isinstance(model, Backbone) and model.needs_colour)]
 
 
 def _for_labels(
@@ -87,7 +77,9 @@ def _for_labels(
                 "Complementary labels need a loss for them, or cross_entropy with decode: argmin.",
                 {"training": {"loss": "scl_nl"}},
             )
-        if "test" not in diagnosis.overview.splits and data.test is None:
+        of_test = [labels.verdict.kind for labels in diagnosis.labels if labels.split == "test"]
+        # A test split that was held out of complementary labels is complementary too.
+        if "complementary" in of_test or ("test" not in diagnosis.overview.splits and data.test is None):
             yield Advice("Evaluation needs true labels: name a source that has them in data.test.")
     elif kind == "noisy":
         yield from _for_noise(foremost, training, head)
@@ -106,20 +98,24 @@ def _for_noise(foremost: LabelAssessment, training: Training | None, head: str |
         )
 
 
-def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None, head: str | None) -> Iterator[Advice]:
+def _for_classes(
+    diagnosis: Diagnosis, data: Data, folders: dict[str, str], training: Training | None, head: str | None
+) -> Iterator[Advice]:
     names, train = diagnosis.overview.class_names, diagnosis.overview.classes.get("train")
     if train is None or not train.counts.any():
         yield Advice("The train split is empty.")
         return
-    present = [name for name, count in zip(names, train.counts, strict=True) if count]
+    present = int((train.counts > 0).sum())
+    # A class that `keep` removes is absent on purpose.
+    absent = [names[k] for k in train.missing if data.labels.keep.get(names[k]) != 0]
     if head == "zero_shot":
         pass  # nothing is learned from train
-    elif train.missing and len(present) > 1:
+    elif absent and present > 1:
         yield Advice(
             "Classes without training images cannot be learned: add images, or leave the classes out.",
-            {"data": {"labels": {"select": present}}} if len(present) <= LISTED else {},
+            _without(absent, names, data, folders),
         )
-    elif len(present) < 2:
+    elif present < 2:
         yield Advice("Classification needs two classes: add images of another one.")
     foremost = diagnosis.foremost
     plain = head is None and (training is None or training.loss.name == "cross_entropy")
@@ -149,7 +145,18 @@ def _for_classes(diagnosis: Diagnosis, data: Data, training: Training | None, he
         )
 
 
-def _for_images(diagnosis: Diagnosis, data: Data, takes_colour: bool) -> Iterator[Advice]:
+def _without(absent: list[str], names: list[str], data: Data, folders: dict[str, str]) -> dict[str, Any]:
+    """Return the keys that leave classes out of the data; none where they would be very many, or `keep` names such a class."""
+    left_out = set(absent)
+    kept = [name for name in names if name not in left_out]
+    if len(kept) > LISTED or data.labels.keep.keys() & left_out:
+        return {}
+    if data.multi_label:
+        return {"data": {"class_names": {stored: name for stored, name in folders.items() if name not in left_out}}}
+    return {"data": {"labels": {"select": kept}}}
+
+
+def _for_images(diagnosis: Diagnosis, data: Data, needs_colour: bool) -> Iterator[Advice]:
     duplicates, unusual, stored = diagnosis.overview.duplicates, diagnosis.overview.unusual, diagnosis.stored
     if duplicates.across:
         yield Advice(
@@ -177,7 +184,7 @@ def _for_images(diagnosis: Diagnosis, data: Data, takes_colour: bool) -> Iterato
         return
     if stored.colour and preprocessing.channels == 1 and not stored.odd_colours:
         yield Advice("The images are in colour, but are read as grey.", {"data": {"preprocessing": {"channels": 3}}})
-    if not stored.colour and preprocessing.channels == 3 and not stored.odd_colours and not takes_colour:
+    if not stored.colour and preprocessing.channels == 3 and not stored.odd_colours and not needs_colour:
         yield Advice("The images are grey: one channel is enough.", {"data": {"preprocessing": {"channels": 1}}})
     if stored.size is None and preprocessing.framing == "stretch":
         yield Advice(

@@ -13,16 +13,16 @@ import numpy as np
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.shipped_files import shipped_folder
 from kerasexp.console import Console, QuietConsole
+from kerasexp.data.lazy_images import LazyImages
 from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.data.preprocessing import preprocess_array
 from kerasexp.data.stratified_sampling import stratified_sample
 from kerasexp.diagnosis.advice import advise
 from kerasexp.diagnosis.diagnosis_summary import as_json, as_text, data_facts
 from kerasexp.diagnosis.label_assessment import (
-    MIN_TRAIN,
-    can_cross_validate,
     cross_validated_assessment,
     true_class_scores,
+    why_not_cross_validated,
 )
 from kerasexp.diagnosis.label_reference import (
     assess_with_checkpoint,
@@ -33,7 +33,7 @@ from kerasexp.diagnosis.label_reference import (
 from kerasexp.diagnosis.page import write_diagnosis_page
 from kerasexp.diagnosis.results import NOT_ASSESSED, Diagnosis, LabelAssessment, dataset_overview
 from kerasexp.diagnosis.target import Target, check_files, load_target
-from kerasexp.errors import Problem, UserError
+from kerasexp.errors import Problem, RunError, UserError
 from kerasexp.evaluation.data_for_checkpoint import load_for_checkpoint, taken_for, with_class_names
 from kerasexp.evaluation.metric_limits import most_images
 from kerasexp.report.page_output import check_page_output
@@ -117,12 +117,25 @@ def _with_range_of(target: Target, checkpoint: Checkpoint) -> Target:
     return replace(target, experiment=target.experiment.model_copy(update={"data": section}))
 
 
-def _one_polarity(images: np.ndarray, target: Target) -> np.ndarray:
+class _PreprocessedImages(LazyImages):
+    """Images that are preprocessed when they are read; their size stays."""
+
+    def __init__(self, images: LazyImages, preprocessing: Preprocessing):
+        super().__init__(len(images), images.shape[1:])
+        self._images, self._preprocessing = images, preprocessing
+
+    def _read(self, stored: np.ndarray) -> np.ndarray:
+        return preprocess_array(self._images[stored], self._preprocessing)
+
+
+def _one_polarity(images: np.ndarray | LazyImages, target: Target) -> np.ndarray | LazyImages:
     """Return images of a bare source with one polarity; those of a user's experiment unchanged."""
     if target.from_file or images.shape[-1] != 1:
         return images
     preprocessing = Preprocessing(size=list(images.shape[1:3]), channels=1, invert="auto")
-    return preprocess_array(np.asarray(images), preprocessing)
+    if isinstance(images, LazyImages):
+        return _PreprocessedImages(images, preprocessing)
+    return preprocess_array(images, preprocessing)
 
 
 def _assess_with_reference(
@@ -141,12 +154,8 @@ def _cross_validate(
     target: Target, data: PreparedData, splits: dict[str, Split], seed: int, console: Console
 ) -> tuple[list[LabelAssessment], list[str]]:
     """Assess the labels with cross-validated models, and the class names with a shipped checkpoint that has the same."""
-    if not can_cross_validate(splits["train"]):
-        size = f"{len(splits['train'])} images of {len(np.unique(splits['train'].labels))} classes"
-        return [], [
-            f"The labels were not assessed: train has {size}, and cross-validation needs {MIN_TRAIN} of two. A "
-            "--reference checkpoint can assess them."
-        ]
+    if why_not := why_not_cross_validated(splits["train"], len(data.class_names)):
+        return [], [f"The labels were not assessed: {why_not}. A --reference checkpoint can assess them."]
     console.line("cross-validating: three models, each trained on a third of train, predict the other two thirds")
     with console.bar("cross-validating", 1) as bar:
         labels, found = cross_validated_assessment(splits, data.class_names, seed, bar.progress)
@@ -165,14 +174,18 @@ def _assess_class_names(
         "A permutation of all class names cannot be excluded: models trained on the labels learn it as well. A --reference "
         "checkpoint would show it"
     ]
+    sampled = stratified_sample(assessment.predictions.labels, MAX_FOR_NAMES, seed)
+    positions = {"train": assessment.positions[sampled]}
     for path in matching_checkpoints(data.class_names, [Path("checkpoints"), shipped_folder("checkpoints")]):
-        checkpoint = load_checkpoint(path)
-        console.line(f"testing with {path}, which has the same class names, whether they are permuted")
-        splits = load_target(target, checkpoint.preprocessing, QuietConsole()).splits
-        sampled = stratified_sample(assessment.predictions.labels, MAX_FOR_NAMES, seed)
-        positions = {"train": assessment.positions[sampled]}
-        name = f"the checkpoint {path.name}"
-        by_shipped = assess_with_checkpoint(splits, positions, data.class_names, checkpoint, name)
+        try:
+            checkpoint = load_checkpoint(path)
+            console.line(f"testing with {path}, which has the same class names, whether they are permuted")
+            splits = load_target(target, checkpoint.preprocessing, QuietConsole()).splits
+            name = f"the checkpoint {path.name}"
+            by_shipped = assess_with_checkpoint(splits, positions, data.class_names, checkpoint, name)
+        except (UserError, RunError) as error:  # the user did not name it, so it may not end the diagnosis
+            reasons.append(f"{path.name} has the same class names, but cannot be used: {error}")
+            continue
         predicted = by_shipped[0].predictions.y_score.argmax(axis=1)
         share = matched_share(true_scores[sampled].argmax(axis=1), predicted, len(data.class_names))
         if share >= SUITABLE:

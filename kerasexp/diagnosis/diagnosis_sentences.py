@@ -33,6 +33,8 @@ def headline(assessment: LabelAssessment) -> str:
         )
     if verdict.kind == "random":
         return f"the labels share no more information with the predictions of {assessor} than by chance"
+    if verdict.kind == "unclear" and not verdict.is_telling:
+        return f"the images are too few, or too many of them are of one class, to tell the kind of labels; {agree}"
     if verdict.kind == "unclear":
         return f"the labels depend on the images, but do not name their classes; {agree}"
     if verdict.kind == "noisy":

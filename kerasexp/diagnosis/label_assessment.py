@@ -24,9 +24,19 @@ MIN_TRAIN, MAX_TEST = 30, 10_000
 MODELS, RUN = "the cross-validated models", "this run's model"
 
 
-def can_cross_validate(train: Split) -> bool:
-    """Whether train has enough images, of at least two classes."""
-    return len(train) >= MIN_TRAIN and len(np.unique(train.labels)) > 1
+def why_not_cross_validated(train: Split, classes: int) -> str | None:
+    """Return why the labels of train, of so many classes, cannot be cross-validated; None if they can be.
+
+    A model can predict a class only if it is in the third of the images that the model is trained on.
+    """
+    from kerasexp.diagnosis.label_cross_validation import FOLDS, most_assessed
+
+    present, assessed = len(np.unique(train.labels)), min(len(train), most_assessed(classes))
+    if present > 1 and assessed >= max(MIN_TRAIN, FOLDS * present):
+        return None
+    taken = f", which takes {assessed:,} of them," if assessed < len(train) else ""
+    needed = f"needs {MIN_TRAIN} images of two classes, {FOLDS} of each on average"
+    return f"train has {len(train):,} images of {present:,} classes, and cross-validation{taken} {needed}"
 
 
 def cross_validated_assessment(
@@ -38,7 +48,7 @@ def cross_validated_assessment(
     train, test = splits["train"], splits.get("test")
     most = min(MAX_TEST, most_images(len(class_names)))
     sampled = np.zeros(0, np.int64) if test is None else stratified_sample(test.labels, most, seed)
-    others = {"test": test.images[sampled]} if len(sampled) else {}
+    others = {"test": test.take(sampled).images} if len(sampled) else {}
     found = cross_validate(train, others, len(class_names), seed, progress)
     error = found.model_error
     predictions = HeldOutPredictions(train.labels[found.positions], found.y_score, class_names, error, True)

@@ -14,6 +14,7 @@ from kerasexp.config.data_section import Preprocessing
 from kerasexp.config.model_section import Cnn, ConvBlock, Head
 from kerasexp.data.downsampling import downsampled
 from kerasexp.data.epoch_sampling import Sampling
+from kerasexp.data.lazy_images import LazyImages
 from kerasexp.data.pipeline import training_batches
 from kerasexp.data.prepared_data import Split
 from kerasexp.data.stratified_sampling import stratified_parts, stratified_sample
@@ -48,8 +49,17 @@ class CrossValidated:
     others: dict[str, np.ndarray]
 
 
+def most_assessed(classes: int) -> int:
+    """Return how many images of train are assessed at most: fewer with very many classes."""
+    return min(MAX_IMAGES, most_images(classes))
+
+
 def cross_validate(
-    train: Split, others: dict[str, np.ndarray], classes: int, seed: int, progress: Callable[[int, int], None]
+    train: Split,
+    others: dict[str, np.ndarray | LazyImages],
+    classes: int,
+    seed: int,
+    progress: Callable[[int, int], None],
 ) -> CrossValidated:
     """Train a small CNN on each third of the labelled images, and predict all the others with it.
 
@@ -58,14 +68,14 @@ def cross_validate(
     images, would make the same errors.
 
     Args:
-        train: labelled images; a stratified sample of at most `MAX_IMAGES` is used, of fewer with very many classes.
+        train: labelled images; a stratified sample of `most_assessed` is used.
         others: images uint8 [m, height, width, channels] by split, which are predicted as well.
         classes: number of classes.
         seed: of the folds and the weights.
         progress: called with the steps done and the number of all steps.
     """
-    positions = stratified_sample(train.labels, min(MAX_IMAGES, most_images(classes)), seed)
-    labels, images = train.labels[positions], downsampled(train.images[positions], SIDE)
+    positions = stratified_sample(train.labels, most_assessed(classes), seed)
+    labels, images = train.labels[positions], downsampled(train.take(positions).images, SIDE)
     folds = stratified_parts(labels, FOLDS, seed)
     others = {name: downsampled(unlabelled, SIDE) for name, unlabelled in others.items()}
     names = [""] * len(labels)

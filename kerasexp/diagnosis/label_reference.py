@@ -14,7 +14,7 @@ from kerasexp.errors import Problem, UserError, listing
 from kerasexp.evaluation.confusion_counts import contingency_table, filled_cells
 from kerasexp.evaluation.data_for_checkpoint import suggested_pairs
 from kerasexp.evaluation.predictions import at_temperature, predict_split
-from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, read_classes
+from kerasexp.saving.checkpoint import Checkpoint, find_checkpoint, is_multi_label, read_classes
 
 
 def shared_classes(class_names: list[str], checkpoint: Checkpoint) -> dict[int, int]:
@@ -73,15 +73,16 @@ def assess_with_checkpoint(
 
 
 def matching_checkpoints(class_names: list[str], folders: list[Path]) -> list[Path]:
-    """Return the checkpoints in these folders, which may be the same, whose classes are exactly those of the data."""
+    """Return the checkpoints in these folders, which may be the same, that give one of exactly the classes of the data."""
     found = []
     for folder in {folder.resolve(): folder for folder in reversed(folders)}.values():
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             try:
-                names, stored = read_classes(find_checkpoint(path))
+                checkpoint = find_checkpoint(path)
+                (names, stored), several = read_classes(checkpoint), is_multi_label(checkpoint)
             except UserError:
                 continue
-            if {stored.get(name, name) for name in class_names} == set(names):
+            if not several and {stored.get(name, name) for name in class_names} == set(names):
                 found.append(path)
     return found
 

@@ -57,6 +57,11 @@ class Decoded:
     agreement: float
     chance: float
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether so many images of these classes would show it if all labels agreed; very few, or those of one class, do not."""
+        return self.chance ** int(self.table.sum()) <= SIGNIFICANT
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict(Decoded):
@@ -83,7 +88,8 @@ def assess_labels(predictions: HeldOutPredictions) -> Verdict | None:
     """Return the kind of labels; None without images.
 
     The kinds are tested in this order: permuted (the best matching of labels and predictions moves classes), random (no more
-    bits than chance), complementary (labels avoid the true class), and then ordinary or noisy by confident learning.
+    bits and no more agreement than by chance), complementary (labels avoid the true class), and then ordinary or noisy by
+    confident learning. Where the images do not tell, the kind is `unclear`.
 
     For a model trained on the labels themselves, ordinary labels agree with its most likely class, and complementary labels
     avoid its least likely class, which is the true one. If a share of K classes' ordinary labels is wrong at random,
@@ -99,14 +105,16 @@ def assess_labels(predictions: HeldOutPredictions) -> Verdict | None:
         names = predictions.class_names
         return Verdict(kind="permuted", **vars(highest), permutation={names[a]: names[b] for a, b in permuted.items()})
     decoded = [highest, _decode(predictions, "argmin")] if trained else [highest]
-    if all(each.information.p_value > SIGNIFICANT for each in decoded):
-        return Verdict(kind="random", **vars(highest))
+    agrees = _p_value(highest, count, "greater") <= SIGNIFICANT
+    # Where each label occurs once, all permutations of the labels have the same bits, however well they agree.
+    if not agrees and all(each.information.p_value > SIGNIFICANT for each in decoded):
+        return Verdict(kind="random" if highest.is_telling else "unclear", **vars(highest))
     lowest = decoded[-1]
     if _avoids(lowest, count, len(predictions.class_names)) and (
         not trained or lowest.chance - lowest.agreement > highest.agreement - highest.chance
     ):
         return Verdict(kind="complementary", **vars(lowest))
-    if _p_value(highest, count, "greater") > SIGNIFICANT:
+    if not agrees:
         return Verdict(kind="unclear", **vars(highest))
     return _ordinary_or_noisy(predictions, highest)
 

@@ -123,8 +123,8 @@ def two_sample_test(first: Split, second: Split, seed: int) -> TwoSampleTest | N
     if count < MIN_IMAGES:
         return None
     generator = np.random.default_rng((seed, 4))
-    sampled = [split.images[np.sort(generator.permutation(len(split))[:count])] for split in (first, second)]
-    features = downsampled(np.concatenate(sampled), SIDE).reshape(2 * count, -1)
+    sampled = [split.take(np.sort(generator.permutation(len(split))[:count])) for split in (first, second)]
+    features = np.concatenate([downsampled(split.images, SIDE) for split in sampled]).reshape(2 * count, -1)
     is_second = np.repeat([0, 1], count)
     # Trees on half of the images separate as well, in two thirds of the time.
     forest = RandomForestClassifier(

@@ -81,11 +81,12 @@ class Ensemble:
         Returns:
             float32 [n, classes] in the order of the ensemble's classes.
         """
-        mean = scratch_array(scores[0].shape)
-        for member, own in zip(self.members, scores, strict=True):
-            order = self.order(member)
-            for rows in row_slices(*mean.shape):
+        mean, orders = scratch_array(scores[0].shape), [self.order(member) for member in self.members]
+        for rows in row_slices(*mean.shape):
+            for member, own, order in zip(self.members, scores, orders, strict=True):
                 mean[rows] += calibrated(own[rows], member)[:, order] / len(self.members)
+            # Ten rounded tenths of 1 add up to more than 1.
+            np.minimum(mean[rows], 1, out=mean[rows])
         return mean
 
 

@@ -12,10 +12,12 @@ import numpy as np
 from kerasexp.data.prepared_data import Split
 from kerasexp.evaluation.ensemble import Ensemble, mean_of_views, view_scores
 from kerasexp.evaluation.intervals import wilson_interval
+from kerasexp.evaluation.metric_limits import row_slices
 from kerasexp.evaluation.metrics import accuracy
 from kerasexp.evaluation.paired_difference import Difference, differences
 from kerasexp.evaluation.predictions import Predictions, kind_of
 from kerasexp.saving.checkpoint import Checkpoint
+from kerasexp.storage import scratch_array
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def predict_together(ensemble: Ensemble, splits: Sequence[Split]) -> EnsemblePre
     """
     passes = [_predict_views(ensemble, member, split) for member, split in zip(ensemble.members, splits, strict=True)]
     members = [
-        _with_fitted(replace(one, y_score=one.y_score[:, order]), member.temperature, member.thresholds, order)
+        _with_fitted(replace(one, y_score=_ordered(one.y_score, order)), member.temperature, member.thresholds, order)
         for member, (one, _) in zip(ensemble.members, passes, strict=True)
         for order in [ensemble.order(member)]
     ]
@@ -147,6 +149,16 @@ def predict_together(ensemble: Ensemble, splits: Sequence[Split]) -> EnsemblePre
     one_view = together([one.y_score for one, _ in passes])
     all_views = together([mean for _, mean in passes]) if ensemble.tta else one_view
     return EnsemblePredictions(ensemble, members, one_view, all_views)
+
+
+def _ordered(scores: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return probabilities, float32 [n, classes], with their classes in an order, int64 [classes]; the same if it is theirs."""
+    if np.array_equal(order, np.arange(len(order))):
+        return scores
+    ordered = scratch_array(scores.shape)
+    for rows in row_slices(*scores.shape):
+        ordered[rows] = scores[rows][:, order]
+    return ordered
 
 
 def _predict_views(ensemble: Ensemble, member: Checkpoint, split: Split) -> tuple[Predictions, np.ndarray]:

@@ -12,9 +12,11 @@ import numpy as np
 
 from kerasexp.config.code_reference import is_code, located
 from kerasexp.config.data_section import Data, DataSource, SourceName
+from kerasexp.config.experiment_rules import foreign_keys
 from kerasexp.config.multi_label_rules import may_have_several_labels, one_label_only
 from kerasexp.config.section_validation import validated
 from kerasexp.config.yaml_merging import apply_overrides
+from kerasexp.data.class_selection import split_to_test_on
 from kerasexp.data.file_accounting import fault_lines
 from kerasexp.data.prepared_data import Split, decode_split
 from kerasexp.data.source import Source
@@ -53,13 +55,16 @@ def parse_source(name: str, path: str | None, overrides: Sequence[str] = ()) -> 
     if others := [*raw, *(f"data.{key}" for key in data.keys() - set(keys))]:
         allowed = listing(f"data.{key}" for key in keys)
         raise UserError(Problem(f"{others[0]} has no effect on an evaluation; allowed: {allowed}", "--set"))
-    return validated(Data, data, "--data", {})
+    found = validated(Data, data, "--data", {})
+    if foreign := [Problem(message, "--set", f"data.{key}") for key, message in foreign_keys(found)]:
+        raise UserError(*foreign)
+    return found
 
 
 def evaluate_checkpoints(
     paths: Sequence[Path], data: Data, same_classes: Sequence[str], format: str, tta: bool = False
 ) -> str:
-    """Evaluate checkpoints together on a source's test split, or on all of it where it has none; return the metrics as text.
+    """Evaluate checkpoints together on a source's test split, or on all of it where it has no splits; return the metrics as text.
 
     Metrics of a user's own are those of the checkpoints' runs; where their code is not trusted, a note says so.
 
@@ -71,13 +76,14 @@ def evaluate_checkpoints(
         tta: whether to predict several views of each image.
 
     Raises:
-        UserError: the checkpoints or the data cannot be used, or the data have classes that the checkpoints do not have.
+        UserError: the checkpoints or the data cannot be used, the data have other splits only, or classes that the checkpoints do
+            not have.
     """
     ensemble = load_ensemble(paths, tta, by_litert=is_quicker())
     data = _with_labels_of(ensemble.members[0], data)
     source = load_for_checkpoint(data, ensemble.members[0])[1]
     reference, named = with_class_names(_with_all_folders(ensemble), same_classes, source.class_names)
-    split_name = "test" if "test" in source.splits else "train"
+    split_name = split_to_test_on(source, "--data")
     splits, faults = _splits(ensemble, data, source, split_name, reference)
     found = predict_together(ensemble, splits)
     own, unread = _own_metrics(paths)

@@ -93,7 +93,10 @@ def _score(score: Callable[..., float], predictions: Predictions) -> float:
     with warnings.catch_warnings():
         # A float32 softmax sums to 1 within 1e-7; scikit-learn warns unless it is closer.
         warnings.filterwarnings("ignore", message="The y_prob values do not sum to one")
-        return _mean_over_images(lambda true, y, labels: score(true, y.astype(np.float64), labels=labels), predictions)
+        # It refuses probabilities that rounding has moved out of 0..1.
+        return _mean_over_images(
+            lambda true, y, labels: score(true, y.astype(np.float64).clip(0, 1), labels=labels), predictions
+        )
 
 
 def _mean_over_images(score: Callable[..., float], predictions: Predictions) -> float:

@@ -105,7 +105,9 @@ class Ldam(LogitLoss):
 
     def of_logits(self, labels, logits):
         margins = np.maximum(self.counts, FEWEST) ** -0.25
-        margins *= LDAM_MARGIN / margins.max()
+        # A class without images is never to win, so that the rarest is one that has some.
+        rarest = margins[np.asarray(self.counts) > 0].max()
+        margins = np.minimum(margins * (LDAM_MARGIN / rarest), LDAM_MARGIN)
         taken = ops.one_hot(labels, logits.shape[-1], dtype="float32") * ops.convert_to_tensor(margins, "float32")
         return _cross_entropy(labels, self.scale * (logits - taken))
 

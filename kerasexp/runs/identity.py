@@ -19,7 +19,7 @@ from kerasexp.saving.teacher_checkpoints import teacher_digest
 from kerasexp.storage import digest_of_file
 
 # Raise it whenever the arithmetic of training or preprocessing changes: runs of before are then other runs.
-NUMERICS_VERSION = 3
+NUMERICS_VERSION = 4
 # Keys of `training` that change no result.
 WITHOUT_EFFECT = {"validate_at", "save_minutes"}
 # Lists of code of users, which are empty in most experiments.

@@ -205,9 +205,10 @@ def _diagnosis(
 
 def overview_of(data: PreparedData, seed: int) -> DatasetOverview:
     """Return the overview of the splits. Runs of a study share it: it says nothing of their models."""
-    return data.once(
-        "overview", lambda: dataset_overview(data.splits, data.class_names, seed), of=(seed, data.class_names)
-    )
+    # The answer `other` of `head.zero_shot` is no class of the data.
+    of_data = set(data.folders.values())
+    names = [name for name in data.class_names if name in of_data]
+    return data.once("overview", lambda: dataset_overview(data.splits, names, seed), of=(seed, names))
 
 
 def _risk_coverage(

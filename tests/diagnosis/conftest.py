@@ -1,9 +1,31 @@
-"""Labels and probabilities, drawn without a model."""
+"""Labels and probabilities, drawn without a model; images that are read later."""
 
 import numpy as np
 import pytest
 
+from kerasexp.data import lazy_images
+from kerasexp.data.lazy_images import LazyImages
+
 CLASSES = 5
+
+
+class ReadLater(LazyImages):
+    """Images of an array; `read` has how many were read at a time."""
+
+    def __init__(self, images: np.ndarray):
+        super().__init__(len(images), images.shape[1:])
+        self._images, self.read = images, []
+
+    def _read(self, stored: np.ndarray) -> np.ndarray:
+        self.read.append(len(stored))
+        return self._images[stored]
+
+
+@pytest.fixture
+def read_later(monkeypatch):
+    """Return the class of images that are read later, of which seven are held in memory at a time."""
+    monkeypatch.setattr(lazy_images, "CHUNK_IMAGES", 7)
+    return ReadLater
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ import pytest
 
 from kerasexp.data.prepared_data import Split
 from kerasexp.diagnosis import label_cross_validation as cross_validation
+from kerasexp.diagnosis.diagnose import _one_polarity
 from kerasexp.diagnosis.label_cross_validation import cross_validate
+from kerasexp.diagnosis.target import Target
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +43,29 @@ def test_no_model_predicts_its_own_training_images():
     images = drawn(np.zeros(300, int)).images
     found = cross_validate(Split(images, labels, [""] * 300), {}, 2, 0, lambda *step: None)
     assert 0.35 < (found.y_score.argmax(axis=1) == labels).mean() < 0.65 and found.model_error > 0.5
+
+
+def test_large_images_are_read_some_at_a_time(read_later, monkeypatch):
+    class Read(Exception):
+        """All images were read."""
+
+    def stop(*_):
+        raise Read
+
+    monkeypatch.setattr(cross_validation, "SIDE", 4)
+    monkeypatch.setattr(cross_validation, "_compiled_cnn", stop)
+    labels = np.arange(30) % 2
+    train, test = (read_later(drawn(labels).images) for _ in range(2))
+    with pytest.raises(Read):
+        cross_validate(Split(train, labels, [""] * 30), {"test": test.take(labels)}, 2, 0, lambda *step: None)
+    assert train.read == test.read == [7, 7, 7, 7, 2]
+
+
+def test_the_ink_of_a_bare_source_gets_one_polarity_when_it_is_read(read_later):
+    pages = np.full((20, 8, 8, 1), 255, np.uint8)
+    pages[:, 3:5, 3:5] = 40
+    pages[::3] = 255 - pages[::3]
+    later, bare = read_later(pages), Target("pages", None, from_file=False)
+    ink = _one_polarity(later, bare)
+    assert later.read == [] and np.array_equal(ink[3:9], _one_polarity(pages, bare)[3:9]) and later.read == [6]
+    assert not np.asarray(ink)[:, 0].any()

@@ -10,9 +10,14 @@ import pytest
 import yaml
 
 from kerasexp.config import experiment_from, load_experiment
+from kerasexp.config.data_section import Preprocessing
 from kerasexp.console import QuietConsole
+from kerasexp.diagnosis.diagnose import _assess_class_names
+from kerasexp.diagnosis.label_assessment import assess_scores
+from kerasexp.diagnosis.target import load_target, resolve_target
 from kerasexp.runs.run import run_experiment
 from kerasexp.runs.run_request import RunRequest
+from kerasexp.saving.checkpoint import write_sidecars
 
 pytestmark = pytest.mark.slow
 
@@ -175,7 +180,29 @@ def test_one_image_of_each_of_many_classes(diagnosed):
     labels = np.arange(62) % CLASSES
     np.savez("many.npz", x_train=patterns(labels), y_train=np.arange(62))
     found = diagnosed("many.npz")
-    assert found["verdict"] in ("random", "unclear") and found["labels"][0]["likely_errors"] == []
+    assert found["verdict"] is None and found["labels"] == []
+    assert found["notes"] == [
+        "The labels were not assessed: train has 62 images of 62 classes, and cross-validation needs 30 images of two classes, 3 "
+        "of each on average. A --reference checkpoint can assess them."
+    ]
+
+
+def test_a_checkpoint_of_the_working_folder_that_cannot_be_used_does_not_end_a_diagnosis(true):
+    """`broken` has the classes of the data, and so has `several`, which gives several of them an image."""
+    names = list(map(str, range(CLASSES)))
+    for name in ("broken", "several"):
+        folder = Path("checkpoints", name)
+        folder.mkdir(parents=True)
+        write_sidecars(folder, names, {}, Preprocessing(size=[12, 12]), multi_label=name == "several")
+        (folder / "model.keras").write_bytes(b"x")
+    target = resolve_target(str(written(Path("clean.npz"), true, true)), None, [])
+    data = load_target(target, Preprocessing(size=[12, 12]), QuietConsole())
+    scores = np.eye(CLASSES, dtype=np.float32)[true]
+    every = np.arange(len(true))
+    (assessment,) = assess_scores({"train": (every, scores)}, {"train": true}, names, "the models")
+    found, note = _assess_class_names(target, data, assessment, scores, 0, QuietConsole())
+    assert found == [] and "several" not in note
+    assert "broken has the same class names, but cannot be used: checkpoints/broken/model.keras: " in note
 
 
 def test_a_test_split_without_a_class_and_inverted_and_blank_images(diagnosed):

@@ -1,14 +1,20 @@
 """Assessment of labels with a run's model and with a checkpoint."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from keras_networks import MobileNetV2
 
+from kerasexp.config import Experiment, experiment_from
 from kerasexp.config.data_section import Data
 from kerasexp.config.training_section import Training
-from kerasexp.data.prepared_data import Split
-from kerasexp.diagnosis.advice import advise
-from kerasexp.diagnosis.label_assessment import assess_scores, assess_with_run, can_cross_validate
+from kerasexp.config.yaml_merging import merge
+from kerasexp.data.data_requirements import misfits
+from kerasexp.data.prepared_data import Split, prepare
+from kerasexp.diagnosis.advice import Advice, advise
+from kerasexp.diagnosis.diagnosis_sentences import headline
+from kerasexp.diagnosis.label_assessment import assess_scores, assess_with_run, why_not_cross_validated
 from kerasexp.diagnosis.results import Diagnosis, dataset_overview
 from kerasexp.evaluation.predictions import Predictions
 
@@ -86,19 +92,38 @@ def split(labels: np.ndarray, seed: int = 0) -> Split:
     return Split(images, labels, [str(i) for i in range(len(labels))])
 
 
+def test_very_few_images_tell_nothing_of_their_labels():
+    few = predicted(TRUE[:3], sure_of(TRUE[:3], 0.95))
+    (found,) = assess_with_run(few, few, trained_on_labels=True)
+    assert found.verdict.kind == "unclear" and headline(found).startswith("the images are too few, or too many of them")
+
+
 def test_what_can_be_cross_validated():
-    assert can_cross_validate(split(TRUE[:30]))
-    assert not can_cross_validate(split(TRUE[:29])) and not can_cross_validate(split(np.zeros(50, int)))
+    assert why_not_cross_validated(split(TRUE[:30]), CLASSES) is None
+    for labels in (TRUE[:29], np.zeros(50, int), np.arange(62)):
+        why_not = why_not_cross_validated(split(labels), 62)
+        assert why_not.startswith(f"train has {len(labels)} images of {len(np.unique(labels))} classes, and ")
+        assert why_not.endswith("needs 30 images of two classes, 3 of each on average")
 
 
-def advised(
-    labels: np.ndarray, training: Training | None, of_train: np.ndarray | None = None, model=None
-) -> list[dict]:
+def test_of_very_many_classes_too_few_images_can_be_assessed():
+    labels = np.arange(50).repeat(4)
+    assert why_not_cross_validated(split(labels), 50) is None
+    assert "and cross-validation, which takes 83 of them, needs" in why_not_cross_validated(split(labels), 200_000)
+
+
+def given_advice(
+    labels: np.ndarray, training: Training | None, of_train: np.ndarray | None = None, model=None, of_test=TRUE
+) -> list[Advice]:
     score = sure_of(TRUE, 0.95)
-    assessments = assess_with_run(predicted(labels, score), predicted(TRUE, score), trained_on_labels=False)
-    of_train = labels if of_train is None else of_train
-    diagnosis = Diagnosis(dataset_overview({"train": split(of_train), "test": split(TRUE, 1)}, NAMES, 0), assessments)
-    return [item.change for item in advise(diagnosis, Data(), {name: name for name in NAMES}, training, model)]
+    assessments = assess_with_run(predicted(labels, score), predicted(of_test, score), trained_on_labels=False)
+    splits = {"train": split(labels if of_train is None else of_train), "test": split(of_test, 1)}
+    diagnosis = Diagnosis(dataset_overview(splits, NAMES, 0), assessments)
+    return advise(diagnosis, Data(), {name: name for name in NAMES}, training, model)
+
+
+def advised(*given, **keys) -> list[dict]:
+    return [item.change for item in given_advice(*given, **keys)]
 
 
 def test_what_a_training_does_already_is_not_advised():
@@ -115,3 +140,55 @@ def test_a_head_that_takes_no_loss_is_not_advised_one():
     head = MobileNetV2(head={"knn": {"k": [3]}})
     for labels, of_train in ((COMPLEMENT, None), (TRUE, rare)):
         assert not any("training" in change for change in advised(labels, Training(), of_train, head))
+
+
+@pytest.mark.parametrize("of_test", [TRUE, COMPLEMENT], ids=["true", "complementary"])
+def test_true_labels_are_asked_for_where_those_of_test_exclude_a_class_too(of_test):
+    reasons = [item.reason for item in given_advice(COMPLEMENT, Training(loss="scl_nl"), of_test=of_test)]
+    asked = "Evaluation needs true labels: name a source that has them in data.test."
+    assert (asked in reasons) == (of_test is COMPLEMENT)
+
+
+def advised_for(raw: dict) -> tuple[Experiment, list[Advice]]:
+    """Return an experiment, and the advice for its data without a look at their labels."""
+    experiment = experiment_from(deepcopy(raw))
+    data = prepare(experiment.data)
+    diagnosis = Diagnosis(dataset_overview(data.splits, data.class_names, 0, trains=False), [])
+    return experiment, advise(diagnosis, experiment.data, data.folders, experiment.training, experiment.model)
+
+
+ABSENT = "Classes without training images cannot be learned: add images, or leave the classes out."
+
+
+@pytest.fixture
+def without_a_class():
+    """Arrays of five classes in `one.npz` and `several.npz`: class 4 has no image in train, but in the test split of `one.npz`."""
+    images, labels = np.random.default_rng(0).integers(0, 256, (120, 28, 28)).astype(np.uint8), np.arange(100) % 4
+    np.savez("one.npz", x_train=images[:100], y_train=labels, x_test=images[100:], y_test=np.arange(20) % 5)
+    np.savez("several.npz", x=images[:100], y=np.eye(5, dtype=np.uint8)[labels])
+
+
+@pytest.mark.parametrize(
+    ("data", "change"),
+    [
+        ({"path": "one.npz"}, {"labels": {"select": ["0", "1", "2", "3"]}}),
+        ({"path": "one.npz", "labels": {"keep": {"0": 0}}}, {"labels": {"select": ["0", "1", "2", "3"]}}),
+        ({"path": "several.npz", "multi_label": True}, {"class_names": {str(k): str(k) for k in range(4)}}),
+    ],
+    ids=["one label", "a class removed on purpose", "several labels"],
+)
+def test_an_experiment_takes_the_advice_to_leave_a_class_out(without_a_class, data, change):
+    raw = {"name": "x", "data": {"source": "npz", **data}, "training": {"batch_size": 8}}
+    experiment, advice = advised_for(raw)
+    assert "train has no image of 4" in str(*misfits(experiment, prepare(experiment.data)))
+    assert [item.change for item in advice if item.reason == ABSENT] == [{"data": change}]
+    mended = experiment_from(merge(deepcopy(raw), {"data": change}, None, {}))
+    assert misfits(mended, prepare(mended.data)) == []
+
+
+def test_what_keep_names_is_not_left_out_of_the_classes(without_a_class):
+    """`keep` may name only classes of the data: a class that it removes is absent on purpose, one of too few images is not."""
+    data = {"source": "npz", "path": "one.npz", "labels": {"select": ["0", "1", "2", "3"], "keep": {"0": 0}}}
+    assert ABSENT not in [item.reason for item in advised_for({"name": "x", "data": data})[1]]
+    data["labels"]["keep"] = {"0": 0.001}
+    assert [item.change for item in advised_for({"name": "x", "data": data})[1] if item.reason == ABSENT] == [{}]

@@ -114,9 +114,18 @@ def test_two_classes_changed_for_each_other_are_permuted_and_no_kind_of_compleme
     assert assess_labels(held_out(1 - true, scores(true, classes=2))).kind == "permuted"
 
 
-def test_no_images_and_one_class_give_no_wrong_verdict():
+@pytest.mark.parametrize("trained", [False, True])
+def test_one_image_of_each_class_is_enough_for_labels_that_agree(trained):
+    """Permuted labels that all differ have the same bits, so that these alone cannot tell them from random ones."""
+    labels = np.arange(10)
+    assert assess_labels(held_out(labels, scores(labels, 0.999), trained=trained)).kind == "ordinary"
+
+
+def test_no_images_very_few_and_one_class_give_no_wrong_verdict():
     assert assess_labels(held_out(np.zeros(0, int), np.zeros((0, 10), np.float32))) is None
-    assert assess_labels(held_out(np.zeros(50, int), scores(np.zeros(50, int)))).kind == "random"
+    for labels in (np.arange(3), np.array([0, 0, 1, 1]), np.zeros(50, int)):
+        verdict = assess_labels(held_out(labels, scores(labels)))
+        assert verdict.kind == "unclear" and not verdict.is_telling
 
 
 def test_models_that_always_predict_the_same_class_have_the_error_of_chance():

@@ -43,3 +43,10 @@ def test_the_two_sample_test_separates_two_kinds_of_images_and_not_one():
     other = two_sample_test(drawn(100), drawn(120), 0)
     assert other.auc > 0.9 and other.matters
     assert two_sample_test(drawn(100), split([]), 0) is None
+
+
+def test_the_two_sample_test_reads_large_images_some_at_a_time(read_later):
+    images = np.random.default_rng(0).integers(0, 256, (30, 28, 28, 1)).astype(np.uint8)
+    later = read_later(images)
+    found = [two_sample_test(*[split(np.zeros(30, int), stored)] * 2, 0) for stored in (images, later)]
+    assert found[0] == found[1] and max(later.read) == 7

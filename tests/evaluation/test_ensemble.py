@@ -14,7 +14,7 @@ from kerasexp.data.prepared_data import Split
 from kerasexp.errors import UserError
 from kerasexp.evaluation import metric_limits
 from kerasexp.evaluation.data_for_checkpoint import with_checkpoint_labels
-from kerasexp.evaluation.ensemble import Ensemble, load_ensemble, mean_of_views
+from kerasexp.evaluation.ensemble import Ensemble, load_ensemble, mean_of_views, view_scores
 from kerasexp.evaluation.ensemble_predictions import predict_together
 from kerasexp.saving.checkpoint import Checkpoint, write_sidecars
 from kerasexp.saving.fitted_values import write_calibration, write_thresholds
@@ -56,6 +56,14 @@ def test_one_member_gives_its_calibrated_probabilities():
     alone = Ensemble([member(NAMES, 2.0)], ["x"])
     np.testing.assert_allclose(alone.mean([first]), softmax(np.log(first) / 2, axis=1), rtol=1e-5)
     assert alone.temperature == 2.0
+
+
+def test_members_that_are_all_certain_have_a_mean_of_at_most_1():
+    """Ten times a tenth, rounded to float32, is more."""
+    certain = np.array([[1, 0, 0]], np.float32)
+    found = Ensemble([member(NAMES)] * 10, list("abcdefghij")).mean([certain] * 10)
+    np.testing.assert_allclose(found, certain, rtol=1e-6)
+    assert found.max() == 1
 
 
 def test_thresholds_are_the_mean_of_the_members_in_the_order_of_the_first():
@@ -111,6 +119,22 @@ def test_a_split_is_predicted_by_every_member_and_by_all_of_them(tmp_path):
     assert (first.of, first.over, first.is_over_best) == (together[0], f"{best}, 1 view", True)
     assert (second.of, second.over, second.is_over_best) == (together[1], together[0], False)
     assert first.difference.difference == pytest.approx(accuracies[first.of] - accuracies[first.over])
+
+
+def test_probabilities_are_copied_only_into_another_order_and_many_into_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("kerasexp.storage.IN_MEMORY", 100)
+    monkeypatch.setattr(metric_limits, "SCORES", 10)
+    monkeypatch.setattr(metric_limits, "CHUNK", 12)
+    paths = [save(tmp_path / "x", NAMES, 0), save(tmp_path / "y", ["c", "a", "b"], 1)]
+    images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
+    split, seen = Split(images, np.arange(30) % 3, [str(k) for k in range(30)]), []
+    monkeypatch.setattr(
+        "kerasexp.evaluation.ensemble_predictions.view_scores",
+        lambda *given: seen.append(view_scores(*given)) or seen[-1],
+    )
+    first, second = predict_together(load_ensemble(paths), [split, split]).members
+    assert first.y_score is seen[0] and isinstance(second.y_score, np.memmap)
+    assert np.array_equal(second.y_score, seen[1][:, [1, 2, 0]])
 
 
 def test_one_checkpoint_on_one_view_has_no_parts_to_show(tmp_path):

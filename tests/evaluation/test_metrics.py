@@ -89,6 +89,14 @@ def test_a_split_of_one_image(predictions):
     assert "macro_auc" not in one and one["nll_calibrated"] > 0
 
 
+def test_probabilities_that_rounding_has_moved_out_of_0_to_1_are_scored():
+    rounded = Predictions(["x", "y"], np.array([0, 1]), np.array([[1.004, -0.004], [0, 1]], np.float32), ["a", "b"])
+    metrics = compute_metrics(rounded)
+    assert metrics["nll"] == pytest.approx(0, abs=1e-12) and metrics["brier"] == 0
+    per_class = metrics.pop("per_class").values()
+    assert np.isfinite([*metrics.values(), *(value for row in per_class for value in row.values())]).all()
+
+
 def test_case_insensitive_accuracy_only_where_names_differ_in_case(predictions):
     assert "case_insensitive_accuracy" not in compute_metrics(predictions(classes=3, names=["a", "b", "B1"]))
     score = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.1, 0.3, 0.6]], np.float32)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from kerasexp.evaluation import metric_limits as limits
+from kerasexp.evaluation import multi_label_intervals as intervals
 from kerasexp.evaluation.metrics import compute_metrics
 from kerasexp.evaluation.multi_label_intervals import areas, multi_label_intervals
 from kerasexp.evaluation.multi_label_predictions import MultiLabelPredictions
@@ -98,7 +100,7 @@ def test_areas_of_weighted_images_are_scikit_learns(seed):
     generator = np.random.default_rng(seed)
     positive, score = generator.random(80) < 0.3, np.round(generator.random(80), 1).astype(np.float32)
     weights = generator.integers(0, 4, (6, 80)).astype(float)
-    auc, average_precision = areas(positive, score, weights)
+    ((auc, average_precision),) = areas(positive, score, [weights])
     for row, one, other in zip(weights, auc, average_precision, strict=True):
         assert one == pytest.approx(sk.roc_auc_score(positive, score, sample_weight=row), abs=1e-9)
         assert other == pytest.approx(sk.average_precision_score(positive, score, sample_weight=row), abs=1e-9)
@@ -113,6 +115,19 @@ def test_intervals_are_those_of_whole_images_drawn_again():
     assert found["micro_f1"] == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.03)
     again = multi_label_intervals(p.y_true, p.y_score, p.y_pred)
     assert all(np.array_equal(found[key], again[key], equal_nan=True) for key in found)
+
+
+def test_a_label_is_sorted_once_for_many_resamples_and_the_intervals_stay(monkeypatch):
+    p, sorts, found = made(count=60), [], {}
+    monkeypatch.setattr(limits, "DRAWN_CELLS", 0)  # the fewest resamples, 100
+    monkeypatch.setattr(limits, "CHUNK", p.y_true.size)  # one of them at a time
+    monkeypatch.setattr(intervals, "areas", lambda *given: sorts.append(given) or areas(*given))
+    for together in (1, 50):
+        sorts.clear()
+        monkeypatch.setattr(intervals, "CHUNK", together * len(p))
+        found[together] = multi_label_intervals(p.y_true, p.y_score, p.y_pred)
+        assert len(sorts) == 4 * 100 / together
+    assert all(np.array_equal(found[1][key], found[50][key], equal_nan=True) for key in found[1])
 
 
 def test_predictions_are_saved_and_loaded_exactly():

@@ -1,10 +1,13 @@
 """Recall@k and nearest neighbours against loops in NumPy."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
 
 from kerasexp.evaluation.predictions import Predictions
-from kerasexp.evaluation.retrieval import retrieval_metrics
+from kerasexp.evaluation.retrieval import _majority, _unit_length, retrieval_metrics
 
 
 def embedded(labels, features) -> Predictions:
@@ -88,3 +91,22 @@ def test_a_sample_of_the_features_keeps_those_of_its_images():
     some = test.sampling(np.array([3, 4, 17]))
     assert some.sampled.tolist() == [3, 4, 17] and np.array_equal(some.features, test.features[[3, 4, 17]])
     assert np.array_equal(some.y_true, test.y_true)
+
+
+def test_the_vote_is_scikit_learns_and_takes_no_array_of_images_times_classes():
+    """Each image is its own nearest neighbour, of a class that few others have, so that most votes are ties."""
+    generator = np.random.default_rng(0)
+    labels, features = np.arange(3000) // 2, generator.normal(0, 1, (3000, 3))
+    train, test = (embedded(labels[order], features[order]) for order in map(generator.permutation, [3000, 3000]))
+    tracemalloc.start()
+    found = retrieval_metrics(train, test)["knn_accuracy"]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    theirs = KNeighborsClassifier(5, algorithm="brute").fit(_unit_length(train.features), train.y_true)
+    assert 0.1 < found == np.mean(theirs.predict(_unit_length(test.features)) == test.y_true) < 0.5
+    assert most < 3000 * 1500 * 8 / 2
+
+
+def test_of_equal_votes_the_first_class_wins():
+    votes = np.array([[4, 2, 4, 2, 0], [3, 3, 1, 1, 1], [9, 8, 7, 6, 5], [2, 2, 2, 2, 2]])
+    assert _majority(votes).tolist() == [2, 1, 5, 2]

@@ -134,6 +134,14 @@ def test_a_class_without_images_breaks_none():
         assert np.isfinite(float(loss(LABELS, logits()))), name
 
 
+def test_the_margins_of_ldam_are_those_of_the_classes_with_images():
+    three, logit = [5, 3, 1], logits()[:, :3]
+    labels = np.array([0, 1, 2, 0])
+    with_absent = np.concatenate([logit[:4], np.full((4, 1), -1e9, np.float32)], axis=1)
+    found = build_loss(section("ldam"), [*three, 0])(labels, with_absent)
+    assert float(found) == pytest.approx(float(build_loss(section("ldam"), three)(labels, logit[:4])), rel=1e-6)
+
+
 SHARES = np.random.default_rng(5).dirichlet(np.ones(CLASSES), len(LABELS)).astype(np.float32)
 MIXABLE = {
     "cross_entropy": (section(), lambda p, g, y: -np.sum(y * np.log(p))),
