@@ -16,6 +16,9 @@ Parameters are without the top, in millions. Accuracy is the top-1 on ImageNet's
 size in the next column. `alpha` is a factor of the filters of each layer, with the values that have ImageNet weights; MobileNets
 v3 also take `minimalistic: true`.
 
+The ConvNeXts are pooled after their last normalisation, as Keras builds them without a top; the paper, and their ImageNet outputs
+for `head.zero_shot`, pool before it.
+
 This page is generated: `python docs/backbones.py > docs/backbones.md`.
 
 | name | parameters | ImageNet | image size | smallest | `alpha` |

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from kerasexp.config.custom_code import CustomCode, CustomMetric
+from kerasexp.config.custom_code import CustomMetric
 from kerasexp.config.data_section import Data
-from kerasexp.config.head_section import ClassicalHead
 from kerasexp.config.loss_section import MULTI_LABEL_LOSS
 from kerasexp.config.model_section import Cnn, Model
 from kerasexp.config.report_section import Report
@@ -80,11 +79,3 @@ class Experiment(Section):
 
 
 Init.model_rebuild()
-
-
-def classical_head(experiment: Experiment) -> tuple[str, ClassicalHead] | None:
-    """Return key and section of the classical head; None if gradient descent trains the model."""
-    head = getattr(experiment.model, "head", None)  # not every family has one
-    return (
-        None if head is None or isinstance(experiment.model, CustomCode) else next(iter(head.classical().items()), None)
-    )

@@ -12,8 +12,8 @@ from kerasexp.config.study_section import load
 from kerasexp.config.yaml_loading import name_of_file, with_base
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import command_line
-from kerasexp.errors import Problem, UserError, closest, listing
-from kerasexp.storage import write_text
+from kerasexp.errors import Problem, RunError, UserError, closest, listing
+from kerasexp.storage import write_errors, write_text
 
 # Lines of an example's comment that hold for the shipped file only.
 ITS_OWN = ("python -m kerasexp", "yaml-language-server")
@@ -47,10 +47,11 @@ def copy_example(name: str, output: Path | None) -> Path:
     command = command_line("search" if "search" in raw else "run", output)
     comment = [*_comment(source), f"Copied from kerasexp's {name}, bases merged in. Run it with: {command}"]
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        with write_errors(output):
+            output.parent.mkdir(parents=True, exist_ok=True)
         write_text(output, "".join(f"# {line}\n" for line in comment) + dump_yaml(raw))
-    except OSError as error:
-        raise UserError(Problem(f"cannot be written: {error.strerror or error}", str(output))) from None
+    except RunError as error:
+        raise UserError(str(error)) from None
     load(output)
     return output
 

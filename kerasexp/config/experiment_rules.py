@@ -10,10 +10,10 @@ from kerasexp.config.augmentation_rules import augmentation_rules
 from kerasexp.config.custom_code import CustomSource
 from kerasexp.config.data_section import SOURCES_OF_KEYS, DataSource, Preprocessing
 from kerasexp.config.decode_section import LogitAdjustment
-from kerasexp.config.experiment import Experiment, classical_head
+from kerasexp.config.experiment import Experiment
 from kerasexp.config.head_section import Svm, ZeroShot
 from kerasexp.config.loss_section import CustomLoss
-from kerasexp.config.model_section import IMAGENET, Application, Backbone, Cnn, ResNet18
+from kerasexp.config.model_section import IMAGENET, Application, Backbone, Block, Cnn, ResNet18, classical_head
 from kerasexp.config.multi_label_rules import multi_label_rules
 from kerasexp.config.report_rules import report_rules
 from kerasexp.config.section_validation import no_such_key, quoted
@@ -24,7 +24,7 @@ from kerasexp.errors import closest, listing
 
 # Endings of files of weights. Whole models in .h5 are read for keras.applications only.
 WEIGHT_FILES = (".keras", ".weights.h5", ".h5")
-# The kind of block that has a shortcut of its own.
+# The kind of block that has a shortcut of its own, where input and output have one shape.
 INVERTED = "inverted_residual"
 # The one key of `training` that also concerns a classical head: how features are computed.
 FOR_FEATURES = "precision"
@@ -39,7 +39,7 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     yield from _pseudo_label_rules(experiment)
     yield from augmentation_rules(experiment)
     if isinstance(experiment.model, Cnn):
-        yield from _block_rules(experiment.model)
+        yield from _block_rules(experiment.model, experiment.data.preprocessing.channels)
         yield from _size_rules(experiment)
     if isinstance(experiment.model, Backbone):
         yield from _backbone_rules(experiment)
@@ -52,11 +52,8 @@ def broken_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
 def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     data = experiment.data
     for at, section in {"data": data, "data.offline": data.offline, "data.test": data.test}.items():
-        for key, owners in SOURCES_OF_KEYS.items():
-            if not isinstance(section, DataSource) or getattr(section, key) is None or section.source in owners:
-                continue
-            if not (key == "range" and isinstance(section.source, CustomSource)):
-                yield f"{at}.{key}", no_such_key(section.source_name, key, owners)
+        if isinstance(section, DataSource):
+            yield from ((f"{at}.{key}", message) for key, message in foreign_keys(section))
     if data.groups is not None and data.columns is not None and data.columns.group:
         yield "data.groups", "says which images stay together, and so does data.columns.group; use one of the two"
     if data.class_names is not None:
@@ -69,6 +66,14 @@ def _data_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
                 yield "data.labels.select", f"'{name}' is not among the class names of data.class_names"
     if data.labels.select is not None and len(set(data.labels.select)) < len(data.labels.select):
         yield "data.labels.select", "names a class twice"
+
+
+def foreign_keys(section: DataSource) -> Iterator[tuple[str, str]]:
+    """Yield (key, message) for every key of a source that is set and that only other sources have."""
+    for key, owners in SOURCES_OF_KEYS.items():
+        takes_range = key == "range" and isinstance(section.source, CustomSource)
+        if getattr(section, key) is not None and section.source not in owners and not takes_range:
+            yield key, no_such_key(section.source_name, key, owners)
 
 
 def _pseudo_label_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
@@ -107,14 +112,27 @@ def _frequency_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
         )
 
 
-def _block_rules(model: Cnn) -> Iterator[tuple[str, str]]:
-    if model.stochastic_depth and not any(block.shortcut or block.kind == INVERTED for block in model.blocks):
-        message = f"no block has a shortcut past which it could be skipped; set shortcut: true, or use kind: {INVERTED}"
-        yield "model.stochastic_depth", message
+def _block_rules(model: Cnn, channels: int) -> Iterator[tuple[str, str]]:
+    filters = [channels, *(block.filters for block in model.blocks)]
+    if model.stochastic_depth and not any(map(_has_shortcut, model.blocks, filters)):
+        yield (
+            "model.stochastic_depth",
+            "no block has a shortcut past which it could be skipped; set shortcut: true, or use kind: "
+            f"{INVERTED} with stride: 1 and the filters of the block before",
+        )
     for number, block in enumerate(model.blocks):
         if block.shortcut and block.padding == "valid":
             message = "needs padding: same; with padding: valid, input and output of the block differ in size"
             yield f"model.blocks.{number}.shortcut", message
+
+
+def _has_shortcut(block: Block, filters: int) -> bool:
+    """Return whether a block has a shortcut, behind a block of so many filters."""
+    if block.kind != INVERTED:
+        return block.shortcut
+    is_whole = block.padding == "same" or block.kernel == 1  # no border is lost
+    # The convolutions after the first one have stride 1 and equal filters.
+    return is_whole and (block.convolutions > 1 or (block.stride == 1 and block.filters == filters))
 
 
 def _size_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
@@ -149,17 +167,16 @@ def _backbone_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
                     f"model.{key}",
                     f"got {getattr(model, key)}; the ImageNet weights are for {getattr(published, key)}",
                 )
-        if preprocessing.channels != 3:
-            yield "data.preprocessing.channels", f"got {preprocessing.channels}; the ImageNet weights are for 3"
+    if model.needs_colour and preprocessing.channels != 3:
+        taker = model.name if isinstance(model, Application) else f"{model.name} with ImageNet weights"
+        yield (
+            "data.preprocessing.channels",
+            f"got {preprocessing.channels}; {taker} takes 3, of grey images too, whose three channels are then equal",
+        )
     yield from _weights_rules(model)
     yield from _resize_rules(model, preprocessing)
     if not isinstance(model, Application):
         return
-    if preprocessing.channels != 3:
-        yield (
-            "data.preprocessing.channels",
-            f"got {preprocessing.channels}; {model.name} takes 3, of grey images too, whose three channels are then equal",
-        )
     facts = APPLICATIONS[model.name]
     if min(model.resize or preprocessing.size) < facts.smallest:
         key, size = ("model.resize", model.resize) if model.resize else ("data.preprocessing.size", preprocessing.size)
@@ -200,7 +217,7 @@ def _weights_rules(model: Backbone) -> Iterator[tuple[str, str]]:
 
 def _classical_head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """Refuse what only training by gradient descent has."""
-    found = classical_head(experiment)
+    found = classical_head(experiment.model)
     if found is None:
         return
     name, head = found
@@ -233,9 +250,11 @@ def _zero_shot_rules(experiment: Experiment, head: ZeroShot) -> Iterator[tuple[s
     if not isinstance(model, Application):
         having = listing(APPLICATIONS, 50)
         yield "model.head.zero_shot", f"{model.name} has no ImageNet outputs of its own; those that have: {having}"
-    elif model.name in FLATTENING and experiment.data.preprocessing.size != [APPLICATIONS[model.name].side] * 2:
-        side = APPLICATIONS[model.name].side
-        yield "data.preprocessing.size", f"the ImageNet outputs of {model.name} are for images of [{side}, {side}]"
+    elif model.name in FLATTENING:
+        side, size = APPLICATIONS[model.name].side, model.resize or experiment.data.preprocessing.size
+        if size != [side, side]:
+            key = "model.resize" if model.resize else "data.preprocessing.size"
+            yield key, f"the ImageNet outputs of {model.name} are for images of [{side}, {side}]"
     if model.head.units or model.head.dropout:
         key = "units" if model.head.units else "dropout"
         yield f"model.head.{key}", "is not for head.zero_shot, which reads the network's own outputs; leave it out"

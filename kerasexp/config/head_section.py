@@ -35,13 +35,14 @@ Votes = _one_or_more(Annotated[int, Field(ge=1, le=1000)])
 
 
 def _in_full(value: Any) -> Any:
-    """Turn `80-100` into all numbers from 80 to 100, and leave everything else as it is."""
+    """Turn `80-100` into all numbers from 80 to 100, and leave everything else as it is, such as `100-80`."""
     if not isinstance(value, list):
         return value
     whole: list[Any] = []
     for item in value:
         ends = RANGE.fullmatch(item) if isinstance(item, str) else None
-        whole += range(int(ends[1]), int(ends[2]) + 1) if ends else [item]
+        numbers = range(int(ends[1]), int(ends[2]) + 1) if ends else ()
+        whole += numbers or [item]
     return whole
 
 

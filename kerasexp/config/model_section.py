@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from kerasexp.config.application_facts import PLAIN, WITH_ALPHA, WITH_MINIMALISTIC
 from kerasexp.config.custom_code import CustomModel, OrCustom
-from kerasexp.config.head_section import Activation, Head, Rate, Units
+from kerasexp.config.head_section import Activation, ClassicalHead, Head, Rate, Units
 from kerasexp.config.section_base import Section, ShortForm
 
 # A plain word in a list of blocks is a block of that kind that halves the height and width of its maps.
@@ -114,12 +114,17 @@ class Backbone(Section):
     )
     head: Head = Field(Head(), description="The dense layers on top.")
 
+    @property
+    def needs_colour(self) -> bool:
+        """Whether it takes images of three channels alone; those of grey images are equal."""
+        return False
+
 
 class _WithShortcuts(Backbone):
     stochastic_depth: Rate = Field(
         0.0,
-        description="Share of training images for which the last block with a shortcut is skipped, from which it falls evenly to "
-        "none at the input (Huang et al., ECCV 2016); nothing is skipped in predictions.",
+        description="Share of training images for which the last block is skipped; from block to block it falls evenly, to none "
+        "at the input (Huang et al., ECCV 2016). Only blocks with a shortcut are skipped, and none in predictions.",
     )
 
 
@@ -162,6 +167,10 @@ class ResNet18(_WithShortcuts):
         64, ge=1, le=4096, description="Feature maps of the first of four stages; each next one has twice as many."
     )
 
+    @property
+    def needs_colour(self) -> bool:
+        return self.weights == IMAGENET
+
 
 class Application(Backbone):
     """The keys of networks of keras.applications, which contain their own preprocessing and take images of three channels."""
@@ -171,6 +180,10 @@ class Application(Backbone):
         description="imagenet: the weights of keras.applications, from Keras's cache or $KERASEXP_DATA/models, else "
         "downloaded; a .keras, .weights.h5 or .h5 file of the same network, with its top or without; null: random weights.",
     )
+
+    @property
+    def needs_colour(self) -> bool:
+        return True
 
 
 class PlainApplication(Application):
@@ -210,3 +223,9 @@ Model = Annotated[
     OrCustom(CustomModel),
     ShortForm(),
 ]
+
+
+def classical_head(model: Model | None) -> tuple[str, ClassicalHead] | None:
+    """Return key and section of the classical head; None if gradient descent trains the model."""
+    head = getattr(model, "head", None)  # not every family has one, and that of a user's model is not ours
+    return next(iter(head.classical().items()), None) if isinstance(head, Head) else None

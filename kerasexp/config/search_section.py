@@ -157,9 +157,9 @@ def validated_settings(raw: Any, files: dict[tuple, str], path: Path) -> SearchK
 
 
 def search_yaml(search: Search) -> str:
-    """Return a search as YAML: its keys with the bases merged in, and its settings with every default."""
+    """Return a search as YAML: its keys with the bases merged in, its executor, and its settings with every default."""
     settings = search.settings.model_dump(mode="json")
-    return dump_yaml({**copy.deepcopy(search.space.raw), SEARCH: settings})
+    return dump_yaml({**copy.deepcopy(search.space.raw), **search.execution.changed(), SEARCH: settings})
 
 
 def corner_problems(search: Search, try_out) -> list[Problem]:

@@ -202,8 +202,8 @@ def with_seed(experiment: Experiment, seed: int) -> Experiment:
 def resolved_yaml(asked: Experiment | Study | Search, moved: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return YAML that loads to an equal experiment, study or search.
 
-    Every default is written out, in a search those of the section `search` only. `moved` has the references of an experiment
-    to code of users that are written in another way.
+    Every default is written out but those of the executor, and in a search those of the section `search` only. `moved` has the
+    references of an experiment to code of users that are written in another way.
     """
     if isinstance(asked, Search):
         return search_yaml(asked)
@@ -214,7 +214,8 @@ def resolved_yaml(asked: Experiment | Study | Search, moved: Mapping[str, str] =
         for name, experiment in asked.variants.items()
     }
     track = asked.track.model_dump(mode="json")
-    return dump_yaml({"name": asked.name, "seeds": asked.seeds, "track": track, "variants": variants})
+    shared = {"name": asked.name, "seeds": asked.seeds, **asked.execution.changed(), "track": track}
+    return dump_yaml({**shared, "variants": variants})
 
 
 def result_yaml(study: Study) -> str:

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from kerasexp.errors import Problem, UserError
+
 
 def data_folder() -> Path | None:
     """Return the folder that $KERASEXP_DATA names, or None where it is not set."""
@@ -40,3 +42,12 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
+
+
+def refuse_unreachable(path: Path) -> None:
+    """Raise UserError if nobody can tell what is at `path`: the name is too long, or a folder above may not be entered."""
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError, ValueError):
+            path.stat()
+    except OSError as error:
+        raise UserError(Problem(f"cannot be looked at: {error.strerror}", str(path))) from None

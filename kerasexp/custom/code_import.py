@@ -25,6 +25,8 @@ from kerasexp.errors import KerasexpError, Problem, RunError, UserError
 
 # (file, digest of the code) -> what was imported of it.
 _imported: dict[tuple[Path, str], CodeFolder] = {}
+# What a user's code may raise as its fault. `sys.exit` is one too: it would end the command without a word. Ctrl-C is none.
+FAULTS = (Exception, SystemExit)
 
 
 class CodeError(RunError):
@@ -40,6 +42,9 @@ class CodeFolder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, reference: CodeReference, files: dict[str, bytes]):
         self.folder, self._files = reference.file.parent, files
         self._paths = {_module_name(path): path for path in files}
+        # Their folders without an __init__.py: packages too, which hold nothing but these modules.
+        self._folders = {folder for name in self._paths for folder in _packages_of(name)} - self._paths.keys()
+        self._names = self._paths.keys() | self._folders
         self._modules: dict[str, ModuleType] = {}
         self._name = reference.file.stem
         self.module: ModuleType | None = None
@@ -57,18 +62,20 @@ class CodeFolder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     @contextmanager
     def active(self) -> Iterator[None]:
         """Let imports find these modules within the block."""
-        before = {name: sys.modules.pop(name) for name in self._paths if name in sys.modules}
+        before = {name: sys.modules.pop(name) for name in self._names if name in sys.modules}
         sys.modules.update(self._modules)
         sys.meta_path.insert(0, self)
         try:
             yield
         finally:
             sys.meta_path.remove(self)
-            found = {name: sys.modules.pop(name) for name in self._paths if name in sys.modules}
+            found = {name: sys.modules.pop(name) for name in self._names if name in sys.modules}
             self._modules.update(found)
             sys.modules.update(before)
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None):
+        if name in self._folders:
+            return ModuleSpec(name, None, is_package=True)
         if name not in self._paths:
             return None
         place = self.folder / self._paths[name]
@@ -87,6 +94,13 @@ class CodeFolder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def _module_name(path: str) -> str:
     return path.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
+
+
+def _packages_of(module: str) -> Iterator[str]:
+    """Yield the names of the packages that a module is in."""
+    while "." in module:
+        module = module.rpartition(".")[0]
+        yield module
 
 
 def import_code(code: CustomCode) -> Callable[..., Any]:
@@ -158,14 +172,14 @@ def shown_as_theirs(folder: CodeFolder, called: str) -> Iterator[None]:
         yield
     except KerasexpError:
         raise
-    except Exception as error:
+    except FAULTS as error:
         raise CodeError(_text(error, folder.files) or f"{called}: {_described(error)}") from error
 
 
 def code_error(error: BaseException) -> CodeError | None:
     """Return the CodeError for an exception that passed through a user's code, such as a callback; None for any other."""
     files = {file for folder in _imported.values() for file in folder.files}
-    text = _text(error, files) if isinstance(error, Exception) else None
+    text = _text(error, files) if isinstance(error, FAULTS) else None
     return None if text is None else CodeError(text)
 
 

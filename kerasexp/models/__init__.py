@@ -8,9 +8,9 @@ import keras
 
 from kerasexp.config.custom_code import CustomModel
 from kerasexp.config.data_section import Preprocessing
-from kerasexp.config.experiment import Experiment, classical_head
+from kerasexp.config.experiment import Experiment
 from kerasexp.config.head_section import ZeroShot
-from kerasexp.config.model_section import Application, Backbone, Model
+from kerasexp.config.model_section import Application, Backbone, Model, classical_head
 from kerasexp.models.applications import APPLICATIONS, imagenet_logits
 from kerasexp.models.cnn import CNN
 from kerasexp.models.custom_network import CUSTOM
@@ -64,7 +64,7 @@ def build_classifier(experiment: Experiment, class_names: list[str], counts: lis
         As `build_model`; with `head.zero_shot` the classes are its `answers`.
     """
     model, preprocessing = experiment.model, experiment.data.preprocessing
-    match classical_head(experiment):
+    match classical_head(experiment.model):
         case (_, ZeroShot() as zero_shot):
             return _build_zero_shot(model, zero_shot, preprocessing, class_names, experiment.name)
     decoding = decoding_of(experiment.training.decode, counts)

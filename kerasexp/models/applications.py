@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 from kerasexp.config.application_facts import APPLICATIONS as FACTS
 from kerasexp.config.model_section import Application
 from kerasexp.models.family import Family
+from kerasexp.models.layer_numbers import named_layers, number_layers
 from kerasexp.models.layers import DEVIATION, MEAN, POOLINGS, dense_head, standardise
 
 # Means of ImageNet's channels, red first, in 0..255, as the first networks in Caffe subtract them.
@@ -54,30 +53,11 @@ def imagenet_logits(model: Application, images: keras.KerasTensor) -> keras.Kera
 def _output(model: Application, images: keras.KerasTensor, **arguments: Any) -> keras.KerasTensor:
     network, function = NETWORKS[model.name], getattr(keras.applications, FACTS[model.name].function)
     own = {key: getattr(model, key) for key in ("alpha", "minimalistic") if hasattr(model, key)}
-    tensor = network.preprocess(images)
+    before, tensor = named_layers(), network.preprocess(images)
     built = function(weights=None, input_tensor=tensor, **network.arguments, **own, **arguments)
-    _number_layers(built)
+    number_layers(built, before)
     set_imagenet_statistics(built)
     return built.output
-
-
-def _number_layers(network: keras.Model) -> None:
-    """Number the layers that Keras named itself from the first of their class in this network.
-
-    Keras goes on counting from model to model, so that the names of two equal networks would differ.
-    """
-    own = [(operation, _class_name(operation)) for operation in network.operations]  # layers, `x + 3` and the like
-    numbered = [(operation, name) for operation, name in own if re.fullmatch(rf"{name}(_\d+)?", operation.name)]
-    counts: Counter[str] = Counter()
-    for operation, name in sorted(numbered, key=lambda entry: int(entry[0].name[len(entry[1]) + 1 :] or 0)):
-        operation.name = f"{name}_{counts[name]}" if counts[name] else name
-        counts[name] += 1
-
-
-def _class_name(layer: keras.Operation) -> str:
-    """Return the name that Keras gives to the first layer of a class, such as `max_pooling2d`."""
-    words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def set_imagenet_statistics(network: keras.Model) -> None:

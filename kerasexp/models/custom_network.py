@@ -10,6 +10,7 @@ from kerasexp.config.custom_code import CustomModel
 from kerasexp.custom.code_import import import_code
 from kerasexp.errors import Problem, UserError
 from kerasexp.models.family import Family
+from kerasexp.models.layer_numbers import named_layers, number_layers
 
 # Names of the layers that the package adds.
 TAKEN = ("images", "logits", "decoded_logits", "probabilities")
@@ -22,6 +23,7 @@ def build_custom(model: CustomModel, images: keras.KerasTensor) -> keras.KerasTe
         UserError: it returns something else, or names a layer as one that is added to it.
         CodeError: it raised an exception.
     """
+    before = named_layers()
     features = import_code(model)(images)
     if not isinstance(features, keras.KerasTensor):
         raise _unfit(model, f"returned {_kind(features)}; it must return features, computed from its images")
@@ -30,10 +32,11 @@ def build_custom(model: CustomModel, images: keras.KerasTensor) -> keras.KerasTe
         advice = "end it in Flatten or GlobalAveragePooling2D" if len(shape) == 4 else "they have two axes"
         raise _unfit(model, f"returned features of shape {shape}; [n, f] is needed: {advice}")
     try:
-        names = [layer.name for layer in keras.Model(images, features).layers if layer is not images]
+        network = keras.Model(images, features)
     except ValueError as error:
         raise _unfit(model, f"built no network: {' '.join(str(error).split())[:300]}") from None
-    if taken := [name for name in names[1:] if name in TAKEN]:
+    number_layers(network, before)
+    if taken := [layer.name for layer in network.layers[1:] if layer.name in TAKEN]:
         raise _unfit(model, f"names a layer {taken[0]!r}, which is added to the network; rename it")
     return features
 

@@ -37,9 +37,10 @@ def multiply_adds(model: keras.Model) -> int:
 
 
 def _flat(model: keras.Model) -> list[keras.Operation]:
-    """Return a model's layers and other operations; a model that is used as a layer is replaced by its own."""
-    operations = getattr(model, "operations", model.layers)  # a sequential model has layers alone
-    nested = ([layer] if not isinstance(layer, keras.Model) else _flat(layer) for layer in operations)
+    """Return the layer or other operation of each call in a model; a model that is used as a layer is replaced by its own."""
+    by_depth = getattr(model, "_nodes_by_depth", None)  # a sequential model has layers alone, each called once
+    called = model.layers if by_depth is None else [node.operation for nodes in by_depth.values() for node in nodes]
+    nested = ([layer] if not isinstance(layer, keras.Model) else _flat(layer) for layer in called)
     return [layer for part in nested for layer in part]
 
 

@@ -22,6 +22,12 @@ from problems_found import broken
             "data.preprocessing.size",
             "the ImageNet outputs of vgg16 are for images of [224, 224]",
         ),
+        ("{name: vgg16, resize: [224, 224], head: {zero_shot: {outputs: {cat: [281]}}}}", None, ""),
+        (
+            "{name: vgg16, resize: [256, 256], head: {zero_shot: {outputs: {cat: [281]}}}}",
+            "model.resize",
+            "the ImageNet outputs of vgg16 are for images of [224, 224]",
+        ),
         ("{name: resnet50, head: {zero_shot: {outputs: {cat: [281]}}}}", None, ""),
     ],
 )

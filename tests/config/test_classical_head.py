@@ -3,8 +3,8 @@
 import pytest
 
 from kerasexp.config import Experiment
-from kerasexp.config.experiment import classical_head
 from kerasexp.config.experiment_rules import broken_rules
+from kerasexp.config.model_section import classical_head
 from kerasexp.config.section_validation import validated
 from kerasexp.config.yaml_text import parse_yaml
 from kerasexp.errors import UserError
@@ -22,7 +22,7 @@ def broken(text: str) -> dict[str, str]:
 
 def test_one_number_and_several_are_both_taken():
     heads = [
-        classical_head(experiment(f"model: {{name: cnn, head: {{{text}}}}}"))
+        classical_head(experiment(f"model: {{name: cnn, head: {{{text}}}}}").model)
         for text in ("svm: {C: 1}", "svm: {C: [0.1, 1]}", "logistic_regression: {}", "knn: {k: 3}")
     ]
     assert [name for name, _ in heads] == ["svm", "svm", "logistic_regression", "knn"]
@@ -32,7 +32,7 @@ def test_one_number_and_several_are_both_taken():
 
 @pytest.mark.parametrize("text", ["model: {name: cnn}", "model: {name: mlp}", "model: {name: cnn, head: {units: [3]}}"])
 def test_a_head_trained_by_gradient_descent_is_not_classical(text):
-    assert classical_head(experiment(text)) is None
+    assert classical_head(experiment(text).model) is None
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,7 @@ def test_a_head_trained_by_gradient_descent_is_not_classical(text):
         ("model: {name: resnet50, head: {zero_shot: {}}}", "model.head.zero_shot.outputs"),
         ("model: {name: resnet50, head: {zero_shot: {outputs: {cat: [1000]}}}}", "model.head.zero_shot.outputs.cat.0"),
         ("model: {name: resnet50, head: {zero_shot: {outputs: {cat: [x-y]}}}}", "model.head.zero_shot.outputs.cat.0"),
+        ("model: {name: resnet50, head: {zero_shot: {outputs: {cat: [24-7]}}}}", "model.head.zero_shot.outputs.cat.0"),
     ],
 )
 def test_what_a_head_cannot_be_is_reported_with_its_key(text, key):

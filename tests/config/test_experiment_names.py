@@ -1,5 +1,6 @@
 """Names that stand for experiments and checkpoints: what is found, what comes first, and what is said."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -120,6 +121,15 @@ def test_a_copy_under_another_name_and_what_new_refuses(cli):
         unknown.code == 2 and "--example: no such example: 'part1_digit'; did you mean 'part1_digits'?" in unknown.err
     )
     assert "neither is given" in cli("new").err and "both are given" in cli("new", "images", "--example", "mlp/mlp").err
+
+
+def test_a_copy_that_cannot_be_written_is_refused(cli, monkeypatch):
+    def refuse(**place: object):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("kerasexp.storage.tempfile.mkstemp", refuse)
+    answer = cli("new", "--example", "mlp/mlp")
+    assert answer.code == 2 and "mlp.yaml: cannot be written: Permission denied" in answer.err
 
 
 def test_diagnose_takes_a_name(monkeypatch):

@@ -87,11 +87,12 @@ def test_corners_are_the_extremes_each_once(search_yaml):
 
 
 def test_a_search_is_written_out_and_read_again(search_yaml, tmp_path):
-    search = load(search_yaml)
+    search = load(search_yaml, ["executor=ray", "ray.gpus=1"])
     again = tmp_path / "again.yaml"
     again.write_text(resolved_yaml(search))
     found = load(again)
     assert found.space == search.space and found.settings == search.settings and found.name == search.name
+    assert found.execution == search.execution and search.execution.ray.gpus == 1
 
 
 def test_set_replaces_a_domain_and_changes_how_is_searched(search_yaml):

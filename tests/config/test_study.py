@@ -81,7 +81,8 @@ def test_overrides_come_last_and_may_change_the_study(study):
 
 
 def test_a_resolved_study_loads_to_an_equal_one(study, tmp_path):
-    found = study("seeds: [4, 1]\nvariants: {a: {reported: {note: x}}, 'b c': {model: {name: cnn}}}")
+    variants = "variants: {a: {reported: {note: x}}, 'b c': {model: {name: cnn}}}"
+    found = study(f"executor: ray\nray: {{cpus: 2}}\nseeds: [4, 1]\n{variants}")
     (tmp_path / "resolved.yaml").write_text(resolved_yaml(found))
     assert load(tmp_path / "resolved.yaml") == found
 

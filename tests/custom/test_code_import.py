@@ -2,12 +2,15 @@
 
 import sys
 
+import keras
 import pytest
 from user_code import FILES, write_code
 
 from kerasexp.config import load_experiment
+from kerasexp.config.data_section import Preprocessing
 from kerasexp.custom import trust
 from kerasexp.custom.code_import import CodeError, import_code
+from kerasexp.models import build_model
 
 
 @pytest.fixture
@@ -60,6 +63,28 @@ class build:
     assert import_code(code(my_net__py=text))(None) == 3
 
 
+def test_a_folder_without_an_init_file_is_a_package_of_what_is_imported(code, tmp_path):
+    (tmp_path / "mine" / "parts" / "deep").mkdir(parents=True)
+    (tmp_path / "mine" / "parts" / "blocks.py").write_text("X = 3\n")
+    (tmp_path / "mine" / "parts" / "deep" / "inner.py").write_text("from ..blocks import X\n\nY = X + 1\n")
+    (tmp_path / "mine" / "parts" / "hidden.py").write_text("")
+    text = """
+import importlib
+
+from parts import blocks
+from parts.deep.inner import Y
+
+
+def build(images):
+    try:
+        importlib.import_module("parts.hidden")  # no digest covers it
+    except ModuleNotFoundError:
+        return blocks.X, Y
+"""
+    assert import_code(code(my_net__py=text))(None) == (3, 4)
+    assert not {"parts", "parts.blocks", "parts.deep"} & sys.modules.keys()
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
@@ -69,6 +94,8 @@ class build:
         ("def build(images):\n    images.nothing\n", "line 2, in build", "AttributeError"),
         ("def build(images):\n    raise SystemError\n", "line 2, in build", "SystemError"),
         ("import keras\ndef build(images):\n    return keras.layers.Dense(-1)(images)\n", "line 3", "ValueError"),
+        ("import sys\nsys.exit()\ndef build(images):\n    pass\n", "line 2: ", "SystemExit"),
+        ("import sys\ndef build(images):\n    sys.exit('no')\n", "line 3, in build", "SystemExit: no"),
     ],
 )
 def test_an_error_is_shown_with_its_file_and_line(code, cli, tmp_path, text, line, message):
@@ -81,8 +108,6 @@ def test_an_error_is_shown_with_its_file_and_line(code, cli, tmp_path, text, lin
 
 def test_the_error_names_the_line_of_a_module_beside_it(code):
     broken = FILES["blocks.py"].replace("keras.layers.Conv2D(", "keras.layers.NoSuchLayer(")
-    import keras
-
     with pytest.raises(CodeError, match=r"blocks.py, line 5, in down: AttributeError"):
         import_code(code(blocks__py=broken))(keras.Input((8, 8, 1)))
 
@@ -103,6 +128,38 @@ def test_a_network_that_is_none_is_refused(code, cli, tmp_path, text, message):
     assert answer.code == 2 and message in answer.err, answer.err
 
 
+def test_layers_without_a_name_are_numbered_within_their_network(code):
+    keras.layers.Conv2D(1, 1)  # Keras has counted further
+    text = """
+from keras import layers
+
+
+def build(images):
+    x = layers.Conv2D(2, 3)(layers.Rescaling(1 / 255)(images))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(x))
+    return layers.Dense(3, name="conv2d")(layers.Dense(3, name="dense_4")(x))
+"""
+    model, how = code(my_net__py=text), Preprocessing(size=[8, 8])
+    names = [[layer.name for layer in build_model(model, how, 2, "mine").layers] for _ in range(2)]
+    ours = ["rescaling", "conv2d_1", "conv2d_2", "global_average_pooling2d", "dense_4", "conv2d"]
+    assert names[0] == names[1] == ["images", *ours, "logits", "probabilities"]
+
+
+def test_a_layer_of_several_outputs_is_counted(code, cli, tmp_path):
+    text = """
+from keras import layers
+
+
+def build(images):
+    x = layers.Reshape((-1, 4))(layers.Conv2D(4, 3, strides=4)(layers.Rescaling(1 / 255)(images)))
+    x, _ = layers.MultiHeadAttention(2, 4)(x, x, return_attention_scores=True)
+    return layers.Flatten()(x)
+"""
+    code(my_net__py=text)
+    answer = cli("check", tmp_path / "mine" / "own.yaml")
+    assert answer.code == 0 and "unknown FLOPs for one image" in answer.out, answer.err
+
+
 @pytest.mark.parametrize(
     ("loss", "code_", "message"),
     [
@@ -118,10 +175,13 @@ def test_a_loss_that_is_none_is_refused_before_the_training(cli, tmp_path, loss,
     assert not (tmp_path / "runs").exists()
 
 
-def test_an_error_of_a_callback_is_shown_as_its_own(cli, tmp_path):
-    text = FILES["my_callback.py"].replace("self.epochs.append(epoch)", "self.nothing.append(epoch)")
+@pytest.mark.parametrize(
+    ("line", "error"), [("self.nothing.append(epoch)", "AttributeError"), ("raise SystemExit", "SystemExit")]
+)
+def test_an_error_of_a_callback_is_shown_as_its_own(cli, tmp_path, line, error):
+    text = FILES["my_callback.py"].replace("self.epochs.append(epoch)", line)
     answer = cli("run", write_code(tmp_path / "mine", my_callback__py=text), "--run-dir", "run")
-    assert answer.code == 1 and "my_callback.py, line 12, in on_epoch_end: AttributeError" in answer.err, answer.err
+    assert answer.code == 1 and f"my_callback.py, line 12, in on_epoch_end: {error}" in answer.err, answer.err
 
 
 def test_a_metric_that_fails_costs_itself_alone(cli, tmp_path):

@@ -108,6 +108,26 @@ def test_a_stopped_run_ends_like_the_unbroken_one(run, tmp_path, monkeypatch):
     assert (tmp_path / "epochs.txt").read_text() == counted == "0 1 2"
 
 
+def test_a_network_of_layers_without_names_starts_from_another_one(cli, tmp_path):
+    text = """
+from keras import layers
+
+
+def build(images):
+    return layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(images)))
+"""
+    folder = write_code(tmp_path / "mine", my_net__py=text).parent
+    first = "data: digits\nmodel: my_net.py:build\ntraining: {epochs: 1}\nreport: {plots: false}\n"
+    (folder / "first.yaml").write_text(first)
+    (folder / "second.yaml").write_text("base: first.yaml\ninit: {experiment: first.yaml}\n")
+    checked = cli("check", folder / "second.yaml")
+    assert checked.code == 0, checked.err
+    answer = cli("run", folder / "second.yaml")
+    assert answer.code == 0, answer.err
+    manifest = json.loads((Path(answer.last_line) / "manifest.json").read_text())
+    assert manifest["init"]["layers"] == ["conv2d"]
+
+
 def test_code_that_has_changed_makes_another_run(run, tmp_path, cli):
     run("--set", "training.epochs=1")
     blocks = tmp_path / "mine" / "blocks.py"

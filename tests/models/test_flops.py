@@ -73,6 +73,13 @@ def test_the_layers_of_a_nested_model_are_counted():
     assert flops(alone(inner, 7)) == flops(inner) == 75
 
 
+def test_a_layer_and_a_model_count_each_time_they_are_called():
+    start, layer = keras.Input((5,)), layers.Dense(5, use_bias=False)
+    twice = keras.Model(start, layer(layer(start)))
+    assert multiply_adds(twice) == 2 * 25
+    assert multiply_adds(keras.Model(start, layers.Add()([twice(start), twice(twice(start))]))) == 6 * 25
+
+
 def test_every_layer_that_a_model_file_may_contain_is_counted():
     assert {kind.__name__ for kind in (*PRODUCTS, *OPERATIONS)} == LAYERS | OWN_LAYERS.keys() | {"InputLayer"}
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config import Experiment
+from kerasexp.config.experiment_rules import broken_rules
 from kerasexp.models import build_classifier
 from kerasexp.saving.model_file import load_classifier
 
@@ -25,11 +26,14 @@ NETWORKS = {
 }
 
 
-def build(network: str, share: float) -> keras.Model:
-    model = {**NETWORKS[network], "stochastic_depth": share}
+def experiment(network: dict, share: float) -> Experiment:
     data = {"preprocessing": {"size": [12, 12]}}
+    return Experiment.model_validate({"name": "x", "data": data, "model": {**network, "stochastic_depth": share}})
+
+
+def build(network: str, share: float) -> keras.Model:
     keras.utils.set_random_seed(0)
-    return build_classifier(Experiment.model_validate({"name": "x", "data": data, "model": model}), ["a", "b"], [1, 1])
+    return build_classifier(experiment(NETWORKS[network], share), ["a", "b"], [1, 1])
 
 
 @pytest.mark.parametrize(
@@ -66,3 +70,22 @@ def test_a_block_is_skipped_for_whole_images():
 def test_a_network_without_shortcuts_is_refused(cli, tiny_yaml):
     answer = cli("check", tiny_yaml, "--set", "model.stochastic_depth=0.1")
     assert answer.code == 2 and "model.stochastic_depth: no block has a shortcut" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("blocks", "is_skipped"),
+    [
+        (["conv", {"shortcut": True}], True),
+        (["conv", "inverted_residual", "inverted_residual"], False),
+        (["conv", {"kind": "inverted_residual"}], False),  # of twice the filters
+        (["conv", {"kind": "inverted_residual", "filters": 32}], True),
+        (["conv", {"kind": "inverted_residual", "filters": 32, "padding": "valid"}], False),
+        (["conv", {"kind": "inverted_residual", "stride": 2, "convolutions": 2}], True),
+        ([{"kind": "inverted_residual", "filters": 1}], True),
+    ],
+)
+def test_the_rules_know_which_blocks_have_a_shortcut(blocks, is_skipped):
+    asked = experiment({"name": "cnn", "blocks": blocks}, 0.1)
+    assert [key for key, _ in broken_rules(asked)] == ([] if is_skipped else ["model.stochastic_depth"])
+    layers = build_classifier(asked, ["a", "b"], [1, 1]).layers
+    assert any(isinstance(layer, keras.layers.Dropout) for layer in layers) == is_skipped
