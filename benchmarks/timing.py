@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from kerasexp.environment import vector_instructions
+from kerasexp.environment import cores, processor, vector_instructions
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path(__file__).resolve().with_name("README.md")
@@ -114,11 +113,5 @@ def report_row(what: str, measured: str, reached: bool | None, aim: str, command
 
 
 def _machine() -> str:
-    try:
-        names = [
-            line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-        ]
-    except OSError:
-        names = [platform.processor() or platform.machine()]
     instructions = vector_instructions()
-    return f"{len(names)} x {names[0]}" + (f" ({instructions})" if instructions else "")
+    return f"{cores()} x {processor()}" + (f" ({instructions})" if instructions else "")

@@ -55,6 +55,8 @@ COMMANDS = {
     "doctor": doctor,
 }
 COMMANDS_FOR_PROGRAMS = ("run", "search", "reproduce")
+# By these a user chooses the encoding of what is printed.
+ENCODING_CHOICES = ("PYTHONIOENCODING", "PYTHONUTF8")
 # Of click, which newer versions of Typer have inside.
 USAGE_ERROR = typer.BadParameter.__base__
 app = typer.Typer(
@@ -113,6 +115,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A file name may hold what the terminal cannot show.
         stream.reconfigure(errors="backslashreplace")
+    if not (sys.stdout.isatty() or any(choice in os.environ for choice in ENCODING_CHOICES)):
+        # A file or a program gets what kerasexp reads.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     if sys.argv[1:2] and sys.argv[1] in COMMANDS_FOR_PROGRAMS and "--json" in sys.argv:
         sys.exit(_run_for_a_program())
     try:

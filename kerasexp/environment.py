@@ -19,12 +19,13 @@ VECTOR_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx
 # What the drivers of NVIDIA's GPUs, of AMD's, and of those of Windows in WSL provide.
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "opencv-python-headless", "matplotlib")
-# Each extra of setup.cfg, and what is imported of it.
+# Each extra of setup.cfg but `gpu`, which is no package of its own, and what is imported of it.
 EXTRAS = {
     "heic": ("pillow_heif",),
     "hub": ("keras_hub",),
     "mlflow": ("mlflow",),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+    "parquet": ("pyarrow",),
     "ray": ("ray",),
     "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
     "test": ("pytest", "ruff"),
@@ -118,7 +119,7 @@ def hardware() -> dict[str, Any]:
     import tensorflow as tf
 
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "instructions": vector_instructions(),
         "cores": cores(),
         "memory_gib": _memory_gib(),
@@ -142,7 +143,8 @@ def _git_commit() -> str | None:
     return answer.stdout.strip()
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor's model."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -7,7 +7,7 @@ import pytest
 from stl10_files import CLASSES as STL10
 
 from kerasexp.config import Experiment, Search, Study, load, resolved_yaml
-from kerasexp.config.experiment import classical_head
+from kerasexp.config.model_section import classical_head
 from kerasexp.models import build_classifier, build_model
 
 FOLDER = Path(__file__).resolve().parent.parent / "experiments"
@@ -22,7 +22,7 @@ def test_experiment_loads_builds_and_explains_itself(path, tmp_path):
         classes = len(select or names or range(10))
         names = list(select or (names or {}).values() or STL10)
         model = build_classifier(experiment, names, [1] * classes)
-        zero_shot = classical_head(experiment) is not None and experiment.model.head.zero_shot
+        zero_shot = classical_head(experiment.model) is not None and experiment.model.head.zero_shot
         assert model.output_shape == (None, len(zero_shot.answers(names)) if zero_shot else classes)
     question, expected, command, *_ = path.read_text().splitlines()
     assert question.startswith("# ") and "on two cores; expect" in expected.replace(", pretraining included", "")

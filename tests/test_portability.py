@@ -6,6 +6,7 @@ What cannot be shown here: the names of the system's own calls, path separators,
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from kerasexp import console
+from kerasexp.cli import main
+from kerasexp.config import load
 from kerasexp.console import shown_words
 from kerasexp.storage import safe_name
 
@@ -82,6 +85,27 @@ def test_a_run_and_what_follows_need_nothing_of_linux(tiny_yaml):
     ):
         answer = run_elsewhere("heavy", *arguments)
         assert answer.returncode == 0 and answer.stdout, (arguments, answer.stderr[-3000:])
+
+
+@pytest.mark.parametrize("choice", [None, "PYTHONIOENCODING", "PYTHONUTF8"])
+def test_a_file_or_a_program_gets_utf_8_unless_the_user_has_chosen(monkeypatch, choice):
+    Path("mine.yaml").write_text(
+        "name: mine\ndata: {source: npz, path: x, class_names: {a: café 😀, b: tea}}\n", "utf-8"
+    )
+    for name in ("PYTHONIOENCODING", "PYTHONUTF8"):
+        monkeypatch.delenv(name, raising=False)
+    if choice is not None:
+        monkeypatch.setenv(choice, "cp1252")
+    stream = io.TextIOWrapper(io.BytesIO(), "cp1252")  # what Windows gives a command whose output goes to a file
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "argv", ["kerasexp", "show", "mine.yaml"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    shown = stream.buffer.getvalue()
+    assert ("café 😀".encode() in shown) == (choice is None)
+    Path("shown.yaml").write_bytes(shown)
+    assert choice is not None or load("shown.yaml") == load("mine.yaml")
 
 
 def test_no_module_imports_what_only_posix_has():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kerasexp.api.run_result import Run
 from kerasexp.config.yaml_paths import with_home
 from kerasexp.console import shown_path
+from kerasexp.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from kerasexp.comparison.results import Comparison
@@ -65,7 +66,8 @@ def compare(runs: Sequence[Run | str | PathLike[str]], *, output: str | PathLike
         output: an HTML file to write, with plots and the images on which the runs disagree.
 
     Raises:
-        UserError: too few or too many runs, a run given twice or not finished, or an output that is not HTML.
+        UserError: `runs` is no list of runs, too few or too many, a run given twice or not finished, or an output that is
+            not HTML.
 
     Example:
         >>> comparison = kerasexp.compare([first, "runs/part2_pretrained"], output="comparison.html")
@@ -74,6 +76,8 @@ def compare(runs: Sequence[Run | str | PathLike[str]], *, output: str | PathLike
     from kerasexp.comparison.compare import compare_runs, write_page
     from kerasexp.report.page_output import check_page_output
 
+    if isinstance(runs, str | PathLike | Run) or not all(isinstance(run, str | PathLike | Run) for run in runs):
+        raise UserError(Problem("give a list of runs or their directories", key="runs"))
     paths = [Path(shown_path(run.path)) if isinstance(run, Run) else with_home(Path(run)) for run in runs]
     page = None if output is None else with_home(Path(output))
     if page is not None:

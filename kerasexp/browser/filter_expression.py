@@ -54,11 +54,12 @@ class Filter(Protocol):
 
 @dataclass(frozen=True)
 class Comparison:
-    """A key compared with a value; `place` is that of the key in the text."""
+    """A key compared with a value; `text` is the value as it was typed, and `place` that of the key in the text."""
 
     key: str
     sign: str
     value: Value
+    text: str
     place: int
 
     def comparisons(self) -> Iterator[Comparison]:
@@ -68,11 +69,13 @@ class Comparison:
         """Return whether the comparison holds; nothing is smaller or larger than a missing value."""
         held = values.get(self.key)
         if self.sign in ("=", "!="):
-            return _is_same(held, self.value) == (self.sign == "=")
+            # A name or a tag may look like a number.
+            is_text = isinstance(held, str) and isinstance(self.value, float)
+            return _is_same(held, self.text if is_text else self.value) == (self.sign == "=")
         if held is None or self.value is None:
             return False
         if self.sign == "~":
-            return str(self.value).casefold() in str(held).casefold()
+            return self.text.casefold() in str(held).casefold()
         return isinstance(held, str) == isinstance(self.value, str) and ORDERS[self.sign](held, self.value)
 
 
@@ -132,6 +135,21 @@ def _is_same(held: Value, value: Value) -> bool:
     return held == value
 
 
+def _value_of(token: Token) -> Value:
+    """Return the value that a word or a quoted text stands for."""
+    if token.is_quoted:
+        return token.text
+    if token.text == "null":
+        return None
+    try:
+        number = float(token.text.removesuffix("%"))
+    except ValueError:
+        return token.text
+    if number != number:  # NaN is no number to compare with
+        return token.text
+    return number / 100 if token.text.endswith("%") else number
+
+
 class _Parser:
     """Reads a filter from left to right: each method takes its part of the tokens."""
 
@@ -183,23 +201,11 @@ class _Parser:
         if sign not in OPERATORS:
             self._fail(f"one of {' '.join(OPERATORS)} after `{key.text}`", token)
         try:
-            return Comparison(self._full_key(key.text), sign, self._value(sign), key.place)
+            full_key = self._full_key(key.text)
         except KeyError as error:
             raise filter_problem(self._text, key.place, error.args[0], self._option) from None
-
-    def _value(self, sign: str) -> Value:
-        token = self._word(f"a value after `{sign}`, such as 0.99, cnn or 'two words',")
-        if token.is_quoted:
-            return token.text
-        if token.text == "null":
-            return None
-        try:
-            number = float(token.text.removesuffix("%"))
-        except ValueError:
-            return token.text
-        if number != number:  # NaN is no number to compare with
-            return token.text
-        return number / 100 if token.text.endswith("%") else number
+        typed = self._word(f"a value after `{sign}`, such as 0.99, cnn or 'two words',")
+        return Comparison(full_key, sign, _value_of(typed), typed.text, key.place)
 
     def _word(self, wanted: str) -> Token:
         token = self._tokens.pop(0) if self._tokens else None

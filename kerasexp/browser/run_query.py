@@ -24,12 +24,14 @@ class Question:
         sort: a key; with `-` before it the largest first.
         columns: keys to return; `all` is every key.
         archived: whether archived runs are among them; a filter that names `archived` decides itself.
+        by: a key that the option `--by` names, which is the first column; None for none.
     """
 
     filter: str = ""
     sort: str = NEWEST_FIRST
     columns: Sequence[str] = COLUMNS
     archived: bool = False
+    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def ask(index: RunIndex, question: Question) -> Answer:
     keys = RunKeys(index.keys())
     wanted = parse_filter(question.filter, keys.full)
     given = index.keys() if list(question.columns) == ["all"] else question.columns
-    columns = [keys.of_option(column, "--columns") for column in given]
+    first = [] if question.by is None else [keys.of_option(question.by, "--by")]
+    others = (keys.of_option(column, "--columns") for column in given)
+    columns = [*first, *(column for column in others if column not in first)]
     sort = keys.of_option(question.sort.removeprefix("-"), "--sort")
     asked = [] if wanted is None else [each.key for each in wanted.comparisons()]
     intervals = [f"{column}_{end}" for column in columns for end in ("low", "high")]

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from kerasexp.config.yaml_paths import data_folder
-from kerasexp.environment import EXTRAS, PACKAGES, hardware, install_command, installed_version, missing_of, versions
-
-DATA_FILES = (
-    "mnist.npz",
-    "trainPart1.zip",
-    "mnistTask3.zip",
-    "stl10_binary",
-    "stl10_binary.tar.gz",
-    "tiny-imagenet-200.zip",
-    "tiny-imagenet-50.zip",
-    "dogs_vs_cats.zip",
-    "kagglecatsanddogs_5340.zip",
+from kerasexp.config.yaml_paths import data_folder, is_there
+from kerasexp.environment import (
+    EXTRAS,
+    PACKAGES,
+    hardware,
+    install_command,
+    installed_version,
+    keras_home,
+    missing_of,
+    versions,
 )
+from kerasexp.errors import RunError
+
+# The files that shipped experiments name, besides those that sources look for.
+SCANS = ("trainPart1.zip", "mnistTask3.zip")
 
 
 def doctor():
@@ -30,16 +33,19 @@ def doctor():
     Example: python -m kerasexp doctor
     """
     for line in findings():
-        print(line)
+        # A library for another processor ends the process when it is imported.
+        print(line, flush=True)
 
 
 def findings() -> Iterator[str]:
-    """Yield one line per finding."""
-    from kerasexp.backend import import_tensorflow
+    """Yield one line per finding.
+
+    Raises:
+        RunError: after the last line, if TensorFlow or what reads images cannot be imported.
+    """
     from kerasexp.config.code_reference import GROUPS, registered
 
-    import_tensorflow()
-    found = versions()
+    found, broken = versions(), []
     yield f"python {found['python']}, kerasexp {found['kerasexp']}"
     for package in (*PACKAGES, "keras-tuner", "ai-edge-litert", "pydantic", "typer"):
         yield f"{package} {installed_version(package) or f'is missing: pip install {package}'}"
@@ -51,23 +57,45 @@ def findings() -> Iterator[str]:
     for kind, group in GROUPS.items():
         if names := registered(kind):
             yield f"{group}: {', '.join(f'{name} ({function})' for name, function in names.items())}"
+    for part, lines in (("TensorFlow", _hardware_lines), ("what reads images", _data_lines)):
+        try:
+            yield from lines()
+        except Exception as error:  # what a broken installation raises has no common base
+            broken.append(f"{part} cannot be imported: {type(error).__name__}: {error}")
+    yield _cache_line()
+    if broken:
+        raise RunError("\n".join(broken))
+
+
+def _hardware_lines() -> Iterator[str]:
+    from kerasexp.backend import import_tensorflow
+
+    import_tensorflow()
     machine = hardware()
     memory = f"{machine['memory_gib']} GiB" if machine["memory_gib"] is not None else "memory unknown"
     instructions = f" ({machine['instructions']})" if machine["instructions"] else ""
     yield f"{machine['processor']}{instructions}, {machine['cores']} cores, {memory}"
     yield "GPUs: " + (", ".join(machine["gpus"]) or "none; training runs on the CPU")
-    yield _data_line()
-    yield _cache_line()
 
 
-def _data_line() -> str:
-    folder = data_folder()
+def _data_lines() -> Iterator[str]:
+    from kerasexp.data.sources import dogs_vs_cats, mnist, stl10, tiny_imagenet
+
+    published = (*mnist.NAMES, *stl10.NAMES, *tiny_imagenet.NAMES, *dogs_vs_cats.NAMES)
+    folder, cache = data_folder(), keras_home() / "datasets"
     if folder is None:
-        return "KERASEXP_DATA is not set; sources are downloaded, or their offline stand-ins are used"
-    if not folder.is_dir():
-        return f"KERASEXP_DATA is {folder}, which is not a folder"
-    there = [name for name in DATA_FILES if (folder / name).exists()]
-    return f"KERASEXP_DATA is {folder}; there: {', '.join(there) or 'none of ' + ', '.join(DATA_FILES)}"
+        yield "KERASEXP_DATA is not set; sources are looked for in Keras's cache, then downloaded"
+    elif not os.path.isdir(folder):
+        yield f"KERASEXP_DATA is {folder}, which is not a folder"
+    else:
+        names = (*SCANS, *published)
+        yield f"KERASEXP_DATA is {folder}; there: {_there(folder, names) or 'none of ' + ', '.join(names)}"
+    yield f"Keras's cache {cache}: {_there(cache, published) or 'no dataset of a source'}"
+
+
+def _there(folder: Path, names: Iterable[str]) -> str:
+    """Return those of the names that are in a folder."""
+    return ", ".join(name for name in names if is_there(folder / name))
 
 
 def _cache_line() -> str:

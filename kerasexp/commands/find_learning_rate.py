@@ -33,7 +33,9 @@ def find_learning_rate(
     from kerasexp.config import load_experiment
     from kerasexp.console import standard_console
     from kerasexp.custom.trust import approve
+    from kerasexp.report.page_output import check_page_name
 
+    check_page_name(output, "--output")
     resolved = load_experiment(experiment, overrides or ())
     approve(resolved, experiment, trust_code)
     if trust_code:

@@ -29,13 +29,18 @@ def with_homes(value: Any) -> Any:
     """Return the value of a path option with the home folder in place of a leading `~`.
 
     A shell expands `~` only at the start of a word, so not in `--run-dir=~/x`.
+
+    Raises:
+        UserError: nobody can tell what is at the path.
     """
     if isinstance(value, list | tuple):
         return [with_homes(item) for item in value]
-    if isinstance(value, str | Path) and str(value).startswith("~"):
-        from kerasexp.config.yaml_paths import with_home
+    if isinstance(value, str | Path):
+        from kerasexp.config.yaml_paths import refuse_unreachable, with_home
 
-        return type(value)(with_home(Path(value)))
+        if str(value).startswith("~"):
+            value = type(value)(with_home(Path(value)))
+        refuse_unreachable(Path(value))
     return value
 
 

@@ -98,8 +98,8 @@ def best_run(
     from kerasexp.browser.best_run import ranking, remarks
     from kerasexp.browser.table import runs_text
 
-    names = [by, *(name.strip() for name in columns.split(",") if name.strip() and name.strip() != by)]
-    ranked = ranking(_answer(folder, filter, columns=names))
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    ranked = ranking(_answer(folder, filter, columns=names, by=by))
     for line in remarks(ranked):
         print(line, file=sys.stderr)
     print(runs_text(replace(ranked, rows=ranked.rows[:1]), format.value))

@@ -23,12 +23,7 @@ def add_test_split(source: Source, other: Source) -> tuple[Source, Accounting | 
     """
     if "test" in source.splits:
         raise UserError(Problem("the source has a test split of its own; remove this key", key="data.test"))
-    taken = "train" if other.splits.keys() == {"train"} else "test"
-    if taken not in other.splits:
-        message = (
-            f"{other.origin} has no test split, but {listing(other.splits)}; give the path of the folder to test on"
-        )
-        raise UserError(Problem(message, key="data.test"))
+    taken = split_to_test_on(other, "data.test")
     missing = [name for name in source.class_names if name not in other.class_names]
     if missing:
         message = f"{other.origin} has no class {listing(missing)}; classes: {listing(other.class_names)}"
@@ -45,6 +40,20 @@ def add_test_split(source: Source, other: Source) -> tuple[Source, Accounting | 
     origin = f"{source.origin}, tested on {other.origin}"
     splits = {**source.splits, "test": selected.splits["test"]}
     return replace(source, origin=origin, splits=splits, notes=(*source.notes, *notes)), selected.accounting
+
+
+def split_to_test_on(source: Source, key: str) -> str:
+    """Return the split of a source to test on: `test`, or `train`, which is all of a source that has no splits.
+
+    Raises:
+        UserError: it has other splits only; the message begins with `key`.
+    """
+    taken = "train" if source.splits.keys() == {"train"} else "test"
+    if taken not in source.splits:
+        splits = listing(source.splits)
+        message = f"{source.origin} has no test split, but {splits}; give the path of the folder to test on"
+        raise UserError(Problem(message, key=key))
+    return taken
 
 
 def _without_splits(source: Source, used: str) -> Accounting | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from kerasexp.config import Experiment
-from kerasexp.config.experiment import classical_head
 from kerasexp.config.head_section import OTHER, ZeroShot
+from kerasexp.config.model_section import classical_head
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.prepared_data import PreparedData
 from kerasexp.errors import Problem, closest, listing
@@ -19,7 +19,7 @@ def misfits(experiment: Experiment, data: PreparedData) -> list[Problem]:
     train, batch = data.splits["train"], experiment.training.batch_size
     problems = []
     # A stand-in only shows that everything works, so it may be smaller than a batch. A classical head has no batches.
-    if batch > len(train) and data.stand_in is None and classical_head(experiment) is None:
+    if batch > len(train) and data.stand_in is None and classical_head(experiment.model) is None:
         message = f"{batch} is more than the {len(train)} training images"
         problems.append(Problem(message, experiment.name, "training.batch_size"))
     classes, batches = np.count_nonzero(data.train_counts), experiment.training.class_batches
@@ -47,7 +47,7 @@ def _training_misfits(experiment: Experiment, data: PreparedData) -> Iterator[tu
     training, classes = experiment.training, len(data.class_names)
     transition = getattr(training.loss, "transition", None)
     # A stand-in may have other classes, and fewer images.
-    if data.stand_in is not None or classical_head(experiment) is not None:
+    if data.stand_in is not None or classical_head(experiment.model) is not None:
         return
     if isinstance(transition, list) and len(transition) != classes:
         yield "training.loss.transition", f"has {len(transition)} rows, and the data have {classes} classes"
@@ -61,7 +61,7 @@ def _training_misfits(experiment: Experiment, data: PreparedData) -> Iterator[tu
 
 def _head_misfits(experiment: Experiment, data: PreparedData) -> Iterator[tuple[str, str]]:
     """Yield (key below `model.head`, message) for each setting of a classical head that does not fit the data."""
-    match classical_head(experiment):
+    match classical_head(experiment.model):
         case ("zero_shot", head):
             # A stand-in has other classes; it only shows that everything works.
             if data.stand_in is None:

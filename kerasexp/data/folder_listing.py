@@ -92,6 +92,14 @@ def list_around(folder: Path, named: Collection[str]) -> Listing:
     return Listing(_sorted(files), [], sorted(hidden), [])
 
 
+def entries(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted; nothing if it cannot be listed, as the folder above one's own may be."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
 def _sorted(files: dict[str, FileState | None]) -> dict[str, FileState | None]:
     return {path: files[path] for path in sorted(files)}
 

@@ -12,8 +12,9 @@ from kerasexp.config import load_experiment
 from kerasexp.config.data_section import DataSource
 from kerasexp.config.model_section import IMAGENET, Application
 from kerasexp.config.shipped_files import PHOTO_WEIGHTS
+from kerasexp.config.yaml_paths import is_there
 from kerasexp.config.yaml_text import dump_yaml
-from kerasexp.console import Console
+from kerasexp.console import Console, command_line
 from kerasexp.data.dataset_statistics import Survey, survey
 from kerasexp.data.file_accounting import SHOWN, fault_lines, none_readable
 from kerasexp.data.hold_out import hold_out
@@ -29,8 +30,8 @@ from kerasexp.data.new_recipes import (
     small_net,
 )
 from kerasexp.data.new_source import find_source
-from kerasexp.errors import Problem, UserError, listing
-from kerasexp.storage import safe_name, write_text
+from kerasexp.errors import Problem, RunError, UserError, listing
+from kerasexp.storage import safe_name, write_errors, write_text
 
 # What a network for photographs starts from. auto: ImageNet weights where they are to be had, else the shipped ones.
 AUTO, NONE = "auto", "none"
@@ -63,9 +64,9 @@ def write_new_experiment(
     Raises:
         UserError: the images cannot be used for training, or the file exists already or cannot be written.
     """
-    output = output or Path(f"{safe_name(folder.resolve().stem, DEFAULT_NAME)}.yaml")
-    baseline = output.with_name(f"{output.stem}_scratch{output.suffix}")
+    output = output or Path(f"{_name_of(folder.resolve())}.yaml")
     _refuse_existing(output)
+    baseline = output.with_name(f"{output.stem}_scratch{output.suffix}")
     if not folder.exists():
         raise UserError(Problem("no such file or folder", str(folder)))
     data, choices = find_source(folder, label)
@@ -89,7 +90,7 @@ def write_new_experiment(
         _write(baseline, _experiment_text(found, data, baseline, residual_net(found)))
         console.line(f"{output} starts from {origin}; {baseline}, the baseline, from random weights")
         console.line(expected_better(found, chosen, str(output), str(baseline)))
-    console.line(f"run it with: python -m kerasexp run {output}")
+    console.line(f"run it with: {command_line('run', output)}")
     return output
 
 
@@ -112,18 +113,24 @@ def _start(
     return PHOTO_WEIGHTS, f"the shipped weights {PHOTO_WEIGHTS}{reason}"
 
 
+def _name_of(place: Path) -> str:
+    """Return the name of an experiment on a folder, which may have dots in its name, or on a file."""
+    return safe_name(place.name if place.is_dir() else place.stem, DEFAULT_NAME)
+
+
 def _refuse_existing(output: Path) -> None:
-    if output.exists():
+    if is_there(output):
         raise UserError(Problem("already exists; choose another --output, or remove the file", str(output)))
 
 
 def _write(output: Path, text: str) -> None:
     """Write an experiment; raises UserError if it cannot be written."""
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        with write_errors(output):
+            output.parent.mkdir(parents=True, exist_ok=True)
         write_text(output, text)
-    except OSError as error:
-        raise UserError(Problem(f"cannot be written: {error.strerror or error}", str(output))) from None
+    except RunError as error:
+        raise UserError(str(error)) from None
     load_experiment(output)
 
 
@@ -203,7 +210,7 @@ def _experiment_text(found: Survey, data: DataSource, output: Path, recipe: Reci
     parts = [
         f"# Image classification with {len(counts)} {'labels, several an image' if several else 'classes'}. "
         f"Written by `kerasexp new` for {total:,} training images, {_range(list(counts.values()))} per "
-        f"{'label' if several else 'class'}.\n# Run it with: python -m kerasexp run {output}",
+        f"{'label' if several else 'class'}.\n# Run it with: {command_line('run', output)}",
         *([dump_yaml({"name": name}).rstrip()] if name != output.stem else []),
         dump_yaml({"seed": 0}).rstrip(),
         dump_yaml({"data": source}).rstrip(),

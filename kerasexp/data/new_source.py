@@ -9,13 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerasexp.config.data_section import DataSource
-from kerasexp.data.found_images import find_images
-from kerasexp.data.image_archive import open_files
+from kerasexp.config.section_base import composed
+from kerasexp.data.folder_listing import entries
+from kerasexp.data.found_images import FoundImages, find_images
+from kerasexp.data.image_archive import Files, open_files
 from kerasexp.data.label_columns import find_label_columns
 from kerasexp.data.sources.image_folder import class_folders, find_layout
-from kerasexp.data.sources.image_table import TABLES, names_images
+from kerasexp.data.sources.image_table import PARQUET, TABLES, names_images
 from kerasexp.data.sources.table import TableListing, list_table
 from kerasexp.data.table_files import find_table_files, place_of_images
+from kerasexp.environment import missing_of
 from kerasexp.errors import Problem, UserError
 
 
@@ -23,26 +26,30 @@ def find_source(place: Path, label: str | None) -> tuple[DataSource, list[str]]:
     """Return the source that reads a user's images, and sentences about the choice.
 
     Class folders are taken where there are any, unless a table in or beside their folder has several labels for one of them.
-    Columns of 0 and 1 beside class folders may be anything, and are not taken.
+    Columns of 0 and 1 beside class folders may be anything, and are not taken. Of several tables, the one that lists the most
+    images is taken.
 
     Args:
         place: a folder, a zip archive or a table.
         label: the table's column of labels; None if it is found.
 
     Raises:
-        UserError: the table cannot be used, or a column of labels is given and there is no table.
+        UserError: no table can be used and there are no class folders, or a column of labels is given and no table has it.
     """
     if place.suffix.lower() in TABLES and place.is_file():
         return _table_source(place, label)
-    folders, notes = DataSource(source="image_folder", path=str(place)), []
-    has_classes = _has_class_folders(place)
-    for table in _tables_of(place):
+    files = open_files(place)
+    found = find_images(files)
+    has_classes, notes = _has_class_folders(files, found), []
+    refused: list[Problem] = []
+    # The number of images that each table lists, the table, and the source that reads it with sentences about the labels.
+    fitting: list[tuple[int, Path, DataSource, list[str]]] = []
+    for table in _tables_of(place, found):
         try:
             data, about = _table_source(table, label, None if table.parent == place else place)
             listed = list_table(data)
-        except UserError:
-            if label is not None or not has_classes:
-                raise
+        except UserError as error:
+            refused += error.problems
             notes.append(f"not used: the table {table.name}; `new {table}` says what it lacks")
             continue
         if not _concerns(listed, place):
@@ -55,10 +62,18 @@ def find_source(place: Path, label: str | None) -> tuple[DataSource, list[str]]:
                 f"not used: the table {table.name}, whose labels are those of the folders; `new {table}` takes its names"
             )
             break
-        return data, [*notes, f"the labels are in the table {table.name}", *about]
+        fitting.append((len(listed.used), table, data, about))
+    if fitting:
+        _, best, data, about = max(fitting, key=lambda each: each[0])
+        notes += [
+            f"not used: the table {other.name}, which lists no more images" for _, other, *_ in fitting if other != best
+        ]
+        return data, [*notes, f"the labels are in the table {best.name}", *about]
+    if refused and (label is not None or not has_classes):
+        raise UserError(*refused)
     if label is not None:
         raise UserError(Problem(f"there is no table of images in or beside {place}", key="--label"))
-    return folders, notes
+    return DataSource(source="image_folder", path=str(place)), notes
 
 
 def _table_source(table: Path, label: str | None, images: Path | None = None) -> tuple[DataSource, list[str]]:
@@ -93,17 +108,21 @@ def _place_of_images(table: Path, images: Path | None, texts: list[str]) -> Path
     return images
 
 
-def _tables_of(place: Path) -> Iterator[Path]:
-    """Yield the tables of image files directly in a folder, then those beside it or beside an archive."""
+def _tables_of(place: Path, found: FoundImages) -> Iterator[Path]:
+    """Yield the tables of image files directly in a folder, then those beside it or beside an archive.
+
+    Parquet files that cannot be read here are among them.
+    """
     folders = [place, place.absolute().parent] if place.is_dir() else [place.absolute().parent]
-    for file in (file for folder in folders for file in sorted(folder.iterdir())):
-        if file.suffix.lower() in TABLES and file.is_file() and names_images(file):
+    stems = {posixpath.splitext(posixpath.basename(composed(path)))[0] for path in found.paths}
+    unread = PARQUET if missing_of("parquet") else ()
+    for file in (file for folder in folders for file in entries(folder)):
+        ending = file.suffix.lower()
+        if ending in TABLES and file.is_file() and (ending in unread or names_images(file, stems)):
             yield file
 
 
-def _has_class_folders(place: Path) -> bool:
-    files = open_files(place)
-    found = find_images(files)
+def _has_class_folders(files: Files, found: FoundImages) -> bool:
     try:
         listed, _ = class_folders(found, find_layout(files, found))
     except UserError:

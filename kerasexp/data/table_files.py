@@ -10,7 +10,7 @@ from pathlib import Path
 from kerasexp.config.yaml_paths import find_file, places
 from kerasexp.data.digest_cache import DigestCache, file_state
 from kerasexp.data.file_matching import FileMatching, match_files, slashed
-from kerasexp.data.folder_listing import Listing, is_hidden_name, list_around, list_folder
+from kerasexp.data.folder_listing import Listing, entries, is_hidden_name, list_around, list_folder
 from kerasexp.data.image_archive import CHANGED, Files, open_files, open_listed
 from kerasexp.data.image_headers import START_BYTES
 from kerasexp.data.source import BrokenImage, ChangedImage, MissingData
@@ -128,6 +128,6 @@ def place_of_images(table: Path, texts: list[str]) -> tuple[Path | None, int]:
 
 
 def _places_beside(table: Path) -> Iterator[Path]:
-    for place in sorted(table.absolute().parent.iterdir()):
+    for place in entries(table.absolute().parent):
         if not is_hidden_name(place.name) and (place.is_dir() or place.suffix.lower() == ".zip"):
             yield place

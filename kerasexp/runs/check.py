@@ -113,4 +113,7 @@ def _built(experiment: Experiment, data: PreparedData, upstream, console: Consol
 
 
 def _size(layer) -> int:
-    return math.prod(side or 1 for side in layer.output.shape[1:])
+    import keras
+
+    tensors = keras.tree.flatten(layer.output)  # a layer may have several
+    return sum(math.prod(side or 1 for side in tensor.shape[1:]) for tensor in tensors)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kerasexp.config import Experiment, resolved_yaml
-from kerasexp.config.experiment import classical_head
+from kerasexp.config.model_section import classical_head
 from kerasexp.console import Console, QuietConsole
 from kerasexp.custom.code_import import import_all
 from kerasexp.data.load_data import load_data
@@ -42,7 +42,7 @@ def find_learning_rate(
         UserError: the experiment has no learning rate, does not fit its data, or starts from a run that is not here; the
             loss is not finite from the beginning.
     """
-    if (head := classical_head(experiment)) is not None:
+    if (head := classical_head(experiment.model)) is not None:
         message = f"is not trained by gradient descent, so that it has no learning rate (model.head.{head[0]})"
         raise UserError(Problem(message, experiment.name))
     if limits[0] >= limits[1]:

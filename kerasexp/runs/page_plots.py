@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from matplotlib.figure import Figure
 
-from kerasexp.config.experiment import classical_head
+from kerasexp.config.model_section import classical_head
 from kerasexp.config.training_section import added_losses
 from kerasexp.data.file_accounting import counted
 from kerasexp.diagnosis.page_plots import class_counts_plot, image_plots, label_plots
@@ -51,7 +51,7 @@ def training_plots(trained: Trained) -> Iterator[DrawnPlot | Failure]:
 
 def _curves(results: Trained) -> Iterator[Plot]:
     history, note = results.fitted.history, EXACT_MATCH if results.experiment.data.multi_label else ""
-    if classical_head(results.experiment) is not None:
+    if classical_head(results.experiment.model) is not None:
         return
     if added := added_losses(results.experiment.training):
         name = results.experiment.training.loss.name
@@ -98,7 +98,7 @@ def _gradient_flow(results: Trained) -> Iterator[Plot]:
 
 
 def _cross_validation(results: Trained) -> Iterator[Plot]:
-    head, rows = classical_head(results.experiment), results.fitted.cross_validation
+    head, rows = classical_head(results.experiment.model), results.fitted.cross_validation
     if head is not None and rows:
         key = next(iter(rows[0]))
         best, worst = (pick(rows, key=lambda row: row["accuracy"]) for pick in (max, min))

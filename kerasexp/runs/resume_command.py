@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kerasexp.console import command_line
-from kerasexp.saving.saved_files import RunFiles
+from kerasexp.saving.saved_files import RunFiles, read_mapping
 
 
 def resume_arguments(place: Path) -> list[object]:
@@ -19,7 +19,8 @@ def resume_arguments(place: Path) -> list[object]:
             return ["search", search / "search.yaml", "--run-dir", search]
     for folder in (place, study):
         if (folder / "study.json").is_file():
-            return ["run", RunFiles(folder).experiment, "--run-dir", folder]
+            quick = ["--quick"] if read_mapping(folder / "study.json").get("quick") is True else []
+            return ["run", RunFiles(folder).experiment, "--run-dir", folder, *quick]
     return ["run", RunFiles(place).experiment, "--run-dir", place, "--resume"]
 
 

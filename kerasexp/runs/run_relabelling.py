@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerasexp.config import Experiment
-from kerasexp.config.experiment import classical_head
 from kerasexp.config.head_section import ZeroShot
+from kerasexp.config.model_section import classical_head
 from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.evaluation.predictions import predict_split
 from kerasexp.saving.checkpoint import load_checkpoint
@@ -23,7 +23,7 @@ def relabelled(experiment: Experiment, data: PreparedData, upstream: Path | None
         data: as the experiment asks for them.
         upstream: the checkpoint that the experiment starts from, or None.
     """
-    match classical_head(experiment):
+    match classical_head(experiment.model):
         case (_, ZeroShot() as zero_shot):
             data = replace(data, class_names=zero_shot.answers(data.class_names))
     if upstream is None or not experiment.init.pseudo_labels:

@@ -90,9 +90,9 @@ def run_study(
     with interruption_as_error(), followed(directory.path, track, console), directory.locked():
         console.show(Started("study", study.name, directory.path, directory.table.exists(), jobs=count))
         directory.write_experiment(resolved_yaml(study))
+        progress.save()  # what it consists of, for whoever looks at it while it runs
         if jobs > 1 or study.execution.executor == "ray":
             _run_upstreams(study.name, [task.experiment for task in progress.wanted], console)
-        progress.save()  # what it consists of, for whoever looks at it while it runs
         try:
             with prepared_executor as executor:
                 progress.run(executor, console)

@@ -11,8 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasexp.config.experiment import Experiment, classical_head
+from kerasexp.config.experiment import Experiment
 from kerasexp.config.head_section import LogisticRegression, NearestNeighbours, Svm
+from kerasexp.config.model_section import classical_head
 from kerasexp.console import Console
 from kerasexp.data.evaluation_batch import EVALUATION_IMAGES
 from kerasexp.data.prepared_data import PreparedData
@@ -79,7 +80,7 @@ def fit_classical(
         run: receives the checkpoint and a history of one row.
         console: shows the progress.
     """
-    name, head = classical_head(experiment)
+    name, head = classical_head(experiment.model)
     method, start = METHODS[name], time.perf_counter()
     tensor = model.get_layer("logits").input
     extractor = keras.Model(model.input, tensor, name="features")

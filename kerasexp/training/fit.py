@@ -8,7 +8,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from kerasexp.config.experiment import Experiment, classical_head
+from kerasexp.config.experiment import Experiment
+from kerasexp.config.model_section import classical_head
 from kerasexp.config.training_section import Training, labels_are_complementary
 from kerasexp.console import Console
 from kerasexp.data.epoch_sampling import Sampling
@@ -74,7 +75,7 @@ def fit(
         write_code(run.checkpoint, experiment.model, model.precision, decoding)
         console.line(f"the checkpoint needs the code of its network, which others must trust: {model.code_reason}")
     console.line(precision_message(model.precision, experiment.training.precision, model.devices))
-    head = classical_head(experiment)
+    head = classical_head(experiment.model)
     with model.strategy.scope():
         if head is not None:
             return CLASSICAL_FITS[head[0]](model.classifier, data, experiment, run, console)

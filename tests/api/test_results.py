@@ -150,6 +150,9 @@ def test_a_comparison_gives_verdicts_values_and_a_page(runs, cli):
     assert kerasexp.compare([first, "runs/worse"]).report is None
     with pytest.raises(kerasexp.UserError, match="give 2 to 12 runs"):
         kerasexp.compare([first])
+    for given in ("runs/tiny/1", first, [first, 3]):
+        with pytest.raises(kerasexp.UserError, match="runs: give a list of runs or their directories"):
+            kerasexp.compare(given)
 
 
 def test_html_shows_metrics_curves_and_mistakes(runs):

@@ -8,6 +8,7 @@ from kerasexp.browser.filter_expression import parse_filter
 from kerasexp.errors import UserError
 
 RUN = {"test.accuracy": 0.991, "model.name": "cnn", "note": "two words", "tags": "paper, good", "epochs": 3}
+RUN |= {"name": "part2", "trial": "0003", "year": "2024"}
 
 
 def same(key: str) -> str:
@@ -37,6 +38,14 @@ def same(key: str) -> str:
         ("epochs != null", True),
         ("epochs < three", False),  # a number is neither less nor more than a text
         ("epochs=3", True),
+        ("name ~ 2", True),
+        ("name ~ 2.0", False),
+        ("epochs ~ 3", True),
+        ("tags ~ 2", False),
+        ("trial = 0003", True),  # a text that looks like a number
+        ("trial = 3", False),
+        ("year = 2024", True),
+        ("year != 2024", False),
     ],
 )
 def test_a_run_passes(text, passes):

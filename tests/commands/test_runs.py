@@ -68,6 +68,7 @@ def test_mistakes_end_with_exit_code_2(cli, folder):
     ):
         answer = cli("runs", *arguments)
         assert answer.code == 2 and answer.err.startswith("error: ") and "Traceback" not in answer.err
+    assert "--by: no run has 'test.acuracy'; did you mean" in cli("runs", "best", "--by", "test.acuracy").err
 
 
 def test_best_ends_with_its_directory(cli, folder):
@@ -76,6 +77,11 @@ def test_best_ends_with_its_directory(cli, folder):
     assert "choose by val" in cli("runs", "best", "--by", "test.accuracy").err
     (best,) = json.loads(cli("runs", "best", "--by", "seconds", "--format", "json").out)
     assert best["seconds"] == 60.5
+    given = ("best", "--by", "learning_rate", "--format", "csv", "--columns")
+    assert cli("runs", *given, "path,training.optimizer.learning_rate").out.startswith(
+        "training.optimizer.learning_rate,path\n"
+    )
+    assert "test.macro_f1" in json.loads(cli("runs", "best", "--columns", "all", "--format", "json").out)[0]
 
 
 def test_clean_shows_first_and_deletes_states_of_finished_runs_only(cli, folder):

@@ -152,6 +152,11 @@ def test_evaluate_takes_keys_of_the_source_and_no_others(cli, deep):
     assert refused.code == 2 and "data.labels has no effect on an evaluation; allowed: data.source" in refused.err
     refused = cli(*evaluate, "--set", "data.range=[5, 5]")
     assert refused.code == 2 and "the first value must be below the second" in refused.err
+    refused = cli("evaluate", run, "--data", "digits", "--set", "data.range=[0, 16]", "--set", "data.fold=3")
+    assert refused.code == 2 and "--set: data.fold: digits has no key 'fold'; those that have it: stl10" in refused.err
+    assert (
+        "--set: data.range: digits has no key 'range'; those that have it: image_folder, table, csv, npz" in refused.err
+    )
 
 
 def test_without_a_known_range_dark_files_of_16_bits_are_left_out_of_predictions(cli, deep):

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -342,3 +343,14 @@ def test_files_of_splits_may_be_in_capitals():
     for split in ("Train", "TEST"):
         Path("tables", f"{split}.CSV").write_text("label,a,b,c,d\nx,1,2,3,200\ny,2,3,4,5\n")
     assert set(load_csv(DataSource(source="csv", path="tables")).splits) == {"train", "test"}
+
+
+def test_a_folder_that_cannot_be_listed_is_named(monkeypatch):
+    Path("closed").mkdir()
+
+    def refuse(folder: Path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(UserError, match="closed: the folder cannot be listed: Permission denied"):
+        load_csv(DataSource(source="csv", path="closed"))

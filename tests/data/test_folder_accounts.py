@@ -314,3 +314,12 @@ def test_evaluate_takes_a_folder_of_one_class(cli, tmp_path, finished_runs):
     answer = cli("evaluate", finished_runs / "runs" / "tiny" / "1", "--data", "image_folder", "--data-path", folder)
     assert answer.code == 0 and "all of it" in answer.out, answer.err
     assert cli("new", folder).code == 2
+
+
+def test_evaluate_takes_no_training_images_where_there_are_splits_but_no_test(cli, tmp_path, finished_runs):
+    folder = write_folder(tmp_path / "data", images("train/across", "train/disc", "val/across", "val/disc"))
+    evaluate = "evaluate", finished_runs / "runs" / "tiny" / "1", "--data", "image_folder", "--data-path"
+    refused = cli(*evaluate, folder)
+    assert refused.code == 2 and "--data: " in refused.err
+    assert "has no test split, but train, val; give the path of the folder to test on" in refused.err
+    assert cli(*evaluate, folder / "val").code == 0

@@ -13,6 +13,7 @@ from tables import write_csv_table
 from kerasexp.config.data_section import Columns
 from kerasexp.data.image_formats import is_image_name
 from kerasexp.data.sources.image_table import names_images, read_image_table
+from kerasexp.data.sources.parquet_table import read_parquet
 from kerasexp.errors import UserError
 
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
@@ -171,6 +172,12 @@ def test_tables_of_images_are_told_from_others(text, expected):
     assert names_images(Path("t.txt")) is expected
 
 
+def test_a_table_may_name_images_that_are_known_without_their_extension():
+    table = write_csv_table(Path("t.csv"), [["lesion", "Image ID", "dx"], ["L1", "i_1", "nv"], ["L2", "x\\i_2", "mel"]])
+    assert names_images(table, {"i_2"})
+    assert not names_images(table, {"i_3", "L1", "nv"}) and not names_images(table)
+
+
 @pytest.mark.skipif(not HAS_PYARROW, reason="pyarrow, of the extra `parquet`, is not installed")
 def test_parquet_is_read_as_csv_is():
     import pyarrow
@@ -186,6 +193,19 @@ def test_parquet_is_read_as_csv_is():
     Path("bad.parquet").write_text("no")
     with pytest.raises(UserError, match="cannot be read as Parquet"):
         columns(Path("bad.parquet"))
+
+
+@pytest.mark.skipif(not HAS_PYARROW, reason="pyarrow, of the extra `parquet`, is not installed")
+def test_of_parquet_only_the_first_rows_are_read_to_see_what_it_is(monkeypatch):
+    import pyarrow
+    import pyarrow.parquet
+
+    content = {"path": [f"{n}.png" for n in range(200)], "label": [n % 2 for n in range(200)]}
+    pyarrow.parquet.write_table(pyarrow.table(content), "t.parquet", row_group_size=50)
+    pyarrow.parquet.write_table(pyarrow.table(content).slice(0, 0), "empty.parquet")
+    monkeypatch.setattr(pyarrow.parquet, "read_table", None)
+    assert names_images(Path("t.parquet")) and not names_images(Path("empty.parquet"))
+    assert read_parquet(Path("t.parquet"), 2).rows == [["0.png", "0"], ["1.png", "1"]]
 
 
 def test_without_pyarrow_the_extra_is_named(monkeypatch):

@@ -12,7 +12,7 @@ from kerasexp.console import Console, QuietConsole
 from kerasexp.data.image_formats import SUPPORTED
 from kerasexp.data.new_experiment import write_new_experiment
 from kerasexp.data.prepared_data import prepare
-from kerasexp.errors import UserError
+from kerasexp.errors import RunError, UserError
 
 QUIET = QuietConsole()
 GENERATOR = np.random.default_rng(0)
@@ -103,6 +103,16 @@ def test_a_folder_of_any_name_gives_an_experiment_that_loads(folder, name):
     experiment = load_experiment(output)
     assert name is None or experiment.name == name
     assert Path(experiment.data.path) == Path(folder).resolve()
+
+
+def test_a_dot_in_the_name_of_a_folder_begins_no_ending():
+    assert write_new_experiment(grey_scans("v1.2"), None, QUIET) == Path("v1.2.yaml")
+
+
+def test_the_command_that_runs_the_file_can_be_typed(capsys):
+    text = write_new_experiment(grey_scans(), Path("my scans.yaml"), Console()).read_text()
+    command = "python -m kerasexp run 'my scans.yaml'"
+    assert f"# Run it with: {command}\n" in text and f"run it with: {command}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("output", ["my scans.yaml", "new folder/été.yaml", "deep/down/x.yaml"])
@@ -215,3 +225,17 @@ def test_an_unwritable_place_is_a_user_error():
     Path("file").write_text("")
     with pytest.raises(UserError):
         write_new_experiment(grey_scans(), Path("file/exp.yaml"), QUIET)
+
+
+def test_a_file_that_cannot_be_written_is_a_user_error(monkeypatch):
+    def refuse(path: Path, text: str) -> None:
+        raise RunError(f"{path}: cannot be written: Permission denied")
+
+    monkeypatch.setattr("kerasexp.data.new_experiment.write_text", refuse)
+    with pytest.raises(UserError, match=r"exp\.yaml: cannot be written: Permission denied"):
+        write_new_experiment(grey_scans(), Path("exp.yaml"), QUIET)
+
+
+def test_the_working_folder_is_no_file_to_write(cli):
+    answer = cli("new", grey_scans(), "--output", ".")
+    assert answer.code == 2 and ".: already exists" in answer.err

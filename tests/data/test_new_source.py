@@ -1,6 +1,8 @@
 """`new` finds the table of images in or beside their folder, or takes their class folders."""
 
+import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,11 +60,13 @@ def test_a_table_beside_a_folder_without_class_folders(asked):
     assert data.class_names == ["a", "b"] and "images: d/images\n" in text
 
 
-def test_images_in_two_parts_have_their_folder():
+@pytest.mark.parametrize("ending", [".png", ""])
+def test_images_in_two_parts_have_their_folder(ending):
     content = images("part_1", "part_2", each=12)
     unique = {f"{path.rpartition('/')[0]}/{n}.png": data for n, (path, data) in enumerate(content.items())}
     write_folder(Path("d"), unique)
-    write_csv_table(Path("d/meta.csv"), rows(unique))
+    table = [[cell.replace(".png", ending) for cell in row] for row in rows(unique)]
+    write_csv_table(Path("d/meta.csv"), table)
     data, text = made("d")
     assert data.class_names == ["a", "b"] and "images: d\n" in text
 
@@ -91,6 +95,56 @@ def test_tables_of_other_images_and_of_pixels_do_not_matter():
     write_folder(Path("o"), FLAT)
     write_csv_table(Path("other.csv"), rows(FLAT, "o/"))
     Path("pixels.csv").write_text("label,p0,p1,p2,p3\n1,2,3,4,5\n")
+    Path("users.csv").write_text("id,age\nu1,3\nu2,4\n")
+    section, notes = find_source(Path("d"), None)
+    assert section.source == "image_folder" and notes == []
+
+
+@pytest.mark.parametrize("label", [None, "label"])
+def test_of_several_tables_the_one_that_lists_the_most_images_is_taken(label):
+    write_folder(Path("d/train_images"), FLAT)
+    write_csv_table(Path("d/part.csv"), rows(FLAT)[:20])
+    write_csv_table(Path("d/sample_submission.csv"), [HEADER, ["other.png", "a"]])
+    write_csv_table(Path("d/train.csv"), rows(FLAT))
+    data, text = made("d/train_images", label)
+    assert data.class_names == ["a", "b"] and sum(map(len, data.splits.values())) == 24
+    assert "path: d/train.csv\n  images: d/train_images\n" in text
+    submission, *others = find_source(Path("d/train_images"), label)[1]
+    assert submission.startswith("not used: the table sample_submission.csv; `new ")
+    assert others == [
+        "not used: the table part.csv, which lists no more images",
+        "the labels are in the table train.csv",
+    ]
+
+
+def test_where_no_table_can_be_used_each_is_named():
+    write_folder(Path("d"), FLAT)
+    write_csv_table(Path("d/ages.csv"), [["image", "age", "sex"], *([path, "7", "f"] for path in FLAT)])
+    write_csv_table(Path("d/others.csv"), [HEADER, ["other.png", "a"]])
+    with pytest.raises(UserError) as refusal:
+        find_source(Path("d"), None)
+    assert [Path(problem.file).name for problem in refusal.value.problems] == ["ages.csv", "others.csv"]
+
+
+@pytest.mark.parametrize("label", [None, "kind"])
+def test_a_parquet_table_that_cannot_be_read_here_is_named(monkeypatch, label):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    write_folder(Path("d/images"), FLAT)
+    Path("d/labels.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"labels\.parquet: Parquet needs pyarrow: pip install 'kerasexp\[parquet\]'"):
+        find_source(Path("d"), label)
+
+
+def test_the_folder_above_need_not_be_one_that_may_be_listed(monkeypatch, tmp_path):
+    write_folder(Path("d"), images("cat", "dog", each=4))
+    listed = Path.iterdir
+
+    def closed(folder: Path):
+        if folder == tmp_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
     assert find_source(Path("d"), None)[0].source == "image_folder"
 
 

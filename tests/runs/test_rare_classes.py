@@ -2,8 +2,16 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from keras_networks import MobileNetV2
+
+from kerasexp.config.data_section import Data
+from kerasexp.data.prepared_data import prepare
+from kerasexp.diagnosis.diagnosis_sentences import split_sentences
+from kerasexp.runs.results import overview_of
+from kerasexp.runs.run_relabelling import relabelled
 
 EXPERIMENT = """
 data: {source: digits, labels: {keep: {0: 8, 4: 8, 7: 8}}, augmentation: {shift: 0.08, rotation: 10, zoom: 0.1}}
@@ -42,3 +50,13 @@ def test_before_training_it_is_said_that_nothing_helps_a_class_without_images(cl
     said = "train has no image of 0, 4, 7: no loss can make up for that, and test accuracy cannot exceed 0.7"
     assert answer.out.index(said) < answer.out.index("epoch 1/1")
     assert said in json.loads((Path(answer.last_line) / "manifest.json").read_text())["data"]["absence"]
+
+
+def test_the_answer_other_of_a_zero_shot_head_is_no_class_without_images(images):
+    data = prepare(Data(source="image_folder", path=str(images)))
+    head = {"zero_shot": {"outputs": {"across": [0], "disc": [1], "upright": [2]}}}
+    answering = relabelled(SimpleNamespace(model=MobileNetV2(head=head), init=None), data, None)
+    assert answering.class_names == [*data.class_names, "other"]
+    sentences = list(split_sentences(overview_of(answering, 0)))
+    assert "in 3 of 3 classes" in sentences[0]
+    assert not any("has no image of" in sentence for sentence in sentences)

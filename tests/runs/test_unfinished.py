@@ -96,3 +96,5 @@ def test_a_run_of_a_study_or_a_search_is_continued_by_that():
     assert commands["study/a/0"] == "python -m kerasexp run study/experiment.yaml --run-dir study"
     assert commands["search/trial_0/run"] == "python -m kerasexp search search/search.yaml --run-dir search"
     assert resume_command(RunDirectory(Path("search/confirmation/a/0"))) == commands["search/trial_0/run"]
+    Path("study/study.json").write_text('{"quick": true}')
+    assert resume_command(RunDirectory(Path("study/a/0"))) == commands["study/a/0"] + " --quick"

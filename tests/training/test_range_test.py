@@ -57,9 +57,14 @@ def test_mixed_images_are_trained_on_too(cli, tiny_yaml):
     [
         (["--lowest", "1", "--highest", "0.1"], "--lowest, --highest: got 1 and 0.1"),
         (["--set", "init={experiment: upstream.yaml}"], "init.experiment: upstream has not been run here"),
+        (["--output", "."], "the name of the page must end in .html"),
+        (["--output", "lr.png"], "lr.png: --output: the name of the page must end in .html"),
+        (["--output", "images.html"], "images.html: --output: is a folder, and the page is a file"),
     ],
 )
-def test_what_has_no_range_is_refused(cli, tiny_yaml, arguments, told):
+def test_what_has_no_range_is_refused(cli, tiny_yaml, monkeypatch, arguments, told):
+    monkeypatch.setattr("kerasexp.runs.learning_rate_range.range_test", None)
+    Path("images.html").mkdir()
     tiny_yaml.with_name("upstream.yaml").write_text("base: tiny.yaml")
     answer = cli("find-learning-rate", tiny_yaml, *arguments)
     assert answer.code == 2 and told in answer.err and "Traceback" not in answer.err, answer.err

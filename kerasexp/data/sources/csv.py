@@ -44,11 +44,14 @@ def load_csv(data: DataSource) -> Source:
 
     Raises:
         MissingData: there is no such file or folder.
-        UserError: see `read_csv`.
+        UserError: the folder cannot be listed or has no `train.csv`; see `read_csv`.
     """
     found = find_data_path(data.path)
     if found.is_dir():
-        names = {path.name.lower(): path for path in sorted(found.iterdir()) if path.is_file()}
+        try:
+            names = {path.name.lower(): path for path in sorted(found.iterdir()) if path.is_file()}
+        except OSError as error:
+            raise UserError(Problem(f"the folder cannot be listed: {error.strerror}", str(found))) from None
         files = {split: names[f"{split}.csv"] for split in ("train", "val", "test") if f"{split}.csv" in names}
         if "train" not in files:
             message = (

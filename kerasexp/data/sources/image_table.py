@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
 from kerasexp.config.data_section import Columns
+from kerasexp.config.section_base import composed
+from kerasexp.data.file_matching import slashed
 from kerasexp.data.image_formats import is_image_name
 from kerasexp.data.sources.csv_table import LABEL_NAMES, column_position, is_number
 from kerasexp.data.sources.delimited_text import SEPARATORS, Rows, read_rows
@@ -20,27 +24,9 @@ KEY = "data.columns"
 # Lists such as ImageNet's `n01440764/1.JPEG 0` are separated by spaces.
 MARKS = {**SEPARATORS, " ": "space"}
 IMAGE_NAMES = (
-    "image",
-    "images",
-    "path",
-    "paths",
-    "file",
-    "files",
-    "filename",
-    "file_name",
-    "filenames",
-    "filepath",
-    "filepaths",
-    "file_path",
-    "image_path",
-    "image_file",
-    "image_name",
-    "image_id",
-    "img",
-    "img_path",
-    "img_name",
-    "id",
-)
+    "image", "images", "path", "paths", "file", "files", "filename", "file_name", "filenames", "filepath", "filepaths", "file_path",
+    "image_path", "image_file", "image_name", "image_id", "img", "img_path", "img_name", "id_code", "id",
+)  # fmt: skip
 MORE_LABEL_NAMES = ("category", "class_name", "label_name")
 SEVERAL_LABEL_NAMES = ("classes", "categories", "tags", "finding_labels")
 SPLIT_NAMES = ("split", "splits", "set", "subset", "partition", "data_set", "dataset", "fold")
@@ -151,17 +137,36 @@ def read_image_table(path: Path, wanted: Columns | None, multi_label: bool = Fal
     )
 
 
-def names_images(path: Path) -> bool:
-    """Return whether the first rows of a file are those of a table of image files; False if it cannot be read as one."""
+def names_images(path: Path, stems: Container[str] = ()) -> bool:
+    """Return whether the first rows of a file are those of a table of image files; False if it cannot be read as one.
+
+    Args:
+        path: the file.
+        stems: names of images without their extension, by which a column such as `image_id` may name them.
+    """
     try:
-        rows = (
-            read_parquet(path)[1] if path.suffix.lower() in PARQUET else read_rows(path, _paths, MARKS, FIRST_ROWS)[1]
-        )
+        rows = _first_rows(path)
     except UserError:
         return False
     paths, even = _paths(rows)
     # One row may be the header. Lines of prose that name files have different lengths.
-    return paths > 0 and 2 * paths >= len(rows) - 1 and 10 * even >= 9 * len(rows)
+    are_paths = paths > 0 and 2 * paths >= len(rows) - 1
+    return 10 * even >= 9 * len(rows) and (are_paths or _names_any(rows, stems))
+
+
+def _first_rows(path: Path) -> Rows:
+    """Return the first rows of a table, with its header."""
+    if path.suffix.lower() in PARQUET:
+        header, rows, _ = read_parquet(path, FIRST_ROWS)
+        return [header, *rows]
+    return read_rows(path, _paths, MARKS, FIRST_ROWS)[1]
+
+
+def _names_any(rows: Rows, stems: Container[str]) -> bool:
+    """Return whether a column that is called as one of images has one of these names."""
+    columns = [column for row in rows[:1] for column, name in enumerate(row) if _plain(name) in IMAGE_NAMES]
+    named = (row[column] for row in rows[1:] for column in columns if column < len(row))
+    return any(posixpath.basename(composed(slashed(text.strip()))) in stems for text in named)
 
 
 def _is_header(rows: Rows) -> bool:

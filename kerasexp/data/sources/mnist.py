@@ -9,6 +9,7 @@ from kerasexp.data.sources.npz import read_splits
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+NAMES = ("mnist.npz",)
 
 
 def load_mnist(data: DataSource) -> Source:
@@ -18,6 +19,6 @@ def load_mnist(data: DataSource) -> Source:
         MissingData: the file is in neither place, and the download fails.
         UserError: the file is damaged.
     """
-    found, place = find_dataset(PublishedDataset("MNIST", ("mnist.npz",), URL, f"sha256:{SHA256}"), data.path)
+    found, place = find_dataset(PublishedDataset("MNIST", NAMES, URL, f"sha256:{SHA256}"), data.path)
     splits, value_range = read_splits(found)
     return source_from_arrays(f"MNIST from {place}", splits, data.class_names, value_range)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kerasexp.environment import install_command
 from kerasexp.errors import Problem, UserError
 
 # Row -> content of its image; None if it has none.
@@ -26,8 +28,12 @@ class ParquetTable(NamedTuple):
     contents: dict[int, Contents]
 
 
-def read_parquet(path: Path) -> ParquetTable:
+def read_parquet(path: Path, most: int | None = None) -> ParquetTable:
     """Read a Parquet file; what its images hold is taken from memory, and decoded when it is read.
+
+    Args:
+        path: the file.
+        most: number of rows to read; None for all.
 
     Raises:
         UserError: pyarrow is not installed, or the file cannot be read.
@@ -36,10 +42,10 @@ def read_parquet(path: Path) -> ParquetTable:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        message = "Parquet needs pyarrow: pip install 'kerasexp[parquet]'; or save the table as CSV"
+        message = f"Parquet needs pyarrow: {install_command('parquet')}; or save the table as CSV"
         raise UserError(Problem(message, str(path))) from None
     try:
-        table = pyarrow.parquet.read_table(path)
+        table = pyarrow.parquet.read_table(path) if most is None else _start_of(path, most)
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(Problem(f"cannot be read as Parquet: {error}", str(path))) from None
     columns, contents = [], {}
@@ -56,6 +62,16 @@ def read_parquet(path: Path) -> ParquetTable:
         else:
             columns.append(["" if value is None else str(value).strip() for value in column.to_pylist()])
     return ParquetTable(table.column_names, [list(row) for row in zip(*columns, strict=True)], contents)
+
+
+def _start_of(path: Path, most: int) -> Any:
+    """Return the first rows, without the rest of the file in memory."""
+    import pyarrow
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
+        batches = islice(file.iter_batches(batch_size=most), 1)
+        return pyarrow.Table.from_batches(batches, schema=file.schema_arrow)
 
 
 def _is_list(kind: Any) -> bool:

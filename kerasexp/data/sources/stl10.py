@@ -15,6 +15,7 @@ from kerasexp.errors import Problem, UserError
 
 URL = "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"
 CHECKSUM = "md5:91f7769df0f17e558f3565bffb0c7dfb"
+NAMES = ("stl10_binary", "stl10_binary.tar.gz")
 CLASSES, FOLDS = "class_names.txt", "fold_indices.txt"
 # Most of the archive is unlabeled_X.bin, which is not used.
 FILES = (*(f"{split}_{part}.bin" for split in ("train", "test") for part in "Xy"), CLASSES, FOLDS)
@@ -32,7 +33,7 @@ def load_stl10(data: DataSource) -> Source:
         UserError: a file is missing, has a wrong size, or has invalid labels.
         RunError: the archive cannot be unpacked into the cache.
     """
-    known = PublishedDataset("STL-10", ("stl10_binary", "stl10_binary.tar.gz"), URL, CHECKSUM)
+    known = PublishedDataset("STL-10", NAMES, URL, CHECKSUM)
     found, place = find_dataset(known, data.path)
     folder = _with_files(found) if found.is_dir() else unpack_tar(found, FILES)
     names = _lines(folder / CLASSES)
