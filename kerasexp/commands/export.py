@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from kerasexp.commands.options import CheckpointPaths, DataPath, TrustCode, with_homes
+
+if TYPE_CHECKING:
+    from kerasexp.export.export_plan import ExportPlan
 
 Input = Annotated[
     str,
@@ -66,12 +69,9 @@ def export(
     Example: python -m kerasexp export checkpoints/part1_scans --format litert --input 900x1200
     """
     from kerasexp.backend import import_tensorflow
-    from kerasexp.config import load_experiment
-    from kerasexp.config.code_keys import custom_parts
     from kerasexp.console import standard_console
-    from kerasexp.custom.trust import approve_parts
     from kerasexp.export.export_plan import HUB_FOLDER, ExportRequest, plan_export
-    from kerasexp.saving.checkpoint import experiment_file, find_checkpoint
+    from kerasexp.saving.checkpoint import find_checkpoint
     from kerasexp.saving.checkpoint_code import approve_checkpoint
 
     request = ExportRequest(checkpoints, format, output, images, input, quantize, tolerance, data, data_path)
@@ -83,14 +83,24 @@ def export(
         print(export_hub_folder(request, standard_console()))
         return
     plan = plan_export(request)
-    if plan.data is not None:  # a function that the user names is the user's own where it is in the working folder
-        approve_parts(custom_parts(plan.data, "data"), "--data", Path.cwd(), trust_code)
-    elif plan.quantize is not None:
-        file = experiment_file(plan.checkpoints[0])
-        approve_parts(custom_parts(load_experiment(file).data, "data"), str(file), None, trust_code)
+    _approve_data(plan, trust_code)
     for folder in plan.checkpoints:
         approve_checkpoint(folder, trust_code)
     import_tensorflow()
     from kerasexp.export.exporter import export as exported
 
     print(exported(plan, standard_console()))
+
+
+def _approve_data(plan: ExportPlan, trust_code: bool) -> None:
+    """Ask about the code of the source that quantization measures on."""
+    from kerasexp.config import load_experiment
+    from kerasexp.config.code_keys import custom_parts
+    from kerasexp.custom.trust import approve_parts
+    from kerasexp.saving.checkpoint import experiment_file
+
+    if plan.data is not None:  # a function that the user names is the user's own where it is in the working folder
+        approve_parts(custom_parts(plan.data, "data"), "--data", Path.cwd(), trust_code)
+    elif plan.quantize is not None:
+        file = experiment_file(plan.checkpoints[0])
+        approve_parts(custom_parts(load_experiment(file).data, "data"), str(file), None, trust_code)

@@ -130,7 +130,7 @@ import numpy as np
 def load():
     dark, bright = np.zeros((10, 12, 10, 1), np.uint8), np.full((10, 12, 10, 1), 255, np.uint8)
     labels = ["a", "b"] * 5
-    return {split: [(str(i), image, label) for i, (image, label) in enumerate(zip(images, labels))]
+    return {split: [(image, label, str(i)) for i, (image, label) in enumerate(zip(images, labels))]
             for split, images in (("train", dark), ("test", bright))}
 """
 
