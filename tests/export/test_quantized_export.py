@@ -139,7 +139,7 @@ def load():
 def test_a_source_of_ones_own_measures_what_is_lost(cli):
     """Its names are those of train and of test: val is the images of train alone."""
     Path("own.py").write_text(OWN_SOURCE)
-    folder = random_checkpoint("mine", ["a", "b"])
+    folder = random_checkpoint("mine", ["a", "b"], (12, 10))
     answer = cli("export", folder, "--format", "litert", "--quantize", "dynamic", "--data", "own.py:load")
     assert answer.code == 0 and "accuracy on 10 images of train of " in answer.out, answer.err
 
