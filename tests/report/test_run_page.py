@@ -32,10 +32,12 @@ def class_table(page: str) -> dict[str, list[str]]:
 @pytest.mark.plots
 def test_every_plot_is_drawn_and_is_in_the_page(npz_run):
     run = npz_run(4, [0, 1, 2, 3], 5)
-    assert sorted(p.stem for p in (run / "plots").iterdir()) == ALL
+    drawn = sorted(p.stem for p in (run / "plots").iterdir())
+    # Of the eight labels of val, rounding decides whether enough agree for others to be called wrong.
+    assert [name for name in drawn if name != "label_errors"] == ALL
     page = (run / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == len(ALL)
-    assert len(re.findall(r'<img [^>]*alt="[^"]{8,}"', page)) == len(ALL)
+    assert page.count("data:image/png;base64,") == len(drawn)
+    assert len(re.findall(r'<img [^>]*alt="[^"]{8,}"', page)) == len(drawn)
     for plot in (run / "plots").iterdir():
         with Image.open(plot) as image:
             image.verify()
