@@ -84,13 +84,13 @@ def _data_lines() -> Iterator[str]:
     published = (*mnist.NAMES, *stl10.NAMES, *tiny_imagenet.NAMES, *dogs_vs_cats.NAMES)
     folder, cache = data_folder(), keras_home() / "datasets"
     if folder is None:
-        yield "KERASEXP_DATA is not set; sources are looked for in Keras's cache, then downloaded"
+        yield "KERASEXP_DATA is not set; sources are looked for in Keras's cache and downloaded, or their offline stand-ins are used"
     elif not os.path.isdir(folder):
         yield f"KERASEXP_DATA is {folder}, which is not a folder"
     else:
         names = (*SCANS, *published)
         yield f"KERASEXP_DATA is {folder}; there: {_there(folder, names) or 'none of ' + ', '.join(names)}"
-    yield f"Keras's cache {cache}: {_there(cache, published) or 'no dataset of a source'}"
+    yield f"Keras's cache {cache}: {_there(cache, published) or 'no dataset'}"
 
 
 def _there(folder: Path, names: Iterable[str]) -> str:

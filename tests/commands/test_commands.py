@@ -245,7 +245,7 @@ def test_doctor_says_what_it_can_where_tensorflow_is_broken(cli, monkeypatch):
 def test_doctor_names_the_data_that_are_there(cli, monkeypatch, tmp_path):
     cache = tmp_path / "keras" / "datasets"
     cache.mkdir(parents=True)
-    assert f"Keras's cache {cache}: no dataset of a source\n" in cli("doctor").out
+    assert f"Keras's cache {cache}: no dataset\n" in cli("doctor").out
     (cache / "mnist.npz").touch()
     out = cli("doctor").out
     assert "KERASEXP_DATA is not set; sources are looked for in Keras's cache, then downloaded\n" in out
