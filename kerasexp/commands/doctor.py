@@ -84,7 +84,7 @@ def _data_lines() -> Iterator[str]:
     published = (*mnist.NAMES, *stl10.NAMES, *tiny_imagenet.NAMES, *dogs_vs_cats.NAMES)
     folder, cache = data_folder(), keras_home() / "datasets"
     if folder is None:
-        yield "KERASEXP_DATA is not set; sources are looked for in Keras's cache and downloaded, or their offline stand-ins are used"
+        yield "KERASEXP_DATA is not set; Keras's cache has the sources, or they are downloaded, or stand-ins are used"
     elif not os.path.isdir(folder):
         yield f"KERASEXP_DATA is {folder}, which is not a folder"
     else:
