@@ -1,7 +1,6 @@
 """The commands besides `run`."""
 
 import csv
-import errno
 import io
 import json
 import os
@@ -230,69 +229,6 @@ def test_list_and_schema_and_doctor_answer(cli, tiny_yaml):
     assert "Bars or discs?" in cli("list", tiny_yaml.parent).out
     assert "data" in json.loads(cli("schema").out)["$defs"]["Experiment"]["properties"]
     assert "tensorflow" in cli("doctor").out
-
-
-def test_doctor_says_what_it_can_where_tensorflow_is_broken(cli, monkeypatch):
-    def broken():
-        raise ImportError("DLL load failed")
-
-    monkeypatch.setattr("kerasexp.backend.import_tensorflow", broken)
-    answer = cli("doctor")
-    assert answer.code == 1 and answer.err == "error: TensorFlow cannot be imported: ImportError: DLL load failed\n"
-    assert "extra 'serve': " in answer.out and "KERASEXP_DATA" in answer.out and "cache: writable" in answer.out
-
-
-def test_doctor_names_the_data_that_are_there(cli, monkeypatch, tmp_path):
-    cache = tmp_path / "keras" / "datasets"
-    cache.mkdir(parents=True)
-    assert f"Keras's cache {cache}: no dataset\n" in cli("doctor").out
-    (cache / "mnist.npz").touch()
-    out = cli("doctor").out
-    assert "KERASEXP_DATA is not set; Keras's cache has the sources, or they are downloaded, or stand-ins are used\n" in out
-    assert f"Keras's cache {cache}: mnist.npz\n" in out
-    (tmp_path / "PetImages").mkdir()
-    monkeypatch.setenv("KERASEXP_DATA", str(tmp_path))
-    assert f"KERASEXP_DATA is {tmp_path}; there: PetImages\n" in cli("doctor").out
-
-
-LONG = "x" * 300
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["new", LONG],
-        ["new", "images", "--output", LONG],
-        ["list", LONG],
-        ["runs", "list", LONG],
-        ["compare", LONG, "images"],
-        ["report", LONG],
-        ["reproduce", LONG],
-        ["predict", LONG, "images"],
-        ["track", "status", LONG],
-        ["pack", "part1_digits", "--output", LONG],
-        ["run", "part1_digits", "--run-dir", LONG],
-        ["run", f"{LONG}.yaml"],
-    ],
-    ids=lambda arguments: " ".join(arguments).replace(LONG, "LONG"),
-)
-def test_a_path_that_no_file_can_have_is_refused(cli, arguments):
-    answer = cli(*arguments)
-    assert answer.code == 2 and "cannot be looked at: File name too long" in answer.err
-    assert not Path("runs").exists()
-
-
-def test_a_path_below_a_closed_folder_is_refused(cli, monkeypatch):
-    status = Path.stat
-
-    def closed(path: Path, **more: bool) -> os.stat_result:
-        if path.parent.name == "closed":
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return status(path, **more)
-
-    monkeypatch.setattr(Path, "stat", closed)
-    answer = cli("compare", "closed/a", "closed/b")
-    assert answer.code == 2 and answer.err == "error: closed/a: cannot be looked at: Permission denied\n"
 
 
 BAD = {

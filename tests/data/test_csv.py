@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import errno
 from pathlib import Path
 
 import numpy as np
@@ -126,21 +125,6 @@ def test_invalid_csv_is_refused(text, reason, column):
     Path("p.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UserError, match=reason):
         read(column, None)
-
-
-def test_a_csv_folder_has_one_file_per_split(tmp_path):
-    (tmp_path / "mnist").mkdir()
-    for split, part in (("train", slice(6)), ("val", slice(6, 9)), ("test", slice(9, 12))):
-        write_csv(tmp_path / "mnist" / f"{split}.csv", IMAGES[part, ..., np.newaxis], LABELS[part].astype(str))
-    source = load_csv(DataSource(source="csv", path="mnist"))
-    assert {split: len(images) for split, images in source.splits.items()} == {"train": 6, "val": 3, "test": 3}
-    assert np.array_equal(source.splits["test"].array[..., 0], IMAGES[9:])
-
-
-def test_a_csv_folder_without_train_is_refused(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"has no train\.csv"):
-        load_csv(DataSource(source="csv", path="empty"))
 
 
 def test_a_missing_csv_is_missing_data():
@@ -336,21 +320,3 @@ def test_odd_digits_are_read_or_refused(text):
     Path("x.csv").write_text(text)
     with contextlib.suppress(UserError):
         load_csv(DataSource(source="csv", path="x.csv"))
-
-
-def test_files_of_splits_may_be_in_capitals():
-    Path("tables").mkdir()
-    for split in ("Train", "TEST"):
-        Path("tables", f"{split}.CSV").write_text("label,a,b,c,d\nx,1,2,3,200\ny,2,3,4,5\n")
-    assert set(load_csv(DataSource(source="csv", path="tables")).splits) == {"train", "test"}
-
-
-def test_a_folder_that_cannot_be_listed_is_named(monkeypatch):
-    Path("closed").mkdir()
-
-    def refuse(folder: Path):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(Path, "iterdir", refuse)
-    with pytest.raises(UserError, match="closed: the folder cannot be listed: Permission denied"):
-        load_csv(DataSource(source="csv", path="closed"))

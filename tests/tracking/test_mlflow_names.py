@@ -57,4 +57,4 @@ def test_a_relative_store_stays_in_the_folder_from_which_a_run_was_sent_first(tm
 
 def test_addresses_of_other_stores_go_before_the_one_of_before():
     assert mlflow_tracker._store("http://127.0.0.1:5000", "http://127.0.0.1:4000") == "http://127.0.0.1:5000"
-    assert mlflow_tracker._store("mlflow.db", "sqlite:////work/mlflow.db") == os.path.abspath("mlflow.db")
+    assert mlflow_tracker._store("mlflow.db", "sqlite:////data/mlflow.db") == os.path.abspath("mlflow.db")
