@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from kerasexp.config.experiment_catalog import shipped_experiments
+from kerasexp.config.new_file import refuse_existing, write_new_file
 from kerasexp.config.shipped_files import shipped_folder
 from kerasexp.config.study_section import load
 from kerasexp.config.yaml_loading import name_of_file, with_base
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import command_line
-from kerasexp.errors import Problem, RunError, UserError, closest, listing
-from kerasexp.storage import write_errors, write_text
+from kerasexp.errors import Problem, UserError, closest, listing
 
 # Lines of an example's comment that hold for the shipped file only.
 ITS_OWN = ("python -m kerasexp", "yaml-language-server")
@@ -38,20 +38,14 @@ def copy_example(name: str, output: Path | None) -> Path:
         raise UserError(Problem(message, key="--example"))
     source = examples[name]
     output = output or Path(source.name)
-    if output.exists():
-        raise UserError(Problem("already exists; choose another --output, or remove the file", str(output)))
+    refuse_existing(output)
     raw = with_base(source, {})
     if raw["name"] == name_of_file(source):
         del raw["name"]  # the copy has that of its own file
     _name_experiments(raw, source.parent)
     command = command_line("search" if "search" in raw else "run", output)
     comment = [*_comment(source), f"Copied from kerasexp's {name}, bases merged in. Run it with: {command}"]
-    try:
-        with write_errors(output):
-            output.parent.mkdir(parents=True, exist_ok=True)
-        write_text(output, "".join(f"# {line}\n" for line in comment) + dump_yaml(raw))
-    except RunError as error:
-        raise UserError(str(error)) from None
+    write_new_file(output, "".join(f"# {line}\n" for line in comment) + dump_yaml(raw))
     load(output)
     return output
 

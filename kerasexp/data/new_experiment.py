@@ -11,8 +11,8 @@ import numpy as np
 from kerasexp.config import load_experiment
 from kerasexp.config.data_section import DataSource
 from kerasexp.config.model_section import IMAGENET, Application
+from kerasexp.config.new_file import refuse_existing, write_new_file
 from kerasexp.config.shipped_files import PHOTO_WEIGHTS
-from kerasexp.config.yaml_paths import is_there
 from kerasexp.config.yaml_text import dump_yaml
 from kerasexp.console import Console, command_line
 from kerasexp.data.dataset_statistics import Survey, survey
@@ -30,8 +30,8 @@ from kerasexp.data.new_recipes import (
     small_net,
 )
 from kerasexp.data.new_source import find_source
-from kerasexp.errors import Problem, RunError, UserError, listing
-from kerasexp.storage import safe_name, write_errors, write_text
+from kerasexp.errors import Problem, UserError, listing
+from kerasexp.storage import safe_name
 
 # What a network for photographs starts from. auto: ImageNet weights where they are to be had, else the shipped ones.
 AUTO, NONE = "auto", "none"
@@ -65,7 +65,7 @@ def write_new_experiment(
         UserError: the images cannot be used for training, or the file exists already or cannot be written.
     """
     output = output or Path(f"{_name_of(folder.resolve())}.yaml")
-    _refuse_existing(output)
+    refuse_existing(output)
     baseline = output.with_name(f"{output.stem}_scratch{output.suffix}")
     if not folder.exists():
         raise UserError(Problem("no such file or folder", str(folder)))
@@ -85,7 +85,7 @@ def write_new_experiment(
         _write(output, _experiment_text(found, data, output, recipe))
     else:
         chosen, origin = start
-        _refuse_existing(baseline)
+        refuse_existing(baseline)
         _write(output, _experiment_text(found, data, output, pretrained_net(found, chosen)))
         _write(baseline, _experiment_text(found, data, baseline, residual_net(found)))
         console.line(f"{output} starts from {origin}; {baseline}, the baseline, from random weights")
@@ -118,19 +118,9 @@ def _name_of(place: Path) -> str:
     return safe_name(place.name if place.is_dir() else place.stem, DEFAULT_NAME)
 
 
-def _refuse_existing(output: Path) -> None:
-    if is_there(output):
-        raise UserError(Problem("already exists; choose another --output, or remove the file", str(output)))
-
-
 def _write(output: Path, text: str) -> None:
     """Write an experiment; raises UserError if it cannot be written."""
-    try:
-        with write_errors(output):
-            output.parent.mkdir(parents=True, exist_ok=True)
-        write_text(output, text)
-    except RunError as error:
-        raise UserError(str(error)) from None
+    write_new_file(output, text)
     load_experiment(output)
 
 

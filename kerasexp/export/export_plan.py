@@ -10,7 +10,7 @@ from typing import Any
 
 from kerasexp.config import load_experiment
 from kerasexp.config.data_section import Data
-from kerasexp.config.training_section import labels_are_complementary
+from kerasexp.config.report_rules import labels_exclude_a_class
 from kerasexp.config.yaml_paths import is_there
 from kerasexp.custom.trust import is_run_directory
 from kerasexp.environment import install_command, missing_of
@@ -168,8 +168,7 @@ def _check_quantization(request: ExportRequest, form: ExportFormat, folder: Path
     if not (file.is_file() and is_run_directory(file.parent)):
         why = "quantizing needs the images of val, and the checkpoint is not in a run directory"
         raise UserError(Problem(f"{why}; name their source, such as --data mnist", str(folder), "--data"))
-    experiment = load_experiment(file)
-    if labels_are_complementary(experiment.training) or (experiment.init is not None and experiment.init.pseudo_labels):
+    if labels_exclude_a_class(load_experiment(file)):
         why = "quantizing needs right labels, and those of its val say what an image is NOT"
         raise UserError(Problem(f"{why}; name a source that has them, such as --data mnist", str(folder), "--data"))
     return None

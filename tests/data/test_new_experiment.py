@@ -231,7 +231,7 @@ def test_a_file_that_cannot_be_written_is_a_user_error(monkeypatch):
     def refuse(path: Path, text: str) -> None:
         raise RunError(f"{path}: cannot be written: Permission denied")
 
-    monkeypatch.setattr("kerasexp.data.new_experiment.write_text", refuse)
+    monkeypatch.setattr("kerasexp.config.new_file.write_text", refuse)
     with pytest.raises(UserError, match=r"exp\.yaml: cannot be written: Permission denied"):
         write_new_experiment(grey_scans(), Path("exp.yaml"), QUIET)
 
