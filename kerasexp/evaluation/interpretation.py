@@ -117,10 +117,13 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
 
 
 class GradCam:
-    """Heat maps of classes by Grad-CAM (Selvaraju et al., ICCV 2017).
+    """Heat maps of classes by Grad-CAM, in the form HiResCAM (Draelos and Carin, arXiv:2011.08891).
 
-    The maps of the last convolution are weighted by the mean gradient of the class's logit; negative sums become 0. The logit is
-    that of the answer: after the map of `training.decode`, or of `head.zero_shot`.
+    The maps of the last convolution are multiplied by the gradient of the class's logit at each place and summed; negative sums
+    become 0. Where the maps are averaged before the classes, that is the Grad-CAM of Selvaraju et al. (ICCV 2017), which takes
+    the mean gradient of each map. Where they are flattened, each place has weights of its own, and the mean would point at places
+    that the class does not depend on. The logit is that of the answer: after the map of `training.decode`, or of
+    `head.zero_shot`.
 
     Args:
         model: a classifier whose last layer, or last layer with weights, gives the logits.
@@ -157,8 +160,8 @@ class GradCam:
         gradient = tape.gradient(logit, maps)
         if gradient is None:  # the votes of k nearest neighbours have none
             return None
-        weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
-        heat = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
+        evidence = tf.cast(gradient, tf.float32) * tf.cast(maps, tf.float32)
+        heat = tf.nn.relu(tf.reduce_sum(evidence, axis=-1, keepdims=True))
         heat = tf.image.resize(heat, images.shape[1:3]).numpy()[..., 0]
         return heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-12)
 

@@ -63,6 +63,20 @@ def test_grad_cam_equals_the_formula(images, trainable):
     )
 
 
+def test_heat_of_flattened_maps_is_what_each_place_adds_to_the_logit(images):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((12, 10, 1), dtype="uint8")
+    maps = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(keras.layers.Rescaling(1 / 255)(inputs))
+    logits = keras.layers.Dense(3, name="logits")(keras.layers.Flatten()(maps))
+    model = keras.Model(inputs, keras.layers.Activation("softmax")(logits))
+    classes = np.array([0, 1, 2, 1, 0])
+    activations = keras.Model(inputs, maps).predict(images, verbose=0)
+    head = model.get_layer("logits").get_weights()[0].reshape(12, 10, 4, 3)
+    added = np.einsum("nhwc,hwcn->nhw", activations, head[..., classes])
+    expected = np.maximum(added, 0) / np.maximum(added.max(axis=(1, 2), keepdims=True), 1e-12)
+    np.testing.assert_allclose(grad_cam(model, images, classes), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_grad_cam_explains_the_answer_and_not_the_raw_logits(images):
     """With `decode: argmin` the least likely class is the answer, so that what speaks for it is what speaks against its logit."""
     keras.utils.set_random_seed(0)
