@@ -43,7 +43,7 @@ def diagnose(
         "diagnosis.html"
     ),
     format: Annotated[Format, typer.Option(help="How to print the findings.")] = Format.table,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of samples and of cross-validated models.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of samples and of cross-validated models.")] = 0,
     look_only: LookOnly = False,
     trust_code: TrustCode = False,
 ):

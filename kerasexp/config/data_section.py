@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from kerasexp.config.augmentation_section import Augmentation
 from kerasexp.config.custom_code import CustomSource, OrCustom
-from kerasexp.config.section_base import ClassName, EachClassOnce, NumberAsText, Section, ShortForm
+from kerasexp.config.section_base import ClassName, EachClassOnce, NumberAsText, Section, Seed, ShortForm
 
 SourceName = Literal[
     "mnist", "digits", "image_folder", "table", "csv", "npz", "rendered_scans", "stl10", "tiny_imagenet", "dogs_vs_cats"
@@ -87,7 +87,10 @@ class Labels(Section):
     )
     few_shot: int | None = Field(None, ge=1, description="Number of images to keep of every class.")
     at_most: int | None = Field(
-        None, ge=1, description="Most images in all, the same share of each class; applied last."
+        None,
+        ge=1,
+        description="Most images in all, the same share of each class; applied last. A source with a val split of its own has as "
+        "many in each of train and val.",
     )
     noise: float = Field(0, ge=0, le=1, description="Share of the labels that are replaced by another class at random.")
     complement: bool = Field(
@@ -141,8 +144,8 @@ class Columns(Section):
     )
     group: ColumnName | Literal[False] | None = Field(
         None,
-        description="Column of groups; images of one group, such as the scans of one writer, stay in one split; false: none, "
-        "although there is one.",
+        description="Column of groups; images of one group, such as the scans of one writer, stay in one split where splits are "
+        "held out, whose shares are then shares of the groups; false: none, although there is one.",
     )
 
 
@@ -220,7 +223,8 @@ class Data(DataSource):
     )
     validation: Fraction | Validation = Field(
         0.1,
-        description="Share of train that becomes val: a fraction, or {folds: 5, fold: 0}; stratified, and drawn from `split_seed`.",
+        description="Share of train that becomes val: a fraction, or {folds: 5, fold: 0}; stratified, and drawn from `split_seed`. "
+        "It is not used for a source with a val split of its own, for which folds are refused.",
     )
     test: Annotated[Fraction | DataSource | None, ShortForm("source")] = Field(
         None,
@@ -231,9 +235,10 @@ class Data(DataSource):
     groups: str | None = Field(
         None,
         description="Regular expression with one group, searched for in the name of each image; images with the same group, such "
-        "as the scans of one writer, stay in one split.",
+        "as the scans of one writer, stay in one split where splits are held out. The shares of validation and test are then "
+        "shares of the groups, not of the images, and not stratified.",
     )
-    split_seed: int = Field(0, ge=0, description="Seed of the splits, which do not depend on `seed`.")
+    split_seed: Seed = Field(0, description="Seed of the splits, which do not depend on `seed`.")
     labels: Labels = Field(Labels(), description="Edits of the labels.")
     preprocessing: Preprocessing = Field(Preprocessing(), description="From the stored image to the model's input.")
     augmentation: Augmentation | None = Field(None, description="Random changes of the training images.")

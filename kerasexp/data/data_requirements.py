@@ -11,6 +11,7 @@ from kerasexp.config.head_section import OTHER, ZeroShot
 from kerasexp.config.model_section import classical_head
 from kerasexp.data.epoch_sampling import Sampling
 from kerasexp.data.prepared_data import PreparedData
+from kerasexp.data.stratified_sampling import cross_validation_folds
 from kerasexp.errors import Problem, closest, listing
 
 
@@ -67,24 +68,42 @@ def _head_misfits(experiment: Experiment, data: PreparedData) -> Iterator[tuple[
             if data.stand_in is None:
                 yield from _mapping_misfits(head, data.class_names)
         case ("knn", head):
-            yield from _cross_validation_misfits("knn.k", head.k, data)
-            # A fold of the cross-validation may train on only half of the images.
+            unfit = list(_cross_validation_misfits("knn.k", head.k, data, experiment.seed))
+            yield from unfit
             images = sum(data.train_counts)
-            if max(head.k) > images // (2 if len(head.k) > 1 else 1):
+            fewest = images if len(head.k) == 1 or unfit else _smallest_fold(data, experiment.seed)
+            if max(head.k) > fewest:
                 yield "knn.k", f"{max(head.k)} neighbours are too many for {images} training images"
         case (name, head):
-            yield from _cross_validation_misfits(f"{name}.C", head.C, data)
+            yield from _cross_validation_misfits(f"{name}.C", head.C, data, experiment.seed)
 
 
-def _cross_validation_misfits(key: str, values: list, data: PreparedData) -> Iterator[tuple[str, str]]:
-    fewest = min(count for count in data.train_counts if count)
-    if len(values) > 1 and fewest < 2:
+def _cross_validation_misfits(key: str, values: list, data: PreparedData, seed: int) -> Iterator[tuple[str, str]]:
+    train, fewest = data.splits["train"], min(count for count in data.train_counts if count)
+    picks = "with several values, cross-validation on train picks the best"
+    if len(values) == 1:
+        return
+    if fewest < 2:
         name = data.class_names[data.train_counts.index(fewest)]
+        yield key, f"{picks}, which needs two training images of each class; {name} has one"
+    elif train.groups is not None and len(set(train.groups)) < 2:
+        yield key, f"{picks}, which needs two groups of images; train has one. Give one value"
+    elif train.groups is not None and any(
+        len(np.unique(train.labels[kept])) < 2 for kept, _ in cross_validation_folds(train.labels, train.groups, seed)
+    ):
         yield (
             key,
-            "with several values, cross-validation on train picks the best, which needs two training images of each class; "
-            f"{name} has one",
+            f"{picks}, and its folds, which keep groups together, leave a single class to train on. Give one value",
         )
+
+
+def _smallest_fold(data: PreparedData, seed: int) -> int:
+    """Return the smallest number of images that a fold of the cross-validation trains on."""
+    train = data.splits["train"]
+    # Without groups, folds are equal, and the fewest are two.
+    if train.groups is None:
+        return len(train) // 2
+    return min(len(kept) for kept, _ in cross_validation_folds(train.labels, train.groups, seed))
 
 
 def _mapping_misfits(head: ZeroShot, class_names: list[str]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasexp.config.data_section import DataSource
 from kerasexp.data.decoding_threads import map_threads
+from kerasexp.data.images_in_two_splits import shared_groups
 from kerasexp.data.label_sets import count_labels
 from kerasexp.data.preprocessing import border_means
 from kerasexp.data.source import BrokenImage, Images, Source, require_two_classes
@@ -38,7 +39,7 @@ class Survey:
         faults: (name, reason) of each image that cannot be read.
         unreadable: class -> number of those in train.
         has_groups: whether the source has groups that stay in one split.
-        notes: sentences about what was taken and left out of the files.
+        notes: sentences about what was taken and left out of the files, and about groups in several splits.
         assumed_range: the smallest usual range that holds the values of files of 16 bits, where they do not say theirs.
         found_values: the smallest and the largest of these values.
     """
@@ -124,7 +125,7 @@ def summarize(source: Source, statistics: list[ImageStatistics]) -> Survey:
         faults=every.faults,
         unreadable=dict(zip(classes, unreadable, strict=True)),
         has_groups=train.groups is not None,
-        notes=[] if source.accounting is None else list(source.accounting.lines()),
+        notes=[*(source.accounting.lines() if source.accounting is not None else ()), *shared_groups(source.splits)],
     )
 
 

@@ -7,7 +7,7 @@ import json
 import marshal
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
@@ -22,6 +22,8 @@ FileState = tuple[int, ...]
 # written again without a change in its state.
 SETTLED = 2 * 10**9
 CTIME, MODE = 4, 5
+# Sets of files of one folder whose digests are kept: those of the splits of some experiments. A folder that grows has many.
+MOST_SETS = 16
 # Returns the state of a file from its `stat` result.
 state_from_stat: Callable[[os.stat_result], FileState] = attrgetter(
     "st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_mode"
@@ -37,7 +39,7 @@ def file_state(file: Path | str) -> FileState | None:
 
 
 class DigestCache:
-    """The digest of a folder or archive, computed once and valid as long as the state of every file is unchanged.
+    """Digests of files of a folder, or of an archive, each computed once and valid while the state of these files is unchanged.
 
     Like git's index, the cache trusts the state and does not read the files again. The state includes the ctime, which moves
     at every write and, unlike the mtime, cannot be set. (Windows has no ctime: a file overwritten with one of the same size
@@ -45,37 +47,47 @@ class DigestCache:
 
     Args:
         origin: the folder or archive.
-        states: name -> state of each file, in a fixed order, taken before any file is read; None if it is not a file.
+        states: name -> state of each file, taken just now, before any file is read; None if it is not a file.
     """
 
     def __init__(self, origin: str, states: Mapping[str, FileState | None]):
         name = hashlib.sha256(os.path.abspath(origin).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._file = cache_folder() / "digests" / f"{name}.json"
-        known = hashlib.sha256("\0".join(states).encode("utf-8", "surrogateescape"))
-        # In marshal's version 0, equal states are equal bytes. JSON takes three times as long.
-        known.update(marshal.dumps(list(states.values()), 0))
-        self._states = known.hexdigest()
-        youngest = max((state[CTIME] for state in states.values() if state is not None), default=0)
-        self._settled = youngest < time.time_ns() - SETTLED
+        self._states, self._taken = states, time.time_ns()
 
-    def get_or_compute(self, digest: Callable[[], tuple[str, bool]]) -> str:
-        """Return the cached digest, or compute it with `digest`, which returns it and whether it may be cached."""
-        found = self.get()
+    def get_or_compute(self, names: Sequence[str], digest: Callable[[], tuple[str, bool]]) -> str:
+        """Return the cached digest of the files of these names, in a fixed order, or compute it.
+
+        Args:
+            names: of the files; one without a state is not there.
+            digest: returns it, and whether it may be cached.
+        """
+        states = list(map(self._states.get, names))
+        key = _key(names, states)
+        found = self._known().get(key)
         if found is None:
             found, may_be_cached = digest()
-            if may_be_cached and self._settled:
-                self._save(found)
+            youngest = max((state[CTIME] for state in states if state is not None), default=0)
+            if may_be_cached and youngest < self._taken - SETTLED:
+                self._save(key, found)
         return found
 
-    def get(self) -> str | None:
-        """Return the cached digest, or None."""
-        with suppress(OSError, ValueError, TypeError, KeyError):
+    def _known(self) -> dict[str, str]:
+        """Return key -> digest; nothing where the file is not there or damaged."""
+        with suppress(OSError, ValueError, AttributeError):
             known = json.loads(self._file.read_text(encoding="utf-8"))
-            if known["states"] == self._states and isinstance(known["digest"], str):
-                return known["digest"]
-        return None
+            return {key: digest for key, digest in known.items() if isinstance(digest, str)}
+        return {}
 
-    def _save(self, digest: str) -> None:
+    def _save(self, key: str, digest: str) -> None:
         with suppress(OSError, RunError):  # without a writable cache, the next run computes it again
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self._file, {"states": self._states, "digest": digest})
+            sets = [*self._known().items(), (key, digest)]
+            write_json(self._file, dict(sets[-MOST_SETS:]))
+
+
+def _key(names: Sequence[str], states: Sequence[FileState | None]) -> str:
+    key = hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape"))
+    # In marshal's version 0, equal states are equal bytes. JSON takes three times as long.
+    key.update(marshal.dumps(states, 0))
+    return key.hexdigest()

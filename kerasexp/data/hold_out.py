@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 
 from kerasexp.config.data_section import Validation
+from kerasexp.data.file_accounting import counted
 from kerasexp.data.iterative_stratification import stratified_subsets
 from kerasexp.data.label_sets import count_labels, is_multi_label
 from kerasexp.data.stratified_split import stratified_split
@@ -49,11 +51,23 @@ def hold_out(
             splits = list(splitter.split(np.zeros(len(labels)), labels, groups))
         return tuple(np.sort(positions) for positions in splits[wanted])
     except ValueError as error:
+        if groups is not None:
+            raise UserError(Problem(_too_few_groups(groups, part), key=key)) from None
         smallest = count_labels(labels, 0).min() if len(labels) else 0
-        cause = error if groups is not None else _too_few_of_a_class(labels, part) or error
+        cause = _too_few_of_a_class(labels, part) or error
         raise UserError(
             Problem(f"cannot split {len(labels)} images, {smallest} in the smallest class: {cause}", key=key)
         ) from None
+
+
+def _too_few_groups(groups: np.ndarray, part: float | Validation) -> str:
+    """Return why images of these groups cannot be split so."""
+    count = len(np.unique(groups))
+    left = f"cannot split {len(groups)} images: {counted(count, 'group')} {'is' if count == 1 else 'are'} left to split"
+    if isinstance(part, Validation):
+        return f"{left}, and {part.folds} folds need as many groups"
+    held = math.ceil(part * count)
+    return f"{left}, and {part:g} of the groups, rounded up to {held}, leaves none for train"
 
 
 def _too_few_of_a_class(labels: np.ndarray, part: float | Validation) -> str | None:
@@ -82,16 +96,19 @@ def _hold_out_label_sets(
     return kept, held
 
 
-def match_groups(names: list[str], pattern: str | None) -> np.ndarray | None:
-    """Return the text that the group of `pattern` matches in each name; None without a pattern.
+def names_have_groups(names: Iterable[str], pattern: str) -> bool:
+    """Return whether the group of `pattern` matches in every name."""
+    return all((match := re.search(pattern, name)) and match.group(1) for name in names)
+
+
+def match_groups(names: list[str], pattern: str) -> list[str]:
+    """Return the text that the group of `pattern` matches in each name.
 
     Raises:
         UserError: `pattern` does not match a name.
     """
-    if pattern is None:
-        return None
     matches = [re.search(pattern, name) for name in names]
     unmatched = next((name for name, match in zip(names, matches, strict=True) if not (match and match.group(1))), None)
     if unmatched is not None:
         raise UserError(Problem(f"'{pattern}' does not match the name '{unmatched}'", key="data.groups"))
-    return np.array([match.group(1) for match in matches])
+    return [match.group(1) for match in matches]

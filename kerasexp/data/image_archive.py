@@ -6,10 +6,10 @@ import hashlib
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 
 from kerasexp.data.decoding_threads import map_threads
@@ -17,7 +17,7 @@ from kerasexp.data.digest_cache import MODE, DigestCache, FileState, file_state,
 from kerasexp.data.folder_listing import Listing, list_folder
 from kerasexp.data.image_headers import START_BYTES, start_of
 from kerasexp.data.image_zip_checks import MAX_MEMBER, EncryptedArchive, is_hidden, member_paths, open_zip
-from kerasexp.data.source import BrokenImage, ChangedImage
+from kerasexp.data.source import BrokenImage, ChangedImage, PassingFault
 from kerasexp.errors import Problem, UserError
 
 # O_NONBLOCK: opening a pipe must not wait for a writer. O_BINARY: Windows would translate line ends.
@@ -37,6 +37,8 @@ class Files:
         notes: sentences about links.
         read: returns the content of one file; raises BrokenImage, or ChangedImage if the file changed since it was listed.
         head: returns the first bytes of one file, or fewer if they cannot be read.
+        digest_of: returns a hexadecimal SHA-256 of the content of files of these names, in any order. Those that were not read
+            before are read for it. In an archive it is that of the whole archive.
     """
 
     origin: str
@@ -46,17 +48,12 @@ class Files:
     notes: list[str]
     read: Callable[[str], bytes]
     head: Callable[[str], bytes]
-    _digest: Callable[[], str]
+    digest_of: Callable[[Iterable[str]], str]
 
     @property
     def name(self) -> str:
         """Name of the folder or archive, for messages."""
         return Path(self.origin).name
-
-    @cached_property
-    def digest(self) -> str:
-        """Hexadecimal SHA-256 of all content. Files that were not read before are read for it."""
-        return self._digest()
 
 
 def open_files(path: Path) -> Files:
@@ -76,8 +73,8 @@ def open_files(path: Path) -> Files:
 
 def open_listed(folder: Path, listing: Listing) -> Files:
     """Return the files of a folder that are listed."""
-    states = listing.files
-    known, hashes, unread = DigestCache(str(folder), states), {}, set()
+    states, hashes, unread = listing.files, {}, set()
+    known = DigestCache(str(folder), states)
 
     def read(name: str) -> bytes:
         if name not in states:
@@ -101,14 +98,20 @@ def open_listed(folder: Path, listing: Listing) -> Files:
         if name not in hashes:
             with suppress(BrokenImage):
                 read(name)
-        return name.encode("utf-8", "surrogateescape") + b"\0" + hashes[name]
+        # A file that is not listed has no content.
+        return name.encode("utf-8", "surrogateescape") + b"\0" + hashes.get(name, b"")
 
-    def digest() -> tuple[str, bool]:
-        total = hashlib.sha256()
-        for part in map_threads(hashed, list(states)):
-            total.update(part)
-        # An unreadable file may become readable without any change in its state, so such a digest is not cached.
-        return total.hexdigest(), not unread
+    def digest_of(names: Iterable[str]) -> str:
+        own = sorted(dict.fromkeys(names))
+
+        def digest() -> tuple[str, bool]:
+            total = hashlib.sha256()
+            for part in map_threads(hashed, own):
+                total.update(part)
+            # An unreadable file may become readable without any change in its state, so such a digest is not cached.
+            return total.hexdigest(), unread.isdisjoint(own)
+
+        return known.get_or_compute(own, digest)
 
     return Files(
         str(folder),
@@ -118,7 +121,7 @@ def open_listed(folder: Path, listing: Listing) -> Files:
         listing.notes,
         read,
         head,
-        lambda: known.get_or_compute(digest),
+        digest_of,
     )
 
 
@@ -169,7 +172,8 @@ def _open_zip(path: Path) -> Files:
                 # Without a size, zipfile would unpack everything, whatever size the directory declares.
                 return member.read(members[name].file_size)
         except Exception as error:  # errors of zipfile, zlib and the system have no common base class
-            raise BrokenImage(f"cannot be unpacked: {error}") from None
+            kind = PassingFault if isinstance(error, OSError) else BrokenImage
+            raise kind(f"cannot be unpacked: {error}") from None
         finally:
             if file_state(path) != opened:
                 raise ChangedImage(CHANGED) from None
@@ -177,6 +181,10 @@ def _open_zip(path: Path) -> Files:
     def digest() -> tuple[str, bool]:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest(), True
+
+    @cache
+    def whole() -> str:
+        return known.get_or_compute([""], digest)
 
     def head(name: str) -> bytes:
         try:
@@ -193,7 +201,7 @@ def _open_zip(path: Path) -> Files:
         [],
         read,
         head,
-        lambda: known.get_or_compute(digest),
+        lambda names: whole(),
     )
 
 

@@ -18,7 +18,7 @@ from kerasexp.data.disk_arrays import MAX_IN_MEMORY, ImagesOnDisk, ImagesWriter
 from kerasexp.data.images_in_files import ImagesInFiles
 from kerasexp.data.lazy_images import LazyImages, images_at_once
 from kerasexp.data.preprocessing import min_side_for, preprocess
-from kerasexp.data.source import BrokenImage, ChangedImage, Images
+from kerasexp.data.source import BrokenImage, Images, PassingFault
 from kerasexp.environment import cache_folder
 from kerasexp.errors import RunError
 from kerasexp.storage import replace_folder, temporary_folder, write_json, write_text
@@ -53,7 +53,8 @@ def decode_cached(
     """Decode and preprocess images, or load them from the cache.
 
     If the cache cannot be written, the images stay in memory and the next run decodes them again. Nothing is cached if an
-    image changed while it was read, because the key is a digest of the content before.
+    image changed while it was read, because the key is a digest of the content before, or if a fault may pass, as that of a
+    format does once its package is installed.
 
     Args:
         images: the stored images.
@@ -73,8 +74,8 @@ def decode_cached(
     if found is None and is_large(len(images), config):
         found = _decode_to_disk(group, images, config, progress)
     if found is None:
-        found, unchanged = _decode(images, config, range(len(images)), progress)
-        if unchanged:
+        found, lasting = _decode(images, config, range(len(images)), progress)
+        if lasting:
             _save(group, images, found)
     return found
 
@@ -131,7 +132,7 @@ def _content_key(images: Images) -> str:
 def _decode(
     images: Images, config: Preprocessing, positions: range, progress: Callable[[int, int], None] | None
 ) -> tuple[DecodedImages, bool]:
-    """Decode the readable images at these positions; also return whether none of them changed since the digest."""
+    """Decode the readable images at these positions; also return whether the next start would find the same."""
     decoded, min_side = np.empty((len(positions), *config.size, config.channels), np.uint8), min_side_for(config)
 
     def one(position: int) -> BrokenImage | None:
@@ -141,35 +142,35 @@ def _decode(
             return broken
         return None
 
-    faults, kept, unchanged = [], [], True
+    faults, kept, lasting = [], [], True
     for position, fault in zip(positions, map_threads(one, positions), strict=True):
         if fault is None:
             kept.append(position)
         else:
             faults.append((images.names[position], str(fault)))
-            unchanged = unchanged and not isinstance(fault, ChangedImage)
+            lasting = lasting and not isinstance(fault, PassingFault)
         if progress is not None:
             progress(position + 1, len(images))
     kept = np.array(kept, dtype=np.int64)
-    return DecodedImages(decoded[kept - positions.start] if faults else decoded, kept, faults), unchanged
+    return DecodedImages(decoded[kept - positions.start] if faults else decoded, kept, faults), lasting
 
 
 def _decode_to_disk(
     group: Path, images: Images, config: Preprocessing, progress: Callable[[int, int], None] | None
 ) -> DecodedImages | None:
     """Decode into a file, some images at a time; return None if it cannot be written."""
-    kept, faults, all_unchanged, size = [], [], True, images_at_once((*config.size, config.channels))
+    kept, faults, all_lasting, size = [], [], True, images_at_once((*config.size, config.channels))
     with suppress(OSError), temporary_folder(group) as temporary:
         with ImagesWriter(temporary / IMAGES, len(images), (*config.size, config.channels)) as file:
             for first in range(0, len(images), size):
                 positions = range(first, min(first + size, len(images)))
-                part, unchanged = _decode(images, config, positions, progress)
+                part, lasting = _decode(images, config, positions, progress)
                 file.write(part.images)
                 kept.append(part.kept)
                 faults += part.faults
-                all_unchanged = all_unchanged and unchanged
+                all_lasting = all_lasting and lasting
         found = DecodedImages(ImagesOnDisk(temporary / IMAGES), np.concatenate(kept), faults)
-        if all_unchanged:
+        if all_lasting:
             _move_into_cache(temporary, group, images, found)
         return found
     return None

@@ -12,7 +12,7 @@ import simplejpeg
 from kerasexp.data.image_formats import format_of, supported_format
 from kerasexp.data.pillow_decoding import JPEG_RATIO, decode_by_pillow, pillow_pixel_count
 from kerasexp.data.png_decoding import decode_png, png_pixel_count, upper_bits
-from kerasexp.data.source import MAX_PIXELS, BrokenImage
+from kerasexp.data.source import MAX_PIXELS, BrokenImage, WrongPixelCount
 
 # Colour spaces of JPEG files that need no special treatment, and what they are decoded to.
 PLAIN_JPEG = {"YCbCr": "RGB", "Gray": "GRAY"}
@@ -52,7 +52,7 @@ def decode_image(
 
 
 def pixel_count(data: bytes) -> int:
-    """Return how many pixels `decode_image` would decode, by the header that its decoder reads; 0 for what none of them decodes.
+    """Return how many pixels a file has, by the header that its decoder reads; 0 for what none of them decodes.
 
     No pixel is decoded. Another reader of the header would not do: a file may have two that differ.
     """
@@ -64,8 +64,12 @@ def pixel_count(data: bytes) -> int:
         if kind == "JPEG":
             height, width, *_ = simplejpeg.decode_jpeg_header(data)
             counts.append(height * width)
-    with suppress(BrokenImage):
+    try:
         counts.append(png_pixel_count(data) if kind == "PNG" else pillow_pixel_count(data, kind))
+    except WrongPixelCount as wrong:
+        counts.append(wrong.count)
+    except BrokenImage:
+        pass
     return max(counts)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from kerasexp.config import Experiment
 from kerasexp.console import Console
-from kerasexp.data.label_sets import is_multi_label, label_text
+from kerasexp.data.label_sets import is_multi_label
 from kerasexp.data.lazy_images import chunks
 from kerasexp.data.load_data import prepare_data
 from kerasexp.data.prepared_data import PreparedData
@@ -34,6 +34,8 @@ def export_csv(experiment: Experiment, folder: Path, console: Console) -> Path:
 
 def export_images(experiment: Experiment, folder: Path, console: Console) -> Path:
     """Write a PNG file for each image into a new folder, and `table.csv` with paths, labels, splits, and groups if any.
+
+    With several labels an image, the table has a column of 0 and 1 for each class: an image may have none.
 
     Raises:
         UserError: the folder already exists, or the data cannot be prepared.
@@ -63,17 +65,22 @@ def _write_csv_files(folder: Path, data: PreparedData) -> None:
 
 def _write_image_files(folder: Path, data: PreparedData) -> None:
     rows, has_groups = [], any(split.groups is not None for split in data.splits.values())
+    several = is_multi_label(data.splits["train"].labels)
     for name, split in data.splits.items():
         (folder / name).mkdir()
         groups = split.groups or [""] * len(split)
         for position, image in enumerate(chain.from_iterable(chunks(split.images))):
             path = f"{name}/{position:06d}.png"
             write_bytes(folder / path, _png(image))
-            rows.append(
-                [path, label_text(split.labels[position], data.class_names), name, groups[position].lstrip("\0")]
-            )
-    header = ["image", "label", "split", *(["group"] if has_groups else [])]
-    write_table(folder / TABLE, header, (row[: len(header)] for row in rows))
+            label = split.labels[position]
+            # The group of an image without one begins with NUL.
+            group = ["" if groups[position].startswith("\0") else groups[position]] if has_groups else []
+            one, flags = ([], label.tolist()) if several else ([data.class_names[label]], [])
+            rows.append([path, *one, name, *group, *flags])
+    one, flags = ([], data.class_names) if several else (["label"], [])
+    # Classes come last: of two columns that are called split, the first is taken for the splits.
+    header = ["image", *one, "split", *(["group"] if has_groups else []), *flags]
+    write_table(folder / TABLE, header, rows)
 
 
 def _png(image: np.ndarray) -> bytes:

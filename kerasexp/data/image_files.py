@@ -66,7 +66,8 @@ def source_from_files(
         _, classes, names = assign_labels(np.array(list(folders)), folders)
         labels = np.repeat(classes, np.array([len(listed[split].get(label, [])) for label in folders], np.int64))
         reader = _by_position(read, of_split)
-        splits[split] = Images(of_split, labels, reader, lambda: files.digest, value_range=value_range)
+        digest = cache(partial(files.digest_of, of_split))
+        splits[split] = Images(of_split, labels, reader, digest, value_range=value_range)
     accounting = account_for(files, listed, folders, unlisted)
     return Source(origin, names, folders, splits, () if note is None else (note,), accounting)
 

@@ -18,6 +18,8 @@ MAX_MEMBER = 256 * 2**20
 # A member that unpacks to more times its size is a zip bomb, unless its header announces an uncompressed image of that size: a
 # blank page compresses 1,000:1.
 MAX_RATIO = 200
+# Bytes that a small archive, too, may unpack to.
+MAX_TOTAL = 2**30
 # Largest central directory in bytes: about 150,000 images. Python needs seven times as much memory, and 1 s per 16 MiB.
 MAX_DIRECTORY = 16 * 2**20
 # Other methods (bzip2, LZMA, newer ones) cannot be unpacked in bounded steps: 1,000 bytes may give gigabytes at once.
@@ -81,6 +83,13 @@ class _LimitedReader(io.BufferedReader):
         self.close()
 
 
+def bomb_fault(size: int, unpacked: int) -> str | None:
+    """Return why a file of `size` bytes must not be unpacked to so many; None if it may: they are plausible, or not many."""
+    if unpacked <= max(MAX_TOTAL, MAX_RATIO * size):
+        return None
+    return f"unpacks from {size:,} to {unpacked:,} bytes, as a zip bomb does"
+
+
 def _faults(archive: zipfile.ZipFile, size: int, max_member: int) -> Iterator[str]:
     """Yield what makes an archive of `size` bytes unsafe, from its directory alone.
 
@@ -97,11 +106,11 @@ def _faults(archive: zipfile.ZipFile, size: int, max_member: int) -> Iterator[st
             yield f"the member {_quoted(member)} appears twice"
         seen.add(path)
     unpacked = sum(m.file_size for m in archive.infolist())
-    if unpacked > 2**30 and unpacked > MAX_RATIO * size:
+    if bomb_fault(size, unpacked):
         large = [m for m in archive.infolist() if m.file_size > MAX_RATIO * m.compress_size]
         unpacked -= sum(m.file_size for m in large if _is_uncompressed_image(archive, m))
-    if unpacked > 2**30 and unpacked > MAX_RATIO * size:
-        yield f"unpacks from {size:,} to {unpacked:,} bytes, as a zip bomb does"
+    if fault := bomb_fault(size, unpacked):
+        yield fault
     last, end = None, 0
     for member in sorted(archive.infolist(), key=lambda m: m.header_offset):
         if last is None and member.header_offset != 0:

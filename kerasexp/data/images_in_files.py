@@ -14,7 +14,7 @@ from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.decoding_threads import map_threads
 from kerasexp.data.lazy_images import LazyImages, images_at_once
 from kerasexp.data.preprocessing import min_side_for, preprocess
-from kerasexp.data.source import BrokenImage, ChangedImage, Images
+from kerasexp.data.source import BrokenImage, Images, PassingFault
 from kerasexp.errors import RunError
 
 
@@ -27,7 +27,7 @@ class FirstReading:
         count: number of the others.
         faults: position -> reason, of each image that cannot be read.
         is_remembered: whether an earlier process read every image.
-        is_repeatable: whether no image changed since its digest.
+        is_repeatable: whether the next start would find the same faults, and no image changed since its digest.
         failure: the last error of a thread, which TensorFlow reports as one of its own.
     """
 
@@ -76,7 +76,7 @@ class ImagesInFiles(LazyImages):
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether no image changed while it was read."""
+        """Whether the next start would find the same faults, and no image changed while it was read."""
         return self._first.is_repeatable
 
     def readable(self) -> tuple[np.ndarray, dict[int, tuple[str, str]]]:
@@ -123,7 +123,7 @@ class ImagesInFiles(LazyImages):
                 self._first.failure = RunError(f"{self._stored.names[position]}: {broken}")
                 raise self._first.failure from None
             self._first.faults[position] = str(broken)
-            self._first.is_repeatable = self._first.is_repeatable and not isinstance(broken, ChangedImage)
+            self._first.is_repeatable = self._first.is_repeatable and not isinstance(broken, PassingFault)
             return np.zeros(self._each, np.uint8)
 
 

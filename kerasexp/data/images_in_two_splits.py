@@ -1,8 +1,9 @@
-"""Images that are in two splits, and classes that a split lacks: both make metrics misleading."""
+"""Images and groups that are in two splits, and classes that a split lacks: all make metrics misleading."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasexp.config.section_base import one_line
+from kerasexp.data.file_accounting import counted
 from kerasexp.data.label_sets import count_labels
 from kerasexp.errors import listing
 
 if TYPE_CHECKING:
     from kerasexp.data.prepared_data import Split
+    from kerasexp.data.source import Images
 
 
 def absent_classes(splits: Mapping[str, Split], class_names: list[str]) -> Iterator[str]:
@@ -28,6 +31,17 @@ def absent_classes(splits: Mapping[str, Split], class_names: list[str]) -> Itera
 
 def _present(split: Split, class_names: list[str]) -> set[int]:
     return set(np.flatnonzero(count_labels(split.labels, len(class_names))).tolist())
+
+
+def shared_groups(splits: Mapping[str, Split | Images]) -> Iterator[str]:
+    """Yield a sentence if splits share groups. An image without one has a group of its own that begins with NUL."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, split in splits.items():
+        for group in split.groups or ():
+            found[group].add(name)
+    shared = sorted(group for group, names in found.items() if len(names) > 1 and not group.startswith("\0"))
+    if shared:
+        yield one_line(f"{counted(len(shared), 'group')} with images in several splits: {listing(shared, 3)}")
 
 
 def shared_images(splits: Mapping[str, Split], digests: Mapping[str, np.ndarray]) -> str | None:

@@ -10,7 +10,7 @@ from kerasexp.data.label_sets import is_multi_label
 from kerasexp.errors import Problem, UserError, closest, listing
 
 
-def subsample(labels: np.ndarray, class_names: list[str], edits: Labels, seed: int) -> np.ndarray:
+def subsample(labels: np.ndarray, class_names: list[str], edits: Labels, seed: int, split: str) -> np.ndarray:
     """Return the ascending positions of the images that `keep`, `few_shot` and `at_most` leave.
 
     Args:
@@ -18,6 +18,7 @@ def subsample(labels: np.ndarray, class_names: list[str], edits: Labels, seed: i
         class_names: class names in the order of the labels.
         edits: the section `data.labels`.
         seed: seed of the random choice.
+        split: the name of theirs, for error messages.
 
     Raises:
         UserError: a class is unknown, or has fewer images than it should keep.
@@ -25,7 +26,7 @@ def subsample(labels: np.ndarray, class_names: list[str], edits: Labels, seed: i
     if is_multi_label(labels):  # with `--quick` alone, as the rules refuse edits of several labels an image
         count = len(labels) if edits.at_most is None else edits.at_most
         return np.sort(np.random.default_rng((seed, 1)).permutation(len(labels))[:count])
-    wanted = _images_to_keep(np.bincount(labels, minlength=len(class_names)), class_names, edits)
+    wanted = _images_to_keep(np.bincount(labels, minlength=len(class_names)), class_names, edits, split)
     shuffled = np.random.default_rng((seed, 1)).permutation(len(labels))
     kept = [shuffled[labels[shuffled] == label][:count] for label, count in enumerate(wanted)]
     return np.sort(np.concatenate(kept))
@@ -43,16 +44,22 @@ def corrupt_labels(labels: np.ndarray, classes: int, edits: Labels, seed: int) -
     return result
 
 
-def describe_edits(edits: Labels) -> list[str]:
-    """Return a sentence about each edit."""
-    sentences = []
+def describe_edits(edits: Labels, has_val: bool) -> list[str]:
+    """Return a sentence about each edit.
+
+    Args:
+        edits: the section `data.labels`.
+        has_val: whether the source has a val split of its own, of which as much is kept as of train; otherwise val is held out
+            of what is kept.
+    """
+    sentences, keeping = [], "train and val each keep" if has_val else "train and val keep"
     for name, amount in edits.keep.items():
         share = f"{100 * amount:g} % of the images" if isinstance(amount, float) else counted(amount, "image")
-        sentences.append(f"of class {name}, train and val keep {share}")
+        sentences.append(f"of class {name}, {keeping} {share}")
     if edits.few_shot is not None:
-        sentences.append(f"train and val keep {edits.few_shot} images of every class")
+        sentences.append(f"{keeping} {edits.few_shot} images of every class")
     if edits.at_most is not None:
-        sentences.append(f"train and val keep about {edits.at_most:,} images at most, the same share of each class")
+        sentences.append(f"{keeping} about {edits.at_most:,} images at most, the same share of each class")
     if edits.noise:
         sentences.append(f"{100 * edits.noise:g} % of the labels of train and val are replaced by a random wrong one")
     if edits.complement:
@@ -60,7 +67,7 @@ def describe_edits(edits: Labels) -> list[str]:
     return sentences
 
 
-def _images_to_keep(counts: np.ndarray, class_names: list[str], edits: Labels) -> list[int]:
+def _images_to_keep(counts: np.ndarray, class_names: list[str], edits: Labels, split: str) -> list[int]:
     """Return how many images of each class to keep."""
     for name in edits.keep:
         if name not in class_names:
@@ -73,7 +80,8 @@ def _images_to_keep(counts: np.ndarray, class_names: list[str], edits: Labels) -
             amount, key = (count if edits.few_shot is None else edits.few_shot), "data.labels.few_shot"
         number = round(amount * count) if isinstance(amount, float) else amount
         if number > count:
-            raise UserError(Problem(f"cannot keep {number} images of class '{name}', which has {count}", key=key))
+            message = f"cannot keep {number} images of class '{name}', which has {count} in {split}"
+            raise UserError(Problem(message, key=key))
         wanted.append(number)
     share = 1.0 if edits.at_most is None else min(edits.at_most / max(sum(wanted), 1), 1.0)
     return [max(round(share * number), min(number, 1)) for number in wanted]

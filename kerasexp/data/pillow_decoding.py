@@ -16,7 +16,7 @@ import numpy as np
 from kerasexp.data.image_formats import NAMES, supported_format
 from kerasexp.data.orientation import ORIENTATION, on_white, upright
 from kerasexp.data.png_decoding import in_range
-from kerasexp.data.source import MAX_PIXELS, BrokenImage
+from kerasexp.data.source import MAX_PIXELS, BrokenImage, PassingFault, WrongPixelCount
 from kerasexp.environment import install_command
 
 # Pixels per byte: a JPEG file has at least one bit per 8x8 pixels. If it has fewer, libjpeg silently invents the rest.
@@ -58,7 +58,8 @@ def decode_by_pillow(
         uint8 [height, width, 1 or 3].
 
     Raises:
-        BrokenImage: the file is damaged, cut off or too large, or what reads it is not installed.
+        BrokenImage: the file is damaged, cut off or too large.
+        PassingFault: what reads it is not installed.
     """
     with _opened(data, kind) as image:
         if kind == "JPEG":
@@ -73,7 +74,7 @@ def decode_by_pillow(
             raise BrokenImage(message)
         if _has_deep_colours(image):
             is_premultiplied = tuple(image.tag_v2.get(EXTRA_SAMPLES, ()))[:1] == (PREMULTIPLIED,)
-            return _deep_colours(data, to_uint8, image.mode == "RGBA", is_premultiplied)
+            return _deep_colours(data, image.size, to_uint8, image.mode == "RGBA", is_premultiplied)
         image.load()
         orientation = image.getexif().get(ORIENTATION, 1)
         if image.mode.startswith("I;16"):
@@ -118,14 +119,17 @@ def _opened(data: bytes, kind: str) -> Iterator:
     """Open a file for the block; errors in the block, too, become BrokenImage."""
     pillow = _pillow()
     if kind == "HEIF" and not _reads_heif():
-        raise BrokenImage(f"the file is HEIC, which needs {install_command('heic')}")
+        raise PassingFault(f"the file is HEIC, which needs {install_command('heic')}")
+    if kind == "AVIF" and not _reads_avif():
+        raise PassingFault("the file is AVIF, which this Pillow cannot read: pip install -U pillow")
     try:
         with pillow.open(io.BytesIO(data), formats=[kind]) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise BrokenImage(f"{image.width}x{image.height} pixels; an image has 1 to {MAX_PIXELS:,}")
+            if (count := image.width * image.height) > MAX_PIXELS:
+                message = f"{image.width}x{image.height} pixels; an image has 1 to {MAX_PIXELS:,}"
+                raise WrongPixelCount(message, count)
             yield image
     except pillow.DecompressionBombError:  # Pillow checks a limit of its own first
-        raise BrokenImage(f"far more than {MAX_PIXELS:,} pixels") from None
+        raise WrongPixelCount(f"far more than {MAX_PIXELS:,} pixels", 2 * pillow.MAX_IMAGE_PIXELS) from None
     except DAMAGES:
         raise BrokenImage(f"the {NAMES.get(kind, kind)} file is damaged or cut off") from None
 
@@ -149,6 +153,13 @@ def _reads_heif() -> bool:
     return True
 
 
+@cache
+def _reads_avif() -> bool:
+    from PIL import features
+
+    return bool(features.check("avif"))
+
+
 def _bits(image) -> tuple[int, ...]:
     return tuple(image.tag_v2.get(BITS, (1,))) if image.format == "TIFF" else (8,)
 
@@ -160,15 +171,22 @@ def _has_deep_colours(image) -> bool:
 
 
 def _deep_colours(
-    data: bytes, to_uint8: Callable[[np.ndarray], np.ndarray], has_alpha: bool, is_premultiplied: bool
+    data: bytes,
+    size: tuple[int, int],
+    to_uint8: Callable[[np.ndarray], np.ndarray],
+    has_alpha: bool,
+    is_premultiplied: bool,
 ) -> np.ndarray:
-    """Decode a TIFF file of several samples of 16 bits by OpenCV, which does not say what a fourth one is."""
+    """Decode a TIFF file of several samples of 16 bits by OpenCV, which does not say what a fourth one is.
+
+    `size` is what Pillow has read: of one that is given twice, OpenCV may take the other. It also turns images upright.
+    """
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         pixels = None
-    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
+    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3 or sorted(pixels.shape[:2]) != sorted(size):
         raise OSError
     colours = np.ascontiguousarray(pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]])
     if colours.shape[2] == 4 and not has_alpha:

@@ -12,7 +12,7 @@ from kerasexp.backend import import_tensorflow
 from kerasexp.data.orientation import ORIENTATION, on_white, upright
 from kerasexp.data.png_filters import is_plain, unfiltered
 from kerasexp.data.png_parts import GREY, PALETTE, RGB, SAMPLES, SIGNATURE, Header, crc_bytes, minimal_png, stored_zlib
-from kerasexp.data.source import MAX_PIXELS, BrokenImage
+from kerasexp.data.source import MAX_PIXELS, BrokenImage, WrongPixelCount
 
 # Largest compression ratio of deflate.
 DEFLATE_RATIO = 1032
@@ -105,8 +105,8 @@ def _header(chunks: dict[bytes, bytes]) -> Header:
     header = Header(*struct.unpack(">IIBBBBB", content))
     if header.colour not in SAMPLES or (header.colour == PALETTE and header.depth > 8):
         raise BrokenImage(f"the PNG file is damaged: invalid colour type {header.colour} with {header.depth} bits")
-    if not 0 < header.width * header.height <= MAX_PIXELS:
-        raise BrokenImage(f"{header.width}x{header.height} pixels; an image has 1 to {MAX_PIXELS:,}")
+    if not 0 < (count := header.width * header.height) <= MAX_PIXELS:
+        raise WrongPixelCount(f"{header.width}x{header.height} pixels; an image has 1 to {MAX_PIXELS:,}", count)
     return header
 
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from kerasexp.config.data_section import Data, DataSource, Labels, Preprocessing
+from kerasexp.config.data_section import Data, DataSource, Preprocessing
 from kerasexp.data.class_selection import add_test_split, select_classes
 from kerasexp.data.file_accounting import Accounting, none_readable
-from kerasexp.data.hold_out import hold_out, match_groups
+from kerasexp.data.hold_out import names_have_groups
 from kerasexp.data.image_cache import Cache, decode_cached, is_large
-from kerasexp.data.images_in_two_splits import absent_classes
-from kerasexp.data.label_edits import corrupt_labels, describe_edits, subsample
+from kerasexp.data.images_in_two_splits import absent_classes, shared_groups
+from kerasexp.data.label_edits import describe_edits
 from kerasexp.data.label_sets import count_labels, label_text
 from kerasexp.data.lazy_images import LazyImages
 from kerasexp.data.pixel_facts import read_once, readable_part
 from kerasexp.data.preprocessing import preprocess_array
+from kerasexp.data.run_splits import DEFAULT_VALIDATION, make_splits, source_splits, unused_validation
 from kerasexp.data.source import Images, Source, require_two_classes
 from kerasexp.data.sources import load_source
 from kerasexp.data.value_range import ValueRange, range_sentences
-from kerasexp.errors import Problem, RunError, UserError
+from kerasexp.errors import Problem, RunError
 
-DEFAULT_TEST = 0.1
 T = TypeVar("T")
 
 
@@ -172,13 +171,7 @@ def prepare(
     edits = data.labels
     if stand_in is not None:
         edits = edits if data.offline.labels is None else data.offline.labels
-        # A test split from another source would not match the stand-in; if the stand-in has one, none is held out.
-        if isinstance(data.test, DataSource) or "test" in source.splits:
-            data = data.model_copy(update={"test": None})
-        # Nor may the names of its images be of the pattern of groups.
-        names = (name for images in source.splits.values() for name in images.names)
-        if data.groups is not None and not all(re.search(data.groups, name) for name in names):
-            data = data.model_copy(update={"groups": None})
+        data = _for_stand_in(data, source)
     require_two_classes(source)
     source = select_classes(source, edits.select)
     accounts = {"data": source.accounting}
@@ -197,6 +190,8 @@ def prepare(
     splits, facts, broken = read_once(decoded, split_up, source, data.preprocessing)
     _check_faults(broken, data)
     ranges = {name: images.value_range for name, images in source.splits.items()}
+    notes = [*_notes(source, accounts, ranges), *unused_validation(source.splits, data), *facts.notes]
+    notes += [*absent_classes(splits, source.class_names), *shared_groups(splits)]
     return PreparedData(
         splits,
         source.class_names,
@@ -204,13 +199,28 @@ def prepare(
         source.origin,
         stand_in,
         [*faults, *broken],
-        describe_edits(edits),
+        describe_edits(edits, "val" in source.splits),
         facts.fingerprint,
         _split_digests(splits, source),
         ranges,
-        [*_notes(source, accounts, ranges), *facts.notes, *absent_classes(splits, source.class_names)],
+        notes,
         {key: account.record() for key, account in accounts.items()},
     )
+
+
+def _for_stand_in(data: Data, source: Source) -> Data:
+    """Return the section without keys that were written for the source and do not fit its offline stand-in."""
+    changes = {}
+    # A test split from another source would not match it, and none is held out where it has its own.
+    if isinstance(data.test, DataSource) or "test" in source.splits:
+        changes["test"] = None
+    if "val" in source.splits:
+        changes["validation"] = DEFAULT_VALIDATION
+    # Nor may the names of its images be of the pattern of groups.
+    names = (name for images in source.splits.values() for name in images.names)
+    if data.groups is not None and not names_have_groups(names, data.groups):
+        changes["groups"] = None
+    return data.model_copy(update=changes)
 
 
 def _check_faults(faults: list[tuple[str, str]], data: Data) -> None:
@@ -258,53 +268,6 @@ def _open_split(
         raise none_readable(decoded.faults)
     readable = images.take(decoded.kept)
     return Split(decoded.images, readable.labels, readable.names, readable.groups), decoded.faults
-
-
-def make_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
-    """Return `train`, `val` and `test`: splits of the source as they are, missing ones held out of `train`.
-
-    The test split is held out before the labels are edited and keeps its labels.
-
-    Raises:
-        UserError: there are too few images to split, or `data.test` is set although the source has a test split.
-    """
-    train, test, val = given["train"], given.get("test"), given.get("val")
-    if test is not None and isinstance(data.test, float):
-        raise UserError(Problem("the source has a test split of its own; remove this key", key="data.test"))
-    if test is None:
-        part = data.test if data.test is not None else DEFAULT_TEST
-        kept, held = hold_out(train.labels, _groups(train, data), part, data.split_seed, "data.test")
-        train, test = train.take(kept), train.take(held)
-    train = _edited(train, data, edits, class_names)
-    if val is None:
-        kept, held = hold_out(train.labels, _groups(train, data), data.validation, data.split_seed, "data.validation")
-        train, val = train.take(kept), train.take(held)
-    else:
-        val = _edited(val, data, edits, class_names)
-    return {"train": train, "val": val, "test": test}
-
-
-def _groups(train: Split, data: Data) -> np.ndarray | None:
-    """Return the group of each image, by its name or by the source; None if there are no groups."""
-    if data.groups is None and train.groups is not None:
-        return np.array(train.groups)
-    return match_groups(train.names, data.groups)
-
-
-def source_splits(given: dict[str, Split], data: Data, edits: Labels, class_names: list[str]) -> dict[str, Split]:
-    """Return the splits of the source, with the labels of `train` and `val` edited."""
-    there = {name: given[name] for name in ("train", "val", "test") if name in given}
-    return {
-        name: split if name == "test" else _edited(split, data, edits, class_names) for name, split in there.items()
-    }
-
-
-def _edited(split: Split, data: Data, edits: Labels, class_names: list[str]) -> Split:
-    if edits.keep or edits.few_shot is not None or edits.at_most is not None:
-        split = split.take(subsample(split.labels, class_names, edits, data.split_seed))
-    if edits.noise or edits.complement:
-        split = replace(split, labels=corrupt_labels(split.labels, len(class_names), edits, data.split_seed))
-    return split
 
 
 def _split_digests(splits: dict[str, Split], source: Source) -> dict[str, str]:

@@ -25,7 +25,22 @@ class BrokenImage(Exception):
     """An image cannot be read; the message gives the reason."""
 
 
-class ChangedImage(BrokenImage):
+class WrongPixelCount(BrokenImage):
+    """An image has no pixels, or more than `MAX_PIXELS`.
+
+    `count` is their number; where it is not known, one that they exceed.
+    """
+
+    def __init__(self, message: str, count: int):
+        super().__init__(message)
+        self.count = count
+
+
+class PassingFault(BrokenImage):
+    """An image cannot be read here and now, for a cause outside of it; the next start may read it."""
+
+
+class ChangedImage(PassingFault):
     """An image changed since the source was loaded, so its content does not match the digest."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from kerasexp.config.yaml_paths import find_file, places
@@ -63,13 +64,14 @@ def files_in_table(table: Path, names: list[str], contents: Callable[[int], byte
             raise BrokenImage("has no content")
         return content
 
-    def digest() -> tuple[str, bool]:
-        return digest_of_file(table), True
+    @cache
+    def whole() -> str:
+        return known.get_or_compute([""], lambda: (digest_of_file(table), True))
 
     def head(name: str) -> bytes:
         return (contents(positions[name]) or b"")[:START_BYTES]
 
-    return Files(str(table), sorted(names), [], [], [], read, head, lambda: known.get_or_compute(digest))
+    return Files(str(table), sorted(names), [], [], [], read, head, lambda names: whole())
 
 
 def _files_at_paths(table: Path, texts: list[str]) -> tuple[Files, FileMatching]:
@@ -95,7 +97,7 @@ def _existing(base: str, text: str) -> str | None:
 
 
 def _without_table(folder: Path, listed: Listing, table: Path) -> Files:
-    """Return the files of a folder but for the table itself: a label that is edited changes no image."""
+    """Return the files of a folder but for the table itself, so that the account of the others does not name it."""
     own = _posix(os.path.relpath(os.path.abspath(table), os.path.abspath(folder)))
     files = {path: state for path, state in listed.files.items() if path != own}
     return open_listed(folder, replace(listed, files=files))

@@ -68,15 +68,16 @@ def cross_validate(
     images, would make the same errors.
 
     Args:
-        train: labelled images; a stratified sample of `most_assessed` is used.
+        train: labelled images; a stratified sample of `most_assessed` is used, of which each group is in one third.
         others: images uint8 [m, height, width, channels] by split, which are predicted as well.
         classes: number of classes.
         seed: of the folds and the weights.
         progress: called with the steps done and the number of all steps.
     """
     positions = stratified_sample(train.labels, most_assessed(classes), seed)
-    labels, images = train.labels[positions], downsampled(train.take(positions).images, SIDE)
-    folds = stratified_parts(labels, FOLDS, seed)
+    sampled = train.take(positions)
+    labels, images = sampled.labels, downsampled(sampled.images, SIDE)
+    folds = stratified_parts(labels, FOLDS, seed, sampled.groups)
     others = {name: downsampled(unlabelled, SIDE) for name, unlabelled in others.items()}
     names = [""] * len(labels)
     scores = np.zeros((FOLDS, len(labels), classes), np.float32)
@@ -89,13 +90,15 @@ def cross_validate(
         own = folds == fold
         fold_split = Split(images[own], labels[own], names[: int(own.sum())])
         _reset(classifier, model, seed + fold)
-        done = count(fold * steps + 1)
+        done, end = count(fold * steps + 1), (fold + 1) * steps
         report = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs, done=done: progress(next(done), FOLDS * steps)
+            on_train_batch_end=lambda batch, logs, done=done, end=end: progress(min(next(done), end), FOLDS * steps)
         )
-        batches = training_batches(fold_split, Sampling(BATCH), seed + fold, None, epochs)
         fold_steps = math.ceil(len(fold_split) / BATCH)
-        model.fit(batches, epochs=epochs, steps_per_epoch=fold_steps, callbacks=[report], shuffle=False, verbose=0)
+        # Thirds of groups have different sizes; all are trained for about as many steps.
+        own_epochs = epochs if sampled.groups is None else max(round(steps / fold_steps), 1)
+        batches = training_batches(fold_split, Sampling(BATCH), seed + fold, None, own_epochs)
+        model.fit(batches, epochs=own_epochs, steps_per_epoch=fold_steps, callbacks=[report], shuffle=False, verbose=0)
         scores[fold, ~own] = classifier.predict(images[~own], batch_size=PREDICTION_BATCH, verbose=0)
         for name, unlabelled in others.items():
             other_scores[name] += classifier.predict(unlabelled, batch_size=PREDICTION_BATCH, verbose=0) / FOLDS

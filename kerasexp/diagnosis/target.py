@@ -18,7 +18,7 @@ from kerasexp.data.new_recipes import suggest_preprocessing
 from kerasexp.data.prepared_data import PreparedData, prepare
 from kerasexp.data.source import Source
 from kerasexp.data.sources import load_source
-from kerasexp.data.sources.image_table import PARQUET, names_images
+from kerasexp.data.sources.image_table import PARQUET, lists_names, names_images
 from kerasexp.diagnosis.image_diagnosis import StoredImages, check_stored_images
 from kerasexp.errors import Problem, UserError, closest, listing
 from kerasexp.storage import safe_name
@@ -84,7 +84,7 @@ def _source_of(path: str) -> str:
     if found.is_dir():
         return "image_folder"
     name = FILES.get(found.suffix.lower())
-    if name == "csv" and names_images(found):
+    if name == "csv" and (names_images(found) or lists_names(found)):
         return "table"
     if name is None:
         allowed = listing([*FILES, *YAML])

@@ -17,6 +17,7 @@ from kerasexp.config.model_section import classical_head
 from kerasexp.console import Console
 from kerasexp.data.evaluation_batch import EVALUATION_IMAGES
 from kerasexp.data.prepared_data import PreparedData
+from kerasexp.data.stratified_sampling import cross_validation_folds
 from kerasexp.environment import cores
 from kerasexp.models import with_logits
 from kerasexp.models.classical_layers import for_all_classes, linear_logits, neighbour_logits, rbf_logits
@@ -26,7 +27,7 @@ from kerasexp.training.gradient_record import NO_GRADIENTS
 from kerasexp.training.training_features import extract_features
 from kerasexp.training.training_result import TrainingResult
 
-FOLDS, MAX_ITERATIONS = 5, 2000
+MAX_ITERATIONS = 2000
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,11 @@ def fit_classical(
     candidates = {value: method.estimator(head, value, *sizes) for value in values}
     rows, best = [], values[0]
     if len(values) > 1:
-        folds = cross_validate(candidates, features["train"], labels["train"], experiment.seed, console)
+        folds = cross_validation_folds(labels["train"], data.training_splits["train"].groups, experiment.seed)
+        found = cross_validate(candidates, features["train"], labels["train"], folds, console)
         rows = [
             {method.key: value, "accuracy": float(accuracy.mean()), "deviation": float(accuracy.std(ddof=1))}
-            for value, accuracy in folds.items()
+            for value, accuracy in found.items()
         ]
         best = max(rows, key=lambda row: row["accuracy"])[method.key]
         accuracies = ", ".join(f"{row[method.key]:g} {row['accuracy']:.4f}" for row in rows)
@@ -151,24 +153,23 @@ def _save(
 
 
 def cross_validate(
-    candidates: dict[float, Any], features: np.ndarray, labels: np.ndarray, seed: int, console: Console
+    candidates: dict[float, Any],
+    features: np.ndarray,
+    labels: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    console: Console,
 ) -> dict[float, np.ndarray]:
-    """Return each candidate's accuracy on the folds of a stratified cross-validation, float64 [folds]."""
+    """Return each candidate's accuracy on the folds of a cross-validation, float64 [folds]."""
     from joblib import Parallel, delayed
     from sklearn.base import clone
-    from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-
-    counts = np.bincount(labels)
-    folds = StratifiedKFold(min(FOLDS, int(counts[counts > 0].min())), shuffle=True, random_state=seed)
-    splits = list(folds.split(features, labels))
 
     def accuracy(candidate: Any, train: np.ndarray, test: np.ndarray) -> float:
         pipeline = make_pipeline(StandardScaler(), clone(candidate)).fit(features[train], labels[train])
         return pipeline.score(features[test], labels[test])
 
-    tasks = [delayed(accuracy)(candidate, *split) for candidate in candidates.values() for split in splits]
+    tasks = [delayed(accuracy)(candidate, *fold) for candidate in candidates.values() for fold in folds]
     found: list[float] = []
     # Threads: scikit-learn's solvers release Python's lock, and share the features.
     with warnings.catch_warnings(), console.bar("cross-validation", len(tasks)) as bar:
@@ -176,7 +177,7 @@ def cross_validate(
         for score in Parallel(n_jobs=cores(), prefer="threads", return_as="generator")(tasks):
             found.append(score)
             bar.advance(len(found))
-    return dict(zip(candidates, np.reshape(found, (len(candidates), len(splits))), strict=True))
+    return dict(zip(candidates, np.reshape(found, (len(candidates), len(folds))), strict=True))
 
 
 def _fit(estimator: Any, features: np.ndarray, labels: np.ndarray, classes: int) -> FittedEstimator:

@@ -1,5 +1,6 @@
 """Classical heads: their keys, and the keys that they refuse."""
 
+import numpy as np
 import pytest
 
 from kerasexp.config import Experiment
@@ -7,6 +8,8 @@ from kerasexp.config.experiment_rules import broken_rules
 from kerasexp.config.model_section import classical_head
 from kerasexp.config.section_validation import validated
 from kerasexp.config.yaml_text import parse_yaml
+from kerasexp.data.data_requirements import misfits
+from kerasexp.data.prepared_data import PreparedData, Split
 from kerasexp.errors import UserError
 
 SIZE = "data: {preprocessing: {size: [32, 32], channels: 3}}\n"
@@ -88,3 +91,23 @@ def test_ranges_are_all_their_numbers():
     groups = head.zero_shot.groups(["cat", "deer"])
     assert groups[:2] == [[3, 281, 282, 283], []] and len(groups[2]) == 996
     assert head.zero_shot.answers(["cat", "deer"]) == ["cat", "deer", "other"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["w"] * 20, "needs two groups of images; train has one"),
+        # Whichever fold holds all of one class, the rest has only the other.
+        (["a"] * 10 + ["b"] * 5 + ["c"] * 5, "leave a single class to train on"),
+        ([f"w{number % 10}" for number in range(20)], None),
+        (None, None),
+    ],
+)
+def test_cross_validation_needs_groups_that_leave_two_classes(groups, message):
+    labels = np.repeat([0, 1], 10)
+    train = Split(np.zeros((20, 4, 4, 1), np.uint8), labels, [str(number) for number in range(20)], groups)
+    data = PreparedData({"train": train}, ["cat", "dog"], {}, "here", None, [], [], "", {})
+    for head, several, one in (("svm", "C: [0.1, 1]", "C: 1"), ("knn", "k: [1, 3]", "k: 1")):
+        found = misfits(experiment(f"model: {{name: cnn, head: {{{head}: {{{several}}}}}}}"), data)
+        assert [message in str(problem) for problem in found] == ([] if message is None else [True])
+        assert misfits(experiment(f"model: {{name: cnn, head: {{{head}: {{{one}}}}}}}"), data) == []

@@ -88,6 +88,7 @@ def test_a_whole_number_is_good_for_a_float(write):
         ("data: {preprocessing: {size: [28]}}", "data.preprocessing.size"),
         ("data: {preprocessing: {size: [28, 3]}}", "data.preprocessing.size.1"),
         ("data: {validation: 1.0}", "data.validation"),
+        ("data: {split_seed: 20240115120000}", "data.split_seed"),
         ("data: {source: npz}", "data"),
         ("data: {groups: '('}", "data.groups"),
         ("data: {groups: 'no group'}", "data.groups"),

@@ -102,6 +102,7 @@ def test_a_quick_study_has_fewer_seeds_and_images_and_knows_it(study):
         ),
         ("variants: {a: {seed: 3}}", "is the same for all variants"),
         ("variants: {'a b': {}, a/b: {}}", "would share the folder a_b"),
+        ("variants: {a: {}, plots: {}}", "'plots' would share the folder of the study's plots"),
         ("variants: {grid: {training.epochs: 3}}", "variants.grid.training.epochs: got 3; a list of values is needed"),
         ("variants: {grid: {training.epochs: [3]}, a: {}}", "is beside named variants"),
         ("variants: {a: 3}", "variants.a"),

@@ -78,6 +78,11 @@ def test_csv_of_fractions_becomes_uint8():
     assert read("first", None)[0].ravel().tolist() == [0, 51, 102, 255]
 
 
+def test_white_space_around_labels_is_not_part_of_them():
+    Path("p.csv").write_text("a,b,c,d,label\n0,1,2,3,cat \n0,1,2,3,cat\n0,1,2,3, 7\n")
+    assert read()[1].tolist() == ["cat", "cat", "7"]
+
+
 HEADED = [
     ("label,a,b,c,d\n7,0,1,2,3\n8,0,1,2,3,4\n", "line 3 has 6 values"),
     ("label,a,b,c,d\n7,0,1,,3\n", "line 2 contains '', which is not a number"),

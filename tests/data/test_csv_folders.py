@@ -45,3 +45,15 @@ def test_a_folder_that_cannot_be_listed_is_named(monkeypatch):
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(UserError, match="closed: the folder cannot be listed: Permission denied"):
         load_csv(DataSource(source="csv", path="closed"))
+
+
+def test_splits_may_have_the_other_names_of_folders_and_other_files_are_named():
+    Path("tables").mkdir()
+    for name in ("training.csv", "Validation.csv", "old.csv", "._train.csv", "notes.txt"):
+        Path("tables", name).write_text("label,a,b,c,d\nx,1,2,3,200\ny,2,3,4,5\n")
+    source = load_csv(DataSource(source="csv", path="tables"))
+    assert list(source.splits) == ["train", "val"]
+    assert source.notes == ("not used: 1 CSV file in tables: old.csv",)
+    Path("tables", "val.csv").write_text("label,a,b,c,d\nx,1,2,3,200\n")
+    with pytest.raises(UserError, match=r"tables: has both Validation\.csv and val\.csv, which are of one split"):
+        load_csv(DataSource(source="csv", path="tables"))

@@ -1,5 +1,6 @@
 """Cached digests: valid while the state of the files is unchanged, and never if that could hide a change."""
 
+import json
 import os
 import shutil
 import zipfile
@@ -9,7 +10,6 @@ import pytest
 
 from kerasexp.data import digest_cache
 from kerasexp.data import image_archive as archive
-from kerasexp.data.digest_cache import DigestCache, file_state
 from kerasexp.data.image_archive import open_files
 from kerasexp.environment import cache_folder
 
@@ -36,20 +36,30 @@ def read(monkeypatch) -> list[str]:
     return seen
 
 
+def digest(place: Path) -> str:
+    files = open_files(place)
+    return files.digest_of(files.paths)
+
+
+def notes() -> list[Path]:
+    """The files of cached digests."""
+    return sorted((cache_folder() / "digests").iterdir())
+
+
 def test_a_folder_is_recognized_by_the_state_of_its_files(folder, read):
-    first = open_files(folder).digest
+    first = digest(folder)
     assert len(read) == 3
-    assert open_files(folder).digest == first and len(read) == 3
-    assert open_files(Path(os.path.relpath(folder))).digest == first and len(read) == 3
+    assert digest(folder) == first and len(read) == 3
+    assert digest(Path(os.path.relpath(folder))) == first and len(read) == 3
 
 
 def test_files_are_not_read_twice_for_the_digest(folder, read):
-    expected = open_files(folder).digest
+    expected = digest(folder)
     shutil.rmtree(cache_folder())
     read.clear()
     files = open_files(folder)
     assert files.read("a/2.png") == b"a/2.png"
-    assert files.digest == expected and sorted(read) == ["1.png", "1.png", "2.png"]
+    assert files.digest_of(files.paths) == expected and sorted(read) == ["1.png", "1.png", "2.png"]
 
 
 def written_over(file: Path) -> None:
@@ -74,20 +84,46 @@ def added(file: Path) -> None:
     shutil.copy2(file, file.with_name("3.png"))
 
 
+def test_other_files_of_a_folder_change_nothing(folder, read):
+    first = open_files(folder).digest_of(["b/1.png", "a/1.png"])
+    (folder / "notes.txt").write_text("x")
+    (folder / "a" / "3.png").symlink_to("nowhere")
+    written_over(folder / "a" / "2.png")
+    assert open_files(folder).digest_of(["a/1.png", "b/1.png"]) == first and read == ["1.png", "1.png"]
+
+
+def test_files_that_are_not_there_have_a_digest(folder):
+    lacking = open_files(folder).digest_of(["a/1.png", "a/9.png"])
+    assert lacking != open_files(folder).digest_of(["a/1.png"])
+    added(folder / "a" / "1.png")
+    os.rename(folder / "a" / "3.png", folder / "a" / "9.png")
+    assert open_files(folder).digest_of(["a/1.png", "a/9.png"]) != lacking
+
+
+def test_a_folder_that_grows_leaves_one_file_of_some_digests(folder, read):
+    for number in range(2 * digest_cache.MOST_SETS):
+        (folder / "a" / f"new {number}.png").write_bytes(b"x")
+        grown = digest(folder)
+    (note,) = notes()
+    assert len(json.loads(note.read_text())) == digest_cache.MOST_SETS
+    read.clear()
+    assert digest(folder) == grown and not read
+
+
 @pytest.mark.parametrize("change", [written_over, replaced, moved, added, Path.unlink])
 def test_every_change_changes_the_digest(folder, change):
-    before = open_files(folder).digest
+    before = digest(folder)
     change(folder / "a" / "1.png")
-    changed = open_files(folder).digest
+    changed = digest(folder)
     assert changed != before
     shutil.rmtree(cache_folder())
-    assert open_files(folder).digest == changed
+    assert digest(folder) == changed
 
 
 def test_a_recently_written_file_is_read_again(folder, read, monkeypatch):
     monkeypatch.setattr(digest_cache, "SETTLED", NEVER)
     for times in (1, 2):
-        open_files(folder).digest  # noqa: B018
+        digest(folder)
         assert len(read) == 3 * times
     assert not (cache_folder() / "digests").exists()
 
@@ -102,34 +138,34 @@ def test_unreadable_files_are_tried_again(folder, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", may_not)
-        without = open_files(folder).digest
-    assert open_files(folder).digest != without
+        without = digest(folder)
+    assert digest(folder) != without
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"\xff", b"[]", b"{}", b'{"states": 1, "digest": 2}'], ids=repr)
 def test_a_damaged_cache_entry_is_replaced(folder, read, spoilt):
-    first = open_files(folder).digest
-    (note,) = (cache_folder() / "digests").iterdir()
+    first = digest(folder)
+    (note,) = notes()
     kept = note.read_bytes()
     note.write_bytes(spoilt)
-    assert open_files(folder).digest == first and len(read) == 6
+    assert digest(folder) == first and len(read) == 6
     assert note.read_bytes() == kept
 
 
 def test_an_unwritable_digest_cache_only_costs_time(folder, read, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KERASEXP_CACHE", str(tmp_path / "file"))
-    assert open_files(folder).digest == open_files(folder).digest and len(read) == 6
+    assert digest(folder) == digest(folder) and len(read) == 6
 
 
 def test_digests_of_archives_are_cached_too(folder, tmp_path, monkeypatch):
     path = tmp_path / "files.zip"
     with zipfile.ZipFile(path, "w") as written:
         written.write(folder / "a" / "1.png", "a/1.png")
-    first = open_files(path).digest
+    first = digest(path)
     with monkeypatch.context() as patched:
         patched.setattr(archive.hashlib, "file_digest", None)
-        assert open_files(path).digest == first
-    assert DigestCache(str(path), {"": file_state(path)}).get() == first
-    written_over(path)
-    assert DigestCache(str(path), {"": file_state(path)}).get() is None
+        assert digest(path) == first
+        path.touch()
+        with pytest.raises(TypeError):
+            digest(path)

@@ -241,6 +241,23 @@ def test_an_archive_that_changes_gives_no_images(scans, how):
     assert set(shades(load("scans.zip")).values()) == {10}
 
 
+def test_a_disk_that_cannot_be_read_for_a_moment_is_read_at_the_next_start(scans, monkeypatch):
+    with zipfile.ZipFile("scans.zip", "w") as archive:
+        for name in NAMES:
+            archive.write(scans / name, name)
+    source, may = load("scans.zip"), zipfile.ZipExtFile.read
+
+    def may_not(member, *size):
+        if member.name == "dog/03.png":
+            raise OSError(5, "Input/output error")
+        return may(member, *size)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(zipfile.ZipExtFile, "read", may_not)
+        assert faults(source) == {"dog/03.png": "cannot be unpacked: [Errno 5] Input/output error"}
+    assert shades(load("scans.zip"))["dog/03.png"] == 3
+
+
 def test_a_run_continues_without_images_that_vanish(scans):
     def remove(done: int, total: int) -> None:
         (scans / "dog" / "19.png").unlink(missing_ok=True)

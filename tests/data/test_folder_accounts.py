@@ -208,6 +208,16 @@ def test_images_of_train_in_test_are_counted_in_every_source(tmp_path):
     ]
 
 
+def test_new_images_of_train_leave_test_as_it_was(tmp_path):
+    folder, decoded = write_folder(tmp_path / "data", SPLITS), []
+    before = prepared(folder).split_digests
+    write_folder(folder, {"train/cat/new.png": image_file(99), "test/cat/notes.txt": b"x"})
+    data = Data(source="image_folder", path=str(folder), validation=0.3)
+    after = prepare(data, lambda done, total: decoded.append(total)).split_digests
+    assert after["test"] == before["test"] and after["train"] != before["train"]
+    assert set(decoded) == {13}
+
+
 def test_a_test_set_that_is_the_training_set_is_named(tmp_path):
     write_folder(tmp_path / "data", images("cat", "dog", each=10))
     data = prepared(Path("data"), test=dict(source="image_folder", path="data"))

@@ -72,6 +72,23 @@ def test_too_few_images_are_refused_with_the_key(labels, groups, part):
     assert caught.value.problems[0].key == "data.validation"
 
 
+@pytest.mark.parametrize(
+    ("groups", "part", "reason"),
+    [
+        (
+            "wwww",
+            0.1,
+            r"4 images: 1 group is left to split, and 0\.1 of the groups, rounded up to 1, leaves none for train",
+        ),
+        ("vvww", 0.9, r"4 images: 2 groups are left to split, and 0\.9 of the groups, rounded up to 2, leaves none"),
+        ("vvww", Validation(folds=3, fold=0), "2 groups are left to split, and 3 folds need as many groups"),
+    ],
+)
+def test_too_few_groups_are_counted_in_plain_words(groups, part, reason):
+    with pytest.raises(UserError, match=reason):
+        hold_out(np.array([0, 1, 0, 1]), np.array(list(groups)), part, 0, "data.validation")
+
+
 @pytest.mark.parametrize(("each", "part", "smallest"), [(5, 0.1, 0.2), (3, 0.2, 0.34)])
 def test_a_share_below_one_image_of_each_class_names_the_least_share(each, part, smallest):
     labels = np.repeat(np.arange(8), each)
@@ -89,8 +106,7 @@ def test_a_class_of_one_image_is_not_named_by_its_number():
 
 def test_groups_are_matched_in_names():
     names = ["Sample001/img001-007.png", "Sample002/img002-011.png"]
-    assert match_groups(names, r"-(\d+)\.").tolist() == ["007", "011"]
-    assert match_groups(names, None) is None
+    assert match_groups(names, r"-(\d+)\.") == ["007", "011"]
 
 
 @pytest.mark.parametrize("pattern", [r"-(\d+)\.", r"^(\d+)?"], ids=["no match", "empty group"])

@@ -9,7 +9,7 @@ import pytest
 
 from kerasexp.config.data_section import Preprocessing
 from kerasexp.data.image_cache import decode_cached
-from kerasexp.data.source import BrokenImage, Images
+from kerasexp.data.source import BrokenImage, Images, PassingFault
 from kerasexp.environment import cache_folder
 
 HOW = Preprocessing(size=[8, 8])
@@ -18,15 +18,15 @@ HOW = Preprocessing(size=[8, 8])
 class Stored:
     """Four images of 16x16, number `broken` of them unreadable; counts how often one is read."""
 
-    def __init__(self, digest: str = "content", broken: int | None = None, names: str = "abcd"):
+    def __init__(self, digest: str = "content", broken: int | None = None, names: str = "abcd", fault=BrokenImage):
         self.reads = 0
-        self.broken = broken
+        self.broken, self.fault = broken, fault
         self.images = Images(list(names), np.arange(4), self.read, lambda: digest)
 
     def read(self, position: int, min_side: int | None) -> np.ndarray:
         self.reads += 1
         if position == self.broken:
-            raise BrokenImage("a hole in it \udcff")
+            raise self.fault("a hole in it \udcff")
         return np.full((16, 16, 1), 50 * position, np.uint8)
 
 
@@ -99,6 +99,12 @@ def test_faults_are_cached():
         assert decoded.kept.tolist() == [0, 1, 3]
         assert decoded.faults == [("c", "a hole in it \udcff")]
         assert shades(decoded) == [0, 50, 150]
+
+
+def test_faults_that_may_pass_are_not_cached():
+    decoded = decode_cached(Stored(broken=2, fault=PassingFault).images, HOW)
+    assert shades(decoded) == [0, 50, 150] and decoded.faults == [("c", "a hole in it \udcff")]
+    assert shades(decode_cached(Stored().images, HOW)) == [0, 50, 100, 150]
 
 
 def test_a_set_without_readable_images_is_cached():

@@ -48,6 +48,38 @@ def test_groups_are_packed_as_well():
     assert sorted(group for own in groups for group in own) == sorted(f"w{n // 2}" for n in range(12))
 
 
+def test_groups_of_names_are_packed_too():
+    write_folder(Path("d"), images("a", "b", each=6))
+    raw = {"source": "image_folder", "path": "d", "groups": r"(\d)\.png", "validation": 0.3, "test": 0.3}
+    how = {"preprocessing": {"size": [6, 6]}}
+    export_images(experiment_from({"name": "e", "data": raw | how}), Path("packed"), QUIET)
+    splits = load(Path("packed/table.csv")).splits
+    assert sorted(group for of in splits.values() for group in of.groups) == sorted("012345" * 2)
+    assert sum(len(set(of.groups)) for of in splits.values()) == 6
+
+
+@pytest.mark.parametrize("names", [None, {"0": "label", "1": "split", "2": "image", "3": "first"}])
+def test_several_labels_an_image_are_packed_as_columns_and_an_image_may_have_none(names):
+    values = np.random.default_rng(0).integers(0, 256, (40, 6, 6), np.uint8)
+    labels = np.random.default_rng(1).integers(0, 2, (40, 4), np.uint8)
+    labels[::5] = 0
+    np.savez("p.npz", x=values, y=labels)
+    how = {"multi_label": True, "preprocessing": {"size": [6, 6]}}
+    raw = {"source": "npz", "path": "p.npz", "validation": 0.3, "test": 0.3, "class_names": names}
+    experiment = experiment_from({"name": "e", "data": raw | how})
+    export_images(experiment, Path("packed"), QUIET)
+    data = prepare(experiment.data)
+    table = {"source": "table", "path": "packed/table.csv"}
+    again = prepare(experiment_from({"name": "e", "data": table | how}).data)
+    assert sorted(again.class_names) == sorted(data.class_names)
+    columns = [again.class_names.index(name) for name in data.class_names]
+    for name, split in data.splits.items():
+        found = again.splits[name]
+        order = np.argsort(found.names)
+        assert np.array_equal(found.labels[order][:, columns], split.labels)
+        assert np.array_equal(np.asarray(found.images)[order], np.asarray(split.images))
+
+
 def test_an_existing_folder_is_kept():
     Path("packed").mkdir()
     with pytest.raises(UserError, match="packed: --output: already exists"):

@@ -1,5 +1,6 @@
 """Formats that Pillow reads: depth, pages, orientation, and what each name and each first byte stands for."""
 
+import os
 import struct
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from kerasexp.data.image_formats import EXTENSIONS, FORMATS, format_of
 from kerasexp.data.image_headers import START_BYTES, is_image_start
 from kerasexp.data.pillow_decoding import _reads_heif, count_images, has_16_bits
 from kerasexp.data.prepared_data import prepare
-from kerasexp.data.source import BrokenImage
+from kerasexp.data.source import MAX_PIXELS, BrokenImage
 from kerasexp.data.sources import SOURCES
 from kerasexp.errors import UserError
 
@@ -61,12 +62,15 @@ def test_16_bit_colours_of_a_tiff_file_have_all_of_their_bits():
     assert np.array_equal(seen[0], colours) and has_16_bits(data[:32], lambda: data)
 
 
-def tiff_of_four(samples: np.ndarray, extra: int) -> bytes:
-    """Return a TIFF file of red, green, blue and a fourth sample, uint16 [h, w, 4]; `extra` says what the fourth is."""
+def tiff_of_four(samples: np.ndarray, extra: int, *more: tuple[int, int, int, int]) -> bytes:
+    """Return a TIFF file of red, green, blue and a fourth sample, uint16 [h, w, 4]; `extra` says what the fourth is.
+
+    `more` are entries of its table before all others: tag, type, count and value.
+    """
     height, width, _ = samples.shape
     short, long, bits_at, pixels_at = 3, 4, 200, 256
     entries = [
-        (256, long, 1, width), (257, long, 1, height), (258, short, 4, bits_at), (259, short, 1, 1), (262, short, 1, 2),
+        *more, (256, long, 1, width), (257, long, 1, height), (258, short, 4, bits_at), (259, short, 1, 1), (262, short, 1, 2),
         (273, long, 1, pixels_at), (277, short, 1, 4), (278, long, 1, height), (279, long, 1, 8 * height * width),
         (338, short, 1, extra),
     ]  # fmt: skip
@@ -86,6 +90,20 @@ def test_the_fourth_sample_of_16_bits_is_what_the_file_says(extra, expected):
     data = tiff_of_four(np.rint(np.dstack([colours * 257, alpha * 65535])), extra)
     found = decode_image(data, None, lambda values: (values >> 8).astype(np.uint8))
     assert np.abs(found - expected(colours, alpha)).max() <= 2.5
+
+
+def test_a_size_that_is_given_twice_and_differs_is_refused():
+    """Pillow, which checks it, leaves out a height of a type that it does not know; OpenCV takes the first one there is."""
+    at, of_eight_bytes = 240, 17
+    data = tiff_of_four(np.full((40, 31, 4), 2**15), 2, (257, of_eight_bytes, 1, at))
+    same, other = (data[:at] + struct.pack("<q", height) + data[at + 8 :] for height in (40, 20))
+    assert decode_image(same).shape == (40, 31, 3)
+    with pytest.raises(BrokenImage, match="the TIFF file is damaged"):
+        decode_image(other)
+
+
+def test_opencv_reads_no_more_pixels_than_an_image_may_have():
+    assert int(os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"]) == MAX_PIXELS
 
 
 def test_white_may_be_zero():

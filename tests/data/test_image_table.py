@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tables import write_csv_table
 
 from kerasexp.config.data_section import Columns
+from kerasexp.data import image_zip_checks
 from kerasexp.data.image_formats import is_image_name
 from kerasexp.data.sources.image_table import names_images, read_image_table
 from kerasexp.data.sources.parquet_table import read_parquet
@@ -203,9 +204,29 @@ def test_of_parquet_only_the_first_rows_are_read_to_see_what_it_is(monkeypatch):
     content = {"path": [f"{n}.png" for n in range(200)], "label": [n % 2 for n in range(200)]}
     pyarrow.parquet.write_table(pyarrow.table(content), "t.parquet", row_group_size=50)
     pyarrow.parquet.write_table(pyarrow.table(content).slice(0, 0), "empty.parquet")
-    monkeypatch.setattr(pyarrow.parquet, "read_table", None)
+    original, read = pyarrow.parquet.ParquetFile.iter_batches, []
+
+    def counted(file, **how):
+        for batch in original(file, **how):
+            read.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", counted)
+    assert read_parquet(Path("t.parquet"), 2).rows == [["0.png", "0"], ["1.png", "1"]] and read == [2]
     assert names_images(Path("t.parquet")) and not names_images(Path("empty.parquet"))
-    assert read_parquet(Path("t.parquet"), 2).rows == [["0.png", "0"], ["1.png", "1"]]
+
+
+@pytest.mark.skipif(not HAS_PYARROW, reason="pyarrow, of the extra `parquet`, is not installed")
+@pytest.mark.parametrize("is_stored_once", [True, False])
+def test_parquet_that_unpacks_to_far_more_than_the_file_has_is_refused(monkeypatch, is_stored_once):
+    import pyarrow
+    import pyarrow.parquet
+
+    monkeypatch.setattr(image_zip_checks, "MAX_TOTAL", 10**6)
+    table = pyarrow.table({"path": ["a" * 1000] * 20_000})
+    pyarrow.parquet.write_table(table, "t.parquet", use_dictionary=is_stored_once, compression="zstd")
+    with pytest.raises(UserError, match=r"t\.parquet: unpacks from [\d,]+ to [\d,]+ bytes, as a zip bomb does"):
+        read_parquet(Path("t.parquet"))
 
 
 def test_without_pyarrow_the_extra_is_named(monkeypatch):

@@ -16,7 +16,7 @@ LABELS = np.repeat([0, 1, 2], [100, 60, 40])
 
 
 def kept(edits: Labels, seed: int = 0) -> np.ndarray:
-    return np.bincount(LABELS[subsample(LABELS, NAMES, edits, seed)], minlength=3)
+    return np.bincount(LABELS[subsample(LABELS, NAMES, edits, seed, "train")], minlength=3)
 
 
 def test_keep_selects_numbers_and_fractions_of_classes():
@@ -34,23 +34,23 @@ def test_at_most_keeps_the_same_share_of_each_class():
 
 
 def test_the_subsample_depends_on_the_seed():
-    first = subsample(LABELS, NAMES, Labels(few_shot=9), 0)
+    first = subsample(LABELS, NAMES, Labels(few_shot=9), 0, "train")
     assert (np.diff(first) > 0).all()
-    assert first.tolist() == subsample(LABELS, NAMES, Labels(few_shot=9), 0).tolist()
-    assert first.tolist() != subsample(LABELS, NAMES, Labels(few_shot=9), 1).tolist()
+    assert first.tolist() == subsample(LABELS, NAMES, Labels(few_shot=9), 0, "train").tolist()
+    assert first.tolist() != subsample(LABELS, NAMES, Labels(few_shot=9), 1, "train").tolist()
 
 
 @pytest.mark.parametrize(
     ("edits", "message"),
     [
         (Labels(keep={"bb": 1}), "data.labels.keep: no class 'bb'; did you mean 'b'"),
-        (Labels(keep={"b": 61}), "data.labels.keep: cannot keep 61 images of class 'b', which has 60"),
+        (Labels(keep={"b": 61}), "data.labels.keep: cannot keep 61 images of class 'b', which has 60 in val"),
         (Labels(few_shot=41), "data.labels.few_shot: cannot keep 41 images of class 'c'"),
     ],
 )
 def test_impossible_edits_are_refused(edits, message):
     with pytest.raises(UserError, match=message):
-        subsample(LABELS, NAMES, edits, 0)
+        subsample(LABELS, NAMES, edits, 0, "val")
 
 
 def test_complementary_labels_are_never_the_true_one_and_uniform_over_the_others():
@@ -85,9 +85,22 @@ def test_the_test_split_keeps_its_own_labels():
 
 
 def test_each_edit_is_described():
-    text = "; ".join(describe_edits(Labels(keep={"0": 0.01, "4": 3}, few_shot=5, noise=0.2)))
+    text = "; ".join(describe_edits(Labels(keep={"0": 0.01, "4": 3}, few_shot=5, noise=0.2), has_val=False))
     assert "1 % of the images" in text and "3 images" in text and "5 images of every" in text and "20 %" in text
-    assert "NOT" in describe_edits(Labels(complement=True))[0] and describe_edits(Labels()) == []
+    assert "NOT" in describe_edits(Labels(complement=True), has_val=False)[0] and describe_edits(Labels(), True) == []
+
+
+def test_a_source_with_a_val_split_keeps_as_much_of_it_as_of_train():
+    images = np.random.default_rng(0).integers(0, 256, (90, 8, 8), np.uint8)
+    splits = {"train": slice(60), "val": slice(60, 80), "test": slice(80, 90)}
+    arrays = {f"x_{name}": images[part] for name, part in splits.items()}
+    np.savez("p.npz", **arrays, **{f"y_{name}": np.arange(90)[part] % 2 for name, part in splits.items()})
+    keys = {"source": "npz", "path": "p.npz", "preprocessing": {"size": [8, 8]}}
+    data = prepare(Data(**keys, labels=Labels(at_most=10)))
+    assert len(data.splits["train"]) == len(data.splits["val"]) == 10
+    assert data.edits == ["train and val each keep about 10 images at most, the same share of each class"]
+    with pytest.raises(UserError, match="few_shot: cannot keep 11 images of class '0', which has 10 in val"):
+        prepare(Data(**keys, labels=Labels(few_shot=11)))
 
 
 def test_a_removed_class_is_reported_with_the_highest_possible_accuracy(cli, tmp_path):

@@ -140,7 +140,25 @@ def test_lists_of_labels_in_parquet(made_table):
     path = made_table([["image", "label"], *([p, "x"] for p in PATHS)]).with_suffix(".parquet")
     lists = [labels.split(";") if labels else [] for labels in SETS]
     pyarrow.parquet.write_table(pyarrow.table({"image": PATHS, "labels": lists}), path)
-    assert several(load(path, multi_label=True)) == expected(empty=False)
+    # An empty list is an image without labels; a missing one is not.
+    assert several(load(path, multi_label=True)) == expected()
+    lists[0] = None
+    pyarrow.parquet.write_table(pyarrow.table({"image": PATHS, "labels": lists}), path)
+    source = load(path, multi_label=True)
+    assert several(source) == {name: text for name, text in expected().items() if name != "0.png"}
+    assert "not used: 1 of 8 rows of labels.parquet without a label: scans/0.png" in source.accounting.lines()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
+def test_an_empty_list_is_no_label_where_an_image_has_one(made_table):
+    import pyarrow
+    import pyarrow.parquet
+
+    path = made_table([["image", "label"], *([p, "x"] for p in PATHS)]).with_suffix(".parquet")
+    lists = [[], *(["cat"] if number % 2 else ["dog"] for number in range(7))]
+    pyarrow.parquet.write_table(pyarrow.table({"image": PATHS, "labels": lists}), path)
+    source = load(path)
+    assert source.class_names == ["cat", "dog"] and len(source.splits["train"]) == 7
 
 
 def npz(**arrays) -> DataSource:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerasexp.config.data_section import DataSource
+from kerasexp.data import image_zip_checks
 from kerasexp.data.source import MissingData
 from kerasexp.data.sources.npz import load_npz, read_splits
 from kerasexp.errors import UserError
@@ -32,6 +33,13 @@ def test_npz_of_train_and_test():
     assert np.array_equal(source.splits["train"].labels, LABELS)
 
 
+def test_splits_may_have_the_other_names_of_folders_and_other_arrays_are_named():
+    npz(x_training=IMAGES, y_training=LABELS, x_valid=IMAGES[:3], y_valid=LABELS[:3], ids=LABELS, x_extra=IMAGES)
+    source = load_npz(DataSource(source="npz", path="images.npz"))
+    assert {split: len(images) for split, images in source.splits.items()} == {"train": 12, "val": 3}
+    assert source.notes == ("not used: 2 arrays of images.npz: ids, x_extra",)
+
+
 @pytest.mark.parametrize(
     ("images", "shape"),
     [
@@ -46,7 +54,7 @@ def test_npz_of_train_and_test():
     ids=["grey", "one channel", "colour", "int64", "float to 255", "float to 1", "float32 to 1"],
 )
 def test_npz_of_any_kind_of_number_gives_uint8(images, shape):
-    splits, value_range = read_splits(npz(x=images, y=LABELS))
+    splits, value_range, _ = read_splits(npz(x=images, y=LABELS))
     read, _ = splits["train"]
     assert value_range is None or value_range.bounds == (0, 1)
     assert read.dtype == np.uint8 and read.shape == shape
@@ -101,7 +109,12 @@ def test_npz_labels_are_class_names_in_natural_order(labels, names):
         ({"x": IMAGES, "y": LABELS[:5]}, r"labels have shape \(5,\); \[12\] is needed"),
         ({"x": IMAGES, "y": np.eye(12)}, r"labels have shape \(12, 12\)"),
         ({"images": IMAGES, "labels": LABELS}, "contains images, labels; x_train and y_train"),
-        ({"x_train": IMAGES, "y_test": LABELS}, "x_train and y_train .or x and y. are needed"),
+        ({"x_train": IMAGES, "y_test": LABELS}, "has x_train and no y_train; a split needs both"),
+        ({"x_train": IMAGES, "y_train": LABELS, "y_testing": LABELS}, "has y_testing and no x_testing"),
+        (
+            {"x_train": IMAGES, "y_train": LABELS, "x_val": IMAGES, "x_valid": IMAGES},
+            "has both x_val and x_valid, which are of one split",
+        ),
         ({"x_test": IMAGES, "y_test": LABELS}, "x_train and y_train"),
         ({}, "contains nothing"),
     ],
@@ -145,6 +158,27 @@ def test_npz_that_declares_more_than_any_memory_is_refused():
         for name, content in members.items():
             archive.writestr(name, content)
     with pytest.raises(UserError, match="cannot be read as a NumPy archive"):
+        read_splits(whole)
+
+
+def test_arrays_that_unpack_to_far_more_than_the_file_has_are_refused(monkeypatch):
+    monkeypatch.setattr(image_zip_checks, "MAX_TOTAL", 10**6)
+    blank = np.zeros((12, 1000, 1000), np.uint8)
+    with pytest.raises(UserError, match=r"unpacks from [\d,]+ to 12,[\d,]+ bytes, as a zip bomb does"):
+        read_splits(npz(x=blank, y=LABELS))
+    splits = read_splits(npz(x=IMAGES, y=LABELS, not_used=blank))[0]
+    assert len(splits["train"][0]) == 12
+
+
+def test_arrays_in_an_unusual_compression_are_refused():
+    """Nothing bounds what a step of unpacking gives then."""
+    whole = npz(x=IMAGES, y=LABELS)
+    with zipfile.ZipFile(whole) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_BZIP2) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(UserError, match=r"'x\.npy' is not stored \(0\) or deflated \(8\)"):
         read_splits(whole)
 
 

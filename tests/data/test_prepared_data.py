@@ -64,6 +64,23 @@ def test_splits_of_the_source_are_used_unchanged(npz_with_splits):
     assert sizes(prepare(Data(**npz_with_splits, validation=0.5))) == {"train": 80, "val": 20, "test": 20}
 
 
+def test_a_share_for_a_source_that_has_a_val_split_is_said_to_be_unused(npz_with_splits):
+    note = "data.validation is not used: the source has a val split of its own"
+    assert note in prepare(Data(**npz_with_splits, validation=0.5)).notes
+    assert note not in prepare(Data(**npz_with_splits)).notes
+
+
+def test_folds_of_a_source_that_has_a_val_split_are_refused(npz_with_splits):
+    folds = Validation(folds=4, fold=1)
+    with pytest.raises(
+        UserError, match=r"data\.validation: the source has a val split of its own; folds need a source"
+    ):
+        prepare(Data(**npz_with_splits, validation=folds))
+    stand_in = {key: npz_with_splits[key] for key in ("source", "path")}
+    data = prepare(Data(source="image_folder", path="nowhere", preprocessing=SMALL, validation=folds, offline=stand_in))
+    assert sizes(data) == {"train": 80, "val": 20, "test": 20} and not any("data.validation" in n for n in data.notes)
+
+
 def test_a_test_fraction_for_a_source_that_has_a_test_split_is_refused(npz_with_splits):
     with pytest.raises(UserError, match=r"data\.test: the source has a test split"):
         prepare(Data(**npz_with_splits, test=0.2))
@@ -102,6 +119,24 @@ def test_groups_stay_together_in_test_and_val(npz):
 def test_a_group_pattern_without_matches_is_refused(npz):
     with pytest.raises(UserError, match=r"data\.groups: .* does not match the name 'train/0"):
         prepare(Data(**npz, groups=r"writer(\d+)"))
+
+
+def test_groups_in_several_given_splits_are_named(npz_with_splits):
+    notes = prepare(Data(**npz_with_splits, groups=r"(\d)$")).notes
+    assert "10 groups with images in several splits: 0, 1, 2, ... (7 more)" in notes
+    assert not any("in several splits" in note for note in prepare(Data(**npz_with_splits, groups="(.*)")).notes)
+
+
+def test_a_name_of_a_given_split_without_a_group_is_refused(npz_with_splits):
+    with pytest.raises(UserError, match=r"data\.groups: .* does not match the name 'val/00000'"):
+        prepare(Data(**npz_with_splits, groups=r"train/\d*(\d)"))
+
+
+def test_the_names_of_another_test_set_need_no_groups(npz_with_splits):
+    np.savez("q.npz", x=IMAGES, y=LABELS)
+    test = {"source": "npz", "path": "p.npz"}
+    data = prepare(Data(**{**npz_with_splits, "path": "q.npz"}, groups=r"train/\d*(\d)$", test=test))
+    assert data.splits["test"].groups is None and set(data.splits["val"].groups) < set("0123456789")
 
 
 def test_too_few_images_to_split_are_refused():

@@ -6,7 +6,8 @@ import pytest
 from folder_trees import image_file, images
 from tables import FILES, HEADER, ROWS, labelled, lines, load, prepared
 
-from kerasexp.config.data_section import Data
+from kerasexp.config.data_section import Data, DataSource
+from kerasexp.data.dataset_statistics import survey
 from kerasexp.data.prepared_data import prepare
 from kerasexp.errors import UserError
 
@@ -153,5 +154,15 @@ def test_groups_in_several_splits_of_the_table_are_named(made_table):
         [path, label, "train" if n < 4 else "test", "w1" if n in (0, 5) else f"v{n}"]
         for n, (path, label) in enumerate(ROWS)
     ]
-    line = "1 group with images in several splits of the table: w1"
-    assert line in lines(made_table([["image", "label", "split", "group"], *rows]))
+    path = made_table([["image", "label", "split", "group"], *rows])
+    line = "1 group with images in several splits: w1"
+    assert prepared(path, test=None).notes.count(line) == 1
+    # `new` names them as well.
+    assert survey(DataSource(source="table", path=str(path)), lambda *_: None).notes.count(line) == 1
+
+
+def test_missing_values_are_no_group(made_table):
+    groups = ["w1", "NaN", "nan", "", "w1", "w2", "NaN", "w2"]
+    path = made_table([["image", "label", "group"], *([*row, group] for row, group in zip(ROWS, groups, strict=True))])
+    found = load(path).splits["train"].groups
+    assert len(set(found)) == 6 and {group for group in found if not group.startswith("\0")} == {"w1", "w2"}

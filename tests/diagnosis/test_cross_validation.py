@@ -1,5 +1,7 @@
 """Predictions for images by models that were not trained on them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,31 @@ def test_large_images_are_read_some_at_a_time(read_later, monkeypatch):
     with pytest.raises(Read):
         cross_validate(Split(train, labels, [""] * 30), {"test": test.take(labels)}, 2, 0, lambda *step: None)
     assert train.read == test.read == [7, 7, 7, 7, 2]
+
+
+def test_groups_are_kept_in_one_third(monkeypatch):
+    class Parted(Exception):
+        """The images were divided."""
+
+    def stop(labels, parts, seed, groups):
+        raise Parted(groups)
+
+    monkeypatch.setattr(cross_validation, "stratified_parts", stop)
+    labels = np.arange(30) % 2
+    split = replace(drawn(labels), groups=[f"w{number // 5}" for number in range(30)])
+    with pytest.raises(Parted) as parted:
+        cross_validate(split, {}, 2, 0, lambda *step: None)
+    assert parted.value.args[0] == split.groups
+
+
+@pytest.mark.slow
+def test_thirds_of_groups_are_trained_for_as_many_steps():
+    labels, steps = np.arange(600) % 2, []
+    split = replace(drawn(labels), groups=["a"] * 400 + ["b"] * 100 + ["c"] * 100)
+    found = cross_validate(split, {}, 2, 0, lambda *step: steps.append(step))
+    assert (found.y_score.argmax(axis=1) == labels).mean() > 0.9
+    done = [step for step, _ in steps]
+    assert done == sorted(done) and done[-1] == steps[-1][1]
 
 
 def test_the_ink_of_a_bare_source_gets_one_polarity_when_it_is_read(read_later):

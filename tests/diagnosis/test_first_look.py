@@ -59,3 +59,24 @@ def test_files_that_cannot_be_read_do_not_stop_an_experiment(cli, faulty, tmp_pa
 def test_options_that_assess_labels_are_refused(cli, faulty, option):
     answer = cli("diagnose", faulty, "--look-only", *option)
     assert answer.code == 2 and option[0] in answer.err and "--look-only leaves them out" in answer.err
+
+
+def test_a_table_of_names_without_extension_is_one_of_images(cli, faulty):
+    rows = [f"{name},{name[0]}" for name in ("a1", "a2", "b1", "b2")]
+    Path("train").mkdir()
+    for name in ("a1", "a2", "b1", "b2"):
+        shutil.copy(faulty / name[0] / f"{name[1]}.png", f"train/{name}.png")
+    for header in ("id,breed", "name,label"):
+        Path("labels.csv").write_text("\n".join([header, *rows]))
+        options = ("--look-only", "--set", "data.columns.image=1")
+        answer = cli("diagnose", "labels.csv", *options)
+        assert answer.code == 2
+        assert "none of its 4 images is at its path, such as a1; 4 are in train: write images: " in answer.err
+        answer = cli("diagnose", "labels.csv", *options, "--set", "data.images=train")
+        assert answer.code == 0 and "train: 4 images in 2 of 2 classes" in answer.out
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_a_seed_that_cannot_be_one_is_refused(cli, faulty, seed):
+    answer = cli("diagnose", faulty, "--look-only", "--seed", seed)
+    assert answer.code == 2 and "--seed" in answer.err and "Traceback" not in answer.err

@@ -11,10 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasexp.config.data_section import DataSource
+from kerasexp.config.section_base import one_line
 from kerasexp.data.dataset_lookup import find_data_path
+from kerasexp.data.file_accounting import SHOWN, counted
+from kerasexp.data.folder_listing import is_hidden_name
 from kerasexp.data.lazy_images import LazyImages, chunks
 from kerasexp.data.source import Source, source_from_arrays
 from kerasexp.data.sources.csv_table import DECIMAL_COMMA, Table, is_number, label_position, read_table
+from kerasexp.data.sources.image_folder import SPLIT_FOLDERS, SPLITS
 from kerasexp.data.sources.image_table import names_images
 from kerasexp.data.sources.stored_labels import as_labels
 from kerasexp.data.value_range import StoredPixels, arrays_to_uint8
@@ -38,28 +42,16 @@ class CsvImages(NamedTuple):
 
 
 def load_csv(data: DataSource) -> Source:
-    """Load one CSV file, or a folder with `train.csv` and optionally `val.csv` and `test.csv`, in capitals or not.
+    """Load one CSV file, or a folder with `train.csv` and optionally `val.csv` and `test.csv`, or other names of splits.
 
     The column of labels is found in `train.csv` and is the same in the others.
 
     Raises:
         MissingData: there is no such file or folder.
-        UserError: the folder cannot be listed or has no `train.csv`; see `read_csv`.
+        UserError: see `_files_of_splits` and `read_csv`.
     """
     found = find_data_path(data.path)
-    if found.is_dir():
-        try:
-            names = {path.name.lower(): path for path in sorted(found.iterdir()) if path.is_file()}
-        except OSError as error:
-            raise UserError(Problem(f"the folder cannot be listed: {error.strerror}", str(found))) from None
-        files = {split: names[f"{split}.csv"] for split in ("train", "val", "test") if f"{split}.csv" in names}
-        if "train" not in files:
-            message = (
-                f"has no train.csv; files there: {listing(sorted(path.name for path in names.values())) or 'none'}"
-            )
-            raise UserError(Problem(message, str(found)))
-    else:
-        files = {"train": found}
+    files, notes = _files_of_splits(found) if found.is_dir() else ({"train": found}, [])
     read, column = {}, data.label_column
     for split, path in files.items():
         read[split] = read_csv(path, column)
@@ -67,7 +59,33 @@ def load_csv(data: DataSource) -> Source:
     arrays, value_range = arrays_to_uint8([images.pixels for images in read.values()], data.range)
     splits = {split: (array, read[split].labels) for split, array in zip(read, arrays, strict=True)}
     source = source_from_arrays(f"CSV {found.name}", splits, data.class_names, value_range)
-    return replace(source, notes=tuple(dict.fromkeys(note for images in read.values() for note in images.notes)))
+    notes += [note for images in read.values() for note in images.notes]
+    return replace(source, notes=tuple(dict.fromkeys(notes)))
+
+
+def _files_of_splits(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """Return the CSV file of each split, by its name in capitals or not, and a sentence about the other CSV files.
+
+    Raises:
+        UserError: the folder cannot be listed, has no `train.csv`, or has two files of one split.
+    """
+    try:
+        paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    except OSError as error:
+        raise UserError(Problem(f"the folder cannot be listed: {error.strerror}", str(folder))) from None
+    found, others = {}, []
+    for path in (path for path in paths if path.suffix.lower() == ".csv" and not is_hidden_name(path.name)):
+        split = SPLIT_FOLDERS.get(path.stem.lower())
+        if split is None:
+            others.append(path.name)
+        elif found.setdefault(split, path) != path:
+            message = f"has both {found[split].name} and {path.name}, which are of one split; leave one out"
+            raise UserError(Problem(message, str(folder)))
+    if "train" not in found:
+        files = listing(path.name for path in paths) or "none"
+        raise UserError(Problem(f"has no train.csv; files there: {files}", str(folder)))
+    note = f"not used: {counted(len(others), 'CSV file')} in {folder.name}: {listing(others, SHOWN)}"
+    return {split: found[split] for split in SPLITS if split in found}, [one_line(note)] if others else []
 
 
 def read_csv(path: Path, label_column: str | None = None) -> CsvImages:
@@ -89,7 +107,7 @@ def read_csv(path: Path, label_column: str | None = None) -> CsvImages:
     table = read_table(path)
     position, note = label_position(table, label_column)
     column = table.header[position] if table.header else _place(position, len(table.rows[0]))
-    labels = as_labels(np.array([row.pop(position) for row in table.rows]), table.file, table.place)
+    labels = as_labels(np.array([row.pop(position).strip() for row in table.rows]), table.file, table.place)
     try:
         pixels = np.array(table.rows, dtype=np.float64)
     except ValueError:

@@ -17,12 +17,12 @@ from kerasexp.data.image_archive import Files
 from kerasexp.data.image_files import source_from_files
 from kerasexp.data.image_headers import START_BYTES, start_of
 from kerasexp.data.source import BrokenImage, MissingData, Source, source_from_arrays
+from kerasexp.data.sources.image_folder import SPLITS
 from kerasexp.data.sources.npz import checked_arrays, source_of_flags
 from kerasexp.data.sources.stored_labels import as_labels
 from kerasexp.data.value_range import arrays_to_uint8
 from kerasexp.errors import Problem, UserError, listing
 
-SPLITS = ("train", "val", "test")
 WANTED = (
     "needed are (images, labels), or pairs of (path, bytes or array of an image, label), or a dict of these by split: "
     f"{listing(SPLITS)}"
@@ -160,9 +160,9 @@ def _from_files(splits: dict[str, tuple[Any, Any, list[str] | None]], called: st
             return bytes(contents[name][:START_BYTES])
         return start_of(contents[name])
 
-    def digest() -> str:
-        total = hashlib.sha256()
-        for name in contents:
+    def digest_of(names: Iterable[str]) -> str:
+        total, own = hashlib.sha256(), set(names)
+        for name in (name for name in contents if name in own):
             try:
                 content = read(name)
             except BrokenImage as broken:
@@ -170,6 +170,6 @@ def _from_files(splits: dict[str, tuple[Any, Any, list[str] | None]], called: st
             total.update(name.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(content).digest())
         return total.hexdigest()
 
-    files = Files(called, list(contents), [], [], [], read, head, digest)
+    files = Files(called, list(contents), [], [], [], read, head, digest_of)
     everything = UnlistedFiles(FoundImages(list(contents), list(contents), []), noun="label")
     return source_from_files(called, files, listed, data.class_names, data.range, everything)

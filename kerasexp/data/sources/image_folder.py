@@ -25,6 +25,7 @@ SPLIT_FOLDERS = {
     "test": "test",
     "testing": "test",
 }
+SPLITS = ("train", "val", "test")
 # A single image outside class folders, or up to this share of all images, is left out; more mean another layout.
 MOST_STRAY = 0.1
 STRAY = "in no class folder"

@@ -154,6 +154,16 @@ def names_images(path: Path, stems: Container[str] = ()) -> bool:
     return 10 * even >= 9 * len(rows) and (are_paths or _names_any(rows, stems))
 
 
+def lists_names(path: Path) -> bool:
+    """Return whether a table without paths lists images all the same: its header says so, or it has no columns of pixels."""
+    try:
+        rows = _first_rows(path)
+    except UserError:
+        return False
+    numbers = sum(all(map(is_number, column)) for column in zip(*rows[1:], strict=False))
+    return len(rows) > 1 and numbers < PIXELS and (numbers < 2 or any(_plain(name) in IMAGE_NAMES for name in rows[0]))
+
+
 def _first_rows(path: Path) -> Rows:
     """Return the first rows of a table, with its header."""
     if path.suffix.lower() in PARQUET:
@@ -283,15 +293,14 @@ class _Columns:
         raise UserError(Problem(message, self.file, f"{KEY}.label"))
 
     def _flags(self, free: list[int], wanted: Columns) -> tuple[int, ...]:
-        """Return the columns of 0 and 1, those that are asked for or, without a column of labels, all."""
+        """Return the columns of 0 and 1, those that are asked for or, without another column of labels, all."""
         key = f"{KEY}.label"
         if isinstance(wanted.label, list):
             return tuple(column_position(name, self.header, self.width, self.file, key) for name in wanted.label)
-        if any(self._is_called(column, LABEL_NAMES + MORE_LABEL_NAMES + SEVERAL_LABEL_NAMES) for column in free):
+        flags = [c for c in free if self._values(c) and all(v.lower() in FLAGS for v in self._values(c))]
+        names = LABEL_NAMES + MORE_LABEL_NAMES + SEVERAL_LABEL_NAMES
+        if any(self._is_called(column, names) for column in set(free) - set(flags)):
             return ()
-        flags = [
-            column for column in free if self._values(column) and all(v.lower() in FLAGS for v in self._values(column))
-        ]
         return tuple(flags) if len(flags) > 1 else ()
 
     def _split(self, free: list[int]) -> int | None:

@@ -20,5 +20,5 @@ def load_mnist(data: DataSource) -> Source:
         UserError: the file is damaged.
     """
     found, place = find_dataset(PublishedDataset("MNIST", NAMES, URL, f"sha256:{SHA256}"), data.path)
-    splits, value_range = read_splits(found)
+    splits, value_range, _ = read_splits(found)
     return source_from_arrays(f"MNIST from {place}", splits, data.class_names, value_range)

@@ -7,11 +7,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kerasexp.data.image_zip_checks import bomb_fault
+from kerasexp.data.label_sets import SEPARATOR
 from kerasexp.environment import install_command
 from kerasexp.errors import Problem, UserError
 
 # Row -> content of its image; None if it has none.
 Contents = Callable[[int], bytes | None]
+# Rows that are read at a time.
+ROWS = 1000
 
 
 class ParquetTable(NamedTuple):
@@ -36,7 +40,7 @@ def read_parquet(path: Path, most: int | None = None) -> ParquetTable:
         most: number of rows to read; None for all.
 
     Raises:
-        UserError: pyarrow is not installed, or the file cannot be read.
+        UserError: pyarrow is not installed, or the file cannot be read or unpacks to implausibly much.
     """
     try:
         import pyarrow
@@ -45,7 +49,7 @@ def read_parquet(path: Path, most: int | None = None) -> ParquetTable:
         message = f"Parquet needs pyarrow: {install_command('parquet')}; or save the table as CSV"
         raise UserError(Problem(message, str(path))) from None
     try:
-        table = pyarrow.parquet.read_table(path) if most is None else _start_of(path, most)
+        table = _table(path, most)
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(Problem(f"cannot be read as Parquet: {error}", str(path))) from None
     columns, contents = [], {}
@@ -55,8 +59,7 @@ def read_parquet(path: Path, most: int | None = None) -> ParquetTable:
             contents[position] = lambda row, data=data: data[row].as_py()
             columns.append(names)
         elif _is_list(column.type) and _are_labels(column.type.value_type):
-            # Several labels an image.
-            columns.append([";".join(map(str, value or ())) for value in column.to_pylist()])
+            columns.append(["" if value is None else _labels(value) for value in column.to_pylist()])
         elif pyarrow.types.is_nested(column.type):
             columns.append([""] * len(column))
         else:
@@ -64,14 +67,29 @@ def read_parquet(path: Path, most: int | None = None) -> ParquetTable:
     return ParquetTable(table.column_names, [list(row) for row in zip(*columns, strict=True)], contents)
 
 
-def _start_of(path: Path, most: int) -> Any:
-    """Return the first rows, without the rest of the file in memory."""
+def _table(path: Path, most: int | None) -> Any:
+    """Return the rows, or the first ones without the rest of the file in memory.
+
+    What a file declares need not be true, and a value that is stored once may be that of all rows: they are read in parts.
+    """
     import pyarrow
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
-        batches = islice(file.iter_batches(batch_size=most), 1)
+    size, is_start, batches, unpacked = path.stat().st_size, most is not None, [], 0
+    with pyarrow.parquet.ParquetFile(path, memory_map=is_start, pre_buffer=False) as file:
+        groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+        _refuse_bomb(path, size, sum(group.total_byte_size for group in groups))
+        for batch in islice(file.iter_batches(batch_size=most or ROWS), 1 if is_start else None):
+            batches.append(batch)
+            unpacked += batch.nbytes
+            _refuse_bomb(path, size, unpacked)
         return pyarrow.Table.from_batches(batches, schema=file.schema_arrow)
+
+
+def _refuse_bomb(path: Path, size: int, unpacked: int) -> None:
+    """Raise UserError if a file of `size` bytes would take implausibly many in memory."""
+    if fault := bomb_fault(size, unpacked):
+        raise UserError(Problem(fault, str(path)))
 
 
 def _is_list(kind: Any) -> bool:
@@ -85,6 +103,11 @@ def _are_labels(kind: Any) -> bool:
     import pyarrow
 
     return pyarrow.types.is_integer(kind) or pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
+
+
+def _labels(stored: list) -> str:
+    """Return the labels of an image as one text, which is not empty without any: the value is not missing."""
+    return SEPARATOR.join(map(str, stored)) or SEPARATOR
 
 
 def _images(column: Any) -> tuple[Any, list[str]]:

@@ -15,8 +15,8 @@ MISSING = ("", "nan")
 NO_REGRESSION = "kerasexp classifies images; it does no regression"
 
 
-def label_in_cell(cell: str) -> str | None:
-    """Return the label in a cell of a table, as stored; None if it has none, as a missing value has."""
+def stored_value(cell: str) -> str | None:
+    """Return what a cell of a table holds, a label or a group, as stored; None for a missing value."""
     return None if cell.lower() in MISSING else cell
 
 

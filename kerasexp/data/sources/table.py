@@ -18,6 +18,7 @@ from kerasexp.data.label_sets import SEPARATOR, label_set, with_label_sets
 from kerasexp.data.source import Source
 from kerasexp.data.sources.image_folder import SPLIT_FOLDERS
 from kerasexp.data.sources.image_table import ImageTable, read_image_table
+from kerasexp.data.sources.stored_labels import stored_value
 from kerasexp.data.sources.table_labels import has_label, row_labels
 from kerasexp.data.table_files import KEY, files_in_table, find_table_files, place_of_images
 from kerasexp.errors import Problem, UserError, listing
@@ -129,7 +130,7 @@ def list_table(data: DataSource) -> TableListing:
     used, left_out = _used_rows(rows, matching, table)
     found = find_images(files)
     account = Rows(path.name, len(used), {reason: names for reason, names in left_out.items() if names})
-    notes = [*table.notes, *rows.notes, *_name_notes(matching), *_group_notes(used)]
+    notes = [*table.notes, *rows.notes, *_name_notes(matching)]
     rest = UnlistedFiles(found, _unlisted(found, used, matching), [], notes, "label", account)
     labels = [table.header[column] for column in table.columns.flags] if table.header else []
     return TableListing(files, used, rest, table.columns.group is not None, labels)
@@ -167,9 +168,9 @@ def complete_rows(table: ImageTable) -> TableRows:
             left_out[reason].append(named or table.place(position))
     labels, label_notes = row_labels(table, kept)
     splits, notes = _splits(table, kept)
-    groups = [table.rows[position][columns.group] if columns.group is not None else "" for position in kept]
+    groups = [None if columns.group is None else stored_value(table.rows[position][columns.group]) for position in kept]
     complete = [
-        TableRow(table.place(position), table.rows[position][columns.image], label, split, group)
+        TableRow(table.place(position), table.rows[position][columns.image], label, split, group or "")
         for position, label, split, group in zip(kept, labels, splits, groups, strict=True)
     ]
     return TableRows(complete, dict(left_out), [*label_notes, *notes])
@@ -265,17 +266,6 @@ def _name_notes(matching: FileMatching) -> Iterator[str]:
     if matching.by_name:
         text, path = next(iter(matching.by_name.items()))
         yield f"{counted(len(matching.by_name), 'file')} found by name, in other folders: {text} is {path}"
-
-
-def _group_notes(used: dict[tuple[str, str], TableRow]) -> Iterator[str]:
-    """Yield a sentence if the splits of the table share groups."""
-    splits: dict[str, set[str]] = defaultdict(set)
-    for (split, _), row in used.items():
-        if row.group:
-            splits[row.group].add(split)
-    shared = [group for group, own in splits.items() if len(own) > 1]
-    if shared:
-        yield f"{counted(len(shared), 'group')} with images in several splits of the table: {listing(sorted(shared), 3)}"
 
 
 def _with_groups(source: Source, used: dict[tuple[str, str], TableRow]) -> Source:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerasexp.data.label_sets import label_set
-from kerasexp.data.sources.stored_labels import NO_REGRESSION, as_labels, label_in_cell
+from kerasexp.data.label_sets import SEPARATOR, label_set
+from kerasexp.data.sources.stored_labels import NO_REGRESSION, as_labels, stored_value
 from kerasexp.errors import Problem, UserError
 
 if TYPE_CHECKING:
@@ -22,11 +22,12 @@ SUSPICIOUS, MOST_LABELS = 0.1, 1000
 
 
 def has_label(table: ImageTable, row: list[str]) -> bool:
-    """Return whether a row has a label: a cell that is not empty, as that of a missing value is."""
+    """Return whether a row has a label, or with several labels an image a set of them, which may have none."""
     columns = table.columns
     if columns.flags:
-        return any(label_in_cell(row[column]) is not None for column in columns.flags)
-    return label_in_cell(row[columns.label]) is not None
+        return any(stored_value(row[column]) is not None for column in columns.flags)
+    cell = row[columns.label]
+    return stored_value(cell) is not None and (table.multi_label or cell != SEPARATOR)
 
 
 def row_labels(table: ImageTable, positions: list[int]) -> tuple[list[str], list[str]]:
