@@ -123,6 +123,12 @@ def parse_filter(text: str, full_key: Callable[[str], str], option: str = "--fil
     return _Parser(text, full_key, option).whole() if text.strip() else None
 
 
+def in_quotes(text: str) -> str:
+    """Return a text as a value of a filter, in the quotation marks that it does not hold itself; one with both has none."""
+    mark = '"' if "'" in text else "'"
+    return f"{mark}{text}{mark}"
+
+
 def filter_problem(text: str, place: int, message: str, option: str = "--filter") -> UserError:
     """Return the error of a filter: a message, and below the text a mark under the place, from 1."""
     return UserError(Problem(f"{message}\n  {text}\n  {' ' * (place - 1)}^", key=option))

@@ -207,22 +207,28 @@ def _ended(place: Path, written: str) -> tuple[str, SearchResults] | None:
         settings = validated_settings(keys.pop(SEARCH, None), {}, resolved)
         space = read_space(keys, settings.variables, str(resolved), {})
         search = Search(str(keys.get("name")), settings, space, None, ExecutionKeys(), resolved, {})
-        trials = [_trial(found, space) for found in content.get("trials", [])]
+        trials = [trial for found in content.get("trials", []) if (trial := _trial(found, space)) is not None]
     except (KerasexpError, AttributeError, TypeError, ValueError, OverflowError):
         return None
     state = text_of(content.get("status"), "unfinished")
     return state, SearchResults(search, OBJECTIVES[settings.objective], trials)
 
 
-def _trial(found: dict[str, Any], space: Space) -> Trial:
-    """Return a trial that has ended; raise ValueError or TypeError if it is none of this space, or cannot be drawn."""
-    shown = {key: text_of(value) if isinstance(value, str) else value for key, value in found.items()}
-    trial = _trials().validate_python(vars(Trial(**shown)))
-    is_held = all(name in space.domains and space.domains[name].holds(value) for name, value in trial.values.items())
+def _trial(found: Any, space: Space) -> Trial | None:
+    """Return a trial that has ended; None if it is none of this space, or cannot be drawn, which must not hide the others."""
+    try:
+        shown = {key: text_of(value) if isinstance(value, str) else value for key, value in found.items()}
+        trial = _trials().validate_python(vars(Trial(**shown)))
+        # Numbers of an earlier version may lie past an end, by rounding.
+        values = {name: space.domains[name].nearest(value) for name, value in trial.values.items()}
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return None
     score = number_of(trial.score)
+    is_held = all(space.domains[name].holds(value) for name, value in values.items())
     if not is_held or number_of(trial.ended) is None or (score is None and trial.status == "finished"):
-        raise ValueError(f"trial {trial.id} has a value of another search, or no number for its score or its time")
-    return replace(trial, score=score, curve=[value for value in trial.curve if number_of(value) is not None])
+        return None
+    curve = [value for value in trial.curve if number_of(value) is not None]
+    return replace(trial, values=values, score=score, curve=curve)
 
 
 @cache
@@ -236,7 +242,7 @@ def _open_trial(folder: Path, path: str, results: SearchResults, is_running: boo
     try:
         given = read_mapping(folder / "trial.json")["hyperparameters"]["values"]
         values = {name: decoded(domains[name], value) for name, value in given.items() if name in domains}
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return None
     id = folder.name.removeprefix("trial_")
     absent = "starting" if is_running else "waiting"

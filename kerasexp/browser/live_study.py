@@ -150,8 +150,8 @@ def _run(outcome: dict[str, Any], place: Path, path: str, is_running: bool) -> S
     # The file beside it takes what the run prints, from its start.
     absent = "starting" if is_running and own.with_suffix(".log").exists() else "waiting"
     job = live_job(f"{variant}, seed {seed}", own, folder if path == "." else f"{path}/{folder}", absent)
-    if job.status == "waiting" and outcome.get("status") == "failed":
-        # It failed before it had a directory.
+    if job.status in ("starting", "waiting") and outcome.get("status") == "failed":
+        # It failed before it had a directory; its log is there.
         job = LiveJob(job.name, "", "failed", cause=text_of(outcome.get("cause")))
     return StudyRun(variant, seed, job, run_facts(own))
 

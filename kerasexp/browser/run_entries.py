@@ -17,6 +17,7 @@ from kerasexp.browser.run_tags import read_tags
 from kerasexp.config.section_base import KIND_KEYS
 from kerasexp.saving.json_values import folder_below, mapping_of, mappings_of, number_of, text_of
 from kerasexp.saving.saved_files import RunFiles, read_mapping
+from kerasexp.search.trial_order import place_of
 
 # An experiment was validated when it was written, and thousands of them are read: by the C loader where there is one.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -184,10 +185,11 @@ def _search(place: Path, search: dict[str, Any]) -> dict[str, Value]:
     trials = mappings_of(search.get("trials"))
     settings = mapping_of(mapping_of(search.get("identity")).get("search"))
     objective = text_of(settings.get("objective"), "val_accuracy")
-    scores = [(number_of(trial.get("score")), trial) for trial in trials]
-    scored = [(score, trial) for score, trial in scores if score is not None]
-    sign = -1 if objective.endswith("loss") else 1
-    score, best = max(scored, key=lambda pair: sign * pair[0], default=(None, None))
+    scored = [trial for trial in trials if number_of(trial.get("score")) is not None]
+    finished = [trial for trial in scored if trial.get("status") == "finished"]  # none that repeats another one
+    direction = "min" if objective.endswith("loss") else "max"
+    places = [place_of(number_of(trial["score"]), number_of(trial.get("loss")), direction) for trial in finished]
+    best = finished[places.index(min(places))] if finished else None
     found: dict[str, Value] = {
         "name": as_value(search.get("name")),
         "runs": len(trials),
@@ -198,7 +200,7 @@ def _search(place: Path, search: dict[str, Any]) -> dict[str, Value]:
         "started": _started([place / "trial_0000" / "run"]),
     }
     if best is not None:
-        found |= {"best": as_value(best.get("id")), f"val.{objective.removeprefix('val_')}": score}
+        found |= {"best": as_value(best.get("id")), f"val.{objective.removeprefix('val_')}": number_of(best["score"])}
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ SUMMARIES = {"search": "search.json", "study": "study.json"}
 # What an entry is read from: of a run, and beside it or a summary.
 _RUN = RunFiles(Path())
 MANIFEST, FILES = _RUN.manifest.name, tuple(path.name for path in (_RUN.metrics, _RUN.tags, _RUN.history))
-# Folders of a study or a search that hold no run.
-WITHOUT_RUNS = {"plots", "tensorboard", "checkpoint", "state", "wandb"}
+# The own folders of a study and of a search, which hold no run. Variants of a study, and folders elsewhere, may be called so.
+OWN_FOLDERS = {"study": {"plots"}, "search": {"plots", "tensorboard", "checkpoint", "wandb"}}
 # Runs of a search's confirmation are 6 levels below the folder of all runs.
 DEEPEST = 10
 
@@ -54,21 +54,22 @@ def _below(root: str, path: str, parent: str | None, in_search: bool, depth: int
     if (written := _stat(os.path.join(place, MANIFEST))) is not None:
         yield _found(place, path, "trial" if in_search else "run", parent, written)
         return
+    own: set[str] = set()
     for kind, file in SUMMARIES.items():
         if (written := _stat(os.path.join(place, file))) is not None:
             yield _found(place, path, kind, parent, written)
-            parent, in_search = path, kind == "search"
+            parent, in_search, own = path, kind == "search", OWN_FOLDERS[kind]
             break
-    for name in _folders(place) if depth else ():
+    for name in _folders(place, own) if depth else ():
         below = name if path == "." else f"{path}/{name}"
         yield from _below(root, below, parent, in_search and name != "confirmation", depth - 1)
 
 
-def _folders(place: str) -> list[str]:
-    """Return the names of the folders in a folder; none if it cannot be read or has just been deleted."""
+def _folders(place: str, left_out: Container[str]) -> list[str]:
+    """Return the names of the folders in a folder, but some; none if it cannot be read or has just been deleted."""
     with suppress(OSError), os.scandir(place) as held:
         names = [each.name for each in held if each.is_dir(follow_symlinks=False)]
-        return sorted(name for name in names if not name.startswith(".") and name not in WITHOUT_RUNS)
+        return sorted(name for name in names if not name.startswith(".") and name not in left_out)
     return []
 
 

@@ -28,7 +28,7 @@ from kerasexp.saving.saved_files import RunFiles, read_mapping
 from kerasexp.storage import is_locked
 
 # Part of the name of the file: raise it whenever the tables or the entries change.
-VERSION = 1
+VERSION = 2
 # Characters of a value among what differs; the blocks of a network have hundreds.
 LONGEST_CHANGE = 40
 # How long to wait for another process that updates the same index.
@@ -101,14 +101,17 @@ class RunIndex:
     def keys(self) -> list[str]:
         """Return the keys that any entry has, sorted."""
         with self._opened() as base:
-            return [name for (name,) in base.execute("SELECT name FROM keys ORDER BY name")]
+            question = "SELECT name FROM keys WHERE EXISTS (SELECT 1 FROM held WHERE key = keys.id) ORDER BY name"
+            return [name for (name,) in base.execute(question)]
 
     @_healed
     def rows(self, keys: Iterable[str]) -> list[dict[str, Value]]:
         """Return the values of all entries under these keys; a row lacks those that its entry has not."""
         with self._opened() as base:
             found: dict[int, dict[str, Value]] = {entry: {} for (entry,) in base.execute("SELECT id FROM entries")}
-            question = "SELECT entry, value FROM held WHERE key = (SELECT id FROM keys WHERE name = ?)"
+            question = (
+                "SELECT entry, value FROM held WHERE key = (SELECT id FROM keys WHERE name = ?) AND value IS NOT NULL"
+            )
             for key in dict.fromkeys(keys):
                 for entry, value in base.execute(question, (key,)):
                     if entry in found:
@@ -213,9 +216,9 @@ class _Update:
 
     def _write(self, id: int, entry: Entry) -> None:
         held: Mapping[str, Value] = {**entry.settings, **entry.values}
+        # A setting that is null is a key too, which filters may compare with null.
         rows = [(self._key(key, key in entry.settings), id, value) for key, value in held.items()]
-        question = "INSERT OR REPLACE INTO held VALUES (?, ?, ?)"
-        self._base.executemany(question, [row for row in rows if row[2] is not None])
+        self._base.executemany("INSERT OR REPLACE INTO held VALUES (?, ?, ?)", rows)
 
     def _key(self, name: str, is_setting: bool = False) -> int:
         if name not in self._keys:
@@ -232,7 +235,8 @@ class _Update:
         # CROSS JOIN keeps this order: the other way round, every family would read all runs.
         question = (
             "SELECT keys.name, held.entry, held.value FROM entries CROSS JOIN held ON held.entry = entries.id "
-            "CROSS JOIN keys ON keys.id = held.key WHERE entries.family = ? AND keys.is_setting ORDER BY keys.id"
+            "CROSS JOIN keys ON keys.id = held.key "
+            "WHERE entries.family = ? AND keys.is_setting AND held.value IS NOT NULL ORDER BY keys.id"
         )
         settings: dict[str, dict[int, Value]] = defaultdict(dict)
         for name, entry, value in self._base.execute(question, (family,)):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from kerasexp.browser.filter_expression import in_quotes
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_keys import COLUMNS, NEWEST_FIRST, less_is_better
 from kerasexp.browser.run_query import Answer, Question, Row, ask
@@ -81,12 +82,13 @@ class Heading:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value for readers, with its interval, and the words that its colour follows."""
+    """A value for readers, with its interval, and the words that its colour follows; tags, with the address of their runs."""
 
     key: str
     text: str
     interval: str = ""
     mark: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,4 +175,7 @@ def _cell(row: Row, key: str) -> Cell:
         return Cell(key, str(value), mark=MARKS.get(str(value), ""))
     if key in ("started", "ended") and isinstance(value, str):
         return Cell(key, value[:16].replace("T", " "))
+    if key == "tags" and isinstance(value, str):
+        requests = ((tag, ListRequest(filter=f"tags = {in_quotes(tag)}", within=True)) for tag in value.split(", "))
+        return Cell(key, value, tags=tuple((tag, request.address()) for tag, request in requests))
     return Cell(key, shown(value, key), interval_text(row, key))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kerasexp.browser.filter_expression import in_quotes
 from kerasexp.browser.live_page import live_page, live_parts
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_list import MARKS, ListRequest, headings, listed
@@ -43,7 +44,7 @@ def run_page(index: RunIndex, path: str) -> dict[str, Any]:
     files = files_of(place) if place.is_dir() else []
     report, live = REPORTS.get(kind, "report.html"), live_page(place, path, kind)
     children = in_order((each for each in rows if each.get("of") == path), "path", descending=False)
-    request = ListRequest(filter=f"of = '{path}'", within=True, columns=CHILDREN)
+    request = ListRequest(filter=f"of = {in_quotes(path)}", within=True, columns=CHILDREN)
     return {
         "run": row,
         "path": path,

@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from kerasexp.browser.run_folders import find_folders
 from kerasexp.browser.run_index import status_of
 from kerasexp.errors import Problem, UserError
 from kerasexp.runs.resume_command import resume_arguments
@@ -95,6 +96,12 @@ def _stop_request(place: Path) -> tuple[int, int] | None:
 
 
 def _working_folder(place: Path) -> Path:
-    """Return the folder in which a run began, where upstream runs are looked for; this one if it is gone."""
-    folder = mapping_of(RunFiles(place).read_manifest().get("provenance")).get("folder")
-    return Path(folder) if isinstance(folder, str) and Path(folder).is_dir() else Path.cwd()
+    """Return the folder in which a run began, where upstream runs are looked for; this one if it is gone.
+
+    A study or a search has begun where its first run has.
+    """
+    for found in find_folders(place):
+        folder = mapping_of(RunFiles(place / found.path).read_manifest().get("provenance")).get("folder")
+        if isinstance(folder, str) and Path(folder).is_dir():
+            return Path(folder)
+    return Path.cwd()

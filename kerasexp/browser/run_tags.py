@@ -54,12 +54,13 @@ def write_tags(place: Path, tags: RunTags) -> None:
     """Write the tags of a directory.
 
     Raises:
-        UserError: a tag or the note is too long, or a tag has a comma.
+        UserError: a tag or the note is too long, or a tag has a comma or both quotation marks, which no filter could hold.
         RunError: the place cannot be written.
     """
     for tag in tags.tags:
-        if not tag.strip() or "," in tag or "\n" in tag or len(tag) > LONGEST_TAG:
-            message = f"got {tag[:80]!r}; a tag has 1 to {LONGEST_TAG} characters, and no comma or line end"
+        if not tag.strip() or "," in tag or "\n" in tag or {"'", '"'} <= set(tag) or len(tag) > LONGEST_TAG:
+            allowed = f"1 to {LONGEST_TAG} characters, no comma or line end, and not both ' and \""
+            message = f"got {tag[:80]!r}; a tag has {allowed}"
             raise UserError(Problem(message, str(place), "tags"))
     if len(tags.tags) > MOST_TAGS:
         raise UserError(Problem(f"got {len(tags.tags)} tags; at most {MOST_TAGS} are allowed", str(place), "tags"))

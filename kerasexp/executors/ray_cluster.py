@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import socket
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, run
 
 # A task whose node or process is lost is started again this many times; it resumes from its last saved state.
 MAX_RETRIES = 3
-# Seconds. A worker that is asked to stop finishes its step and saves; a process of a lost node may live on for a while.
-STOP_SECONDS, LOST_NODE_SECONDS = 60, 30
+# Seconds. A worker that is asked to stop finishes its step and saves.
+STOP_SECONDS = 60
 # Seconds between checks for signals, and until a cluster counts as unreachable.
 POLL_SECONDS, CONNECT_SECONDS = 0.5, 10
 
@@ -168,14 +167,7 @@ def _run_on_node(task: Task, folder: str, keys: list[str], *prepared: Any) -> Fa
         cause = f"{platform.node()} cannot access {folder}; the run directories must be on a disk that all nodes share"
         return Failure(FailureKind.OTHER, cause)
     cache = DataCache({key: data for key, data in zip(keys, prepared, strict=True) if data is not None})
-    deadline = time.monotonic() + LOST_NODE_SECONDS
-    while True:
-        try:
-            failure = run_task(task, cache).failure
-        except Interrupted:
-            return Failure(FailureKind.OTHER, "it was asked to stop")
-        # The process of a lost node may still hold the directory.
-        is_held = failure is not None and failure.kind is FailureKind.DIRECTORY_IN_USE
-        if not is_held or time.monotonic() > deadline:
-            return failure
-        time.sleep(1)
+    try:
+        return run_task(task, cache).failure
+    except Interrupted:
+        return Failure(FailureKind.OTHER, "it was asked to stop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from kerasexp.runs.provenance import Provenance, provenance, remember_provenance
 
 if TYPE_CHECKING:
     from kerasexp.data.prepared_data import DataCache
+
+# A process whose command was killed, or whose node was lost, finishes its step and saves; so long it is waited for at most.
+ORPHAN_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Task:
 
 
 class FailureKind(StrEnum):
-    """The failures that callers handle differently."""
+    """The kinds of failures; the files of a search have them."""
 
     DIRECTORY_IN_USE = "directory in use"
     NON_FINITE_LOSS = "not finite"
@@ -73,7 +77,10 @@ class TaskResult:
 
 
 def run_task(task: Task, cache: DataCache) -> TaskResult:
-    """Run a task in this process. Its errors are returned, except for Interrupted, which is raised."""
+    """Run a task in this process, also in a directory that an earlier process holds for some seconds more.
+
+    Its errors are returned, except for Interrupted, which is raised.
+    """
     from kerasexp.backend import import_tensorflow
 
     grant(task.trusted)
@@ -101,7 +108,7 @@ def run_task(task: Task, cache: DataCache) -> TaskResult:
 def _failure(run: Callable[[], object], log: TextIO) -> Failure | None:
     """Run; return the failure, which is also written to the log, or None. Raises Interrupted."""
     try:
-        run()
+        _when_free(run)
     except Interrupted:
         raise
     except KerasexpError as error:
@@ -111,6 +118,19 @@ def _failure(run: Callable[[], object], log: TextIO) -> Failure | None:
         traceback.print_exc(file=log)
         return Failure(FailureKind.OTHER, f"{type(error).__name__}: {error}; the traceback is in {log.name}")
     return None
+
+
+def _when_free(run: Callable[[], object]) -> None:
+    """Run, and try again for some seconds where another process still has the directory."""
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while True:
+        try:
+            run()
+            return
+        except DirectoryInUse:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(1)
 
 
 def _kind_of(error: KerasexpError) -> FailureKind:

@@ -41,7 +41,7 @@ def plot_trial_curves(curves: list[list[float]], best: int, ended_early: list[bo
     Args:
         curves: one value per epoch, for each trial.
         best: position of the best trial.
-        ended_early: for each trial, whether it was trained for fewer epochs than the longest and not continued.
+        ended_early: for each trial, whether it was trained for fewer epochs than its experiment has, and not continued.
         quantity: name of the values.
     """
     figure, (axes,) = new_figure(7, 3.8)

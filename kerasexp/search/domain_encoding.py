@@ -17,6 +17,9 @@ def options(domain: Domain) -> list[Any]:
 
 def encoded(domain: Domain, value: Any) -> Any:
     """Return keras-tuner's value for a value of a domain."""
+    if domain.kind == "float" and domain.step is not None:
+        # What its arithmetic makes of a step, such as 0.30000000000000004: conditions compare with that.
+        return domain.low + round((value - domain.low) / domain.step) * domain.step
     return options(domain)[domain.values.index(value)] if domain.kind == "choice" else value
 
 
@@ -27,5 +30,5 @@ def again_encoded(domain: Domain, value: Any) -> Any:
 
 
 def decoded(domain: Domain, value: Any) -> Any:
-    """Return the value of a domain for a value of keras-tuner's."""
-    return domain.values[options(domain).index(value)] if domain.kind == "choice" else value
+    """Return the value of a domain for a value of keras-tuner's, whose numbers have errors of rounding."""
+    return domain.values[options(domain).index(value)] if domain.kind == "choice" else domain.nearest(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from typing import Any
@@ -23,6 +23,8 @@ from kerasexp.config.search_section import OBJECTIVES, Search
 from kerasexp.config.space_section import Domain
 from kerasexp.search.domain_encoding import encoded, options
 
+# keras-tuner counts the steps of a range by a division that rounds down, and 0.5 // 0.1 is 4: a small part of a step is added.
+STEP_MARGIN = 1e-6
 # Private attributes of keras-tuner that are used here: those of an instance, with the class.
 PRIVATE = {"_save_trial": keras_tuner.Oracle, "_random_state": BayesianOptimizationOracle}
 
@@ -112,11 +114,18 @@ def make_hyperparameters(search: Search) -> keras_tuner.HyperParameters:
     found, domains = keras_tuner.HyperParameters(), search.space.domains
     for domain in domains.values():
         with ExitStack() as conditions:
-            for name, values in domain.when:
+            for name, values in dict.fromkeys(_conditions(domain, domains)):
                 allowed = [encoded(domains[name], value) for value in values]
                 conditions.enter_context(found.conditional_scope(name, allowed))
             _register(found, domain)
     return found
+
+
+def _conditions(domain: Domain, domains: Mapping[str, Domain]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield the conditions of a domain after those of the domains that they ask for, which keras-tuner finds only so."""
+    for name, values in domain.when:
+        yield from _conditions(domains[name], domains)
+        yield name, values
 
 
 def _register(space: keras_tuner.HyperParameters, domain: Domain) -> None:
@@ -129,4 +138,5 @@ def _register(space: keras_tuner.HyperParameters, domain: Domain) -> None:
         step = None if domain.log else int(domain.step or 1)
         space.Int(domain.name, int(domain.low), int(domain.high), step=step, sampling=sampling)
     else:
-        space.Float(domain.name, domain.low, domain.high, step=domain.step, sampling=sampling)
+        high = domain.high + STEP_MARGIN * (domain.step or 0)
+        space.Float(domain.name, domain.low, high, step=domain.step, sampling=sampling)

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from kerasexp.config.search_section import Search
 from kerasexp.config.setting_text import short_names, value_text
 from kerasexp.config.space_section import Domain
+from kerasexp.config.training_section import Training
 from kerasexp.data.file_accounting import counted
 from kerasexp.plots.search_plots import (
     plot_best_so_far,
@@ -80,6 +82,7 @@ def _confirmed(directory: SearchDirectory, study: FinishedStudy) -> dict[str, An
             for variant in study.results.variants
         ],
         "seeds": len(study.results.study.seeds),
+        "notes": study.results.notes,
         "differences": list(difference_sentences(study.results)),
     }
 
@@ -101,7 +104,7 @@ def _plots(results: SearchResults, found: Importance | None) -> Iterator[Plot]:
     )
     trained = [trial for trial in trials if trial.curve and trial.status != "repeated"]
     continued = {trial.parent for trial in trained}
-    longest = max(trial.epochs for trial in trained)
+    planned = [_planned_epochs(results.search, trial) for trial in trained]
     quantity = "loss on val" if objective == "val_loss" else "accuracy on val"
     yield Plot(
         PROGRESS,
@@ -111,11 +114,17 @@ def _plots(results: SearchResults, found: Importance | None) -> Iterator[Plot]:
         lambda: plot_trial_curves(
             [trial.curve for trial in trained],
             next(k for k, trial in enumerate(trained) if trial.id == best.id),
-            [trial.epochs < longest and trial.id not in continued for trial in trained],
+            [t.epochs < most and t.id not in continued for t, most in zip(trained, planned, strict=True)],
             quantity,
         ),
     )
     yield from _plots_of_values(results, found)
+
+
+def _planned_epochs(search: Search, trial: Trial) -> int:
+    """Return for how many epochs the experiment of a trial trains if nothing ends it early."""
+    training = search.space.keys_at(trial.values).get("training") or {}
+    return training.get("epochs", Training.model_fields["epochs"].default)
 
 
 def _plots_of_values(results: SearchResults, found: Importance | None) -> Iterator[Plot]:

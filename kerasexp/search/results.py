@@ -16,6 +16,7 @@ from kerasexp.config.setting_text import value_text
 from kerasexp.config.space_section import Domain
 from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
+from kerasexp.search.trial_order import place_of
 
 # With fewer trials, a random forest learns nothing.
 MIN_TRIALS_FOR_IMPORTANCE = 12
@@ -116,9 +117,8 @@ class SearchResults:
     @property
     def ranked(self) -> list[Trial]:
         """The finished trials, best first; ties go to the lower loss, then to the earlier trial. Repeated ones are left out."""
-        sign = -1 if self.objective[1] == "max" else 1
         finished = (trial for trial in self.trials if trial.status == "finished")
-        return sorted(finished, key=lambda t: (sign * t.score, np.inf if t.loss is None else t.loss))
+        return sorted(finished, key=lambda trial: place_of(trial.score, trial.loss, self.objective[1]))
 
     @property
     def best(self) -> Trial | None:

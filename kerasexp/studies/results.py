@@ -10,13 +10,14 @@ import numpy as np
 
 from kerasexp.comparison.comparison_notes import Note
 from kerasexp.config import Experiment, Study
+from kerasexp.errors import listing
 from kerasexp.runs.finished_run import Curve, FinishedRun
 from kerasexp.studies.seed_statistics import SeedDifference, Spread, differences_from_first, spread
 
 # Shown side by side; papers' metrics have the same names. As in Keras, a name without a split is of the training images.
 ACCURACIES = ("accuracy", "val_accuracy", "test_accuracy")
 METRICS = (*ACCURACIES, "test_macro_recall", "test_macro_f1", "epochs", "train_seconds")
-COMPARED = ("test_accuracy", "val_accuracy")
+COMPARED = {"test": "test_accuracy", "val": "val_accuracy"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class VariantResults:
         by_seed: the same metrics by name and seed.
         histories: the columns of `history.csv` of each finished run.
         parameters, flops: of the network; None if no run has finished.
-        differences: for each of `COMPARED`, this variant minus the first; None for the first, and without common seeds.
+        differences: for each of `COMPARED`, this variant minus the first; None for the first, without common seeds, and where
+            the two were measured on different images.
     """
 
     name: str
@@ -96,11 +98,12 @@ class StudyResults:
         """The number of runs that have not finished."""
         return sum(outcome.status != "finished" for variant in self.variants for outcome in variant.outcomes)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain JSON values."""
+    def to_json(self, is_over: bool = True) -> dict[str, Any]:
+        """Return everything as plain JSON values; a study that is not over is unfinished, whatever its runs are."""
+        status = "failed" if self.failed else "unfinished" if self.unfinished else "finished"
         return {
             "name": self.study.name,
-            "status": "failed" if self.failed else "unfinished" if self.unfinished else "finished",
+            "status": status if is_over else "unfinished",
             "quick": self.study.quick,
             "seeds": self.study.seeds,
             "reference": self.variants[0].name,
@@ -121,9 +124,12 @@ def gather_results(
     """
     outcomes = list(outcomes)
     metrics = {name: metrics_by_seed(name, finished) for name in study.variants}
+    elsewhere = {split: _measured_elsewhere(split, study, finished) for split in COMPARED}
     compared = {
-        metric: differences_from_first({name: found.get(metric, {}) for name, found in metrics.items()})
-        for metric in COMPARED
+        metric: differences_from_first(
+            {name: {} if name in elsewhere[split] else found.get(metric, {}) for name, found in metrics.items()}
+        )
+        for split, metric in COMPARED.items()
     }
     variants = []
     for name, experiment in study.variants.items():
@@ -141,7 +147,16 @@ def gather_results(
                 {metric: differences[name] for metric, differences in compared.items()},
             )
         )
-    return StudyResults(study, variants, list(_notes(study, outcomes, list(finished.values()))))
+    return StudyResults(study, variants, list(_notes(study, outcomes, list(finished.values()), elsewhere)))
+
+
+def _measured_elsewhere(split: str, study: Study, finished: dict[tuple[str, int], FinishedRun]) -> list[str]:
+    """Return the variants whose runs have other images in a split than those of the first."""
+    sets: dict[str, set[str]] = {name: set() for name in study.variants}
+    for (name, _), run in finished.items():
+        sets[name].add(run.manifest["data"]["identities"][split])
+    first, *others = study.variants
+    return [name for name in others if sets[first] and sets[name] and len(sets[first] | sets[name]) > 1]
 
 
 def metrics_by_seed(name: str, finished: dict[tuple[str, int], FinishedRun]) -> dict[str, dict[int, float]]:
@@ -172,7 +187,9 @@ def _metrics(run: FinishedRun) -> dict[str, float]:
     }
 
 
-def _notes(study: Study, outcomes: list[RunOutcome], finished: list[FinishedRun]) -> Iterator[Note]:
+def _notes(
+    study: Study, outcomes: list[RunOutcome], finished: list[FinishedRun], elsewhere: dict[str, list[str]]
+) -> Iterator[Note]:
     for sentence in sorted({sentence for run in finished for sentence in run.manifest["stand_ins"]}):
         yield Note("warning", f"Stand-in: {sentence}")
     if study.quick:
@@ -186,8 +203,14 @@ def _notes(study: Study, outcomes: list[RunOutcome], finished: list[FinishedRun]
         yield Note("warning", f"{missing} of {len(outcomes)} runs have not finished.")
     for sentence in sorted({run.manifest["data"]["absence"] for run in finished} - {None}):
         yield Note("warning", f"{sentence[0].upper()}{sentence[1:]}.")
-    if len({run.manifest["data"]["identities"]["test"] for run in finished}) > 1:
+    if not elsewhere["test"] and len({run.manifest["data"]["identities"]["test"] for run in finished}) > 1:
         yield Note("warning", "The runs have different test sets.")
+    for split, names in elsewhere.items():
+        if names:
+            first, kind = next(iter(study.variants)), "warning" if split == "test" else "remark"
+            yield Note(
+                kind, f"{listing(names)}: other {split} images than {first}, so no difference on {split} is given."
+            )
 
 
 def _variant_json(variant: VariantResults) -> dict[str, Any]:

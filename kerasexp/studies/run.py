@@ -90,7 +90,7 @@ def run_study(
     with interruption_as_error(), followed(directory.path, track, console), directory.locked():
         console.show(Started("study", study.name, directory.path, directory.table.exists(), jobs=count))
         directory.write_experiment(resolved_yaml(study))
-        progress.save()  # what it consists of, for whoever looks at it while it runs
+        progress.save(is_over=False)  # what it consists of, for whoever looks at it while it runs
         if jobs > 1 or study.execution.executor == "ray":
             _run_upstreams(study.name, [task.experiment for task in progress.wanted], console)
         try:
@@ -163,7 +163,7 @@ class _StudyProgress:
                 table.end(_job_name(result.task))
                 console.show(self._job_ended(result, number))
                 if (begun := time.monotonic()) >= next_saving:
-                    self.save()
+                    self.save(is_over=False)
                     next_saving = time.monotonic() + RUNNING_PER_SAVING * (time.monotonic() - begun)
 
     def _refuse_to_lose(self, result: TaskResult) -> None:
@@ -181,10 +181,10 @@ class _StudyProgress:
         of_seed = [task for task in waiting if task.seed == waiting[0].seed]
         return max(of_seed, key=lambda task: seconds.get(task.name, 0))
 
-    def save(self) -> StudyResults:
-        """Write the table and the results so far, and return them."""
+    def save(self, is_over: bool = True) -> StudyResults:
+        """Write the table and the results so far, and return them; `is_over`: whether no other run is made."""
         results = gather_results(self._study, [self._outcome(task) for task in self._tasks], self._finished)
-        self._directory.write_results(results.to_json(), markdown(results))
+        self._directory.write_results(results.to_json(is_over), markdown(results))
         return results
 
     def _job_ended(self, result: TaskResult, number: int) -> JobEnded:

@@ -73,5 +73,7 @@ class Guard:
     @staticmethod
     def _with_cookie(request: Request, cookie: str, token: str) -> Response:
         answer = RedirectResponse(request.scope["path"], status_code=303)
-        answer.set_cookie(cookie, token, httponly=True, samesite="strict")
+        # Not `strict`: the reports of studies and searches are sandboxed, so that a browser takes them for another site's, and
+        # their links would lead to no page. What another site must not do is refused above, whatever the cookie.
+        answer.set_cookie(cookie, token, httponly=True, samesite="lax")
         return answer

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from live_folders import trial, write_search, write_study
+from live_folders import RATE, trial, write_search, write_study
 from many_runs import write_run
 
 from kerasexp.browser.live_page import live_values
@@ -77,6 +77,17 @@ def test_a_damaged_search_has_a_page(name):
     place = write_search(Path("runs/search"), [trial(0, 0.5)])
     change(place / "search.json", trials=TRIALS[name])
     assert_shown(place)
+
+
+def test_a_trial_that_cannot_be_drawn_does_not_hide_the_others():
+    place = write_search(Path("runs/search"), [trial(0, 0.5), trial(1, 0.6)])
+    trials = json.loads((place / "search.json").read_text())["trials"]
+    trials[0]["values"]["depth"] = "deep"
+    trials[1]["values"][RATE] = 0.010000000000000002  # past the end, by rounding
+    change(place / "search.json", trials=trials)
+    assert_shown(place)
+    (left,) = live_search(place, "search").results.trials
+    assert left.id == "0001" and left.values[RATE] == 0.01
 
 
 @pytest.mark.parametrize("identity", [3, {"search": 3}, {"search": {"objective": 3}}])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasexp.browser.filter_expression import parse_filter
+from kerasexp.browser.filter_expression import in_quotes, parse_filter
 from kerasexp.errors import UserError
 
 RUN = {"test.accuracy": 0.991, "model.name": "cnn", "note": "two words", "tags": "paper, good", "epochs": 3}
@@ -50,6 +50,11 @@ def same(key: str) -> str:
 )
 def test_a_run_passes(text, passes):
     assert parse_filter(text, same).passes(RUN) is passes
+
+
+@pytest.mark.parametrize("text", ["two words", "Anna's", 'the "best"', "a = b and c", "null", "3"])
+def test_a_text_in_quotes_is_a_value(text):
+    assert parse_filter(f"note = {in_quotes(text)}", same).passes({"note": text})
 
 
 def test_an_empty_filter_is_none():

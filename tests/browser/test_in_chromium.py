@@ -252,6 +252,18 @@ def test_a_column_of_words_is_sorted(browser):
     assert len({*before}) == 2
 
 
+def test_a_list_of_what_runs_follows_what_starts_and_ends(browser, folder):
+    visit(browser, "/?filter=status+=+running+and+name+=+begun")
+    assert "no run has status = running" in browser.find_element("css selector", "main").text
+    link = "a[href='/run/begun/1']"
+    run = RunDirectory(write_run(folder / "begun/1", 41, "running", name="begun"))
+    with run.locked():
+        wait_until(browser, lambda: browser.find_elements("css selector", link))
+    write_json(run.manifest, {**run.read_manifest(), "status": "finished"})
+    wait_until(browser, lambda: not browser.find_elements("css selector", link))
+    assert browser.get_log("browser") == []
+
+
 def test_a_list_that_was_empty_shows_its_first_run(browser, folder):
     visit(browser, "/?filter=name+~+brand_new")
     assert "No run passes the filter" in browser.find_element("css selector", "main").text

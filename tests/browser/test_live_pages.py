@@ -1,5 +1,6 @@
 """Studies and searches while they run: what their pages show follows from their files."""
 
+import json
 import math
 import signal
 from pathlib import Path
@@ -61,6 +62,16 @@ def test_a_study_has_what_each_run_does_and_the_means_so_far(study):
     assert found.curves()[0]["y"] == [
         pytest.approx(sum(run.facts.history["val_accuracy"][0] for run in small.runs) / 3)
     ]
+
+
+def test_a_run_that_failed_before_it_had_a_directory_is_not_prepared_any_more(study):
+    content = json.loads((study / "study.json").read_text())
+    content["variants"][1]["runs"][1] |= {"status": "failed", "cause": "no such column"}
+    (study / "study.json").write_text(json.dumps(content))
+    (study / "large/1.log").write_text("error: no such column\n")
+    with RunDirectory(study).locked():
+        job = live_study(study, "study").runs[4].job
+    assert (job.status, job.cause, job.path) == ("failed", "no such column", "")
 
 
 def test_a_position_changes_no_version_and_the_end_of_a_run_does(study):

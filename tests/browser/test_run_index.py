@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from live_folders import trial, write_search
 from many_runs import write_run, write_runs
 
 from kerasexp.browser import run_index
+from kerasexp.browser.live_search import live_search
 from kerasexp.browser.run_index import RunIndex
 from kerasexp.browser.run_query import Question, ask
 from kerasexp.browser.run_tags import RunTags, write_tags
@@ -72,7 +74,15 @@ def test_a_key_of_no_run_is_forgotten_with_its_run(folder):
     index = RunIndex(folder)
     assert rows(index, "val.own", filter="val.own > 0") == {"name_1/1": (0.5,)}
     shutil.rmtree(folder / "name_1")
-    assert rows(index, "path", filter="val.own > 0") == {}
+    with pytest.raises(UserError, match="no run has 'val.own'"):
+        rows(index, "path", filter="val.own > 0")
+
+
+def test_a_setting_that_is_null_in_every_run_can_be_asked_for(folder):
+    index = RunIndex(folder)
+    assert len(rows(index, "path", filter="training.max_minutes = null")) == 6
+    assert rows(index, "path", filter="training.max_minutes > 1") == {}
+    assert all("training.max_minutes" not in row for row in index.rows(["training.max_minutes"]))
 
 
 def test_a_deleted_or_damaged_index_is_made_again(folder):
@@ -181,7 +191,7 @@ def test_studies_and_searches_have_their_best(folder):
     write_run(search / "trial_0000/run", 4, name="search")
     write_run(search / "confirmation/0000/found/0", 5, name="search")
     write_json(search / "confirmation/0000/study.json", {"name": "search_confirmed", "status": "finished"})
-    trials = [{"id": "0000", "score": 0.9}, {"id": "0001", "score": None}]
+    trials = [{"id": "0000", "score": 0.9, "status": "finished"}, {"id": "0001", "score": None, "status": "failed"}]
     identity = {"search": {"objective": "val_accuracy", "algorithm": "random"}}
     write_json(search / "search.json", {"name": "s", "identity": identity, "status": "unfinished", "trials": trials})
     found = rows(RunIndex(folder), "kind", "of", "status", "runs", "finished", "best", "val.accuracy")
@@ -191,6 +201,32 @@ def test_studies_and_searches_have_their_best(folder):
     assert found["search/1/trial_0000/run"][:3] == ("trial", "search/1", "finished")
     assert found["search/1/confirmation/0000/found/0"][:2] == ("run", "search/1/confirmation/0000")
     assert found["search/1/confirmation/0000"][:2] == ("study", "search/1")
+
+
+def test_a_run_is_found_whatever_its_folders_are_called(folder):
+    variants = ("checkpoint", "state", "tensorboard", "wandb")
+    for name in variants:
+        write_run(folder / "study/1" / name / "0", 1, name="study")
+    write_json(folder / "study/1/study.json", {"name": "study", "status": "finished"})
+    write_run(folder / "plots/1", 2, name="plots")
+    search = write_search(folder / "search", [trial(0, 0.9)])
+    write_run(search / "checkpoint", 3)  # not a run: a search keeps a checkpoint there
+    found = rows(RunIndex(folder), "kind")
+    assert {f"study/1/{name}/0" for name in variants} | {"plots/1"} <= found.keys()
+    assert "search/checkpoint" not in found
+
+
+def test_the_best_trial_is_the_one_that_the_search_names(folder):
+    """Of equal scores, the one with the lower loss; a trial that repeats another one is not the best."""
+    trials = [
+        trial(0, 0.9, loss=0.5),
+        trial(1, 0.9, loss=0.1, status="repeated"),
+        trial(2, 0.9, loss=0.2),
+        trial(3, 0.8),
+    ]
+    place = write_search(folder / "search", trials)
+    best = live_search(place, "search").results.best
+    assert rows(RunIndex(folder), "best", "finished")["search"] == (best.id, 4) == ("0002", 4)
 
 
 @pytest.mark.slow

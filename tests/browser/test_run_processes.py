@@ -121,6 +121,20 @@ def test_a_run_without_its_folder_is_continued_in_this_one(provenance):
     assert run_processes._working_folder(run) == Path.cwd()
 
 
+@pytest.mark.parametrize("kind", ["run", "study", "search"])
+def test_what_is_continued_begins_in_the_folder_in_which_it_was_begun(kind, tmp_path):
+    """There the YAML files and the upstream runs are that it names."""
+    place, begun = Path("runs/some"), tmp_path / "elsewhere"
+    begun.mkdir()
+    if kind == "run":
+        write_run(place, 2, "interrupted")
+    else:
+        write_study(place) if kind == "study" else write_search(place, [trial(0, 0.5)])
+    manifest = next(place.rglob("manifest.json"))
+    manifest.write_text(json.dumps({"status": "interrupted", "provenance": {"folder": str(begun)}}))
+    assert run_processes._working_folder(place) == begun
+
+
 @pytest.mark.slow
 def test_a_training_is_stopped_and_continued(tiny_yaml):
     epochs = "training.epochs=30"

@@ -111,6 +111,7 @@ def test_every_key_can_be_shown(asked):
     [
         (RunTags(("a,b",)), "no comma"),
         (RunTags(("",)), "1 to 50"),
+        (RunTags(("5'10\"",)), "not both ' and \""),
         (RunTags(tuple(map(str, range(31)))), "at most 30"),
         (RunTags(note="a" * 2001), "2,001 characters"),
     ],

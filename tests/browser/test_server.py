@@ -78,6 +78,12 @@ def test_a_mistake_in_the_filter_is_shown_on_the_page(client):
     assert "did you mean 'cnn'?" in html.unescape(client.get("/", params={"filter": "model.name = cn"}).text)
 
 
+def test_a_list_without_rows_can_follow_whatever_its_reason(client):
+    for question in ("status = running", "epochs > 100", "vall.accuracy > 1"):
+        page = client.get("/", params={"filter": question}).text
+        assert 'data-live="empty"' in page and 'data-live="message"' in page and 'data-live="rows"' not in page
+
+
 def test_runs_of_a_study_are_counted_until_they_are_asked_for(client, folder):
     study = folder / "study"
     write_run(study / "a/0", 8)
@@ -126,6 +132,13 @@ def test_tags_note_archive_and_restore(client, folder):
         assert client.post("/archive", data={"run": run} if run else {}).status_code == 400
     elsewhere = client.post("/archive", data={"run": "name_1/1", "back": "//example.org/"})
     assert elsewhere.headers["location"] == "/"
+
+
+@pytest.mark.parametrize("tag", ["Anna's", 'the "best"', "100 % & more"])
+def test_a_tag_leads_to_the_runs_that_have_it(client, folder, tag):
+    write_tags(folder / "name_0/1", RunTags((tag,)))
+    address = html.unescape(re.search(r'class="tag" href="([^"]*)"', client.get("/").text)[1])
+    assert paths(client.get(address).text) == ["name_0/1"]
 
 
 def test_only_files_of_runs_are_sent(client, folder):
@@ -194,6 +207,12 @@ def test_an_address_for_others_needs_the_token(folder):
     answer = client.get("/", params={"token": token})
     assert answer.status_code == 303 and "HttpOnly" in answer.headers["set-cookie"]
     assert client.get("/").status_code == 200  # the cookie
+    # A sandboxed report is of no site: its links lead here, and its forms and what others embed are refused.
+    assert "samesite=lax" in answer.headers["set-cookie"].lower()
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    assert client.get("/run/name_0/1", headers=link).status_code == 200
+    assert client.get("/run/name_0/1", headers={**link, "Sec-Fetch-Dest": "image"}).status_code == 403
+    assert client.post("/archive", data={"run": "name_0/1"}, headers={**link, "Origin": "null"}).status_code == 403
 
 
 def test_the_comparison_is_the_page_of_compare_and_its_messages_are_shown(client, folder):

@@ -12,9 +12,9 @@ from kerasexp.config.execution_section import ExecutionKeys
 from kerasexp.console import Console
 from kerasexp.data.prepared_data import DataCache
 from kerasexp.errors import DirectoryInUse, NonFiniteLoss, RunError
-from kerasexp.executors import make_executor, ray_cluster, run_all
+from kerasexp.executors import make_executor, run_all, tasks
 from kerasexp.executors.process_pool import ProcessPool
-from kerasexp.executors.tasks import Failure, FailureKind, Task, TaskResult, ThisProcess, run_task
+from kerasexp.executors.tasks import Failure, FailureKind, Task, ThisProcess, run_task
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,7 @@ def test_the_kind_of_a_failure_is_that_of_its_error(monkeypatch, tmp_path, tiny_
         raise error
 
     monkeypatch.setattr("kerasexp.runs.run.run_experiment", fail)
+    monkeypatch.setattr(tasks, "ORPHAN_SECONDS", -1)
     task = Task("a", 0, load_experiment(tiny_yaml), tmp_path / "run", tmp_path / "run.log")
     result = pickle.loads(pickle.dumps(run_task(task, DataCache())))
     assert result.failure.kind is kind and str(error) in result.failure.cause and str(error) in task.log.read_text()
@@ -65,19 +66,20 @@ def test_a_process_that_died_without_a_task_is_replaced(tmp_path):
             pool._workers[0].process.join()
 
 
-@pytest.mark.parametrize(("kind", "runs"), [(FailureKind.DIRECTORY_IN_USE, 3), (FailureKind.OTHER, 1)])
-def test_a_node_waits_for_the_directory_of_a_lost_node(monkeypatch, tmp_path, kind, runs):
-    failure, started = Failure(kind, "its cause"), []
+@pytest.mark.parametrize(("error", "tries"), [(DirectoryInUse("taken"), 3), (RunError("its cause"), 1)])
+def test_a_task_waits_for_the_process_of_a_command_that_was_killed(monkeypatch, tmp_path, tiny_yaml, error, tries):
+    tried = []
 
-    def run(task, cache):
-        started.append(task)
-        return TaskResult(task, failure if len(started) < 3 else None)
+    def run(*_):
+        tried.append(1)
+        if len(tried) < 3:
+            raise error
 
-    monkeypatch.setattr(ray_cluster, "run_task", run)
-    monkeypatch.setattr(ray_cluster.time, "sleep", lambda seconds: None)
-    task = Task("a", 0, None, tmp_path / "run", tmp_path / "run.log")
-    assert ray_cluster._run_on_node(task, str(tmp_path), []) == (None if runs == 3 else failure)
-    assert len(started) == runs
+    monkeypatch.setattr("kerasexp.runs.run.run_experiment", run)
+    monkeypatch.setattr(tasks.time, "sleep", lambda seconds: None)
+    task = Task("a", 0, load_experiment(tiny_yaml), tmp_path / "run", tmp_path / "run.log")
+    failure = run_task(task, DataCache()).failure
+    assert len(tried) == tries and (failure is None) == (tries == 3)
 
 
 def test_who_only_hands_out_tasks_imports_no_tensorflow():

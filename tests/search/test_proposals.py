@@ -10,6 +10,8 @@ import pytest
 from kerasexp.config import load
 from kerasexp.errors import RunError
 from kerasexp.executors.tasks import Failure, FailureKind
+from kerasexp.search.domain_encoding import decoded
+from kerasexp.search.oracles import make_hyperparameters
 from kerasexp.search.proposals import Proposals
 
 # Fitting a Gaussian process takes half a second each time.
@@ -69,6 +71,34 @@ def test_a_grid_is_every_combination_once(search_yaml):
     values = [json.dumps(p["values"], sort_keys=True) for p in made]
     # 2 filters x 2 units x 2 rates, with depth 1, or with depth 2 and 3 filters of the second block.
     assert len(values) == len(set(values)) == 2 * 2 * 2 * (1 + 3)
+
+
+def test_a_grid_of_steps_has_plain_numbers_up_to_its_end(search_yaml):
+    """keras-tuner leaves the end out, as 0.5 // 0.1 is 4, and has 0.30000000000000004 in place of 0.3."""
+    rate = "training.optimizer.learning_rate"
+    depth = f"{{int: [1, 2], when: {{{rate}: 0.3}}}}"
+    changes = [f"{rate}={{float: [0.1, 0.6], step: 0.1}}", f"search.variables={{depth: {depth}}}"]
+    made = propose(load(search_yaml, ["search.algorithm=grid", *changes]), Path("grid"), False, 100)
+    assert {p["values"][rate] for p in made} == {0.1, 0.2, 0.3, 0.4, 0.5, 0.6}
+    assert {p["values"][rate] for p in made if "depth" in p["values"]} == {0.3}
+    # 2 filters x 2 units; with the rate of 0.3, depth 1, or depth 2 and 3 filters of the second block.
+    assert len(made) == 2 * 2 * (5 + 1 + 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "domain"),
+    [
+        ("training.batch_size", "{int: [16, 128], sampling: log}"),
+        ("training.optimizer.learning_rate", "{float: [0.003, 0.7], sampling: log}"),
+        ("training.optimizer.learning_rate", "{float: [0.1, 0.7], step: 0.1}"),
+    ],
+)
+def test_the_largest_number_that_is_proposed_is_of_the_domain(search_yaml, key, domain):
+    """At the end of its range, keras-tuner proposes 129 of the first of these."""
+    search = load(search_yaml, [f"{key}={domain}"])
+    (parameter,) = (each for each in make_hyperparameters(search).space if each.name == key)
+    found = decoded(search.space.domains[key], parameter.prob_to_value(1.0))
+    assert search.space.domains[key].holds(found) and found == pytest.approx(search.space.domains[key].high)
 
 
 def test_a_grid_does_not_wait_for_running_trials(search_yaml):

@@ -10,6 +10,7 @@ import pytest
 from kerasexp.config import load
 from kerasexp.executors.tasks import Failure, FailureKind
 from kerasexp.runs.directory import RunDirectory
+from kerasexp.search import page
 from kerasexp.search.results import EPOCHS, SearchResults, Trial, axis_position, importance, read_trial
 from kerasexp.search.table import best_lines, trial_line
 
@@ -78,6 +79,21 @@ def test_trials_that_tie_are_ranked_by_their_loss_then_by_their_order(search):
     found.trials = [replace(trial, loss=loss) for trial, loss in zip(found.trials, losses, strict=True)]
     assert [trial.id for trial in found.ranked] == ["0001", "0003", "0002", "0000", "0004"]
     assert "  5 trials tie in val_accuracy; the one with the lowest val_loss is the best" in list(best_lines(found))
+
+
+def test_a_cross_marks_a_trial_that_ended_before_its_own_last_epoch(search, monkeypatch):
+    search, drawn = load(search.place, ["training.epochs={choice: [2, 4]}"]), []
+    values = {UNITS: [8], DROPOUT: 0.1, NORM: True, RATE: 0.001}
+    trials = [
+        Trial(str(k), {**values, "training.epochs": planned}, "finished", 0.5, epochs=epochs, curve=[0.5] * epochs)
+        for k, (planned, epochs) in enumerate([(2, 2), (4, 4), (4, 3)])
+    ]
+    monkeypatch.setattr(
+        page, "plot_trial_curves", lambda curves, best, ended_early, quantity: drawn.append(ended_early)
+    )
+    plots = {plot.name: plot for plot in page._plots(SearchResults(search, ("accuracy", "max"), trials), None)}
+    plots["curves"].figure()
+    assert drawn == [[False, False, True]]
 
 
 @pytest.mark.parametrize(("epochs", "words"), [(1, "1 epoch, "), (3, "3 epochs, ")])

@@ -37,7 +37,7 @@ def test_saving_takes_at_most_a_twentieth_of_the_time(monkeypatch, seconds, expe
     clock, saved = [0.0], []
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
-    def save(self) -> None:
+    def save(self, is_over: bool) -> None:
         clock[0] += seconds
         saved.append(clock[0])
 
@@ -46,3 +46,16 @@ def test_saving_takes_at_most_a_twentieth_of_the_time(monkeypatch, seconds, expe
     directory = studies.StudyDirectory.find_or_create(study.name, "key", Path("study"))
     studies._StudyProgress(study, directory, ()).run(Failing(clock), QuietConsole())
     assert len(saved) == expected
+
+
+def test_a_study_is_unfinished_until_its_last_run_has_ended(monkeypatch):
+    study, written = load_mapping(STUDY), []
+    directory = studies.StudyDirectory.find_or_create(study.name, "key", Path("study"))
+    monkeypatch.setattr(
+        type(directory), "write_results", lambda self, content, table: written.append(content["status"])
+    )
+    progress = studies._StudyProgress(study, directory, ())
+    progress.run(Failing([0.0]), QuietConsole())
+    progress.save()
+    *before, last = written
+    assert set(before) == {"unfinished"} and last == "failed"

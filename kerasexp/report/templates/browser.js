@@ -40,8 +40,11 @@ async function follow() {
       for (const part of parts()) {
         const now = page.querySelector(`[data-live="${part.dataset.live}"]`);
         if (now && now.innerHTML !== part.innerHTML) replace(part, now);
-        // A list that was empty has no table yet that could follow.
-        if (!now && part.dataset.live === "empty" && !document.activeElement.matches("input")) location.reload();
+        // A list that was empty has no table yet that could follow, and the rows of one that is empty now are gone.
+        if (!now && ["empty", "rows"].includes(part.dataset.live)) {
+          part.replaceChildren();
+          if (!document.activeElement.matches("input, textarea")) location.reload();
+        }
       }
       for (const update of updates) update();
     }
