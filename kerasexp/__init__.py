@@ -10,9 +10,13 @@ From Python:
 Importing the package is quick: each public name imports what is behind it when it is used first.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
+
+# OpenCV reads once, when it is imported, how many pixels an image may have: as many as `MAX_PIXELS` of `data.source`.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "100000000")
 
 if TYPE_CHECKING:
     from kerasexp.api.classifier import Classifier, Ensemble, ensemble, open_checkpoint

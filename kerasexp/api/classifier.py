@@ -46,7 +46,8 @@ class Predictor(ABC):
 
         Args:
             images: paths of files, folders or zip archives; or one image or several as arrays [height, width] or
-                [height, width, 1 or 3], of uint8, or of floats from 0 to 1; or Pillow's images. The sizes may differ.
+                [height, width, 1 or 3], of uint8, or of floats from 0 to 1; or Pillow's images. The sizes may differ. Where
+                training had arrays of another range, all arrays have that range, floats too.
             tta: test-time augmentation: predict each image moved by a pixel or so, too, and mirrored if training did.
 
         Returns:

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerasexp.api.callers_state import callers_state_kept
 from kerasexp.api.loaded_experiment import Overrides, Source, load
 from kerasexp.config import Experiment, Search, Study
 from kerasexp.config.study_section import quickened
@@ -75,7 +76,8 @@ def run(
     refuse_search(asked, name, "kerasexp.search")
     approve(asked, _file(experiment))
     try:
-        done = launch_run(asked, name, where, resume, jobs, quick, variants, _console(quiet))
+        with callers_state_kept():
+            done = launch_run(asked, name, where, resume, jobs, quick, variants, _console(quiet))
     except Interrupted as stop:
         how = "the same call" if isinstance(asked, Study) else "the same call with resume=True"
         raise Interrupted(stop.signal, f"; continue with {how}") from None
@@ -122,14 +124,8 @@ def search(
     asked = load(experiment, set=set)
     approve(asked, _file(experiment))
     try:
-        done = launch_search(
-            asked,
-            _name(experiment, asked),
-            _path(run_dir),
-            extend,
-            jobs,
-            _console(quiet),
-        )
+        with callers_state_kept():
+            done = launch_search(asked, _name(experiment, asked), _path(run_dir), extend, jobs, _console(quiet))
     except Interrupted as stop:
         raise Interrupted(stop.signal, "; continue with the same call") from None
     return SearchResult(done)

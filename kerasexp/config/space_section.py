@@ -79,6 +79,14 @@ class Domain:
             return value in self.extremes()
         return isinstance(value, int | float) and self.low <= value <= self.high
 
+    def nearest(self, value: Any) -> Any:
+        """Return a number without what rounding has added: within the range, and plain at steps; any other value as it is."""
+        if self.kind in ("choice", "bool"):
+            return value
+        if self.kind == "float" and self.step is not None:
+            value = float(f"{value:.12g}")
+        return min(max(value, self.low), self.high)
+
     def __str__(self) -> str:
         if self.kind == "bool":
             text = "true or false"

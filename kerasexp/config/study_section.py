@@ -31,6 +31,8 @@ from kerasexp.errors import Problem, UserError, listing
 QUICK_SEEDS, QUICK_IMAGES = 2, 6000
 MOST_RUNS = 1000
 GRID = "grid"
+# A folder of the study's own, in which no variant's runs may lie.
+PLOTS = "plots"
 
 
 class StudyKeys(Section):
@@ -259,6 +261,9 @@ def _changes(variants: dict[str, dict[str, Any]], file: str) -> dict[str, dict[s
                     "variants",
                 )
             )
+        if folder_of(name) == PLOTS:
+            message = f"{quoted(name)} would share the folder of the study's plots; give it another name"
+            raise UserError(Problem(message, file, "variants"))
         if folders[folder_of(name)] > 1:
             message = (
                 f"{quoted(name)} and another variant would share the folder {folder_of(name)}; change one's letters"

@@ -96,7 +96,8 @@ def view_scores(member: Checkpoint, view: View, images: np.ndarray | LazyImages,
     Raises:
         RunError: an output is not a probability; it has the name of the image.
     """
-    scores, size = scratch_array((len(images), len(member.class_names))), evaluation_batch_size(images.shape[1:])
+    scores = scratch_array((len(images), len(member.class_names)))
+    size = min(evaluation_batch_size(images.shape[1:]), member.images_at_once)
     for first in range(0, len(images), size):
         batch = slice(first, first + size)
         scores[batch] = member.model.predict_on_batch(view.of(images[batch]))

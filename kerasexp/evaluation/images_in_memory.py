@@ -17,8 +17,8 @@ from kerasexp.data.value_range import BYTES, StoredPixels, UnknownRange, ValueRa
 from kerasexp.errors import Problem, UserError
 from kerasexp.evaluation.file_predictions import ImageFile, StoredImage, image_files
 
-# Of an array with three axes, a last axis of this many values is that of the channels.
-CHANNELS = (1, 3)
+# Of an array with three axes, a last axis of this many values is that of the channels; the second ones include alpha.
+CHANNELS, WITH_ALPHA = (1, 3), (2, 4)
 # Modes of Pillow's images that a PNG file can have.
 PNG_MODES = ("1", "L", "LA", "I;16", "I;16B", "P", "RGB", "RGBA")
 
@@ -49,7 +49,8 @@ def images_of(given: Any, value_range: ValueRange | None) -> list[StoredImage]:
         given = [given]
     elif isinstance(given, np.ndarray) or hasattr(given, "__array__"):
         array = np.asarray(given)
-        given = [array] if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS) else array
+        is_one = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS + WITH_ALPHA)
+        given = [array] if is_one else array
     try:
         items = list(given)
     except TypeError:
@@ -86,6 +87,9 @@ def _pixels(values: np.ndarray, name: str, value_range: ValueRange | None) -> np
         values = values[..., np.newaxis]
     if values.ndim != 3 or values.shape[2] not in CHANNELS or not values.size:
         message = f"has the shape {values.shape}; an image is [height, width] or [height, width, 1 or 3]"
+        if values.ndim == 3 and values.shape[2] in WITH_ALPHA:
+            colours = f"images[..., :{values.shape[2] - 1}]"
+            message += f". With alpha, give Pillow's image or {colours}; of grey images, images[..., np.newaxis]"
         raise UserError(Problem(message, name))
     of_arrays = value_range is not None and value_range.of == "arrays"
     if values.dtype == np.uint16 and not of_arrays:

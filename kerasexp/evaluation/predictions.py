@@ -15,6 +15,7 @@ from kerasexp.errors import RunError
 from kerasexp.evaluation.intervals import macro_intervals
 from kerasexp.evaluation.metric_limits import RESAMPLES, most_images, resamples_of, sampled_note, sampled_positions
 from kerasexp.evaluation.roc import OneVsRestCurves, one_vs_rest_curves
+from kerasexp.saving.image_memory import most_at_once
 from kerasexp.storage import scratch_array
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def predict_split(model: keras.Model, split: Split, class_names: list[str], samp
 
     from kerasexp.data.evaluation_batch import evaluation_batch_size
 
-    start, size = time.perf_counter(), evaluation_batch_size(split.images.shape[1:])
+    start, size = time.perf_counter(), min(evaluation_batch_size(split.images.shape[1:]), most_at_once(model))
     last = next((layer for layer in reversed(model.layers) if layer.weights), None)
     # The input of a nested model's last layer is not a tensor of the outer model.
     is_inner = last is None or isinstance(last, keras.Model)

@@ -6,7 +6,7 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -123,6 +123,15 @@ class RunDirectory(RunFiles):
                 self.sweep()
                 with suppress(OSError):
                     self.process.unlink()
+
+    def wait_until_free(self, before_waiting: Callable[[], None]) -> None:
+        """Wait until no other process has locked the directory; `before_waiting` is called once if one has.
+
+        Raises:
+            RunError: the place cannot be written.
+        """
+        with write_errors(self.lock), exclusive_lock(self.lock, before_waiting):
+            pass
 
     def _write_process(self) -> None:
         """Write which process has the lock, and how it is asked to stop.

@@ -20,7 +20,7 @@ def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDi
     """Return the existing run for a request, finished or to be continued, and report it; None if a new one is needed.
 
     Raises:
-        UserError: `run_dir` holds something else, or has finished more epochs than are asked for.
+        UserError: `run_dir` holds something else, or has finished more epochs than are asked for, or has no state any more.
     """
     name, run_dir = request.experiment.name, request.run_dir
     if request.is_upstream:
@@ -36,6 +36,13 @@ def find_run(request: RunRequest, identity: Identity, console: Console) -> RunDi
         return None
     found = _unfinished_run(request.experiment, identity, run_dir)
     is_done = found is not None and is_finished(found, identity)
+    if found is not None and not is_done and _has_lost_its_state(found):
+        lost = "has finished, and has no state from which it could continue; `runs clean` deletes it"
+        if run_dir is not None:
+            raise UserError(Problem(f"{lost}. Name another --run-dir", str(run_dir), "--resume"))
+        if request.resume:
+            console.line(f"{found.path} {lost}. A new run begins")
+        return None
     if found is not None and not request.resume:
         if not is_done:
             console.line(f"{found.path} holds the same run, unfinished; --resume continues it")
@@ -57,6 +64,11 @@ def _is_the_same(run: RunDirectory, identity: Identity) -> bool:
     A schedule that follows the number of epochs began in such a run as that of another training.
     """
     return is_finished(run, identity) and "stretched_from" not in run.read_manifest()
+
+
+def _has_lost_its_state(run: RunDirectory) -> bool:
+    """Return whether a run has finished and nothing is left to continue from: it would be trained anew, over its checkpoint."""
+    return run.read_manifest().get("status") == "finished" and not any(run.state.glob("*.npz"))
 
 
 def _trained_epochs(run: RunDirectory) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 from kerasexp.config import Experiment
 from kerasexp.config.track_section import Track
 from kerasexp.console import Console
@@ -9,6 +12,7 @@ from kerasexp.custom.code_import import import_all
 from kerasexp.data.images_in_files import reading_errors
 from kerasexp.data.load_data import load_data
 from kerasexp.data.prepared_data import DataCache
+from kerasexp.errors import DirectoryInUse
 from kerasexp.runs.directory import RunDirectory
 from kerasexp.runs.finished_event import finished_event
 from kerasexp.runs.identity import identify
@@ -38,7 +42,7 @@ def run_experiment(request: RunRequest, console: Console, cache: DataCache | Non
     """
     if request.run_dir is not None and not request.resume:
         RunDirectory.refuse_occupied(request.run_dir)
-    if request.parent is not None and not request.run_dir.exists():
+    if request.parent is not None and not request.run_dir.exists() and RunDirectory(request.parent).state.is_dir():
         RunDirectory(request.parent).copy_to(request.run_dir)
     if not request.is_part:
         require_trackers(request.experiment.track, request.experiment.name)
@@ -117,6 +121,17 @@ def run_upstream(experiment: Experiment, console: Console, resume: bool) -> Upst
         return None
     upstream = experiment.init.experiment
     console.heading(f"{upstream.name}, which {experiment.name} starts from")
-    run = _run(RunRequest(upstream, resume=resume, is_upstream=True), console)
+    run = _run_or_wait(RunRequest(upstream, resume=resume, is_upstream=True), console)
     manifest = run.read_manifest()
     return Upstream(run, manifest["key"], manifest.get("stand_ins", []))
+
+
+def _run_or_wait(request: RunRequest, console: Console) -> RunDirectory:
+    """Run; where another process has the directory, wait for that, and look again: by then the run may be finished."""
+    while True:
+        try:
+            return _run(request, console)
+        except DirectoryInUse as error:
+            (problem,) = error.problems
+            told = partial(console.line, f"waiting for {problem.file}, which another process is running")
+            RunDirectory(Path(problem.file)).wait_until_free(told)

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ from kerasexp.data.value_range import ValueRange
 from kerasexp.errors import Problem, UserError, closest
 from kerasexp.saving.checkpoint_code import CODE, build_by_code, needs_code
 from kerasexp.saving.fitted_values import CALIBRATION, THRESHOLDS, Calibration, read_calibration, read_thresholds
+from kerasexp.saving.image_memory import most_at_once
 from kerasexp.saving.litert_graph import LiteRtModel, graph_file, keep_graph, load_graph
 from kerasexp.saving.saved_files import CARD, RAW_MODEL, RunFiles, numbered_folders
 from kerasexp.saving.sidecar_json import read_sidecar
@@ -94,6 +96,11 @@ class Checkpoint:
     def multi_label(self) -> bool:
         """Whether an image may have several labels."""
         return self.thresholds is not None
+
+    @cached_property
+    def images_at_once(self) -> int:
+        """How many images the network may take at a time, so that a stranger's takes little memory, too."""
+        return most_at_once(self.model)
 
 
 def preprocessing_as_json(
@@ -218,19 +225,8 @@ def load_checkpoint(path: Path, by_litert: bool = False) -> Checkpoint:
     if (model.input_shape, model.output_shape) != expected:
         message = f"maps {model.input_shape} to {model.output_shape}; its sidecars say {expected[0]} to {expected[1]}"
         raise UserError(Problem(message, str(folder / MODEL)))
-    flip = _flip(folder / AUGMENTATION)
-    return Checkpoint(
-        model,
-        names,
-        folders,
-        preprocessing,
-        calibration.temperature,
-        value_range,
-        thresholds,
-        flip,
-        size,
-        calibration.reject_threshold,
-    )
+    flip, temperature, threshold = _flip(folder / AUGMENTATION), calibration.temperature, calibration.reject_threshold
+    return Checkpoint(model, names, folders, preprocessing, temperature, value_range, thresholds, flip, size, threshold)
 
 
 def _network(path: Path, class_names: list[str], multi_label: bool, by_litert: bool) -> keras.Model | LiteRtModel:

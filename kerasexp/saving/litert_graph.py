@@ -23,6 +23,7 @@ from kerasexp import __version__
 from kerasexp.backend import silenced
 from kerasexp.environment import cache_folder, cores, may_have_gpu
 from kerasexp.errors import RunError
+from kerasexp.saving.image_memory import most_at_once
 from kerasexp.storage import digest_of_file, temporary_folder, write_bytes
 
 if TYPE_CHECKING:
@@ -110,8 +111,9 @@ def load_graph(file: Path) -> LiteRtModel | None:
 def keep_graph(model: keras.Model, file: Path) -> bool:
     """Make the graph of a model for the next time, unless it is there already; return whether there is one now.
 
-    It is kept only if its probabilities are those of the model, which half precision, for example, prevents. An empty file in
-    its place says that a model has none. Where the runtime is not installed or the cache cannot be written, nothing is done.
+    It is kept only if a batch of images fits in memory, and if its probabilities are those of the model, which half precision,
+    for example, prevents. An empty file in its place says that a model has none. Where the runtime is not installed or the cache
+    cannot be written, nothing is done.
 
     Args:
         model: from uint8 images to probabilities, of ordinary layers.
@@ -145,9 +147,14 @@ def _remove(file: Path) -> None:
 
 
 def _make(model: keras.Model, path: Path) -> bool:
-    """Write the graph; return whether it gives the probabilities of the model."""
+    """Write the graph; return whether it gives the probabilities of the model.
+
+    None is written for a model of which `BATCH` images would take too much memory.
+    """
     from kerasexp.saving.float32_model import float32_copy
 
+    if most_at_once(model) < BATCH:
+        return False
     try:
         with silenced():
             write_graph(float32_copy(model), path)

@@ -9,15 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from kerasexp.saving.allowed_layers import origin
+from kerasexp.saving.image_memory import MAX_OUTPUT, MAX_TOTAL, numbers_inside
 from kerasexp.saving.model_file_graph import INPUT, SEQUENTIAL, Graph, Node
 from kerasexp.saving.model_file_refusal import Refused, refusing
 
 if TYPE_CHECKING:
     import keras
-
-# 1 GiB in float32 for one image: 64 feature maps of 2048x2048, the largest image size of an experiment.
-MAX_OUTPUT = 2**28
-
 
 Check = Callable[[Node, Any, Any], None]
 
@@ -51,21 +48,25 @@ def dry_run(graph: Graph, numbers: int) -> None:
     keeps a list per thread of variables to be created later; that of the dry run ends with its own thread.
 
     Raises:
-        Refused: a layer's output for one image is too large or of unknown size; the layers declare more weights than
-            `numbers`; or Keras cannot build or call the model.
+        Refused: a layer's output for one image is too large or of unknown size; all outputs together are too large; the
+            layers declare more weights than `numbers`; or Keras cannot build or call the model.
     """
-    left = numbers
+    left, total = numbers, 0
 
     def check(node: Node, layer: Any, output: Any) -> None:
-        nonlocal left
+        nonlocal left, total
         sides = output.shape[1:]
         if layer is None and None in sides:  # the input, of images of any size
             return
         if None in sides or math.prod(sides) > MAX_OUTPUT:
             of_node = f"the output of {node.name!r} for one image is {tuple(sides)}"
             raise Refused(f"{of_node}; at most {MAX_OUTPUT:,} numbers are accepted")
-        if layer is not None and _numbers_inside(layer) > MAX_OUTPUT:
+        inside = 0 if layer is None else numbers_inside(layer)
+        if inside > MAX_OUTPUT:
             raise Refused(f"{node.name!r} computes more than {MAX_OUTPUT:,} numbers for one image on its way")
+        total += max(math.prod(sides), inside)
+        if total > MAX_TOTAL:
+            raise Refused(f"the outputs of all layers for one image have more than {MAX_TOTAL:,} numbers together")
         if node.model is None and layer is not None:  # a model that is used as a layer: its layers were counted
             declared = sum(math.prod(weight.shape) for weight in layer.weights)
             if declared > left:
@@ -85,30 +86,6 @@ def dry_run(graph: Graph, numbers: int) -> None:
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         thread.submit(build_and_call).result()
-
-
-def _numbers_inside(layer: Any) -> int:
-    """Return how many numbers a layer computes for one image on the way to its output, where these may be more than that has.
-
-    `Resizing` pads an image to the ratio of its target before it resizes. Depthwise convolutions with a dilation pad it by the
-    kernel's reach, and have `depth_multiplier` maps for each of its own.
-    """
-    kind = type(layer).__name__
-    if kind not in ("Resizing", "DepthwiseConv2D", "SeparableConv2D"):
-        return 0
-    rows, columns, maps = layer.input.shape[1:]
-    if kind == "Resizing":
-        if not layer.pad_to_aspect_ratio:
-            return 0
-        if None in (rows, columns):
-            return MAX_OUTPUT + 1
-        padded = max(rows, columns * layer.height // layer.width), max(columns, rows * layer.width // layer.height)
-        return math.prod(padded) * maps
-    sides = (
-        side + size * rate if rate > 1 else side
-        for side, size, rate in zip((rows, columns), layer.kernel_size, layer.dilation_rate, strict=True)
-    )
-    return math.prod(sides) * maps * layer.depth_multiplier
 
 
 def _called(node: Node, tensors: dict[str, Any], check: Check | None) -> tuple[Any, Any]:

@@ -124,7 +124,7 @@ def _cards(
 ) -> Iterator[Shown]:
     place = {name: position for position, name in enumerate(checkpoint.class_names)}
     convert, grad_cam = file_conversion(checkpoint.value_range), GradCam(checkpoint.model)
-    size = max(min(BATCH, BATCH_PIXELS // math.prod(checkpoint.preprocessing.size)), 1)
+    size = max(min(BATCH, BATCH_PIXELS // math.prod(checkpoint.preprocessing.size), checkpoint.images_at_once), 1)
     for start in range(0, len(predictions), size):
         portion, thumbnails, inputs = [], [], []
         for found in predictions[start : start + size]:

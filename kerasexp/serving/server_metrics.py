@@ -15,6 +15,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from kerasexp.saving.json_values import text_of
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 IMAGES = (1, 2, 4, 8, 16, 32, 64)
@@ -64,7 +66,7 @@ class ServerMetrics:
             else:
                 labels = [label["class"] for label in answer["labels"]] if "labels" in answer else [answer["class"]]
                 for name in labels:
-                    self._predictions.labels(model, name).inc()
+                    self._predictions.labels(model, text_of(name)).inc()
 
     def watch_queue(self, model: str, waiting: Callable[[], int]) -> None:
         """Show how many images wait for a model, whenever the metrics are read."""

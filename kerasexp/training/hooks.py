@@ -59,13 +59,17 @@ def scale_learning_rates(
 def _decay_later(optimizer: keras.optimizers.Optimizer, later: Collection[int], begin: int) -> None:
     """Let the weights of variables with these indices decay from the step `begin` on."""
     index, decay = optimizer._get_variable_index, optimizer._apply_weight_decay
+    # Muon has a decay of its own for the weights that it leaves to Adam.
+    full = {name: rate for name in ("weight_decay", "adam_weight_decay") if (rate := getattr(optimizer, name, None))}
 
     def decay_some(variables):
         decay([variable for variable in variables if index(variable) not in later])
-        full = optimizer.weight_decay
-        optimizer.weight_decay = full * keras.ops.cast(optimizer.iterations >= begin, "float32")
+        begun = keras.ops.cast(optimizer.iterations >= begin, "float32")
+        for name, rate in full.items():
+            setattr(optimizer, name, rate * begun)
         decay([variable for variable in variables if index(variable) in later])
-        optimizer.weight_decay = full
+        for name, rate in full.items():
+            setattr(optimizer, name, rate)
 
     optimizer._apply_weight_decay = decay_some
 

@@ -76,11 +76,7 @@ class TrainingState(keras.callbacks.Callback):
         self.begin, self.is_over = (0, 0), False
         self.time_limit: TimeLimit | None = None
         self._folder, self._trained, self._flow, self._clock = folder, model, flow, clock
-        self._callbacks = {
-            f"{number}_{type(callback).__name__}" if saved_attributes(callback) else type(callback).__name__: callback
-            for number, callback in enumerate(callbacks)
-            if _saved(callback)
-        }
+        self._callbacks = _by_name(callbacks)
         self._averages = [callback for callback in callbacks if isinstance(callback, WeightAverage)]
         self._training, self._stop = training, stop
         self._restored: dict[str, Any] | None = None
@@ -220,6 +216,20 @@ class TrainingState(keras.callbacks.Callback):
         for name, callback in self._callbacks.items():
             for key, value in ({} if self._restored is None else self._restored["callbacks"].get(name, {})).items():
                 setattr(callback, key, value)
+
+
+def _by_name(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, keras.callbacks.Callback]:
+    """Return the callbacks of which a state holds something, by name: their type, with a number for users' own classes.
+
+    A second callback of a type has a number, too: a user's may be one of Keras's that the experiment has as well.
+    """
+    named: dict[str, keras.callbacks.Callback] = {}
+    for number, callback in enumerate(callbacks):
+        if _saved(callback):
+            kind = type(callback).__name__
+            is_numbered = kind in named or bool(saved_attributes(callback))
+            named[f"{number}_{kind}" if is_numbered else kind] = callback
+    return named
 
 
 def _saved(callback: keras.callbacks.Callback) -> tuple[str, ...]:

@@ -4,12 +4,15 @@ import asyncio
 import filecmp
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 from tiny import TINY
 
@@ -67,6 +70,24 @@ def test_ctrl_c_saves_the_state_and_resume_continues(images, stop_after_one_step
     assert signal.getsignal(signal.SIGINT) is before
     resumed = kerasexp.run(TINY_KEYS, resume=True, quiet=True)
     assert resumed.path.name == "1" and len(resumed.history["epoch"]) == 3
+
+
+@pytest.mark.parametrize(("call", "launched"), [(kerasexp.run, "launch_run"), (kerasexp.search, "launch_search")])
+def test_the_callers_random_states_and_number_format_are_given_back(monkeypatch, call, launched):
+    def states() -> tuple:
+        _, numbers, *rest = np.random.get_state()
+        return random.getstate(), numbers.tolist(), rest, keras.config.dtype_policy().name
+
+    def train(*given):
+        keras.utils.set_random_seed(7)
+        keras.config.set_dtype_policy("mixed_float16")
+        raise kerasexp.RunError("it failed")
+
+    monkeypatch.setattr(f"kerasexp.api.launch_from_python.{launched}", train)
+    before = states()
+    with pytest.raises(kerasexp.RunError, match="it failed"):
+        call(TINY_KEYS)
+    assert states() == before
 
 
 @pytest.mark.slow

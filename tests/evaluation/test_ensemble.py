@@ -10,12 +10,15 @@ import pytest
 from scipy.special import expit, logit, softmax
 
 from kerasexp.config.data_section import Preprocessing
+from kerasexp.data.evaluation_batch import EVALUATION_IMAGES
 from kerasexp.data.prepared_data import Split
 from kerasexp.errors import UserError
 from kerasexp.evaluation import metric_limits
 from kerasexp.evaluation.data_for_checkpoint import with_checkpoint_labels
 from kerasexp.evaluation.ensemble import Ensemble, load_ensemble, mean_of_views, view_scores
 from kerasexp.evaluation.ensemble_predictions import predict_together
+from kerasexp.evaluation.image_views import View
+from kerasexp.saving import image_memory
 from kerasexp.saving.checkpoint import Checkpoint, write_sidecars
 from kerasexp.saving.fitted_values import write_calibration, write_thresholds
 from kerasexp.serving.predictions_page import true_classes
@@ -135,6 +138,19 @@ def test_probabilities_are_copied_only_into_another_order_and_many_into_a_file(t
     first, second = predict_together(load_ensemble(paths), [split, split]).members
     assert first.y_score is seen[0] and isinstance(second.y_score, np.memmap)
     assert np.array_equal(second.y_score, seen[1][:, [1, 2, 0]])
+
+
+def test_a_network_of_large_outputs_takes_fewer_images_at_a_time(tmp_path, monkeypatch):
+    """Its largest outputs have 64 numbers for an image."""
+    images, names = np.zeros((20, 8, 8, 1), np.uint8), list(map(str, range(20)))
+    (ordinary,), (large,) = (load_ensemble([save(tmp_path / name, NAMES, 0)]).members for name in ("x", "y"))
+    assert ordinary.images_at_once > EVALUATION_IMAGES
+    monkeypatch.setattr(image_memory, "MAX_BATCH", 7 * 64)
+    predict, seen = large.model.predict_on_batch, []
+    monkeypatch.setattr(large.model, "predict_on_batch", lambda batch: seen.append(len(batch)) or predict(batch))
+    found = view_scores(large, View(), images, names)
+    assert seen == [7, 7, 6] and large.images_at_once == 7
+    np.testing.assert_allclose(found, view_scores(ordinary, View(), images, names), rtol=1e-5)
 
 
 def test_one_checkpoint_on_one_view_has_no_parts_to_show(tmp_path):

@@ -27,6 +27,14 @@ def test_arrays_of_all_shapes_are_images(shape, count):
     assert {image.shape[2] for image in found} == {3 if shape[-1] == 3 else 1}
 
 
+@pytest.mark.parametrize(("channels", "colours"), [(2, r"images\[\.\.\., :1\]"), (4, r"images\[\.\.\., :3\]")])
+def test_an_image_with_alpha_is_not_taken_for_many_grey_ones(channels, colours):
+    advice = rf"image 0: has the shape \(60, 80, {channels}\); .* Pillow's image or {colours}"
+    with pytest.raises(UserError, match=advice):
+        pixels(np.full((60, 80, channels), 100, np.uint8))
+    assert len(pixels(np.full((60, 80, channels, 1), 100, np.uint8))) == 60
+
+
 def test_a_range_of_arrays_is_that_of_the_training():
     trained = ValueRange(0, 16, "detected", "arrays")
     for dtype in (np.uint8, np.float64, np.uint16):

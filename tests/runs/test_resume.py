@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from digit_pairs import write_pairs
 
-from kerasexp.training.training_state import TrainingState, states
+from kerasexp.training.training_state import TrainingState, _by_name, states
 
 # Nearly each of these makes whole runs.
 pytestmark = pytest.mark.slow
@@ -183,6 +183,18 @@ def test_more_epochs_go_on_from_a_finished_run(cli, tiny_yaml):
     assert fewer.code == 2 and "training.epochs: got 3, and the run there has finished 4" in fewer.err
 
 
+def test_a_finished_run_without_its_state_stays_as_it_is(cli, tiny_yaml):
+    first = Path(cli("run", tiny_yaml, "--set", "training.epochs=1").last_line)
+    assert cli("runs", "clean", "--yes").code == 0 and not (first / "state").exists()
+    before, more = digest(first), [tiny_yaml, "--set", "training.epochs=2", "--resume"]
+    refused = cli("run", *more, "--run-dir", first)
+    assert refused.code == 2 and "runs/tiny/1: --resume: has finished, and has no state" in refused.err
+    again = cli("run", *more)
+    assert (again.code, again.last_line) == (0, "runs/tiny/2")
+    assert "runs/tiny/1 has finished, and has no state from which it could continue" in again.out
+    assert digest(first) == before
+
+
 def test_more_epochs_stretch_the_schedule_and_say_so(cli, tiny_yaml):
     cosine = ["--set", "training.schedule=cosine", "--run-dir", "here"]
     cli("run", tiny_yaml, *cosine, "--set", "training.epochs=2")
@@ -230,6 +242,16 @@ def test_other_settings_or_data_are_no_resumption(cli, tiny_yaml, images, stop_a
     Path("no_run").mkdir()
     Path("no_run/file").touch()
     assert "no manifest.json" in cli("run", tiny_yaml, "--run-dir", "no_run", "--resume").err
+
+
+def test_a_users_callback_of_keras_displaces_none_of_the_experiment():
+    ours, plateau, theirs = (
+        keras.callbacks.EarlyStopping(),
+        keras.callbacks.ReduceLROnPlateau(),
+        keras.callbacks.EarlyStopping(),
+    )
+    names = {"EarlyStopping": ours, "ReduceLROnPlateau": plateau, "2_EarlyStopping": theirs}
+    assert _by_name([ours, plateau, theirs]) == names
 
 
 def test_a_damaged_state_is_left_out_for_the_one_before(cli, tiny_yaml, stop_at):

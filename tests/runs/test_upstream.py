@@ -1,11 +1,18 @@
 """Runs that start from the weights of other runs."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+
+from kerasexp.config import load_experiment
+from kerasexp.console import QuietConsole
+from kerasexp.runs.directory import RunDirectory
+from kerasexp.runs.run import run_upstream
+from kerasexp.storage import write_json
 
 # Each of these makes whole runs.
 pytestmark = pytest.mark.slow
@@ -54,6 +61,28 @@ def test_an_unfinished_upstream_is_not_used(cli, chain):
     manifest = Path("runs/tiny/1/manifest.json")
     manifest.write_text(manifest.read_text().replace('"finished"', '"running"'))
     assert "run directory: runs/tiny/2" in cli("run", chain).out
+
+
+def test_an_upstream_that_another_process_runs_is_waited_for(chain, monkeypatch):
+    place, held, said = RunDirectory.create("tiny", None), ExitStack(), []
+    held.enter_context(place.locked())
+
+    class Listening(QuietConsole):
+        """The other process ends when this one says that it waits."""
+
+        def line(self, text):
+            said.append(text)
+            held.close()
+
+    def run(request, console):
+        with place.locked():
+            write_json(place.manifest, {"key": "of the run"})
+            return place
+
+    monkeypatch.setattr("kerasexp.runs.run._run", run)
+    upstream = run_upstream(load_experiment(chain), Listening(), resume=True)
+    assert upstream.run is place and upstream.key == "of the run"
+    assert said == ["waiting for runs/tiny/1, which another process is running"]
 
 
 def test_frozen_layers_keep_the_upstream_weights(cli, chain):

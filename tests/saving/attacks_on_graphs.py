@@ -64,6 +64,15 @@ def a_huge_input(file):
     file.change("images", batch_shape=[None, 10**6, 10**6, 1])
 
 
+@attack("the outputs of all layers for one image have more than 17,179,869,184 numbers together")
+def many_large_outputs(file):
+    """Each may be a gigabyte, and all may be needed at the end."""
+    layer = {"module": "keras.layers", "registered_name": None}
+    wide = {**layer, "class_name": "ZeroPadding2D", "config": {"name": "wide", "padding": [4000, 4000]}}
+    others = ({**layer, "class_name": "ReLU", "config": {"name": f"relu{number}"}} for number in range(70))
+    within(file, [wide, *others])
+
+
 @attack("'logits' declares 768,000,003 weights")
 def a_mean_for_each_of_many_places(file):
     """Keras creates 256 million means and variances while it builds the layer."""

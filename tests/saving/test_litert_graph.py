@@ -19,7 +19,7 @@ from kerasexp.config.model_section import Cnn, Mlp, ResNet18
 from kerasexp.data.value_range import ValueRange
 from kerasexp.evaluation.ensemble import load_ensemble
 from kerasexp.evaluation.file_predictions import image_files, image_scores
-from kerasexp.saving import litert_graph, model_file
+from kerasexp.saving import image_memory, litert_graph, model_file
 from kerasexp.saving.checkpoint import load_checkpoint, write_sidecars
 from kerasexp.saving.fitted_values import write_calibration, write_thresholds
 from kerasexp.saving.litert_graph import LiteRtModel, graph_file, is_quicker, keep_graph, load_graph
@@ -166,6 +166,12 @@ def test_no_graph_is_kept_that_differs(runtime, tmp_path, monkeypatch):
     assert file.read_bytes() == b"" and load_graph(file) is None
     monkeypatch.undo()
     assert not keep_graph(small("softmax"), file), "what has failed is not tried at each start"
+
+
+def test_no_graph_is_made_where_a_batch_takes_too_much_memory(runtime, tmp_path, monkeypatch):
+    monkeypatch.setattr(image_memory, "MAX_BATCH", litert_graph.BATCH * 32 * 32 * 3 - 1)
+    file = tmp_path / "graphs" / "a.tflite"
+    assert not keep_graph(small("softmax"), file) and file.read_bytes() == b""
 
 
 def test_a_damaged_graph_is_removed(runtime, tmp_path):

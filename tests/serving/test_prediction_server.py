@@ -5,11 +5,12 @@ import base64
 import json
 import re
 import shutil
+import struct
 from pathlib import Path
 
 import keras
 import pytest
-from hostile_bodies import REFUSED, as_json, form, hostile_bodies, image_file, png_bomb
+from hostile_bodies import REFUSED, as_json, form, header_only, hostile_bodies, image_file, png_bomb
 from keras import layers
 from prediction_client import NAME, open_client, send
 
@@ -25,6 +26,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 LARGE = png_bomb(3000, 3000, 1)
+
+
+def bmp_of_size(width: int, height: int) -> bytes:
+    """A BMP file that declares another size than it has."""
+    file = image_file("bmp")
+    return file[:18] + struct.pack("<ii", width, height) + file[26:]
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +149,10 @@ def test_several_models_by_name(tmp_path):
         (LARGE, "image/png", 413, "image 0: 9,000,000 pixels"),
         # Two headers: decoders differ in which of them they take.
         (LARGE[:33] + png_bomb(10, 10, 1)[8:33] + LARGE[33:], "image/png", 413, "image 0: 9,000,000 pixels"),
+        # More pixels than any image may have.
+        (header_only(12_000, 10_000)[:33] + LARGE[33:], "image/png", 413, "image 0: 120,000,000 pixels"),
+        (bmp_of_size(12_000, 10_000), "image/bmp", 413, "image 0: 120,000,000 pixels; at most 10,000"),
+        (bmp_of_size(60_000, 60_000), "image/bmp", 413, "pixels; at most 10,000"),
         (image_file(), "text/plain", 415, "got 'text/plain'; send multipart/form-data"),
         (image_file(), "", 415, "got no content type"),
         (image_file()[:-20], "image/png", 422, "image 0: the PNG file is cut off"),
@@ -288,6 +299,14 @@ def test_metrics(client):
         assert re.search(rf'^kerasexp_{name}{{.*model="{NAME}".*}} [\d.e+-]+$', answer.text, re.MULTILINE), name
     assert re.search(r'^kerasexp_requests_total{.*status="422"} [1-9]', answer.text, re.MULTILINE)
     assert f'kerasexp_waiting_images{{model="{NAME}"}} 0.0' in answer.text
+
+
+def test_metrics_of_a_class_whose_name_is_no_utf_8():
+    from kerasexp.serving.server_metrics import ServerMetrics
+
+    metrics = ServerMetrics()
+    metrics.answers("m", [{"class": "caf\udce9"}, {"labels": [{"class": "\udce9"}]}])
+    assert 'class="caf?"' in metrics.text().decode() and 'class="?"' in metrics.text().decode()
 
 
 def test_the_pages_load_nothing_from_elsewhere(client):

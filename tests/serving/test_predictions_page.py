@@ -31,7 +31,7 @@ def test_mistakes_come_first_where_folders_have_the_names_of_classes(cli, run):
     right, count = map(int, re.search(r"<strong>(\d+)</strong> of (\d+) images", page).groups())
     assert count == answer.out.count("\n") - 1 and wrong == count - right
     assert page.count('<article class="card">') == count and page.count("evidence for ") >= count
-    assert "http" not in page.replace("http-equiv", "")
+    assert "http" not in re.sub("base64,[A-Za-z0-9+/=]*", "", page).replace("http-equiv", "")
     shown = [float(card.split('value="')[1].split('"')[0]) for card in page.split('<article class="card">')[1:]]
     assert shown[:wrong] == sorted(shown[:wrong], reverse=True) and shown[wrong:] == sorted(shown[wrong:])
 

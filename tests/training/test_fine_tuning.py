@@ -182,7 +182,10 @@ def test_all_batch_normalisation_below_the_head_can_be_frozen():
     assert trained(model) == {FIRST, SECOND, THIRD, "head_dense_1", "logits"}
 
 
-@pytest.mark.parametrize("optimizer", ["adam", {"name": "sgd", "learning_rate": 0.1, "weight_decay": 0.1}])
+@pytest.mark.parametrize(
+    "optimizer",
+    ["adam", *({"name": name, "learning_rate": 0.1, "weight_decay": 0.1} for name in ("sgd", "muon"))],
+)
 def test_in_its_first_epochs_the_head_alone_is_trained(optimizer):
     model = logits_model(built())
     optimizer = build_optimizer(Training(optimizer=optimizer, epochs=3), 2, model.trainable_variables)
