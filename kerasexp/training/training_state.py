@@ -76,7 +76,7 @@ class TrainingState(keras.callbacks.Callback):
         self.begin, self.is_over = (0, 0), False
         self.time_limit: TimeLimit | None = None
         self._folder, self._trained, self._flow, self._clock = folder, model, flow, clock
-        self._callbacks = _by_name(callbacks)
+        self._callbacks = callbacks_by_name(callbacks)
         self._averages = [callback for callback in callbacks if isinstance(callback, WeightAverage)]
         self._training, self._stop = training, stop
         self._restored: dict[str, Any] | None = None
@@ -218,7 +218,7 @@ class TrainingState(keras.callbacks.Callback):
                 setattr(callback, key, value)
 
 
-def _by_name(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, keras.callbacks.Callback]:
+def callbacks_by_name(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, keras.callbacks.Callback]:
     """Return the callbacks of which a state holds something, by name: their type, with a number for users' own classes.
 
     A second callback of a type has a number, too: a user's may be one of Keras's that the experiment has as well.

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from digit_pairs import write_pairs
 
-from kerasexp.training.training_state import TrainingState, _by_name, states
+from kerasexp.training.training_state import TrainingState, states
 
 # Nearly each of these makes whole runs.
 pytestmark = pytest.mark.slow
@@ -242,16 +242,6 @@ def test_other_settings_or_data_are_no_resumption(cli, tiny_yaml, images, stop_a
     Path("no_run").mkdir()
     Path("no_run/file").touch()
     assert "no manifest.json" in cli("run", tiny_yaml, "--run-dir", "no_run", "--resume").err
-
-
-def test_a_users_callback_of_keras_displaces_none_of_the_experiment():
-    ours, plateau, theirs = (
-        keras.callbacks.EarlyStopping(),
-        keras.callbacks.ReduceLROnPlateau(),
-        keras.callbacks.EarlyStopping(),
-    )
-    names = {"EarlyStopping": ours, "ReduceLROnPlateau": plateau, "2_EarlyStopping": theirs}
-    assert _by_name([ours, plateau, theirs]) == names
 
 
 def test_a_damaged_state_is_left_out_for_the_one_before(cli, tiny_yaml, stop_at):

@@ -284,31 +284,6 @@ def test_a_request_whose_client_went_away_is_no_failure_of_the_server(way):
     assert 'kerasexp_requests_total{model="m",status="499"} 1.0' in metrics.text().decode()
 
 
-def test_metrics(client):
-    send(client, image_file(), "image/png")
-    send(client, b"1", "image/png")
-    answer = client.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain")
-    for name in (
-        "requests_total",
-        "request_seconds_count",
-        "batch_images_bucket",
-        "model_seconds_sum",
-        "waiting_images",
-    ):
-        assert re.search(rf'^kerasexp_{name}{{.*model="{NAME}".*}} [\d.e+-]+$', answer.text, re.MULTILINE), name
-    assert re.search(r'^kerasexp_requests_total{.*status="422"} [1-9]', answer.text, re.MULTILINE)
-    assert f'kerasexp_waiting_images{{model="{NAME}"}} 0.0' in answer.text
-
-
-def test_metrics_of_a_class_whose_name_is_no_utf_8():
-    from kerasexp.serving.server_metrics import ServerMetrics
-
-    metrics = ServerMetrics()
-    metrics.answers("m", [{"class": "caf\udce9"}, {"labels": [{"class": "\udce9"}]}])
-    assert 'class="caf?"' in metrics.text().decode() and 'class="?"' in metrics.text().decode()
-
-
 def test_the_pages_load_nothing_from_elsewhere(client):
     for address in ("/", "/docs"):
         answer = client.get(address)
