@@ -35,7 +35,7 @@ def why_not_cross_validated(train: Split, classes: int) -> str | None:
     if present > 1 and assessed >= max(MIN_TRAIN, FOLDS * present):
         return None
     taken = f", which takes {assessed:,} of them," if assessed < len(train) else ""
-    needed = f"needs {MIN_TRAIN} images of two classes, {FOLDS} of each on average"
+    needed = f"needs {MIN_TRAIN} images, of two classes or more, and {FOLDS} of each class on average"
     return f"train has {len(train):,} images of {present:,} classes, and cross-validation{taken} {needed}"
 
 

@@ -182,8 +182,8 @@ def test_one_image_of_each_of_many_classes(diagnosed):
     found = diagnosed("many.npz")
     assert found["verdict"] is None and found["labels"] == []
     assert found["notes"] == [
-        "The labels were not assessed: train has 62 images of 62 classes, and cross-validation needs 30 images of two classes, 3 "
-        "of each on average. A --reference checkpoint can assess them."
+        "The labels were not assessed: train has 62 images of 62 classes, and cross-validation needs 30 images, of two "
+        "classes or more, and 3 of each class on average. A --reference checkpoint can assess them."
     ]
 
 

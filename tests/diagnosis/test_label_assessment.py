@@ -103,7 +103,7 @@ def test_what_can_be_cross_validated():
     for labels in (TRUE[:29], np.zeros(50, int), np.arange(62)):
         why_not = why_not_cross_validated(split(labels), 62)
         assert why_not.startswith(f"train has {len(labels)} images of {len(np.unique(labels))} classes, and ")
-        assert why_not.endswith("needs 30 images of two classes, 3 of each on average")
+        assert why_not.endswith("needs 30 images, of two classes or more, and 3 of each class on average")
 
 
 def test_of_very_many_classes_too_few_images_can_be_assessed():
