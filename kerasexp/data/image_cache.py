@@ -19,7 +19,7 @@ from kerasexp.data.images_in_files import ImagesInFiles
 from kerasexp.data.lazy_images import LazyImages, images_at_once
 from kerasexp.data.preprocessing import min_side_for, preprocess
 from kerasexp.data.source import BrokenImage, Images, PassingFault
-from kerasexp.environment import cache_folder
+from kerasexp.environment import cache_folder, missing_of
 from kerasexp.errors import RunError
 from kerasexp.storage import replace_folder, temporary_folder, write_json, write_text
 
@@ -53,8 +53,8 @@ def decode_cached(
     """Decode and preprocess images, or load them from the cache.
 
     If the cache cannot be written, the images stay in memory and the next run decodes them again. Nothing is cached if an
-    image changed while it was read, because the key is a digest of the content before, or if a fault may pass, as that of a
-    format does once its package is installed.
+    image changed while it was read, because the key is a digest of the content before, or if a fault may pass, as one of the
+    disk does.
 
     Args:
         images: the stored images.
@@ -115,9 +115,11 @@ def is_large(count: int, config: Preprocessing) -> bool:
 
 
 def request_text(images: Images, config: Preprocessing) -> bytes:
-    """Return what is known before any image is read: version, preprocessing, range of values and names."""
+    """Return what is known before any image is read: version, preprocessing, range of values, names, and what reads HEIC."""
     value_range = None if images.value_range is None else images.value_range.bounds
-    text = json.dumps([VERSION, config.model_dump(mode="json"), value_range, images.names])
+    # An image that was left out for want of the package is read once that is there.
+    extras = [] if missing_of("heic") else ["heic"]
+    text = json.dumps([VERSION, config.model_dump(mode="json"), value_range, images.names, *extras])
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -58,8 +58,7 @@ def decode_by_pillow(
         uint8 [height, width, 1 or 3].
 
     Raises:
-        BrokenImage: the file is damaged, cut off or too large.
-        PassingFault: what reads it is not installed.
+        BrokenImage: the file is damaged, cut off or too large, or what reads it is not installed.
     """
     with _opened(data, kind) as image:
         if kind == "JPEG":
@@ -119,7 +118,7 @@ def _opened(data: bytes, kind: str) -> Iterator:
     """Open a file for the block; errors in the block, too, become BrokenImage."""
     pillow = _pillow()
     if kind == "HEIF" and not _reads_heif():
-        raise PassingFault(f"the file is HEIC, which needs {install_command('heic')}")
+        raise BrokenImage(f"the file is HEIC, which needs {install_command('heic')}")
     if kind == "AVIF" and not _reads_avif():
         raise PassingFault("the file is AVIF, which this Pillow cannot read: pip install -U pillow")
     try:

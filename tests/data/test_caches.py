@@ -127,10 +127,12 @@ def test_an_image_that_changes_while_it_is_read_first_is_not_remembered(images, 
 
 
 @pytest.mark.parametrize("cache", ["packed", "none"])
-def test_a_format_is_tried_again_once_its_package_may_be_installed(images, monkeypatch, cache):
+def test_a_format_is_tried_again_once_its_package_is_installed(images, monkeypatch, cache):
     (images / "disc" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     for is_installed, reason in ((False, "which needs pip install"), (True, "is damaged or cut off")):
-        monkeypatch.setattr("kerasexp.data.pillow_decoding._reads_heif", lambda is_installed=is_installed: is_installed)
+        missing = [] if is_installed else ["pillow_heif"]
+        monkeypatch.setattr("kerasexp.data.image_cache.missing_of", lambda extra, missing=missing: missing)
+        monkeypatch.setattr("kerasexp.data.pillow_decoding._reads_heif", lambda missing=missing: not missing)
         ((name, fault),) = prepared(images, cache).faults
         assert name == "disc/phone.heic" and reason in fault
 
