@@ -19,7 +19,7 @@ from kerasexp.runs.provenance import Provenance, provenance, remember_provenance
 if TYPE_CHECKING:
     from kerasexp.data.prepared_data import DataCache
 
-# A process whose command was killed, or whose node was lost, finishes its step and saves; so long it is waited for at most.
+# How long to wait for a process whose command was killed or whose node was lost. It finishes its step and saves.
 ORPHAN_SECONDS = 30
 
 
@@ -53,7 +53,7 @@ class Task:
 
 
 class FailureKind(StrEnum):
-    """The kinds of failures; the files of a search have them."""
+    """The kinds of failures. The files of a search hold them."""
 
     DIRECTORY_IN_USE = "directory in use"
     NON_FINITE_LOSS = "not finite"
@@ -77,7 +77,7 @@ class TaskResult:
 
 
 def run_task(task: Task, cache: DataCache) -> TaskResult:
-    """Run a task in this process, also in a directory that an earlier process holds for some seconds more.
+    """Run a task in this process. A directory that an earlier process still holds is waited for.
 
     Its errors are returned, except for Interrupted, which is raised.
     """

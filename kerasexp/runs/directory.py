@@ -125,7 +125,7 @@ class RunDirectory(RunFiles):
                     self.process.unlink()
 
     def wait_until_free(self, before_waiting: Callable[[], None]) -> None:
-        """Wait until no other process has locked the directory; `before_waiting` is called once if one has.
+        """Wait until no other process has locked the directory. If one has, `before_waiting` is called once.
 
         Raises:
             RunError: the place cannot be written.
