@@ -22,7 +22,7 @@ from kerasexp.environment import (
 from kerasexp.errors import RunError
 
 # The files that shipped experiments name, besides those that sources look for.
-SCANS = ("trainPart1.zip", "mnistTask3.zip")
+ARCHIVES = ("trainPart1.zip", "mnistTask3.zip", "imagenet_samples_96.zip")
 
 
 def doctor():
@@ -88,7 +88,7 @@ def _data_lines() -> Iterator[str]:
     elif not os.path.isdir(folder):
         yield f"KERASEXP_DATA is {folder}, which is not a folder"
     else:
-        names = (*SCANS, *published)
+        names = (*ARCHIVES, *published)
         yield f"KERASEXP_DATA is {folder}; there: {_there(folder, names) or 'none of ' + ', '.join(names)}"
     yield f"Keras's cache {cache}: {_there(cache, published) or 'no dataset'}"
 

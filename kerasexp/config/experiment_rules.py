@@ -204,15 +204,16 @@ def _resize_rules(model: Backbone, preprocessing: Preprocessing) -> Iterator[tup
 
 def _weights_rules(model: Backbone) -> Iterator[tuple[str, str]]:
     """Refuse weights that are neither published ones, nor a file of weights, nor those of a shipped checkpoint."""
-    words = () if isinstance(model, Cnn) else (IMAGENET,)
-    if model.weights in (None, *words, *shipped_checkpoints()) or model.weights.lower().endswith(WEIGHT_FILES):
+    names = list(shipped_checkpoints()) if isinstance(model, Cnn) else [IMAGENET]  # the shipped ones are of a `cnn`
+    if model.weights in (None, *names) or model.weights.lower().endswith(WEIGHT_FILES):
         return
-    shipped = list(shipped_checkpoints())
+    file = f"a file that ends with one of {', '.join(WEIGHT_FILES)}"
     allowed = (
-        f"null, a file that ends with one of {', '.join(WEIGHT_FILES)}, or a shipped checkpoint: {listing(shipped)}"
+        f"null, {file}, or a shipped checkpoint: {listing(names)}"
+        if isinstance(model, Cnn)
+        else f"imagenet, null, or {file}"
     )
-    near = closest(model.weights, [*words, *shipped])
-    yield "model.weights", f"got {quoted(model.weights)}{near}; allowed: {', '.join((*words, allowed))}"
+    yield "model.weights", f"got {quoted(model.weights)}{closest(model.weights, names)}; allowed: {allowed}"
 
 
 def _classical_head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:

@@ -45,7 +45,8 @@ def format_labels(predictions: list[dict[str, Any]], format: str) -> str:
         rows = [
             [
                 p["file"],
-                SEPARATOR.join(label["class"] for label in p["labels"]),
+                SEPARATOR.join(label["class"] for label in p["labels"])
+                or SEPARATOR,  # an empty cell is no set of labels
                 *(one[key] for one in p["top"] for key in ("class", "probability")),
             ]
             for p in predictions

@@ -102,10 +102,8 @@ def _use(results: Results, manifest: dict[str, Any]) -> Iterator[str]:
     yield f"Image files in, answers out{calibrated}:\n\n    python -m kerasexp predict THIS_FOLDER image.png"
     yield raw["sentence"]
     if raw["written"]:
-        importing = (
-            "\n    import kerasexp.data.preprocess_layer  # it has a layer of kerasexp" if raw["needs_kerasexp"] else ""
-        )
-        yield importing + LOADING
+        own = f"\n    import {', '.join(raw['imports'])}  # it has layers of kerasexp" if raw["imports"] else ""
+        yield own + LOADING
     kind = "a probability of each label" if experiment.data.multi_label else "the probabilities of the classes"
     shape = ", ".join(map(str, (*size.size, size.channels)))
     yield (

@@ -43,6 +43,14 @@ class StudyDirectory:
         write_json(created / "study.json", {"name": name, "key": key, "status": "unfinished"})
         return cls(created)
 
+    @classmethod
+    def make_room(cls, where: Path, key: str) -> None:
+        """Move a study with another key, where there is one, to the next number beside it: its runs are found there again."""
+        if cls(where)._key() not in (None, key):
+            free = RunDirectory.create_place(where.parent.name, None, where.parent.parent)
+            free.rmdir()
+            where.rename(free)
+
     study = property(lambda self: self.path / "study.json")
     table = property(lambda self: self.path / "table.md")
     page = property(lambda self: self.path / "study.html")

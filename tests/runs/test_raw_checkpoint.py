@@ -55,7 +55,7 @@ def test_keras_alone_predicts_on_stored_images_as_predict_does(cli, tiny_yaml, i
     assert json.loads((run / "checkpoint" / "preprocessing.json").read_text())["stored_size"] == [60, 80]
     assert "needs Keras alone" in card(run) and "import kerasexp" not in card(run)
     found = json.loads((run / "manifest.json").read_text())["raw_model"]
-    assert found["written"] and not found["needs_kerasexp"] and found["size"] == [60, 80]
+    assert found["written"] and not found["imports"] and found["size"] == [60, 80]
     assert found["largest_difference"] <= 1e-3 and found["compared_on"] == 16
 
 
@@ -85,6 +85,20 @@ def test_what_keras_cannot_do_alone_is_said_and_done_with_kerasexp(cli, tiny_yam
     got = [model.predict_on_batch(cv2.imread(file)[None, ..., ::-1]) for file in files]
     if not keys:  # drawn ink is symmetric, and `center` may place it one pixel aside
         np.testing.assert_allclose(np.concatenate(got), expected(run, files), atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_network_with_layers_of_kerasexp_loads_as_its_card_says(cli):
+    Path("near.yaml").write_text("data: digits\nmodel: {name: cnn, head: {units: [], knn: {k: 3}}}\n")
+    answer = cli("run", "near.yaml")
+    assert answer.code == 0, answer.err
+    run = Path(answer.last_line)
+    lines = [line.strip() for line in card(run).splitlines() if line.startswith("    ")]
+    needed = [line for line in lines if line.startswith(("import ", "model = "))]
+    assert needed[0].startswith("import kerasexp.models.nearest_neighbours_layer"), needed
+    subprocess.run(
+        [sys.executable, "-c", "; ".join(line.split("  #")[0] for line in needed)], cwd=run / "checkpoint", check=True
+    )
 
 
 def test_a_raw_model_that_differs_is_not_written(cli, tiny_yaml, monkeypatch):

@@ -291,3 +291,19 @@ def test_hyperband_continues_weights_and_optimizer(cli, search_yaml):
     again = Path(cli("run", run / "experiment.yaml", "--run-dir", "again").last_line)
     metrics = [json.loads((path / "metrics.json").read_text()) for path in (run, again)]
     assert metrics[0]["val"]["loss"] == metrics[1]["val"]["loss"] and metrics[0]["epochs"] == 9
+
+
+@pytest.mark.slow
+def test_other_seeds_confirm_the_winner_of_a_finished_search(cli, search_yaml):
+    given = ("search", search_yaml, "--set", "search.max_trials=2", "--set", "training.epochs=1")
+    assert cli(*given, "--set", "search.confirm=[0, 1]").code == 0
+    best = json.loads((FOLDER / "search.json").read_text())["best"]["trial"]
+    confirmed = FOLDER / "confirmation" / best
+    before = (confirmed / "found" / "0" / "metrics.json").read_bytes()
+    answer = cli(*given, "--set", "search.confirm=[0, 2]")
+    assert answer.code == 0 and answer.last_line == str(FOLDER), answer.err
+    assert {path.name for path in (confirmed / "found").iterdir() if path.is_dir()} == {"0", "2"}
+    # The run of seed 0 was not trained again, and the other study is kept.
+    assert (confirmed / "found" / "0" / "metrics.json").read_bytes() == before
+    assert (FOLDER / "confirmation" / "1" / "found" / "1" / "metrics.json").exists()
+    assert json.loads((FOLDER / "search.json").read_text())["status"] == "finished"
