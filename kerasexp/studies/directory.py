@@ -20,7 +20,9 @@ class StudyDirectory:
         self.path = path
 
     @classmethod
-    def find_or_create(cls, name: str, key: str, where: Path | None, runs: Path = Path("runs")) -> StudyDirectory:
+    def find_or_create(
+        cls, name: str, key: str, where: Path | None, runs: Path = Path("runs"), makes_room: bool = False
+    ) -> StudyDirectory:
         """Return the directory of the study with this key, or a new one.
 
         Args:
@@ -28,6 +30,8 @@ class StudyDirectory:
             key: digest of its content.
             where: the directory; None for the newest match below `runs/<name>`, or else the next number there.
             runs: the folder of all runs.
+            makes_room: whether another study in `where`, as one of fewer seeds, is moved to the next number beside it; its runs are
+                found there again.
 
         Raises:
             UserError: `where` holds something else, or the directory cannot be created.
@@ -37,19 +41,15 @@ class StudyDirectory:
             if cls(path)._key() == key:
                 return cls(path)
         if where is not None and cls(where)._key() is not None:
-            message = "holds another study, or this one with other settings; use another --run-dir"
-            raise UserError(Problem(message, str(where)))
-        created = RunDirectory.create_place(name, where, runs)
-        write_json(created / "study.json", {"name": name, "key": key, "status": "unfinished"})
-        return cls(created)
-
-    @classmethod
-    def make_room(cls, where: Path, key: str) -> None:
-        """Move a study with another key, where there is one, to the next number beside it: its runs are found there again."""
-        if cls(where)._key() not in (None, key):
+            if not makes_room:
+                message = "holds another study, or this one with other settings; use another --run-dir"
+                raise UserError(Problem(message, str(where)))
             free = RunDirectory.create_place(where.parent.name, None, where.parent.parent)
             free.rmdir()
             where.rename(free)
+        created = RunDirectory.create_place(name, where, runs)
+        write_json(created / "study.json", {"name": name, "key": key, "status": "unfinished"})
+        return cls(created)
 
     study = property(lambda self: self.path / "study.json")
     table = property(lambda self: self.path / "table.md")

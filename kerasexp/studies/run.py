@@ -83,9 +83,7 @@ def run_study(
     count = sum(not only or name in only for name, _, _ in study.runs())
     # Raises if the executor is not installed, before anything is written.
     prepared_executor = make_executor(study.execution, jobs, count, console)
-    if is_part:  # its settings may have changed since the search began
-        StudyDirectory.make_room(run_dir, _key(study))
-    directory = StudyDirectory.find_or_create(study.name, _key(study), run_dir)
+    directory = StudyDirectory.find_or_create(study.name, _key(study), run_dir, makes_room=is_part)
     progress = _StudyProgress(study, directory, only)
     track = Track() if is_part else study.track
     # The lock is free again when the rest is sent: with it, whatever was interrupted would be sent as still running.
