@@ -127,12 +127,13 @@ def clean_runs(
     from kerasexp.browser.disk_space import bytes_text, free, freeable_caches, freeable_states
 
     answer = _answer(folder, filter, columns=["path", "of"], archived=True)
-    found = list(freeable_states(folder, answer.rows))
     if caches:
         _refuse_running(folder)
-        found += freeable_caches()
+    states = list(freeable_states(folder, answer.rows))
+    found = [*states, *(freeable_caches() if caches else ())]
     if not found:
-        print(f"nothing to free: no finished run below {folder} has a training state")
+        also = ", and there are no caches" if caches else ""
+        print(f"nothing to free: no finished run below {folder} has a training state{also}")
         return
     freed, total = 0, sum(each.bytes for each in found)
     for each in found:
@@ -142,7 +143,8 @@ def clean_runs(
     if yes:
         print(f"freed {bytes_text(freed)}")
     else:
-        print(f"would free {bytes_text(total)}; --yes deletes. These runs could then not be continued for more epochs.")
+        lost = " These runs could then not be continued for more epochs." if states else ""
+        print(f"would free {bytes_text(total)}; --yes deletes.{lost}")
 
 
 def _answer(folder: Path, filter: str, **more: Any) -> Answer:

@@ -115,5 +115,7 @@ def test_clean_frees_the_cache_unless_a_run_may_read_it(cli, folder, tmp_path):
     with RunDirectory(place).locked():
         answer = cli("runs", "clean", "--caches", "--yes")
         assert answer.code == 2 and "live is running" in answer.err
+    assert cli("runs", "clean", "--caches").last_line == "would free 1.0 KiB; --yes deletes."
     assert cli("runs", "clean", "--caches", "--yes").last_line == "freed 1.0 KiB"
     assert not cached.exists()
+    assert "and there are no caches" in cli("runs", "clean", "--caches").out
