@@ -204,16 +204,13 @@ def _resize_rules(model: Backbone, preprocessing: Preprocessing) -> Iterator[tup
 
 def _weights_rules(model: Backbone) -> Iterator[tuple[str, str]]:
     """Refuse weights that are neither published ones, nor a file of weights, nor those of a shipped checkpoint."""
-    names = list(shipped_checkpoints()) if isinstance(model, Cnn) else [IMAGENET]  # the shipped ones are of a `cnn`
+    is_cnn = isinstance(model, Cnn)  # as the networks of the shipped checkpoints are
+    names = list(shipped_checkpoints()) if is_cnn else [IMAGENET]
     if model.weights in (None, *names) or model.weights.lower().endswith(WEIGHT_FILES):
         return
-    file = f"a file that ends with one of {', '.join(WEIGHT_FILES)}"
-    allowed = (
-        f"null, {file}, or a shipped checkpoint: {listing(names)}"
-        if isinstance(model, Cnn)
-        else f"imagenet, null, or {file}"
-    )
-    yield "model.weights", f"got {quoted(model.weights)}{closest(model.weights, names)}; allowed: {allowed}"
+    found = f"got {quoted(model.weights)}{closest(model.weights, names)}"
+    named = f"a shipped checkpoint: {listing(names)}" if is_cnn else IMAGENET
+    yield "model.weights", f"{found}; allowed: null, a file that ends with one of {', '.join(WEIGHT_FILES)}, or {named}"
 
 
 def _classical_head_rules(experiment: Experiment) -> Iterator[tuple[str, str]]:

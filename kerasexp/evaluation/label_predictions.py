@@ -38,15 +38,14 @@ def label_predictions(
 
 
 def format_labels(predictions: list[dict[str, Any]], format: str) -> str:
-    """Return the predictions as a text table, or as CSV, which `source: table` reads."""
+    """Return the predictions as a text table, or as CSV, which `source: table` reads: an empty cell there is no set of labels."""
     if format == "csv":
         count = max(len(p["top"]) for p in predictions)
         columns = [f"{key}_{k}" for k in range(1, count + 1) for key in ("class", "probability")]
         rows = [
             [
                 p["file"],
-                SEPARATOR.join(label["class"] for label in p["labels"])
-                or SEPARATOR,  # an empty cell is no set of labels
+                SEPARATOR.join(label["class"] for label in p["labels"]) or SEPARATOR,
                 *(one[key] for one in p["top"] for key in ("class", "probability")),
             ]
             for p in predictions

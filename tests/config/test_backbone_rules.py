@@ -77,9 +77,9 @@ def test_images_are_resized_inside_the_model_to_larger_ones(size, resize, messag
         ("{name: resnet18, weights: some.weights.h5}", None),
         (
             "{name: resnet18, weights: some.pt}",
-            "'some.pt'; allowed: imagenet, null, or a file that ends with one of .keras, .weights.h5, .h5",
+            "'some.pt'; allowed: null, a file that ends with one of .keras, .weights.h5, .h5, or imagenet",
         ),
-        ("{name: resnet18, weights: part1_scans}", "got 'part1_scans'; allowed: imagenet, null, or a file"),
+        ("{name: resnet18, weights: part1_scans}", "got 'part1_scans'; allowed: null, a file"),
         ("{name: cnn, weights: part1_scans}", None),
         ("{name: cnn, weights: part1_scan}", "got 'part1_scan'; did you mean 'part1_scans'?; allowed: null, a file"),
         ("{name: cnn, weights: imagenet}", "got 'imagenet'"),

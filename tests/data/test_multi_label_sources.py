@@ -1,5 +1,6 @@
 """Several labels an image, from tables and from arrays."""
 
+import csv
 import importlib.util
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kerasexp.config.data_section import DataSource
 from kerasexp.data.label_sets import label_text
 from kerasexp.data.sources import SOURCES
 from kerasexp.errors import UserError
+from kerasexp.evaluation.label_predictions import format_labels, label_predictions
 
 PATHS = list(FILES)
 SETS = ["cat;dog", "dog", "cat", "", "cat;dog;horse", "horse", "dog;horse", "cat"]
@@ -41,6 +43,13 @@ def test_labels_in_one_cell(made_table, mark, word):
     said = list(source.accounting.lines())
     assert "not used: 1 of 8 rows of labels.csv without a label: scans/3.png" in said
     assert f"the labels in a cell are separated by {word} (data.columns.separator)" in said
+
+
+def test_the_answers_of_predict_are_a_table_that_is_read_again(made_table):
+    scores = np.array(FLAGS, np.float32)
+    answers = format_labels(list(label_predictions(PATHS, scores, NAMES, np.full(3, 0.5), top=2)), "csv")
+    source = load(made_table(list(csv.reader(answers.splitlines()))), multi_label=True)
+    assert several(source) == expected() and source.class_names == NAMES
 
 
 def test_a_given_separator_and_names_with_the_others_in_them(made_table):
