@@ -80,7 +80,8 @@ def main() -> None:
             "python benchmarks/growth.py",
             given.write,
         )
-    draw(found)
+    if given.write:  # the plot is of the same measurements as the rows
+        draw(found)
 
 
 def measure(what: str, text: str, images: int, classes: int, command: list[str]) -> tuple[float, float]:
