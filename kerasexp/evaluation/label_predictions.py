@@ -38,7 +38,10 @@ def label_predictions(
 
 
 def format_labels(predictions: list[dict[str, Any]], format: str) -> str:
-    """Return the predictions as a text table, or as CSV, which `source: table` reads: an empty cell there is no set of labels."""
+    """Return the predictions as a text table, or as CSV that `source: table` reads.
+
+    In CSV an image without labels has a separator alone: `source: table` does not use a row with an empty cell.
+    """
     if format == "csv":
         count = max(len(p["top"]) for p in predictions)
         columns = [f"{key}_{k}" for k in range(1, count + 1) for key in ("class", "probability")]

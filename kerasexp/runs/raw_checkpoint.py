@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # Stored images from which the size is found, and on which the models are compared.
 SAMPLE = 16
-# Where the layer `Preprocess` is; the name of the module suffices, as the card imports it, not this one.
+# The module of the layer `Preprocess`, which a user imports before loading a model with it.
 PREPROCESS = "kerasexp.data.preprocess_layer"
 
 
@@ -119,13 +119,13 @@ def _write(
     if not compared:
         raise NoRawModel("its images would be placed one pixel aside")
     layers = map(type, flat_layers(checkpoint.model))
-    own = sorted({(layer.__name__, layer.__module__) for layer in layers if layer.__module__.startswith("kerasexp.")})
+    own = {layer for layer in layers if layer.__module__.startswith("kerasexp.")}
     reason = why_not_stock(checkpoint.preprocessing, size)
     classifier = calibrated_model(checkpoint.model, checkpoint.temperature)
     model = raw_model(classifier, checkpoint.preprocessing, checkpoint.value_range, size, stock=reason is None)
-    imports = [*([] if reason is None else [PREPROCESS]), *(module for _, module in own)]
+    imports = {layer.__module__ for layer in own} | ({PREPROCESS} if reason is not None else set())
     if reason is None and own:
-        reason = f"the network has layers of kerasexp ({', '.join(name for name, _ in own)})"
+        reason = f"the network has layers of kerasexp ({', '.join(sorted(layer.__name__ for layer in own))})"
     temporary = run.raw_model.with_name(f".{run.raw_model.name}.tmp.keras")
     with replacing(run.raw_model, temporary, durable=True):
         model.save(temporary)
@@ -135,7 +135,7 @@ def _write(
     return {
         "written": True,
         "size": size,
-        "imports": imports,
+        "imports": sorted(imports),
         "reason": reason,
         "compared_on": len(compared),
         "placed_aside": len(images) - len(compared),

@@ -30,8 +30,8 @@ class StudyDirectory:
             key: digest of its content.
             where: the directory; None for the newest match below `runs/<name>`, or else the next number there.
             runs: the folder of all runs.
-            makes_room: whether another study in `where`, as one of fewer seeds, is moved to the next number beside it; its runs are
-                found there again.
+            makes_room: whether another study in `where`, such as one of fewer seeds, is moved to the next number beside it.
+                Its runs are found there again.
 
         Raises:
             UserError: `where` holds something else, or the directory cannot be created.
